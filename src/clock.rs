@@ -1,0 +1,59 @@
+//! The only source of time: everything else asks a [`Clock`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Utc};
+
+/// The format of datetimes in documents and JSON: microseconds, no offset, UTC.
+pub const DATETIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.6f";
+
+/// Tells the time; in tests it can be moved forward.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    /// Microseconds added to the system's time.
+    offset: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// Now, in UTC.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now() + Duration::microseconds(self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Now, as documents store it: microseconds, no offset.
+    pub fn now_naive(&self) -> NaiveDateTime {
+        self.now().naive_utc()
+    }
+
+    /// Now as text, `YYYY-MM-DD HH:MM:SS.ffffff`.
+    pub fn now_text(&self) -> String {
+        format_datetime(self.now_naive())
+    }
+
+    /// Today as text, `YYYY-MM-DD`.
+    pub fn today_text(&self) -> String {
+        self.now_naive().date().to_string()
+    }
+
+    /// The year of today.
+    pub fn year(&self) -> i32 {
+        self.now().year()
+    }
+
+    /// Moves this clock, and every clone of it, forward: for tests that wait for something to expire.
+    pub fn advance(&self, by: Duration) {
+        self.offset.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// A datetime as documents store it.
+pub fn format_datetime(at: NaiveDateTime) -> String {
+    at.format(DATETIME_FORMAT).to_string()
+}

@@ -1,0 +1,5 @@
+//! Doctyped: DocType definitions in YAML become tables, a REST API and admin forms, with OAuth 2 on top.
+
+pub mod clock;
+pub mod error;
+pub mod meta;

@@ -1,0 +1,335 @@
+//! A DocType: what was declared, and what is derived from it once so that no request has to.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Map, Value as Json};
+
+use crate::meta::docfield::DocField;
+use crate::meta::docperm::DocPerm;
+use crate::meta::fieldtype::{ColumnType, Fieldtype};
+use crate::meta::naming_rule::NamingRule;
+
+/// The columns before a DocType's own fields, in the order of JSON answers.
+pub const STANDARD_COLUMNS: [(&str, ColumnType); 7] = [
+    ("name", ColumnType::Varchar(140)),
+    ("owner", ColumnType::Varchar(140)),
+    ("creation", ColumnType::Datetime),
+    ("modified", ColumnType::Datetime),
+    ("modified_by", ColumnType::Varchar(140)),
+    ("docstatus", ColumnType::SmallInt),
+    ("idx", ColumnType::Int),
+];
+/// Behind the fields of a child table.
+pub const CHILD_COLUMNS: [(&str, ColumnType); 3] = [
+    ("parent", ColumnType::Varchar(140)),
+    ("parentfield", ColumnType::Varchar(140)),
+    ("parenttype", ColumnType::Varchar(140)),
+];
+/// Behind the fields of every other DocType with a table.
+pub const PARENT_COLUMNS: [(&str, ColumnType); 4] = [
+    ("_user_tags", ColumnType::Text),
+    ("_comments", ColumnType::Text),
+    ("_assign", ColumnType::Text),
+    ("_liked_by", ColumnType::Text),
+];
+/// Behind those, with `track_seen`.
+pub const SEEN_COLUMN: (&str, ColumnType) = ("_seen", ColumnType::Text);
+
+/// Positions of the standard columns in [`DocType::columns`].
+pub mod slot {
+    /// `name`
+    pub const NAME: usize = 0;
+    /// `owner`
+    pub const OWNER: usize = 1;
+    /// `creation`
+    pub const CREATION: usize = 2;
+    /// `modified`
+    pub const MODIFIED: usize = 3;
+    /// `modified_by`
+    pub const MODIFIED_BY: usize = 4;
+    /// `docstatus`
+    pub const DOCSTATUS: usize = 5;
+    /// `idx`
+    pub const IDX: usize = 6;
+}
+
+/// One column of a DocType's table.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// The fieldname or the standard column's name.
+    pub name: String,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// The index in [`DocType::fields`]; `None` for standard columns.
+    pub field: Option<usize>,
+}
+
+/// A sort order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Smallest first.
+    Asc,
+    /// Largest first.
+    Desc,
+}
+
+impl Order {
+    /// As SQL and DocType files say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Asc => "asc",
+            Self::Desc => "desc",
+        }
+    }
+}
+
+/// The properties of a DocType that the engine and the desk act on, as declared.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "these are Frappe's flags, one by one")]
+pub struct Declaration {
+    /// The name, also of the table (`tab<name>`).
+    pub name: String,
+    /// The module it is listed under.
+    pub module: String,
+    /// What it is for.
+    pub description: String,
+    /// Where to read more.
+    pub documentation: String,
+    /// One document, stored in `tabSingles`.
+    pub issingle: bool,
+    /// Rows of another DocType's Table field.
+    pub istable: bool,
+    /// Has draft, submitted, cancelled.
+    pub is_submittable: bool,
+    /// Nested set.
+    pub is_tree: bool,
+    /// The parent Link of a tree.
+    pub nsm_parent_field: String,
+    /// No table: a controller supplies the documents.
+    pub is_virtual: bool,
+    /// `autoname` as written.
+    pub autoname: String,
+    /// The field that titles a document.
+    pub title_field: Option<String>,
+    /// Links show the title instead of the name.
+    pub show_title_field_in_link: bool,
+    /// Fields searched and shown by link pickers.
+    pub search_fields: Vec<String>,
+    /// Default list order.
+    pub sort: Vec<(String, Order)>,
+    /// An Attach Image field.
+    pub image_field: Option<String>,
+    /// A Version row for every change.
+    pub track_changes: bool,
+    /// The column `_seen`.
+    pub track_seen: bool,
+    /// Documents can be renamed.
+    pub allow_rename: bool,
+    /// Gates the right `import`.
+    pub allow_import: bool,
+    /// Attachments at most (0: any number).
+    pub max_attachments: u32,
+    /// Files attached are public unless asked otherwise.
+    pub make_attachments_public: bool,
+    /// The form offers no "create".
+    pub in_create: bool,
+    /// The desk offers no list.
+    pub read_only: bool,
+    /// Not offered in the desk: values are edited elsewhere.
+    pub hide_toolbar: bool,
+    /// Made at runtime.
+    pub custom: bool,
+    /// The name before a rename; the table is renamed, not added.
+    pub renamed_from: Option<String>,
+    /// The fields in form order.
+    pub fields: Vec<DocField>,
+    /// The permission rows.
+    pub permissions: Vec<DocPerm>,
+    /// The whole definition as read, overlays applied.
+    pub raw: Map<String, Json>,
+    /// The files it came from, the base file first.
+    pub sources: Vec<String>,
+}
+
+/// A DocType, ready for use: the declaration with what follows from it.
+#[derive(Debug)]
+pub struct DocType {
+    declaration: Declaration,
+    /// The naming rule.
+    pub naming_rule: NamingRule,
+    /// `name`, `owner`, …, the fields, then `parent` … or `_user_tags` …
+    pub columns: Vec<Column>,
+    /// Indexes in [`Declaration::fields`] of Table and Table MultiSelect fields, in form order.
+    pub tables: Vec<usize>,
+    column_by_name: HashMap<String, usize>,
+    field_by_name: HashMap<String, usize>,
+    compiled: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl std::ops::Deref for DocType {
+    type Target = Declaration;
+    fn deref(&self) -> &Declaration {
+        &self.declaration
+    }
+}
+
+impl DocType {
+    /// Derives columns and indexes. `naming_rule` falls back to random names if `autoname` does not parse (`check` reports it).
+    pub fn new(mut declaration: Declaration) -> Self {
+        add_automatic_fields(&mut declaration);
+        let has_naming_series = declaration.fields.iter().any(|field| field.fieldname == "naming_series");
+        let naming_rule = match NamingRule::parse(&declaration.autoname) {
+            Ok(NamingRule::Controller) if has_naming_series => NamingRule::NamingSeries,
+            Ok(rule) => rule,
+            Err(_) => NamingRule::Hash,
+        };
+        let mut columns: Vec<Column> = STANDARD_COLUMNS
+            .iter()
+            .map(|(name, column_type)| Column { name: (*name).to_owned(), column_type: *column_type, field: None })
+            .collect();
+        if naming_rule == NamingRule::Autoincrement {
+            columns[slot::NAME].column_type = ColumnType::BigInt;
+        }
+        let mut tables = Vec::new();
+        for (index, field) in declaration.fields.iter().enumerate() {
+            if field.fieldtype.is_table() {
+                tables.push(index);
+            } else if field.has_column()
+                && let Some(column_type) = field.fieldtype.column_type(field)
+            {
+                columns.push(Column { name: field.fieldname.clone(), column_type, field: Some(index) });
+            }
+        }
+        let trailing: &[(&str, ColumnType)] = if declaration.istable {
+            &CHILD_COLUMNS
+        } else if declaration.issingle || declaration.is_virtual {
+            &[]
+        } else {
+            &PARENT_COLUMNS
+        };
+        let seen = (!declaration.istable && declaration.track_seen).then_some(SEEN_COLUMN);
+        for (name, column_type) in trailing.iter().copied().chain(seen) {
+            columns.push(Column { name: name.to_owned(), column_type, field: None });
+        }
+        let column_by_name = columns.iter().enumerate().map(|(i, column)| (column.name.clone(), i)).collect();
+        let field_by_name =
+            declaration.fields.iter().enumerate().map(|(i, field)| (field.fieldname.clone(), i)).collect();
+        Self { declaration, naming_rule, columns, tables, column_by_name, field_by_name, compiled: OnceLock::new() }
+    }
+
+    /// The declaration alone.
+    pub fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    /// The table's name, as Frappe has it: `tab` and the DocType's name.
+    pub fn table_name(&self) -> String {
+        format!("tab{}", self.name)
+    }
+
+    /// Documents live in a table of their own.
+    pub fn has_table(&self) -> bool {
+        !self.issingle && !self.is_virtual
+    }
+
+    /// The field of that name.
+    pub fn field(&self, fieldname: &str) -> Option<&DocField> {
+        self.field_by_name.get(fieldname).map(|index| &self.declaration.fields[*index])
+    }
+
+    /// The position of the column of that name.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.column_by_name.get(name).copied()
+    }
+
+    /// The field that a column belongs to.
+    pub fn column_field(&self, column: usize) -> Option<&DocField> {
+        self.columns.get(column)?.field.map(|index| &self.declaration.fields[index])
+    }
+
+    /// The table fields, in form order.
+    pub fn table_fields(&self) -> impl Iterator<Item = &DocField> {
+        self.tables.iter().map(|index| &self.declaration.fields[*index])
+    }
+
+    /// The position of a table field among [`DocType::tables`].
+    pub fn table(&self, fieldname: &str) -> Option<usize> {
+        self.table_fields().position(|field| field.fieldname == fieldname)
+    }
+
+    /// The DocType's address part in the desk: `OAuth Client` is `oauth-client`.
+    pub fn slug(&self) -> String {
+        slug(&self.name)
+    }
+
+    /// What a lower layer derives once per DocType (the database its statements); made on first use.
+    pub fn compiled<T: Any + Send + Sync>(&self, make: impl FnOnce(&Self) -> T) -> &T {
+        let stored = self.compiled.get_or_init(|| Box::new(make(self)));
+        stored.downcast_ref().expect("only one layer compiles DocTypes")
+    }
+}
+
+/// `OAuth Client` → `oauth-client`.
+pub fn slug(name: &str) -> String {
+    name.to_lowercase().replace([' ', '_'], "-")
+}
+
+/// `OAuth Client` → `oauth_client`: file names and tree fields.
+pub fn scrub(name: &str) -> String {
+    name.to_lowercase().replace([' ', '-'], "_")
+}
+
+/// `book_title` → `Book Title`: the label of a field that has none.
+pub fn unscrub(fieldname: &str) -> String {
+    fieldname
+        .split('_')
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let mut letters = word.chars();
+            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+        })
+        .collect::<Vec<String>>()
+        .join(" ")
+}
+
+/// Frappe adds `amended_from` to submittable DocTypes and the nested-set fields to trees.
+fn add_automatic_fields(declaration: &mut Declaration) {
+    let own = declaration.name.clone();
+    let mut add = |field: DocField| {
+        if !declaration.fields.iter().any(|present| present.fieldname == field.fieldname) {
+            declaration.fields.push(field);
+        }
+    };
+    if declaration.is_submittable {
+        add(DocField {
+            fieldname: "amended_from".to_owned(),
+            label: "Amended From".to_owned(),
+            fieldtype: Fieldtype::Link,
+            options: own.clone(),
+            read_only: true,
+            no_copy: true,
+            search_index: true,
+            ..DocField::default()
+        });
+    }
+    if declaration.is_tree {
+        let plain = |fieldname: &str, fieldtype: Fieldtype| DocField {
+            fieldname: fieldname.to_owned(),
+            label: unscrub(fieldname),
+            fieldtype,
+            ..DocField::default()
+        };
+        for fieldname in ["lft", "rgt"] {
+            add(DocField { hidden: true, no_copy: true, search_index: true, ..plain(fieldname, Fieldtype::Int) });
+        }
+        add(plain("is_group", Fieldtype::Check));
+        add(DocField { options: own.clone(), hidden: true, ..plain("old_parent", Fieldtype::Link) });
+        let parent = format!("parent_{}", scrub(&own));
+        add(DocField { options: own, ignore_user_permissions: true, ..plain(&parent, Fieldtype::Link) });
+    }
+}
+
+/// Where DocTypes are found by name; see [`crate::meta::registry::Registry`].
+pub type DocTypes = HashMap<String, Arc<DocType>>;

@@ -1,0 +1,152 @@
+//! A document in memory: the values of one DocType's columns and its child rows. Its life is `document/`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use crate::meta::doctype::{DocType, slot};
+use crate::meta::value::Value;
+
+/// One document, or one child row.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its DocType.
+    pub doctype: Arc<DocType>,
+    /// One value for every column, in the order of [`DocType::columns`].
+    pub values: Vec<Value>,
+    /// The rows of every table field, in the order of [`DocType::tables`].
+    pub tables: Vec<Vec<Document>>,
+    /// Not stored yet.
+    pub is_new: bool,
+}
+
+impl Document {
+    /// An empty document; no defaults yet.
+    pub fn new(doctype: Arc<DocType>) -> Self {
+        let mut values = vec![Value::Null; doctype.columns.len()];
+        values[slot::DOCSTATUS] = Value::Int(0);
+        values[slot::IDX] = Value::Int(0);
+        let tables = vec![Vec::new(); doctype.tables.len()];
+        Self { doctype, values, tables, is_new: true }
+    }
+
+    /// A document as read from its table.
+    pub fn from_row(doctype: Arc<DocType>, values: Vec<Value>) -> Self {
+        debug_assert_eq!(values.len(), doctype.columns.len());
+        let tables = vec![Vec::new(); doctype.tables.len()];
+        Self { doctype, values, tables, is_new: false }
+    }
+
+    /// The name as text; empty before naming.
+    pub fn name(&self) -> String {
+        self.values[slot::NAME].to_string()
+    }
+
+    /// Sets the name, as a number where the DocType is named by autoincrement.
+    pub fn set_name(&mut self, name: impl Into<Value>) {
+        self.values[slot::NAME] = name.into();
+    }
+
+    /// Who made it.
+    pub fn owner(&self) -> &str {
+        self.values[slot::OWNER].text()
+    }
+
+    /// When it was last saved.
+    pub fn modified(&self) -> &str {
+        self.values[slot::MODIFIED].text()
+    }
+
+    /// 0 draft, 1 submitted, 2 cancelled.
+    pub fn docstatus(&self) -> i64 {
+        self.values[slot::DOCSTATUS].as_int().unwrap_or(0)
+    }
+
+    /// The value of a column; Null for names that have none.
+    pub fn get(&self, fieldname: &str) -> &Value {
+        const NULL: &Value = &Value::Null;
+        self.doctype.column(fieldname).map_or(NULL, |column| &self.values[column])
+    }
+
+    /// The text of a column, empty if it holds none.
+    pub fn text(&self, fieldname: &str) -> &str {
+        self.get(fieldname).text()
+    }
+
+    /// Whether a Check is on.
+    pub fn check(&self, fieldname: &str) -> bool {
+        self.get(fieldname).is_truthy()
+    }
+
+    /// The whole number in a column, 0 if it holds none.
+    pub fn int(&self, fieldname: &str) -> i64 {
+        self.get(fieldname).as_int().unwrap_or(0)
+    }
+
+    /// Sets a column's value as it stands, without parsing. Unknown names are ignored, as in Frappe.
+    pub fn set(&mut self, fieldname: &str, value: impl Into<Value>) {
+        if let Some(column) = self.doctype.column(fieldname) {
+            self.values[column] = value.into();
+        }
+    }
+
+    /// The rows of a table field.
+    pub fn rows(&self, fieldname: &str) -> &[Document] {
+        self.doctype.table(fieldname).map_or(&[], |table| &self.tables[table])
+    }
+
+    /// The rows of a table field, to change.
+    pub fn rows_mut(&mut self, fieldname: &str) -> Option<&mut Vec<Document>> {
+        let table = self.doctype.table(fieldname)?;
+        self.tables.get_mut(table)
+    }
+
+    /// The title: the title field's value, or the name.
+    pub fn title(&self) -> String {
+        self.doctype
+            .title_field
+            .as_deref()
+            .map(|field| self.get(field).to_string())
+            .filter(|title| !title.is_empty())
+            .unwrap_or_else(|| self.name())
+    }
+
+    /// As REST sends it (frappe-rest §2.7): standard columns, fields in form order, `doctype`, child arrays.
+    ///
+    /// `may_read` decides per permission level; fields of other levels are left out. Password values are stars of their length;
+    /// the standard columns `_user_tags`, … appear only if set.
+    pub fn to_json(&self, may_read: &dyn Fn(u8) -> bool) -> Map<String, Json> {
+        let mut out = Map::with_capacity(self.values.len() + self.tables.len() + 1);
+        let mut trailing = Vec::new();
+        for (column, value) in self.doctype.columns.iter().zip(&self.values) {
+            match column.field.map(|index| &self.doctype.fields[index]) {
+                Some(field) if !may_read(field.permlevel) => {}
+                Some(_) => {
+                    out.insert(column.name.clone(), value.to_json());
+                }
+                None if column.name.starts_with('_') => {
+                    if !value.is_blank() {
+                        trailing.push((column.name.clone(), value.to_json()));
+                    }
+                }
+                None => {
+                    out.insert(column.name.clone(), value.to_json());
+                }
+            }
+        }
+        out.insert("doctype".to_owned(), Json::String(self.doctype.name.clone()));
+        out.extend(trailing);
+        for (field, rows) in self.doctype.table_fields().zip(&self.tables) {
+            if may_read(field.permlevel) {
+                let rows = rows.iter().map(|row| Json::Object(row.to_json(may_read))).collect();
+                out.insert(field.fieldname.clone(), Json::Array(rows));
+            }
+        }
+        out
+    }
+
+    /// Everything, for internal use and for people who may read every level.
+    pub fn to_json_whole(&self) -> Map<String, Json> {
+        self.to_json(&|_| true)
+    }
+}
