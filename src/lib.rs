@@ -1,5 +1,6 @@
 //! Doctyped: DocType definitions in YAML become tables, a REST API and admin forms, with OAuth 2 on top.
 
 pub mod clock;
+pub mod database;
 pub mod error;
 pub mod meta;

@@ -1,0 +1,9 @@
+//! The only place that writes SQL: connections, statements, schema.
+
+pub mod connect;
+pub mod row;
+pub mod sql;
+
+pub use connect::{Backend, Database, Executor, Transaction, unique_violation};
+pub use row::Param;
+pub use sql::Sql;
