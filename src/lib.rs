@@ -2,5 +2,7 @@
 
 pub mod clock;
 pub mod database;
+pub mod document;
 pub mod error;
 pub mod meta;
+pub mod permissions;

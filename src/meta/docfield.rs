@@ -85,6 +85,8 @@ pub struct DocField {
     pub sort_options: bool,
     /// Computed, no column.
     pub is_virtual: bool,
+    /// Holds a secret or its digest: never sent, listed, filtered by or shown (a property of ours, not Frappe's).
+    pub secret: bool,
     /// The fieldname before a rename; the column is renamed, not added.
     pub renamed_from: Option<String>,
     /// The whole definition as read, for `/api/v2/doctype/…/meta` and properties the engine does not act on.

@@ -113,14 +113,14 @@ impl Document {
 
     /// As REST sends it (frappe-rest §2.7): standard columns, fields in form order, `doctype`, child arrays.
     ///
-    /// `may_read` decides per permission level; fields of other levels are left out. Password values are stars of their length;
+    /// `may_read` decides per permission level; fields of other levels are left out. Secret fields are left out always; Password values are stars of their length;
     /// the standard columns `_user_tags`, … appear only if set.
     pub fn to_json(&self, may_read: &dyn Fn(u8) -> bool) -> Map<String, Json> {
         let mut out = Map::with_capacity(self.values.len() + self.tables.len() + 1);
         let mut trailing = Vec::new();
         for (column, value) in self.doctype.columns.iter().zip(&self.values) {
             match column.field.map(|index| &self.doctype.fields[index]) {
-                Some(field) if !may_read(field.permlevel) => {}
+                Some(field) if field.secret || !may_read(field.permlevel) => {}
                 Some(_) => {
                     out.insert(column.name.clone(), value.to_json());
                 }

@@ -1,0 +1,168 @@
+//! How a DocType gets behaviour of its own: hooks under Frappe's names, called by the lifecycle.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value as Json};
+
+use crate::document::work::Work;
+use crate::error::{Error, Result};
+use crate::meta::{Document, Right};
+use crate::permissions::Session;
+
+/// Behaviour that one DocType adds to the document lifecycle; every hook defaults to nothing.
+///
+/// The order is Frappe's (frappe-model §1.6). Hooks that may change the document get it `&mut`; those after the write do not.
+/// `before` is the stored document, on updates. Effects that leave the process go through [`Work::after_commit`].
+#[async_trait]
+#[expect(unused_variables, reason = "the defaults do nothing with what they get")]
+pub trait Controller: Send + Sync {
+    /// Before naming and validation of a new document.
+    async fn before_insert(&self, work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        Ok(())
+    }
+    /// Names the document (`autoname` empty), or leaves it to the naming rule.
+    async fn autoname(&self, work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        Ok(())
+    }
+    /// Before `validate`, on every save.
+    async fn before_validate(&self, work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        Ok(())
+    }
+    /// The DocType's own rules, before the generic ones; may fill fields in.
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
+        Ok(())
+    }
+    /// Right before the write of a draft.
+    async fn before_save(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
+        Ok(())
+    }
+    /// Instead of `before_save` when the document becomes submitted.
+    async fn before_submit(&self, work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        Ok(())
+    }
+    /// When the document becomes cancelled.
+    async fn before_cancel(&self, work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        Ok(())
+    }
+    /// When a submitted document is saved.
+    async fn before_update_after_submit(&self, work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        Ok(())
+    }
+    /// After the row of a new document is written.
+    async fn after_insert(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        Ok(())
+    }
+    /// After every write of a draft.
+    async fn on_update(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
+        Ok(())
+    }
+    /// After the document became submitted.
+    async fn on_submit(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        Ok(())
+    }
+    /// After the document became cancelled.
+    async fn on_cancel(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        Ok(())
+    }
+    /// After a submitted document was saved.
+    async fn on_update_after_submit(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        Ok(())
+    }
+    /// Last, whatever changed; also after [`Work::set_values`] and on delete.
+    async fn on_change(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        Ok(())
+    }
+    /// Before a draft is discarded.
+    async fn before_discard(&self, work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        Ok(())
+    }
+    /// After a draft was discarded.
+    async fn on_discard(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        Ok(())
+    }
+    /// Before a document is deleted.
+    async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        Ok(())
+    }
+    /// After a document was deleted.
+    async fn after_delete(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        Ok(())
+    }
+    /// Before a document gets another name.
+    async fn before_rename(&self, work: &mut Work<'_>, old: &str, new: &str, merge: bool) -> Result<()> {
+        Ok(())
+    }
+    /// After a document got another name.
+    async fn after_rename(&self, work: &mut Work<'_>, old: &str, new: &str, merge: bool) -> Result<()> {
+        Ok(())
+    }
+    /// May deny what roles allow; never the other way round.
+    fn has_permission(&self, session: &Session, document: &Document, right: Right) -> bool {
+        true
+    }
+    /// Whether deleting a document of this DocType ignores links from that one (logs, for example).
+    fn ignores_links_from(&self, doctype: &str) -> bool {
+        false
+    }
+    /// Virtual DocTypes: the document of that name.
+    async fn virtual_get(&self, work: &mut Work<'_>, name: &str) -> Result<Option<Document>> {
+        Ok(None)
+    }
+    /// Virtual DocTypes: all documents; the engine filters, sorts and cuts them.
+    async fn virtual_list(&self, work: &mut Work<'_>) -> Result<Vec<Document>> {
+        Ok(Vec::new())
+    }
+    /// A whitelisted document method (`/api/v2/document/…/method/…`, `run_doc_method`); `None` if there is none of that name.
+    async fn call(
+        &self,
+        work: &mut Work<'_>,
+        document: &mut Document,
+        method: &str,
+        arguments: &Map<String, Json>,
+    ) -> Option<Result<Json>> {
+        None
+    }
+    /// The names of the methods that [`Controller::call`] answers, with a description each; for discovery and OpenAPI.
+    fn methods(&self) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
+}
+
+/// The controllers of every DocType, in order of registration.
+#[derive(Clone, Default)]
+pub struct Controllers {
+    by_doctype: HashMap<String, Vec<Arc<dyn Controller>>>,
+}
+
+impl Controllers {
+    /// Adds a controller for a DocType, behind those already there.
+    pub fn add(&mut self, doctype: &str, controller: impl Controller + 'static) {
+        self.by_doctype.entry(doctype.to_owned()).or_default().push(Arc::new(controller));
+    }
+
+    /// The controllers of a DocType.
+    pub fn of(&self, doctype: &str) -> &[Arc<dyn Controller>] {
+        self.by_doctype.get(doctype).map_or(&[], Vec::as_slice)
+    }
+
+    /// The DocTypes that have controllers.
+    pub fn doctypes(&self) -> impl Iterator<Item = &str> {
+        self.by_doctype.keys().map(String::as_str)
+    }
+}
+
+impl std::fmt::Debug for Controllers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.doctypes()).finish()
+    }
+}
+
+/// What a virtual DocType without a controller answers.
+pub(super) fn no_controller(doctype: &str) -> Error {
+    Error::invalid(
+        crate::error::ProblemKind::Validation,
+        format!("{doctype} is virtual and has no controller that supplies its documents"),
+    )
+}

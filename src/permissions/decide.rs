@@ -1,0 +1,228 @@
+//! The decisions: rights by role, by owner, by User Permission, by level; and the same as a condition for lists.
+
+use std::collections::BTreeSet;
+
+use crate::meta::{DocType, Document, Fieldtype, Right, Rights};
+use crate::permissions::session::Session;
+
+/// What a session may do with the documents of one DocType, before a particular one is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Rights on every document.
+    pub rights: Rights,
+    /// Rights on documents that the user owns.
+    pub owner_rights: Rights,
+    /// Bit n: fields of permlevel n may be read.
+    pub read_levels: u16,
+    /// Bit n: fields of permlevel n may be written.
+    pub write_levels: u16,
+    /// The credentials, not the roles, are what is missing where a right is.
+    pub limited: bool,
+}
+
+/// Why something is denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The roles do not give the right.
+    Role,
+    /// The credentials' scope does not cover it; holds the scopes needed.
+    Scope(String),
+    /// Only the owner may.
+    Owner,
+    /// A User Permission excludes the document: the field and the value that is outside.
+    UserPermission {
+        /// The Link field; `name` for the document itself.
+        field: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+impl Grant {
+    /// Everything.
+    pub const ALL: Self = Self {
+        rights: Rights::ALL,
+        owner_rights: Rights::ALL,
+        read_levels: 0x3ff,
+        write_levels: 0x3ff,
+        limited: false,
+    };
+
+    /// What the session's roles and credentials give on the DocType.
+    pub fn of(session: &Session, doctype: &DocType) -> Self {
+        let mut grant = if session.is_administrator() { Self::ALL } else { Self::by_role(session, doctype) };
+        if let Some(limit) = &session.limit {
+            for right in Right::ALL {
+                if !limit.allows(&doctype.name, right) {
+                    grant.limited |= grant.rights.contains(right) || grant.owner_rights.contains(right);
+                    grant.rights.remove(right);
+                    grant.owner_rights.remove(right);
+                }
+            }
+        }
+        grant
+    }
+
+    fn by_role(session: &Session, doctype: &DocType) -> Self {
+        let mut grant = Self::default();
+        for row in doctype.permissions.iter().filter(|row| session.access.roles.contains(&row.role)) {
+            if row.permlevel == 0 {
+                if row.if_owner {
+                    grant.owner_rights = grant.owner_rights.union(row.rights);
+                    // `create` is never limited to the owner.
+                    if row.rights.contains(Right::Create) {
+                        grant.rights.insert(Right::Create);
+                    }
+                } else {
+                    grant.rights = grant.rights.union(row.rights);
+                    grant.owner_rights = grant.owner_rights.union(row.rights);
+                }
+            }
+            let bit = 1_u16 << row.permlevel.min(9);
+            if row.rights.contains(Right::Read) {
+                grant.read_levels |= bit;
+            }
+            if row.rights.contains(Right::Write) {
+                grant.write_levels |= bit;
+            }
+            if row.permlevel == 0 && row.rights.contains(Right::Create) {
+                grant.write_levels |= bit;
+            }
+        }
+        // Whoever may read the document at all reads level 0.
+        if grant.rights.contains(Right::Read) || grant.owner_rights.contains(Right::Read) {
+            grant.read_levels |= 1;
+        }
+        if !doctype.is_submittable {
+            for right in [Right::Submit, Right::Cancel, Right::Amend] {
+                grant.rights.remove(right);
+                grant.owner_rights.remove(right);
+            }
+        }
+        grant
+    }
+
+    /// Whether the right holds on some document at least.
+    pub fn may(&self, right: Right) -> bool {
+        self.rights.contains(right) || self.owner_rights.contains(right)
+    }
+
+    /// Whether fields of that level may be read.
+    pub fn reads_level(&self, permlevel: u8) -> bool {
+        self.read_levels & (1 << permlevel.min(9)) != 0
+    }
+
+    /// Whether fields of that level may be written.
+    pub fn writes_level(&self, permlevel: u8) -> bool {
+        self.write_levels & (1 << permlevel.min(9)) != 0
+    }
+}
+
+/// Whether the session may do that with this document (`None`: with the DocType in general, as for `create`).
+pub fn check(session: &Session, doctype: &DocType, document: Option<&Document>, right: Right) -> Result<(), Denied> {
+    if session.is_system() {
+        return Ok(());
+    }
+    if let Some(limit) = &session.limit
+        && !limit.allows(&doctype.name, right)
+    {
+        return Err(Denied::Scope(limit.needed(&doctype.name, right)));
+    }
+    if session.is_administrator() {
+        return Ok(());
+    }
+    let grant = Grant::of(session, doctype);
+    if !grant.rights.contains(right) {
+        if !grant.owner_rights.contains(right) {
+            return Err(Denied::Role);
+        }
+        if document.is_some_and(|document| !document.is_new && !session.owns(document)) {
+            return Err(Denied::Owner);
+        }
+    }
+    match document {
+        Some(document) => check_user_permissions(session, doctype, document),
+        None => Ok(()),
+    }
+}
+
+/// User Permissions on the document itself and on every Link of it and its rows (frappe-model §1.8).
+fn check_user_permissions(session: &Session, doctype: &DocType, document: &Document) -> Result<(), Denied> {
+    if session.access.user_permissions.is_empty() {
+        return Ok(());
+    }
+    if let Some(allowed) = allowed_values(session, &doctype.name, &doctype.name)
+        && !document.is_new
+        && !allowed.contains(document.name().as_str())
+    {
+        return Err(Denied::UserPermission { field: "name".to_owned(), value: document.name() });
+    }
+    check_links(session, &doctype.name, document, doctype.issingle)?;
+    document.tables.iter().flatten().try_for_each(|row| check_links(session, &doctype.name, row, doctype.issingle))
+}
+
+fn check_links(session: &Session, applicable_for: &str, document: &Document, single: bool) -> Result<(), Denied> {
+    for field in &document.doctype.fields {
+        if field.fieldtype != Fieldtype::Link || field.ignore_user_permissions {
+            continue;
+        }
+        let Some(allowed) = allowed_values(session, &field.options, applicable_for) else { continue };
+        let value = document.text(&field.fieldname);
+        let passes_empty = value.is_empty() && (single || !session.access.strict_user_permissions);
+        if !passes_empty && !allowed.contains(value) {
+            return Err(Denied::UserPermission { field: field.fieldname.clone(), value: value.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// The documents of `target` that User Permissions leave, while `applicable_for` is read; `None`: all.
+pub fn allowed_values<'s>(session: &'s Session, target: &str, applicable_for: &str) -> Option<BTreeSet<&'s str>> {
+    let mut allowed = None;
+    for permission in &session.access.user_permissions {
+        if permission.allow == target && permission.applicable_for.as_deref().is_none_or(|for_| for_ == applicable_for)
+        {
+            allowed.get_or_insert_with(BTreeSet::new).insert(permission.for_value.as_str());
+        }
+    }
+    allowed
+}
+
+/// What a list may show, for the query to say in SQL.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ListCondition {
+    /// Only documents of this owner.
+    pub owner: Option<String>,
+    /// Link field (or `name`) → the values left; a Link may also be empty unless `strict`.
+    pub values: Vec<(String, Vec<String>)>,
+    /// Empty Links are outside too.
+    pub strict: bool,
+}
+
+/// The condition of a list; an error if the session may read nothing of the DocType.
+pub fn list_condition(session: &Session, doctype: &DocType, right: Right) -> Result<ListCondition, Denied> {
+    check(session, doctype, None, right)?;
+    let mut condition = ListCondition::default();
+    if session.is_administrator() {
+        return Ok(condition);
+    }
+    if !Grant::of(session, doctype).rights.contains(right) {
+        condition.owner = Some(session.user().to_owned());
+    }
+    if session.access.user_permissions.is_empty() {
+        return Ok(condition);
+    }
+    condition.strict = session.access.strict_user_permissions;
+    let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    if let Some(allowed) = allowed_values(session, &doctype.name, &doctype.name) {
+        condition.values.push(("name".to_owned(), owned(allowed)));
+    }
+    for field in doctype.fields.iter().filter(|field| field.fieldtype == Fieldtype::Link && field.has_column()) {
+        if !field.ignore_user_permissions
+            && let Some(allowed) = allowed_values(session, &field.options, &doctype.name)
+        {
+            condition.values.push((field.fieldname.clone(), owned(allowed)));
+        }
+    }
+    Ok(condition)
+}

@@ -1,0 +1,140 @@
+//! Who is asking: a user with roles and User Permissions, perhaps limited further by the credentials used.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::meta::{Document, Right};
+
+/// The user that may do everything.
+pub const ADMINISTRATOR: &str = "Administrator";
+/// The user of requests without credentials.
+pub const GUEST: &str = "Guest";
+/// The role of everybody who is logged in.
+pub const ROLE_ALL: &str = "All";
+/// The role of everybody, logged in or not.
+pub const ROLE_GUEST: &str = "Guest";
+/// The role of System Users.
+pub const ROLE_DESK_USER: &str = "Desk User";
+/// The role that administers the site.
+pub const ROLE_SYSTEM_MANAGER: &str = "System Manager";
+
+/// What is known of a user that decides about rights; loaded once and shared by their sessions.
+#[derive(Clone, Debug, Default)]
+pub struct UserAccess {
+    /// The name of the User document.
+    pub user: String,
+    /// As shown to people.
+    pub full_name: String,
+    /// May use the desk.
+    pub is_system_user: bool,
+    /// Roles, the automatic ones included.
+    pub roles: BTreeSet<String>,
+    /// Their User Permissions.
+    pub user_permissions: Vec<UserPermission>,
+    /// System Settings: an empty Link is outside a User Permission too.
+    pub strict_user_permissions: bool,
+}
+
+/// A User Permission: of one DocType, only these documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPermission {
+    /// The DocType whose documents are narrowed.
+    pub allow: String,
+    /// The one allowed (tree descendants are rows of their own here).
+    pub for_value: String,
+    /// Only where this DocType is read; `None`: everywhere.
+    pub applicable_for: Option<String>,
+    /// The default value of Links to it.
+    pub is_default: bool,
+}
+
+/// What the credentials of a session leave of the user's rights (a bearer token's scope, say).
+///
+/// The engine asks it at the same place where it asks roles, so that no caller can forget it.
+pub trait Limit: Send + Sync + fmt::Debug {
+    /// Whether the right on the DocType is inside.
+    fn allows(&self, doctype: &str, right: Right) -> bool;
+    /// Whether the method may be called.
+    fn allows_method(&self, path: &str) -> bool;
+    /// Every scope that the operation would need, space separated.
+    fn needed(&self, doctype: &str, right: Right) -> String;
+    /// Every scope that the method would need, space separated.
+    fn needed_for_method(&self, path: &str) -> String;
+}
+
+/// On whose behalf something is done.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The user.
+    pub access: Arc<UserAccess>,
+    /// What the credentials leave of the user's rights; `None`: all of them.
+    pub limit: Option<Arc<dyn Limit>>,
+    /// The name of the Session document, for browser sessions.
+    pub sid: Option<Arc<str>>,
+    system: bool,
+}
+
+impl Session {
+    /// The program itself: no permission is asked. Easy to grep.
+    pub fn system() -> Self {
+        let access = UserAccess {
+            user: ADMINISTRATOR.to_owned(),
+            full_name: ADMINISTRATOR.to_owned(),
+            is_system_user: true,
+            ..UserAccess::default()
+        };
+        Self { access: Arc::new(access), limit: None, sid: None, system: true }
+    }
+
+    /// Nobody.
+    pub fn guest() -> Self {
+        let access = UserAccess {
+            user: GUEST.to_owned(),
+            full_name: GUEST.to_owned(),
+            roles: BTreeSet::from([ROLE_GUEST.to_owned()]),
+            ..UserAccess::default()
+        };
+        Self::of(Arc::new(access))
+    }
+
+    /// A user's.
+    pub fn of(access: Arc<UserAccess>) -> Self {
+        Self { access, limit: None, sid: None, system: false }
+    }
+
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        &self.access.user
+    }
+
+    /// Nobody is logged in.
+    pub fn is_guest(&self) -> bool {
+        self.user() == GUEST
+    }
+
+    /// The program itself.
+    pub fn is_system(&self) -> bool {
+        self.system
+    }
+
+    /// Bypasses roles: Administrator or the program itself. A limit still counts.
+    pub fn is_administrator(&self) -> bool {
+        self.system || self.user() == ADMINISTRATOR
+    }
+
+    /// Whether the user has a role; Administrator has all.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.is_administrator() || self.access.roles.contains(role)
+    }
+
+    /// May use the desk.
+    pub fn is_desk_user(&self) -> bool {
+        self.is_administrator() || self.access.is_system_user
+    }
+
+    /// Whether the session's user owns the document.
+    pub fn owns(&self, document: &Document) -> bool {
+        document.owner() == self.user()
+    }
+}
