@@ -1,0 +1,1 @@
+//! Tables of input and outcome for every fieldtype.
