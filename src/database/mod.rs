@@ -1,6 +1,8 @@
 //! The only place that writes SQL: connections, statements, schema.
 
 pub mod connect;
+pub mod documents;
+pub mod references;
 pub mod row;
 pub mod sql;
 

@@ -1,0 +1,420 @@
+//! The statements of single documents: read, insert, update, delete a row and its child rows; written once per DocType.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use sea_orm::DbErr;
+
+use crate::database::connect::{Backend, Executor};
+use crate::database::row::Param;
+use crate::database::sql::{Sql, push_ident, push_placeholder, push_select};
+use crate::meta::doctype::slot;
+use crate::meta::fieldtype::{ColumnType, Shape};
+use crate::meta::{DocType, Document, Value};
+
+/// Parameters at most in one statement: below SQLite's 32,766 and PostgreSQL's 65,535.
+const MAX_PARAMS: usize = 30_000;
+
+/// What is derived from a DocType once, for each database.
+#[derive(Default)]
+struct Compiled {
+    sqlite: OnceLock<TableSql>,
+    postgres: OnceLock<TableSql>,
+}
+
+/// The statements of one DocType's table.
+pub(super) struct TableSql {
+    /// `"name","owner",…`, each as its shape.
+    pub select_list: String,
+    /// The shapes of the select list.
+    pub shapes: Vec<Shape>,
+    by_name: String,
+    by_name_for_update: String,
+    children: String,
+    insert_head: String,
+    update: String,
+    delete: String,
+    delete_children: String,
+}
+
+/// The statements of a DocType, made on first use.
+pub(super) fn sql_of(doctype: &DocType, backend: Backend) -> &TableSql {
+    let compiled = doctype.compiled(|_| Compiled::default());
+    let cell = match backend {
+        Backend::Sqlite => &compiled.sqlite,
+        Backend::Postgres => &compiled.postgres,
+    };
+    cell.get_or_init(|| TableSql::new(doctype, backend))
+}
+
+impl TableSql {
+    fn new(doctype: &DocType, backend: Backend) -> Self {
+        let mut table = String::new();
+        push_ident(&mut table, &doctype.table_name());
+        let mut select_list = String::new();
+        let mut names = String::new();
+        for (index, column) in doctype.columns.iter().enumerate() {
+            if index > 0 {
+                select_list.push(',');
+                names.push(',');
+            }
+            push_select(&mut select_list, backend, "", &column.name, column.column_type);
+            push_ident(&mut names, &column.name);
+        }
+        let placeholder = |n: usize, column_type| {
+            let mut text = String::new();
+            push_placeholder(&mut text, backend, n, column_type);
+            text
+        };
+        let name = placeholder(1, doctype.columns[slot::NAME].column_type);
+        let by_name = format!("SELECT {select_list} FROM {table} WHERE \"name\" = {name}");
+        let for_update = match backend {
+            Backend::Sqlite => "",
+            Backend::Postgres => " FOR UPDATE",
+        };
+        let text = |n| placeholder(n, ColumnType::Text);
+        let children = format!(
+            "SELECT {select_list} FROM {table} WHERE \"parent\" = {} AND \"parenttype\" = {} ORDER BY \"parentfield\", \"idx\"",
+            text(1),
+            text(2)
+        );
+        let mut update = format!("UPDATE {table} SET ");
+        let mut n = 0;
+        for (index, column) in doctype.columns.iter().enumerate() {
+            if is_updated(index) {
+                if n > 0 {
+                    update.push(',');
+                }
+                n += 1;
+                push_ident(&mut update, &column.name);
+                update.push('=');
+                push_placeholder(&mut update, backend, n, column.column_type);
+            }
+        }
+        update.push_str(" WHERE \"name\" = ");
+        push_placeholder(&mut update, backend, n + 1, doctype.columns[slot::NAME].column_type);
+        Self {
+            shapes: doctype.columns.iter().map(|column| column.column_type.shape()).collect(),
+            by_name_for_update: format!("{by_name}{for_update}"),
+            children,
+            insert_head: format!("INSERT INTO {table} ({names}) VALUES "),
+            update,
+            delete: format!("DELETE FROM {table} WHERE \"name\" = {name}"),
+            delete_children: format!(
+                "DELETE FROM {table} WHERE \"parent\" = {} AND \"parenttype\" = {}",
+                text(1),
+                text(2)
+            ),
+            select_list,
+            by_name,
+        }
+    }
+}
+
+/// Columns that an update writes: `name`, `owner` and `creation` stay as they were inserted.
+fn is_updated(column: usize) -> bool {
+    !matches!(column, slot::NAME | slot::OWNER | slot::CREATION)
+}
+
+fn name_param(doctype: &DocType, name: &str) -> Param {
+    Param::new(doctype.columns[slot::NAME].column_type.shape(), Value::Text(name.to_owned()))
+}
+
+/// A name that no document of this DocType can have (text where names are integers).
+fn is_impossible_name(doctype: &DocType, name: &str) -> bool {
+    doctype.columns[slot::NAME].column_type.shape() == Shape::Int && name.parse::<i64>().is_err() || name.contains('\0')
+}
+
+/// The document's own row, without its child rows.
+pub async fn find(
+    exec: &dyn Executor,
+    doctype: &Arc<DocType>,
+    name: &str,
+    for_update: bool,
+) -> Result<Option<Document>, DbErr> {
+    if is_impossible_name(doctype, name) {
+        return Ok(None);
+    }
+    let sql = sql_of(doctype, exec.backend());
+    let text = if for_update { &sql.by_name_for_update } else { &sql.by_name };
+    let rows = exec.fetch(text, vec![name_param(doctype, name)], &sql.shapes).await?;
+    Ok(rows.into_iter().next().map(|values| Document::from_row(Arc::clone(doctype), values)))
+}
+
+/// The child rows of one parent in one child DocType, ordered by table field and idx.
+pub async fn children(
+    exec: &dyn Executor,
+    child: &Arc<DocType>,
+    parenttype: &str,
+    parent: &str,
+) -> Result<Vec<Document>, DbErr> {
+    let sql = sql_of(child, exec.backend());
+    let params = vec![Param::text(parent), Param::text(parenttype)];
+    let rows = exec.fetch(&sql.children, params, &sql.shapes).await?;
+    Ok(rows.into_iter().map(|values| Document::from_row(Arc::clone(child), values)).collect())
+}
+
+/// Several documents by name, without child rows; those that do not exist are left out.
+pub async fn find_many(
+    exec: &dyn Executor,
+    doctype: &Arc<DocType>,
+    names: &[&str],
+) -> Result<HashMap<String, Document>, DbErr> {
+    let backend = exec.backend();
+    let table = sql_of(doctype, backend);
+    let mut found = HashMap::with_capacity(names.len());
+    for chunk in names.chunks(MAX_PARAMS) {
+        let mut sql = Sql::new(backend);
+        sql.push("SELECT ").push(&table.select_list).push(" FROM ").ident(&doctype.table_name());
+        sql.push(" WHERE \"name\" IN (");
+        for (index, name) in chunk.iter().enumerate() {
+            if index > 0 {
+                sql.push(",");
+            }
+            sql.bind(doctype.columns[slot::NAME].column_type, *name);
+        }
+        sql.push(")");
+        for values in exec.fetch(&sql.text, sql.params, &table.shapes).await? {
+            let document = Document::from_row(Arc::clone(doctype), values);
+            found.insert(document.name(), document);
+        }
+    }
+    Ok(found)
+}
+
+/// Inserts rows of one DocType in as few statements as possible.
+pub async fn insert(exec: &dyn Executor, rows: &[&Document]) -> Result<(), DbErr> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let doctype = &first.doctype;
+    let table = sql_of(doctype, exec.backend());
+    let width = doctype.columns.len();
+    for chunk in rows.chunks((MAX_PARAMS / width).max(1)) {
+        let mut text = String::with_capacity(table.insert_head.len() + chunk.len() * width * 4);
+        text.push_str(&table.insert_head);
+        let mut params = Vec::with_capacity(chunk.len() * width);
+        for (index, row) in chunk.iter().enumerate() {
+            text.push_str(if index > 0 { ",(" } else { "(" });
+            for (position, (column, value)) in doctype.columns.iter().zip(&row.values).enumerate() {
+                if position > 0 {
+                    text.push(',');
+                }
+                params.push(Param::new(column.column_type.shape(), value.clone()));
+                push_placeholder(&mut text, exec.backend(), params.len(), column.column_type);
+            }
+            text.push(')');
+        }
+        exec.execute(&text, params).await?;
+    }
+    Ok(())
+}
+
+/// Inserts a document of an autoincrement DocType and returns the number that became its name.
+pub async fn insert_numbered(exec: &dyn Executor, row: &Document) -> Result<i64, DbErr> {
+    let doctype = &row.doctype;
+    let mut sql = Sql::new(exec.backend());
+    sql.push("INSERT INTO ").ident(&doctype.table_name()).push(" (");
+    let columns = || doctype.columns.iter().zip(&row.values).skip(1);
+    for (index, (column, _)) in columns().enumerate() {
+        if index > 0 {
+            sql.push(",");
+        }
+        sql.ident(&column.name);
+    }
+    sql.push(") VALUES (");
+    for (index, (column, value)) in columns().enumerate() {
+        if index > 0 {
+            sql.push(",");
+        }
+        sql.bind(column.column_type, value.clone());
+    }
+    sql.push(") RETURNING \"name\"");
+    let rows = exec.fetch(&sql.text, sql.params, &[Shape::Int]).await?;
+    rows.first().and_then(|row| row[0].as_int()).ok_or_else(|| DbErr::RecordNotInserted)
+}
+
+/// Writes every column of a stored row but name, owner and creation.
+pub async fn update(exec: &dyn Executor, row: &Document) -> Result<(), DbErr> {
+    let doctype = &row.doctype;
+    let mut params: Vec<Param> = doctype
+        .columns
+        .iter()
+        .zip(&row.values)
+        .enumerate()
+        .filter(|(index, _)| is_updated(*index))
+        .map(|(_, (column, value))| Param::new(column.column_type.shape(), value.clone()))
+        .collect();
+    params.push(name_param(doctype, &row.name()));
+    exec.execute(&sql_of(doctype, exec.backend()).update, params).await?;
+    Ok(())
+}
+
+/// Writes some columns of a stored row.
+pub async fn set(exec: &dyn Executor, doctype: &DocType, name: &str, values: &[(&str, Value)]) -> Result<u64, DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("UPDATE ").ident(&doctype.table_name()).push(" SET ");
+    let known = values.iter().filter_map(|(column, value)| Some((&doctype.columns[doctype.column(column)?], value)));
+    for (index, (column, value)) in known.enumerate() {
+        if index > 0 {
+            sql.push(",");
+        }
+        sql.ident(&column.name).push("=").bind(column.column_type, value.clone());
+    }
+    if sql.params.is_empty() {
+        return Ok(0);
+    }
+    sql.push(" WHERE \"name\" = ").bind(doctype.columns[slot::NAME].column_type, name);
+    exec.execute(&sql.text, sql.params).await
+}
+
+/// Deletes a row.
+pub async fn delete(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<u64, DbErr> {
+    exec.execute(&sql_of(doctype, exec.backend()).delete, vec![name_param(doctype, name)]).await
+}
+
+/// Deletes every child row of a parent in one child DocType.
+pub async fn delete_children(
+    exec: &dyn Executor,
+    child: &DocType,
+    parenttype: &str,
+    parent: &str,
+) -> Result<(), DbErr> {
+    let params = vec![Param::text(parent), Param::text(parenttype)];
+    exec.execute(&sql_of(child, exec.backend()).delete_children, params).await.map(|_| ())
+}
+
+/// The stored name (in its own case) and docstatus of a document, looked up by name; without case if there is no exact one.
+pub async fn exists(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<Option<(String, i64)>, DbErr> {
+    if is_impossible_name(doctype, name) {
+        return Ok(None);
+    }
+    let name_column = &doctype.columns[slot::NAME];
+    let mut head = String::from("SELECT ");
+    push_select(&mut head, exec.backend(), "", "name", ColumnType::Text);
+    let is_number = name_column.column_type.shape() == Shape::Int;
+    let head = match (exec.backend(), is_number) {
+        (_, true) => "SELECT CAST(\"name\" AS text)".to_owned(),
+        _ => head,
+    };
+    let mut sql = Sql::new(exec.backend());
+    sql.push(&head).push(", ");
+    push_select(&mut sql.text, exec.backend(), "", "docstatus", ColumnType::SmallInt);
+    sql.push(" FROM ").ident(&doctype.table_name()).push(" WHERE \"name\" = ").bind(name_column.column_type, name);
+    let rows = exec.fetch(&sql.text, sql.params, &[Shape::Text, Shape::Int]).await?;
+    Ok(rows.into_iter().next().map(|row| (row[0].to_string(), row[1].as_int().unwrap_or(0))))
+}
+
+/// Reads a Single's rows of `tabSingles`, by field.
+pub async fn single(exec: &dyn Executor, doctype: &str) -> Result<HashMap<String, Value>, DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("SELECT \"field\", \"value\" FROM \"tabSingles\" WHERE \"doctype\" = ").bind_text(doctype);
+    let rows = exec.fetch(&sql.text, sql.params, &[Shape::Text, Shape::Text]).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|mut row| {
+            let value = row.pop()?;
+            Some((row.pop()?.to_string(), value))
+        })
+        .collect())
+}
+
+/// Replaces a Single's rows: all go, then all come (frappe-model §1.5).
+pub async fn save_single(exec: &dyn Executor, document: &Document) -> Result<(), DbErr> {
+    let doctype = &document.doctype;
+    let mut delete = Sql::new(exec.backend());
+    delete.push("DELETE FROM \"tabSingles\" WHERE \"doctype\" = ").bind_text(&doctype.name);
+    exec.execute(&delete.text, delete.params).await?;
+    insert_single_rows(
+        exec,
+        &doctype.name,
+        doctype.columns.iter().zip(&document.values).map(|(column, value)| (column.name.as_str(), value)),
+    )
+    .await
+}
+
+/// Replaces some rows of a Single.
+pub async fn set_single(exec: &dyn Executor, doctype: &DocType, values: &[(&str, Value)]) -> Result<(), DbErr> {
+    for (field, _) in values {
+        let mut delete = Sql::new(exec.backend());
+        delete.push("DELETE FROM \"tabSingles\" WHERE \"doctype\" = ").bind_text(&doctype.name);
+        delete.push(" AND \"field\" = ").bind_text(*field);
+        exec.execute(&delete.text, delete.params).await?;
+    }
+    insert_single_rows(exec, &doctype.name, values.iter().map(|(field, value)| (*field, value))).await
+}
+
+async fn insert_single_rows<'v>(
+    exec: &dyn Executor,
+    doctype: &str,
+    values: impl Iterator<Item = (&'v str, &'v Value)> + Send,
+) -> Result<(), DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("INSERT INTO \"tabSingles\" (\"doctype\", \"field\", \"value\") VALUES ");
+    for (index, (field, value)) in values.enumerate() {
+        sql.push(if index > 0 { ",(" } else { "(" }).bind_text(doctype).push(",").bind_text(field).push(",");
+        sql.bind(ColumnType::LongText, value.clone()).push(")");
+    }
+    if sql.params.is_empty() {
+        return Ok(());
+    }
+    exec.execute(&sql.text, sql.params).await.map(|_| ())
+}
+
+/// Takes the next number of a series, in the transaction: no gaps, no two the same.
+pub async fn next_in_series(exec: &dyn Executor, prefix: &str) -> Result<i64, DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("INSERT INTO \"tabSeries\" (\"name\", \"current\") VALUES (").bind_text(prefix);
+    sql.push(", 1) ON CONFLICT (\"name\") DO UPDATE SET \"current\" = \"tabSeries\".\"current\" + 1 RETURNING ");
+    push_select(&mut sql.text, exec.backend(), "tabSeries", "current", ColumnType::BigInt);
+    let rows = exec.fetch(&sql.text, sql.params, &[Shape::Int]).await?;
+    rows.first().and_then(|row| row[0].as_int()).ok_or(DbErr::RecordNotInserted)
+}
+
+/// Gives a number back if it was the last one taken.
+pub async fn revert_series(exec: &dyn Executor, prefix: &str, number: i64) -> Result<(), DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("UPDATE \"tabSeries\" SET \"current\" = \"current\" - 1 WHERE \"name\" = ").bind_text(prefix);
+    sql.push(" AND \"current\" = ").bind_int(number);
+    exec.execute(&sql.text, sql.params).await.map(|_| ())
+}
+
+/// The stored text of `__Auth` (sealed or hashed) and whether it is sealed.
+pub async fn auth(
+    exec: &dyn Executor,
+    doctype: &str,
+    name: &str,
+    fieldname: &str,
+) -> Result<Option<(String, bool)>, DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("SELECT \"password\", ");
+    push_select(&mut sql.text, exec.backend(), "", "encrypted", ColumnType::SmallInt);
+    sql.push(" FROM \"__Auth\" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" = ").bind_text(name);
+    sql.push(" AND \"fieldname\" = ").bind_text(fieldname);
+    let rows = exec.fetch(&sql.text, sql.params, &[Shape::Text, Shape::Int]).await?;
+    Ok(rows.into_iter().next().map(|row| (row[0].to_string(), row[1].is_truthy())))
+}
+
+/// Stores a secret of a document: sealed (`encrypted`) or hashed.
+pub async fn set_auth(
+    exec: &dyn Executor,
+    (doctype, name, fieldname): (&str, &str, &str),
+    stored: &str,
+    encrypted: bool,
+) -> Result<(), DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("INSERT INTO \"__Auth\" (\"doctype\", \"name\", \"fieldname\", \"password\", \"encrypted\") VALUES (");
+    sql.bind_text(doctype).push(",").bind_text(name).push(",").bind_text(fieldname).push(",").bind_text(stored);
+    sql.push(",").bind_int(i64::from(encrypted));
+    sql.push(") ON CONFLICT (\"doctype\", \"name\", \"fieldname\") DO UPDATE SET ");
+    sql.push("\"password\" = excluded.\"password\", \"encrypted\" = excluded.\"encrypted\"");
+    exec.execute(&sql.text, sql.params).await.map(|_| ())
+}
+
+/// Removes the secrets of a document, or of one of its fields.
+pub async fn delete_auth(exec: &dyn Executor, doctype: &str, name: &str, fieldname: Option<&str>) -> Result<(), DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("DELETE FROM \"__Auth\" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" = ").bind_text(name);
+    if let Some(fieldname) = fieldname {
+        sql.push(" AND \"fieldname\" = ").bind_text(fieldname);
+    }
+    exec.execute(&sql.text, sql.params).await.map(|_| ())
+}
