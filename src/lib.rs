@@ -6,3 +6,4 @@ pub mod document;
 pub mod error;
 pub mod meta;
 pub mod permissions;
+pub mod secret;
