@@ -14,6 +14,8 @@ use crate::error::ProblemKind;
 use crate::meta::docfield::DocField;
 use crate::meta::value::Value;
 
+pub(crate) use text::DATA_FORMATS;
+
 /// Frappe's fieldtypes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the fieldtype of that name")]

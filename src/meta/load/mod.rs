@@ -1,0 +1,234 @@
+//! Files → DocTypes, with every problem of every file at once. Reads no file itself: [`Source`]s come with their text.
+//!
+//! A file becomes a draft (`draft.rs`), overlays change drafts (`overlay.rs`), a draft becomes a declaration (`build.rs`), and
+//! [`crate::meta::check`] looks at all of them together.
+
+mod build;
+mod draft;
+mod outline;
+mod overlay;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::meta::check::{self, At};
+use crate::meta::doctype::DocType;
+use draft::{Draft, Read};
+
+/// One DocType file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The path as messages show it. `.json` files are Frappe's and are judged leniently.
+    pub path: String,
+    /// What the file holds.
+    pub text: String,
+}
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The DocType cannot be used.
+    Error,
+    /// The DocType works, but probably not as it was meant.
+    Warning,
+}
+
+/// What is wrong in a file, where, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The path of the source.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The DocType; empty if the file does not say.
+    pub doctype: String,
+    /// The field, if it is about one.
+    pub field: Option<String>,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+/// A DocType file that another one of the same name replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overridden {
+    /// The DocType.
+    pub doctype: String,
+    /// The file that has no effect.
+    pub file: String,
+    /// The file that has.
+    pub by: String,
+}
+
+/// What came of the sources.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// Every DocType without an error.
+    pub doctypes: Vec<Arc<DocType>>,
+    /// All problems of all files: by file, errors and warnings.
+    pub problems: Vec<Problem>,
+    /// Which files replaced which.
+    pub overridden: Vec<Overridden>,
+}
+
+impl Loaded {
+    /// Whether any problem is an error.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// The DocTypes left out because of errors, as far as their names are known.
+    pub fn broken(&self) -> BTreeSet<&str> {
+        self.problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error && !problem.doctype.is_empty())
+            .map(|problem| problem.doctype.as_str())
+            .collect()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.file, self.line)?;
+        match (self.doctype.as_str(), &self.field) {
+            ("", _) => {}
+            (doctype, None) => write!(f, "{doctype}: ")?,
+            (doctype, Some(field)) => write!(f, "{doctype}, {field}: ")?,
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Where something stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Place {
+    /// The index of the source.
+    source: usize,
+    line: usize,
+}
+
+/// Collects problems while files are read.
+struct Reporter<'a> {
+    sources: &'a [Source],
+    problems: Vec<Problem>,
+}
+
+impl Reporter<'_> {
+    fn report(&mut self, severity: Severity, place: Place, doctype: &str, field: Option<&str>, message: String) {
+        self.problems.push(Problem {
+            severity,
+            file: self.sources[place.source].path.clone(),
+            line: place.line,
+            doctype: doctype.to_owned(),
+            field: field.map(str::to_owned),
+            message,
+        });
+    }
+
+    fn error(&mut self, place: Place, doctype: &str, field: Option<&str>, message: impl Into<String>) {
+        self.report(Severity::Error, place, doctype, field, message.into());
+    }
+
+    fn warn(&mut self, place: Place, doctype: &str, field: Option<&str>, message: impl Into<String>) {
+        self.report(Severity::Warning, place, doctype, field, message.into());
+    }
+}
+
+fn is_json(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+}
+
+/// Reads every source. A later DocType of the same name replaces an earlier one; overlays apply in the order of the sources.
+pub fn load(sources: &[Source]) -> Loaded {
+    let mut reporter = Reporter { sources, problems: Vec::new() };
+    let mut loaded = Loaded::default();
+    let mut drafts: IndexMap<String, Draft> = IndexMap::new();
+    let mut overlays = Vec::new();
+    for source in 0..sources.len() {
+        match draft::read(source, &mut reporter) {
+            Some(Read::DocType(draft)) => {
+                if let Some(earlier) = drafts.insert(draft.name.clone(), draft) {
+                    note_override(&earlier, source, &mut reporter, &mut loaded);
+                }
+            }
+            Some(Read::Overlay(overlay)) => overlays.push(overlay),
+            None => {}
+        }
+    }
+    for overlay in overlays {
+        overlay::apply(overlay, &mut drafts, &mut reporter);
+    }
+    let mut doctypes = Vec::with_capacity(drafts.len());
+    // Fields of unknown type are reported once, not for what follows from it.
+    let mut unusable: HashSet<(String, usize)> = HashSet::new();
+    for draft in drafts.values_mut() {
+        let declaration = build::declaration(draft, &mut reporter, &mut unusable);
+        doctypes.push(Arc::new(DocType::new(declaration)));
+    }
+    let locate = |doctype: &str, at: At<'_>| {
+        let place = drafts.get(doctype).map(|draft| draft.place(at)).unwrap_or_default();
+        let file = sources.get(place.source).map_or("", |source| source.path.as_str());
+        check::Place { file: file.to_owned(), line: place.line, lenient: is_json(file) }
+    };
+    let is_usable = |doctype: &str, field: usize| !unusable.contains(&(doctype.to_owned(), field));
+    loaded.problems = reporter.problems;
+    loaded.problems.extend(check::check_usable(&doctypes, &locate, &is_usable));
+    loaded.doctypes = without_broken(doctypes, &mut loaded.problems, &locate);
+    let order: HashMap<&str, usize> =
+        sources.iter().enumerate().map(|(index, source)| (source.path.as_str(), index)).collect();
+    loaded.problems.sort_by_key(|problem| (order.get(problem.file.as_str()).copied(), problem.line, problem.severity));
+    loaded
+}
+
+/// Leaves out DocTypes with errors, and those whose child tables were left out.
+fn without_broken(
+    mut doctypes: Vec<Arc<DocType>>,
+    problems: &mut Vec<Problem>,
+    locate: &check::Locate<'_>,
+) -> Vec<Arc<DocType>> {
+    loop {
+        let broken: HashSet<&str> =
+            problems.iter().filter(|p| p.severity == Severity::Error).map(|p| p.doctype.as_str()).collect();
+        let (out, kept): (Vec<_>, Vec<_>) =
+            doctypes.into_iter().partition(|doctype| broken.contains(doctype.name.as_str()));
+        doctypes = kept;
+        let mut found = Vec::new();
+        for doctype in &doctypes {
+            for (index, field) in doctype.fields.iter().enumerate().filter(|(_, field)| field.fieldtype.is_table()) {
+                if out.iter().any(|broken| broken.name == field.options) {
+                    let place = locate(&doctype.name, At::Field(index, Some("options")));
+                    found.push(Problem {
+                        severity: Severity::Error,
+                        file: place.file,
+                        line: place.line,
+                        doctype: doctype.name.clone(),
+                        field: Some(field.fieldname.clone()),
+                        message: format!("child table {} has errors: mend them first", field.options),
+                    });
+                }
+            }
+        }
+        if found.is_empty() {
+            return doctypes;
+        }
+        problems.extend(found);
+    }
+}
+
+fn note_override(earlier: &Draft, source: usize, reporter: &mut Reporter<'_>, loaded: &mut Loaded) {
+    let sources = reporter.sources;
+    let (old, new) = (&sources[earlier.base.place.source].path, &sources[source].path);
+    // Folders override each other on purpose; two files side by side are a copy that kept its name.
+    if Path::new(old).parent() == Path::new(new).parent() {
+        let message = format!("{old} defines it too and has no effect: give one of them another name");
+        reporter.warn(Place { source, line: 1 }, &earlier.name, None, message);
+    }
+    loaded.overridden.push(Overridden { doctype: earlier.name.clone(), file: old.clone(), by: new.clone() });
+}
