@@ -114,3 +114,38 @@ impl List {
         }
     }
 }
+
+impl crate::document::Documents {
+    pub(crate) async fn list_with(
+        &self,
+        exec: &dyn crate::database::Executor,
+        session: &crate::permissions::Session,
+        request: &ListRequest,
+    ) -> crate::error::Result<List> {
+        todo!()
+    }
+    pub(crate) async fn count_with(
+        &self,
+        exec: &dyn crate::database::Executor,
+        session: &crate::permissions::Session,
+        request: &ListRequest,
+    ) -> crate::error::Result<u64> {
+        todo!()
+    }
+    /// A page of documents that the session may read.
+    pub async fn list(
+        &self,
+        session: &crate::permissions::Session,
+        request: &ListRequest,
+    ) -> crate::error::Result<List> {
+        self.list_with(self.database(), session, request).await
+    }
+    /// How many documents that list would have without paging.
+    pub async fn count(
+        &self,
+        session: &crate::permissions::Session,
+        request: &ListRequest,
+    ) -> crate::error::Result<u64> {
+        self.count_with(self.database(), session, request).await
+    }
+}

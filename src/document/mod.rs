@@ -1,23 +1,44 @@
 //! The engine's face: get, list, insert, save, delete, submit, cancel, rename, with permissions inside.
 
+mod access;
+mod cache;
 pub mod controller;
+mod defaults;
+mod input;
+mod lifecycle;
+mod links;
 pub mod list;
+mod load;
+mod naming;
+mod password;
+mod rename;
+pub mod scope;
+mod validate;
+mod version;
 pub mod work;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 pub use controller::{Controller, Controllers};
 pub use list::{Cell, List, ListRequest};
+pub use scope::DocumentScope;
 pub use work::Work;
 
 use crate::clock::Clock;
-use crate::database::Database;
-use crate::error::Result;
-use crate::meta::{DocType, Document, Registry, Right};
+use crate::database::{Database, Executor, references};
+use crate::document::cache::{Cached, DocumentCache};
+use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::doctype::slot;
+use crate::meta::naming_rule::NamingRule;
+use crate::meta::{DocType, Document, Registry, Right, Value};
+use crate::permissions::decide::Denied;
 use crate::permissions::{Grant, Session, UserAccess};
+use crate::secret::SiteKey;
 
 /// How child rows in an update are read (`Prefer: children=patch`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +59,11 @@ struct Inner {
     registry: ArcSwap<Registry>,
     controllers: Controllers,
     clock: Clock,
+    site_key: SiteKey,
     site_url: String,
+    cache: DocumentCache,
+    access: moka::sync::Cache<String, Arc<UserAccess>>,
+    access_writes: AtomicU64,
 }
 
 impl Documents {
@@ -48,10 +73,20 @@ impl Documents {
         registry: Registry,
         controllers: Controllers,
         clock: Clock,
+        site_key: SiteKey,
         site_url: String,
     ) -> Self {
-        let registry = ArcSwap::from_pointee(registry);
-        Self(Arc::new(Inner { database, registry, controllers, clock, site_url }))
+        Self(Arc::new(Inner {
+            database,
+            registry: ArcSwap::from_pointee(registry),
+            controllers,
+            clock,
+            site_key,
+            site_url,
+            cache: DocumentCache::new(),
+            access: moka::sync::Cache::new(10_000),
+            access_writes: AtomicU64::new(0),
+        }))
     }
 
     /// The DocTypes now in force.
@@ -62,16 +97,23 @@ impl Documents {
     /// Puts another set of DocTypes in force; caches that depend on the old one are dropped.
     pub fn set_registry(&self, registry: Registry) {
         self.0.registry.store(Arc::new(registry));
+        self.0.cache.clear();
+        self.forget_access();
     }
 
     /// The DocType of that name, or `DoesNotExist`.
     pub fn doctype(&self, name: &str) -> Result<Arc<DocType>> {
-        todo!("{name}")
+        self.0.registry.load().get(name).cloned().ok_or_else(|| Error::does_not_exist("DocType", name))
     }
 
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// The key that seals Password fields.
+    pub fn site_key(&self) -> &SiteKey {
+        &self.0.site_key
     }
 
     /// The public URL of the site, without a trailing slash.
@@ -89,62 +131,169 @@ impl Documents {
         &self.0.database
     }
 
-    /// What decides about an enabled user's rights, cached until User, Role or User Permission change. `None`: no such user, or disabled.
-    pub async fn access(&self, user: &str) -> Result<Option<Arc<UserAccess>>> {
-        todo!("{user}")
-    }
-
     /// What the session may do with documents of the DocType; `limited` and level masks included.
     pub fn grant(&self, session: &Session, doctype: &DocType) -> Grant {
         Grant::of(session, doctype)
     }
 
-    /// Fails with `Permission` (or `InsufficientScope`, or `Authentication` for guests) unless the session has the right.
-    pub fn check_permission(
-        &self,
-        session: &Session,
-        doctype: &DocType,
-        document: Option<&Document>,
-        right: Right,
-    ) -> Result<()> {
-        todo!("{session:?}{}{document:?}{right:?}", doctype.name)
-    }
-
     /// A document that the session may read (whole, with every level; [`Documents::to_json`] leaves out what may not be read).
     ///
-    /// A document that exists but may not be read answers like one that does not exist, unless the session may read the DocType.
+    /// Whoever may read only some documents of the DocType gets the same refusal whether one exists or not.
     pub async fn get(&self, session: &Session, doctype: &str, name: &str) -> Result<Arc<Document>> {
-        todo!("{session:?}{doctype}{name}")
+        Ok(Arc::clone(&self.cached(session, doctype, name).await?.document))
     }
 
     /// The same as the bytes of `{"data":{…}}`, from the cache where possible: the hot path of REST.
-    pub async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Arc<[u8]>> {
-        todo!("{session:?}{doctype}{name}")
+    pub async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Bytes> {
+        let cached = self.cached(session, doctype, name).await?;
+        let grant = Grant::of(session, &cached.document.doctype);
+        let levels = if session.is_administrator() { u16::MAX } else { grant.read_levels };
+        Ok(cached.answer(levels, |document| {
+            let document = document.to_json(&|level| levels & (1 << level.min(9)) != 0);
+            let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
+            serde_json::to_vec(&answer).unwrap_or_default().into()
+        }))
+    }
+
+    async fn cached(&self, session: &Session, doctype: &str, name: &str) -> Result<Arc<Cached>> {
+        let doctype = self.doctype(doctype)?;
+        if let Some(cached) = self.0.cache.get(&doctype.name, name) {
+            let database = self.database();
+            self.check_found(database, session, &doctype, name, Some(&cached.document), Right::Read).await?;
+            return Ok(cached);
+        }
+        let ticket = self.0.cache.ticket(&doctype.name, name);
+        let found = if doctype.is_virtual {
+            self.begin(session).await?.virtual_document(&doctype, name).await?
+        } else if doctype.istable {
+            return self.child_row(session, &doctype, name).await;
+        } else {
+            let registry = self.registry();
+            load::find(self.database(), &registry, &doctype, name, false).await?
+        };
+        self.check_found(self.database(), session, &doctype, name, found.as_ref(), Right::Read).await?;
+        let document = Arc::new(found.ok_or_else(|| Error::does_not_exist(&doctype.name, name))?);
+        if doctype.is_virtual {
+            return Ok(Arc::new(Cached::once(document)));
+        }
+        Ok(self.0.cache.keep(ticket, &doctype.name, name, document))
+    }
+
+    /// A child row is readable with its parent.
+    async fn child_row(&self, session: &Session, doctype: &Arc<DocType>, name: &str) -> Result<Arc<Cached>> {
+        let hidden = || access::refusal(session, doctype, Some(name), Right::Read, &Denied::Role);
+        let found = crate::database::documents::find(self.database(), doctype, name, false).await?;
+        let Some(row) = found else {
+            return Err(if session.is_administrator() { Error::does_not_exist(&doctype.name, name) } else { hidden() });
+        };
+        let parenttype = row.text("parenttype").to_owned();
+        let parent = Box::pin(self.get(session, &parenttype, row.text("parent"))).await.map_err(|_| hidden())?;
+        let field = parent.doctype.field(row.text("parentfield"));
+        let level = field.map_or(0, |field| field.permlevel);
+        if !session.is_administrator() && !self.grant(session, &parent.doctype).reads_level(level) {
+            return Err(hidden());
+        }
+        Ok(Arc::new(Cached::once(Arc::new(row))))
+    }
+
+    /// Answers for a document that was looked up: nothing if the session has the right on it, or the refusal.
+    ///
+    /// Somebody who sees only some documents of the DocType learns nothing about the others, not even that they exist.
+    pub(crate) async fn check_found(
+        &self,
+        exec: &dyn Executor,
+        session: &Session,
+        doctype: &DocType,
+        name: &str,
+        found: Option<&Document>,
+        right: Right,
+    ) -> Result<()> {
+        if session.is_system() {
+            return Ok(());
+        }
+        let Some(document) = found else {
+            let allowed = self.check_permission(session, doctype, None, Right::Read);
+            if self.sees_only_some(session, doctype) || allowed.is_err() {
+                allowed?;
+                return Err(access::refusal(session, doctype, Some(name), Right::Read, &Denied::Owner));
+            }
+            return Ok(());
+        };
+        match self.check_permission(session, doctype, Some(document), right) {
+            Err(error @ (Error::Permission(_) | Error::Authentication(_))) => {
+                if self.is_shared(exec, session, doctype, name, right).await? {
+                    return Ok(());
+                }
+                // Whoever cannot even read it gets the answer of one that is not there.
+                let readable = right == Right::Read
+                    || self.check_permission(session, doctype, Some(document), Right::Read).is_ok()
+                    || self.is_shared(exec, session, doctype, name, Right::Read).await?;
+                if readable && right != Right::Read {
+                    return Err(error);
+                }
+                Err(access::refusal(session, doctype, Some(name), Right::Read, &Denied::Owner))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a DocShare gives the session the right on this document.
+    pub(crate) async fn is_shared(
+        &self,
+        exec: &dyn Executor,
+        session: &Session,
+        doctype: &DocType,
+        name: &str,
+        right: Right,
+    ) -> Result<bool> {
+        let column = match right {
+            Right::Read | Right::Print | Right::Email | Right::Select => "read",
+            Right::Write => "write",
+            Right::Submit => "submit",
+            Right::Share => "share",
+            _ => return Ok(false),
+        };
+        let within_limit = session.limit.as_ref().is_none_or(|limit| limit.allows(&doctype.name, right));
+        if session.is_guest() || !within_limit || self.0.registry.load().get("DocShare").is_none() {
+            return Ok(false);
+        }
+        Ok(references::share(exec, session.user(), &doctype.name, name, column).await?)
     }
 
     /// A document as this session may see it: levels it may not read are left out.
     pub fn to_json(&self, session: &Session, document: &Document) -> Map<String, Json> {
-        todo!("{session:?}{document:?}")
+        if session.is_administrator() {
+            return document.to_json_whole();
+        }
+        let grant = self.grant(session, &document.doctype);
+        document.to_json(&|level| grant.reads_level(level) || document.doctype.istable)
     }
 
     /// A new document with its defaults filled in, not stored.
     pub async fn new_document(&self, session: &Session, doctype: &str) -> Result<Document> {
-        todo!("{session:?}{doctype}")
+        let doctype = self.doctype(doctype)?;
+        self.check_permission(session, &doctype, None, Right::Create)?;
+        Ok(defaults::new_document(&doctype, &defaults::Surroundings { session, clock: self.clock() }))
     }
 
-    /// A page of documents that the session may read.
-    pub async fn list(&self, session: &Session, request: &ListRequest) -> Result<List> {
-        todo!("{session:?}{request:?}")
-    }
-
-    /// How many documents that list would have without paging.
-    pub async fn count(&self, session: &Session, request: &ListRequest) -> Result<u64> {
-        todo!("{session:?}{request:?}")
+    /// Begins a transaction for several steps. Dropping it undoes them; [`Work::commit`] makes them durable.
+    pub async fn begin(&self, session: &Session) -> Result<Work<'_>> {
+        Work::begin(self, session).await
     }
 
     /// Inserts a document from JSON: one transaction, the whole lifecycle.
+    ///
+    /// `name` (or `__newname`) counts where the naming rule lets people choose; `docstatus` 1 submits at once.
     pub async fn insert(&self, session: &Session, doctype: &str, values: &Map<String, Json>) -> Result<Document> {
-        todo!("{session:?}{doctype}{values:?}")
+        let doctype = self.doctype(doctype)?;
+        self.check_permission(session, &doctype, None, Right::Create).or_else(|error| match doctype.istable {
+            true => Ok(()),
+            false => Err(error),
+        })?;
+        let mut work = self.begin(session).await?;
+        let document = work.insert_json(&doctype, values, false).await?;
+        work.commit().await?;
+        Ok(document)
     }
 
     /// Merges JSON into a stored document and saves it. `modified` in the values switches the optimistic lock on;
@@ -157,42 +306,95 @@ impl Documents {
         values: &Map<String, Json>,
         children: Children,
     ) -> Result<Document> {
-        todo!("{session:?}{doctype}{name}{values:?}{children:?}")
+        let mut work = self.begin(session).await?;
+        let document = work.update_json(doctype, name, values, children).await?;
+        work.commit().await?;
+        Ok(document)
     }
 
     /// Deletes a document; it stays readable as a Deleted Document.
     pub async fn delete(&self, session: &Session, doctype: &str, name: &str) -> Result<()> {
-        todo!("{session:?}{doctype}{name}")
+        let mut work = self.begin(session).await?;
+        let target = work.doctype(doctype)?;
+        if target.istable {
+            let values = Map::from_iter([("_delete".to_owned(), Json::Bool(true))]);
+            work.update_row(&target, name, values).await?;
+        } else {
+            work.delete(doctype, name).await?;
+        }
+        work.commit().await
     }
 
     /// Draft → submitted.
     pub async fn submit(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        todo!("{session:?}{doctype}{name}")
+        self.update(session, doctype, name, &docstatus(1), Children::Patch).await
     }
 
     /// Submitted → cancelled.
     pub async fn cancel(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        todo!("{session:?}{doctype}{name}")
+        self.update(session, doctype, name, &docstatus(2), Children::Patch).await
     }
 
     /// Draft → cancelled, without ever being submitted.
     pub async fn discard(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        todo!("{session:?}{doctype}{name}")
+        let mut work = self.begin(session).await?;
+        let document = work.discard(doctype, name).await?;
+        work.commit().await?;
+        Ok(document)
     }
 
     /// A new draft from a cancelled document, with `amended_from`; not stored.
     pub async fn amend(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        todo!("{session:?}{doctype}{name}")
+        let source = self.get(session, doctype, name).await?;
+        self.check_permission(session, &source.doctype, Some(&source), Right::Amend)?;
+        if source.docstatus() != 2 {
+            return Err(Error::invalid(
+                ProblemKind::Validation,
+                "Only a cancelled document can be amended: cancel it first",
+            ));
+        }
+        let mut copy = self.copy_of(session, &source);
+        copy.set("amended_from", source.name());
+        Ok(copy)
     }
 
     /// A new draft from a document, without its `no_copy` fields; not stored.
     pub async fn copy(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        todo!("{session:?}{doctype}{name}")
+        let source = self.get(session, doctype, name).await?;
+        self.check_permission(session, &source.doctype, None, Right::Create)?;
+        Ok(self.copy_of(session, &source))
+    }
+
+    fn copy_of(&self, session: &Session, source: &Document) -> Document {
+        let surroundings = defaults::Surroundings { session, clock: self.clock() };
+        let grant = self.grant(session, &source.doctype);
+        let copy_values = |from: &Document| {
+            let mut copy = defaults::new_document(&from.doctype, &surroundings);
+            for (index, column) in from.doctype.columns.iter().enumerate() {
+                let Some(field) = column.field.map(|field| &from.doctype.fields[field]) else { continue };
+                let is_password = field.fieldtype == crate::meta::Fieldtype::Password;
+                let readable = from.doctype.istable || session.is_administrator() || grant.reads_level(field.permlevel);
+                if !field.no_copy && !field.secret && !is_password && readable {
+                    copy.values[index] = from.values[index].clone();
+                }
+            }
+            copy
+        };
+        let mut copy = copy_values(source);
+        for (table, field) in source.doctype.table_fields().enumerate() {
+            if !field.no_copy && (session.is_administrator() || grant.reads_level(field.permlevel)) {
+                copy.tables[table] = source.tables[table].iter().map(copy_values).collect();
+            }
+        }
+        copy
     }
 
     /// Renames a document and everything that refers to it; with `merge` into an existing one. Returns the new name.
     pub async fn rename(&self, session: &Session, doctype: &str, old: &str, new: &str, merge: bool) -> Result<String> {
-        todo!("{session:?}{doctype}{old}{new}{merge}")
+        let mut work = self.begin(session).await?;
+        let name = work.rename(doctype, old, new, merge).await?;
+        work.commit().await?;
+        Ok(name)
     }
 
     /// Calls a whitelisted document method through the DocType's controllers; the engine's own are `submit`, `cancel`,
@@ -206,11 +408,219 @@ impl Documents {
         arguments: &Map<String, Json>,
         write: bool,
     ) -> Result<Option<Json>> {
-        todo!("{session:?}{doctype}{name}{method}{arguments:?}{write}")
+        let json = |document: &Document| Some(Json::Object(self.to_json(session, document)));
+        if write {
+            match method {
+                "submit" => return Ok(json(&self.submit(session, doctype, name).await?)),
+                "cancel" => return Ok(json(&self.cancel(session, doctype, name).await?)),
+                "discard" => return Ok(json(&self.discard(session, doctype, name).await?)),
+                "rename" => {
+                    let new = arguments.get("name").or_else(|| arguments.get("new_name")).and_then(Json::as_str);
+                    let new = new.ok_or_else(|| access::misuse("rename needs the argument name: the new name"))?;
+                    let merge = arguments.get("merge").is_some_and(|merge| merge == true || merge == 1);
+                    return Ok(Some(Json::from(self.rename(session, doctype, name, new, merge).await?)));
+                }
+                _ => {}
+            }
+        }
+        let mut work = self.begin(session).await?;
+        let mut document = work.get_for_update(doctype, name).await?;
+        if write {
+            let target = Arc::clone(&document.doctype);
+            self.check_found(work.executor(), session, &target, name, Some(&document), Right::Write).await?;
+        }
+        for controller in work.controllers(doctype) {
+            if let Some(result) = controller.call(&mut work, &mut document, method, arguments).await {
+                let result = result?;
+                if write {
+                    work.commit().await?;
+                }
+                return Ok(Some(result));
+            }
+        }
+        Ok(None)
     }
 
-    /// Begins a transaction for several steps. Dropping it undoes them; [`Work::commit`] makes them durable.
-    pub async fn begin(&self, session: &Session) -> Result<Work<'_>> {
-        todo!("{session:?}")
+    /// Drops what caches hold of these documents: called when a change to them is committed.
+    fn forget(&self, touched: &[(String, String)]) {
+        if touched.iter().any(|(doctype, _)| doctype == "*") {
+            self.0.cache.clear();
+            self.forget_access();
+            return;
+        }
+        for (doctype, name) in touched {
+            self.0.cache.drop_document(doctype, name);
+        }
+        if touched.iter().any(|(doctype, _)| access::decides(doctype)) {
+            self.forget_access();
+        }
+    }
+
+    fn forget_access(&self) {
+        self.0.access_writes.fetch_add(1, Ordering::SeqCst);
+        self.0.access.invalidate_all();
+    }
+
+    fn access_writes(&self) -> u64 {
+        self.0.access_writes.load(Ordering::SeqCst)
+    }
+}
+
+impl Work<'_> {
+    /// Inserts from JSON. With `keep_name`, a `name` counts whatever the naming rule (v2's insert).
+    pub async fn insert_json(
+        &mut self,
+        doctype: &Arc<DocType>,
+        values: &Map<String, Json>,
+        keep_name: bool,
+    ) -> Result<Document> {
+        if doctype.istable {
+            return self.insert_row(doctype, values).await;
+        }
+        if doctype.issingle {
+            return self.update_json(&doctype.name, &doctype.name, values, Children::Replace).await;
+        }
+        let mut document = self.new_document(&doctype.name)?;
+        let requested = ["name", "__newname"].iter().find_map(|key| values.get(*key)).and_then(name_text);
+        let people_choose = matches!(doctype.naming_rule, NamingRule::Prompt | NamingRule::Uuid);
+        if let Some(name) = requested.filter(|_| people_choose || keep_name) {
+            document.set_name(name);
+        }
+        if let Some(docstatus) = requested_docstatus(values)? {
+            document.values[slot::DOCSTATUS] = Value::Int(docstatus);
+        }
+        self.apply(&mut document, values, Children::Replace);
+        self.insert(document).await
+    }
+
+    /// Merges JSON into a stored document and saves it.
+    pub async fn update_json(
+        &mut self,
+        doctype: &str,
+        name: &str,
+        values: &Map<String, Json>,
+        children: Children,
+    ) -> Result<Document> {
+        let target = self.doctype(doctype)?;
+        if target.istable {
+            return self.update_row(&target, name, values.clone()).await;
+        }
+        let found = self.load(doctype, name, true).await?;
+        let before = self.readable(doctype, name, found, Right::Read).await?;
+        if let Some(modified) = values.get("modified").and_then(Json::as_str)
+            && !before.is_new
+            && !same_moment(modified, before.modified())
+        {
+            return Err(modified_meanwhile(&before, modified));
+        }
+        let mut document = before.clone();
+        if let Some(docstatus) = requested_docstatus(values)? {
+            document.values[slot::DOCSTATUS] = Value::Int(docstatus);
+        }
+        self.apply(&mut document, values, children);
+        self.save_over(document, &before).await
+    }
+
+    /// A child row that is written by itself is written through its parent, whose rules and permissions count.
+    async fn update_row(
+        &mut self,
+        child: &Arc<DocType>,
+        name: &str,
+        mut values: Map<String, Json>,
+    ) -> Result<Document> {
+        let row = self.find_row(&child.name, name).await?;
+        let Some(row) = row else {
+            return Err(match self.session.is_administrator() {
+                true => Error::does_not_exist(&child.name, name),
+                false => access::refusal(&self.session, child, Some(name), Right::Write, &Denied::Role),
+            });
+        };
+        values.insert("name".to_owned(), Json::from(name));
+        let parent = row.text("parent").to_owned();
+        let change = Map::from_iter([(row.text("parentfield").to_owned(), Json::Array(vec![Json::Object(values)]))]);
+        let saved = Box::pin(self.update_json(row.text("parenttype"), &parent, &change, Children::Patch)).await?;
+        let rows = saved.rows(row.text("parentfield"));
+        Ok(rows.iter().find(|saved| saved.name() == name).cloned().unwrap_or(row))
+    }
+
+    async fn insert_row(&mut self, child: &Arc<DocType>, values: &Map<String, Json>) -> Result<Document> {
+        let text = |key: &str| values.get(key).and_then(Json::as_str).unwrap_or_default();
+        let (parenttype, parent, field) = (text("parenttype"), text("parent"), text("parentfield"));
+        let fits = self.registry.get(parenttype).and_then(|doctype| doctype.field(field)).map(|field| &field.options);
+        if parent.is_empty() || fits != Some(&child.name) {
+            return Err(access::misuse(format!(
+                "A {} belongs to a document: send parent, parenttype and the table field as parentfield",
+                child.name
+            )));
+        }
+        let mut row = values.clone();
+        row.remove("name");
+        let change = Map::from_iter([(field.to_owned(), Json::Array(vec![Json::Object(row)]))]);
+        let saved = Box::pin(self.update_json(parenttype, parent, &change, Children::Patch)).await?;
+        saved.rows(field).last().cloned().ok_or_else(|| access::misuse("The row was not kept"))
+    }
+}
+
+/// The values that change nothing but the docstatus.
+fn docstatus(value: i64) -> Map<String, Json> {
+    Map::from_iter([("docstatus".to_owned(), Json::from(value))])
+}
+
+fn requested_docstatus(values: &Map<String, Json>) -> Result<Option<i64>> {
+    let Some(value) = values.get("docstatus") else { return Ok(None) };
+    let number = match value {
+        Json::Null => return Ok(None),
+        Json::String(text) => text.trim().parse().ok(),
+        value => value.as_i64(),
+    };
+    number.filter(|number| (0..=2).contains(number)).map(Some).ok_or_else(|| {
+        Error::invalid(
+            ProblemKind::DocstatusTransition,
+            format!("docstatus is 0 (draft), 1 (submitted) or 2 (cancelled), not {value}"),
+        )
+    })
+}
+
+/// A name as JSON sends it: text, or the number of an autoincrement DocType.
+fn name_text(value: &Json) -> Option<String> {
+    match value {
+        Json::String(name) => Some(name.clone()).filter(|name| !name.is_empty()),
+        Json::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The same time, however many digits the client kept of it.
+fn same_moment(sent: &str, stored: &str) -> bool {
+    let short = |text: &str| text.trim().replace('T', " ").trim_end_matches('0').trim_end_matches('.').to_owned();
+    short(sent) == short(stored)
+}
+
+fn modified_meanwhile(before: &Document, sent: &str) -> Error {
+    let message = format!(
+        "Error: {} ({}) has been modified after you have opened it ({}, {sent}). Please refresh to get the latest document",
+        before.name(),
+        before.doctype.name,
+        before.modified()
+    );
+    Error::Validation(Invalid { problems: vec![FieldProblem::general(ProblemKind::TimestampMismatch, message)] })
+}
+
+#[cfg(test)]
+mod tests {
+    //! Futures of the engine are sent between threads.
+
+    use super::*;
+
+    fn check<T: Send>(_: T) {}
+
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn futures_are_send(documents: &Documents, session: &Session, values: &Map<String, Json>) {
+        check(documents.insert(session, "X", values));
+        check(documents.update(session, "X", "x", values, Children::Replace));
+        check(documents.delete(session, "X", "x"));
+        check(documents.rename(session, "X", "x", "y", false));
+        check(documents.get_data(session, "X", "x"));
+        check(documents.call(session, "X", "x", "m", values, true));
     }
 }

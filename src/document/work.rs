@@ -1,92 +1,240 @@
 //! A unit of work: one transaction on behalf of one session, with what must happen after its commit.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json};
 
+use crate::database::{self, Executor, documents};
+use crate::document::controller::{Controller, no_controller};
+use crate::document::defaults::{self, Surroundings};
 use crate::document::list::{List, ListRequest};
-use crate::document::{Children, Documents};
-use crate::error::Result;
-use crate::meta::{Document, Value};
+use crate::document::{Children, Documents, input, load};
+use crate::error::{Error, FieldProblem, Result};
+use crate::meta::doctype::slot;
+use crate::meta::{DocType, Document, Registry, Right, Value};
 use crate::permissions::Session;
 
 /// One transaction. Dropping it rolls back.
 pub struct Work<'a> {
     /// The documents it works on.
     pub documents: &'a Documents,
-    /// On whose behalf; controllers act as [`Session::system`] through [`Work::as_system`].
+    /// On whose behalf; controllers act as the program itself after [`Work::become_system`].
     pub session: Session,
+    pub(super) registry: Arc<Registry>,
+    pub(super) pending: Vec<FieldProblem>,
+    tx: database::Transaction,
+    now: String,
+    touched: Vec<(String, String)>,
+    after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    pub(super) async fn begin(documents: &'a Documents, session: &Session) -> Result<Self> {
+        let tx = documents.database().begin().await?;
+        // The time is taken inside the transaction, so that later commits never carry earlier times.
+        let now = documents.clock().now_text();
+        Ok(Self {
+            documents,
+            session: session.clone(),
+            registry: documents.registry(),
+            pending: Vec::new(),
+            tx,
+            now,
+            touched: Vec::new(),
+            after_commit: Vec::new(),
+        })
+    }
+
     /// The time of this work as documents store it; the same throughout.
     pub fn now(&self) -> &str {
-        todo!()
+        &self.now
+    }
+
+    /// The DocTypes in force for this work.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// The DocType of that name, or `DoesNotExist`.
+    pub fn doctype(&self, name: &str) -> Result<Arc<DocType>> {
+        self.registry.get(name).cloned().ok_or_else(|| Error::does_not_exist("DocType", name))
+    }
+
+    pub(super) fn executor(&self) -> &dyn Executor {
+        &self.tx
+    }
+
+    pub(super) fn controllers(&self, doctype: &str) -> Vec<Arc<dyn Controller>> {
+        self.documents.controllers().of(doctype).to_vec()
+    }
+
+    /// Notes that caches must forget a document once this is committed.
+    pub(super) fn touch(&mut self, doctype: &str, name: &str) {
+        self.touched.push((doctype.to_owned(), name.to_owned()));
     }
 
     /// A new document with its defaults.
-    pub async fn new_document(&mut self, doctype: &str) -> Result<Document> {
-        todo!("{doctype}")
+    pub fn new_document(&self, doctype: &str) -> Result<Document> {
+        Ok(defaults::new_document(&self.doctype(doctype)?, &self.surroundings()))
     }
 
-    /// A document that the session may read.
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { session: &self.session, clock: self.documents.clock() }
+    }
+
+    /// A document that the session may read, or `DoesNotExist`.
     pub async fn get(&mut self, doctype: &str, name: &str) -> Result<Document> {
-        todo!("{doctype}{name}")
+        let found = self.load(doctype, name, false).await?;
+        self.readable(doctype, name, found, Right::Read).await
     }
 
-    /// The same; `None` if it does not exist.
+    /// A document that the session may read; `None` if it does not exist.
     pub async fn find(&mut self, doctype: &str, name: &str) -> Result<Option<Document>> {
-        todo!("{doctype}{name}")
+        match self.get(doctype, name).await {
+            Ok(document) => Ok(Some(document)),
+            Err(Error::DoesNotExist { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Rows under the session's permissions.
+    /// A document to be changed: its row is locked until the work ends.
+    pub async fn get_for_update(&mut self, doctype: &str, name: &str) -> Result<Document> {
+        let found = self.load(doctype, name, true).await?;
+        self.readable(doctype, name, found, Right::Read).await
+    }
+
+    /// Answers for one that was looked up: the document, or the refusal that tells strangers nothing.
+    pub(super) async fn readable(
+        &mut self,
+        doctype: &str,
+        name: &str,
+        found: Option<Document>,
+        right: Right,
+    ) -> Result<Document> {
+        let doctype = self.doctype(doctype)?;
+        self.documents.check_found(self.executor(), &self.session, &doctype, name, found.as_ref(), right).await?;
+        found.ok_or_else(|| Error::does_not_exist(&doctype.name, name))
+    }
+
+    /// A stored document, whoever asks.
+    pub(super) async fn load(&mut self, doctype: &str, name: &str, for_update: bool) -> Result<Option<Document>> {
+        let doctype = self.doctype(doctype)?;
+        if doctype.is_virtual {
+            return self.virtual_document(&doctype, name).await;
+        }
+        load::find(self.executor(), &self.registry, &doctype, name, for_update).await
+    }
+
+    /// A document's own row, whoever asks.
+    pub(super) async fn find_row(&mut self, doctype: &str, name: &str) -> Result<Option<Document>> {
+        let doctype = self.doctype(doctype)?;
+        Ok(documents::find(self.executor(), &doctype, name, false).await?)
+    }
+
+    pub(super) async fn virtual_document(&mut self, doctype: &Arc<DocType>, name: &str) -> Result<Option<Document>> {
+        let controllers = self.controllers(&doctype.name);
+        if controllers.is_empty() {
+            return Err(no_controller(&doctype.name));
+        }
+        for controller in controllers {
+            if let Some(document) = controller.virtual_get(self, name).await? {
+                return Ok(Some(document));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rows under the session's permissions, as this transaction sees them.
     pub async fn list(&mut self, request: &ListRequest) -> Result<List> {
-        todo!("{request:?}")
+        let session = self.session.clone();
+        self.documents.list_with(self.executor(), &session, request).await
+    }
+
+    /// How many documents that list would have without paging.
+    pub async fn count(&mut self, request: &ListRequest) -> Result<u64> {
+        let session = self.session.clone();
+        self.documents.count_with(self.executor(), &session, request).await
     }
 
     /// Parses JSON into a document; problems are collected and reported by the save that follows.
-    pub fn apply(&self, document: &mut Document, values: &Map<String, Json>, children: Children) -> Result<()> {
-        todo!("{document:?}{values:?}{children:?}")
-    }
-
-    /// The whole lifecycle of an insert.
-    pub async fn insert(&mut self, document: Document) -> Result<Document> {
-        todo!("{document:?}")
-    }
-
-    /// The whole lifecycle of a save; its docstatus decides between save, submit, update after submit and cancel.
-    pub async fn save(&mut self, document: Document) -> Result<Document> {
-        todo!("{document:?}")
-    }
-
-    /// Deletes.
-    pub async fn delete(&mut self, doctype: &str, name: &str) -> Result<()> {
-        todo!("{doctype}{name}")
+    pub fn apply(&mut self, document: &mut Document, values: &Map<String, Json>, children: Children) {
+        let mut problems = std::mem::take(&mut self.pending);
+        input::apply(document, values, children, &self.registry, &self.surroundings(), &mut problems);
+        self.pending = problems;
     }
 
     /// Writes columns as they stand, without validation and hooks but `on_change` (Frappe's `db_set`). Also for Single DocTypes.
     pub async fn set_values(&mut self, doctype: &str, name: &str, values: &[(&str, Value)]) -> Result<()> {
-        todo!("{doctype}{name}{values:?}")
+        let doctype = self.doctype(doctype)?;
+        if doctype.issingle {
+            documents::set_single(self.executor(), &doctype, values).await?;
+        } else {
+            documents::set(self.executor(), &doctype, name, values)
+                .await
+                .map_err(|error| crate::document::lifecycle::write_error(&doctype, name, error))?;
+        }
+        self.touch(&doctype.name, name);
+        let controllers = self.controllers(&doctype.name);
+        if !controllers.is_empty()
+            && let Some(document) = self.load(&doctype.name, name, false).await?
+        {
+            for controller in controllers {
+                controller.on_change(self, &document).await?;
+            }
+        }
+        Ok(())
     }
 
-    /// The plain text of a Password field; `None` if nothing is stored.
-    pub async fn get_password(&mut self, doctype: &str, name: &str, fieldname: &str) -> Result<Option<String>> {
-        todo!("{doctype}{name}{fieldname}")
+    /// Writes a log row of a DocType that the engine keeps (Version, Deleted Document): no hooks, no validation.
+    pub(super) async fn insert_log(&mut self, doctype: &str, values: &[(&str, Value)]) -> Result<()> {
+        let Some(doctype) = self.registry.get(doctype).cloned().filter(|doctype| doctype.has_table()) else {
+            return Ok(());
+        };
+        let mut document = defaults::new_document(&doctype, &self.surroundings());
+        document.set_name(crate::secret::random_name());
+        self.stamp_new(&mut document);
+        for (field, value) in values {
+            document.set(field, value.clone());
+        }
+        input::normalise(&mut document);
+        documents::insert(self.executor(), &[&document]).await?;
+        Ok(())
     }
 
-    /// Does something as the program itself.
-    pub async fn as_system<T>(&mut self, act: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let session = std::mem::replace(&mut self.session, Session::system());
-        let result = act(self).await;
-        self.session = session;
-        result
+    /// Owner, creation and modification of something new; what the client sent for them does not count.
+    pub(super) fn stamp_new(&self, document: &mut Document) {
+        let user = Value::from(self.session.user());
+        document.values[slot::OWNER] = user.clone();
+        document.values[slot::CREATION] = Value::from(self.now());
+        document.values[slot::MODIFIED] = Value::from(self.now());
+        document.values[slot::MODIFIED_BY] = user;
+    }
+
+    /// From here on the program itself acts; the session that comes back is to be put into [`Work::session`] again.
+    #[must_use = "put the session back"]
+    pub fn become_system(&mut self) -> Session {
+        std::mem::replace(&mut self.session, Session::system())
     }
 
     /// Runs something once the commit has succeeded.
     pub fn after_commit(&mut self, act: impl FnOnce() + Send + 'static) {
-        drop(act);
+        self.after_commit.push(Box::new(act));
     }
 
     /// Makes everything durable, drops what caches held of it, runs what waits for the commit.
+    ///
+    /// Runs to its end even if the request that asked for it is gone, so that a cache never outlives what it holds.
     pub async fn commit(self) -> Result<()> {
-        todo!()
+        let Self { documents, tx, touched, after_commit, .. } = self;
+        let documents = documents.clone();
+        let committed = tokio::spawn(async move {
+            tx.commit().await?;
+            documents.forget(&touched);
+            for act in after_commit {
+                act();
+            }
+            Ok(())
+        });
+        committed.await.map_err(Error::internal)?
     }
 }

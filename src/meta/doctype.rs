@@ -219,6 +219,11 @@ impl DocType {
         Self { declaration, naming_rule, columns, tables, column_by_name, field_by_name, compiled: OnceLock::new() }
     }
 
+    /// `document_type`: Document, Setup, System, …
+    pub fn document_type(&self) -> Option<&str> {
+        self.raw.get("document_type").and_then(Json::as_str)
+    }
+
     /// The declaration alone.
     pub fn declaration(&self) -> &Declaration {
         &self.declaration

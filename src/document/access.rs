@@ -1,0 +1,174 @@
+//! What decides about a user's rights, loaded from User, Role and User Permission, and kept until one of them changes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::document::{Documents, ListRequest};
+use crate::error::{Error, ProblemKind, Result};
+use crate::meta::{DocType, Document, Right};
+use crate::permissions::decide::{self, Denied};
+use crate::permissions::session::{
+    ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST, Session, UserAccess, UserPermission,
+};
+
+/// The DocTypes whose changes decide about rights.
+const DECIDING: [&str; 4] = ["User", "Role", "User Permission", "System Settings"];
+
+/// Whether a change to this DocType may change somebody's rights.
+pub(super) fn decides(doctype: &str) -> bool {
+    DECIDING.contains(&doctype)
+}
+
+impl Documents {
+    /// What decides about an enabled user's rights, cached until User, Role or User Permission change. `None`: no such user, or disabled.
+    pub async fn access(&self, user: &str) -> Result<Option<Arc<UserAccess>>> {
+        if user == GUEST {
+            return Ok(Some(Session::guest().access));
+        }
+        if let Some(access) = self.0.access.get(user) {
+            return Ok(Some(access));
+        }
+        let writes = self.access_writes();
+        let Some(access) = self.load_access(user).await? else { return Ok(None) };
+        let access = Arc::new(access);
+        if self.access_writes() == writes {
+            self.0.access.insert(user.to_owned(), Arc::clone(&access));
+        }
+        Ok(Some(access))
+    }
+
+    async fn load_access(&self, user: &str) -> Result<Option<UserAccess>> {
+        let system = Session::system();
+        let document = match self.get(&system, "User", user).await {
+            Ok(document) => document,
+            Err(Error::DoesNotExist { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if !document.check("enabled") {
+            return Ok(None);
+        }
+        let is_system_user = user == ADMINISTRATOR || document.text("user_type") != "Website User";
+        let disabled = self.disabled_roles(&system).await?;
+        let mut roles: BTreeSet<String> = document
+            .rows("roles")
+            .iter()
+            .map(|row| row.text("role").to_owned())
+            .filter(|role| !disabled.contains(role))
+            .collect();
+        roles.extend([ROLE_ALL, ROLE_GUEST].map(str::to_owned));
+        if is_system_user {
+            roles.insert(ROLE_DESK_USER.to_owned());
+        }
+        if user == ADMINISTRATOR {
+            roles.insert(ADMINISTRATOR.to_owned());
+        }
+        Ok(Some(UserAccess {
+            user: user.to_owned(),
+            full_name: document.text("full_name").to_owned(),
+            is_system_user,
+            roles,
+            user_permissions: self.user_permissions(&system, user).await?,
+            strict_user_permissions: self.strict_user_permissions(&system).await?,
+        }))
+    }
+
+    async fn disabled_roles(&self, system: &Session) -> Result<BTreeSet<String>> {
+        if self.registry().get("Role").is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let request = ListRequest::new("Role").filters(json!({"disabled": 1})).all();
+        let list = self.list(system, &request).await?;
+        Ok((0..list.rows.len()).map(|row| list.text(row, "name").to_owned()).collect())
+    }
+
+    async fn user_permissions(&self, system: &Session, user: &str) -> Result<Vec<UserPermission>> {
+        if self.registry().get("User Permission").is_none() {
+            return Ok(Vec::new());
+        }
+        let request = ListRequest::new("User Permission")
+            .fields(&["allow", "for_value", "applicable_for", "apply_to_all_doctypes", "is_default"])
+            .filters(json!({"user": user}))
+            .all();
+        let list = self.list(system, &request).await?;
+        let is_on = |row: usize, key: &str| {
+            list.keys.iter().position(|known| known == key).is_some_and(
+                |column| matches!(&list.rows[row][column], crate::document::Cell::Value(value) if value.is_truthy()),
+            )
+        };
+        Ok((0..list.rows.len())
+            .map(|row| UserPermission {
+                allow: list.text(row, "allow").to_owned(),
+                for_value: list.text(row, "for_value").to_owned(),
+                applicable_for: (!is_on(row, "apply_to_all_doctypes"))
+                    .then(|| list.text(row, "applicable_for").to_owned())
+                    .filter(|doctype| !doctype.is_empty()),
+                is_default: is_on(row, "is_default"),
+            })
+            .collect())
+    }
+
+    async fn strict_user_permissions(&self, system: &Session) -> Result<bool> {
+        if self.registry().get("System Settings").is_none() {
+            return Ok(false);
+        }
+        let settings = self.get(system, "System Settings", "System Settings").await?;
+        Ok(settings.check("apply_strict_user_permissions"))
+    }
+
+    /// Fails with `Permission` (or `InsufficientScope`, or `Authentication` for guests) unless the session has the right.
+    pub fn check_permission(
+        &self,
+        session: &Session,
+        doctype: &DocType,
+        document: Option<&Document>,
+        right: Right,
+    ) -> Result<()> {
+        decide::check(session, doctype, document, right)
+            .map_err(|denied| refusal(session, doctype, document.map(Document::name).as_deref(), right, &denied))?;
+        if let Some(document) = document
+            && !session.is_administrator()
+        {
+            let controllers = self.controllers().of(&doctype.name);
+            if !controllers.iter().all(|controller| controller.has_permission(session, document, right)) {
+                return Err(refusal(session, doctype, Some(&document.name()), right, &Denied::Role));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the session sees only some documents of the DocType, so that "not found" would tell what exists.
+    pub(super) fn sees_only_some(&self, session: &Session, doctype: &DocType) -> bool {
+        !session.is_administrator()
+            && (!self.grant(session, doctype).rights.contains(Right::Read)
+                || !session.access.user_permissions.is_empty())
+    }
+}
+
+/// The answer to somebody who may not: the same whether the document exists or not.
+pub(super) fn refusal(
+    session: &Session,
+    doctype: &DocType,
+    name: Option<&str>,
+    right: Right,
+    denied: &Denied,
+) -> Error {
+    let what = match name {
+        Some(name) if !name.is_empty() && name != doctype.name => format!("{} {name}", doctype.name),
+        _ => doctype.name.clone(),
+    };
+    match denied {
+        Denied::Scope(scope) => Error::InsufficientScope {
+            message: format!("The scope of these credentials does not allow to {} {what}", right.as_str()),
+            scope: scope.clone(),
+        },
+        _ if session.is_guest() => Error::Authentication(crate::error::AuthenticationError::Missing),
+        _ => Error::Permission(format!("{} may not {} {what}", session.user(), right.as_str())),
+    }
+}
+
+/// What is asked of a DocType that does not fit it.
+pub(super) fn misuse(message: impl Into<String>) -> Error {
+    Error::invalid(ProblemKind::Validation, message.into())
+}

@@ -1,0 +1,147 @@
+//! JSON into documents: every value parsed by its fieldtype, every problem collected.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use crate::document::Children;
+use crate::document::defaults::{self, Surroundings};
+use crate::error::{FieldProblem, ProblemKind};
+use crate::meta::{DocField, DocType, Document, Registry, Value, fieldtype};
+
+/// Merges `values` into the document. Unknown keys and standard columns are ignored, as Frappe does;
+/// `docstatus` and `name` are the lifecycle's.
+pub(super) fn apply(
+    document: &mut Document,
+    values: &Map<String, Json>,
+    children: Children,
+    registry: &Registry,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Vec<FieldProblem>,
+) {
+    let doctype = Arc::clone(&document.doctype);
+    for (key, input) in values {
+        let Some(field) = doctype.field(key) else { continue };
+        if let Some(table) = doctype.table(key) {
+            let Some(child) = registry.get(&field.options) else { continue };
+            let stored = std::mem::take(&mut document.tables[table]);
+            document.tables[table] = apply_rows(stored, field, child, input, children, surroundings, problems);
+        } else if let Some(column) = doctype.column(key) {
+            apply_value(document, column, field, input, problems);
+        }
+    }
+}
+
+fn apply_value(
+    document: &mut Document,
+    column: usize,
+    field: &DocField,
+    input: &Json,
+    problems: &mut Vec<FieldProblem>,
+) {
+    if field.secret {
+        return;
+    }
+    match fieldtype::parse(field, document.doctype.columns[column].column_type, input) {
+        Ok(value) => document.values[column] = value,
+        Err((kind, message)) => problems.push(FieldProblem::at(kind, &field.fieldname, &field.label, message)),
+    }
+}
+
+/// The rows of a table field. A row that names a stored one updates it; the others are new.
+fn apply_rows(
+    mut stored: Vec<Document>,
+    field: &DocField,
+    child: &Arc<DocType>,
+    input: &Json,
+    children: Children,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Vec<FieldProblem>,
+) -> Vec<Document> {
+    let rows = match input {
+        Json::Null => &[][..],
+        Json::Array(rows) => rows,
+        _ => {
+            let message = format!("{} takes a list of rows", field.label);
+            problems.push(FieldProblem::at(ProblemKind::Validation, &field.fieldname, &field.label, message));
+            return stored;
+        }
+    };
+    let mut result = Vec::with_capacity(rows.len());
+    for (index, row) in rows.iter().enumerate() {
+        let Some(values) = row_values(row, child) else {
+            let message = format!("A row of {} must be an object such as {{\"fieldname\": value}}", field.label);
+            let problem = FieldProblem::at(ProblemKind::Validation, &field.fieldname, &field.label, message);
+            problems.push(problem.in_row(&field.fieldname, index + 1));
+            continue;
+        };
+        let known = values
+            .get("name")
+            .map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned))
+            .and_then(|name| stored.iter().position(|row| row.name() == name));
+        let deleted = values.get("_delete").is_some_and(|flag| flag.as_bool().unwrap_or(flag == 1));
+        if children == Children::Patch && deleted {
+            if let Some(position) = known {
+                stored.remove(position);
+            }
+            continue;
+        }
+        let patched = children == Children::Patch && known.is_some();
+        let mut document = match known {
+            Some(position) if patched => stored[position].clone(),
+            Some(position) => stored.remove(position),
+            None => defaults::new_document(child, surroundings),
+        };
+        let mut row_problems = Vec::new();
+        for (key, input) in &*values {
+            if let (Some(child_field), Some(column)) = (child.field(key), child.column(key)) {
+                apply_value(&mut document, column, child_field, input, &mut row_problems);
+            }
+        }
+        problems.extend(row_problems.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
+        match known {
+            Some(position) if patched => stored[position] = document,
+            _ => result.push(document),
+        }
+    }
+    if children == Children::Patch {
+        stored.extend(result);
+        return stored;
+    }
+    result
+}
+
+/// A row as an object; Table MultiSelect also takes the bare value of its Link.
+fn row_values<'j>(row: &'j Json, child: &DocType) -> Option<std::borrow::Cow<'j, Map<String, Json>>> {
+    match row {
+        Json::Object(values) => Some(std::borrow::Cow::Borrowed(values)),
+        Json::String(_) => {
+            let link = child.fields.iter().find(|field| field.link_target().is_some())?;
+            Some(std::borrow::Cow::Owned(Map::from_iter([(link.fieldname.clone(), row.clone())])))
+        }
+        _ => None,
+    }
+}
+
+/// Stored text of a Unique, Date or Link field that is empty is nothing at all.
+pub(super) fn normalise(document: &mut Document) {
+    let doctype = Arc::clone(&document.doctype);
+    for (column, value) in doctype.columns.iter().zip(&mut document.values) {
+        let Some(field) = column.field.map(|index| &doctype.fields[index]) else { continue };
+        let never_null = field.fieldtype.is_never_null() || field.not_nullable;
+        match value {
+            Value::Text(text) if text.is_empty() && (field.unique || column.column_type.is_moment()) => {
+                *value = Value::Null;
+            }
+            Value::Null if never_null => {
+                *value = match column.column_type.shape() {
+                    fieldtype::Shape::Int => Value::Int(0),
+                    fieldtype::Shape::Float => Value::Float(0.0),
+                    fieldtype::Shape::Text if column.column_type.is_moment() => Value::Null,
+                    fieldtype::Shape::Text => Value::Text(String::new()),
+                };
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,520 @@
+//! The life of a document, one function for each step of it, in Frappe's order (frappe-model §1.6).
+
+use std::sync::Arc;
+
+use crate::database::{documents, unique_violation};
+use crate::document::work::Work;
+use crate::document::{defaults, input, validate, version};
+use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::doctype::slot;
+use crate::meta::naming_rule::NamingRule;
+use crate::meta::{DocType, Document, Right, Value};
+use crate::secret;
+
+/// What a save does to the docstatus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transition {
+    Save,
+    Submit,
+    UpdateAfterSubmit,
+    Cancel,
+}
+
+impl Work<'_> {
+    /// Inserts a document: the whole lifecycle. A name that it carries is kept where the naming rule allows.
+    pub async fn insert(&mut self, mut document: Document) -> Result<Document> {
+        let doctype = Arc::clone(&document.doctype);
+        let mut problems = std::mem::take(&mut self.pending);
+        if doctype.issingle {
+            self.pending = problems;
+            return self.save(document).await;
+        }
+        if doctype.is_virtual || doctype.istable {
+            return Err(crate::document::access::misuse(format!(
+                "{} has no documents of its own to insert{}",
+                doctype.name,
+                if doctype.istable { ": add rows to its parent" } else { "" }
+            )));
+        }
+        document.is_new = true;
+        self.stamp_new(&mut document);
+        let transition = insert_transition(&document)?;
+        self.documents.check_permission(&self.session, &doctype, None, Right::Create)?;
+        self.check_links(&mut document, None, &mut problems).await?;
+        if transition == Transition::Submit {
+            self.documents.check_permission(&self.session, &doctype, None, Right::Submit)?;
+        }
+        let controllers = self.controllers(&doctype.name);
+        for controller in &controllers {
+            collect(controller.before_insert(self, &mut document).await, &mut problems)?;
+        }
+        // A document that cannot be named may still have other problems to tell of.
+        collect(self.set_new_name(&mut document).await, &mut problems)?;
+        self.adopt_rows(&mut document);
+        self.reset_levels(&mut document, None);
+        self.documents.check_permission(&self.session, &doctype, Some(&document), Right::Create)?;
+        self.before_write(&mut document, None, transition, &mut problems).await?;
+        self.seal_passwords(&mut document).await?;
+        input::normalise(&mut document);
+        self.insert_rows(&mut document).await?;
+        document.is_new = false;
+        for controller in &controllers {
+            controller.after_insert(self, &document).await?;
+        }
+        self.after_write(&document, None, transition).await?;
+        Ok(document)
+    }
+
+    /// Saves a document that is stored: the whole lifecycle. Its docstatus decides between save, submit, update after submit and cancel.
+    pub async fn save(&mut self, document: Document) -> Result<Document> {
+        let doctype = document.doctype.name.clone();
+        let before = self.load(&doctype, &document.name(), true).await?;
+        let before = self.readable(&doctype, &document.name(), before, Right::Read).await?;
+        self.save_over(document, &before).await
+    }
+
+    /// Saves a document over its stored state, which has been read and locked in this work.
+    pub(super) async fn save_over(&mut self, mut document: Document, before: &Document) -> Result<Document> {
+        let doctype = Arc::clone(&document.doctype);
+        let mut problems = std::mem::take(&mut self.pending);
+        if doctype.is_virtual {
+            return Err(crate::document::access::misuse(format!(
+                "{} is virtual: its documents cannot be saved here",
+                doctype.name
+            )));
+        }
+        document.is_new = false;
+        for fixed in [slot::NAME, slot::OWNER, slot::CREATION] {
+            document.values[fixed] = before.values[fixed].clone();
+        }
+        if before.is_new {
+            // A Single that was never saved.
+            self.stamp_new(&mut document);
+            document.values[slot::NAME] = Value::from(doctype.name.as_str());
+        }
+        let transition = update_transition(before, &document)?;
+        let right = match transition {
+            Transition::Save => Right::Write,
+            Transition::Submit | Transition::UpdateAfterSubmit => Right::Submit,
+            Transition::Cancel => Right::Cancel,
+        };
+        self.documents
+            .check_found(self.executor(), &self.session, &doctype, &document.name(), Some(before), right)
+            .await?;
+        document.values[slot::MODIFIED] = Value::from(self.now());
+        document.values[slot::MODIFIED_BY] = Value::from(self.session.user());
+        self.adopt_rows(&mut document);
+        self.reset_levels(&mut document, Some(before));
+        if transition != Transition::Cancel {
+            self.check_links(&mut document, Some(before), &mut problems).await?;
+            // What it becomes must be within the user's permissions too.
+            let ours = self.documents.check_permission(&self.session, &doctype, Some(&document), right);
+            if let Err(error) = ours
+                && !self.documents.is_shared(self.executor(), &self.session, &doctype, &document.name(), right).await?
+            {
+                return Err(error);
+            }
+        }
+        self.before_write(&mut document, Some(before), transition, &mut problems).await?;
+        self.seal_passwords(&mut document).await?;
+        input::normalise(&mut document);
+        self.update_rows(&mut document, before).await?;
+        self.after_write(&document, Some(before), transition).await?;
+        Ok(document)
+    }
+
+    /// The hooks before a write and the generic rules; every problem found so far comes out here.
+    async fn before_write(
+        &mut self,
+        document: &mut Document,
+        before: Option<&Document>,
+        transition: Transition,
+        problems: &mut Vec<FieldProblem>,
+    ) -> Result<()> {
+        for controller in self.controllers(&document.doctype.name) {
+            if transition != Transition::Cancel && transition != Transition::UpdateAfterSubmit {
+                collect(controller.before_validate(self, document).await, problems)?;
+                collect(controller.validate(self, document, before).await, problems)?;
+            }
+            let hook = match transition {
+                Transition::Save => controller.before_save(self, document, before).await,
+                Transition::Submit => controller.before_submit(self, document).await,
+                Transition::Cancel => controller.before_cancel(self, document).await,
+                Transition::UpdateAfterSubmit => controller.before_update_after_submit(self, document).await,
+            };
+            collect(hook, problems)?;
+        }
+        if transition != Transition::Cancel {
+            self.adopt_rows(document);
+            validate::validate(&self.session, document, before, problems);
+            if let NamingRule::Field(fieldname) = &document.doctype.naming_rule
+                && !document.name().is_empty()
+            {
+                let (fieldname, name) = (fieldname.clone(), document.name());
+                document.set(&fieldname, name);
+            }
+        }
+        if transition == Transition::UpdateAfterSubmit
+            && let Some(before) = before
+        {
+            check_update_after_submit(document, before, problems);
+        }
+        Invalid { problems: std::mem::take(problems) }.into_result()
+    }
+
+    /// The hooks after a write, the Version, and the caches.
+    async fn after_write(
+        &mut self,
+        document: &Document,
+        before: Option<&Document>,
+        transition: Transition,
+    ) -> Result<()> {
+        self.touch(&document.doctype.name, &document.name());
+        let controllers = self.controllers(&document.doctype.name);
+        for controller in &controllers {
+            match transition {
+                Transition::Save => controller.on_update(self, document, before).await?,
+                Transition::Submit => {
+                    controller.on_update(self, document, before).await?;
+                    controller.on_submit(self, document).await?;
+                }
+                Transition::UpdateAfterSubmit => controller.on_update_after_submit(self, document).await?,
+                Transition::Cancel => controller.on_cancel(self, document).await?,
+            }
+        }
+        if transition == Transition::Cancel {
+            self.check_back_links(document, "cancel", true).await?;
+        }
+        if let Some(before) = before.filter(|before| document.doctype.track_changes && !before.is_new)
+            && let Some(data) = version::diff(before, document)
+        {
+            let values = [
+                ("ref_doctype", Value::from(document.doctype.name.as_str())),
+                ("docname", Value::from(document.name())),
+                ("data", Value::from(data.to_string())),
+            ];
+            self.insert_log("Version", &values).await?;
+        }
+        for controller in &controllers {
+            controller.on_change(self, document).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives rows their parent, position, docstatus, and a name where they have none.
+    fn adopt_rows(&self, document: &mut Document) {
+        let doctype = Arc::clone(&document.doctype);
+        let (parent, docstatus) = (document.name(), document.values[slot::DOCSTATUS].clone());
+        for (field, rows) in doctype.table_fields().zip(&mut document.tables) {
+            for (index, row) in rows.iter_mut().enumerate() {
+                if row.is_new && row.values[slot::OWNER].is_blank() {
+                    self.stamp_new(row);
+                    row.set_name(secret::random_name());
+                }
+                row.values[slot::IDX] = Value::Int(i64::try_from(index + 1).unwrap_or(i64::MAX));
+                row.values[slot::DOCSTATUS] = docstatus.clone();
+                row.set("parent", parent.as_str());
+                row.set("parenttype", doctype.name.as_str());
+                row.set("parentfield", field.fieldname.as_str());
+            }
+        }
+    }
+
+    /// Fields of levels that the session may not write keep their stored value, or their default.
+    fn reset_levels(&self, document: &mut Document, before: Option<&Document>) {
+        if self.session.is_system() {
+            return;
+        }
+        let doctype = Arc::clone(&document.doctype);
+        let grant = self.documents.grant(&self.session, &doctype);
+        for (index, column) in doctype.columns.iter().enumerate() {
+            let Some(field) = column.field.map(|field| &doctype.fields[field]) else { continue };
+            if field.permlevel > 0 && !grant.writes_level(field.permlevel) {
+                document.values[index] = match before {
+                    Some(before) => before.values[index].clone(),
+                    None => defaults::static_default(field, column.column_type).unwrap_or_default(),
+                };
+            }
+        }
+        for (table, field) in doctype.table_fields().enumerate() {
+            if field.permlevel > 0 && !grant.writes_level(field.permlevel) {
+                document.tables[table] = before.map(|before| before.tables[table].clone()).unwrap_or_default();
+                continue;
+            }
+            for row in &mut document.tables[table] {
+                let old = before.and_then(|before| validate::same_row(before, table, row)).cloned();
+                let child = Arc::clone(&row.doctype);
+                for (index, column) in child.columns.iter().enumerate() {
+                    let Some(field) = column.field.map(|field| &child.fields[field]) else { continue };
+                    if field.permlevel > 0
+                        && !grant.writes_level(field.permlevel)
+                        && let Some(old) = &old
+                    {
+                        row.values[index] = old.values[index].clone();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn insert_rows(&mut self, document: &mut Document) -> Result<()> {
+        let doctype = Arc::clone(&document.doctype);
+        if doctype.naming_rule == NamingRule::Autoincrement {
+            let number = documents::insert_numbered(self.executor(), document)
+                .await
+                .map_err(|error| write_error(&doctype, "", error))?;
+            document.set_name(number);
+            self.adopt_rows(document);
+        } else {
+            documents::insert(self.executor(), &[document])
+                .await
+                .map_err(|error| write_error(&doctype, &document.name(), error))?;
+        }
+        for rows in &mut document.tables {
+            for row in rows.iter_mut() {
+                input::normalise(row);
+                row.is_new = false;
+            }
+            self.insert_children(rows.iter().collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_children(&mut self, rows: Vec<&Document>) -> Result<()> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let doctype = Arc::clone(&first.doctype);
+        documents::insert(self.executor(), &rows).await.map_err(|error| write_error(&doctype, "", error))
+    }
+
+    async fn update_rows(&mut self, document: &mut Document, before: &Document) -> Result<()> {
+        let doctype = Arc::clone(&document.doctype);
+        if doctype.issingle {
+            documents::save_single(self.executor(), document).await?;
+        } else {
+            documents::update(self.executor(), document)
+                .await
+                .map_err(|error| write_error(&doctype, &document.name(), error))?;
+        }
+        for table in 0..document.tables.len() {
+            let rows = &mut document.tables[table];
+            for row in before.tables.get(table).into_iter().flatten() {
+                if !rows.iter().any(|kept| !kept.is_new && kept.name() == row.name()) {
+                    documents::delete(self.executor(), &row.doctype, &row.name()).await?;
+                    documents::delete_auth(self.executor(), &row.doctype.name, &row.name(), None).await?;
+                }
+            }
+            let mut fresh = Vec::new();
+            for row in rows.iter_mut() {
+                input::normalise(row);
+                if row.is_new {
+                    fresh.push(&*row);
+                    continue;
+                }
+                let old = validate::same_row(before, table, row);
+                if old.is_none_or(|old| old.values != row.values) {
+                    row.values[slot::MODIFIED] = Value::from(self.now());
+                    row.values[slot::MODIFIED_BY] = Value::from(self.session.user());
+                    documents::update(self.executor(), row)
+                        .await
+                        .map_err(|error| write_error(&row.doctype, &row.name(), error))?;
+                }
+            }
+            if let Some(first) = fresh.first() {
+                let child = Arc::clone(&first.doctype);
+                documents::insert(self.executor(), &fresh).await.map_err(|error| write_error(&child, "", error))?;
+            }
+            for row in rows.iter_mut() {
+                row.is_new = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Draft → cancelled without ever being submitted (Frappe's `discard`).
+    pub async fn discard(&mut self, doctype: &str, name: &str) -> Result<Document> {
+        let mut document = self.get_for_update(doctype, name).await?;
+        let doctype = Arc::clone(&document.doctype);
+        if !doctype.is_submittable || document.docstatus() != 0 {
+            return Err(Error::invalid(
+                ProblemKind::DocstatusTransition,
+                "Only drafts of submittable documents can be discarded",
+            ));
+        }
+        self.documents
+            .check_found(self.executor(), &self.session, &doctype, name, Some(&document), Right::Write)
+            .await?;
+        let controllers = self.controllers(&doctype.name);
+        for controller in &controllers {
+            controller.before_discard(self, &mut document).await?;
+        }
+        document.values[slot::DOCSTATUS] = Value::Int(2);
+        document.values[slot::MODIFIED] = Value::from(self.now());
+        document.values[slot::MODIFIED_BY] = Value::from(self.session.user());
+        self.adopt_rows(&mut document);
+        documents::update(self.executor(), &document).await?;
+        for row in document.tables.iter().flatten() {
+            documents::update(self.executor(), row).await?;
+        }
+        self.touch(&doctype.name, name);
+        for controller in &controllers {
+            controller.on_discard(self, &document).await?;
+        }
+        Ok(document)
+    }
+
+    /// Deletes a document with its rows and secrets; it stays readable as a Deleted Document.
+    pub async fn delete(&mut self, doctype: &str, name: &str) -> Result<()> {
+        let found = self.load(doctype, name, true).await?;
+        let document = self.readable(doctype, name, found, Right::Read).await?;
+        let doctype = Arc::clone(&document.doctype);
+        if doctype.issingle || doctype.is_virtual {
+            return Err(crate::document::access::misuse(format!("{} cannot be deleted", doctype.name)));
+        }
+        self.documents
+            .check_found(self.executor(), &self.session, &doctype, name, Some(&document), Right::Delete)
+            .await?;
+        if document.docstatus() == 1 {
+            let message = format!("{} {name} is submitted: cancel it first", doctype.name);
+            return Err(Error::invalid(ProblemKind::Validation, message));
+        }
+        let controllers = self.controllers(&doctype.name);
+        for controller in &controllers {
+            controller.on_trash(self, &document).await?;
+        }
+        for controller in &controllers {
+            controller.on_change(self, &document).await?;
+        }
+        self.delete_cascade(&document).await?;
+        self.check_back_links(&document, "delete", false).await?;
+        crate::document::naming::revert_series(self.executor(), &doctype, &document).await?;
+        for field in doctype.table_fields() {
+            if let Some(child) = self.registry.get(&field.options).cloned() {
+                documents::delete_children(self.executor(), &child, &doctype.name, name).await?;
+            }
+        }
+        documents::delete(self.executor(), &doctype, name).await?;
+        documents::delete_auth(self.executor(), &doctype.name, name, None).await?;
+        for row in document.tables.iter().flatten() {
+            documents::delete_auth(self.executor(), &row.doctype.name, &row.name(), None).await?;
+        }
+        self.touch(&doctype.name, name);
+        for controller in &controllers {
+            controller.after_delete(self, &document).await?;
+        }
+        let is_log = matches!(doctype.document_type(), Some("System" | "Log")) || doctype.name == "Deleted Document";
+        if !is_log {
+            let values = [
+                ("deleted_doctype", Value::from(doctype.name.as_str())),
+                ("deleted_name", Value::from(name)),
+                ("data", Value::from(serde_json::Value::Object(document.to_json_whole()).to_string())),
+            ];
+            self.insert_log("Deleted Document", &values).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets validation problems of a hook join the others; everything else ends the work.
+fn collect(result: Result<()>, problems: &mut Vec<FieldProblem>) -> Result<()> {
+    match result {
+        Err(Error::Validation(invalid)) => {
+            problems.extend(invalid.problems);
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn insert_transition(document: &Document) -> Result<Transition> {
+    match document.docstatus() {
+        0 => Ok(Transition::Save),
+        1 if document.doctype.is_submittable => Ok(Transition::Submit),
+        _ => Err(not_a_transition(&document.doctype, "A new document is a draft")),
+    }
+}
+
+fn update_transition(before: &Document, document: &Document) -> Result<Transition> {
+    let doctype = &document.doctype;
+    match (before.docstatus(), document.docstatus()) {
+        (0, 0) => Ok(Transition::Save),
+        (0, 1) if doctype.is_submittable => Ok(Transition::Submit),
+        (1, 1) => Ok(Transition::UpdateAfterSubmit),
+        (1, 2) => Ok(Transition::Cancel),
+        (2, _) => Err(Error::invalid(
+            ProblemKind::Validation,
+            format!("Cannot edit cancelled document {} {}: amend it", doctype.name, document.name()),
+        )),
+        (0, 2) => Err(not_a_transition(doctype, "A draft cannot be cancelled: submit it first, or discard it")),
+        (1, 0) => {
+            Err(not_a_transition(doctype, "A submitted document cannot become a draft again: cancel and amend it"))
+        }
+        _ => Err(not_a_transition(doctype, "docstatus is 0 (draft), 1 (submitted) or 2 (cancelled)")),
+    }
+}
+
+fn not_a_transition(doctype: &DocType, message: &str) -> Error {
+    let message = if doctype.is_submittable {
+        message.to_owned()
+    } else {
+        format!("{} is not submittable: its documents have no docstatus but 0", doctype.name)
+    };
+    Error::invalid(ProblemKind::DocstatusTransition, message)
+}
+
+/// A submitted document changes only in fields that say `allow_on_submit`.
+fn check_update_after_submit(document: &Document, before: &Document, problems: &mut Vec<FieldProblem>) {
+    let doctype = &document.doctype;
+    let refused = |label: &str| format!("{label} cannot be changed after the document is submitted");
+    for (index, column) in doctype.columns.iter().enumerate() {
+        let Some(field) = column.field.map(|field| &doctype.fields[field]) else { continue };
+        if !field.allow_on_submit && !validate::same(&document.values[index], &before.values[index]) {
+            let message = refused(&field.label);
+            problems.push(FieldProblem::at(ProblemKind::UpdateAfterSubmit, &field.fieldname, &field.label, message));
+        }
+    }
+    for (table, field) in doctype.table_fields().enumerate() {
+        if field.allow_on_submit {
+            continue;
+        }
+        let (rows, old) = (&document.tables[table], &before.tables[table]);
+        if rows.len() != old.len() {
+            let message = refused(&field.label);
+            problems.push(FieldProblem::at(ProblemKind::UpdateAfterSubmit, &field.fieldname, &field.label, message));
+            continue;
+        }
+        for (index, row) in rows.iter().enumerate() {
+            let Some(old) = validate::same_row(before, table, row) else { continue };
+            let mut found = Vec::new();
+            check_update_after_submit(row, old, &mut found);
+            problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
+        }
+    }
+}
+
+/// A failed write in the terms of documents: the name is taken, or a unique field's value is.
+pub(super) fn write_error(doctype: &DocType, name: &str, error: sea_orm::DbErr) -> Error {
+    let Some(violation) = unique_violation(&error) else { return error.into() };
+    let table = doctype.table_name();
+    let is_key = violation.contains(&format!("{table}.name")) || violation.contains("_pkey");
+    if is_key {
+        return Error::Conflict(Conflict::DuplicateName { doctype: doctype.name.clone(), name: name.to_owned() });
+    }
+    let field = doctype.fields.iter().filter(|field| field.unique).find(|field| {
+        let column = violation.strip_prefix(&table).and_then(|rest| rest.strip_prefix('.'));
+        column.map_or_else(|| violation.contains(&field.fieldname), |column| column == field.fieldname)
+    });
+    match field {
+        Some(field) => Error::Validation(Invalid {
+            problems: vec![FieldProblem::at(
+                ProblemKind::Unique,
+                &field.fieldname,
+                &field.label,
+                format!("{} must be unique: another {} has this value", field.label, doctype.name),
+            )],
+        }),
+        None => Error::invalid(
+            ProblemKind::Unique,
+            format!("Another {} has the same value in a field that must be unique", doctype.name),
+        ),
+    }
+}

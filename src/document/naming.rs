@@ -1,0 +1,208 @@
+//! Names for new documents: the naming rule applied, and the rules that every name obeys.
+
+use chrono::{Datelike, NaiveDateTime};
+
+use crate::database::{Executor, documents};
+use crate::document::work::Work;
+use crate::error::{Conflict, Error, ProblemKind, Result};
+use crate::meta::docfield::DocField;
+use crate::meta::naming_rule::{NamingRule, SeriesPart, parse_series};
+use crate::meta::{DocType, Document};
+use crate::secret;
+
+/// The longest name, in characters: the column is varchar(140).
+pub const MAX_NAME_LENGTH: usize = 140;
+
+impl Work<'_> {
+    /// Gives a new document its name (frappe-model §1.4). A name that it already has was asked for and is kept where the rule allows.
+    pub(super) async fn set_new_name(&mut self, document: &mut Document) -> Result<()> {
+        let doctype = std::sync::Arc::clone(&document.doctype);
+        if doctype.issingle {
+            document.set_name(doctype.name.as_str());
+            return Ok(());
+        }
+        if let NamingRule::Autoincrement = doctype.naming_rule {
+            // The database counts; see `insert_rows`.
+            document.set_name(crate::meta::Value::Null);
+            return Ok(());
+        }
+        let amended_from = document.text("amended_from").to_owned();
+        if !amended_from.is_empty() {
+            let name = self.amended_name(&doctype, &amended_from).await?;
+            document.set_name(name);
+            return check_name(&doctype, &document.name());
+        }
+        if !matches!(doctype.naming_rule, NamingRule::Field(_)) && document.name().is_empty() {
+            for controller in self.controllers(&doctype.name) {
+                controller.autoname(self, document).await?;
+            }
+        }
+        let requested = document.name();
+        let name = match &doctype.naming_rule {
+            NamingRule::Field(fieldname) => named_by_field(&doctype, document, fieldname)?,
+            NamingRule::Uuid if !requested.is_empty() => match uuid::Uuid::parse_str(&requested) {
+                Ok(uuid) => uuid.to_string(),
+                Err(_) => {
+                    return Err(Error::invalid(
+                        ProblemKind::InvalidUuidValue,
+                        format!("{requested} is no UUID: leave the name out or send one such as 0190a3c4-…"),
+                    ));
+                }
+            },
+            _ if !requested.is_empty() => requested.trim().to_owned(),
+            NamingRule::Prompt => {
+                return Err(Error::invalid(ProblemKind::Validation, "Please set the document name"));
+            }
+            NamingRule::Uuid => secret::uuid_v7(self.documents.clock().now()).to_string(),
+            NamingRule::NamingSeries => {
+                let series = self.naming_series(&doctype, document)?;
+                self.next_name(document, &series).await?
+            }
+            NamingRule::Series(parts) => self.next_name(document, parts).await?,
+            NamingRule::Hash | NamingRule::Controller | NamingRule::Autoincrement => secret::random_name(),
+        };
+        check_name(&doctype, &name)?;
+        document.set_name(name);
+        Ok(())
+    }
+
+    /// The series chosen in the field `naming_series`, or the first of its options.
+    fn naming_series(&self, doctype: &DocType, document: &mut Document) -> Result<Vec<SeriesPart>> {
+        let mut series = document.text("naming_series").to_owned();
+        if series.is_empty() {
+            series = doctype
+                .field("naming_series")
+                .and_then(|field| field.select_options().find(|line| !line.is_empty()))
+                .unwrap_or_default()
+                .to_owned();
+            document.set("naming_series", series.as_str());
+        }
+        if series.is_empty() {
+            return Err(Error::invalid(ProblemKind::Mandatory, "Naming Series is required: choose one"));
+        }
+        parse_series(&format!("{series}.#####"))
+            .map_err(|message| Error::invalid(ProblemKind::InvalidNamingSeries, message))
+    }
+
+    /// Writes the parts out; the counter runs per text before it.
+    async fn next_name(&mut self, document: &Document, parts: &[SeriesPart]) -> Result<String> {
+        let now = self.documents.clock().now_naive();
+        let mut name = String::new();
+        for part in parts {
+            match part {
+                SeriesPart::Counter(digits) => {
+                    let number = documents::next_in_series(self.executor(), &name).await?;
+                    name.push_str(&format!("{number:0digits$}"));
+                }
+                part => name.push_str(&part_text(part, document, now)),
+            }
+        }
+        Ok(name.trim().to_owned())
+    }
+
+    /// `<original>-1`, `-2`, …: the first that is free.
+    async fn amended_name(&mut self, doctype: &DocType, amended_from: &str) -> Result<String> {
+        let original = self.find_row(&doctype.name, amended_from).await?;
+        let (base, first) = match original.filter(|document| !document.text("amended_from").is_empty()) {
+            Some(_) => match amended_from.rsplit_once('-') {
+                Some((base, number)) => (base.to_owned(), number.parse::<u32>().unwrap_or(0) + 1),
+                None => (amended_from.to_owned(), 1),
+            },
+            None => (amended_from.to_owned(), 1),
+        };
+        let mut number = first;
+        loop {
+            let name = format!("{base}-{number}");
+            if documents::exists(self.executor(), doctype, &name).await?.is_none() {
+                return Ok(name);
+            }
+            number += 1;
+        }
+    }
+}
+
+/// The name that a `field:` rule takes from the document.
+fn named_by_field(doctype: &DocType, document: &Document, fieldname: &str) -> Result<String> {
+    let name = document.get(fieldname).to_string().trim().to_owned();
+    if name.is_empty() {
+        let label = doctype.field(fieldname).map_or(fieldname, |field: &DocField| field.label.as_str());
+        return Err(Error::Validation(crate::error::Invalid {
+            problems: vec![crate::error::FieldProblem::at(
+                ProblemKind::Mandatory,
+                fieldname,
+                label,
+                format!("{label} is required: it names the document"),
+            )],
+        }));
+    }
+    Ok(name)
+}
+
+fn part_text(part: &SeriesPart, document: &Document, now: NaiveDateTime) -> String {
+    match part {
+        SeriesPart::Literal(text) => text.clone(),
+        SeriesPart::Counter(_) => String::new(),
+        SeriesPart::Year2 => format!("{:02}", now.year() % 100),
+        SeriesPart::Year4 => now.year().to_string(),
+        SeriesPart::Month => format!("{:02}", now.month()),
+        SeriesPart::Day => format!("{:02}", now.day()),
+        SeriesPart::DayOfYear => format!("{:03}", now.ordinal()),
+        SeriesPart::Week => format!("{:02}", consecutive_week(now)),
+        SeriesPart::Timestamp => now.format("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+        // A bare word that is no field is a literal.
+        SeriesPart::Field(name) => match document.doctype.column(name) {
+            Some(column) => document.values[column].to_string().trim().to_owned(),
+            None => name.clone(),
+        },
+    }
+}
+
+/// The ISO week, but 00 for the days of January that belong to the old year's last week and 53 at the end, so that it only grows.
+fn consecutive_week(now: NaiveDateTime) -> u32 {
+    let week = now.iso_week().week();
+    match now.month() {
+        1 if week > 50 => 0,
+        12 if week == 1 => 53,
+        _ => week,
+    }
+}
+
+/// The rules that hold for every name (frappe-model §1.4).
+pub(super) fn check_name(doctype: &DocType, name: &str) -> Result<()> {
+    let problem = if name.trim().is_empty() {
+        format!("A {} needs a name", doctype.name)
+    } else if let Some(c) = name.chars().find(|c| matches!(c, '<' | '>' | '\0')) {
+        format!("The name {name} must not contain `{}`", c.escape_default())
+    } else if name.chars().count() > MAX_NAME_LENGTH {
+        format!("The name is {} characters long: at most {MAX_NAME_LENGTH} are allowed", name.chars().count())
+    } else if name == doctype.name && !doctype.issingle {
+        format!("A document cannot be named {name} like its DocType: choose another name")
+    } else if name.starts_with(&format!("New {}", doctype.name)) {
+        format!("A name must not begin with New {}: choose another one", doctype.name)
+    } else {
+        return Ok(());
+    };
+    Err(Error::Conflict(Conflict::Name(problem)))
+}
+
+/// Gives the number of a deleted document back if it was the last of its series.
+pub(super) async fn revert_series(exec: &dyn Executor, doctype: &DocType, document: &Document) -> Result<()> {
+    let digits = match &doctype.naming_rule {
+        NamingRule::NamingSeries => Some(5),
+        NamingRule::Series(parts) => match parts.last() {
+            Some(SeriesPart::Counter(digits)) => Some(*digits),
+            _ => None,
+        },
+        _ => None,
+    };
+    let Some(digits) = digits else { return Ok(()) };
+    let name = document.name();
+    let prefix = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let counted = &name[prefix.len()..];
+    // A number may outgrow its digits; a prefix may end in digits.
+    let split = if counted.len() > digits { name.len() - digits } else { prefix.len() };
+    if let (Some(prefix), Some(number)) = (name.get(..split), name.get(split..).and_then(|n| n.parse().ok())) {
+        documents::revert_series(exec, prefix, number).await?;
+    }
+    Ok(())
+}

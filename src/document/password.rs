@@ -1,0 +1,100 @@
+//! Password fields: sealed with the site key in `__Auth`, stars in the row; hashes of login passwords beside them.
+
+use std::sync::Arc;
+
+use crate::database::documents;
+use crate::document::work::Work;
+use crate::error::{Error, Result};
+use crate::meta::{Document, Fieldtype, Value};
+
+/// The longest run of stars a row keeps in place of a secret.
+const MAX_STARS: usize = 100;
+
+impl Work<'_> {
+    /// Takes the plain texts out of a document's Password fields and stores them sealed; the row keeps stars.
+    ///
+    /// A value of stars only is unchanged; an empty one removes the secret (frappe-model §1.5).
+    pub(super) async fn seal_passwords(&mut self, document: &mut Document) -> Result<()> {
+        let doctype = Arc::clone(&document.doctype);
+        let name = document.name();
+        for (column, field) in password_columns(&doctype) {
+            let text = document.values[column].to_string();
+            if text.is_empty() {
+                if !document.is_new || doctype.issingle {
+                    documents::delete_auth(self.executor(), &doctype.name, &name, Some(&field)).await?;
+                }
+                document.values[column] = Value::Null;
+                continue;
+            }
+            if is_stars(&text) {
+                continue;
+            }
+            let place = place(&doctype.name, &field);
+            let sealed = self.documents.site_key().seal(text.as_bytes(), &place);
+            documents::set_auth(self.executor(), (&doctype.name, &name, &field), &sealed, true).await?;
+            let stars = text.chars().count().min(MAX_STARS);
+            document.values[column] = Value::Text("*".repeat(stars));
+        }
+        for table in 0..document.tables.len() {
+            let mut rows = std::mem::take(&mut document.tables[table]);
+            for row in &mut rows {
+                Box::pin(self.seal_passwords(row)).await?;
+            }
+            document.tables[table] = rows;
+        }
+        Ok(())
+    }
+
+    /// The plain text of a Password field; `None` if nothing is stored. Permissions are the caller's to check.
+    pub async fn get_password(&mut self, doctype: &str, name: &str, fieldname: &str) -> Result<Option<String>> {
+        match documents::auth(self.executor(), doctype, name, fieldname).await? {
+            Some((sealed, true)) => {
+                let plain = self.documents.site_key().open_text(&sealed, &place(doctype, fieldname));
+                plain.map(Some).map_err(|error| {
+                    Error::internal(anyhow::anyhow!("{doctype} {name}: {fieldname} does not open: {error}"))
+                })
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The hash stored for a field whose secret is never needed again in plain, such as a login password.
+    pub async fn get_hash(&mut self, doctype: &str, name: &str, fieldname: &str) -> Result<Option<String>> {
+        let stored = documents::auth(self.executor(), doctype, name, fieldname).await?;
+        Ok(stored.filter(|(_, encrypted)| !encrypted).map(|(hash, _)| hash))
+    }
+
+    /// Stores a hash; `None` removes it.
+    pub async fn set_hash(&mut self, doctype: &str, name: &str, fieldname: &str, hash: Option<&str>) -> Result<()> {
+        match hash {
+            Some(hash) => {
+                documents::set_auth(self.executor(), (doctype, name, fieldname), hash, false).await?;
+            }
+            None => documents::delete_auth(self.executor(), doctype, name, Some(fieldname)).await?,
+        }
+        self.touch(doctype, name);
+        Ok(())
+    }
+}
+
+/// Where a sealed text belongs: it opens nowhere else. The name is left out, so that a rename need not reseal.
+fn place(doctype: &str, fieldname: &str) -> String {
+    format!("{doctype}\u{1f}{fieldname}")
+}
+
+/// Whether a text stands for a secret that is already stored.
+pub(super) fn is_stars(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c == '*')
+}
+
+fn password_columns(doctype: &crate::meta::DocType) -> Vec<(usize, String)> {
+    doctype
+        .columns
+        .iter()
+        .enumerate()
+        .filter_map(|(index, column)| {
+            let field = &doctype.fields[column.field?];
+            (field.fieldtype == Fieldtype::Password).then(|| (index, field.fieldname.clone()))
+        })
+        .collect()
+}

@@ -1,0 +1,152 @@
+//! The generic rules of every save (Frappe's `_validate`): mandatory, formats, lengths, constants; all problems at once.
+
+use std::sync::Arc;
+
+use crate::document::scope::DocumentScope;
+use crate::error::{FieldProblem, ProblemKind};
+use crate::meta::{DocField, Document, Fieldtype, Value, fieldtype};
+use crate::permissions::Session;
+
+/// Checks a document and its rows. `before` is the stored document, on updates.
+pub(super) fn validate(
+    session: &Session,
+    document: &mut Document,
+    before: Option<&Document>,
+    problems: &mut Vec<FieldProblem>,
+) {
+    clean_html(document);
+    check_mandatory(session, document, None, problems);
+    check_values(document, problems);
+    if let Some(before) = before {
+        check_constants(session, document, before, problems);
+    }
+    let doctype = Arc::clone(&document.doctype);
+    for (table, field) in doctype.table_fields().enumerate() {
+        let mut rows = std::mem::take(&mut document.tables[table]);
+        for (index, row) in rows.iter_mut().enumerate() {
+            let mut found = Vec::new();
+            clean_html(row);
+            check_mandatory(session, row, Some(document), &mut found);
+            check_values(row, &mut found);
+            if let Some(old) = before.and_then(|before| same_row(before, table, row)) {
+                check_constants(session, row, old, &mut found);
+            }
+            problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
+        }
+        document.tables[table] = rows;
+    }
+}
+
+/// The stored state of a row.
+pub(super) fn same_row<'d>(before: &'d Document, table: usize, row: &Document) -> Option<&'d Document> {
+    let name = row.name();
+    before.tables.get(table)?.iter().find(|old| old.name() == name)
+}
+
+/// Whether a problem of the field is known already, so that a refused value is not called missing too.
+fn is_known(problems: &[FieldProblem], field: &DocField) -> bool {
+    problems.iter().any(|problem| problem.row.is_none() && problem.field.as_deref() == Some(field.fieldname.as_str()))
+}
+
+fn check_mandatory(
+    session: &Session,
+    document: &Document,
+    parent: Option<&Document>,
+    problems: &mut Vec<FieldProblem>,
+) {
+    let scope = DocumentScope { document, parent, session };
+    for field in &document.doctype.fields {
+        let required =
+            field.reqd || field.mandatory_depends_on.as_ref().is_some_and(|condition| condition.requires(&scope));
+        if !required || field.is_virtual || is_known(problems, field) || !is_missing(document, field) {
+            continue;
+        }
+        let message = if field.fieldtype.is_table() {
+            format!("{} needs at least one row", field.label)
+        } else {
+            format!("{} is required", field.label)
+        };
+        problems.push(FieldProblem::at(ProblemKind::Mandatory, &field.fieldname, &field.label, message));
+    }
+}
+
+/// Nothing stored, or only blanks, or HTML without text and pictures. Numbers and Checks are never missing.
+fn is_missing(document: &Document, field: &DocField) -> bool {
+    if field.fieldtype.is_table() {
+        return document.rows(&field.fieldname).is_empty();
+    }
+    match document.get(&field.fieldname) {
+        Value::Null => field.fieldtype.has_column(),
+        Value::Text(text) if field.fieldtype == Fieldtype::TextEditor => {
+            !text.contains("<img") && strip_tags(text).trim().is_empty()
+        }
+        Value::Text(text) => text.trim().is_empty(),
+        Value::Int(_) | Value::Float(_) => false,
+    }
+}
+
+fn check_values(document: &mut Document, problems: &mut Vec<FieldProblem>) {
+    let doctype = Arc::clone(&document.doctype);
+    for (column, value) in doctype.columns.iter().zip(&document.values) {
+        let Some(field) = column.field.map(|index| &doctype.fields[index]) else { continue };
+        if matches!(value, Value::Null) || is_known(problems, field) || field.fieldname == "naming_series" {
+            continue;
+        }
+        if let Err((kind, message)) = fieldtype::validate(field, column.column_type, value) {
+            problems.push(FieldProblem::at(kind, &field.fieldname, &field.label, message));
+        }
+    }
+}
+
+/// `set_only_once`, and fields whose `read_only_depends_on` holds, keep their stored value.
+fn check_constants(session: &Session, document: &Document, before: &Document, problems: &mut Vec<FieldProblem>) {
+    if before.doctype.columns.len() != document.doctype.columns.len() {
+        return;
+    }
+    let scope = DocumentScope { document: before, parent: None, session };
+    for (index, column) in document.doctype.columns.iter().enumerate() {
+        let Some(field) = column.field.map(|field| &document.doctype.fields[field]) else { continue };
+        let fixed = field.set_only_once
+            || !session.is_system()
+                && field.read_only_depends_on.as_ref().is_some_and(|condition| condition.requires(&scope));
+        if fixed && !same(&document.values[index], &before.values[index]) {
+            let message = format!("{} cannot be changed once it is set", field.label);
+            problems.push(FieldProblem::at(ProblemKind::CannotChangeConstant, &field.fieldname, &field.label, message));
+        }
+    }
+}
+
+/// Equal, where nothing and the empty text are the same.
+pub(super) fn same(a: &Value, b: &Value) -> bool {
+    a == b || a.is_blank() && b.is_blank()
+}
+
+/// HTML that will be shown as HTML is cleaned of what could run (Frappe's `sanitize_html`).
+fn clean_html(document: &mut Document) {
+    let doctype = Arc::clone(&document.doctype);
+    for (column, value) in doctype.columns.iter().zip(&mut document.values) {
+        let Some(field) = column.field.map(|index| &doctype.fields[index]) else { continue };
+        if field.fieldtype == Fieldtype::TextEditor
+            && !field.ignore_xss_filter
+            && let Value::Text(text) = value
+            && text.contains(['<', '&'])
+        {
+            *text = ammonia::clean(text);
+        }
+    }
+}
+
+/// The text of HTML, roughly: for the question whether there is any.
+pub(super) fn strip_tags(html: &str) -> String {
+    let mut text = String::with_capacity(html.len());
+    let mut inside = false;
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' if inside => inside = false,
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text.replace("&nbsp;", " ")
+}
