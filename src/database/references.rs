@@ -64,16 +64,20 @@ pub async fn first_referrer(
     }))
 }
 
-/// The names of all documents of `doctype` whose `fieldname` is `name`.
+/// The names of all documents of `doctype` whose `fieldname` is `name` (with `type_field` equal to the target's DocType).
 pub async fn referrers(
     exec: &dyn Executor,
     doctype: &DocType,
     fieldname: &str,
+    type_field: Option<(&str, &str)>,
     name: &str,
 ) -> Result<Vec<String>, DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("SELECT CAST(\"name\" AS text) FROM ").ident(&doctype.table_name()).push(" WHERE ");
     sql.ident(fieldname).push(" = ").bind(column_type(doctype, fieldname), name);
+    if let Some((field, target)) = type_field {
+        sql.push(" AND ").ident(field).push(" = ").bind_text(target);
+    }
     let rows = exec.fetch(&sql.text, sql.params, &[Shape::Text]).await?;
     Ok(rows.into_iter().map(|row| row[0].to_string()).collect())
 }

@@ -7,6 +7,7 @@ use crate::database::{documents, references};
 use crate::document::validate::{same, same_row, strip_tags};
 use crate::document::work::Work;
 use crate::error::{Error, FieldProblem, ProblemKind, Result};
+use crate::meta::docfield::OnDelete;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
 
 /// What is known of a link's target: its docstatus, and the row where something is fetched from it.
@@ -117,6 +118,9 @@ impl Work<'_> {
 
     /// Looks a link's target up. A DocType that is not loaded is not checked.
     async fn find_target(&mut self, doctype: &str, name: &str, whole: bool) -> Result<Option<Target>> {
+        if doctype == "DocType" {
+            return Ok(self.registry.get(name).map(|_| Target { docstatus: 0, row: None }));
+        }
         let Some(target) = self.registry.get(doctype).cloned() else {
             return Ok(Some(Target { docstatus: 0, row: None }));
         };
@@ -184,7 +188,7 @@ impl Work<'_> {
         for reference in links {
             let Some(doctype) = registry.get(&reference.doctype) else { continue };
             let Some(field) = doctype.field(&reference.fieldname) else { continue };
-            if doctype.is_virtual || on_delete(field) != OnDelete::Refuse {
+            if doctype.is_virtual || field.on_delete != OnDelete::Refuse {
                 continue;
             }
             let ignored = self.controllers(own).iter().any(|controller| controller.ignores_links_from(&doctype.name));
@@ -223,13 +227,17 @@ impl Work<'_> {
     /// Deletes the documents whose links say `on_delete: cascade`.
     pub(super) async fn delete_cascade(&mut self, document: &Document) -> Result<()> {
         let registry = Arc::clone(&self.registry);
-        for reference in registry.links_to(&document.doctype.name) {
+        let own = document.doctype.name.as_str();
+        for reference in registry.links_to(own).iter().chain(registry.dynamic_links()) {
             let Some(doctype) = registry.get(&reference.doctype) else { continue };
-            let cascades = doctype.field(&reference.fieldname).is_some_and(|f| on_delete(f) == OnDelete::Cascade);
+            let cascades =
+                doctype.field(&reference.fieldname).is_some_and(|field| field.on_delete == OnDelete::Cascade);
             if !cascades || !doctype.has_table() || doctype.istable {
                 continue;
             }
-            let names = references::referrers(self.executor(), doctype, &reference.fieldname, &document.name()).await?;
+            let type_field = reference.type_field.as_deref().map(|type_field| (type_field, own));
+            let field = &reference.fieldname;
+            let names = references::referrers(self.executor(), doctype, field, type_field, &document.name()).await?;
             for name in names {
                 let caller = self.become_system();
                 let deleted = Box::pin(self.delete(&doctype.name, &name)).await;
@@ -238,25 +246,6 @@ impl Work<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// What deleting a Link's target does; a property of ours beside Frappe's (`on_delete`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnDelete {
-    /// The target cannot be deleted.
-    Refuse,
-    /// The link's document goes too.
-    Cascade,
-    /// The link stays and points at nothing.
-    Ignore,
-}
-
-fn on_delete(field: &DocField) -> OnDelete {
-    match field.raw.get("on_delete").and_then(|value| value.as_str()) {
-        Some("cascade") => OnDelete::Cascade,
-        Some("ignore") => OnDelete::Ignore,
-        _ => OnDelete::Refuse,
     }
 }
 

@@ -5,6 +5,18 @@ use serde_json::{Map, Value as Json};
 use crate::meta::expression::Expression;
 use crate::meta::fieldtype::Fieldtype;
 
+/// What deleting a Link's target does; a property of ours beside Frappe's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDelete {
+    /// The target cannot be deleted.
+    #[default]
+    Refuse,
+    /// The link's document goes too.
+    Cascade,
+    /// The link stays and points at nothing.
+    Ignore,
+}
+
 /// A field, as declared. Missing properties are `false`, empty or `None`, as in Frappe's own files.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "these are Frappe's flags, one by one")]
@@ -87,6 +99,8 @@ pub struct DocField {
     pub is_virtual: bool,
     /// Holds a secret or its digest: never sent, listed, filtered by or shown (a property of ours, not Frappe's).
     pub secret: bool,
+    /// What deleting the target of this Link does.
+    pub on_delete: OnDelete,
     /// The fieldname before a rename; the column is renamed, not added.
     pub renamed_from: Option<String>,
     /// The whole definition as read, for `/api/v2/doctype/…/meta` and properties the engine does not act on.

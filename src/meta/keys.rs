@@ -217,6 +217,11 @@ pub const FIELD: &[Key] = &[
         "HTML is stored as it comes. Dangerous: whoever may write the field can run scripts in the browser of those who read it.",
     ),
     acts("secret", Flag, "Holds a secret or its digest: never sent, listed, filtered by or shown."),
+    acts(
+        "on_delete",
+        Text,
+        "What deleting a Link's target does: `refuse` it (the default), `cascade` and delete this document too, or `ignore` the link.",
+    ),
     acts("sort_options", Flag, "The lines of a Select are sorted when shown."),
     acts("is_virtual", Flag, "Computed by program code: there is no column."),
     acts("renamed_from", Text, "The fieldname this field had before: its column is renamed, so that no value is lost."),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Reporter;
 use super::draft::{Draft, Section};
-use crate::meta::docfield::DocField;
+use crate::meta::docfield::{DocField, OnDelete};
 use crate::meta::docperm::{DocPerm, Right, Rights};
 use crate::meta::doctype::{Declaration, Order, unscrub};
 use crate::meta::expression::Expression;
@@ -149,6 +149,11 @@ fn field(
         columns: u8::try_from(columns).unwrap_or(0),
         ignore_xss_filter: section.flag("ignore_xss_filter"),
         secret: section.flag("secret"),
+        on_delete: match section.text("on_delete").trim() {
+            "cascade" => OnDelete::Cascade,
+            "ignore" => OnDelete::Ignore,
+            _ => OnDelete::Refuse,
+        },
         sort_options: section.flag("sort_options"),
         is_virtual: section.flag("is_virtual"),
         renamed_from: Some(section.text("renamed_from").trim().to_owned()).filter(|name| !name.is_empty()),
