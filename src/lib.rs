@@ -1,9 +1,11 @@
 //! Doctyped: DocType definitions in YAML become tables, a REST API and admin forms, with OAuth 2 on top.
 
 pub mod clock;
+pub mod config;
 pub mod database;
 pub mod document;
 pub mod error;
 pub mod meta;
 pub mod permissions;
 pub mod secret;
+pub mod web;

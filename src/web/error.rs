@@ -1,0 +1,352 @@
+//! The one table from [`Error`] to HTTP, and its three renderings: API v1, API v2 and page.
+
+use poem::error::ResponseError;
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{Request, Response};
+use serde_json::{Map, Value as Json, json};
+
+use crate::error::{AuthenticationError, Conflict, Error, Invalid, ProblemKind};
+use crate::web::method::json_response;
+use crate::web::request::{RequestContext, page_view};
+use crate::web::site::Site;
+use crate::web::templates::html;
+
+/// What HTTP says about an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// The status.
+    pub status: StatusCode,
+    /// Frappe's exception class.
+    pub exc_type: &'static str,
+    /// A heading for people.
+    pub title: &'static str,
+    /// What is wrong, for people.
+    pub message: String,
+    /// Seconds until another try makes sense.
+    pub retry_after: Option<u64>,
+    /// The bearer challenge's `error` and `scope` (RFC 6750 §3); `None`: no challenge is sent.
+    pub challenge: Option<Challenge>,
+    /// The methods allowed instead.
+    pub allow: Option<String>,
+}
+
+/// What a bearer challenge says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// `invalid_token` or `insufficient_scope`; `None` where no token was sent.
+    pub error: Option<&'static str>,
+    /// The scopes needed.
+    pub scope: Option<String>,
+}
+
+/// The table. It has no `_` arm, so that a new kind of error forces a decision.
+pub fn describe(error: &Error) -> Described {
+    let (status, exc_type, title) = match error {
+        Error::DoesNotExist { .. } => (StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found"),
+        Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found"),
+        Error::Permission(_) => (StatusCode::FORBIDDEN, "PermissionError", "Not Permitted"),
+        Error::InsufficientScope { .. } => (StatusCode::FORBIDDEN, "PermissionError", "Not Permitted"),
+        Error::Authentication(reason) => (
+            StatusCode::UNAUTHORIZED,
+            match reason {
+                AuthenticationError::SessionExpired => "SessionExpired",
+                AuthenticationError::Missing
+                | AuthenticationError::BadCredentials
+                | AuthenticationError::BadToken(_) => "AuthenticationError",
+            },
+            "Not Logged In",
+        ),
+        Error::Validation(invalid) => (StatusCode::EXPECTATION_FAILED, exc_type_of(invalid), "Message"),
+        Error::Conflict(Conflict::DuplicateName { .. }) => {
+            (StatusCode::CONFLICT, "DuplicateEntryError", "Duplicate Name")
+        }
+        Error::Conflict(Conflict::Name(_)) => (StatusCode::CONFLICT, "NameError", "Name"),
+        Error::BadRequest(_) => (StatusCode::BAD_REQUEST, "ValidationError", "Bad Request"),
+        Error::CrossSite(_) => (StatusCode::BAD_REQUEST, "CSRFTokenError", "Invalid Request"),
+        Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "ValidationError", "Too Large"),
+        Error::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "Method Not Allowed"),
+        Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsError", "Too Many Requests"),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SessionStopped", "Not Available"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Server Error"),
+    };
+    let challenge = match error {
+        Error::Authentication(AuthenticationError::BadToken(_)) => {
+            Some(Challenge { error: Some("invalid_token"), scope: None })
+        }
+        Error::Authentication(_) => Some(Challenge::default()),
+        Error::InsufficientScope { scope, .. } => {
+            Some(Challenge { error: Some("insufficient_scope"), scope: Some(scope.clone()) })
+        }
+        _ => None,
+    };
+    Described {
+        status,
+        exc_type,
+        title,
+        message: match error {
+            Error::Internal(_) => "Something went wrong here. It is noted in the log under the request id".to_owned(),
+            other => other.to_string(),
+        },
+        retry_after: match error {
+            Error::RateLimited { retry_after } => Some(*retry_after),
+            Error::Unavailable(_) => Some(5),
+            _ => None,
+        },
+        challenge,
+        allow: match error {
+            Error::MethodNotAllowed { allow } => Some(allow.clone()),
+            _ => None,
+        },
+    }
+}
+
+/// Frappe's exception class of a kind of problem.
+pub fn exc_type(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::Validation => "ValidationError",
+        ProblemKind::Mandatory => "MandatoryError",
+        ProblemKind::LinkValidation => "LinkValidationError",
+        ProblemKind::CancelledLink => "CancelledLinkError",
+        ProblemKind::LinkExists => "LinkExistsError",
+        ProblemKind::Unique => "UniqueValidationError",
+        ProblemKind::TimestampMismatch => "TimestampMismatchError",
+        ProblemKind::DocstatusTransition => "DocstatusTransitionError",
+        ProblemKind::UpdateAfterSubmit => "UpdateAfterSubmitError",
+        ProblemKind::CannotChangeConstant => "CannotChangeConstantError",
+        ProblemKind::CharacterLengthExceeded => "CharacterLengthExceededError",
+        ProblemKind::NonNegative => "NonNegativeError",
+        ProblemKind::InvalidEmailAddress => "InvalidEmailAddressError",
+        ProblemKind::InvalidName => "InvalidNameError",
+        ProblemKind::InvalidPhoneNumber => "InvalidPhoneNumberError",
+        ProblemKind::InvalidDates => "InvalidDates",
+        ProblemKind::Data => "DataError",
+        ProblemKind::EmptyTable => "EmptyTableError",
+        ProblemKind::DocumentLocked => "DocumentLockedError",
+        ProblemKind::AttachmentLimitReached => "AttachmentLimitReached",
+        ProblemKind::CircularLinking => "CircularLinkingError",
+        ProblemKind::InvalidNamingSeries => "InvalidNamingSeriesError",
+        ProblemKind::InvalidUuidValue => "InvalidUUIDValue",
+        ProblemKind::InvalidColumnName => "InvalidColumnName",
+        ProblemKind::Type => "FrappeTypeError",
+    }
+}
+
+/// The class of the first problem speaks for all.
+fn exc_type_of(invalid: &Invalid) -> &'static str {
+    invalid.problems.first().map_or("ValidationError", |problem| exc_type(problem.kind))
+}
+
+/// The problems one by one, for forms and clients that place them.
+pub fn problems(invalid: &Invalid) -> Json {
+    invalid
+        .problems
+        .iter()
+        .map(|problem| {
+            let (table, row) = problem.row.as_ref().map_or((None, None), |(table, row)| (Some(table), Some(row)));
+            json!({
+                "field": problem.field,
+                "label": problem.label,
+                "table": table,
+                "row": row,
+                "kind": exc_type(problem.kind),
+                "message": problem.message,
+            })
+        })
+        .collect()
+}
+
+/// How an error is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Frappe's first envelope.
+    ApiV1,
+    /// Frappe's second envelope.
+    ApiV2,
+    /// A page.
+    Page,
+}
+
+impl Style {
+    /// `/api/v2` and `/api` speak JSON, everything else pages, unless the sender asks for JSON first.
+    pub fn of(request: &Request) -> Self {
+        let path = request.original_uri().path();
+        let accept = request.header(header::ACCEPT).unwrap_or("");
+        if path == "/api/v2" || path.starts_with("/api/v2/") {
+            Self::ApiV2
+        } else if path == "/api" || path.starts_with("/api/") || accept.starts_with("application/json") {
+            Self::ApiV1
+        } else {
+            Self::Page
+        }
+    }
+}
+
+/// What the answer to an error needs to know of the request.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// How the error is told.
+    pub style: Style,
+    /// The request only reads.
+    pub is_safe: bool,
+    /// Path and query, to come back to after a login.
+    pub uri: String,
+}
+
+impl Origin {
+    /// Of a request.
+    pub fn of(request: &Request) -> Self {
+        Self {
+            style: Style::of(request),
+            is_safe: request.method().is_safe(),
+            uri: request.original_uri().path_and_query().map_or("/", |uri| uri.as_str()).to_owned(),
+        }
+    }
+}
+
+/// The answer to an error. Our own faults are logged here, once, with their cause.
+pub async fn render(error: &Error, from: &Origin, site: &Site, context: &RequestContext) -> Response {
+    let style = from.style;
+    if let Error::Internal(cause) = error {
+        tracing::error!(request_id = %context.id, cause = format!("{cause:#}"), "internal error");
+    }
+    let described = describe(error);
+    let mut response = match style {
+        Style::ApiV1 => api_v1(error, &described, context),
+        Style::ApiV2 => api_v2(error, &described),
+        Style::Page => page(error, &described, site, context, from).await,
+    };
+    let headers = response.headers_mut();
+    let mut set = |name: header::HeaderName, value: String| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(seconds) = described.retry_after {
+        set(header::RETRY_AFTER, seconds.to_string());
+    }
+    if let Some(allow) = described.allow {
+        set(header::ALLOW, allow);
+    }
+    if let Some(challenge) = described.challenge
+        && style != Style::Page
+    {
+        set(header::WWW_AUTHENTICATE, challenge.to_header(&site.config.site_url));
+    }
+    response
+}
+
+impl Challenge {
+    /// The `WWW-Authenticate` value, with where to read more (RFC 9728 §5.1).
+    pub fn to_header(&self, site_url: &str) -> String {
+        let mut text = format!("Bearer resource_metadata=\"{site_url}/.well-known/oauth-protected-resource\"");
+        if let Some(error) = self.error {
+            text.push_str(&format!(", error=\"{error}\""));
+        }
+        if let Some(scope) = &self.scope {
+            text.push_str(&format!(", scope=\"{scope}\""));
+        }
+        text
+    }
+}
+
+fn api_v1(error: &Error, described: &Described, context: &RequestContext) -> Response {
+    let mut body = Map::new();
+    // A failed login says it like this; clients show it as it stands.
+    if matches!(error, Error::Authentication(_)) {
+        body.insert("message".to_owned(), Json::String(described.message.clone()));
+    }
+    body.insert("exc_type".to_owned(), Json::from(described.exc_type));
+    let texts: Vec<String> = sentences(error, described)
+        .into_iter()
+        .map(|message| {
+            json!({"message": message, "title": described.title, "indicator": "red", "raise_exception": 1}).to_string()
+        })
+        .collect();
+    body.insert("_server_messages".to_owned(), Json::String(Json::from(texts).to_string()));
+    if let Error::Validation(invalid) = error {
+        body.insert("problems".to_owned(), problems(invalid));
+    }
+    if context.session_expired {
+        body.insert("session_expired".to_owned(), json!(1));
+    }
+    json_response(described.status, &Json::Object(body))
+}
+
+fn api_v2(error: &Error, described: &Described) -> Response {
+    let mut entry = json!({
+        "type": described.exc_type,
+        "message": described.message,
+        "title": described.title,
+        "indicator": "red",
+        "exception": Json::Null,
+    });
+    if let Error::Validation(invalid) = error {
+        entry["problems"] = problems(invalid);
+    }
+    json_response(described.status, &json!({"errors": [entry]}))
+}
+
+fn sentences(error: &Error, described: &Described) -> Vec<String> {
+    match error {
+        Error::Validation(invalid) => invalid.problems.iter().map(ToString::to_string).collect(),
+        _ => vec![described.message.clone()],
+    }
+}
+
+async fn page(error: &Error, described: &Described, site: &Site, context: &RequestContext, from: &Origin) -> Response {
+    // Whoever opens a page that needs a login is shown the way in, and back.
+    if matches!(error, Error::Authentication(AuthenticationError::Missing | AuthenticationError::SessionExpired))
+        && from.is_safe
+    {
+        let back: String = url::form_urlencoded::byte_serialize(from.uri.as_bytes()).collect();
+        return see_other(&format!("/login?redirect-to={back}"));
+    }
+    let rendered = async {
+        let view = json!({
+            "title": described.title,
+            "status": described.status.as_u16(),
+            "message": described.message,
+            "exc_type": described.exc_type,
+            "page": page_view(site, context, &from.uri).await?,
+        });
+        site.templates.render("error", &view)
+    };
+    // The page itself may be what fails, with the database gone for example: then a bare one has to do.
+    let text = rendered.await.unwrap_or_else(|failure| {
+        tracing::error!(request_id = %context.id, %failure, "the error page does not render");
+        let (title, message) = (described.title, handlebars::html_escape(&described.message));
+        format!("<!doctype html><html lang=\"en\"><title>{title}</title><h1>{title}</h1><p>{message}</p></html>")
+    });
+    html(described.status, text)
+}
+
+/// A redirect after a form was sent: the browser gets the other page.
+pub fn see_other(location: &str) -> Response {
+    Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, location).finish()
+}
+
+impl ResponseError for Error {
+    fn status(&self) -> StatusCode {
+        describe(self).status
+    }
+}
+
+/// What poem itself says (no such route, a body that does not parse) in our terms.
+pub fn from_poem(error: poem::Error) -> Result<Error, Response> {
+    if error.is::<Error>() {
+        return error.downcast::<Error>().map_err(poem::Error::into_response);
+    }
+    if error.is_from_response() {
+        return Err(error.into_response());
+    }
+    let text = error.to_string();
+    Ok(match error.status() {
+        StatusCode::NOT_FOUND => Error::NoSuchRoute("There is nothing at this address".to_owned()),
+        StatusCode::UNAUTHORIZED => Error::Authentication(AuthenticationError::Missing),
+        StatusCode::FORBIDDEN => Error::Permission(text),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge(text),
+        StatusCode::METHOD_NOT_ALLOWED => Error::MethodNotAllowed { allow: "OPTIONS".to_owned() },
+        status if status.is_client_error() => Error::BadRequest(text),
+        _ => Error::Internal(anyhow::anyhow!(text)),
+    })
+}

@@ -1,0 +1,367 @@
+//! RPC methods under `/api/method/<path>`: the registry for dispatch, discovery and OpenAPI.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use poem::Response;
+use poem::http::{self, HeaderMap};
+use serde_json::{Map, Value as Json, json};
+
+use crate::error::{Error, ProblemKind, Result};
+use crate::permissions::Session;
+use crate::web::arguments::UploadedFile;
+use crate::web::request::RequestContext;
+use crate::web::site::Site;
+
+/// What runs when a method is called.
+pub type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Answer>> + Send + Sync>;
+
+/// Makes a [`Handler`] of an async function.
+pub fn handler<F, Fut>(run: F) -> Handler
+where
+    F: Fn(Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Answer>> + Send + 'static,
+{
+    Arc::new(move |call| Box::pin(run(call)))
+}
+
+/// The HTTP methods that may call something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verbs(pub &'static [&'static str]);
+
+impl Verbs {
+    /// Reads nothing but answers; any method.
+    pub const ANY: Self = Self(&["GET", "POST", "PUT", "DELETE", "PATCH"]);
+    /// Reads.
+    pub const READ: Self = Self(&["GET", "POST"]);
+    /// Writes.
+    pub const WRITE: Self = Self(&["POST", "PUT"]);
+    /// Deletes.
+    pub const DELETE: Self = Self(&["POST", "PUT", "DELETE"]);
+    /// POST alone.
+    pub const POST: Self = Self(&["POST"]);
+    /// GET alone.
+    pub const GET: Self = Self(&["GET"]);
+
+    /// Whether the method is among them; HEAD goes where GET goes.
+    pub fn allows(self, method: &http::Method) -> bool {
+        let name = if method == http::Method::HEAD { "GET" } else { method.as_str() };
+        self.0.contains(&name)
+    }
+}
+
+/// One argument of a method.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// `string`, `integer`, `number`, `boolean`, `object`, `array`, `file` or `any`.
+    pub r#type: &'static str,
+    /// The call fails without it.
+    pub required: bool,
+    /// What is taken if it is left out, for people.
+    pub default: Option<&'static str>,
+    /// What it says.
+    pub description: &'static str,
+}
+
+impl Param {
+    /// A required argument.
+    pub const fn required(name: &'static str, r#type: &'static str, description: &'static str) -> Self {
+        Self { name, r#type, required: true, default: None, description }
+    }
+
+    /// An argument that may be left out.
+    pub const fn optional(name: &'static str, r#type: &'static str, description: &'static str) -> Self {
+        Self { name, r#type, required: false, default: None, description }
+    }
+}
+
+/// An RPC method.
+#[derive(Clone)]
+pub struct Method {
+    /// Its dotted path: `frappe.client.get_list`.
+    pub path: &'static str,
+    /// The HTTP methods that may call it.
+    pub verbs: Verbs,
+    /// Callable without credentials.
+    pub guest: bool,
+    /// What it does: a sentence.
+    pub summary: &'static str,
+    /// Its arguments.
+    pub params: &'static [Param],
+    /// What runs.
+    pub handler: Handler,
+}
+
+/// One call of a method.
+pub struct Call {
+    /// The site.
+    pub site: Site,
+    /// Who calls.
+    pub context: RequestContext,
+    /// The arguments.
+    pub arguments: Map<String, Json>,
+    /// The HTTP method.
+    pub verb: http::Method,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// Files of a multipart body.
+    pub files: Vec<UploadedFile>,
+}
+
+impl Call {
+    /// On whose behalf.
+    pub fn session(&self) -> &Session {
+        &self.context.session
+    }
+
+    /// An argument; Null counts as left out.
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.arguments.get(name).filter(|value| !value.is_null())
+    }
+
+    /// An argument as text; numbers count.
+    pub fn text(&self, name: &str) -> Option<String> {
+        match self.get(name)? {
+            Json::String(text) => Some(text.clone()),
+            Json::Number(number) => Some(number.to_string()),
+            Json::Bool(on) => Some(u8::from(*on).to_string()),
+            _ => None,
+        }
+    }
+
+    /// A required text.
+    pub fn required_text(&self, name: &str) -> Result<String> {
+        self.text(name).filter(|text| !text.is_empty()).ok_or_else(|| missing(name))
+    }
+
+    /// An argument as JSON; text is parsed, as form bodies carry JSON that way. Text that is no JSON stays text.
+    pub fn json(&self, name: &str) -> Option<Json> {
+        match self.get(name)? {
+            Json::String(text) => Some(serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.clone()))),
+            other => Some(other.clone()),
+        }
+    }
+
+    /// An argument as a switch: `1`, `true` and `yes` are on.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        Some(match self.get(name)? {
+            Json::Bool(on) => *on,
+            Json::Number(number) => number.as_f64() != Some(0.0),
+            Json::String(text) => {
+                !matches!(text.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
+            }
+            _ => true,
+        })
+    }
+
+    /// An argument as a whole number; anything else there is the caller's mistake.
+    pub fn integer(&self, name: &str) -> Result<Option<i64>> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let number = match value {
+            Json::Number(number) => number.as_i64(),
+            Json::String(text) if text.trim().is_empty() => return Ok(None),
+            Json::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.map(Some).ok_or_else(|| Error::invalid(ProblemKind::Type, format!("{name} must be a whole number")))
+    }
+}
+
+/// What a call of a required argument's absence is answered with.
+pub fn missing(name: &str) -> Error {
+    Error::invalid(ProblemKind::Type, format!("{name} is missing: send it with the request"))
+}
+
+/// A message to people, beside the result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerMessage {
+    /// The text.
+    pub message: String,
+    /// The heading.
+    pub title: Option<String>,
+    /// `green`, `orange`, `red`, `blue`.
+    pub indicator: Option<String>,
+    /// Shown as a passing note.
+    pub alert: bool,
+}
+
+/// What a method answers.
+#[derive(Default)]
+pub struct Answer {
+    /// The result; `message` in v1, `data` in v2.
+    pub message: Option<Json>,
+    /// Further keys at the top: `docs`, `docinfo`.
+    pub extra: Map<String, Json>,
+    /// Messages to people.
+    pub server_messages: Vec<ServerMessage>,
+    /// The status; 200 if `None`.
+    pub status: Option<http::StatusCode>,
+    /// The whole answer, which bypasses the envelope.
+    pub raw: Option<Response>,
+}
+
+impl Answer {
+    /// A result.
+    pub fn message(message: impl Into<Json>) -> Self {
+        Self { message: Some(message.into()), ..Self::default() }
+    }
+
+    /// No result.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// An answer outside the envelope.
+    pub fn raw(response: Response) -> Self {
+        Self { raw: Some(response), ..Self::default() }
+    }
+
+    /// With a further key at the top.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Json>) -> Self {
+        self.extra.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// With a passing note.
+    #[must_use]
+    pub fn alert(mut self, message: impl Into<String>, indicator: &str) -> Self {
+        self.server_messages.push(ServerMessage {
+            message: message.into(),
+            indicator: Some(indicator.to_owned()),
+            alert: true,
+            ..ServerMessage::default()
+        });
+        self
+    }
+
+    /// As `/api/method` sends it.
+    pub fn into_v1(self, context: &RequestContext) -> Response {
+        let mut body = Map::new();
+        if let Some(message) = self.message.filter(|message| !message.is_null()) {
+            body.insert("message".to_owned(), message);
+        }
+        body.extend(self.extra);
+        if context.session_expired {
+            body.insert("session_expired".to_owned(), json!(1));
+        }
+        if !self.server_messages.is_empty() {
+            body.insert("_server_messages".to_owned(), Json::String(double_encoded(&self.server_messages)));
+        }
+        self.raw.unwrap_or_else(|| json_response(self.status.unwrap_or_default(), &Json::Object(body)))
+    }
+
+    /// As `/api/v2/method` sends it.
+    pub fn into_v2(self, context: &RequestContext) -> Response {
+        let mut body = Map::new();
+        body.insert("data".to_owned(), self.message.unwrap_or(Json::Null));
+        body.extend(self.extra);
+        if context.session_expired {
+            body.insert("session_expired".to_owned(), json!(1));
+        }
+        if !self.server_messages.is_empty() {
+            body.insert("messages".to_owned(), self.server_messages.iter().map(ServerMessage::to_json).collect());
+        }
+        self.raw.unwrap_or_else(|| json_response(self.status.unwrap_or_default(), &Json::Object(body)))
+    }
+}
+
+impl ServerMessage {
+    /// As Frappe's clients read it.
+    pub fn to_json(&self) -> Json {
+        let mut out = Map::new();
+        out.insert("message".to_owned(), Json::String(self.message.clone()));
+        if let Some(title) = &self.title {
+            out.insert("title".to_owned(), Json::String(title.clone()));
+        }
+        if let Some(indicator) = &self.indicator {
+            out.insert("indicator".to_owned(), Json::String(indicator.clone()));
+        }
+        if self.alert {
+            out.insert("alert".to_owned(), json!(1));
+        }
+        Json::Object(out)
+    }
+}
+
+/// `_server_messages`: a JSON list of JSON texts.
+fn double_encoded(messages: &[ServerMessage]) -> String {
+    let texts: Vec<String> = messages.iter().map(|message| message.to_json().to_string()).collect();
+    Json::from(texts).to_string()
+}
+
+/// A JSON answer.
+pub fn json_response(status: http::StatusCode, body: &Json) -> Response {
+    json_bytes(status, body.to_string().into_bytes())
+}
+
+/// A JSON answer from bytes that are JSON already.
+pub fn json_bytes(status: http::StatusCode, body: Vec<u8>) -> Response {
+    Response::builder().status(status).content_type("application/json").body(body)
+}
+
+/// The methods of a site by path.
+#[derive(Default)]
+pub struct Methods {
+    by_path: BTreeMap<&'static str, Method>,
+    claimed_twice: Vec<&'static str>,
+}
+
+impl Methods {
+    /// Adds a method; a path claimed twice fails the start.
+    pub fn add(&mut self, method: Method) {
+        let path = method.path;
+        if self.by_path.insert(path, method).is_some() {
+            self.claimed_twice.push(path);
+        }
+    }
+
+    /// The paths that more than one feature claims.
+    pub fn claimed_twice(&self) -> &[&'static str] {
+        &self.claimed_twice
+    }
+
+    /// The method of that path.
+    pub fn get(&self, path: &str) -> Option<&Method> {
+        self.by_path.get(path)
+    }
+
+    /// All methods, by path.
+    pub fn iter(&self) -> impl Iterator<Item = &Method> {
+        self.by_path.values()
+    }
+
+    /// Calls a method: verb, guest and the limit of the credentials are checked here.
+    pub async fn call(&self, path: &str, call: Call) -> Result<Answer> {
+        let Some(method) = self.by_path.get(path) else {
+            return Err(Error::NoSuchRoute(format!("There is no method {path}")));
+        };
+        if !method.guest {
+            call.context.require_login()?;
+        }
+        if !method.verbs.allows(&call.verb) {
+            return Err(Error::Permission(format!("Not permitted: call {path} with {}", method.verbs.0.join(" or "))));
+        }
+        if let Some(limit) = &call.context.session.limit
+            && !method.guest
+            && !limit.allows_method(path)
+        {
+            return Err(Error::InsufficientScope {
+                message: format!("The access token may not call {path}"),
+                scope: limit.needed_for_method(path),
+            });
+        }
+        if let Some(param) = method
+            .params
+            .iter()
+            .find(|param| param.required && param.r#type != "file" && call.get(param.name).is_none())
+        {
+            return Err(missing(param.name));
+        }
+        (method.handler)(call).await
+    }
+}

@@ -1,0 +1,38 @@
+//! Plumbing without features: requests, routes, methods, errors as answers, sessions, templates.
+//!
+//! A feature registers itself with [`Plugins`]; [`pipeline`] is the way that every request takes.
+
+pub mod arguments;
+pub mod attempts;
+pub mod csrf;
+pub mod error;
+pub mod method;
+pub mod pipeline;
+pub mod plugin;
+pub mod request;
+pub mod route;
+pub mod rpc;
+pub mod security_event;
+pub mod session;
+pub mod settings;
+pub mod site;
+pub mod templates;
+
+pub use arguments::{Arguments, UploadedFile};
+pub use method::{Answer, Call, Method, Methods, Param, ServerMessage, Verbs, handler};
+pub use pipeline::Pipeline;
+pub use plugin::{Authenticated, Authenticator, Job, Plugins};
+pub use request::{Credentials, Exchange, RequestContext};
+pub use route::Route;
+pub use security_event::{SecurityEvent, Severity};
+pub use session::{LoginMethod, NewSession, Sessions};
+pub use settings::LoginSettings;
+pub use site::Site;
+pub use templates::Templates;
+
+/// Registers what every site answers, whatever its features: method calls, assets, and the Session DocType's behaviour.
+pub fn register(plugins: &mut Plugins, sessions: &Sessions) {
+    plugins.controller("Session", sessions.controller());
+    rpc::register(plugins);
+    plugins.route(Route::new("/assets/*path").get(templates::serve_asset));
+}

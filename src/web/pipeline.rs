@@ -1,0 +1,348 @@
+//! The way of every request: id, limits, who asks, cross-site check, route, errors, headers, log.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use futures_util::FutureExt;
+use poem::endpoint::BoxEndpoint;
+use poem::http::uri::PathAndQuery;
+use poem::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use poem::{Body, Endpoint, EndpointExt, Request, Response};
+use tracing::Instrument;
+
+use crate::config::Config;
+use crate::error::{AuthenticationError, Error, Result};
+use crate::secret;
+use crate::web::csrf;
+use crate::web::error::{self, Origin};
+use crate::web::plugin::Authenticator;
+use crate::web::request::{Credentials, RequestContext};
+use crate::web::route::Route;
+use crate::web::session;
+use crate::web::site::Site;
+
+/// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
+const NO_CACHE: &str = "no-store,no-cache,must-revalidate,max-age=0";
+/// What pages may load and do: only what this site serves itself.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The endpoint of a whole site.
+pub struct Pipeline {
+    site: Site,
+    authenticators: Vec<Arc<dyn Authenticator>>,
+    own_credentials: Vec<&'static str>,
+    routes: BoxEndpoint<'static, Response>,
+}
+
+impl Pipeline {
+    /// Puts the routes together; fails if two claim one path.
+    pub fn new(
+        site: Site,
+        authenticators: Vec<Arc<dyn Authenticator>>,
+        own_credentials: Vec<&'static str>,
+        routes: Vec<Route>,
+    ) -> anyhow::Result<Self> {
+        let mut router = poem::Route::new();
+        let mut paths: Vec<String> = Vec::new();
+        for route in routes {
+            // Patterns that differ only in the names of their parameters claim the same paths.
+            let pattern: Vec<&str> =
+                route.path.split('/').map(|part| if part.starts_with(':') { ":" } else { part }).collect();
+            let pattern = pattern.join("/");
+            anyhow::ensure!(!paths.contains(&pattern), "two features claim the path {}", route.path);
+            paths.push(pattern);
+            let path = route.path.clone();
+            router = router.try_at(&path, route.into_endpoint()).with_context(|| format!("route {path}"))?;
+        }
+        Ok(Self { site, authenticators, own_credentials, routes: router.map_to_response().boxed() })
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    async fn answer(&self, mut request: Request, mut context: RequestContext) -> (Response, RequestContext) {
+        let origin = Origin::of(&request);
+        let result = match self.prepare(&mut request, &mut context).await {
+            Ok(()) => self.route(request, &context).await,
+            Err(error) => Err(error),
+        };
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => error::render(&error, &origin, &self.site, &context).await,
+        };
+        (response, context)
+    }
+
+    /// Everything before the route: limits, credentials, cross-site check.
+    async fn prepare(&self, request: &mut Request, context: &mut RequestContext) -> Result<()> {
+        normalize_path(request)?;
+        limit_body(request, self.site.config.max_body_bytes).await?;
+        self.authenticate(request, context).await?;
+        // Only what the browser sends by itself can be abused from elsewhere.
+        if context.credentials == Credentials::Cookie {
+            csrf::check_origin(request.method(), request.headers(), &self.site.config.site_url)?;
+        }
+        request.extensions_mut().insert(context.clone());
+        request.extensions_mut().insert(self.site.clone());
+        Ok(())
+    }
+
+    async fn route(&self, request: Request, context: &RequestContext) -> Result<Response> {
+        let work = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
+        match tokio::time::timeout(self.site.config.request_timeout, work).await {
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(error))) => match error::from_poem(error) {
+                Ok(error) => Err(error),
+                Err(response) => Ok(response),
+            },
+            Ok(Err(panic)) => {
+                let text = panic
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_default();
+                Err(Error::Internal(anyhow::anyhow!("a handler panicked: {text}")))
+            }
+            Err(_) => {
+                tracing::warn!(request_id = %context.id, "the request took too long");
+                Err(Error::Unavailable("The request took too long: try again, or ask for less".to_owned()))
+            }
+        }
+    }
+
+    /// Who asks: by `Authorization` header, else by cookie, else nobody.
+    async fn authenticate(&self, request: &Request, context: &mut RequestContext) -> Result<()> {
+        let own = self.own_credentials.contains(&request.uri().path());
+        if !own && let Some((scheme, value)) = authorization(request) {
+            for authenticator in self.authenticators.iter().filter(|known| known.scheme() == scheme) {
+                if let Some(found) = authenticator.authenticate(&self.site, request, value).await? {
+                    context.session = found.session;
+                    context.credentials = found.credentials;
+                    return Ok(());
+                }
+            }
+            // A header that proves nothing is refused even where guests may go, so that a broken client notices.
+            return Err(Error::Authentication(if scheme == "bearer" {
+                AuthenticationError::BadToken("The access token is not valid".to_owned())
+            } else {
+                AuthenticationError::BadCredentials
+            }));
+        }
+        let Some(token) = cookie(request, session::COOKIE) else { return Ok(()) };
+        let ip = context.ip.to_string();
+        match self.site.sessions.find(&self.site.documents, token, &ip).await? {
+            Some(session) => *context = context.clone().with_cookie_session(session, token),
+            None => {
+                context.session_expired = true;
+                session::remove_cookies(&self.site, context);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Endpoint for Pipeline {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let context = RequestContext::guest(
+            request_id(&request, &self.site.config),
+            address(&request, self.site.config.trusted_proxies),
+            request.header(header::USER_AGENT).unwrap_or("").into(),
+        );
+        let (method, path) = (request.method().clone(), request.original_uri().path().to_owned());
+        let span = tracing::info_span!("request", id = %context.id);
+        let (mut response, context) = self.answer(request, context).instrument(span).await;
+        finish(&mut response, &context, self.site.config.is_https());
+        tracing::info!(
+            target: "doctyped::access",
+            request_id = %context.id,
+            %method,
+            path,
+            status = response.status().as_u16(),
+            user = context.session.user(),
+            ip = %context.ip,
+            microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        Ok(response)
+    }
+}
+
+/// Headers of every answer.
+fn finish(response: &mut Response, context: &RequestContext, is_https: bool) {
+    let headers = response.headers_mut();
+    for cookie in context.take_cookies() {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    if let Ok(id) = HeaderValue::from_str(&context.id) {
+        headers.insert(HeaderName::from_static("x-frappe-request-id"), id.clone());
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    let defaults = [
+        (header::CACHE_CONTROL, NO_CACHE),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in defaults {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if is_https {
+        headers
+            .entry(header::STRICT_TRANSPORT_SECURITY)
+            .or_insert(HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
+}
+
+/// An id from a proxy that is trusted, else a new one.
+fn request_id(request: &Request, config: &Config) -> Arc<str> {
+    let sent = request.header("x-request-id").filter(|id| {
+        config.trusted_proxies > 0
+            && (8..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    });
+    sent.map_or_else(|| secret::random_text(b"0123456789abcdefghijklmnopqrstuvwxyz", 16).into(), Arc::from)
+}
+
+/// The sender's address: behind `proxies` proxies, what the outermost of them saw.
+fn address(request: &Request, proxies: usize) -> IpAddr {
+    let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    if proxies == 0 {
+        return peer;
+    }
+    let hops: Vec<&str> = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    hops.len().checked_sub(proxies).and_then(|at| hops[at].parse().ok()).unwrap_or(peer)
+}
+
+/// `Authorization: <scheme> <value>` with exactly two parts; anything else is ignored, as Frappe does.
+fn authorization(request: &Request) -> Option<(String, &str)> {
+    let mut parts = request.header(header::AUTHORIZATION)?.split_whitespace();
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(scheme), Some(value), None) => Some((scheme.to_ascii_lowercase(), value)),
+        _ => None,
+    }
+}
+
+/// The value of a cookie.
+pub fn cookie<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+    request
+        .headers()
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value.trim_matches('"'))
+        .filter(|value| !value.is_empty())
+}
+
+/// `/api/v1/…` is `/api/…`, and a slash at the end says nothing, except under `/.well-known/` and for files.
+fn normalize_path(request: &mut Request) -> Result<()> {
+    let path = request.uri().path();
+    let mut wanted = match path.strip_prefix("/api/v1") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/api{rest}"),
+        _ => path.to_owned(),
+    };
+    let exact = ["/.well-known/", "/files/", "/private/"].iter().any(|prefix| wanted.starts_with(prefix));
+    if !exact {
+        wanted.truncate(wanted.trim_end_matches('/').len().max(1));
+    }
+    if wanted == path {
+        return Ok(());
+    }
+    let text = request.uri().query().map_or(wanted.clone(), |query| format!("{wanted}?{query}"));
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query =
+        Some(PathAndQuery::try_from(text).map_err(|_| Error::BadRequest("The address does not parse".to_owned()))?);
+    *request.uri_mut() =
+        Uri::from_parts(parts).map_err(|_| Error::BadRequest("The address does not parse".to_owned()))?;
+    Ok(())
+}
+
+/// Refuses bodies that are too large. With a length announced nothing is read; without one the body is read here.
+async fn limit_body(request: &mut Request, limit: usize) -> Result<()> {
+    let too_large = || Error::TooLarge(format!("The body is larger than {} MiB", limit / 1024 / 1024));
+    match request.header(header::CONTENT_LENGTH).map(str::parse::<u64>) {
+        Some(Ok(length)) if length > limit as u64 => Err(too_large()),
+        Some(Ok(_)) => Ok(()),
+        Some(Err(_)) => Err(Error::BadRequest("Content-Length is not a number".to_owned())),
+        None if request.headers().contains_key(header::TRANSFER_ENCODING) => {
+            let body = request.take_body();
+            let bytes = body.into_bytes_limit(limit).await.map_err(|error| match error {
+                poem::error::ReadBodyError::PayloadTooLarge => too_large(),
+                _ => Error::BadRequest("The body ended too early".to_owned()),
+            })?;
+            request.set_body(Body::from_bytes(bytes));
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// A plain answer without a body.
+pub fn empty(status: StatusCode) -> Response {
+    Response::builder().status(status).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normalized(uri: &str) -> String {
+        let mut request = Request::builder().uri_str(uri).finish();
+        normalize_path(&mut request).unwrap();
+        request.uri().to_string()
+    }
+
+    #[test]
+    fn slashes_at_the_end_and_v1_say_nothing() {
+        for (uri, expected) in [
+            ("/api/v1/resource/ToDo/?a=1", "/api/resource/ToDo?a=1"),
+            ("/api/method/ping/", "/api/method/ping"),
+            ("/api/v1", "/api"),
+            ("/api/v10/x", "/api/v10/x"),
+            ("/", "/"),
+            ("/.well-known/x/", "/.well-known/x/"),
+        ] {
+            assert_eq!(normalized(uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_forwarded_address_counts_only_behind_trusted_proxies() {
+        let request = Request::builder().header("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2").finish();
+        assert_eq!(address(&request, 0).to_string(), "127.0.0.1");
+        assert_eq!(address(&request, 1).to_string(), "10.0.0.2");
+        assert_eq!(address(&request, 2).to_string(), "203.0.113.7");
+        assert_eq!(address(&request, 9).to_string(), "127.0.0.1");
+    }
+
+    #[test]
+    fn an_authorization_header_has_two_parts() {
+        let parts = |text: &str| {
+            let request = Request::builder().header("authorization", text).finish();
+            authorization(&request).map(|(scheme, value)| format!("{scheme}|{value}"))
+        };
+        assert_eq!(parts("Token a:b").as_deref(), Some("token|a:b"));
+        assert_eq!(parts("Basic"), None);
+        assert_eq!(parts("a b c"), None);
+    }
+}

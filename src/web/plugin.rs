@@ -1,0 +1,108 @@
+//! How features plug in: controllers, methods, authenticators, routes, jobs and template helpers.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use handlebars::HelperDef;
+use poem::Request;
+use serde_json::Value as Json;
+
+use crate::document::{Controller, Controllers};
+use crate::error::Result;
+use crate::permissions::Session;
+use crate::web::method::{Method, Methods};
+use crate::web::request::Credentials;
+use crate::web::route::Route;
+use crate::web::site::Site;
+
+/// What the features contribute; the start fails if two claim one path or method.
+#[derive(Default)]
+pub struct Plugins {
+    /// The behaviour of DocTypes.
+    pub controllers: Controllers,
+    /// The RPC methods.
+    pub methods: Methods,
+    /// What turns the headers of a request into a session, in order.
+    pub authenticators: Vec<Arc<dyn Authenticator>>,
+    /// The pages and endpoints.
+    pub routes: Vec<Route>,
+    /// What runs now and then.
+    pub jobs: Vec<Job>,
+    /// The OpenAPI documents of hand-written endpoints.
+    pub openapi: Vec<Json>,
+    /// Paths whose endpoints read the `Authorization` header themselves (OAuth's token endpoint).
+    pub own_credentials: Vec<&'static str>,
+    /// Helpers for templates.
+    pub helpers: Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)>,
+    /// What runs once when the site starts, after the schema is in step and before the first request.
+    pub starters: Vec<Starter>,
+}
+
+/// Runs once at the start of a site.
+pub type Starter = Box<dyn FnOnce(Site) -> BoxFuture<'static, Result<()>> + Send>;
+
+impl Plugins {
+    /// Adds a controller to a DocType.
+    pub fn controller(&mut self, doctype: &str, controller: impl Controller + 'static) {
+        self.controllers.add(doctype, controller);
+    }
+
+    /// Adds an RPC method.
+    pub fn method(&mut self, method: Method) {
+        self.methods.add(method);
+    }
+
+    /// Adds a route.
+    pub fn route(&mut self, route: Route) {
+        self.routes.push(route);
+    }
+
+    /// Adds a job that runs every `every`, the first time shortly after the start.
+    pub fn job<F, Fut>(&mut self, name: &'static str, every: Duration, run: F)
+    where
+        F: Fn(Site) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<String>> + Send + 'static,
+    {
+        self.jobs.push(Job { name, every, run: Arc::new(move |site| Box::pin(run(site))) });
+    }
+
+    /// Adds something to do once at the start.
+    pub fn at_start<F, Fut>(&mut self, run: F)
+    where
+        F: FnOnce(Site) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.starters.push(Box::new(move |site| Box::pin(run(site))));
+    }
+}
+
+/// Something that runs at intervals.
+#[derive(Clone)]
+pub struct Job {
+    /// Its name in the log.
+    pub name: &'static str,
+    /// How often.
+    pub every: Duration,
+    /// What it does; the text says what was done, for the log (empty: nothing to say).
+    pub run: Arc<dyn Fn(Site) -> BoxFuture<'static, Result<String>> + Send + Sync>,
+}
+
+/// Who an authenticator found.
+pub struct Authenticated {
+    /// The session, with the limit of the credentials.
+    pub session: Session,
+    /// What kind of credentials.
+    pub credentials: Credentials,
+}
+
+/// Turns an `Authorization` header into a session.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// The scheme it answers for, in lower case: `token`, `basic`, `bearer`.
+    fn scheme(&self) -> &'static str;
+    /// Whose credentials these are. `value` is what follows the scheme. An error answers the request; `None` leaves it to the next.
+    async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>>;
+}

@@ -1,0 +1,209 @@
+//! What is known of a request: its id, who sends it and from where; and [`Exchange`], what handlers get.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use poem::http::{HeaderValue, Method};
+use poem::web::cookie::Cookie;
+use poem::{FromRequest, Request, RequestBody, Response};
+use serde_json::{Map, Value as Json, json};
+
+use crate::error::{Error, Result};
+use crate::permissions::Session;
+use crate::web::arguments::{self, Arguments};
+use crate::web::csrf;
+use crate::web::settings::LoginSettings;
+use crate::web::site::Site;
+
+/// How the sender of a request proved who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// Not at all.
+    #[default]
+    None,
+    /// A session cookie.
+    Cookie,
+    /// An API key with its secret.
+    ApiKey,
+    /// An OAuth access token.
+    Bearer,
+}
+
+/// What the pipeline found out about a request before any handler saw it; cheap to clone.
+#[derive(Clone)]
+pub struct RequestContext {
+    /// The id that is in the answer and in every log line.
+    pub id: Arc<str>,
+    /// On whose behalf.
+    pub session: Session,
+    /// The sender's address.
+    pub ip: IpAddr,
+    /// The sender's `User-Agent`.
+    pub user_agent: Arc<str>,
+    /// How the sender proved who they are.
+    pub credentials: Credentials,
+    /// A session cookie came that is no longer valid; the request goes on as Guest.
+    pub session_expired: bool,
+    /// The token that forms of this session carry.
+    csrf_token: Arc<str>,
+    cookies: Arc<Mutex<Vec<HeaderValue>>>,
+}
+
+impl RequestContext {
+    /// The context of somebody without credentials.
+    pub fn guest(id: Arc<str>, ip: IpAddr, user_agent: Arc<str>) -> Self {
+        Self {
+            id,
+            session: Session::guest(),
+            ip,
+            user_agent,
+            credentials: Credentials::None,
+            session_expired: false,
+            csrf_token: Arc::from(""),
+            cookies: Arc::default(),
+        }
+    }
+
+    /// The context of a request in the pipeline.
+    pub fn of(request: &Request) -> Self {
+        request.data::<Self>().expect("the pipeline puts a context into every request").clone()
+    }
+
+    /// The token that forms carry under the name `csrf_token`; empty for guests.
+    pub fn csrf_token(&self) -> &str {
+        &self.csrf_token
+    }
+
+    /// The context with a browser session whose cookie holds that token.
+    #[must_use]
+    pub fn with_cookie_session(mut self, session: Session, token: &str) -> Self {
+        self.session = session;
+        self.credentials = Credentials::Cookie;
+        self.csrf_token = csrf::token(token).into();
+        self
+    }
+
+    /// Adds a cookie to the answer, whatever the handler returns.
+    pub fn set_cookie(&self, cookie: &Cookie) {
+        if let Ok(value) = HeaderValue::try_from(cookie.to_string()) {
+            self.cookies.lock().unwrap_or_else(PoisonError::into_inner).push(value);
+        }
+    }
+
+    /// Takes the cookies collected for the answer.
+    pub fn take_cookies(&self) -> Vec<HeaderValue> {
+        std::mem::take(&mut *self.cookies.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Fails with `Authentication` for guests.
+    pub fn require_login(&self) -> Result<()> {
+        use crate::error::AuthenticationError::{Missing, SessionExpired};
+        match (self.session.is_guest(), self.session_expired) {
+            (false, _) => Ok(()),
+            (true, true) => Err(Error::Authentication(SessionExpired)),
+            (true, false) => Err(Error::Authentication(Missing)),
+        }
+    }
+}
+
+impl<'a> FromRequest<'a> for RequestContext {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
+        Ok(Self::of(request))
+    }
+}
+
+impl<'a> FromRequest<'a> for Site {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
+        Ok(request.data::<Self>().expect("the pipeline puts the site into every request").clone())
+    }
+}
+
+/// What a handler of a [`crate::web::Route`] gets.
+pub struct Exchange {
+    /// The site.
+    pub site: Site,
+    /// Who asks.
+    pub context: RequestContext,
+    /// The request itself.
+    pub request: Request,
+}
+
+impl Exchange {
+    /// Takes a request that came through the pipeline.
+    pub fn new(request: Request) -> Self {
+        let site = request.data::<Site>().expect("the pipeline puts the site into every request").clone();
+        Self { site, context: RequestContext::of(&request), request }
+    }
+
+    /// The session on whose behalf everything is done.
+    pub fn session(&self) -> &Session {
+        &self.context.session
+    }
+
+    /// The HTTP method.
+    pub fn verb(&self) -> &Method {
+        self.request.method()
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.request.header(name)
+    }
+
+    /// Renders a template as a page. The view gets the key `page` with what every layout needs; see [`page_view`].
+    pub async fn page(&self, template: &str, view: Json) -> Result<Response> {
+        let Json::Object(mut view) = view else {
+            return Err(Error::Internal(anyhow::anyhow!("the view of {template} is no object")));
+        };
+        view.insert("page".to_owned(), page_view(&self.site, &self.context, self.request.original_uri().path()).await?);
+        self.site.templates.page(template, &Json::Object(view))
+    }
+
+    /// A parameter of the path, decoded; empty if the path has none of that name.
+    pub fn param(&self, name: &str) -> &str {
+        self.request.raw_path_param(name).unwrap_or("")
+    }
+
+    /// The query string's parameters, in order.
+    pub fn query(&self) -> Vec<(String, String)> {
+        let query = self.request.uri().query().unwrap_or("");
+        url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+    }
+
+    /// Arguments from body and query as Frappe reads them (frappe-rest §2.2); takes the body.
+    pub async fn arguments(&mut self) -> Result<Arguments> {
+        arguments::read(&mut self.request).await
+    }
+
+    /// The same without files, for handlers that take none.
+    pub async fn values(&mut self) -> Result<Map<String, Json>> {
+        Ok(self.arguments().await?.values)
+    }
+
+    /// The fields of an HTML form in the order sent, names repeated as sent, with the files; takes the body.
+    /// Checks the form's token where the request rests on a session cookie.
+    pub async fn form(&mut self) -> Result<arguments::Form> {
+        let form = arguments::read_form(&mut self.request).await?;
+        csrf::check_form(&self.context, self.request.headers(), form.first(csrf::FIELD))?;
+        Ok(form)
+    }
+}
+
+/// What every page shows around its content: `app_name`, `path`, `user`, `full_name`, `logged_in`, `is_desk_user`,
+/// `csrf_token`, `request_id`, and `doctype_problems` (lines, for people who use the desk).
+pub async fn page_view(site: &Site, context: &RequestContext, path: &str) -> Result<Json> {
+    let settings = LoginSettings::load(&site.documents).await?;
+    let session = &context.session;
+    let problems = if session.is_desk_user() { site.doctype_files.problems() } else { Arc::default() };
+    Ok(json!({
+        "app_name": settings.app_name,
+        "path": path,
+        "user": session.user(),
+        "full_name": session.access.full_name,
+        "logged_in": !session.is_guest(),
+        "is_desk_user": session.is_desk_user() && !session.is_guest(),
+        "csrf_token": context.csrf_token(),
+        "request_id": &*context.id,
+        "doctype_problems": &*problems,
+    }))
+}

@@ -1,0 +1,145 @@
+//! [`Route`]: a path with its handlers; answers 405 with `Allow`, HEAD where GET works, and OPTIONS.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use poem::endpoint::BoxEndpoint;
+use poem::http::{Method, StatusCode, header};
+use poem::{Endpoint, EndpointExt, Request, Response};
+
+use crate::error::{Error, Result};
+use crate::web::request::Exchange;
+
+type Handler = Arc<dyn Fn(Exchange) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
+
+/// A path and what answers there.
+///
+/// Paths are poem's: `/app/:slug`, `/api/method/*path`. Errors that handlers return become answers in the pipeline.
+pub struct Route {
+    /// The path pattern.
+    pub path: String,
+    target: Target,
+}
+
+enum Target {
+    Handlers(Vec<(Method, Handler)>),
+    Endpoint(BoxEndpoint<'static, Response>),
+}
+
+impl Route {
+    /// A path without handlers yet.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), target: Target::Handlers(Vec::new()) }
+    }
+
+    /// A path that a poem endpoint answers, whatever the HTTP method.
+    pub fn endpoint(path: impl Into<String>, endpoint: impl Endpoint + 'static) -> Self {
+        Self { path: path.into(), target: Target::Endpoint(endpoint.map_to_response().boxed()) }
+    }
+
+    /// Answers an HTTP method.
+    #[must_use]
+    pub fn on<F, Fut>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Fn(Exchange) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        if let Target::Handlers(handlers) = &mut self.target {
+            handlers.push((method, Arc::new(move |exchange| Box::pin(handler(exchange)))));
+        }
+        self
+    }
+
+    /// Answers GET and HEAD.
+    #[must_use]
+    pub fn get<F, Fut>(self, handler: F) -> Self
+    where
+        F: Fn(Exchange) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        self.on(Method::GET, handler)
+    }
+
+    /// Answers POST.
+    #[must_use]
+    pub fn post<F, Fut>(self, handler: F) -> Self
+    where
+        F: Fn(Exchange) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        self.on(Method::POST, handler)
+    }
+
+    /// Answers PUT.
+    #[must_use]
+    pub fn put<F, Fut>(self, handler: F) -> Self
+    where
+        F: Fn(Exchange) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        self.on(Method::PUT, handler)
+    }
+
+    /// Answers PATCH.
+    #[must_use]
+    pub fn patch<F, Fut>(self, handler: F) -> Self
+    where
+        F: Fn(Exchange) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        self.on(Method::PATCH, handler)
+    }
+
+    /// Answers DELETE.
+    #[must_use]
+    pub fn delete<F, Fut>(self, handler: F) -> Self
+    where
+        F: Fn(Exchange) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        self.on(Method::DELETE, handler)
+    }
+
+    /// The poem endpoint that answers the path.
+    pub(super) fn into_endpoint(self) -> BoxEndpoint<'static, Response> {
+        match self.target {
+            Target::Endpoint(endpoint) => endpoint,
+            Target::Handlers(handlers) => Dispatch { allow: allow(&handlers), handlers }.boxed(),
+        }
+    }
+}
+
+struct Dispatch {
+    handlers: Vec<(Method, Handler)>,
+    allow: String,
+}
+
+impl Endpoint for Dispatch {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let find = |wanted: &Method| self.handlers.iter().find(|(method, _)| method == wanted);
+        let found = match *request.method() {
+            Method::OPTIONS if find(&Method::OPTIONS).is_none() => {
+                return Ok(Response::builder().status(StatusCode::OK).header(header::ALLOW, &self.allow).finish());
+            }
+            Method::HEAD => find(&Method::HEAD).or_else(|| find(&Method::GET)),
+            ref method => find(method),
+        };
+        let Some((_, handler)) = found else {
+            return Err(Error::MethodNotAllowed { allow: self.allow.clone() }.into());
+        };
+        Ok(handler(Exchange::new(request)).await?)
+    }
+}
+
+fn allow(handlers: &[(Method, Handler)]) -> String {
+    let mut methods: Vec<&str> = handlers.iter().map(|(method, _)| method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.dedup();
+    methods.join(", ")
+}

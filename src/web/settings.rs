@@ -1,0 +1,84 @@
+//! What System Settings says about logging in, with the defaults that hold while nothing is stored.
+
+use chrono::Duration;
+
+use crate::document::Documents;
+use crate::error::{Error, Result};
+use crate::permissions::Session;
+
+/// The name of the DocType and of its one document.
+pub const SYSTEM_SETTINGS: &str = "System Settings";
+
+/// The settings about logging in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginSettings {
+    /// The site's name.
+    pub app_name: String,
+    /// How long an unused session lives.
+    pub session_expiry: Duration,
+    /// The least number of characters of a password.
+    pub minimum_password_length: usize,
+    /// How many failures in a row lock; 0: none does.
+    pub attempts: i64,
+    /// How long a lock lasts.
+    pub lock: Duration,
+}
+
+impl Default for LoginSettings {
+    fn default() -> Self {
+        Self {
+            app_name: "Doctyped".to_owned(),
+            session_expiry: Duration::hours(170),
+            minimum_password_length: 8,
+            attempts: 5,
+            lock: Duration::seconds(300),
+        }
+    }
+}
+
+impl LoginSettings {
+    /// Reads them; from the cache of documents, as a rule.
+    pub async fn load(documents: &Documents) -> Result<Self> {
+        let default = Self::default();
+        let stored = match documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await {
+            Ok(stored) => stored,
+            Err(Error::DoesNotExist { .. }) => return Ok(default),
+            Err(error) => return Err(error),
+        };
+        let number = |fieldname: &str, or: i64| stored.get(fieldname).as_int().filter(|n| *n >= 0).unwrap_or(or);
+        Ok(Self {
+            app_name: Some(stored.text("app_name")).filter(|name| !name.is_empty()).unwrap_or("Doctyped").to_owned(),
+            session_expiry: parse_expiry(stored.text("session_expiry")).unwrap_or(default.session_expiry),
+            minimum_password_length: usize::try_from(number("minimum_password_length", 8)).unwrap_or(8),
+            attempts: number("allow_consecutive_login_attempts", default.attempts),
+            lock: Duration::seconds(number("allow_login_after_fail", 300).clamp(1, 366 * 86_400)),
+        })
+    }
+}
+
+/// `170:00` and Frappe's `170:00:00`: hours, minutes, seconds. `None` if it is nothing of the kind, or less than a minute.
+pub fn parse_expiry(text: &str) -> Option<Duration> {
+    let mut seconds = 0_i64;
+    let mut unit = 3600;
+    for part in text.trim().split(':') {
+        let part: u32 = part.trim().parse().ok()?;
+        seconds += i64::from(part).checked_mul(unit)?;
+        unit /= 60;
+    }
+    (60..=10 * 366 * 86_400).contains(&seconds).then(|| Duration::seconds(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_is_hours_and_minutes() {
+        for (text, seconds) in [("170:00", Some(612_000)), ("00:30", Some(1800)), ("24:00:00", Some(86_400))] {
+            assert_eq!(parse_expiry(text).map(|expiry| expiry.num_seconds()), seconds, "{text}");
+        }
+        for text in ["", "soon", "00:00", "-1:00", "1:2:3:4"] {
+            assert_eq!(parse_expiry(text), None, "{text}");
+        }
+    }
+}

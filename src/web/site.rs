@@ -1,0 +1,68 @@
+//! [`Site`]: everything a request may reach.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::Value as Json;
+
+use crate::config::Config;
+use crate::document::Documents;
+use crate::web::attempts::Attempts;
+use crate::web::method::Methods;
+use crate::web::session::Sessions;
+use crate::web::templates::Templates;
+
+/// A running site; cheap to clone.
+#[derive(Clone)]
+pub struct Site(Arc<Parts>);
+
+/// What a [`Site`] is made of; reached through the site itself: `site.documents`.
+pub struct Parts {
+    /// Every document, under permissions.
+    pub documents: Documents,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The RPC methods.
+    pub methods: Arc<Methods>,
+    /// The pages.
+    pub templates: Templates,
+    /// The browser sessions.
+    pub sessions: Sessions,
+    /// The failed attempts of accounts, addresses and clients.
+    pub attempts: Attempts,
+    /// What became of the DocType files when they were last read.
+    pub doctype_files: DocTypeFiles,
+    /// The OpenAPI documents of hand-written endpoints, to merge with those of the DocTypes.
+    pub openapi: Vec<Json>,
+}
+
+impl Site {
+    /// Puts a site together.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Site {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The state of the DocType files: what the last load found wrong while older definitions go on serving.
+#[derive(Clone, Default)]
+pub struct DocTypeFiles(Arc<ArcSwap<Vec<String>>>);
+
+impl DocTypeFiles {
+    /// The problems of the last load, one line each; empty if all is well.
+    pub fn problems(&self) -> Arc<Vec<String>> {
+        self.0.load_full()
+    }
+
+    /// Notes what the last load found.
+    pub fn set_problems(&self, problems: Vec<String>) {
+        self.0.store(Arc::new(problems));
+    }
+}

@@ -1,0 +1,175 @@
+//! Pages from Handlebars templates and the assets beside them: embedded, and overridden by a folder.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use handlebars::{Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext};
+use poem::Response;
+use poem::http::{StatusCode, header};
+use rust_embed::RustEmbed;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::secret;
+use crate::web::request::Exchange;
+
+#[derive(RustEmbed)]
+#[folder = "templates/"]
+struct Embedded;
+
+/// Where assets lie under `templates/`, and the path they are served at.
+const ASSETS: &str = "assets/";
+
+/// The templates of a site; cheap to clone.
+#[derive(Clone)]
+pub struct Templates(Arc<Inner>);
+
+struct Inner {
+    helpers: Handlebars<'static>,
+    ready: ArcSwap<Handlebars<'static>>,
+    folder: PathBuf,
+    development: bool,
+}
+
+impl Templates {
+    /// Compiles every template; one that does not parse fails the start.
+    pub fn new(
+        helpers: Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)>,
+        folder: &Path,
+        development: bool,
+    ) -> anyhow::Result<Self> {
+        let mut base = Handlebars::new();
+        base.set_strict_mode(true);
+        for (name, helper) in helpers {
+            base.register_helper(name, helper);
+        }
+        let assets = folder.to_owned();
+        base.register_helper(
+            "asset",
+            Box::new(
+                move |helper: &Helper<'_>,
+                      _: &Handlebars<'_>,
+                      _: &Context,
+                      _: &mut RenderContext<'_, '_>,
+                      out: &mut dyn Output|
+                      -> HelperResult {
+                    let path = helper.param(0).and_then(|param| param.value().as_str()).unwrap_or("");
+                    out.write(&asset_url(&assets, path))?;
+                    Ok(())
+                },
+            ),
+        );
+        let ready = ArcSwap::from_pointee(compile(&base, folder)?);
+        Ok(Self(Arc::new(Inner { helpers: base, ready, folder: folder.to_owned(), development })))
+    }
+
+    /// Renders a template: `desk/form` is `templates/desk/form.hbs`.
+    pub fn render(&self, name: &str, view: &impl Serialize) -> Result<String> {
+        if self.0.development {
+            self.0.ready.store(Arc::new(compile(&self.0.helpers, &self.0.folder).map_err(Error::Internal)?));
+        }
+        self.0
+            .ready
+            .load()
+            .render(name, view)
+            .map_err(|error| Error::Internal(anyhow::Error::new(error).context(name.to_owned())))
+    }
+
+    /// Renders a template as a page.
+    pub fn page(&self, name: &str, view: &impl Serialize) -> Result<Response> {
+        Ok(html(StatusCode::OK, self.render(name, view)?))
+    }
+
+    /// The names of all templates.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.0.ready.load().get_templates().keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// An asset's bytes: from the folder, else embedded.
+    pub fn asset(&self, path: &str) -> Option<Cow<'static, [u8]>> {
+        asset(&self.0.folder, path)
+    }
+}
+
+/// A page.
+pub fn html(status: StatusCode, text: String) -> Response {
+    Response::builder().status(status).content_type("text/html; charset=utf-8").body(text)
+}
+
+/// Answers `/assets/<path>`: with an `ETag`, and for good if the address names the version.
+pub async fn serve_asset(exchange: Exchange) -> Result<Response> {
+    let path = exchange.param("path").to_owned();
+    let bytes =
+        exchange.site.templates.asset(&path).ok_or_else(|| Error::NoSuchRoute("There is no such file".to_owned()))?;
+    let version = version(&bytes);
+    let etag = format!("\"{version}\"");
+    let names_version = exchange.query().iter().any(|(name, value)| name == "v" && *value == version);
+    let caching = if names_version { "public, max-age=31536000, immutable" } else { "public, no-cache" };
+    let answer = Response::builder().header(header::ETAG, &etag).header(header::CACHE_CONTROL, caching);
+    if exchange.header("if-none-match").is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag)) {
+        return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
+    }
+    let mime = mime_guess::from_path(&path).first_or_octet_stream();
+    let content_type = if mime.type_() == "text" || mime.subtype() == "javascript" {
+        format!("{}; charset=utf-8", mime.essence_str())
+    } else {
+        mime.essence_str().to_owned()
+    };
+    Ok(answer.content_type(content_type).body(bytes.into_owned()))
+}
+
+fn compile(base: &Handlebars<'static>, folder: &Path) -> anyhow::Result<Handlebars<'static>> {
+    let mut ready = base.clone();
+    for path in Embedded::iter() {
+        if let Some(name) = path.strip_suffix(".hbs")
+            && let Some(file) = Embedded::get(&path)
+        {
+            let text = String::from_utf8(file.data.into_owned()).with_context(|| format!("templates/{path}"))?;
+            ready.register_template_string(name, text).with_context(|| format!("templates/{path}"))?;
+        }
+    }
+    if folder.is_dir() {
+        register_folder(&mut ready, folder, folder)?;
+    }
+    Ok(ready)
+}
+
+fn register_folder(ready: &mut Handlebars<'static>, root: &Path, folder: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            register_folder(ready, root, &path)?;
+        } else if path.extension().is_some_and(|extension| extension == "hbs") {
+            let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            let name = name.to_string_lossy().replace('\\', "/");
+            let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            ready.register_template_string(&name, text).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+fn asset(folder: &Path, path: &str) -> Option<Cow<'static, [u8]>> {
+    // Only plain names: nothing outside the folder is ever read.
+    if path.split('/').any(|part| part.is_empty() || part.starts_with('.') || part.contains('\\')) {
+        return None;
+    }
+    let key = format!("{ASSETS}{path}");
+    std::fs::read(folder.join(&key)).ok().map(Cow::Owned).or_else(|| Embedded::get(&key).map(|file| file.data))
+}
+
+fn asset_url(folder: &Path, path: &str) -> String {
+    match asset(folder, path) {
+        Some(bytes) => format!("/{ASSETS}{path}?v={}", version(&bytes)),
+        None => format!("/{ASSETS}{path}"),
+    }
+}
+
+fn version(bytes: &[u8]) -> String {
+    secret::digest(bytes)[..12].to_owned()
+}
