@@ -181,7 +181,7 @@ async fn count(work: &mut Work<'_>, subject: &Subject, settings: &LoginSettings)
         ];
         work.set_values("Login Attempt", &name, &values).await?;
     } else {
-        let mut document = work.new_document("Login Attempt").await?;
+        let mut document = work.new_document("Login Attempt")?;
         document.set("kind", subject.kind());
         document.set("subject", subject.shown());
         document.set("failures", failures);

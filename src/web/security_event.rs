@@ -76,24 +76,28 @@ impl SecurityEvent {
     /// Notes it within a transaction.
     pub async fn record_in(self, work: &mut Work<'_>) -> Result<()> {
         tracing::info!(event = self.event, severity = ?self.severity, user = self.user, client = self.client, "security event");
-        work.as_system(async |work| {
-            let mut document = work.new_document("Security Event").await?;
-            document.set("event", self.event);
-            document.set("severity", format!("{:?}", self.severity));
-            for (fieldname, text) in [
-                ("user", self.user),
-                ("client", self.client),
-                ("ip_address", self.ip_address),
-                ("request_id", self.request_id),
-            ] {
-                document.set(fieldname, Some(text).filter(|text| !text.is_empty()));
-            }
-            if !self.details.is_null() {
-                document.set("details", format!("{:#}", self.details));
-            }
-            work.insert(document).await.map(|_| ())
-        })
-        .await
+        let caller = work.become_system();
+        let noted = self.insert(work).await;
+        work.session = caller;
+        noted
+    }
+
+    async fn insert(self, work: &mut Work<'_>) -> Result<()> {
+        let mut document = work.new_document("Security Event")?;
+        document.set("event", self.event);
+        document.set("severity", format!("{:?}", self.severity));
+        for (fieldname, text) in [
+            ("user", self.user),
+            ("client", self.client),
+            ("ip_address", self.ip_address),
+            ("request_id", self.request_id),
+        ] {
+            document.set(fieldname, Some(text).filter(|text| !text.is_empty()));
+        }
+        if !self.details.is_null() {
+            document.set("details", format!("{:#}", self.details));
+        }
+        work.insert(document).await.map(|_| ())
     }
 
     /// Notes it by itself. That it cannot be noted is logged and stops nothing.

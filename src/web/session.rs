@@ -152,7 +152,7 @@ impl Sessions {
         check_login_limits(&user, &context.ip.to_string(), now)?;
         let device = device(&context.user_agent);
         self.make_room(&mut work, &user, &device, context).await?;
-        let mut document = work.new_document("Session").await?;
+        let mut document = work.new_document("Session")?;
         document.set("user", new.user);
         document.set("device", device.as_str());
         document.set("ip_address", context.ip.to_string());
@@ -240,22 +240,26 @@ impl Sessions {
 
 /// Ends every active session of a user, but for one.
 pub async fn end_all(work: &mut Work<'_>, user: &str, except: Option<&str>) -> Result<()> {
-    work.as_system(async |work| {
-        let request = ListRequest::new("Session").filters(json!({"user": user, "status": "Active"})).all();
-        let list = work.list(&request).await?;
-        for row in 0..list.rows.len() {
-            let name = list.text(row, "name");
-            if Some(name) != except {
-                end(work, name).await?;
-            }
+    let caller = work.become_system();
+    let ended = end_all_as_system(work, user, except).await;
+    work.session = caller;
+    ended
+}
+
+async fn end_all_as_system(work: &mut Work<'_>, user: &str, except: Option<&str>) -> Result<()> {
+    let request = ListRequest::new("Session").filters(json!({"user": user, "status": "Active"})).all();
+    let list = work.list(&request).await?;
+    for row in 0..list.rows.len() {
+        let name = list.text(row, "name");
+        if Some(name) != except {
+            end(work, name).await?;
         }
-        Ok(())
-    })
-    .await
+    }
+    Ok(())
 }
 
 async fn end(work: &mut Work<'_>, name: &str) -> Result<()> {
-    work.as_system(async |work| work.set_values("Session", name, &[("status", Value::from("Ended"))]).await).await
+    work.set_values("Session", name, &[("status", Value::from("Ended"))]).await
 }
 
 /// Behaviour of the DocType Session: whatever changes one is felt by the next request.
