@@ -1,0 +1,318 @@
+//! A short load run against the release binary: requests per second and p99 of the hot paths, next to a bare handler.
+//!
+//! `cargo bench --bench load` builds the binary, starts it on a site of its own in a temporary folder, fills 10,000 documents
+//! and prints a table. Everything stays on the loopback interface and ends by itself. Ratios within one run are what counts.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that prints figures and stops at the first fault"
+)]
+#![expect(clippy::disallowed_methods, reason = "it measures real time")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const CONNECTIONS: usize = 16;
+const SECONDS: u64 = 4;
+const DOCUMENTS: usize = 10_000;
+
+const ITEM: &str = r"
+name: Bench Item
+module: Bench
+autoname: hash
+fields:
+  - { fieldname: title, fieldtype: Data, label: Title, reqd: true, in_list_view: true }
+  - { fieldname: status, fieldtype: Select, label: Status, options: [Open, Closed], in_standard_filter: true }
+  - { fieldname: amount, fieldtype: Currency, label: Amount }
+  - { fieldname: quantity, fieldtype: Int, label: Quantity }
+  - { fieldname: due, fieldtype: Date, label: Due }
+  - { fieldname: notes, fieldtype: Small Text, label: Notes }
+  - { fieldname: rows, fieldtype: Table, label: Rows, options: Bench Row }
+permissions:
+  - { role: System Manager, read: true, write: true, create: true, delete: true }
+";
+const ROW: &str = r"
+name: Bench Row
+module: Bench
+istable: true
+fields:
+  - { fieldname: item, fieldtype: Data, label: Item, in_list_view: true }
+  - { fieldname: quantity, fieldtype: Int, label: Quantity, in_list_view: true }
+";
+
+/// What one path answered.
+struct Figures {
+    label: &'static str,
+    per_second: f64,
+    p50: Duration,
+    p99: Duration,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    if let Some(position) = arguments.iter().position(|argument| argument == "--bare") {
+        runtime.block_on(serve_bare(&arguments[position + 1]));
+        return;
+    }
+    runtime.block_on(run());
+}
+
+/// A poem server that answers every request with the bytes of a file: what the framework alone costs.
+async fn serve_bare(file: &str) {
+    let bytes = bytes::Bytes::from(std::fs::read(file).unwrap());
+    let acceptor =
+        poem::listener::Listener::into_acceptor(poem::listener::TcpListener::bind("127.0.0.1:0")).await.unwrap();
+    let address = poem::listener::Acceptor::local_addr(&acceptor).remove(0);
+    println!("{}", address.as_socket_addr().unwrap());
+    let endpoint = poem::endpoint::make_sync(move |_| {
+        poem::Response::builder().content_type("application/json").body(bytes.clone())
+    });
+    poem::Server::new_with_acceptor(acceptor).run(endpoint).await.unwrap();
+}
+
+async fn run() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("doctypes/bench")).unwrap();
+    std::fs::write(folder.path().join("doctypes/bench/bench_item.yaml"), ITEM).unwrap();
+    std::fs::write(folder.path().join("doctypes/bench/bench_row.yaml"), ROW).unwrap();
+    let binary = env!("CARGO_BIN_EXE_doctyped");
+    let first_start = Instant::now();
+    let (server, address) = start_server(binary, folder.path()).await;
+    println!("first start (new site)      {:>8.0} ms", first_start.elapsed().as_secs_f64() * 1000.0);
+    let key = Command::new(binary).args(["key", "Administrator"]).current_dir(folder.path()).output().unwrap();
+    let key = String::from_utf8(key.stdout).unwrap().lines().last().unwrap_or_default().trim().to_owned();
+    let authorization = format!("Authorization: token {key}\r\n");
+
+    let names = fill(address, &authorization).await;
+    drop(server);
+    let restart = Instant::now();
+    let (mut server, address) = start_server(binary, folder.path()).await;
+    println!("start on an existing site   {:>8.0} ms", restart.elapsed().as_secs_f64() * 1000.0);
+
+    let one = format!("GET /api/resource/Bench%20Item/{} HTTP/1.1\r\nHost: x\r\n{authorization}\r\n", names[0]);
+    let body = send_once(address, &one).await;
+    std::fs::write(folder.path().join("one.json"), &body).unwrap();
+    let (bare, bare_address) = start_bare(&folder.path().join("one.json")).await;
+
+    let get: Vec<String> = names
+        .iter()
+        .take(1000)
+        .map(|name| format!("GET /api/resource/Bench%20Item/{name} HTTP/1.1\r\nHost: x\r\n{authorization}\r\n"))
+        .collect();
+    let list = format!(
+        "GET /api/resource/Bench%20Item?fields=%5B%22name%22,%22title%22,%22status%22,%22amount%22%5D&filters=%7B%22status%22:%22Open%22%7D&limit_page_length=20 HTTP/1.1\r\nHost: x\r\n{authorization}\r\n"
+    );
+    let insert = post("POST", "/api/resource/Bench%20Item", &document(7), &authorization);
+    let update: Vec<String> = names
+        .iter()
+        .take(1000)
+        .enumerate()
+        .map(|(n, name)| {
+            put(&format!("/api/resource/Bench%20Item/{name}"), &format!("{{\"quantity\":{n}}}"), &authorization)
+        })
+        .collect();
+    let form: Vec<String> =
+        vec![format!("GET /app/bench-item/{} HTTP/1.1\r\nHost: x\r\n{authorization}\r\n", names[0])];
+
+    let mut table = Vec::new();
+    table.push(measure("bare handler, same bytes", bare_address, vec![one.clone()]).await);
+    table.push(measure("get one", address, get).await);
+    table.push(measure("list 20 of 10,000, filter", address, vec![list]).await);
+    table.push(measure("insert, three child rows", address, vec![insert]).await);
+    table.push(measure("update", address, update).await);
+    table.push(measure("form", address, form).await);
+    println!("\n{:<28}{:>10}{:>10}{:>10}{:>8}", "path", "req/s", "p50 ms", "p99 ms", "ratio");
+    let reference = table[0].per_second;
+    for figures in &table {
+        println!(
+            "{:<28}{:>10.0}{:>10.2}{:>10.2}{:>8.2}",
+            figures.label,
+            figures.per_second,
+            figures.p50.as_secs_f64() * 1000.0,
+            figures.p99.as_secs_f64() * 1000.0,
+            figures.per_second / reference
+        );
+    }
+    println!("\nresident memory after the run {:>6.1} MB", resident(server.0.id()));
+    drop(bare);
+    let _ = server.0.kill();
+}
+
+/// A child process that ends with this value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn start_server(binary: &str, folder: &Path) -> (Running, SocketAddr) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let child = Command::new(binary)
+        .current_dir(folder)
+        .env("DOCTYPED_LISTEN", address.to_string())
+        .env("DOCTYPED_ADMIN_PASSWORD", "a password for this run")
+        .env("DOCTYPED_LOG", "error")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let running = Running(child);
+    let until = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < until {
+        if TcpStream::connect(address).await.is_ok() {
+            send_once(address, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            return (running, address);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the server did not start");
+}
+
+async fn start_bare(file: &Path) -> (Running, SocketAddr) {
+    use std::io::BufRead;
+    let mut child =
+        Command::new(std::env::current_exe().unwrap()).arg("--bare").arg(file).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (Running(child), line.trim().parse().unwrap())
+}
+
+fn document(n: usize) -> String {
+    let status = if n.is_multiple_of(2) { "Open" } else { "Closed" };
+    format!(
+        "{{\"title\":\"Item {n}\",\"status\":\"{status}\",\"amount\":12.5,\"quantity\":{n},\"due\":\"2026-03-31\",\"notes\":\"A note\",\"rows\":[{{\"item\":\"a\",\"quantity\":1}},{{\"item\":\"b\",\"quantity\":2}},{{\"item\":\"c\",\"quantity\":3}}]}}"
+    )
+}
+
+fn post(verb: &str, path: &str, body: &str, authorization: &str) -> String {
+    format!(
+        "{verb} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{authorization}\r\n{body}",
+        body.len()
+    )
+}
+
+fn put(path: &str, body: &str, authorization: &str) -> String {
+    post("PUT", path, body, authorization)
+}
+
+/// Inserts the documents and returns their names.
+async fn fill(address: SocketAddr, authorization: &str) -> Vec<String> {
+    let started = Instant::now();
+    let next = Arc::new(AtomicU64::new(0));
+    let mut tasks = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (next, authorization) = (Arc::clone(&next), authorization.to_owned());
+        tasks.push(tokio::spawn(async move {
+            let mut connection = Connection::open(address).await;
+            let mut names = Vec::new();
+            loop {
+                let n = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
+                if n >= DOCUMENTS {
+                    return names;
+                }
+                let body =
+                    connection.send(&post("POST", "/api/resource/Bench%20Item", &document(n), &authorization)).await;
+                let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                names.push(answer["data"]["name"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned());
+            }
+        }));
+    }
+    let mut names = Vec::new();
+    for task in tasks {
+        names.extend(task.await.unwrap());
+    }
+    println!("filled {DOCUMENTS} documents       {:>8.1} s", started.elapsed().as_secs_f64());
+    names
+}
+
+async fn measure(label: &'static str, address: SocketAddr, requests: Vec<String>) -> Figures {
+    let requests = Arc::new(requests);
+    let until = Instant::now() + Duration::from_secs(SECONDS);
+    let started = Instant::now();
+    let mut tasks = Vec::new();
+    for offset in 0..CONNECTIONS {
+        let requests = Arc::clone(&requests);
+        tasks.push(tokio::spawn(async move {
+            let mut connection = Connection::open(address).await;
+            let mut times = Vec::new();
+            let mut n = offset * 61;
+            while Instant::now() < until {
+                let sent = Instant::now();
+                connection.send(&requests[n % requests.len()]).await;
+                times.push(sent.elapsed());
+                n += 1;
+            }
+            times
+        }));
+    }
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await.unwrap());
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+    let per_second = times.len() as f64 / seconds;
+    Figures { label, per_second, p50: at(50), p99: at(99) }
+}
+
+async fn send_once(address: SocketAddr, request: &str) -> Vec<u8> {
+    Connection::open(address).await.send(request).await
+}
+
+/// One kept-alive connection that speaks just enough HTTP/1.1.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: Vec::with_capacity(16 * 1024) }
+    }
+
+    /// Sends a request and returns the body; anything but a 2xx ends the run.
+    async fn send(&mut self, request: &str) -> Vec<u8> {
+        self.stream.write_all(request.as_bytes()).await.unwrap();
+        self.buffer.clear();
+        loop {
+            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
+                assert!(head.starts_with("http/1.1 2"), "{request}\n{}", String::from_utf8_lossy(&self.buffer));
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+                let length: usize = length.unwrap_or("0").trim().parse().unwrap();
+                let total = end + 4 + length;
+                while self.buffer.len() < total {
+                    assert!(self.stream.read_buf(&mut self.buffer).await.unwrap() > 0, "the connection was cut");
+                }
+                return self.buffer[end + 4..total].to_vec();
+            }
+            assert!(self.stream.read_buf(&mut self.buffer).await.unwrap() > 0, "the connection was cut");
+        }
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Resident memory of a process in MB.
+fn resident(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
+    line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap_or(0.0) / 1024.0
+}

@@ -1,0 +1,48 @@
+//! How every file begins, and what none contains.
+
+use super::{files_below, shown};
+
+#[test]
+fn every_rust_file_says_first_what_lives_in_it() {
+    let mut wrong = Vec::new();
+    for path in files_below("src", &["rs"]).into_iter().chain(files_below("tests", &["rs"])) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        if !text.starts_with("//! ") && !text.starts_with("#![doc") {
+            wrong.push(shown(&path));
+        }
+    }
+    assert!(wrong.is_empty(), "these files do not begin with `//! `:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_is_left_unfinished() {
+    let marks = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["to", "do!("].concat(), ["unimpl", "emented!("].concat()];
+    let mut wrong = Vec::new();
+    for path in files_below("src", &["rs"]) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        for mark in &marks {
+            // The DocType ToDo is a word of the field.
+            if text.contains(mark.as_str()) {
+                wrong.push(format!("{}: {mark}", shown(&path)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn templates_never_write_unescaped_values() {
+    let mut wrong = Vec::new();
+    for path in files_below("templates", &["hbs"]) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        if text.contains("{{{") || text.contains("{{&") {
+            wrong.push(format!("{}: writes a value unescaped", shown(&path)));
+        }
+        for marker in ["<script>", " onclick=", " onload=", " style=", "javascript:"] {
+            if text.contains(marker) {
+                wrong.push(format!("{}: contains {marker}, which the Content-Security-Policy forbids", shown(&path)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
