@@ -1,1 +1,4 @@
+//! Every test that goes through the public surface, in one binary.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests fail loudly")]
 
+mod tidy;
