@@ -302,10 +302,22 @@ pub fn unscrub(fieldname: &str) -> String {
 /// Frappe adds `amended_from` to submittable DocTypes and the nested-set fields to trees.
 fn add_automatic_fields(declaration: &mut Declaration) {
     let own = declaration.name.clone();
-    let mut add = |field: DocField| {
-        if !declaration.fields.iter().any(|present| present.fieldname == field.fieldname) {
-            declaration.fields.push(field);
+    let parent_field = match declaration.nsm_parent_field.as_str() {
+        "" => format!("parent_{}", scrub(&own)),
+        named => named.to_owned(),
+    };
+    let mut add = |mut field: DocField| {
+        if declaration.fields.iter().any(|present| present.fieldname == field.fieldname) {
+            return;
         }
+        field.raw = automatic_raw(&field);
+        if let Some(Json::Array(fields)) = declaration.raw.get_mut("fields") {
+            fields.push(Json::Object(field.raw.clone()));
+        }
+        if let Some(Json::Array(order)) = declaration.raw.get_mut("field_order") {
+            order.push(Json::from(field.fieldname.clone()));
+        }
+        declaration.fields.push(field);
     };
     if declaration.is_submittable {
         add(DocField {
@@ -331,9 +343,30 @@ fn add_automatic_fields(declaration: &mut Declaration) {
         }
         add(plain("is_group", Fieldtype::Check));
         add(DocField { options: own.clone(), hidden: true, ..plain("old_parent", Fieldtype::Link) });
-        let parent = format!("parent_{}", scrub(&own));
-        add(DocField { options: own, ignore_user_permissions: true, ..plain(&parent, Fieldtype::Link) });
+        add(DocField { options: own, ignore_user_permissions: true, ..plain(&parent_field, Fieldtype::Link) });
     }
+}
+
+/// The definition of a field that no file holds, in Frappe's form.
+fn automatic_raw(field: &DocField) -> Map<String, Json> {
+    let mut raw = Map::new();
+    for (key, text) in [("fieldname", &field.fieldname), ("label", &field.label), ("options", &field.options)] {
+        if !text.is_empty() {
+            raw.insert(key.to_owned(), Json::from(text.as_str()));
+        }
+    }
+    raw.insert("fieldtype".to_owned(), Json::from(field.fieldtype.as_str()));
+    let flags = [
+        ("read_only", field.read_only),
+        ("hidden", field.hidden),
+        ("no_copy", field.no_copy),
+        ("search_index", field.search_index),
+        ("ignore_user_permissions", field.ignore_user_permissions),
+    ];
+    for (key, _) in flags.into_iter().filter(|(_, on)| *on) {
+        raw.insert(key.to_owned(), Json::from(1));
+    }
+    raw
 }
 
 /// Where DocTypes are found by name; see [`crate::meta::registry::Registry`].

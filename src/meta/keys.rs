@@ -285,7 +285,7 @@ pub const PERMISSION: &[Key] = &[
 ];
 
 /// What every stored row carries, and exported files with it.
-const STORED: &[&str] = &[
+pub const STORED: &[&str] = &[
     "name",
     "owner",
     "creation",

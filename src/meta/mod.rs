@@ -11,6 +11,7 @@ pub mod keys;
 pub mod load;
 pub mod naming_rule;
 pub mod registry;
+pub mod schema;
 pub mod value;
 
 pub use docfield::DocField;

@@ -207,6 +207,11 @@ fn check_default(checker: &mut Checker<'_, '_>, index: usize) {
     if SHORTCUTS.contains(&trimmed.to_lowercase().as_str()) || trimmed.starts_with(':') {
         return;
     }
+    if let Some(ColumnType::Varchar(limit)) = field.fieldtype.column_type(field)
+        && default.chars().count() > usize::from(limit)
+    {
+        checker.rule(at, format!("`default` is longer than the {limit} characters of the field"));
+    }
     match field.fieldtype {
         Fieldtype::Check if !matches!(trimmed, "" | "0" | "1") => {
             checker.rule(at, format!("`default` of a Check must be 0 or 1, not `{default}`"));
@@ -229,11 +234,6 @@ fn check_default(checker: &mut Checker<'_, '_>, index: usize) {
                 checker.rule(at, format!("`default` does not fit: {message}"));
             }
         }
-    }
-    if let Some(ColumnType::Varchar(limit)) = field.fieldtype.column_type(field)
-        && default.chars().count() > usize::from(limit)
-    {
-        checker.rule(at, format!("`default` is longer than the {limit} characters of the field"));
     }
 }
 

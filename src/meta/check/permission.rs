@@ -9,12 +9,11 @@ use crate::meta::docperm::Right;
 const AUTOMATIC: [&str; 3] = ["All", "Desk User", "Guest"];
 
 /// Rights that need another one to make sense.
-const NEEDS: [(Right, Right); 5] = [
+const NEEDS: [(Right, Right); 4] = [
     (Right::Cancel, Right::Submit),
     (Right::Submit, Right::Write),
     (Right::Amend, Right::Write),
     (Right::Import, Right::Create),
-    (Right::Create, Right::Read),
 ];
 
 pub(super) fn check(checker: &mut Checker<'_, '_>) {
@@ -51,8 +50,7 @@ pub(super) fn check(checker: &mut Checker<'_, '_>) {
             continue;
         }
         for (right, needed) in NEEDS {
-            // Whoever may make documents need not be able to see others' (Frappe allows it, so a hint is enough).
-            if right == Right::Create || !row.rights.contains(right) || row.rights.contains(needed) {
+            if !row.rights.contains(right) || row.rights.contains(needed) {
                 continue;
             }
             let message = format!("{whom} gives `{}` without `{}`: add it", right.as_str(), needed.as_str());

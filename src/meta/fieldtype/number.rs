@@ -9,7 +9,7 @@ use crate::meta::value::Value;
 
 /// decimal(21,9) has 12 digits before the point.
 const DECIMAL_LIMIT: f64 = 1e12;
-/// f64 holds every whole number up to here.
+/// f64 holds every whole number below this one.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// On or off, in the words of JSON, forms and people.
@@ -53,7 +53,7 @@ pub(super) fn parse_int(input: &Json) -> Result<Value, Fault> {
     if number.fract() != 0.0 {
         return Err(refused());
     }
-    if number.abs() > EXACT {
+    if number.abs() >= EXACT {
         return Err(too_large("a whole number", "9,223,372,036,854,775,807"));
     }
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
