@@ -113,23 +113,20 @@ impl Document {
 
     /// As REST sends it (frappe-rest §2.7): standard columns, fields in form order, `doctype`, child arrays.
     ///
-    /// `may_read` decides per permission level; fields of other levels are left out. Secret fields are left out always; Password values are stars of their length;
-    /// the standard columns `_user_tags`, … appear only if set.
+    /// `may_read` decides per permission level; fields of other levels are left out. Secret fields are left out always;
+    /// Password values are stars of their length; the standard columns `_user_tags`, … appear only if set.
     pub fn to_json(&self, may_read: &dyn Fn(u8) -> bool) -> Map<String, Json> {
         let mut out = Map::with_capacity(self.values.len() + self.tables.len() + 1);
         let mut trailing = Vec::new();
         for (column, value) in self.doctype.columns.iter().zip(&self.values) {
             match column.field.map(|index| &self.doctype.fields[index]) {
                 Some(field) if field.secret || !may_read(field.permlevel) => {}
-                Some(_) => {
-                    out.insert(column.name.clone(), value.to_json());
-                }
                 None if column.name.starts_with('_') => {
                     if !value.is_blank() {
                         trailing.push((column.name.clone(), value.to_json()));
                     }
                 }
-                None => {
+                Some(_) | None => {
                     out.insert(column.name.clone(), value.to_json());
                 }
             }

@@ -91,6 +91,7 @@ fn field_properties() -> Map<String, Json> {
     merge(&mut all, "fieldtype", json!({ "enum": fieldtypes, "default": "Data" }));
     merge(&mut all, "fieldname", json!({ "type": "string", "pattern": "^[A-Za-z0-9_]+$", "maxLength": 63 }));
     merge(&mut all, "default", json!({ "type": ["string", "number", "boolean"] }));
+    merge(&mut all, "on_delete", json!({ "enum": ["refuse", "cascade", "ignore"] }));
     merge(&mut all, "permlevel", json!({ "minimum": 0, "maximum": 9 }));
     merge(&mut all, "length", json!({ "minimum": 0, "maximum": 1000 }));
     merge(&mut all, "precision", json!({ "minimum": 0, "maximum": 9 }));

@@ -160,6 +160,14 @@ fn check_flags(checker: &mut Checker<'_, '_>, index: usize) {
     if field.is_virtual && (field.unique || field.search_index) {
         checker.rule(at("is_virtual"), "a virtual field has no column, so that it cannot be unique or indexed");
     }
+    let on_delete = field.raw.get("on_delete").and_then(serde_json::Value::as_str).unwrap_or("").trim();
+    if !matches!(on_delete, "" | "refuse" | "cascade" | "ignore") {
+        let near = suggestion(nearest(on_delete, ["refuse", "cascade", "ignore"]));
+        checker
+            .error(at("on_delete"), format!("`on_delete` must be refuse, cascade or ignore, not `{on_delete}`{near}"));
+    } else if !on_delete.is_empty() && !matches!(field.fieldtype, Fieldtype::Link | Fieldtype::DynamicLink) {
+        checker.rule(at("on_delete"), format!("a {fieldtype} links to nothing: remove `on_delete`"));
+    }
     let is_number = field.fieldtype.column_type(field).is_some_and(|column| column.shape() != Shape::Text);
     if field.non_negative && !is_number {
         checker.rule(at("non_negative"), format!("a {fieldtype} is no number: remove `non_negative`"));
@@ -175,13 +183,11 @@ fn check_options(checker: &mut Checker<'_, '_>, index: usize) {
             let near = suggestion(nearest(options, DATA_FORMATS));
             checker.rule(at, format!("`options` of a Data field must be one of {}{near}", DATA_FORMATS.join(", ")));
         }
-        Fieldtype::Rating if !options.is_empty() => {
-            if !options.parse().is_ok_and(|stars: u8| (3..=10).contains(&stars)) {
-                checker.rule(
-                    at,
-                    format!("`options` of a Rating must be the number of stars from 3 to 10, not `{options}`"),
-                );
-            }
+        Fieldtype::Rating
+            if !options.is_empty() && !options.parse().is_ok_and(|stars: u8| (3..=10).contains(&stars)) =>
+        {
+            let message = format!("`options` of a Rating must be the number of stars from 3 to 10, not `{options}`");
+            checker.rule(at, message);
         }
         Fieldtype::Select => {
             let mut seen = std::collections::HashSet::new();

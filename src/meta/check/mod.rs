@@ -199,8 +199,7 @@ fn series_prefix(doctype: &DocType) -> Option<String> {
                 is_fixed = true;
                 prefix.push_str(name);
             }
-            SeriesPart::Field(_) => return None,
-            SeriesPart::Timestamp => return None,
+            SeriesPart::Field(_) | SeriesPart::Timestamp => return None,
             SeriesPart::Year2 => prefix.push_str("YY"),
             SeriesPart::Year4 => prefix.push_str("YYYY"),
             SeriesPart::Month => prefix.push_str("MM"),

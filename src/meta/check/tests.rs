@@ -59,6 +59,8 @@ fn broken_rules_of_fields_are_found() {
         ("renamed_from: owner", "cannot be renamed"),
         ("fieldtype: Fold", "before a Section Break"),
         ("is_virtual: 1, unique: 1", "cannot be unique or indexed"),
+        ("fieldtype: Link, options: Author, on_delete: cascda", "did you mean `cascade`?"),
+        ("on_delete: ignore", "links to nothing"),
     ];
     for (field, part) in table {
         let loaded = load_beside("book.yaml", &with_field(field));

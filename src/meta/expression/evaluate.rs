@@ -229,8 +229,10 @@ impl Js {
     fn equals(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null | Self::Undefined, Self::Null | Self::Undefined) => true,
-            (Self::Null | Self::Undefined, _) | (_, Self::Null | Self::Undefined) => false,
-            (Self::Array(_) | Self::Rows(_), Self::Array(_) | Self::Rows(_)) => false,
+            // Nothing equals only nothing, and two arrays are two objects.
+            (Self::Null | Self::Undefined, _)
+            | (_, Self::Null | Self::Undefined)
+            | (Self::Array(_) | Self::Rows(_), Self::Array(_) | Self::Rows(_)) => false,
             (Self::Text(_) | Self::Array(_) | Self::Rows(_), Self::Text(_) | Self::Array(_) | Self::Rows(_)) => {
                 self.to_text() == other.to_text()
             }

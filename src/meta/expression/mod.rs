@@ -213,9 +213,15 @@ impl Node {
                 right.collect_fieldnames(found);
             }
             Self::Array(nodes) | Self::And(nodes) | Self::Or(nodes) | Self::Call(_, nodes) => {
-                nodes.iter().for_each(|node| node.collect_fieldnames(found));
+                for node in nodes {
+                    node.collect_fieldnames(found);
+                }
             }
-            Self::Conditional(nodes) => nodes.iter().for_each(|node| node.collect_fieldnames(found)),
+            Self::Conditional(nodes) => {
+                for node in nodes.iter() {
+                    node.collect_fieldnames(found);
+                }
+            }
             Self::Undefined
             | Self::Null
             | Self::Bool(_)

@@ -37,7 +37,7 @@ impl Scope for Example {
     fn is_new(&self) -> bool {
         self.is_new
     }
-    fn user(&self) -> &str {
+    fn user(&self) -> &'static str {
         "ada@example.com"
     }
     fn has_role(&self, role: &str) -> bool {

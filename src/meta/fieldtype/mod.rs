@@ -347,13 +347,13 @@ fn parse_unnamed(field: &DocField, column_type: ColumnType, input: &Json) -> Res
 
 fn validate_unnamed(field: &DocField, column_type: ColumnType, value: &Value) -> Result<(), Fault> {
     use Fieldtype as F;
-    let fits = match (column_type.shape(), value) {
+    let fits = matches!(
+        (column_type.shape(), value),
         (_, Value::Null)
-        | (Shape::Int, Value::Int(_))
-        | (Shape::Float, Value::Float(_) | Value::Int(_))
-        | (Shape::Text, Value::Text(_)) => true,
-        _ => false,
-    };
+            | (Shape::Int, Value::Int(_))
+            | (Shape::Float, Value::Float(_) | Value::Int(_))
+            | (Shape::Text, Value::Text(_))
+    );
     if !fits {
         let wanted = if column_type.shape() == Shape::Text { "text" } else { "a number" };
         return Err((ProblemKind::Type, format!("must be {wanted}, not {}", quote(&value.to_string()))));

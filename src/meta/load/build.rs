@@ -207,14 +207,12 @@ fn link_filters(draft: &Draft, section: &Section, fieldname: &str, reporter: &mu
     if text.is_empty() {
         return None;
     }
-    match serde_json::from_str::<Json>(text) {
-        Ok(filters @ (Json::Array(_) | Json::Object(_))) => Some(filters),
-        Ok(_) | Err(_) => {
-            let message = "`link_filters` must be a JSON list such as [[\"User\", \"enabled\", \"=\", 1]]";
-            reporter.error(section.place_of("link_filters"), &draft.name, Some(fieldname), message);
-            None
-        }
+    if let Ok(filters @ (Json::Array(_) | Json::Object(_))) = serde_json::from_str::<Json>(text) {
+        return Some(filters);
     }
+    let message = "`link_filters` must be a JSON list such as [[\"User\", \"enabled\", \"=\", 1]]";
+    reporter.error(section.place_of("link_filters"), &draft.name, Some(fieldname), message);
+    None
 }
 
 fn permissions(draft: &Draft, istable: bool, reporter: &mut Reporter<'_>) -> Vec<DocPerm> {

@@ -60,24 +60,21 @@ fn apply_field(draft: &mut Draft, mut change: Section, reporter: &mut Reporter<'
         draft.fields.push(field);
         return;
     };
-    match draft.fields.iter().position(|field| field.text("fieldname") == after) {
-        Some(index) => {
-            // `field_order` was written without this field, which would send it to the end.
-            if let Some(Json::Array(order)) = draft.base.map.get_mut("field_order") {
-                order.retain(|name| name.as_str() != Some(fieldname.as_str()));
-                if let Some(at) = order.iter().position(|name| name.as_str() == Some(after.as_str())) {
-                    order.insert(at + 1, Json::from(fieldname));
-                }
-            }
-            draft.fields.insert(index + 1, field);
-        }
-        None => {
-            let near = suggestion(nearest(&after, draft.fields.iter().map(|field| field.text("fieldname"))));
-            let message = format!("`insert_after` names the field `{after}`, which is not there{near}");
-            reporter.error(field.place_of("insert_after"), &draft.name, Some(&fieldname), message);
-            draft.fields.push(field);
+    let Some(index) = draft.fields.iter().position(|field| field.text("fieldname") == after) else {
+        let near = suggestion(nearest(&after, draft.fields.iter().map(|field| field.text("fieldname"))));
+        let message = format!("`insert_after` names the field `{after}`, which is not there{near}");
+        reporter.error(field.place_of("insert_after"), &draft.name, Some(&fieldname), message);
+        draft.fields.push(field);
+        return;
+    };
+    // `field_order` was written without this field, which would send it to the end.
+    if let Some(Json::Array(order)) = draft.base.map.get_mut("field_order") {
+        order.retain(|name| name.as_str() != Some(fieldname.as_str()));
+        if let Some(at) = order.iter().position(|name| name.as_str() == Some(after.as_str())) {
+            order.insert(at + 1, Json::from(fieldname));
         }
     }
+    draft.fields.insert(index + 1, field);
 }
 
 fn apply_permission(draft: &mut Draft, mut change: Section, reporter: &mut Reporter<'_>) {
