@@ -87,7 +87,7 @@ fn only_the_database_layer_writes_sql() {
 fn pure_layers_do_no_input_or_output() {
     let mut wrong = Vec::new();
     for folder in ["src/meta", "src/permissions", "src/oauth/protocol"] {
-        for path in files_below(folder, &["rs"]) {
+        for path in files_below(folder, &["rs"]).into_iter().filter(|path| !path.ends_with("tests.rs")) {
             let text = std::fs::read_to_string(&path).expect("readable");
             for marker in ["std::fs", "std::net", "tokio::", "poem::", "sea_orm", "reqwest"] {
                 if text.contains(marker) {
