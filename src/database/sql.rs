@@ -90,17 +90,18 @@ pub(super) fn push_select(text: &mut String, backend: Backend, alias: &str, name
 /// An expression in a select list, as the shape it is decoded by.
 pub(super) fn push_select_expression(text: &mut String, backend: Backend, column: &str, column_type: ColumnType) {
     let _ = match (backend, column_type) {
-        (Backend::Sqlite, _)
-        | (Backend::Postgres, ColumnType::Varchar(_) | ColumnType::Text | ColumnType::LongText) => {
-            write!(text, "{column}")
-        }
+        (Backend::Sqlite, _) => write!(text, "{column}"),
         (Backend::Postgres, ColumnType::Int | ColumnType::BigInt | ColumnType::SmallInt) => {
             write!(text, "CAST({column} AS bigint)")
         }
         (Backend::Postgres, ColumnType::Decimal | ColumnType::Rating) => write!(text, "CAST({column} AS float8)"),
         (Backend::Postgres, ColumnType::Datetime) => write!(text, "to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"),
         (Backend::Postgres, ColumnType::Date) => write!(text, "to_char({column}, 'YYYY-MM-DD')"),
-        (Backend::Postgres, ColumnType::Time | ColumnType::Json) => write!(text, "CAST({column} AS text)"),
+        // Text too: a prepared statement fails for good once a column's type or length has changed under it.
+        (
+            Backend::Postgres,
+            ColumnType::Varchar(_) | ColumnType::Text | ColumnType::LongText | ColumnType::Time | ColumnType::Json,
+        ) => write!(text, "CAST({column} AS text)"),
     };
 }
 
