@@ -138,3 +138,39 @@ fn check_characters(text: &str) -> Result<(), String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn autoname_is_read_in_all_its_forms() {
+        use SeriesPart::{Counter, Field, Literal, Month, Year2, Year4};
+        let field = |name: &str| Field(name.to_owned());
+        let literal = |text: &str| Literal(text.to_owned());
+        let table = [
+            ("", NamingRule::Controller),
+            ("prompt", NamingRule::Prompt),
+            ("Prompt", NamingRule::Prompt),
+            ("hash", NamingRule::Hash),
+            ("autoincrement", NamingRule::Autoincrement),
+            ("UUID", NamingRule::Uuid),
+            ("field: title", NamingRule::Field("title".to_owned())),
+            ("naming_series:", NamingRule::NamingSeries),
+            ("EV.#####", NamingRule::Series(vec![field("EV"), Counter(5)])),
+            ("INV-.YY.-.MM.", NamingRule::Series(vec![field("INV-"), Year2, field("-"), Month, Counter(5)])),
+            ("A.{customer}.##", NamingRule::Series(vec![field("A"), field("customer"), Counter(2)])),
+            (
+                "format:L-{YYYY}/{who}-{####}",
+                NamingRule::Series(vec![literal("L-"), Year4, literal("/"), field("who"), literal("-"), Counter(4)]),
+            ),
+            ("format:{a}-{b}", NamingRule::Series(vec![field("a"), literal("-"), field("b")])),
+        ];
+        for (autoname, expected) in table {
+            assert_eq!(NamingRule::parse(autoname), Ok(expected), "{autoname}");
+        }
+        for broken in ["format:{a", "format:{}", "B*.##", "A<b>.#"] {
+            assert!(NamingRule::parse(broken).is_err(), "{broken}");
+        }
+    }
+}

@@ -80,6 +80,12 @@ fn check_naming(checker: &mut Checker<'_, '_>) {
                 }
             }
         }
+        // The old style needs neither dots nor a counter, so that every misspelt rule is one.
+        Ok(NamingRule::Series(_)) if !doctype.autoname.contains(['.', '#']) => {
+            let name = &doctype.autoname;
+            let meant = if doctype.column(name).is_some() { format!("field:{name}") } else { format!("{name}-.#####") };
+            checker.warn(at, format!("`autoname` {name} makes names such as {name}00001: write `{meant}` to say what is meant"));
+        }
         Ok(_) => {}
     }
     if doctype.issingle && !doctype.autoname.is_empty() {

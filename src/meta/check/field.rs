@@ -210,7 +210,8 @@ fn check_default(checker: &mut Checker<'_, '_>, index: usize) {
     let at = At::Field(index, Some("default"));
     let trimmed = default.trim();
     // `:DocType` takes the value from the user's default document of that DocType.
-    if SHORTCUTS.contains(&trimmed.to_lowercase().as_str()) || trimmed.starts_with(':') {
+    let is_text = field.fieldtype.column_type(field).is_none_or(|column| column.shape() == Shape::Text);
+    if is_text && SHORTCUTS.contains(&trimmed.to_lowercase().as_str()) || trimmed.starts_with(':') {
         return;
     }
     if let Some(ColumnType::Varchar(limit)) = field.fieldtype.column_type(field)

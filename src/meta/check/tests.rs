@@ -48,6 +48,7 @@ fn broken_rules_of_fields_are_found() {
         ("fieldtype: Check, default: 2", "must be 0 or 1"),
         ("fieldtype: Select, options: [x, y], default: z", "one of the `options`, not `z`"),
         ("fieldtype: Int, default: many", "`default` does not fit: A must be a whole number"),
+        ("fieldtype: Int, default: Today", "`default` does not fit"),
         ("fieldtype: Date, default: soon", "`default` does not fit: A must be a date"),
         ("length: 3, default: long", "longer than the 3 characters"),
         ("depends_on: 'eval:doc.b = 1'", "compare with `==`"),
@@ -93,6 +94,8 @@ fn what_is_only_odd_is_a_warning() {
         assert!(found.iter().any(|m| m.contains(part)), "{field}: {found:?}");
         assert_eq!(loaded.doctypes.len(), 4);
     }
+    let found = messages(&load_beside("book.yaml", "name: Book\nautoname: title\nfields:\n- {fieldname: title}"));
+    assert!(found[0].starts_with("book.yaml:2: Book: ") && found[0].contains("write `field:title`"), "{found:?}");
 }
 
 #[test]

@@ -182,15 +182,16 @@ fn to_json(yaml: Yaml) -> Result<Json, String> {
     })
 }
 
-/// The name in a file that does not parse, so that its problem is known to be that DocType's.
+/// The DocType that a file which does not parse defines or extends, so that its problem is known to be that DocType's.
 fn written_name(text: &str) -> String {
-    text.lines()
-        .find_map(|line| {
-            let value = line.strip_prefix("name:").or_else(|| line.trim_start().strip_prefix("\"name\":"))?;
-            let value = value.trim().trim_end_matches(',').trim_matches(['"', '\'']);
-            (!value.is_empty() && value.len() < 80).then(|| value.to_owned())
-        })
-        .unwrap_or_default()
+    let named = |line: &str| -> Option<(usize, String)> {
+        let rest = line.trim_start();
+        let key = ["name:", "extends:", "\"name\":", "\"extends\":"].into_iter().find(|key| rest.starts_with(key))?;
+        let name = rest[key.len()..].trim().trim_end_matches(',').trim_matches(['"', '\'']);
+        (!name.is_empty() && name.len() < 80).then(|| (line.len() - rest.len(), name.to_owned()))
+    };
+    // The outermost one: deeper ones are names of something else.
+    text.lines().filter_map(named).min_by_key(|(indent, _)| *indent).map(|(_, name)| name).unwrap_or_default()
 }
 
 /// A number or flag as it would be written, text as it is.

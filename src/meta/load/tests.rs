@@ -275,6 +275,13 @@ fn a_broken_file_does_not_stop_the_others_but_its_parents() {
     let names: Vec<&str> = loaded.doctypes.iter().map(|doctype| doctype.name.as_str()).collect();
     assert_eq!(names, ["Author"]);
     assert_eq!(loaded.broken().into_iter().collect::<Vec<_>>(), ["Book", "Book Copy", "Broken"]);
+    let overlay =
+        load(&[source("author.yaml", AUTHOR), source("mine.yaml", "extends: Author\nfields:\n  - name: x\n - [")]);
+    assert_eq!(
+        overlay.broken().into_iter().collect::<Vec<_>>(),
+        ["Author"],
+        "an overlay that does not parse breaks its DocType"
+    );
     let found = messages(&loaded).join("\n");
     assert!(found.contains("book.yaml:34: Book, copies: child table Book Copy has errors"), "{found}");
 }

@@ -16,7 +16,8 @@ fn every_rust_file_says_first_what_lives_in_it() {
 
 #[test]
 fn no_file_is_left_unfinished() {
-    let marks = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["to", "do!("].concat(), ["unimpl", "emented!("].concat()];
+    let marks =
+        [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["to", "do!("].concat(), ["unimpl", "emented!("].concat()];
     let mut wrong = Vec::new();
     for path in files_below("src", &["rs"]) {
         let text = std::fs::read_to_string(&path).expect("readable");
