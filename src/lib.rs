@@ -6,6 +6,7 @@ pub mod database;
 pub mod document;
 pub mod error;
 pub mod meta;
+pub mod oauth;
 pub mod permissions;
 pub mod secret;
 pub mod web;

@@ -1,0 +1,22 @@
+//! The rules of the RFCs as functions and types: no network, no database, no clock.
+//!
+//! Whoever builds an endpoint parses its input with [`Parameters`], asks the module named after the subject, and turns
+//! the typed answer (or the [`Error`]) into HTTP. Time is always an argument; randomness comes from [`crate::secret`].
+
+pub mod authorization_request;
+pub mod authorization_response;
+pub mod challenge;
+pub mod client_authentication;
+pub mod error;
+pub mod par;
+pub mod pkce;
+pub mod prompt;
+pub mod redirect_uri;
+pub mod request;
+pub mod resource;
+pub mod scope;
+pub mod scope_rules;
+
+pub use error::{AuthorizeError, Error, ErrorCode, Result};
+pub use request::Parameters;
+pub use scope::{Scope, ScopeSet};

@@ -1,0 +1,93 @@
+//! Pushed authorization requests (RFC 9126).
+
+use serde::Serialize;
+
+use super::error::{Error, ErrorCode, Result};
+use super::request::Parameters;
+use crate::secret;
+
+/// What every `request_uri` of ours begins with (RFC 9126 §2.2).
+const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// How long a pushed request waits for the browser, in seconds.
+pub const LIFETIME: u32 = 90;
+
+/// A reference to a pushed request: random, used once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestUri(String);
+
+/// The answer to a pushed request, with status 201.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PushedResponse {
+    /// The reference.
+    pub request_uri: String,
+    /// For how many seconds it holds.
+    pub expires_in: u32,
+}
+
+impl RequestUri {
+    /// A new reference.
+    pub fn generate() -> Self {
+        Self(secret::random_id())
+    }
+
+    /// Reads the parameter `request_uri`. References to somewhere else are never fetched.
+    pub fn parse(value: &str) -> Result<Self> {
+        match value.strip_prefix(PREFIX) {
+            Some(id) if !id.is_empty() => Ok(Self(id.to_owned())),
+            Some(_) => Err(Error::new(ErrorCode::InvalidRequestUri, "request_uri is unknown or has expired")),
+            None => Err(Error::new(
+                ErrorCode::RequestUriNotSupported,
+                "request_uri must come from the pushed authorization request endpoint",
+            )),
+        }
+    }
+
+    /// The random part, under whose digest the request is stored.
+    pub fn id(&self) -> &str {
+        &self.0
+    }
+
+    /// The answer that tells the client.
+    pub fn response(&self) -> PushedResponse {
+        PushedResponse { request_uri: format!("{PREFIX}{}", self.0), expires_in: LIFETIME }
+    }
+}
+
+/// A pushed request may not itself refer to another one (RFC 9126 §2.1).
+pub fn check_pushed(parameters: &Parameters) -> Result<()> {
+    parameters.refuse_repeated()?;
+    match parameters.get("request_uri") {
+        Some(_) => Err(Error::invalid_request("A pushed request may not contain request_uri")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_random_and_reads_back() {
+        let reference = RequestUri::generate();
+        let response = reference.response();
+        assert!(response.request_uri.starts_with("urn:ietf:params:oauth:request_uri:"));
+        assert_eq!(response.expires_in, 90);
+        assert_eq!(RequestUri::parse(&response.request_uri).unwrap(), reference);
+        assert_ne!(RequestUri::generate(), reference);
+    }
+
+    #[test]
+    fn a_foreign_reference_is_never_fetched() {
+        let code = |value: &str| RequestUri::parse(value).unwrap_err().code();
+        assert_eq!(code("https://evil.example/request.jwt"), ErrorCode::RequestUriNotSupported);
+        assert_eq!(code("urn:ietf:params:oauth:request_uri:"), ErrorCode::InvalidRequestUri);
+    }
+
+    #[test]
+    fn a_pushed_request_contains_no_reference() {
+        assert!(check_pushed(&Parameters::parse("client_id=a&request_uri=urn:x").unwrap()).is_err());
+        assert!(check_pushed(&Parameters::parse("client_id=a&state=1&state=2").unwrap()).is_err());
+        assert!(check_pushed(&Parameters::parse("client_id=a").unwrap()).is_ok());
+    }
+}

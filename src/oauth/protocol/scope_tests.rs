@@ -1,0 +1,214 @@
+//! What scopes look like and how sets of them compare.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn set(text: &str) -> ScopeSet {
+    ScopeSet::parse(text).unwrap()
+}
+
+#[test]
+fn scopes_are_read_and_written() {
+    for token in [
+        "all",
+        "read",
+        "write",
+        "openid",
+        "profile",
+        "email",
+        "roles",
+        "offline_access",
+        "doctype:Book:read",
+        "doctype:Sales_Order:submit",
+        "doctype:B%C3%BCcher:report",
+        "doctype:A%5FB:read",
+        "doctype:A%3AB:read",
+        "method:library.borrow",
+        "library.borrow",
+        "https://example.com/scope",
+    ] {
+        assert_eq!(Scope::parse(token).unwrap().to_string(), token);
+    }
+}
+
+#[test]
+fn an_underscore_in_a_doctype_scope_is_a_space_in_its_name() {
+    assert_eq!(Scope::parse("doctype:Sales_Order:read").unwrap(), Scope::doctype("Sales Order", ScopeRight::Read));
+    assert_eq!(Scope::parse("doctype:Sales%20Order:read").unwrap(), Scope::doctype("Sales Order", ScopeRight::Read));
+    assert_eq!(Scope::parse("doctype:A%5FB:read").unwrap(), Scope::doctype("A_B", ScopeRight::Read));
+}
+
+#[test]
+fn what_is_no_scope_is_refused() {
+    for token in [
+        "",
+        "a\"b",
+        "a\\b",
+        "bücher",
+        "doctype:Book",
+        "doctype::read",
+        "doctype:Book:own",
+        "doctype:%FF:read",
+        "doctype:%00:read",
+        "method:",
+        "method:a..b",
+        "method:1a",
+        "method:a/b",
+    ] {
+        assert!(Scope::parse(token).is_err(), "{token}");
+    }
+}
+
+#[test]
+fn writing_covers_reading_and_umbrellas_cover_their_doctypes() {
+    let covers = |a: &str, b: &str| Scope::parse(a).unwrap().covers(&Scope::parse(b).unwrap());
+    for right in ["write", "create", "delete", "submit", "report"] {
+        assert!(covers(&format!("doctype:Book:{right}"), "doctype:Book:read"), "{right}");
+        assert!(!covers("doctype:Book:read", &format!("doctype:Book:{right}")), "{right}");
+        assert!(!covers(&format!("doctype:Book:{right}"), "doctype:Shelf:read"), "{right}");
+        assert!(covers("write", &format!("doctype:Book:{right}")), "{right}");
+    }
+    assert!(covers("write", "read") && !covers("read", "write"));
+    assert!(covers("read", "doctype:Book:report") && !covers("read", "doctype:Book:create"));
+    assert!(covers("all", "write") && covers("all", "method:a.b") && covers("all", "library.borrow"));
+    assert!(!covers("write", "method:a.b") && !covers("write", "all"));
+}
+
+#[test]
+fn all_is_about_data_and_says_nothing_about_identity() {
+    for scope in ["openid", "profile", "email", "roles", "offline_access"] {
+        assert!(!Scope::All.covers(&Scope::parse(scope).unwrap()), "{scope}");
+    }
+}
+
+#[test]
+fn a_client_may_ask_for_less_than_it_registered_but_not_for_more() {
+    let registered = set("doctype:Book:write email");
+    let granted = ScopeSet::grantable(Some("doctype:Book:read email"), &registered, &set("email")).unwrap();
+    assert_eq!(granted.to_string(), "doctype:Book:read email");
+    for scope in ["all", "doctype:Book:delete", "doctype:Shelf:read", "read", "roles", "unknown"] {
+        let error = ScopeSet::grantable(Some(scope), &registered, &set("email")).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidScope, "{scope}");
+    }
+}
+
+#[test]
+fn identity_scopes_may_always_be_asked_for() {
+    let granted = ScopeSet::grantable(Some("openid profile offline_access"), &set("email"), &set("email")).unwrap();
+    assert_eq!(granted.to_string(), "openid profile offline_access");
+    let with_address = ScopeSet::grantable(Some("openid address phone"), &set("email"), &set("email")).unwrap();
+    assert_eq!(with_address.to_string(), "openid");
+    assert!(ScopeSet::grantable(Some("address"), &set("email"), &set("email")).is_err());
+}
+
+#[test]
+fn a_request_without_scope_gets_the_default_and_never_all_silently() {
+    let granted = ScopeSet::grantable(None, &set("all openid"), &set("openid profile email")).unwrap();
+    assert_eq!(granted.to_string(), "openid");
+    assert!(ScopeSet::grantable(None, &set("doctype:Book:read"), &set("openid")).is_err());
+    assert!(ScopeSet::grantable(Some(""), &set("all"), &set("openid")).is_err());
+}
+
+#[test]
+fn a_refresh_may_narrow_but_not_widen() {
+    let granted = set("doctype:Book:write openid");
+    assert_eq!(granted.narrowed(None).unwrap(), granted);
+    assert_eq!(granted.narrowed(Some("doctype:Book:read")).unwrap().to_string(), "doctype:Book:read");
+    assert_eq!(granted.narrowed(Some("all")).unwrap_err().code(), ErrorCode::InvalidScope);
+    assert_eq!(granted.narrowed(Some("openid email")).unwrap_err().code(), ErrorCode::InvalidScope);
+}
+
+#[test]
+fn repeated_scopes_count_once_and_order_is_kept() {
+    assert_eq!(set("openid  email openid\nall").to_string(), "openid email all");
+    assert_eq!(ScopeSet::from_stored("openid \"bad\" email").to_string(), "openid email");
+}
+
+#[test]
+fn every_right_of_a_doctype_has_a_scope_that_is_needed_for_it() {
+    for right in Right::ALL {
+        let needed = ScopeRight::needed_for(right);
+        assert!(Scope::Write.covers(&Scope::doctype("Book", needed)), "{right:?}");
+    }
+}
+
+#[test]
+fn scopes_are_described_in_words() {
+    assert_eq!(Scope::parse("doctype:Sales_Order:read").unwrap().describe(), "Read Sales Order documents");
+    assert_eq!(Scope::parse("method:a.b").unwrap().describe(), "Call a.b");
+}
+
+pub(in crate::oauth::protocol) fn any_scope() -> impl Strategy<Value = Scope> {
+    let right = proptest::sample::select(&ScopeRight::ALL[..]);
+    let name = proptest::sample::select(&["Book", "Sales Order", "A_B", "Bücher: alle"][..]);
+    prop_oneof![
+        Just(Scope::All),
+        Just(Scope::Read),
+        Just(Scope::Write),
+        Just(Scope::OpenId),
+        Just(Scope::Email),
+        (name, right).prop_map(|(name, right)| Scope::doctype(name, right)),
+        Just(Scope::Method("library.borrow".to_owned())),
+        Just(Scope::Custom("library".to_owned())),
+    ]
+}
+
+pub(in crate::oauth::protocol) fn any_set() -> impl Strategy<Value = ScopeSet> {
+    proptest::collection::vec(any_scope(), 0..5).prop_map(|scopes| scopes.into_iter().collect())
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_reads_the_same(scopes in any_set()) {
+        prop_assert_eq!(ScopeSet::parse(&scopes.to_string()).unwrap(), scopes);
+    }
+
+    #[test]
+    fn every_doctype_name_survives(name in "[^\\p{Cc}]{1,20}") {
+        let scope = Scope::doctype(name, ScopeRight::Read);
+        prop_assert_eq!(Scope::parse(&scope.to_string()).unwrap(), scope);
+    }
+
+    #[test]
+    fn parsing_never_panics(text in ".*") {
+        let _ = ScopeSet::parse(&text);
+        prop_assert!(ScopeSet::parse(&ScopeSet::from_stored(&text).to_string()).is_ok());
+    }
+
+    #[test]
+    fn covering_is_reflexive_and_transitive(a in any_scope(), b in any_scope(), c in any_scope()) {
+        prop_assert!(a.covers(&a));
+        prop_assert!(!(a.covers(&b) && b.covers(&c)) || a.covers(&c));
+    }
+
+    #[test]
+    fn the_intersection_is_covered_by_both_and_idempotent(a in any_set(), b in any_set()) {
+        let both = a.intersection(&b);
+        prop_assert!(both.is_subset_of(&a) && both.is_subset_of(&b));
+        prop_assert!(a.is_subset_of(&a.intersection(&a)));
+        prop_assert!(both.is_subset_of(&b.intersection(&a)));
+    }
+
+    #[test]
+    fn the_intersection_is_the_largest_common_part(a in any_set(), b in any_set(), scope in any_scope()) {
+        if a.covers(&scope) && b.covers(&scope) {
+            prop_assert!(a.intersection(&b).covers(&scope));
+        }
+    }
+
+    #[test]
+    fn the_union_covers_both(a in any_set(), b in any_set()) {
+        let either = a.union(&b);
+        prop_assert!(a.is_subset_of(&either) && b.is_subset_of(&either));
+    }
+
+    #[test]
+    fn nothing_is_granted_that_was_not_registered(requested in any_set(), registered in any_set()) {
+        if let Ok(granted) = ScopeSet::grantable(Some(&requested.to_string()), &registered, &ScopeSet::default()) {
+            let always = ScopeSet::parse("openid profile offline_access").unwrap();
+            prop_assert!(granted.is_subset_of(&registered.union(&always)));
+            prop_assert!(granted.is_subset_of(&requested));
+        }
+    }
+}
