@@ -1,5 +1,6 @@
 //! Doctyped: DocType definitions in YAML become tables, a REST API and admin forms, with OAuth 2 on top.
 
+pub mod account;
 pub mod clock;
 pub mod config;
 pub mod database;
