@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::account::doctype::user::store_password;
 use crate::account::login;
 use crate::account::password::Passwords;
-use crate::account::user::store_password;
 use crate::account::{api_key, pages};
 use crate::document::ListRequest;
 use crate::error::{AuthenticationError, Error, Result};

@@ -2,13 +2,14 @@
 
 mod api;
 mod api_key;
+mod doctype;
 mod health;
 mod login;
 mod methods;
 mod pages;
 mod password;
-mod user;
 
+pub use doctype::user::store_password;
 pub use password::Passwords;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::web::Plugins;
 pub fn register(plugins: &mut Plugins) {
     let passwords = Passwords::default();
     let keys = api_key::KnownKeys::default();
-    plugins.controller("User", user::UserController::new(passwords.clone(), keys.clone()));
+    plugins.controller("User", doctype::user::UserController::new(passwords.clone(), keys.clone()));
     plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::token(keys.clone())));
     plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::basic(keys)));
     login::register(plugins, &passwords);
