@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::database::{self, Executor, documents};
+use crate::database::{self, Backend, Executor, documents};
 use crate::document::controller::{Controller, no_controller};
 use crate::document::defaults::{self, Surroundings};
 use crate::document::list::{List, ListRequest};
@@ -62,6 +62,10 @@ impl<'a> Work<'a> {
 
     pub(super) fn executor(&self) -> &dyn Executor {
         &self.tx
+    }
+
+    pub(super) fn backend(&self) -> Backend {
+        self.tx.backend()
     }
 
     pub(super) fn controllers(&self, doctype: &str) -> Vec<Arc<dyn Controller>> {
@@ -171,7 +175,7 @@ impl<'a> Work<'a> {
         } else {
             documents::set(self.executor(), &doctype, name, values)
                 .await
-                .map_err(|error| crate::document::lifecycle::write_error(&doctype, name, error))?;
+                .map_err(|error| crate::document::lifecycle::write_error(self.backend(), &doctype, name, error))?;
         }
         self.touch(&doctype.name, name);
         let controllers = self.controllers(&doctype.name);
