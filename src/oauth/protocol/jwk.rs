@@ -260,7 +260,7 @@ mod tests {
     fn a_set_of_others_is_read_leniently_and_one_of_ours_strictly() {
         let good = Jwk::named(PrivateKey::generate(SigningAlgorithm::Es256).public_key(), SigningAlgorithm::Es256);
         let mixed = json!({ "keys": [{ "kty": "future" }, good.to_value()] });
-        assert_eq!(JwkSet::parse(&mixed).unwrap().keys, [good.clone()]);
+        assert_eq!(JwkSet::parse(&mixed).unwrap().keys, vec![good.clone()]);
         assert_eq!(JwkSet::parse_strictly(&mixed).unwrap().keys, [good]);
         assert_eq!(JwkSet::parse_strictly(&json!({ "keys": [{ "kty": "future" }] })), Err(JwkError::Unsupported));
         assert_eq!(JwkSet::parse_strictly(&json!({ "keys": [] })), Err(JwkError::NotASet));
