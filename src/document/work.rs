@@ -189,6 +189,35 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// The same as [`Work::set_values`], but only if a column still holds what is expected; says whether it did.
+    ///
+    /// Of several works that want the same change at once, one alone succeeds: how something is used only once.
+    pub async fn set_values_if(
+        &mut self,
+        doctype: &str,
+        name: &str,
+        expected: (&str, &Value),
+        values: &[(&str, Value)],
+    ) -> Result<bool> {
+        let target = self.doctype(doctype)?;
+        let changed = documents::set_if(self.executor(), &target, name, expected, values)
+            .await
+            .map_err(|error| crate::document::lifecycle::write_error(&target, name, error))?;
+        if changed {
+            self.set_values(doctype, name, &[]).await?;
+        }
+        Ok(changed)
+    }
+
+    /// The document whose column holds this value, for fields that are unique or nearly so; under the session's permissions.
+    pub async fn find_by(&mut self, doctype: &str, fieldname: &str, value: &str) -> Result<Option<Document>> {
+        let target = self.doctype(doctype)?;
+        match documents::name_by(self.executor(), &target, fieldname, value).await? {
+            Some(name) => self.find(doctype, &name).await,
+            None => Ok(None),
+        }
+    }
+
     /// Writes a log row of a DocType that the engine keeps (Version, Deleted Document): no hooks, no validation.
     pub(super) async fn insert_log(&mut self, doctype: &str, values: &[(&str, Value)]) -> Result<()> {
         let Some(doctype) = self.registry.get(doctype).cloned().filter(|doctype| doctype.has_table()) else {
