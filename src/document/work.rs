@@ -202,7 +202,7 @@ impl<'a> Work<'a> {
         let target = self.doctype(doctype)?;
         let changed = documents::set_if(self.executor(), &target, name, expected, values)
             .await
-            .map_err(|error| crate::document::lifecycle::write_error(&target, name, error))?;
+            .map_err(|error| crate::document::lifecycle::write_error(self.backend(), &target, name, error))?;
         if changed {
             self.set_values(doctype, name, &[]).await?;
         }
