@@ -4,6 +4,7 @@ pub mod connect;
 pub mod documents;
 pub mod migrate;
 pub mod plan;
+pub mod query;
 pub mod references;
 pub mod row;
 pub mod schema;

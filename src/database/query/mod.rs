@@ -1,0 +1,240 @@
+//! List queries as a typed model: columns, conditions, joins, groups, order. [`write`] turns it into SQL.
+
+mod condition;
+mod pattern;
+mod tree;
+mod write;
+
+pub(crate) use write::has_shares;
+
+use sea_orm::DbErr;
+
+use crate::database::connect::Executor;
+use crate::meta::doctype::Order;
+use crate::meta::fieldtype::ColumnType;
+use crate::meta::{DocType, Value};
+
+/// The table that a query is about; joined tables and sub-queries have numbers of their own.
+pub const MAIN: usize = 0;
+
+/// A column of one of the tables of a query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColumnRef<'a> {
+    /// The number of the table.
+    pub table: usize,
+    /// The column's name.
+    pub name: &'a str,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// Whether it may hold NULL.
+    pub nullable: bool,
+}
+
+/// An aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// How many rows hold a value.
+    Count,
+    /// How many different values there are.
+    CountDistinct,
+    /// The sum, as a float: no sum overflows.
+    Sum,
+    /// The mean.
+    Avg,
+    /// The smallest value.
+    Min,
+    /// The largest value.
+    Max,
+}
+
+/// Something that is selected or sorted by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Expression<'a> {
+    /// The number of rows.
+    CountAll,
+    /// A column as it stands.
+    Column(ColumnRef<'a>),
+    /// An aggregate of a column.
+    Function(Function, ColumnRef<'a>),
+}
+
+impl Expression<'_> {
+    /// The type of its values.
+    pub fn column_type(&self) -> ColumnType {
+        match self {
+            Self::CountAll | Self::Function(Function::Count | Function::CountDistinct, _) => ColumnType::BigInt,
+            Self::Function(Function::Sum | Function::Avg, _) => ColumnType::Decimal,
+            Self::Column(column) | Self::Function(Function::Min | Function::Max, column) => column.column_type,
+        }
+    }
+
+    /// Whether it speaks of several rows.
+    pub fn is_aggregate(&self) -> bool {
+        !matches!(self, Self::Column(_))
+    }
+}
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same.
+    Equal,
+    /// Another one.
+    NotEqual,
+    /// Smaller.
+    Less,
+    /// Smaller or the same.
+    LessOrEqual,
+    /// Larger.
+    Greater,
+    /// Larger or the same.
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether it holds for two values in that order.
+    pub fn holds(self, ordering: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::NotEqual => ordering.is_ne(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+        }
+    }
+}
+
+/// A condition on rows. `or_null` also lets rows pass whose column is NULL: that is Frappe's idea of an empty value.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the variants say what their parts are")]
+pub enum Condition<'a> {
+    /// Every one of them; without any, always.
+    All(Vec<Self>),
+    /// At least one of them; without any, never.
+    Any(Vec<Self>),
+    /// A comparison with a value.
+    Compare { column: ColumnRef<'a>, comparison: Comparison, value: Value, or_null: bool },
+    /// One of the values; negated: none of them.
+    OneOf { column: ColumnRef<'a>, values: Vec<Value>, negated: bool, or_null: bool },
+    /// From the first value to the second, both included.
+    Between { column: ColumnRef<'a>, low: Value, high: Value },
+    /// Neither NULL nor the empty text; or one of them.
+    IsSet { column: ColumnRef<'a>, set: bool },
+    /// `%` and `_`, without regard to case.
+    Like { column: ColumnRef<'a>, pattern: String, negated: bool, or_null: bool },
+    /// A regular expression somewhere in the text, without regard to case.
+    Matches { column: ColumnRef<'a>, pattern: String },
+    /// A node's relatives in a tree.
+    Tree { column: ColumnRef<'a>, tree: Tree<'a>, node: String, negated: bool, or_null: bool },
+    /// The document of that name is shared with the user.
+    Shared { name: ColumnRef<'a>, doctype: &'a str, user: &'a str, everyone: bool },
+    /// The column names a document of another table that meets a condition.
+    Names { column: ColumnRef<'a>, doctype: &'a DocType, table: usize, condition: Box<Self> },
+}
+
+impl Condition<'_> {
+    /// Every row passes.
+    pub const ALWAYS: Self = Self::All(Vec::new());
+
+    /// Whether every row passes, as far as can be seen.
+    pub fn is_always(&self) -> bool {
+        matches!(self, Self::All(all) if all.iter().all(Self::is_always))
+    }
+}
+
+/// A tree DocType and which relatives of a node are meant.
+#[derive(Clone, Copy, Debug)]
+pub struct Tree<'a> {
+    /// The DocType of the nodes.
+    pub doctype: &'a DocType,
+    /// The Link to the parent node.
+    pub parent_field: &'a str,
+    /// Up or down.
+    pub relation: Relation,
+}
+
+/// Relatives of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Those above.
+    Ancestors,
+    /// Those below.
+    Descendants,
+    /// Those below, and the node.
+    DescendantsAndSelf,
+}
+
+/// A table joined to the main one, with NULLs where it has no row.
+#[derive(Clone, Debug)]
+pub struct Join<'a> {
+    /// Its number.
+    pub table: usize,
+    /// Whose table.
+    pub doctype: &'a DocType,
+    /// How its rows are found.
+    pub on: JoinOn<'a>,
+    /// Which of them may be seen.
+    pub condition: Condition<'a>,
+}
+
+/// How the rows of a joined table are found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JoinOn<'a> {
+    /// The document that a Link names.
+    Link(ColumnRef<'a>),
+    /// The child rows in those table fields.
+    Child {
+        /// The main DocType.
+        parenttype: &'a str,
+        /// The table fields; never empty.
+        parentfields: Vec<&'a str>,
+    },
+}
+
+/// A query for rows.
+#[derive(Clone, Debug)]
+pub struct Select<'a> {
+    /// The main table.
+    pub from: &'a DocType,
+    /// Further tables.
+    pub joins: Vec<Join<'a>>,
+    /// What is selected, in order; never empty.
+    pub items: Vec<Expression<'a>>,
+    /// Which rows.
+    pub condition: Condition<'a>,
+    /// What rows are put together by; then `items` and `order_by` hold these columns and aggregates only.
+    pub group_by: Vec<ColumnRef<'a>>,
+    /// In which order.
+    pub order_by: Vec<(Expression<'a>, Order)>,
+    /// Rows at most.
+    pub limit: Option<u64>,
+    /// Rows skipped.
+    pub offset: u64,
+}
+
+impl Select<'_> {
+    /// Fetches the rows: one value for every item.
+    pub async fn fetch(&self, exec: &dyn Executor) -> Result<Vec<Vec<Value>>, DbErr> {
+        let sql = self.sql(exec.backend());
+        let shapes: Vec<_> = self.items.iter().map(|item| item.column_type().shape()).collect();
+        exec.fetch(&sql.text, sql.params, &shapes).await
+    }
+
+    /// How many rows there are, paging aside. Child rows joined for the condition alone do not count twice.
+    pub async fn count(&self, exec: &dyn Executor) -> Result<u64, DbErr> {
+        let sql = self.count_sql(exec.backend());
+        let rows = exec.fetch(&sql.text, sql.params, &[ColumnType::BigInt.shape()]).await?;
+        Ok(rows.first().and_then(|row| row[0].as_int()).and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    }
+}
+
+/// Whether the database refused a regular expression, which only it can judge.
+pub fn is_bad_pattern(error: &DbErr) -> bool {
+    match error {
+        DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)) | DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error)) => {
+            error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "2201B")
+        }
+        _ => false,
+    }
+}
