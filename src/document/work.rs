@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::database::{self, Backend, Executor, documents};
+use crate::database::{self, Executor, documents};
 use crate::document::controller::{Controller, no_controller};
 use crate::document::defaults::{self, Surroundings};
-use crate::document::list::{List, ListRequest};
+use crate::document::list::{self, List, ListRequest};
 use crate::document::{Children, Documents, input, load};
 use crate::error::{Error, FieldProblem, Result};
 use crate::meta::doctype::slot;
@@ -62,10 +62,6 @@ impl<'a> Work<'a> {
 
     pub(super) fn executor(&self) -> &dyn Executor {
         &self.tx
-    }
-
-    pub(super) fn backend(&self) -> Backend {
-        self.tx.backend()
     }
 
     pub(super) fn controllers(&self, doctype: &str) -> Vec<Arc<dyn Controller>> {
@@ -150,14 +146,39 @@ impl<'a> Work<'a> {
 
     /// Rows under the session's permissions, as this transaction sees them.
     pub async fn list(&mut self, request: &ListRequest) -> Result<List> {
-        let session = self.session.clone();
-        self.documents.list_with(self.executor(), &session, request).await
+        match self.virtual_documents(&request.doctype).await? {
+            Some(documents) => list::run_virtual(self.list_context(), &documents, request).await,
+            None => list::run(self.list_context(), request).await,
+        }
     }
 
     /// How many documents that list would have without paging.
     pub async fn count(&mut self, request: &ListRequest) -> Result<u64> {
-        let session = self.session.clone();
-        self.documents.count_with(self.executor(), &session, request).await
+        match self.virtual_documents(&request.doctype).await? {
+            Some(documents) => list::count_virtual(self.list_context(), &documents, request),
+            None => list::count(self.list_context(), request).await,
+        }
+    }
+
+    fn list_context(&self) -> list::Context<'_> {
+        let (registry, clock) = (&*self.registry, self.documents.clock());
+        list::Context { registry, exec: self.executor(), session: &self.session, clock }
+    }
+
+    /// All documents of a virtual DocType; `None` for every other.
+    async fn virtual_documents(&mut self, doctype: &str) -> Result<Option<Vec<Document>>> {
+        if self.registry.get(doctype).is_none_or(|doctype| !doctype.is_virtual) {
+            return Ok(None);
+        }
+        let controllers = self.controllers(doctype);
+        if controllers.is_empty() {
+            return Err(no_controller(doctype));
+        }
+        let mut documents = Vec::new();
+        for controller in controllers {
+            documents.extend(controller.virtual_list(self).await?);
+        }
+        Ok(Some(documents))
     }
 
     /// Parses JSON into a document; problems are collected and reported by the save that follows.
@@ -175,7 +196,7 @@ impl<'a> Work<'a> {
         } else {
             documents::set(self.executor(), &doctype, name, values)
                 .await
-                .map_err(|error| crate::document::lifecycle::write_error(self.backend(), &doctype, name, error))?;
+                .map_err(|error| crate::document::lifecycle::write_error(&doctype, name, error))?;
         }
         self.touch(&doctype.name, name);
         let controllers = self.controllers(&doctype.name);
@@ -187,35 +208,6 @@ impl<'a> Work<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The same as [`Work::set_values`], but only if a column still holds what is expected; says whether it did.
-    ///
-    /// Of several works that want the same change at once, one alone succeeds: how something is used only once.
-    pub async fn set_values_if(
-        &mut self,
-        doctype: &str,
-        name: &str,
-        expected: (&str, &Value),
-        values: &[(&str, Value)],
-    ) -> Result<bool> {
-        let target = self.doctype(doctype)?;
-        let changed = documents::set_if(self.executor(), &target, name, expected, values)
-            .await
-            .map_err(|error| crate::document::lifecycle::write_error(self.backend(), &target, name, error))?;
-        if changed {
-            self.set_values(doctype, name, &[]).await?;
-        }
-        Ok(changed)
-    }
-
-    /// The document whose column holds this value, for fields that are unique or nearly so; under the session's permissions.
-    pub async fn find_by(&mut self, doctype: &str, fieldname: &str, value: &str) -> Result<Option<Document>> {
-        let target = self.doctype(doctype)?;
-        match documents::name_by(self.executor(), &target, fieldname, value).await? {
-            Some(name) => self.find(doctype, &name).await,
-            None => Ok(None),
-        }
     }
 
     /// Writes a log row of a DocType that the engine keeps (Version, Deleted Document): no hooks, no validation.

@@ -1,3 +1,0 @@
-//! Behaviour of the DocTypes of this feature, one file each.
-
-pub mod user;

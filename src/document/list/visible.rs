@@ -1,0 +1,171 @@
+//! What a session may see in a list: which rows, as a condition, and which columns.
+
+use crate::database::query::{ColumnRef, Condition};
+use crate::meta::doctype::slot;
+use crate::meta::fieldtype::{Fieldtype, Shape};
+use crate::meta::{DocField, DocType, Registry, Right, Value};
+use crate::permissions::decide::{self, Denied};
+use crate::permissions::{Grant, Session};
+
+/// What a column is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To show its values.
+    Select,
+    /// To sort or group by it, or to compute something from it.
+    Order,
+    /// To filter by it.
+    Filter,
+}
+
+/// Which columns of a DocType may be seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visible {
+    /// The program itself sees everything.
+    system: bool,
+    /// Bit n: fields of permlevel n.
+    levels: u16,
+    /// Only the right `select`: the name and the search fields.
+    select_only: bool,
+}
+
+/// Which rows and columns of a DocType may be seen.
+#[derive(Clone, Debug)]
+pub(super) struct Rows<'a> {
+    /// Which rows.
+    pub condition: Condition<'a>,
+    /// Which columns.
+    pub visible: Visible,
+    /// No role gives the right; only shares do, if there are any.
+    pub shared_only: Option<Denied>,
+}
+
+impl Visible {
+    /// Whether the column may be used for that.
+    ///
+    /// Secrets are for the program alone, and a Password tells nothing but its length. Whoever has only the right `select`
+    /// may filter by what link pickers filter by, but not look into texts.
+    pub(super) fn column(self, doctype: &DocType, column: usize, purpose: Purpose) -> bool {
+        if self.system {
+            return true;
+        }
+        let name = &doctype.columns[column].name;
+        let Some(field) = doctype.column_field(column) else {
+            return !self.select_only
+                || column == slot::NAME
+                || purpose != Purpose::Select && column <= slot::IDX
+                || doctype.search_fields.contains(name);
+        };
+        if field.secret || field.fieldtype == Fieldtype::Password && purpose != Purpose::Select {
+            return false;
+        }
+        self.reads_level(field.permlevel) && (!self.select_only || is_for_pickers(doctype, field, purpose))
+    }
+
+    /// Whether fields of that level may be seen.
+    pub(super) fn reads_level(self, permlevel: u8) -> bool {
+        self.system || self.levels & (1 << permlevel.min(9)) != 0
+    }
+
+    /// Whether child rows may be seen, their table field's level aside.
+    pub(super) fn has_tables(self) -> bool {
+        !self.select_only
+    }
+
+    /// The columns that `*` stands for.
+    pub(super) fn star(self, doctype: &DocType) -> impl Iterator<Item = usize> {
+        (0..doctype.columns.len()).filter(move |column| {
+            let field = doctype.column_field(*column);
+            field.is_none_or(|field| !field.secret && field.fieldtype != Fieldtype::Password)
+                && self.column(doctype, *column, Purpose::Select)
+        })
+    }
+}
+
+fn is_for_pickers(doctype: &DocType, field: &DocField, purpose: Purpose) -> bool {
+    let searched = doctype.search_fields.contains(&field.fieldname);
+    let title = doctype.show_title_field_in_link && doctype.title_field.as_ref() == Some(&field.fieldname);
+    let narrows =
+        matches!(field.fieldtype, Fieldtype::Check | Fieldtype::Select | Fieldtype::Link | Fieldtype::DynamicLink);
+    searched || title || purpose == Purpose::Filter && narrows
+}
+
+/// The rows and columns of a DocType with permissions of its own, as table number `table` of a query.
+pub(super) fn rows<'a>(
+    registry: &Registry,
+    session: &'a Session,
+    doctype: &'a DocType,
+    table: usize,
+) -> Result<Rows<'a>, Denied> {
+    let grant = Grant::of(session, doctype);
+    let select_only = !session.is_administrator() && !grant.may(Right::Read) && grant.may(Right::Select);
+    let right = if select_only { Right::Select } else { Right::Read };
+    let visible =
+        Visible { system: session.is_system(), levels: grant.read_levels | u16::from(select_only), select_only };
+    let name = column_ref(table, doctype, slot::NAME);
+    let may_share = !session.is_administrator() && !session.is_guest() && registry.get("DocShare").is_some();
+    let shared =
+        || Condition::Shared { name, doctype: &doctype.name, user: session.user(), everyone: !session.is_guest() };
+    let limits = match decide::list_condition(session, doctype, right) {
+        Ok(limits) => limits,
+        Err(Denied::Role) if may_share => {
+            let visible = Visible { levels: 1, select_only: false, ..visible };
+            return Ok(Rows { condition: shared(), visible, shared_only: Some(Denied::Role) });
+        }
+        Err(denied) => return Err(denied),
+    };
+    let mut all = Vec::new();
+    if let Some(owner) = limits.owner {
+        let values = vec![Value::Text(owner)];
+        let column = column_ref(table, doctype, slot::OWNER);
+        all.push(Condition::OneOf { column, values, negated: false, or_null: false });
+    }
+    for (field, allowed) in limits.values {
+        let Some(index) = doctype.column(&field) else { continue };
+        let column = column_ref(table, doctype, index);
+        let values = allowed.into_iter().filter_map(|name| as_name(&column, name)).collect();
+        let inside = Condition::OneOf { column, values, negated: false, or_null: false };
+        all.push(if limits.strict || index == slot::NAME {
+            inside
+        } else {
+            Condition::Any(vec![inside, Condition::IsSet { column, set: false }])
+        });
+    }
+    let condition = match all.len() {
+        0 => Condition::ALWAYS,
+        _ if may_share => Condition::Any(vec![Condition::All(all), shared()]),
+        _ => Condition::All(all),
+    };
+    Ok(Rows { condition, visible, shared_only: None })
+}
+
+/// Every row and column, for Administrator and the program itself.
+pub(super) fn everything(session: &Session) -> Rows<'static> {
+    let visible = Visible { system: session.is_system(), levels: u16::MAX, select_only: false };
+    Rows { condition: Condition::ALWAYS, visible, shared_only: None }
+}
+
+/// What of a document that was checked as a whole may be seen.
+pub(super) fn checked(session: &Session, doctype: &DocType) -> Rows<'static> {
+    let levels = Grant::of(session, doctype).read_levels;
+    let visible = Visible { system: session.is_system(), levels, select_only: false };
+    Rows { condition: Condition::ALWAYS, visible, shared_only: None }
+}
+
+/// A column of table number `table`.
+pub(super) fn column_ref(table: usize, doctype: &DocType, index: usize) -> ColumnRef<'_> {
+    let column = &doctype.columns[index];
+    let nullable = match doctype.column_field(index) {
+        None => index > slot::IDX,
+        Some(field) => !field.fieldtype.is_never_null() && !field.not_nullable,
+    };
+    ColumnRef { table, name: &column.name, column_type: column.column_type, nullable }
+}
+
+/// A document's name as its column holds it: a number where names are numbers.
+fn as_name(column: &ColumnRef<'_>, name: String) -> Option<Value> {
+    match column.column_type.shape() {
+        Shape::Text => Some(Value::Text(name)),
+        _ => name.parse().ok().map(Value::Int),
+    }
+}
