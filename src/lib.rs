@@ -1,5 +1,8 @@
 //! Doctyped: DocType definitions in YAML become tables, a REST API and admin forms, with OAuth 2 on top.
 
+pub mod account;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;
@@ -8,5 +11,6 @@ pub mod error;
 pub mod meta;
 pub mod oauth;
 pub mod permissions;
+pub mod reload;
 pub mod secret;
 pub mod web;

@@ -86,6 +86,11 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {
     hash(&digest::SHA256, bytes.as_ref())
 }
 
+/// SHA-384 of the bytes.
+pub fn sha384(bytes: impl AsRef<[u8]>) -> [u8; 48] {
+    hash(&digest::SHA384, bytes.as_ref())
+}
+
 /// SHA-512 of the bytes.
 pub fn sha512(bytes: impl AsRef<[u8]>) -> [u8; 64] {
     hash(&digest::SHA512, bytes.as_ref())

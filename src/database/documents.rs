@@ -266,6 +266,52 @@ pub async fn set(exec: &dyn Executor, doctype: &DocType, name: &str, values: &[(
     exec.execute(&sql.text, sql.params).await
 }
 
+/// Writes some columns of a stored row if a column still holds what is expected; says whether it did.
+///
+/// Of several writers at once, one alone succeeds: the database decides, on every node.
+pub async fn set_if(
+    exec: &dyn Executor,
+    doctype: &DocType,
+    name: &str,
+    (expected_column, expected): (&str, &Value),
+    values: &[(&str, Value)],
+) -> Result<bool, DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("UPDATE ").ident(&doctype.table_name()).push(" SET ");
+    let known = values.iter().filter_map(|(column, value)| Some((&doctype.columns[doctype.column(column)?], value)));
+    for (index, (column, value)) in known.enumerate() {
+        if index > 0 {
+            sql.push(",");
+        }
+        sql.ident(&column.name).push("=").bind(column.column_type, value.clone());
+    }
+    let Some(expected_type) = doctype.column(expected_column).map(|column| doctype.columns[column].column_type) else {
+        return Ok(false);
+    };
+    sql.push(" WHERE \"name\" = ").bind(doctype.columns[slot::NAME].column_type, name);
+    sql.push(" AND ").ident(expected_column);
+    match expected {
+        Value::Null => sql.push(" IS NULL"),
+        expected => sql.push(" = ").bind(expected_type, expected.clone()),
+    };
+    Ok(exec.execute(&sql.text, sql.params).await? > 0)
+}
+
+/// The name of the first document whose column holds this value; quick where the column has an index.
+pub async fn name_by(
+    exec: &dyn Executor,
+    doctype: &DocType,
+    column: &str,
+    value: &str,
+) -> Result<Option<String>, DbErr> {
+    let Some(column) = doctype.column(column).map(|column| &doctype.columns[column]) else { return Ok(None) };
+    let mut sql = Sql::new(exec.backend());
+    sql.push("SELECT CAST(\"name\" AS text) FROM ").ident(&doctype.table_name());
+    sql.push(" WHERE ").ident(&column.name).push(" = ").bind(column.column_type, value).push(" LIMIT 1");
+    let rows = exec.fetch(&sql.text, sql.params, &[Shape::Text]).await?;
+    Ok(rows.into_iter().next().map(|row| row[0].to_string()))
+}
+
 /// Deletes a row.
 pub async fn delete(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<u64, DbErr> {
     exec.execute(&sql_of(doctype, exec.backend()).delete, vec![name_param(doctype, name)]).await

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::database::schema::wanted::value_for_null;
 use crate::document::Children;
 use crate::document::defaults::{self, Surroundings};
 use crate::error::{FieldProblem, ProblemKind};
@@ -123,25 +124,18 @@ fn row_values<'j>(row: &'j Json, child: &DocType) -> Option<std::borrow::Cow<'j,
     }
 }
 
-/// Stored text of a Unique, Date or Link field that is empty is nothing at all.
+/// Stored text of a unique or time field that is empty is nothing at all; nothing is 0 or "" where the column refuses nulls.
 pub(super) fn normalise(document: &mut Document) {
     let doctype = Arc::clone(&document.doctype);
-    for (column, value) in doctype.columns.iter().zip(&mut document.values) {
-        let Some(field) = column.field.map(|index| &doctype.fields[index]) else { continue };
-        let never_null = field.fieldtype.is_never_null() || field.not_nullable;
-        match value {
-            Value::Text(text) if text.is_empty() && (field.unique || column.column_type.is_moment()) => {
-                *value = Value::Null;
-            }
-            Value::Null if never_null => {
-                *value = match column.column_type.shape() {
-                    fieldtype::Shape::Int => Value::Int(0),
-                    fieldtype::Shape::Float => Value::Float(0.0),
-                    fieldtype::Shape::Text if column.column_type.is_moment() => Value::Null,
-                    fieldtype::Shape::Text => Value::Text(String::new()),
-                };
-            }
-            _ => {}
+    for (index, (column, value)) in doctype.columns.iter().zip(&mut document.values).enumerate() {
+        let unique = column.field.is_some_and(|field| doctype.fields[field].unique);
+        if (unique || column.column_type.is_moment()) && value.as_str() == Some("") {
+            *value = Value::Null;
+        }
+        if matches!(value, Value::Null)
+            && let Some(empty) = value_for_null(&doctype, index)
+        {
+            *value = empty;
         }
     }
 }

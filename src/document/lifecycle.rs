@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::database::{documents, unique_violation};
+use crate::database::schema::wanted::unique_field;
+use crate::database::{Backend, documents, unique_violation};
 use crate::document::work::Work;
 use crate::document::{defaults, input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
@@ -262,13 +263,13 @@ impl Work<'_> {
         if doctype.naming_rule == NamingRule::Autoincrement {
             let number = documents::insert_numbered(self.executor(), document)
                 .await
-                .map_err(|error| write_error(&doctype, "", error))?;
+                .map_err(|error| write_error(self.backend(), &doctype, "", error))?;
             document.set_name(number);
             self.adopt_rows(document);
         } else {
             documents::insert(self.executor(), &[document])
                 .await
-                .map_err(|error| write_error(&doctype, &document.name(), error))?;
+                .map_err(|error| write_error(self.backend(), &doctype, &document.name(), error))?;
         }
         for rows in &mut document.tables {
             for row in rows.iter_mut() {
@@ -283,7 +284,9 @@ impl Work<'_> {
     async fn insert_children(&mut self, rows: Vec<&Document>) -> Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
         let doctype = Arc::clone(&first.doctype);
-        documents::insert(self.executor(), &rows).await.map_err(|error| write_error(&doctype, "", error))
+        documents::insert(self.executor(), &rows)
+            .await
+            .map_err(|error| write_error(self.backend(), &doctype, "", error))
     }
 
     async fn update_rows(&mut self, document: &mut Document, before: &Document) -> Result<()> {
@@ -293,7 +296,7 @@ impl Work<'_> {
         } else {
             documents::update(self.executor(), document)
                 .await
-                .map_err(|error| write_error(&doctype, &document.name(), error))?;
+                .map_err(|error| write_error(self.backend(), &doctype, &document.name(), error))?;
         }
         for table in 0..document.tables.len() {
             let rows = &mut document.tables[table];
@@ -316,12 +319,14 @@ impl Work<'_> {
                     row.values[slot::MODIFIED_BY] = Value::from(self.session.user());
                     documents::update(self.executor(), row)
                         .await
-                        .map_err(|error| write_error(&row.doctype, &row.name(), error))?;
+                        .map_err(|error| write_error(self.backend(), &row.doctype, &row.name(), error))?;
                 }
             }
             if let Some(first) = fresh.first() {
                 let child = Arc::clone(&first.doctype);
-                documents::insert(self.executor(), &fresh).await.map_err(|error| write_error(&child, "", error))?;
+                documents::insert(self.executor(), &fresh)
+                    .await
+                    .map_err(|error| write_error(self.backend(), &child, "", error))?;
             }
             for row in rows.iter_mut() {
                 row.is_new = false;
@@ -492,18 +497,9 @@ fn check_update_after_submit(document: &Document, before: &Document, problems: &
 }
 
 /// A failed write in the terms of documents: the name is taken, or a unique field's value is.
-pub(super) fn write_error(doctype: &DocType, name: &str, error: sea_orm::DbErr) -> Error {
+pub(super) fn write_error(backend: Backend, doctype: &DocType, name: &str, error: sea_orm::DbErr) -> Error {
     let Some(violation) = unique_violation(&error) else { return error.into() };
-    let table = doctype.table_name();
-    let is_key = violation.contains(&format!("{table}.name")) || violation.contains("_pkey");
-    if is_key {
-        return Error::Conflict(Conflict::DuplicateName { doctype: doctype.name.clone(), name: name.to_owned() });
-    }
-    let field = doctype.fields.iter().filter(|field| field.unique).find(|field| {
-        let column = violation.strip_prefix(&table).and_then(|rest| rest.strip_prefix('.'));
-        column.map_or_else(|| violation.contains(&field.fieldname), |column| column == field.fieldname)
-    });
-    match field {
+    match unique_field(backend, doctype, &violation) {
         Some(field) => Error::Validation(Invalid {
             problems: vec![FieldProblem::at(
                 ProblemKind::Unique,
@@ -512,9 +508,6 @@ pub(super) fn write_error(doctype: &DocType, name: &str, error: sea_orm::DbErr) 
                 format!("{} must be unique: another {} has this value", field.label, doctype.name),
             )],
         }),
-        None => Error::invalid(
-            ProblemKind::Unique,
-            format!("Another {} has the same value in a field that must be unique", doctype.name),
-        ),
+        None => Error::Conflict(Conflict::DuplicateName { doctype: doctype.name.clone(), name: name.to_owned() }),
     }
 }

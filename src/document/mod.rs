@@ -143,6 +143,26 @@ impl Documents {
         Ok(Arc::clone(&self.cached(session, doctype, name).await?.document))
     }
 
+    /// The document whose column holds this value, for fields that are unique or nearly so; under the session's permissions.
+    ///
+    /// Secret fields can be asked for here (by their digest), as nowhere else: nobody outside chooses the field.
+    pub async fn find_by(
+        &self,
+        session: &Session,
+        doctype: &str,
+        fieldname: &str,
+        value: &str,
+    ) -> Result<Option<Arc<Document>>> {
+        let target = self.doctype(doctype)?;
+        let found = crate::database::documents::name_by(self.database(), &target, fieldname, value).await?;
+        let Some(name) = found else { return Ok(None) };
+        match self.get(session, doctype, &name).await {
+            Ok(document) => Ok(Some(document)),
+            Err(Error::DoesNotExist { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The same as the bytes of `{"data":{…}}`, from the cache where possible: the hot path of REST.
     pub async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Bytes> {
         let cached = self.cached(session, doctype, name).await?;

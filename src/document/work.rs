@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::database::{self, Executor, documents};
+use crate::database::{self, Backend, Executor, documents};
 use crate::document::controller::{Controller, no_controller};
 use crate::document::defaults::{self, Surroundings};
 use crate::document::list::{self, List, ListRequest};
@@ -62,6 +62,10 @@ impl<'a> Work<'a> {
 
     pub(super) fn executor(&self) -> &dyn Executor {
         &self.tx
+    }
+
+    pub(super) fn backend(&self) -> Backend {
+        self.tx.backend()
     }
 
     pub(super) fn controllers(&self, doctype: &str) -> Vec<Arc<dyn Controller>> {
@@ -196,7 +200,7 @@ impl<'a> Work<'a> {
         } else {
             documents::set(self.executor(), &doctype, name, values)
                 .await
-                .map_err(|error| crate::document::lifecycle::write_error(&doctype, name, error))?;
+                .map_err(|error| crate::document::lifecycle::write_error(self.backend(), &doctype, name, error))?;
         }
         self.touch(&doctype.name, name);
         let controllers = self.controllers(&doctype.name);
@@ -208,6 +212,35 @@ impl<'a> Work<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The same as [`Work::set_values`], but only if a column still holds what is expected; says whether it did.
+    ///
+    /// Of several works that want the same change at once, one alone succeeds: how something is used only once.
+    pub async fn set_values_if(
+        &mut self,
+        doctype: &str,
+        name: &str,
+        expected: (&str, &Value),
+        values: &[(&str, Value)],
+    ) -> Result<bool> {
+        let target = self.doctype(doctype)?;
+        let changed = documents::set_if(self.executor(), &target, name, expected, values)
+            .await
+            .map_err(|error| crate::document::lifecycle::write_error(self.backend(), &target, name, error))?;
+        if changed {
+            self.set_values(doctype, name, &[]).await?;
+        }
+        Ok(changed)
+    }
+
+    /// The document whose column holds this value, for fields that are unique or nearly so; under the session's permissions.
+    pub async fn find_by(&mut self, doctype: &str, fieldname: &str, value: &str) -> Result<Option<Document>> {
+        let target = self.doctype(doctype)?;
+        match documents::name_by(self.executor(), &target, fieldname, value).await? {
+            Some(name) => self.find(doctype, &name).await,
+            None => Ok(None),
+        }
     }
 
     /// Writes a log row of a DocType that the engine keeps (Version, Deleted Document): no hooks, no validation.

@@ -18,6 +18,8 @@ pub struct Document {
     pub tables: Vec<Vec<Document>>,
     /// Not stored yet.
     pub is_new: bool,
+    /// Secrets that this very save has made, by name: they go out with its answer, once, and are stored nowhere.
+    pub revealed: Vec<(&'static str, String)>,
 }
 
 impl Document {
@@ -27,14 +29,14 @@ impl Document {
         values[slot::DOCSTATUS] = Value::Int(0);
         values[slot::IDX] = Value::Int(0);
         let tables = vec![Vec::new(); doctype.tables.len()];
-        Self { doctype, values, tables, is_new: true }
+        Self { doctype, values, tables, is_new: true, revealed: Vec::new() }
     }
 
     /// A document as read from its table.
     pub fn from_row(doctype: Arc<DocType>, values: Vec<Value>) -> Self {
         debug_assert_eq!(values.len(), doctype.columns.len());
         let tables = vec![Vec::new(); doctype.tables.len()];
-        Self { doctype, values, tables, is_new: false }
+        Self { doctype, values, tables, is_new: false, revealed: Vec::new() }
     }
 
     /// The name as text; empty before naming.
@@ -114,7 +116,8 @@ impl Document {
     /// As REST sends it (frappe-rest §2.7): standard columns, fields in form order, `doctype`, child arrays.
     ///
     /// `may_read` decides per permission level; fields of other levels are left out. Secret fields are left out always;
-    /// Password values are stars of their length; the standard columns `_user_tags`, … appear only if set.
+    /// Password values are stars of their length; the standard columns `_user_tags`, … appear only if set. What the save
+    /// that made this document reveals comes last.
     pub fn to_json(&self, may_read: &dyn Fn(u8) -> bool) -> Map<String, Json> {
         let mut out = Map::with_capacity(self.values.len() + self.tables.len() + 1);
         let mut trailing = Vec::new();
@@ -139,6 +142,7 @@ impl Document {
                 out.insert(field.fieldname.clone(), Json::Array(rows));
             }
         }
+        out.extend(self.revealed.iter().map(|(name, secret)| ((*name).to_owned(), Json::String(secret.clone()))));
         out
     }
 

@@ -21,7 +21,7 @@ pub mod templates;
 pub use arguments::{Arguments, UploadedFile};
 pub use method::{Answer, Call, Method, Methods, Param, ServerMessage, Verbs, handler};
 pub use pipeline::Pipeline;
-pub use plugin::{Authenticated, Authenticator, Job, Plugins};
+pub use plugin::{Authenticated, Authenticator, Job, LoginOption, Plugins};
 pub use request::{Credentials, Exchange, RequestContext};
 pub use route::Route;
 pub use security_event::{SecurityEvent, Severity};

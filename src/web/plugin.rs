@@ -35,11 +35,27 @@ pub struct Plugins {
     pub openapi: Vec<Json>,
     /// Paths whose endpoints read the `Authorization` header themselves (OAuth's token endpoint).
     pub own_credentials: Vec<&'static str>,
+    /// Further ways to log in, shown on the login page.
+    pub login_options: Vec<LoginOptions>,
     /// Helpers for templates.
     pub helpers: Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)>,
     /// What runs once when the site starts, after the schema is in step and before the first request.
     pub starters: Vec<Starter>,
 }
+
+/// A further way to log in, as a button on the login page.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LoginOption {
+    /// What the button says.
+    pub label: String,
+    /// Where it leads.
+    pub href: String,
+    /// The address of a picture; empty for none.
+    pub icon: String,
+}
+
+/// Lists the ways to log in; gets the page to go to afterwards.
+pub type LoginOptions = Arc<dyn Fn(Site, Option<String>) -> BoxFuture<'static, Result<Vec<LoginOption>>> + Send + Sync>;
 
 /// Runs once at the start of a site.
 pub type Starter = Box<dyn FnOnce(Site) -> BoxFuture<'static, Result<()>> + Send>;

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use serde_json::Value as Json;
@@ -10,6 +11,7 @@ use crate::config::Config;
 use crate::document::Documents;
 use crate::web::attempts::Attempts;
 use crate::web::method::Methods;
+use crate::web::plugin::LoginOptions;
 use crate::web::session::Sessions;
 use crate::web::templates::Templates;
 
@@ -33,6 +35,10 @@ pub struct Parts {
     pub attempts: Attempts,
     /// What became of the DocType files when they were last read.
     pub doctype_files: DocTypeFiles,
+    /// Further ways to log in.
+    pub login_options: Vec<LoginOptions>,
+    /// Set when the server is about to stop, so that load balancers send no more.
+    pub stopping: AtomicBool,
     /// The OpenAPI documents of hand-written endpoints, to merge with those of the DocTypes.
     pub openapi: Vec<Json>,
 }

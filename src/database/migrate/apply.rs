@@ -58,7 +58,15 @@ fn script(backend: Backend, change: &Change) -> String {
     match &change.action {
         Action::DropIndex(name) => format!("DROP INDEX IF EXISTS {};", quote(name)),
         Action::RenameTable { from, sequence } => {
-            let mut script = format!("ALTER TABLE {} RENAME TO {table};\n", quote(from));
+            let mut script = String::new();
+            let mut present = quote(from);
+            if from.eq_ignore_ascii_case(&change.table) {
+                // SQLite takes the new name for that of another table.
+                let between = quote(&format!("{from}__old"));
+                let _ = writeln!(script, "ALTER TABLE {present} RENAME TO {between};");
+                present = between;
+            }
+            let _ = writeln!(script, "ALTER TABLE {present} RENAME TO {table};");
             if let Some((old, new)) = sequence {
                 let _ = writeln!(script, "ALTER SEQUENCE IF EXISTS {} RENAME TO {};", quote(old), quote(new));
             }

@@ -24,6 +24,11 @@ const PLANNER_VERSION: u32 = 1;
 /// The advisory lock of PostgreSQL that whoever migrates holds; any number that nobody else uses.
 const LOCK: i64 = 0x0064_6f63_7479_7065;
 
+/// Tables and indexes made at most in one transaction on PostgreSQL, whose lock table holds some 6,400 as it is shipped.
+///
+/// What is more is made beforehand, in transactions of its own: new tables, which nobody misses or minds.
+const POSTGRES_RELATIONS: usize = 3000;
+
 /// How to migrate.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "these are switches of the command line, one by one")]
@@ -67,7 +72,7 @@ pub enum MigrateError {
     Database(#[from] DbErr),
 }
 
-/// Brings the database to what the DocTypes want, or says why not; all or nothing.
+/// Brings the database to what the DocTypes want, or says why not; all or nothing (but see [`POSTGRES_RELATIONS`]).
 pub async fn migrate(
     database: &Database,
     doctypes: &Registry,
@@ -82,30 +87,42 @@ pub async fn migrate(
             return Ok(Report { plan: Plan::empty(backend), applied: false });
         }
     }
-    let transaction = database.begin().await?;
-    lock(&transaction).await?;
-    let snapshot = introspect(&transaction).await?;
-    let mut plan = plan(backend, doctypes.iter(), &snapshot, options.prune);
-    assess(&transaction, &mut plan).await?;
-    if options.dry_run {
-        transaction.rollback().await?;
-        return Ok(Report { plan, applied: false });
+    let mut whole_plan: Option<Plan> = None;
+    loop {
+        let transaction = database.begin().await?;
+        lock(&transaction).await?;
+        let snapshot = introspect(&transaction).await?;
+        let mut plan = plan(backend, doctypes.iter(), &snapshot, options.prune);
+        assess(&transaction, &mut plan).await?;
+        if options.dry_run {
+            transaction.rollback().await?;
+            return Ok(Report { plan, applied: false });
+        }
+        let is_refused = plan.changes.iter().any(|change| match change.risk {
+            Risk::Safe => false,
+            Risk::Risky(_) => !options.apply_risky,
+            Risk::Refused(_) => true,
+        });
+        if is_refused {
+            transaction.rollback().await?;
+            return Err(MigrateError::Refused(Box::new(plan)));
+        }
+        let head = if backend == Backend::Postgres { plan.head(POSTGRES_RELATIONS) } else { None };
+        if let Some(head) = &head {
+            apply::apply(&transaction, head).await?;
+        } else {
+            carry_out(&transaction, &plan, &fingerprint).await?;
+        }
+        transaction.commit().await?;
+        let plan = whole_plan.get_or_insert(plan);
+        if head.is_none() {
+            let applied = !plan.is_empty();
+            return Ok(Report { plan: plan.clone(), applied });
+        }
     }
-    let is_refused = plan.changes.iter().any(|change| match change.risk {
-        Risk::Safe => false,
-        Risk::Risky(_) => !options.apply_risky,
-        Risk::Refused(_) => true,
-    });
-    if is_refused {
-        transaction.rollback().await?;
-        return Err(MigrateError::Refused(Box::new(plan)));
-    }
-    let applied = carry_out(&transaction, &plan, &fingerprint).await?;
-    transaction.commit().await?;
-    Ok(Report { plan, applied })
 }
 
-async fn carry_out(executor: &dyn Executor, plan: &Plan, fingerprint: &str) -> Result<bool, MigrateError> {
+async fn carry_out(executor: &dyn Executor, plan: &Plan, fingerprint: &str) -> Result<(), MigrateError> {
     apply::apply(executor, plan).await?;
     if applied_fingerprint(executor).await?.as_deref() != Some(fingerprint) {
         let mut sql = Sql::new(executor.backend());
@@ -113,7 +130,7 @@ async fn carry_out(executor: &dyn Executor, plan: &Plan, fingerprint: &str) -> R
         sql.bind_text(fingerprint).push(") ON CONFLICT (\"key\") DO UPDATE SET \"value\" = excluded.\"value\"");
         executor.execute(&sql.text, sql.params).await?;
     }
-    Ok(!plan.is_empty())
+    Ok(())
 }
 
 async fn applied_fingerprint(executor: &dyn Executor) -> Result<Option<String>, DbErr> {

@@ -31,6 +31,11 @@ impl Conversion {
         Self { expression: Some(expression), ..Self::kept() }
     }
 
+    /// Whether every value is dropped.
+    pub fn keeps_nothing(&self) -> bool {
+        self.expression.as_deref() == Some("NULL")
+    }
+
     /// Nothing of the one type makes sense in the other.
     fn none(column: &str) -> Self {
         Self {

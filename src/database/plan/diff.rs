@@ -7,7 +7,7 @@ use crate::database::connect::Backend;
 use crate::database::plan::convert::{conversion, prepare};
 use crate::database::plan::renames::resolve_renames;
 use crate::database::plan::{Action, Alteration, Change, Plan, Probe, Risk, Verdict, rebuild, references};
-use crate::database::schema::wanted::{ColumnSpec, IndexSpec, TableSpec, engine_tables};
+use crate::database::schema::wanted::{ColumnSpec, TableSpec, engine_tables};
 use crate::database::schema::{Column, ColumnDefault, Snapshot, SqlType, Table, names};
 use crate::database::sql::quote;
 use crate::meta::DocType;
@@ -28,7 +28,16 @@ pub fn plan<'a>(
     let mut wanted = engine_tables(backend);
     wanted.extend(doctypes.iter().filter_map(|doctype| TableSpec::of(backend, doctype)));
     let mut differ = Differ { backend, snapshot, prune, plan: Plan::empty(backend) };
-    let wanted = differ.without_clashes(wanted);
+    let mut wanted = differ.without_clashes(wanted);
+    for spec in &mut wanted {
+        // SQLite reaches the table in any case, but documents that name the DocType must name it as it is now.
+        if let Some(present) = snapshot.table(&spec.name)
+            && present.name != spec.name
+            && spec.doctype.is_some()
+        {
+            spec.renamed_from = present.name.strip_prefix("tab").map(ToOwned::to_owned);
+        }
+    }
     let renames = differ.table_renames(&wanted);
     let taken: BTreeSet<String> = renames.iter().map(|(from, _)| names::key(backend, from)).collect();
     let mut used = taken.clone();
@@ -108,7 +117,10 @@ impl Differ<'_> {
                 (spec.name.clone(), from)
             })
             .collect();
-        let exists = |name: &str| self.snapshot.table(name).is_some();
+        let exists = |name: &str| {
+            let physical = names::physical(self.backend, name);
+            self.snapshot.table(name).is_some_and(|table| table.name == physical)
+        };
         let renames = resolve_renames(self.backend, &pairs, &exists);
         for (from, to) in &renames {
             let Some(spec) = wanted.iter().find(|spec| spec.name == *to) else { continue };
@@ -202,10 +214,7 @@ impl Differ<'_> {
                 probes.push(probe(present, "1 = 1".to_owned(), Verdict::Refused(text.to_owned())));
             } else if let Some(lost) = converted.lost {
                 fear = Some("values that do not fit would be lost".to_owned());
-                let prepare = match backend {
-                    Backend::Sqlite => None,
-                    Backend::Postgres => prepare(&found.sql_type, &want.sql_type),
-                };
+                let prepare = converting(backend, found, want);
                 probes.push(Probe { prepare, ..probe(present, lost, Verdict::Risky(converted.loss)) });
             }
         }
@@ -301,6 +310,7 @@ impl Differ<'_> {
     }
 
     fn indexes(&mut self, spec: &TableSpec, present: &Table, matched: &[(&ColumnSpec, Option<&Column>)]) {
+        let backend = self.backend;
         for name in present.indexes.keys() {
             if names::is_own_index(&present.name, name) && !spec.indexes.iter().any(|index| index.name == *name) {
                 self.push(spec, format!("drop the index `{name}`"), Action::DropIndex(name.clone()));
@@ -308,15 +318,16 @@ impl Differ<'_> {
         }
         for index in spec.indexes.iter().filter(|index| !present.indexes.contains_key(&index.name)) {
             let list = index.columns.join("`, `");
-            let kind = if index.unique { "unique index" } else { "index" };
+            let kind = if index.unique { "a unique index" } else { "an index" };
             let column = matched.iter().find(|(column, _)| index.unique && index.columns[0] == column.name);
-            let found = column.and_then(|(_, found)| *found);
             let blank_to_null = column.is_some_and(|(column, found)| found.is_some() && column.sql_type.is_text());
             let action = Action::CreateIndex { index: index.clone(), blank_to_null };
-            let change = self.push(spec, format!("make a {kind} on `{list}`"), action);
-            if let Some(found) = found {
+            let change = self.push(spec, format!("make {kind} on `{list}`"), action);
+            if let Some((want, Some(found))) = column
+                && let Some(probe) = duplicates(backend, present, found, want)
+            {
                 change.risk = Risk::Risky("values could occur more than once".to_owned());
-                change.probes.push(duplicates(present, found, index));
+                change.probes.push(probe);
             }
         }
     }
@@ -385,14 +396,28 @@ fn probe(table: &Table, predicate: String, verdict: Verdict) -> Probe {
     Probe { prepare: None, table: table.name.clone(), predicate, verdict }
 }
 
-fn duplicates(table: &Table, column: &Column, index: &IndexSpec) -> Probe {
-    let (name, table_name) = (quote(&column.name), quote(&table.name));
+/// Rows whose values, as they will be, occur more than once; `None` if there will be no values.
+fn duplicates(backend: Backend, table: &Table, found: &Column, want: &ColumnSpec) -> Option<Probe> {
+    let (name, table_name) = (quote(&found.name), quote(&table.name));
+    let converted = conversion(backend, &name, &found.sql_type, &want.sql_type);
+    if converted.keeps_nothing() {
+        return None;
+    }
+    let value = converted.expression.map_or(name, |expression| format!("({expression})"));
     // An empty text counts as nothing, and becomes null before the index is made.
-    let filled =
-        if column.sql_type.is_text() { format!("CAST({name} AS text) <> ''") } else { format!("{name} IS NOT NULL") };
+    let filled = if want.sql_type.is_text() { format!("{value} <> ''") } else { format!("{value} IS NOT NULL") };
     let predicate = format!(
-        "{filled} AND {name} IN (SELECT {name} FROM {table_name} WHERE {filled} GROUP BY {name} HAVING count(*) > 1)"
+        "{filled} AND {value} IN (SELECT {value} FROM {table_name} WHERE {filled} GROUP BY {value} HAVING count(*) > 1)"
     );
-    debug_assert_eq!(index.columns.len(), 1, "unique indexes are on one field");
-    probe(table, predicate, Verdict::Duplicates(column.name.clone()))
+    let prepare = converting(backend, found, want);
+    Some(Probe { prepare, ..probe(table, predicate, Verdict::Duplicates(found.name.clone())) })
+}
+
+/// The functions that a conversion calls.
+fn converting(backend: Backend, found: &Column, want: &ColumnSpec) -> Option<String> {
+    match backend {
+        Backend::Sqlite => None,
+        Backend::Postgres if found.sql_type == want.sql_type => None,
+        Backend::Postgres => prepare(&found.sql_type, &want.sql_type),
+    }
 }

@@ -148,6 +148,30 @@ impl Plan {
         self.changes.iter().filter(|change| matches!(change.risk, Risk::Refused(_)))
     }
 
+    /// The part of a plan that may be carried out beforehand, because it only adds tables that nobody knows yet.
+    ///
+    /// `None` if the whole plan makes no more than `limit` relations (tables and indexes).
+    pub(super) fn head(&self, limit: usize) -> Option<Self> {
+        let mut relations = 0;
+        let mut head = Self::empty(self.backend);
+        let is_given_up = |name: &str| {
+            self.changes.iter().any(|c| matches!(&c.action, Action::RenameTable { from, .. } if from == name))
+        };
+        for change in &self.changes {
+            let Action::CreateTable(spec) = &change.action else { continue };
+            if is_given_up(&spec.name) {
+                continue;
+            }
+            // The table, its key, its overflow table and that one's index.
+            relations += 4 + spec.indexes.len();
+            if relations > limit && !head.is_empty() {
+                return Some(head);
+            }
+            head.changes.push(change.clone());
+        }
+        None
+    }
+
     /// One line: how many tables are new, how many others change.
     pub fn summary(&self) -> String {
         let is_new = |change: &&Change| matches!(change.action, Action::CreateTable(_));

@@ -26,22 +26,25 @@ pub(super) fn changes(
     let mut changes = Vec::new();
     let table_of = |doctype: &DocType| names::physical(backend, &doctype.table_name()).to_owned();
     // In the order of the renames: one DocType may have got the name that another has left.
-    let of_tables = renames.iter().filter_map(|(_, to)| doctypes.iter().find(|doctype| table_of(doctype) == *to));
-    let of_singles = doctypes.iter().filter(|doctype| {
+    let of_tables = renames.iter().filter_map(|(_, to)| {
+        let old = wanted.iter().find(|spec| spec.name == *to)?.renamed_from.as_deref()?;
+        Some((*doctypes.iter().find(|doctype| table_of(doctype) == *to)?, old))
+    });
+    let of_singles = doctypes.iter().filter_map(|doctype| {
+        let old = doctype.renamed_from.as_deref()?;
         let stored = |name: &str| snapshot.singles.contains_key(name);
-        doctype.issingle && !stored(&doctype.name) && doctype.renamed_from.as_deref().is_some_and(stored)
+        (doctype.issingle && !stored(&doctype.name) && stored(old)).then_some((*doctype, old))
     });
     // Singles first: the others look for their rows under the new name.
-    for doctype in of_singles.chain(of_tables) {
-        let Some(old) = doctype.renamed_from.as_deref() else { continue };
+    let moved: Vec<(&Arc<DocType>, &str)> = of_singles.chain(of_tables).collect();
+    for (doctype, old) in &moved {
         let sql = doctype_rename(backend, doctypes, old, &doctype.name);
         let text = format!("write {} instead of {old} wherever documents name the DocType", doctype.name);
         changes.push(change(doctype, &table_of(doctype), text, sql));
     }
     for doctype in doctypes {
-        let table = table_of(doctype);
-        let is_renamed = renames.iter().any(|(_, to)| *to == table);
-        field_renames(doctype, &table, snapshot, wanted, is_renamed, &mut changes);
+        let old = moved.iter().find(|(moved, _)| moved.name == doctype.name).map(|(_, old)| *old);
+        field_renames(doctype, &table_of(doctype), old.unwrap_or(&doctype.name), snapshot, wanted, &mut changes);
     }
     changes
 }
@@ -100,18 +103,17 @@ fn doctype_rename(backend: Backend, doctypes: &[&Arc<DocType>], old: &str, new: 
 fn field_renames(
     doctype: &DocType,
     table: &str,
+    present_doctype: &str,
     snapshot: &Snapshot,
     wanted: &[TableSpec],
-    table_renamed: bool,
     changes: &mut Vec<Change>,
 ) {
-    let old_doctype = doctype.renamed_from.as_deref().unwrap_or(&doctype.name);
     for field in &doctype.fields {
         let Some(old) = field.renamed_from.as_deref().filter(|old| *old != field.fieldname) else { continue };
         let (from, to) = (quote_text(old), quote_text(&field.fieldname));
         let name = quote_text(&doctype.name);
         if doctype.issingle {
-            let stored = snapshot.singles.get(&doctype.name).or_else(|| snapshot.singles.get(old_doctype));
+            let stored = snapshot.singles.get(present_doctype);
             if stored.is_some_and(|fields| fields.contains(old) && !fields.contains(&field.fieldname)) {
                 let sql = format!("UPDATE \"tabSingles\" SET field = {to} WHERE doctype = {name} AND field = {from};");
                 let text = format!("rename the field `{old}` to `{}`", field.fieldname);
@@ -119,7 +121,7 @@ fn field_renames(
             }
         }
         // Before the plan is carried out the rows still have the DocType's old name.
-        let present_name = quote_text(if table_renamed { old_doctype } else { &doctype.name });
+        let present_name = quote_text(present_doctype);
         if field.fieldtype == Fieldtype::Password && snapshot.table("__Auth").is_some() {
             let condition = format!("doctype = {name} AND fieldname = {from}");
             let sql = format!("UPDATE \"__Auth\" SET fieldname = {to} WHERE {condition};");

@@ -219,7 +219,7 @@ fn indexes_of_others_are_left_alone() {
     let by_hand = crate::database::schema::Index { columns: vec!["a".to_owned()], unique: false };
     table.indexes.insert("by_hand".to_owned(), by_hand);
     let after = plan_of(backend, vec![note(vec![field("a", Fieldtype::Data)])], &before, false);
-    assert_eq!(descriptions(&after), ["drop the index `tabNote_a_ix`"]);
+    assert_eq!(descriptions(&after), ["drop the index `ix tabNote.a`"]);
 }
 
 #[test]

@@ -26,16 +26,20 @@ pub fn key(backend: Backend, name: &str) -> String {
     }
 }
 
-/// The name of an index that we make.
+/// The name of an index that we make: `ix tabNote.creation,name`, or `ux …` if it is unique.
+///
+/// Neither a dot nor a comma is ever part of a DocType's or a field's name, so no two indexes share one.
 pub(super) fn index(table: &str, columns: &[String], unique: bool) -> String {
-    short(&format!("{table}_{}", columns.join("_")), if unique { "_ux" } else { "_ix" })
+    let kind = if unique { "ux" } else { "ix" };
+    short(&format!("{kind} {table}.{}", columns.join(",")), "")
 }
 
 /// Whether an index of that table was made by us; all others are left alone.
 pub fn is_own_index(table: &str, name: &str) -> bool {
-    let prefix = format!("{table}_");
-    let prefix = &prefix[..prefix.floor_char_boundary(kept("_ix"))];
-    (name.ends_with("_ix") || name.ends_with("_ux")) && name.starts_with(prefix)
+    ["ix", "ux"].iter().any(|kind| {
+        let prefix = format!("{kind} {table}.");
+        name.starts_with(&prefix[..prefix.floor_char_boundary(kept(""))])
+    })
 }
 
 /// The sequence behind an autoincrement DocType on PostgreSQL, as Frappe names it.
@@ -52,6 +56,7 @@ fn short(name: &str, suffix: &str) -> String {
     format!("{start}_{}{suffix}", fingerprint(name))
 }
 
+/// How much of a name that is too long stays readable.
 fn kept(suffix: &str) -> usize {
     MADE_LIMIT - suffix.len() - 17
 }
@@ -92,10 +97,10 @@ mod tests {
             assert!(name.len() <= MADE_LIMIT, "{name}");
             assert!(is_own_index(&table, name), "{name}");
         }
-        assert_eq!(index("tabNote", &["title".to_owned()], true), "tabNote_title_ux");
-        assert!(is_own_index("tabNote", "tabNote_title_ux"));
+        assert_eq!(index("tabNote", &["title".to_owned()], true), "ux tabNote.title");
+        assert!(is_own_index("tabNote", "ux tabNote.title"));
         assert!(!is_own_index("tabNote", "by_title"));
-        assert!(!is_own_index("tabNotes", "tabNote_title_ux"));
+        assert!(!is_own_index("tabNotes", "ux tabNote.title"));
     }
 
     #[test]

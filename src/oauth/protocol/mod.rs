@@ -3,19 +3,29 @@
 //! Whoever builds an endpoint parses its input with [`Parameters`], asks the module named after the subject, and turns
 //! the typed answer (or the [`Error`]) into HTTP. Time is always an argument; randomness comes from [`crate::secret`].
 
+pub mod access_token;
+pub mod assertion;
 pub mod authorization_request;
 pub mod authorization_response;
 pub mod challenge;
 pub mod client_authentication;
+pub mod code;
+pub mod dpop;
 pub mod error;
+pub mod id_token;
+pub mod introspection;
+pub mod jwk;
+pub mod jwt;
 pub mod par;
 pub mod pkce;
 pub mod prompt;
 pub mod redirect_uri;
+pub mod refresh;
 pub mod request;
 pub mod resource;
 pub mod scope;
 pub mod scope_rules;
+pub mod token;
 
 pub use error::{AuthorizeError, Error, ErrorCode, Result};
 pub use request::Parameters;

@@ -1,0 +1,223 @@
+//! The hand-written endpoints that every client starts with, described for OpenAPI by poem-openapi.
+
+use std::sync::Arc;
+
+use poem::endpoint::BoxEndpoint;
+use poem::http::HeaderMap;
+use poem::{Endpoint, EndpointExt, Request, Response};
+use poem_openapi::payload::{Form, Json};
+use poem_openapi::{ApiRequest, ApiResponse, Object, OpenApi, OpenApiService, Tags};
+use serde::Deserialize;
+
+use crate::account::password::Passwords;
+use crate::account::{health, login};
+use crate::web::{Plugins, RequestContext, Route, Site};
+
+/// The paths of [`Api`].
+const PATHS: [&str; 6] = [
+    "/api/method/login",
+    "/api/method/logout",
+    "/api/method/ping",
+    "/api/method/frappe.auth.get_logged_user",
+    "/health/live",
+    "/health/ready",
+];
+
+/// Registers the endpoints and their OpenAPI document.
+pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
+    let service =
+        OpenApiService::new(Api { passwords: passwords.clone() }, "Doctyped", env!("CARGO_PKG_VERSION")).server("/");
+    let spec = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
+    plugins.openapi.push(spec);
+    let endpoint: Arc<BoxEndpoint<'static, Response>> = Arc::new(service.map_to_response().boxed());
+    for path in PATHS {
+        plugins.route(Route::endpoint(path, HeadAsGet(Arc::clone(&endpoint))));
+    }
+}
+
+/// HEAD is answered where GET is.
+struct HeadAsGet(Arc<BoxEndpoint<'static, Response>>);
+
+impl Endpoint for HeadAsGet {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        if request.method() == poem::http::Method::HEAD {
+            request.set_method(poem::http::Method::GET);
+        }
+        self.0.call(request).await
+    }
+}
+
+#[derive(Tags)]
+enum Tag {
+    /// Logging in and out.
+    Account,
+    /// Whether the site is well.
+    Health,
+}
+
+/// Who logs in.
+#[derive(Object, Deserialize)]
+struct LoginRequest {
+    /// The e-mail address or the username.
+    #[oai(validator(min_length = 1, max_length = 500))]
+    usr: String,
+    /// The password.
+    #[oai(validator(min_length = 1, max_length = 4096))]
+    pwd: String,
+}
+
+#[derive(ApiRequest)]
+enum LoginBody {
+    /// As JSON.
+    Json(Json<LoginRequest>),
+    /// As a form.
+    Form(Form<LoginRequest>),
+}
+
+/// Who has logged in.
+#[derive(Object)]
+struct LoginAnswer {
+    /// `Logged In`, or `No App` for people who do not use the desk.
+    message: String,
+    /// Where a browser goes next.
+    home_page: String,
+    /// The person's name.
+    full_name: String,
+}
+
+/// A method's result.
+#[derive(Object)]
+struct Message {
+    /// The result.
+    message: String,
+}
+
+/// A method that has no result.
+#[derive(Object)]
+struct Nothing {}
+
+/// What is wrong, in Frappe's words.
+#[derive(Object)]
+struct ErrorAnswer {
+    /// The class of the error.
+    exc_type: String,
+    /// The messages to people: a JSON list of JSON texts.
+    _server_messages: String,
+}
+
+#[derive(ApiResponse)]
+enum LoginResponse {
+    /// Logged in; the cookie `sid` carries the session.
+    #[oai(status = 200)]
+    Ok(Json<LoginAnswer>),
+    /// User or password do not match; the answer does not say which.
+    #[oai(status = 401)]
+    #[expect(dead_code, reason = "errors become answers in the pipeline; this documents them")]
+    Refused(Json<ErrorAnswer>),
+    /// Too many attempts: `Retry-After` says when to try again.
+    #[oai(status = 429)]
+    #[expect(dead_code, reason = "errors become answers in the pipeline; this documents them")]
+    Locked(Json<ErrorAnswer>),
+}
+
+/// How the site is.
+#[derive(Object)]
+struct Health {
+    /// `ok`.
+    status: String,
+}
+
+struct Api {
+    passwords: Passwords,
+}
+
+#[OpenApi]
+impl Api {
+    /// Log in with a password.
+    #[oai(path = "/api/method/login", method = "post", tag = "Tag::Account", operation_id = "login")]
+    async fn login(
+        &self,
+        site: Site,
+        context: RequestContext,
+        headers: &HeaderMap,
+        body: LoginBody,
+    ) -> poem::Result<LoginResponse> {
+        let (LoginBody::Json(Json(sent)) | LoginBody::Form(Form(sent))) = body;
+        let done = login::log_in(&site, &context, headers, &self.passwords, &sent.usr, sent.pwd).await?;
+        Ok(LoginResponse::Ok(Json(LoginAnswer {
+            message: done.message.to_owned(),
+            home_page: done.home_page,
+            full_name: done.full_name,
+        })))
+    }
+
+    /// End the session of the cookie.
+    #[oai(path = "/api/method/logout", method = "post", tag = "Tag::Account", operation_id = "logout")]
+    async fn logout(&self, site: Site, context: RequestContext, headers: &HeaderMap) -> poem::Result<Json<Nothing>> {
+        login::log_out(&site, &context, headers).await?;
+        Ok(Json(Nothing {}))
+    }
+
+    /// End the session of the cookie, as older clients do.
+    #[oai(path = "/api/method/logout", method = "get", tag = "Tag::Account", operation_id = "logout_by_get")]
+    async fn logout_by_get(
+        &self,
+        site: Site,
+        context: RequestContext,
+        headers: &HeaderMap,
+    ) -> poem::Result<Json<Nothing>> {
+        login::log_out(&site, &context, headers).await?;
+        Ok(Json(Nothing {}))
+    }
+
+    /// Ask who calls.
+    #[oai(
+        path = "/api/method/frappe.auth.get_logged_user",
+        method = "get",
+        tag = "Tag::Account",
+        operation_id = "get_logged_user"
+    )]
+    async fn get_logged_user(&self, context: RequestContext) -> poem::Result<Json<Message>> {
+        context.require_login()?;
+        Ok(Json(Message { message: context.session.user().to_owned() }))
+    }
+
+    /// The same by POST.
+    #[oai(
+        path = "/api/method/frappe.auth.get_logged_user",
+        method = "post",
+        tag = "Tag::Account",
+        operation_id = "get_logged_user_by_post"
+    )]
+    async fn get_logged_user_by_post(&self, context: RequestContext) -> poem::Result<Json<Message>> {
+        context.require_login()?;
+        Ok(Json(Message { message: context.session.user().to_owned() }))
+    }
+
+    /// Ask whether the API answers.
+    #[oai(path = "/api/method/ping", method = "get", tag = "Tag::Health", operation_id = "ping")]
+    async fn ping(&self) -> Json<Message> {
+        Json(Message { message: "pong".to_owned() })
+    }
+
+    /// The same by POST.
+    #[oai(path = "/api/method/ping", method = "post", tag = "Tag::Health", operation_id = "ping_by_post")]
+    async fn ping_by_post(&self) -> Json<Message> {
+        Json(Message { message: "pong".to_owned() })
+    }
+
+    /// Ask whether the process lives.
+    #[oai(path = "/health/live", method = "get", tag = "Tag::Health", operation_id = "health_live")]
+    async fn live(&self) -> Json<Health> {
+        Json(Health { status: "ok".to_owned() })
+    }
+
+    /// Ask whether requests can be served: the database answers and the server is not about to stop.
+    #[oai(path = "/health/ready", method = "get", tag = "Tag::Health", operation_id = "health_ready")]
+    async fn ready(&self, site: Site) -> poem::Result<Json<Health>> {
+        health::check_ready(&site).await?;
+        Ok(Json(Health { status: "ok".to_owned() }))
+    }
+}

@@ -1,0 +1,138 @@
+//! API keys: `Authorization: token key:secret` and `Basic`, and how a pair is made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use moka::sync::Cache;
+use poem::Request;
+use serde_json::{Value as Json, json};
+
+use crate::document::{Documents, ListRequest, Work};
+use crate::error::{Error, Result};
+use crate::meta::Value;
+use crate::permissions::Session;
+use crate::permissions::session::{ADMINISTRATOR, ROLE_SYSTEM_MANAGER};
+use crate::secret;
+use crate::web::{Authenticated, Authenticator, Credentials, SecurityEvent, Severity, Site};
+
+/// The name of the secret's digest in `__Auth`.
+pub const FIELD: &str = "api_secret";
+/// How long another node may go on accepting a pair that was replaced here.
+const CACHE_TIME: Duration = Duration::from_secs(30);
+/// What a row shows in place of the secret.
+const STARS: &str = "****************";
+
+/// The pairs that were accepted lately, by digest. Cheap to clone; clones share the cache.
+#[derive(Clone)]
+pub struct KnownKeys(Cache<String, Arc<str>>);
+
+impl Default for KnownKeys {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(10_000).time_to_live(CACHE_TIME).build())
+    }
+}
+
+impl KnownKeys {
+    /// Forgets all of them: the next request of each looks again.
+    pub fn forget(&self) {
+        self.0.invalidate_all();
+    }
+
+    /// The user of a pair; `None` if it is none.
+    async fn user(&self, documents: &Documents, key: &str, secret: &str) -> Result<Option<Arc<str>>> {
+        let digest = secret::digest(format!("{key}:{secret}"));
+        if let Some(user) = self.0.get(&digest) {
+            return Ok(Some(user));
+        }
+        let system = Session::system();
+        let request = ListRequest::new("User").filters(json!({"api_key": key, "enabled": 1}));
+        let list = documents.list(&system, &request).await?;
+        let name = list.text(0, "name");
+        if key.is_empty() || name.is_empty() {
+            return Ok(None);
+        }
+        let mut work = documents.begin(&system).await?;
+        let stored = work.get_hash("User", name, FIELD).await?;
+        if !stored.is_some_and(|stored| secret::constant_time_eq(stored, secret::digest(secret))) {
+            return Ok(None);
+        }
+        let user: Arc<str> = name.into();
+        self.0.insert(digest, Arc::clone(&user));
+        Ok(Some(user))
+    }
+}
+
+/// Accepts `token key:secret`, or `Basic` with the same in base64.
+pub struct ApiKeyAuthenticator {
+    scheme: &'static str,
+    keys: KnownKeys,
+}
+
+impl ApiKeyAuthenticator {
+    /// For `token`.
+    pub fn token(keys: KnownKeys) -> Self {
+        Self { scheme: "token", keys }
+    }
+
+    /// For `Basic`.
+    pub fn basic(keys: KnownKeys) -> Self {
+        Self { scheme: "basic", keys }
+    }
+}
+
+#[async_trait]
+impl Authenticator for ApiKeyAuthenticator {
+    fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    async fn authenticate(&self, site: &Site, _request: &Request, value: &str) -> Result<Option<Authenticated>> {
+        let pair = match self.scheme {
+            "basic" => STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default(),
+            _ => value.to_owned(),
+        };
+        let Some((key, secret)) = pair.split_once(':') else { return Ok(None) };
+        let Some(user) = self.keys.user(&site.documents, key, secret).await? else { return Ok(None) };
+        // Disabled since: everything of theirs stops at once.
+        let Some(access) = site.documents.access(&user).await? else { return Ok(None) };
+        Ok(Some(Authenticated { session: Session::of(access), credentials: Credentials::ApiKey }))
+    }
+}
+
+/// Makes a new secret for a user, and a key if there is none. The answer is the only place where the secret is shown.
+///
+/// System Managers make them for everybody but Administrator; people make their own.
+pub async fn generate(work: &mut Work<'_>, user: &str) -> Result<Json> {
+    let session = &work.session;
+    let own = session.user() == user && !session.is_guest();
+    let may = session.is_administrator() || own || (session.has_role(ROLE_SYSTEM_MANAGER) && user != ADMINISTRATOR);
+    if !may {
+        return Err(Error::Permission("Only a System Manager may make API keys for somebody else".to_owned()));
+    }
+    let by = session.user().to_owned();
+    let caller = work.become_system();
+    let made = generate_as_system(work, user, &by).await;
+    work.session = caller;
+    made
+}
+
+async fn generate_as_system(work: &mut Work<'_>, user: &str, by: &str) -> Result<Json> {
+    let document = work.get_for_update("User", user).await?;
+    let mut key = document.text("api_key").to_owned();
+    if key.is_empty() {
+        key = secret::random_text(b"0123456789abcdef", 15);
+    }
+    let secret = secret::random_token("dt_key_");
+    work.set_hash("User", user, FIELD, Some(&secret::digest(&secret))).await?;
+    work.set_values("User", user, &[("api_key", Value::from(key.as_str())), ("api_secret", Value::from(STARS))])
+        .await?;
+    SecurityEvent::new("API Keys Generated", Severity::Info)
+        .user(user)
+        .details(json!({"by": by}))
+        .record_in(work)
+        .await?;
+    Ok(json!({"api_key": key, "api_secret": secret}))
+}

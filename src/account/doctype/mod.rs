@@ -1,0 +1,3 @@
+//! Behaviour of the DocTypes of this feature, one file each.
+
+pub mod user;

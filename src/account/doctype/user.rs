@@ -1,0 +1,249 @@
+//! Behaviour of the DocType User: its name, what must hold, its password, and what ends when it is disabled.
+
+use async_trait::async_trait;
+use serde_json::{Map, Value as Json, json};
+
+use crate::account::api_key::{self, KnownKeys};
+use crate::account::password::{self, Passwords};
+use crate::document::{Controller, Work};
+use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::{Document, Value};
+use crate::permissions::session::{ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
+use crate::secret;
+use crate::web::session::end_all;
+use crate::web::{LoginSettings, SecurityEvent, Severity};
+
+/// The provider's name of the row with the id under which programs know a user.
+const OWN_PROVIDER: &str = "frappe";
+
+/// What a User does.
+pub struct UserController {
+    passwords: Passwords,
+    keys: KnownKeys,
+}
+
+impl UserController {
+    /// With the queue for hashing and the cache of keys that the rest of the feature uses.
+    pub fn new(passwords: Passwords, keys: KnownKeys) -> Self {
+        Self { passwords, keys }
+    }
+
+    /// Takes a new password out of the document and stores its hash.
+    async fn take_password(&self, work: &mut Work<'_>, user: &mut Document, before: Option<&Document>) -> Result<()> {
+        let typed = user.text("new_password").to_owned();
+        // It never reaches the row, and stars stand for none.
+        user.set("new_password", Value::Null);
+        if typed.is_empty() || typed.chars().all(|c| c == '*') {
+            return Ok(());
+        }
+        store_password(work, &self.passwords, &user.name(), typed).await.map_err(|error| match error {
+            Error::Validation(mut invalid) => {
+                for problem in &mut invalid.problems {
+                    problem.field = Some("new_password".to_owned());
+                    problem.label = Some("Set New Password".to_owned());
+                }
+                Error::Validation(invalid)
+            }
+            other => other,
+        })?;
+        user.set("last_password_reset_date", work.now()[..10].to_owned());
+        if before.is_some() && user.check("logout_all_sessions") {
+            let own = work.session.sid.clone().filter(|_| work.session.user() == user.name());
+            end_all(work, &user.name(), own.as_deref()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks a new password against the rules, stores its hash and notes that it changed.
+pub async fn store_password(work: &mut Work<'_>, passwords: &Passwords, user: &str, password: String) -> Result<()> {
+    let settings = LoginSettings::load(work.documents).await?;
+    password::check_policy(&password, settings.minimum_password_length, user)?;
+    let hash = passwords.hash(password).await?;
+    work.set_hash("User", user, password::FIELD, Some(&hash)).await?;
+    let by = work.session.user().to_owned();
+    SecurityEvent::new("Password Changed", Severity::Info).user(user).details(json!({"by": by})).record_in(work).await
+}
+
+/// Administrator and Guest, which the program itself needs.
+pub fn is_standard(user: &str) -> bool {
+    user == ADMINISTRATOR || user == GUEST
+}
+
+#[async_trait]
+impl Controller for UserController {
+    async fn before_insert(&self, work: &mut Work<'_>, user: &mut Document) -> Result<()> {
+        if work.session.is_system() && is_standard(&user.name()) {
+            return Ok(());
+        }
+        let email = user.text("email").trim().to_lowercase();
+        user.set_name(email);
+        Ok(())
+    }
+
+    async fn validate(&self, work: &mut Work<'_>, user: &mut Document, before: Option<&Document>) -> Result<()> {
+        let mut invalid = Invalid::default();
+        normalize(user, before, &mut invalid);
+        check_roles(user, &mut invalid);
+        check_username(user, &mut invalid);
+        if is_standard(&user.name()) && !user.check("enabled") {
+            invalid.push(FieldProblem::at(
+                ProblemKind::Validation,
+                "enabled",
+                "Enabled",
+                format!("User {} cannot be disabled", user.name()),
+            ));
+        }
+        // Only `generate_keys` makes secrets; what a form sends back for them does not count, but emptying revokes.
+        let secret = user.text("api_secret").to_owned();
+        if !secret.is_empty() && before.is_none_or(|before| before.text("api_secret") != secret) {
+            user.set("api_secret", before.map_or(Value::Null, |before| before.get("api_secret").clone()));
+        }
+        add_own_login(work, user)?;
+        invalid.into_result()?;
+        self.take_password(work, user, before).await
+    }
+
+    async fn on_update(&self, work: &mut Work<'_>, user: &Document, before: Option<&Document>) -> Result<()> {
+        let Some(before) = before else { return Ok(()) };
+        let by = work.session.user().to_owned();
+        if before.check("enabled") && !user.check("enabled") {
+            end_all(work, &user.name(), None).await?;
+            SecurityEvent::new("User Disabled", Severity::Info)
+                .user(user.name())
+                .details(json!({"by": by}))
+                .record_in(work)
+                .await?;
+        }
+        let roles = |document: &Document| -> Vec<String> {
+            let mut roles: Vec<String> = document.rows("roles").iter().map(|row| row.text("role").to_owned()).collect();
+            roles.sort();
+            roles
+        };
+        let (old, new) = (roles(before), roles(user));
+        if old != new {
+            SecurityEvent::new("Roles Changed", Severity::Info)
+                .user(user.name())
+                .details(json!({"by": by, "before": old, "after": new}))
+                .record_in(work)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn on_change(&self, work: &mut Work<'_>, _user: &Document) -> Result<()> {
+        let keys = self.keys.clone();
+        work.after_commit(move || keys.forget());
+        Ok(())
+    }
+
+    async fn on_trash(&self, _work: &mut Work<'_>, user: &Document) -> Result<()> {
+        if is_standard(&user.name()) {
+            return Err(Error::invalid(
+                ProblemKind::Validation,
+                format!("User {} cannot be deleted: the site needs it", user.name()),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn before_rename(&self, _work: &mut Work<'_>, old: &str, new: &str, merge: bool) -> Result<()> {
+        let refuse = |message: String| Err(Error::invalid(ProblemKind::Validation, message));
+        if is_standard(old) || is_standard(new) {
+            return refuse(format!("User {old} cannot be renamed to {new}: the site needs its own accounts"));
+        }
+        if merge {
+            return refuse("Users cannot be merged: disable the one that is no longer used".to_owned());
+        }
+        if new != new.trim().to_lowercase() || !new.contains('@') {
+            return refuse(format!("{new} is no e-mail address in small letters: users are named by theirs"));
+        }
+        Ok(())
+    }
+
+    async fn after_rename(&self, work: &mut Work<'_>, _old: &str, new: &str, _merge: bool) -> Result<()> {
+        end_all(work, new, None).await?;
+        work.set_values("User", new, &[("email", Value::from(new))]).await
+    }
+
+    async fn call(
+        &self,
+        work: &mut Work<'_>,
+        user: &mut Document,
+        method: &str,
+        _arguments: &Map<String, Json>,
+    ) -> Option<Result<Json>> {
+        match method {
+            "generate_keys" => Some(api_key::generate(work, &user.name()).await),
+            _ => None,
+        }
+    }
+
+    fn methods(&self) -> Vec<(&'static str, &'static str)> {
+        vec![("generate_keys", "Makes a new API secret, and a key if there is none; the secret is shown only here")]
+    }
+}
+
+/// E-mail, full name and username in the form in which they are compared.
+fn normalize(user: &mut Document, before: Option<&Document>, invalid: &mut Invalid) {
+    let email = user.text("email").trim().to_lowercase();
+    if before.is_some() && !is_standard(&user.name()) && !email.is_empty() && email != user.name() {
+        invalid.push(FieldProblem::at(
+            ProblemKind::CannotChangeConstant,
+            "email",
+            "Email",
+            "The e-mail address names the account: rename the user to change it",
+        ));
+    }
+    user.set("email", email);
+    let part = |fieldname: &str| user.text(fieldname).trim().to_owned();
+    let names = [part("first_name"), part("last_name")];
+    let full_name = names.iter().filter(|name| !name.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ");
+    user.set("full_name", full_name);
+    let username = user.text("username").trim().trim_start_matches('@').to_owned();
+    user.set("username", Some(username).filter(|username| !username.is_empty()));
+}
+
+fn check_username(user: &Document, invalid: &mut Invalid) {
+    let username = user.text("username");
+    if username.chars().any(char::is_whitespace) || username.contains('@') {
+        invalid.push(FieldProblem::at(
+            ProblemKind::Validation,
+            "username",
+            "Username",
+            format!("{username} cannot be a username: leave out spaces and @"),
+        ));
+    }
+}
+
+/// The automatic roles cannot be given, and none twice.
+fn check_roles(user: &Document, invalid: &mut Invalid) {
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, row) in user.rows("roles").iter().enumerate() {
+        let role = row.text("role");
+        let message = if [ADMINISTRATOR, ROLE_ALL, ROLE_GUEST, ROLE_DESK_USER].contains(&role) {
+            format!("{role} is given automatically: remove the row")
+        } else if !role.is_empty() && seen.contains(&role) {
+            format!("{role} is here twice: remove one of the rows")
+        } else {
+            seen.push(role);
+            continue;
+        };
+        invalid.push(FieldProblem::at(ProblemKind::Validation, "role", "Role", message).in_row("roles", index + 1));
+    }
+}
+
+/// Adds the row with the id under which programs know the user, if it is missing.
+fn add_own_login(work: &Work<'_>, user: &mut Document) -> Result<()> {
+    let has_own = user.rows("social_logins").iter().any(|row| row.text("provider") == OWN_PROVIDER);
+    if has_own || user.name() == GUEST {
+        return Ok(());
+    }
+    let mut row = Document::new(work.doctype("User Social Login")?);
+    row.set("provider", OWN_PROVIDER);
+    row.set("userid", secret::random_id());
+    if let Some(rows) = user.rows_mut("social_logins") {
+        rows.push(row);
+    }
+    Ok(())
+}

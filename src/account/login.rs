@@ -1,0 +1,203 @@
+//! Logging in and out by password, and the methods for it.
+
+use poem::http::{HeaderMap, Method as HttpMethod};
+use serde_json::{Value as Json, json};
+
+use crate::account::password::{self, Passwords};
+use crate::clock::format_datetime;
+use crate::document::{Documents, ListRequest};
+use crate::error::{AuthenticationError, Error, Result};
+use crate::permissions::Session;
+use crate::permissions::session::{ADMINISTRATOR, GUEST};
+use crate::secret;
+use crate::web::attempts::Subject;
+use crate::web::{
+    Answer, Call, LoginMethod, Method, NewSession, Param, Plugins, RequestContext, Site, Verbs, csrf, handler,
+};
+
+/// How long sessions that ended and attempts that failed stay to be seen.
+const KEEP: chrono::Duration = chrono::Duration::days(30);
+
+/// What a login answers, in Frappe's words.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// `Logged In`, or `No App` for people who do not use the desk.
+    pub message: &'static str,
+    /// Where the browser goes.
+    pub home_page: String,
+    /// The person's name.
+    pub full_name: String,
+}
+
+/// Registers the methods `login` and `logout`.
+pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
+    const LOGIN: &[Param] = &[
+        Param::required("usr", "string", "The e-mail address or the username"),
+        Param::required("pwd", "string", "The password"),
+    ];
+    let passwords = passwords.clone();
+    plugins.method(Method {
+        path: "login",
+        verbs: Verbs::POST,
+        guest: true,
+        summary: "Logs in with a password and sets the session cookie",
+        params: LOGIN,
+        handler: handler(move |call| login_method(call, passwords.clone())),
+    });
+    plugins.method(Method {
+        path: "logout",
+        verbs: Verbs::READ,
+        guest: true,
+        summary: "Ends the session of the cookie",
+        params: &[],
+        handler: handler(async |call: Call| {
+            log_out(&call.site, &call.context, &call.headers).await?;
+            Ok(Answer::nothing())
+        }),
+    });
+}
+
+async fn login_method(call: Call, passwords: Passwords) -> Result<Answer> {
+    let (usr, pwd) = (call.required_text("usr")?, call.required_text("pwd")?);
+    let done = log_in(&call.site, &call.context, &call.headers, &passwords, &usr, pwd).await?;
+    Ok(Answer::message(done.message).with("home_page", done.home_page).with("full_name", done.full_name))
+}
+
+/// Logs a person in by password; the cookies go into the answer.
+///
+/// Whatever is wrong, the answer is the same and takes about as long: it does not tell who has an account here.
+pub async fn log_in(
+    site: &Site,
+    context: &RequestContext,
+    headers: &HeaderMap,
+    passwords: &Passwords,
+    usr: &str,
+    pwd: String,
+) -> Result<LoggedIn> {
+    // A foreign page must not log people in as somebody else, even though no cookie is used yet.
+    csrf::check_origin(&HttpMethod::POST, headers, &site.config.site_url)?;
+    let documents = &site.documents;
+    let typed = usr.trim();
+    let user = find_user(documents, typed).await?;
+    let subject = Subject::User {
+        name: user.clone().unwrap_or_else(|| typed.to_lowercase().chars().take(500).collect()),
+        known: user.is_some(),
+    };
+    let attempt = site.attempts.begin(documents, vec![subject, Subject::Address(context.ip.to_string())]).await?;
+    let hash = match &user {
+        Some(user) => stored_hash(documents, user).await?,
+        None => None,
+    };
+    let verified = passwords.verify(pwd.clone(), hash.clone()).await?;
+    let enabled = match &user {
+        Some(user) => documents.access(user).await?.is_some(),
+        None => false,
+    };
+    let Some(user) = user.filter(|_| verified && enabled) else {
+        attempt.failed(documents, context, "Login Failed").await?;
+        return Err(Error::Authentication(AuthenticationError::BadCredentials));
+    };
+    attempt.succeeded(documents).await?;
+    if hash.as_deref().is_some_and(secret::needs_rehash) {
+        rehash(documents, passwords, &user, pwd).await?;
+    }
+    let new = NewSession { user: &user, method: LoginMethod::Password, provider: None, provider_sid: None };
+    let started = site.sessions.start(site, context, new).await?;
+    let is_desk_user = started.session.is_desk_user();
+    Ok(LoggedIn {
+        message: if is_desk_user { "Logged In" } else { "No App" },
+        home_page: home_page(documents, &started.session).await?,
+        full_name: started.session.access.full_name.clone(),
+    })
+}
+
+/// Ends the session of a request. Clients do it by GET too, so the cross-site check is made here whatever the HTTP method.
+pub async fn log_out(site: &Site, context: &RequestContext, headers: &HeaderMap) -> Result<()> {
+    csrf::check_origin(&HttpMethod::POST, headers, &site.config.site_url)?;
+    site.sessions.end_current(site, context).await
+}
+
+/// Whether that is the user's password.
+pub async fn is_password(documents: &Documents, passwords: &Passwords, user: &str, typed: String) -> Result<bool> {
+    let hash = stored_hash(documents, user).await?;
+    passwords.verify(typed, hash).await
+}
+
+/// Where a person goes after logging in: the home page of one of their roles, else the desk.
+pub async fn home_page(documents: &Documents, session: &Session) -> Result<String> {
+    let roles: Vec<&str> = session.access.roles.iter().map(String::as_str).collect();
+    let request = ListRequest::new("Role")
+        .fields(&["name", "home_page"])
+        .filters(json!([["name", "in", roles], ["home_page", "is", "set"]]))
+        .order_by("name asc");
+    let list = documents.list(&Session::system(), &request).await?;
+    let page = list.text(0, "home_page");
+    if crate::account::pages::is_own_path(page) {
+        return Ok(page.to_owned());
+    }
+    Ok(if session.is_desk_user() { "/app" } else { "/" }.to_owned())
+}
+
+/// The user whose name or username was typed.
+async fn find_user(documents: &Documents, typed: &str) -> Result<Option<String>> {
+    let lower = typed.to_lowercase();
+    if typed.is_empty() || typed.chars().count() > 140 || lower == GUEST.to_lowercase() {
+        return Ok(None);
+    }
+    let name = if lower == ADMINISTRATOR.to_lowercase() { ADMINISTRATOR } else { lower.as_str() };
+    let system = Session::system();
+    match documents.get(&system, "User", name).await {
+        Ok(user) => return Ok(Some(user.name())),
+        Err(Error::DoesNotExist { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let request = ListRequest::new("User").filters(json!({"username": typed}));
+    let list = documents.list(&system, &request).await?;
+    Ok(Some(list.text(0, "name").to_owned()).filter(|name| !name.is_empty()))
+}
+
+async fn stored_hash(documents: &Documents, user: &str) -> Result<Option<String>> {
+    // Dropped at once: nothing is locked while the password is hashed.
+    documents.begin(&Session::system()).await?.get_hash("User", user, password::FIELD).await
+}
+
+async fn rehash(documents: &Documents, passwords: &Passwords, user: &str, pwd: String) -> Result<()> {
+    let hash = passwords.hash(pwd).await?;
+    let mut work = documents.begin(&Session::system()).await?;
+    work.set_hash("User", user, password::FIELD, Some(&hash)).await?;
+    work.commit().await
+}
+
+/// Deletes sessions and attempts that are long over.
+pub async fn clean_up(site: Site) -> Result<String> {
+    let documents = &site.documents;
+    let now = documents.clock().now_naive();
+    let (now, long_ago) = (format_datetime(now), format_datetime(now - KEEP));
+    let system = Session::system();
+    let mut deleted = 0_usize;
+    for (doctype, filters) in [
+        ("Session", json!([["expires_at", "<", long_ago]])),
+        ("Session", json!([["status", "=", "Ended"], ["last_seen", "<", long_ago]])),
+        ("Login Attempt", json!([["creation", "<", long_ago], ["locked_until", "<", now]])),
+    ] {
+        let mut request = ListRequest::new(doctype).filters(filters);
+        request.limit = Some(500);
+        let list = documents.list(&system, &request).await?;
+        for row in 0..list.rows.len() {
+            match documents.delete(&system, doctype, list.text(row, "name")).await {
+                Ok(()) => deleted += 1,
+                // Somebody else was faster.
+                Err(Error::DoesNotExist { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(if deleted == 0 { String::new() } else { format!("{deleted} deleted") })
+}
+
+/// The answer of a login as JSON.
+impl From<LoggedIn> for Json {
+    fn from(done: LoggedIn) -> Self {
+        json!({"message": done.message, "home_page": done.home_page, "full_name": done.full_name})
+    }
+}

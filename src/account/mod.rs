@@ -1,0 +1,31 @@
+//! Accounts: users, logging in and out, API keys, and the endpoints every client starts with.
+
+mod api;
+mod api_key;
+mod doctype;
+mod health;
+mod login;
+mod methods;
+mod pages;
+mod password;
+
+pub use doctype::user::store_password;
+pub use password::Passwords;
+
+use std::sync::Arc;
+
+use crate::web::Plugins;
+
+/// Registers everything about accounts.
+pub fn register(plugins: &mut Plugins) {
+    let passwords = Passwords::default();
+    let keys = api_key::KnownKeys::default();
+    plugins.controller("User", doctype::user::UserController::new(passwords.clone(), keys.clone()));
+    plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::token(keys.clone())));
+    plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::basic(keys)));
+    login::register(plugins, &passwords);
+    methods::register(plugins, &passwords);
+    pages::register(plugins, &passwords);
+    api::register(plugins, &passwords);
+    plugins.job("end of old sessions and attempts", std::time::Duration::from_secs(3600), login::clean_up);
+}

@@ -1,0 +1,141 @@
+//! The pages around logging in: `/login`, `/logout`, and the root of the site.
+
+use poem::Response;
+use poem::http::{Method as HttpMethod, StatusCode};
+use serde_json::json;
+
+use crate::account::login;
+use crate::account::password::Passwords;
+use crate::error::{Error, Result};
+use crate::web::error::{Origin, Style, describe, render, see_other};
+use crate::web::request::page_view;
+use crate::web::route::Route;
+use crate::web::templates::html;
+use crate::web::{Exchange, Plugins, rpc};
+
+/// Where people go who came for nothing in particular.
+const HOME: &str = "/app";
+/// The form field, and the query parameter, that names the page to go to after logging in.
+const REDIRECT: &str = "redirect-to";
+
+/// Registers the pages.
+pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
+    let passwords = passwords.clone();
+    plugins.route(Route::new("/login").get(show_login).post(move |exchange| send_login(exchange, passwords.clone())));
+    plugins.route(Route::new("/logout").get(async |_| Ok(see_other(HOME))).post(send_logout));
+    plugins.route(Route::new("/").get(root).post(root));
+}
+
+async fn show_login(exchange: Exchange) -> Result<Response> {
+    let wanted = exchange.query().into_iter().find(|(name, _)| name == REDIRECT).map(|(_, value)| value);
+    let target = wanted.filter(|path| is_own_path(path));
+    if !exchange.context.session.is_guest() {
+        return Ok(see_other(target.as_deref().unwrap_or(HOME)));
+    }
+    let note = exchange.context.session_expired.then_some("Your session has ended. Log in again");
+    login_page(&exchange, StatusCode::OK, "", target.as_deref(), note, None).await
+}
+
+async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Response> {
+    let form = exchange.form().await?;
+    let text = |name: &str| form.first(name).unwrap_or("").to_owned();
+    let (usr, pwd) = (text("usr"), text("pwd"));
+    let target = Some(text(REDIRECT)).filter(|path| is_own_path(path));
+    let done = if usr.trim().is_empty() || pwd.is_empty() {
+        Err(Error::Authentication(crate::error::AuthenticationError::BadCredentials))
+    } else {
+        let headers = exchange.request.headers();
+        login::log_in(&exchange.site, &exchange.context, headers, &passwords, &usr, pwd).await
+    };
+    match done {
+        Ok(done) => Ok(see_other(&target.unwrap_or(done.home_page))),
+        Err(error @ (Error::Internal(_) | Error::CrossSite(_))) => Err(error),
+        Err(error) => {
+            let described = describe(&error);
+            let message = format!("{}.", described.message);
+            let mut page =
+                login_page(&exchange, described.status, &usr, target.as_deref(), None, Some(&message)).await?;
+            if let Some(seconds) = described.retry_after {
+                page.headers_mut().insert("retry-after", seconds.into());
+            }
+            Ok(page)
+        }
+    }
+}
+
+async fn login_page(
+    exchange: &Exchange,
+    status: StatusCode,
+    usr: &str,
+    target: Option<&str>,
+    note: Option<&str>,
+    error: Option<&str>,
+) -> Result<Response> {
+    let mut options = Vec::new();
+    for source in &exchange.site.login_options {
+        options.extend(source(exchange.site.clone(), target.map(str::to_owned)).await?);
+    }
+    let view = json!({
+        "page": page_view(&exchange.site, &exchange.context, "/login").await?,
+        "usr": usr,
+        "redirect_to": target.unwrap_or(""),
+        "note": note,
+        "error": error,
+        "options": options,
+    });
+    Ok(html(status, exchange.site.templates.render("account/login", &view)?))
+}
+
+async fn send_logout(mut exchange: Exchange) -> Result<Response> {
+    exchange.form().await?;
+    login::log_out(&exchange.site, &exchange.context, exchange.request.headers()).await?;
+    Ok(see_other("/login"))
+}
+
+/// The root: Frappe's legacy transport where the request has a `cmd`, else the way to the desk.
+async fn root(exchange: Exchange) -> Result<Response> {
+    let (site, context) = (exchange.site.clone(), exchange.context.clone());
+    let is_read = matches!(*exchange.verb(), HttpMethod::GET | HttpMethod::HEAD);
+    let origin = Origin { style: Style::ApiV1, is_safe: is_read, uri: "/".to_owned() };
+    match rpc::legacy(exchange).await {
+        Ok(Some(response)) => Ok(response),
+        Ok(None) => Ok(see_other(HOME)),
+        // Whoever uses the legacy transport reads JSON.
+        Err(error) => Ok(render(&error, &origin, &site, &context).await),
+    }
+}
+
+/// Whether that is a path on this site, safe to send a browser to: no other host, nothing that a browser would read as one.
+pub fn is_own_path(path: &str) -> bool {
+    let mut bytes = path.bytes();
+    bytes.next() == Some(b'/')
+        && !matches!(bytes.next(), Some(b'/' | b'\\'))
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && !path.starts_with("/login")
+        && path.len() <= 2000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own_path;
+
+    #[test]
+    fn a_redirect_stays_on_this_site() {
+        for path in ["/app", "/app/todo/TD-1?x=1#y", "/api/method/frappe.integrations.oauth2.authorize?client_id=a"] {
+            assert!(is_own_path(path), "{path}");
+        }
+        for path in [
+            "",
+            "app",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/\tevil",
+            "/a\r\nSet-Cookie: x",
+            "javascript:alert(1)",
+            "/login?redirect-to=/login",
+        ] {
+            assert!(!is_own_path(path), "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Login passwords: hashed and verified on the blocking pool, a few at a time, with a queue that has an end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Semaphore;
+
+use crate::error::{Error, ProblemKind, Result};
+use crate::secret;
+
+/// The name of the secret in `__Auth`, as Frappe has it.
+pub const FIELD: &str = "password";
+/// How many are hashed at once: each takes a core and some 20 MiB for a while.
+const AT_ONCE: usize = 2;
+/// How many may wait; beyond that, answering "later" serves people better than a queue of minutes.
+const WAITING: usize = 100;
+/// The longest password: hashing more only costs time.
+const MAX_LENGTH: usize = 1000;
+
+/// Hashes and verifies passwords. Cheap to clone; clones share the queue.
+#[derive(Clone)]
+pub struct Passwords {
+    permits: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(AT_ONCE)), waiting: Arc::default() }
+    }
+}
+
+impl Passwords {
+    /// Hashes a password.
+    pub async fn hash(&self, password: String) -> Result<String> {
+        self.run(move || secret::hash_password(&password)).await?
+    }
+
+    /// Whether that is the password; `None` for the hash takes as long and says no.
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
+        self.run(move || match hash {
+            Some(hash) => secret::verify_password(&password, &hash),
+            None => {
+                secret::spend_password_time(&password);
+                false
+            }
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let _place = Place::take(&self.waiting)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(move || {
+            // Held until the work is done, even if nobody waits for it any more.
+            let _permit = permit;
+            work()
+        })
+        .await
+        .map_err(Error::internal)
+    }
+}
+
+/// A place in the queue; given back when dropped, also if the request is.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Result<Self> {
+        if waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::RateLimited { retry_after: 5 });
+        }
+        Ok(Self(waiting))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether a new password is good enough: long enough, not absurdly long, and not the user's own name.
+pub fn check_policy(password: &str, minimum: usize, user: &str) -> Result<()> {
+    let refuse = |message: String| Err(Error::invalid(ProblemKind::Validation, message));
+    let length = password.chars().count();
+    if length < minimum {
+        return refuse(format!("The password has {length} characters: choose one with at least {minimum}"));
+    }
+    if password.len() > MAX_LENGTH {
+        return refuse(format!("The password is longer than {MAX_LENGTH} characters"));
+    }
+    let local_part = user.split('@').next().unwrap_or(user);
+    if [user, local_part].iter().any(|name| name.eq_ignore_ascii_case(password)) {
+        return refuse("The password is the name of the account: choose another".to_owned());
+    }
+    if password.chars().all(|c| Some(c) == password.chars().next()) {
+        return refuse("The password is one character repeated: choose another".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_long_and_not_obvious() {
+        assert!(check_policy("correct horse", 8, "alice@example.com").is_ok());
+        for bad in ["short", "alice@example.com", "aaaaaaaaaa", &"x1".repeat(600)] {
+            assert!(check_policy(bad, 8, "Alice@example.com").is_err(), "{bad}");
+        }
+        assert!(check_policy("ALICE-LONG", 8, "alice-long@example.com").is_err());
+    }
+
+    #[tokio::test]
+    async fn nobody_has_no_password() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash("correct horse".to_owned()).await.unwrap();
+        assert!(passwords.verify("correct horse".to_owned(), Some(hash)).await.unwrap());
+        assert!(!passwords.verify("correct horse".to_owned(), None).await.unwrap());
+    }
+}

@@ -1,0 +1,273 @@
+//! The composition root: the only file that names every feature. A configuration becomes a site that serves.
+
+pub mod initial_data;
+pub mod jobs;
+pub mod sources;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use poem::listener::{Acceptor, Listener, TcpListener};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::migrate::{MigrateOptions, migrate};
+use crate::database::{Database, plan::Plan};
+use crate::document::Documents;
+use crate::meta::Registry;
+use crate::meta::load::{Loaded, Problem, Severity, Source, load};
+use crate::secret::SiteKey;
+use crate::web::attempts::Attempts;
+use crate::web::site::{DocTypeFiles, Parts};
+use crate::web::{Job, Methods, Pipeline, Plugins, Sessions, Site, Templates};
+use crate::{account, reload, web};
+
+/// How long requests under way may take once the server was asked to stop.
+const GRACE: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept.
+const IDLE: Duration = Duration::from_secs(75);
+
+/// What a site is built from.
+pub struct Build {
+    /// The configuration.
+    pub config: Config,
+    /// The clock.
+    pub clock: Clock,
+    /// The site's key; `None`: the configured file, made if it is missing.
+    pub site_key: Option<SiteKey>,
+    /// DocTypes besides those of the folders.
+    pub sources: Vec<Source>,
+}
+
+impl Build {
+    /// What `serve` builds from.
+    pub fn new(config: Config) -> Self {
+        Self { config, clock: Clock::system(), site_key: None, sources: Vec::new() }
+    }
+}
+
+/// A site, ready to serve.
+pub struct App {
+    /// The site.
+    pub site: Site,
+    /// What answers requests; cheap to clone.
+    pub endpoint: Arc<Pipeline>,
+    /// What the start found and did.
+    pub summary: Summary,
+    jobs: Vec<Job>,
+    sources: Vec<Source>,
+}
+
+/// What a start found and did, for the block that `serve` prints.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// How many DocTypes there are.
+    pub doctypes: usize,
+    /// Where they come from.
+    pub folders: Vec<PathBuf>,
+    /// What changed in the schema.
+    pub schema: String,
+    /// The password of Administrator, if it was generated just now.
+    pub administrator_password: Option<String>,
+    /// Warnings about DocType files.
+    pub warnings: Vec<String>,
+}
+
+/// Every feature registers here, and nowhere else.
+fn plugins(sessions: &Sessions) -> Plugins {
+    let mut plugins = Plugins::default();
+    web::register(&mut plugins, sessions);
+    account::register(&mut plugins);
+    plugins
+}
+
+impl App {
+    /// Builds a site: DocTypes, database, schema, initial data, routes. Nothing listens yet.
+    pub async fn build(build: Build) -> anyhow::Result<Self> {
+        let Build { config, clock, site_key, sources } = build;
+        let site_key = match site_key {
+            Some(key) => key,
+            None => read_site_key(&config)?,
+        };
+        let loaded = load(&sources::all(&config, &sources)?);
+        let warnings = warnings(&loaded);
+        let registry = registry(loaded, 1)?;
+        let sessions = Sessions::default();
+        let plugins = plugins(&sessions);
+        check_plugins(&plugins, &registry)?;
+        let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
+        let plan = synchronize(&database, &registry).await?;
+        let doctypes = registry.len();
+        let Plugins {
+            controllers,
+            methods,
+            authenticators,
+            routes,
+            jobs,
+            openapi,
+            own_credentials,
+            login_options,
+            helpers,
+            starters,
+        } = plugins;
+        let documents = Documents::new(database, registry, controllers, clock, site_key, config.site_url.clone());
+        let administrator_password = initial_data::ensure(&documents, config.admin_password.as_ref()).await?;
+        let templates = Templates::new(helpers, &config.templates, config.development)?;
+        let folders = sources::folders(&config);
+        let site = Site::new(Parts {
+            documents,
+            config: Arc::new(config),
+            methods: Arc::new(methods),
+            templates,
+            sessions,
+            attempts: Attempts::default(),
+            doctype_files: DocTypeFiles::default(),
+            login_options,
+            stopping: AtomicBool::new(false),
+            openapi,
+        });
+        for start in starters {
+            start(site.clone()).await.context("start a feature")?;
+        }
+        let endpoint = Arc::new(Pipeline::new(site.clone(), authenticators, own_credentials, routes)?);
+        let summary = Summary { doctypes, folders, schema: plan.summary(), administrator_password, warnings };
+        Ok(Self { site, endpoint, summary, jobs, sources })
+    }
+
+    /// Listens where the configuration says, serves until `stop`, and lets requests under way finish.
+    ///
+    /// `ready` is called once with the address, which matters where the port is 0.
+    pub async fn serve(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+        ready: impl FnOnce(&Site, &Summary, std::net::SocketAddr),
+    ) -> anyhow::Result<()> {
+        let listen = self.site.config.listen.clone();
+        let acceptor =
+            TcpListener::bind(listen.clone()).into_acceptor().await.with_context(|| format!("listen on {listen}"))?;
+        let address = acceptor
+            .local_addr()
+            .iter()
+            .find_map(|address| address.as_socket_addr().copied())
+            .context("the listener has no address")?;
+        let (stopped, watch_stop) = watch::channel(false);
+        let jobs = jobs::run(&self.site, self.jobs, &watch_stop);
+        let reload = reload::watch(self.site.clone(), self.sources, watch_stop);
+        ready(&self.site, &self.summary, address);
+        let site = self.site.clone();
+        let signal = async move {
+            stop.await;
+            site.stopping.store(true, Ordering::Relaxed);
+            tracing::info!("stopping: requests under way finish first");
+        };
+        poem::Server::new_with_acceptor(acceptor)
+            .idle_timeout(IDLE)
+            .run_with_graceful_shutdown(self.endpoint, signal, Some(GRACE))
+            .await?;
+        // Nobody listening means that nobody has to be told.
+        let _ = stopped.send(true);
+        for task in jobs.into_iter().chain([reload]) {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!(%error, "a background task failed");
+            }
+        }
+        self.site.documents.database().close().await;
+        Ok(())
+    }
+
+    /// What `check`, `reload` and the tests of features need to load the same DocTypes again.
+    pub fn extra_sources(&self) -> &[Source] {
+        &self.sources
+    }
+}
+
+/// The DocTypes as a registry; every error of every file at once if there are any.
+pub fn registry(loaded: Loaded, generation: u64) -> anyhow::Result<Registry> {
+    if loaded.has_errors() {
+        let errors: Vec<String> = loaded
+            .problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .map(Problem::to_string)
+            .collect();
+        anyhow::bail!("the DocType files have errors:\n{}", errors.join("\n"));
+    }
+    Ok(Registry::new(loaded.doctypes, generation))
+}
+
+/// The warnings about DocType files.
+fn warnings(loaded: &Loaded) -> Vec<String> {
+    let is_warning = |problem: &&Problem| problem.severity == Severity::Warning;
+    loaded.problems.iter().filter(is_warning).map(Problem::to_string).collect()
+}
+
+/// Makes additive changes to the schema; a change that could lose data is refused with the plan.
+pub async fn synchronize(database: &Database, registry: &Registry) -> anyhow::Result<Plan> {
+    let options = MigrateOptions { unless_current: true, ..MigrateOptions::default() };
+    let report = migrate(database, registry, options).await?;
+    Ok(report.plan)
+}
+
+/// Finds what would only show later: a controller without its DocType, a method claimed twice.
+fn check_plugins(plugins: &Plugins, registry: &Registry) -> anyhow::Result<()> {
+    for doctype in plugins.controllers.doctypes() {
+        anyhow::ensure!(registry.get(doctype).is_some(), "a controller names the unknown DocType {doctype}");
+    }
+    let twice = plugins.methods.claimed_twice();
+    anyhow::ensure!(twice.is_empty(), "two features claim the methods {}", twice.join(", "));
+    Ok(())
+}
+
+/// The site's key: from the configured file, which is made at the first start.
+pub fn read_site_key(config: &Config) -> anyhow::Result<SiteKey> {
+    let path = &config.secret_key_file;
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = SiteKey::generate();
+            write_private(path, &format!("{text}\n"))
+                .with_context(|| format!("make the key file {}", path.display()))?;
+            text
+        }
+        Err(error) => return Err(error).with_context(|| format!("read the key file {}", path.display())),
+    };
+    warn_if_readable_by_others(path);
+    SiteKey::from_text(&text).with_context(|| format!("the key file {}", path.display()))
+}
+
+/// Writes a new file that only its owner may read; never over an old one.
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn warn_if_readable_by_others(path: &std::path::Path) {
+    #[cfg(unix)]
+    if let Ok(metadata) = std::fs::metadata(path)
+        && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
+    {
+        tracing::warn!(file = %path.display(), "others may read the site's key: run chmod 600 on the file");
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+/// The methods of all features without a site, for `openapi` and tests.
+pub fn methods() -> Methods {
+    plugins(&Sessions::default()).methods
+}

@@ -1,0 +1,114 @@
+//! Secrets of ours as they are stored: keyed digests of tokens and codes, and client secrets that two may be live of.
+
+use std::sync::Arc;
+
+use crate::document::Documents;
+use crate::error::Result;
+use crate::meta::Document;
+use crate::oauth::protocol::token::TokenKind;
+use crate::permissions::Session;
+use crate::secret::{self, Purpose, SiteKey};
+
+/// How a digested client secret begins, so that it is told from one that somebody wrote by hand.
+const DIGESTED: &str = "digest1.";
+/// Digests of client secrets.
+const CLIENT_SECRET: Purpose = Purpose::new("client-secret");
+/// Where a sealed client secret belongs.
+const CLIENT_SECRET_PLACE: &str = "OAuth Client\u{1f}client_secret";
+
+/// The digest under which a token, a code or another random secret of ours is stored.
+pub fn digest(documents: &Documents, token: &str) -> String {
+    documents.site_key().digest(Purpose::TOKEN_DIGEST, token)
+}
+
+/// The document whose secret field holds the digest of this token; `None` if we never issued it.
+///
+/// Texts whose prefix or checksum does not fit are refused without a look into the database.
+pub async fn find(
+    documents: &Documents,
+    kind: TokenKind,
+    doctype: &str,
+    fieldname: &str,
+    token: &str,
+) -> Result<Option<Arc<Document>>> {
+    if TokenKind::recognise(token) != Some(kind) {
+        return Ok(None);
+    }
+    find_digest(documents, doctype, fieldname, token).await
+}
+
+/// The same for secrets without a prefix.
+pub async fn find_digest(
+    documents: &Documents,
+    doctype: &str,
+    fieldname: &str,
+    token: &str,
+) -> Result<Option<Arc<Document>>> {
+    // Under each key of the site: tokens outlive the change of a key.
+    let digests: Vec<String> = documents.site_key().digests(Purpose::TOKEN_DIGEST, token).collect();
+    for digest in digests {
+        if let Some(found) = documents.find_by(&Session::system(), doctype, fieldname, &digest).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// What is stored of a client secret.
+///
+/// A digest, as a rule. A secret that signs (`client_secret_jwt`, HS256) is needed again, so it is sealed instead.
+pub fn store_client_secret(site_key: &SiteKey, plain: &str, needed_again: bool) -> String {
+    if needed_again {
+        site_key.seal(plain, CLIENT_SECRET_PLACE)
+    } else {
+        format!("{DIGESTED}{}", site_key.digest(CLIENT_SECRET, plain))
+    }
+}
+
+/// Whether a stored text is what [`store_client_secret`] makes; anything else is a secret in the clear.
+pub fn is_stored_client_secret(stored: &str) -> bool {
+    stored.starts_with(DIGESTED) || SiteKey::is_sealed(stored)
+}
+
+/// Whether this is the stored client secret; takes the same time for a client that does not exist.
+pub fn is_client_secret(site_key: &SiteKey, stored: &str, plain: &str) -> bool {
+    let digest = stored.strip_prefix(DIGESTED).unwrap_or_default();
+    let digested = site_key.matches_digest(CLIENT_SECRET, plain, digest);
+    let sealed = open_client_secret(site_key, stored).is_some_and(|secret| secret::constant_time_eq(&secret, plain));
+    digested | sealed
+}
+
+/// The client secret itself, where it was sealed.
+pub fn open_client_secret(site_key: &SiteKey, stored: &str) -> Option<String> {
+    SiteKey::is_sealed(stored).then(|| site_key.open_text(stored, CLIENT_SECRET_PLACE).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_secret_is_recognised_and_not_readable() {
+        let key = SiteKey::ephemeral();
+        for needed_again in [false, true] {
+            let stored = store_client_secret(&key, "dt_cs_hunter2", needed_again);
+            assert!(!stored.contains("hunter2") && stored.len() <= 140);
+            assert!(is_stored_client_secret(&stored));
+            assert!(is_client_secret(&key, &stored, "dt_cs_hunter2"));
+            assert!(!is_client_secret(&key, &stored, "dt_cs_hunter3"));
+            assert_eq!(open_client_secret(&key, &stored).is_some(), needed_again);
+        }
+        assert!(store_client_secret(&key, &TokenKind::ClientSecret.generate(), true).len() <= 140);
+    }
+
+    #[test]
+    fn nothing_fits_an_absent_secret() {
+        let key = SiteKey::ephemeral();
+        for stored in ["", "digest1.", "plain"] {
+            for plain in ["", "plain", "digest1."] {
+                assert!(!is_client_secret(&key, stored, plain), "{stored} {plain}");
+            }
+        }
+        assert!(!is_stored_client_secret("89ab12cd34"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Reads the fields of a document into the types of a view.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use crate::clock::{DATETIME_FORMAT, format_datetime};
+use crate::meta::{Document, Value};
+use crate::oauth::protocol::ScopeSet;
+
+/// What a typed view reads: checked against the DocType when the site starts.
+#[derive(Debug)]
+pub struct View {
+    /// The DocType.
+    pub doctype: &'static str,
+    /// The fields that the view reads or writes.
+    pub fields: &'static [&'static str],
+}
+
+/// The fields of one document, as its view reads them.
+#[derive(Clone, Copy)]
+pub struct Fields<'d> {
+    document: &'d Document,
+    view: &'static View,
+}
+
+impl<'d> Fields<'d> {
+    /// Of a document of the view's DocType.
+    pub fn new(document: &'d Document, view: &'static View) -> Self {
+        debug_assert_eq!(document.doctype.name, view.doctype, "a view reads its own DocType");
+        Self { document, view }
+    }
+
+    fn known(self, fieldname: &str) -> &'d Document {
+        debug_assert!(self.view.fields.contains(&fieldname), "{} does not list {fieldname}", self.view.doctype);
+        self.document
+    }
+
+    /// A text, empty if there is none.
+    pub fn text(self, fieldname: &str) -> &'d str {
+        self.known(fieldname).text(fieldname)
+    }
+
+    /// A text, if there is one.
+    pub fn optional(self, fieldname: &str) -> Option<String> {
+        Some(self.text(fieldname).trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    /// A switch.
+    pub fn check(self, fieldname: &str) -> bool {
+        self.known(fieldname).check(fieldname)
+    }
+
+    /// A whole number above 0, or what is taken otherwise.
+    pub fn positive(self, fieldname: &str, or: i64) -> i64 {
+        Some(self.int(fieldname)).filter(|number| *number > 0).unwrap_or(or)
+    }
+
+    /// A whole number.
+    pub fn int(self, fieldname: &str) -> i64 {
+        self.known(fieldname).int(fieldname)
+    }
+
+    /// A moment.
+    pub fn time(self, fieldname: &str) -> Option<DateTime<Utc>> {
+        parse_time(self.text(fieldname))
+    }
+
+    /// Words separated by spaces, commas or line breaks.
+    pub fn words(self, fieldname: &str) -> Vec<String> {
+        let separates = |letter: char| letter.is_whitespace() || letter == ',';
+        self.text(fieldname).split(separates).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Scopes that were checked when they were saved.
+    pub fn scopes(self, fieldname: &str) -> ScopeSet {
+        ScopeSet::from_stored(&self.text(fieldname).replace(',', " "))
+    }
+}
+
+/// A stored datetime.
+pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    NaiveDateTime::parse_from_str(text, DATETIME_FORMAT).ok().map(|time| time.and_utc())
+}
+
+/// A datetime to be stored.
+pub fn time_value(time: DateTime<Utc>) -> Value {
+    Value::from(format_datetime(time.naive_utc()))
+}
+
+/// Lines to be stored; nothing if there are none.
+pub fn lines_value(lines: &[String]) -> Value {
+    if lines.is_empty() { Value::Null } else { Value::from(lines.join("\n")) }
+}
+
+/// A text to be stored; nothing if it is empty.
+pub fn text_value(text: Option<&str>) -> Value {
+    text.filter(|text| !text.is_empty()).map_or(Value::Null, Value::from)
+}

@@ -1,0 +1,73 @@
+//! OAuth Authorization Request: a sign-in under way, kept here while the person logs in and answers.
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+
+use super::fields::{Fields, View, parse_time};
+use crate::error::{Error, Result};
+use crate::meta::Document;
+use crate::oauth::protocol::authorization_request::AuthorizationRequest;
+
+/// The name of the DocType.
+pub const OAUTH_AUTHORIZATION_REQUEST: &str = "OAuth Authorization Request";
+
+/// What is read and written.
+pub const VIEW: View = View {
+    doctype: OAUTH_AUTHORIZATION_REQUEST,
+    fields: &[
+        "kind",
+        "client",
+        "user",
+        "status",
+        "expires_at",
+        "answered_at",
+        "parameters",
+        "request_digest",
+        "session_digest",
+    ],
+};
+
+/// A stored request.
+#[derive(Clone, Debug)]
+pub struct StoredRequest {
+    /// The document.
+    pub name: String,
+    /// `Authorize`, `Pushed` or `Device`.
+    pub kind: String,
+    /// The OAuth Client.
+    pub client: String,
+    /// Whom the consent page was shown to.
+    pub user: Option<String>,
+    /// Nobody has answered it yet.
+    pub is_pending: bool,
+    /// Until when it may be answered.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The digest of the browser session that may answer.
+    pub session_digest: Option<String>,
+    /// When it came.
+    pub requested_at: DateTime<Utc>,
+    /// The checked request.
+    pub request: AuthorizationRequest,
+}
+
+impl TryFrom<&Document> for StoredRequest {
+    type Error = Error;
+
+    fn try_from(document: &Document) -> Result<Self> {
+        let fields = Fields::new(document, &VIEW);
+        let request = serde_json::from_str(fields.text("parameters"))
+            .with_context(|| format!("{OAUTH_AUTHORIZATION_REQUEST} {}", document.name()))
+            .map_err(Error::Internal)?;
+        Ok(Self {
+            name: document.name(),
+            kind: fields.text("kind").to_owned(),
+            client: fields.text("client").to_owned(),
+            user: fields.optional("user"),
+            is_pending: fields.text("status") == "Pending",
+            expires_at: fields.time("expires_at"),
+            session_digest: fields.optional("session_digest"),
+            requested_at: parse_time(document.text("creation")).unwrap_or_default(),
+            request,
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! OAuth Bearer Token: a typed view, and how tokens, families and everything of a user or a grant are revoked.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+
+use super::fields::{Fields, View};
+use crate::document::{Controller, ListRequest, Work};
+use crate::error::Result;
+use crate::meta::{Document, Value};
+use crate::oauth::protocol::ScopeSet;
+use crate::web::{SecurityEvent, Severity};
+
+/// The name of the DocType.
+pub const OAUTH_BEARER_TOKEN: &str = "OAuth Bearer Token";
+
+/// What is read and written.
+pub const VIEW: View = View {
+    doctype: OAUTH_BEARER_TOKEN,
+    fields: &[
+        "client",
+        "user",
+        "scopes",
+        "resource",
+        "renewable_scopes",
+        "renewable_resource",
+        "access_token",
+        "refresh_token",
+        "token_type",
+        "grant_type",
+        "grant",
+        "issued_at",
+        "expiration_time",
+        "expires_in",
+        "last_used",
+        "auth_time",
+        "status",
+        "refresh_expiration_time",
+        "family_expiration_time",
+        "rotated_at",
+        "family",
+        "previous_token",
+        "sid",
+        "dpop_jkt",
+        "acr",
+        "amr",
+    ],
+};
+
+/// A pair of access and refresh token as it is stored: everything but the tokens themselves.
+#[derive(Clone, Debug)]
+pub struct BearerToken {
+    /// The document.
+    pub name: String,
+    /// The OAuth Client that holds it.
+    pub client: String,
+    /// For whom the client acts.
+    pub user: String,
+    /// What the access token allows.
+    pub scopes: ScopeSet,
+    /// Where the access token may be used; empty: everywhere here.
+    pub resources: Vec<String>,
+    /// What the refresh token may ask for.
+    pub renewable_scopes: ScopeSet,
+    /// For which resources the refresh token may ask.
+    pub renewable_resources: Vec<String>,
+    /// It was not revoked.
+    pub is_active: bool,
+    /// There is a refresh token.
+    pub has_refresh_token: bool,
+    /// How it came about, by the option of the field.
+    pub grant_type: String,
+    /// The consent behind it.
+    pub grant: Option<String>,
+    /// When it was made.
+    pub issued_at: Option<DateTime<Utc>>,
+    /// Until when the access token holds.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When the access token was last used, as far as it is written down.
+    pub last_used: Option<DateTime<Utc>>,
+    /// Until when the refresh token may be used.
+    pub refresh_expires_at: Option<DateTime<Utc>>,
+    /// Until when the family lives.
+    pub family_expires_at: Option<DateTime<Utc>>,
+    /// When the refresh token was exchanged.
+    pub rotated_at: Option<DateTime<Utc>>,
+    /// What all tokens of one sign-in share.
+    pub family: String,
+    /// The browser session.
+    pub sid: Option<String>,
+    /// When the person had proved who they are.
+    pub auth_time: Option<DateTime<Utc>>,
+    /// The key it is bound to.
+    pub dpop_jkt: Option<String>,
+    /// How strongly the person had proved who they are.
+    pub acr: Option<String>,
+    /// By what means.
+    pub amr: Option<String>,
+}
+
+impl From<&Document> for BearerToken {
+    fn from(document: &Document) -> Self {
+        let fields = Fields::new(document, &VIEW);
+        let scopes = fields.scopes("scopes");
+        let resources = fields.words("resource");
+        let renewable_scopes = fields.scopes("renewable_scopes");
+        Self {
+            name: document.name(),
+            client: fields.text("client").to_owned(),
+            user: fields.text("user").to_owned(),
+            renewable_resources: match renewable_scopes.is_empty() {
+                true => resources.clone(),
+                false => fields.words("renewable_resource"),
+            },
+            renewable_scopes: if renewable_scopes.is_empty() { scopes.clone() } else { renewable_scopes },
+            scopes,
+            resources,
+            is_active: fields.text("status") == "Active",
+            has_refresh_token: !fields.text("refresh_token").is_empty(),
+            grant_type: fields.text("grant_type").to_owned(),
+            grant: fields.optional("grant"),
+            issued_at: fields.time("issued_at"),
+            expires_at: fields.time("expiration_time"),
+            last_used: fields.time("last_used"),
+            refresh_expires_at: fields.time("refresh_expiration_time"),
+            family_expires_at: fields.time("family_expiration_time"),
+            rotated_at: fields.time("rotated_at"),
+            family: fields.text("family").to_owned(),
+            sid: fields.optional("sid"),
+            auth_time: fields.time("auth_time"),
+            dpop_jkt: fields.optional("dpop_jkt"),
+            acr: fields.optional("acr"),
+            amr: fields.optional("amr"),
+        }
+    }
+}
+
+impl BearerToken {
+    /// Whether the access token holds at that moment, as far as the token itself says.
+    pub fn is_usable(&self, now: DateTime<Utc>) -> bool {
+        self.is_active && self.expires_at.is_some_and(|at| at > now)
+    }
+
+    /// Whether the refresh token could be exchanged at that moment.
+    pub fn is_renewable(&self, now: DateTime<Utc>) -> bool {
+        let lives = |until: Option<DateTime<Utc>>| until.is_none_or(|at| at > now);
+        self.is_active
+            && self.has_refresh_token
+            && self.rotated_at.is_none()
+            && lives(self.refresh_expires_at)
+            && lives(self.family_expires_at)
+    }
+
+    /// Whether the token is bound to a key.
+    pub fn token_type(&self) -> &'static str {
+        if self.dpop_jkt.is_some() { "DPoP" } else { "Bearer" }
+    }
+}
+
+/// Revokes one pair.
+pub async fn revoke(work: &mut Work<'_>, name: &str) -> Result<()> {
+    work.set_values(OAUTH_BEARER_TOKEN, name, &[("status", Value::from("Revoked"))]).await
+}
+
+/// Revokes every active pair that the filters name; says how many there were.
+///
+/// Acts as the program itself: who may ask for it was decided before.
+pub async fn revoke_all(work: &mut Work<'_>, filters: Json) -> Result<usize> {
+    let caller = work.become_system();
+    let revoked = revoke_all_as_system(work, filters).await;
+    work.session = caller;
+    revoked
+}
+
+async fn revoke_all_as_system(work: &mut Work<'_>, mut filters: Json) -> Result<usize> {
+    filters["status"] = json!("Active");
+    let list = work.list(&ListRequest::new(OAUTH_BEARER_TOKEN).filters(filters).all()).await?;
+    for row in 0..list.rows.len() {
+        revoke(work, list.text(row, "name")).await?;
+    }
+    Ok(list.rows.len())
+}
+
+/// Behaviour of the DocType OAuth Bearer Token: an administrator who deletes one is noted.
+pub struct BearerTokenController;
+
+#[async_trait]
+impl Controller for BearerTokenController {
+    async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        let token = BearerToken::from(document);
+        if work.session.is_system() || !token.is_active {
+            return Ok(());
+        }
+        SecurityEvent::new("Token Revoked", Severity::Info)
+            .user(token.user)
+            .client(token.client)
+            .details(json!({"by": work.session.user()}))
+            .record_in(work)
+            .await
+    }
+}

@@ -1,0 +1,490 @@
+//! OAuth Client: a typed view, its secrets, and what ends with it.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Map, Value as Json, json};
+
+use super::fields::{Fields, View, time_value};
+use super::oauth_client_checks;
+use super::oauth_settings::{AccessTokenFormat, OAuthSettings};
+use crate::document::{Controller, Documents, ListRequest, Work};
+use crate::error::{Error, ProblemKind, Result};
+use crate::meta::{Document, Value};
+use crate::oauth::credentials::{is_client_secret, is_stored_client_secret, open_client_secret, store_client_secret};
+use crate::oauth::protocol::ScopeSet;
+use crate::oauth::protocol::authorization_request::ClientRules;
+use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris};
+use crate::oauth::protocol::request::GrantType;
+use crate::oauth::protocol::token::TokenKind;
+use crate::permissions::{Session, UserAccess};
+use crate::secret::SiteKey;
+use crate::web::{SecurityEvent, Severity};
+
+/// The name of the DocType.
+pub const OAUTH_CLIENT: &str = "OAuth Client";
+/// For how long the secret before the last one still works.
+pub const PREVIOUS_SECRET_LIFETIME: Duration = Duration::days(7);
+/// The role that everybody has who is logged in.
+const EVERYBODY: &str = "All";
+
+/// What is read and written.
+pub const VIEW: View = View {
+    doctype: OAUTH_CLIENT,
+    fields: &[
+        "enabled",
+        "client_id",
+        "user",
+        "allowed_roles",
+        "client_secret",
+        "default_redirect_uri",
+        "skip_authorization",
+        "app_name",
+        "scopes",
+        "redirect_uris",
+        "application_type",
+        "client_uri",
+        "software_id",
+        "tos_uri",
+        "contacts",
+        "logo_uri",
+        "software_version",
+        "policy_uri",
+        "grant_type",
+        "token_endpoint_auth_method",
+        "allow_refresh_token",
+        "allow_client_credentials",
+        "allow_device_code",
+        "response_type",
+        "require_pkce",
+        "require_par",
+        "require_dpop",
+        "require_signed_request_object",
+        "jwks_uri",
+        "jwks",
+        "access_token_lifetime",
+        "access_token_format",
+        "id_token_signed_response_alg",
+        "can_introspect",
+        "post_logout_redirect_uris",
+        "backchannel_logout_uri",
+        "registered_by",
+        "trusted",
+        "client_id_issued_at",
+        "last_used",
+        "registration_access_token",
+        "previous_client_secret",
+        "previous_client_secret_expires_at",
+        "metadata_expires_at",
+    ],
+};
+
+/// Who brought a client here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegisteredBy {
+    /// An administrator.
+    Administrator,
+    /// Itself (RFC 7591).
+    DynamicRegistration,
+    /// A page about it.
+    MetadataDocument,
+}
+
+/// A client.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the form")]
+pub struct OAuthClient {
+    /// The document.
+    pub name: String,
+    /// The id that it goes by: the document's name, or the address of its metadata.
+    pub client_id: String,
+    /// What people read.
+    pub app_name: String,
+    /// It may do something at all.
+    pub enabled: bool,
+    /// On whose behalf it acts without a person.
+    pub user: Option<String>,
+    /// The roles one of which its users must have; empty: everybody.
+    pub allowed_roles: Vec<String>,
+    /// People are not asked, if it is trusted.
+    pub skip_authorization: bool,
+    /// The most it may ask for.
+    pub scopes: ScopeSet,
+    /// Where it may be answered, the default first.
+    pub redirect_uris: RedirectUris,
+    /// Website or installed program.
+    pub application_type: ApplicationType,
+    /// Its home page.
+    pub client_uri: Option<String>,
+    /// Its logo.
+    pub logo_uri: Option<String>,
+    /// Its data policy.
+    pub policy_uri: Option<String>,
+    /// Its terms of service.
+    pub tos_uri: Option<String>,
+    /// How it proves who it is.
+    pub auth_method: Method,
+    /// It may use the authorization code grant.
+    pub allows_code: bool,
+    /// It gets refresh tokens.
+    pub allows_refresh: bool,
+    /// It may act for itself.
+    pub allows_client_credentials: bool,
+    /// It may use the device grant.
+    pub allows_device_code: bool,
+    /// It must use PKCE although it has a secret.
+    pub require_pkce: bool,
+    /// It must push its requests.
+    pub require_pushed: bool,
+    /// Its tokens must be bound to a key.
+    pub require_dpop: bool,
+    /// It must sign its requests.
+    pub require_signed: bool,
+    /// Where its keys are.
+    pub jwks_uri: Option<String>,
+    /// Its keys.
+    pub jwks: Option<String>,
+    /// How its id tokens are signed; `None`: as OAuth Settings says.
+    pub id_token_alg: Option<String>,
+    /// It may introspect every token.
+    pub can_introspect: bool,
+    /// Where it may send people after they logged out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it wants to be told that somebody logged out.
+    pub backchannel_logout_uri: Option<String>,
+    /// Who brought it here.
+    pub registered_by: RegisteredBy,
+    /// Somebody here knows who runs it.
+    pub is_trusted: bool,
+    /// When it last got a token, as far as it is written down.
+    pub last_used: Option<DateTime<Utc>>,
+    /// When its metadata document has to be fetched again.
+    pub metadata_expires_at: Option<DateTime<Utc>>,
+    access_token_lifetime: i64,
+    access_token_format: Option<AccessTokenFormat>,
+    secret: String,
+    previous_secret: String,
+    previous_secret_expires_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Document> for OAuthClient {
+    fn from(document: &Document) -> Self {
+        let fields = Fields::new(document, &VIEW);
+        let registered_by = match fields.text("registered_by") {
+            "Dynamic Registration" => RegisteredBy::DynamicRegistration,
+            "Metadata Document" => RegisteredBy::MetadataDocument,
+            _ => RegisteredBy::Administrator,
+        };
+        let redirect_uris = RedirectUris::default().with(fields.text("default_redirect_uri"));
+        let redirect_uris =
+            RedirectUris::from_stored(fields.text("redirect_uris")).iter().fold(redirect_uris, RedirectUris::with);
+        Self {
+            name: document.name(),
+            client_id: fields.optional("client_id").unwrap_or_else(|| document.name()),
+            app_name: fields.text("app_name").to_owned(),
+            enabled: fields.check("enabled"),
+            user: fields.optional("user"),
+            allowed_roles: document.rows("allowed_roles").iter().map(|row| row.text("role").to_owned()).collect(),
+            skip_authorization: fields.check("skip_authorization"),
+            scopes: fields.scopes("scopes"),
+            redirect_uris,
+            application_type: match fields.text("application_type") {
+                "Native" => ApplicationType::Native,
+                _ => ApplicationType::Web,
+            },
+            client_uri: fields.optional("client_uri"),
+            logo_uri: fields.optional("logo_uri"),
+            policy_uri: fields.optional("policy_uri"),
+            tos_uri: fields.optional("tos_uri"),
+            auth_method: Method::from_label(fields.text("token_endpoint_auth_method"))
+                .unwrap_or(Method::ClientSecretBasic),
+            allows_code: fields.text("grant_type") != "Implicit" && fields.text("response_type") != "Token",
+            allows_refresh: fields.check("allow_refresh_token"),
+            allows_client_credentials: fields.check("allow_client_credentials"),
+            allows_device_code: fields.check("allow_device_code"),
+            require_pkce: fields.check("require_pkce"),
+            require_pushed: fields.check("require_par"),
+            require_dpop: fields.check("require_dpop"),
+            require_signed: fields.check("require_signed_request_object"),
+            jwks_uri: fields.optional("jwks_uri"),
+            jwks: fields.optional("jwks"),
+            id_token_alg: fields.optional("id_token_signed_response_alg"),
+            can_introspect: fields.check("can_introspect"),
+            post_logout_redirect_uris: fields.words("post_logout_redirect_uris"),
+            backchannel_logout_uri: fields.optional("backchannel_logout_uri"),
+            registered_by,
+            is_trusted: fields.check("trusted"),
+            last_used: fields.time("last_used"),
+            metadata_expires_at: fields.time("metadata_expires_at"),
+            access_token_lifetime: fields.int("access_token_lifetime"),
+            access_token_format: AccessTokenFormat::from_label(fields.text("access_token_format")),
+            secret: fields.text("client_secret").to_owned(),
+            previous_secret: fields.text("previous_client_secret").to_owned(),
+            previous_secret_expires_at: fields.time("previous_client_secret_expires_at"),
+        }
+    }
+}
+
+impl OAuthClient {
+    /// The client of that id, enabled or not.
+    pub async fn find(documents: &Documents, client_id: &str) -> Result<Option<Self>> {
+        // The address of a metadata document is no document name.
+        if client_id.contains("://") {
+            let found = documents.find_by(&Session::system(), OAUTH_CLIENT, "client_id", client_id).await?;
+            return Ok(found.map(|document| Self::from(&*document)));
+        }
+        Self::find_by_name(documents, client_id).await
+    }
+
+    /// The client of that document name, enabled or not.
+    pub async fn find_by_name(documents: &Documents, name: &str) -> Result<Option<Self>> {
+        match documents.get(&Session::system(), OAUTH_CLIENT, name).await {
+            Ok(document) => Ok(Some(Self::from(&*document))),
+            Err(Error::DoesNotExist { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether this is one of the client's live secrets.
+    pub fn is_secret(&self, site_key: &SiteKey, presented: &str, now: DateTime<Utc>) -> bool {
+        let current = is_client_secret(site_key, &self.secret, presented);
+        let previous = is_client_secret(site_key, &self.previous_secret, presented)
+            && self.previous_secret_expires_at.is_some_and(|at| at > now);
+        current | previous
+    }
+
+    /// The live secrets that are needed in plain: to verify `client_secret_jwt` and to sign with HS256. The current one first.
+    pub fn signing_secrets(&self, site_key: &SiteKey, now: DateTime<Utc>) -> Vec<String> {
+        let previous = self.previous_secret_expires_at.is_some_and(|at| at > now).then_some(&self.previous_secret);
+        [Some(&self.secret), previous]
+            .into_iter()
+            .flatten()
+            .filter_map(|stored| open_client_secret(site_key, stored))
+            .collect()
+    }
+
+    /// Whether the client cannot keep a secret.
+    pub fn is_public(&self) -> bool {
+        !self.auth_method.is_confidential()
+    }
+
+    /// Whether somebody here has said who runs it: those that administrators made, and those they trust.
+    pub fn is_known(&self) -> bool {
+        self.is_trusted || self.registered_by == RegisteredBy::Administrator
+    }
+
+    /// Whether this user may use the client at all.
+    pub fn admits(&self, access: &UserAccess) -> bool {
+        self.allowed_roles.is_empty() || self.allowed_roles.iter().any(|role| access.roles.contains(role))
+    }
+
+    /// Whether the client may use this grant.
+    pub fn may_use(&self, grant_type: GrantType) -> bool {
+        match grant_type {
+            GrantType::AuthorizationCode => self.allows_code,
+            GrantType::RefreshToken => self.allows_refresh,
+            GrantType::ClientCredentials => self.allows_client_credentials && !self.is_public(),
+            GrantType::DeviceCode => self.allows_device_code,
+        }
+    }
+
+    /// How long its access tokens live.
+    pub fn access_token_lifetime(&self, settings: &OAuthSettings) -> Duration {
+        match self.access_token_lifetime {
+            seconds if seconds > 0 => Duration::seconds(seconds),
+            _ => settings.access_token_lifetime,
+        }
+    }
+
+    /// What its access tokens look like.
+    pub fn access_token_format(&self, settings: &OAuthSettings) -> AccessTokenFormat {
+        self.access_token_format.unwrap_or(settings.access_token_format)
+    }
+
+    /// What the checks of an authorization request need to know.
+    pub fn rules(&self) -> ClientRules<'_> {
+        ClientRules {
+            client_id: &self.client_id,
+            redirect_uris: &self.redirect_uris,
+            scopes: &self.scopes,
+            is_public: self.is_public(),
+            may_use_code: self.allows_code,
+            require_pkce: self.require_pkce,
+            require_pushed: self.require_pushed,
+            require_signed: self.require_signed,
+        }
+    }
+}
+
+/// Notes that a client got a token, unless that was noted a short while ago.
+pub async fn note_use(work: &mut Work<'_>, client: &OAuthClient, now: DateTime<Utc>) -> Result<()> {
+    if client.last_used.is_some_and(|at| now - at < Duration::minutes(5)) {
+        return Ok(());
+    }
+    work.set_values(OAUTH_CLIENT, &client.name, &[("last_used", time_value(now))]).await
+}
+
+/// Digests the secrets of clients that hold one in the clear: rows that older programs or people wrote.
+pub async fn digest_plain_secrets(documents: &Documents) -> Result<usize> {
+    let system = Session::system();
+    let list = documents.list(&system, &ListRequest::new(OAUTH_CLIENT).all()).await?;
+    let mut digested = 0;
+    for row in 0..list.rows.len() {
+        let name = list.text(row, "name");
+        let document = documents.get(&system, OAUTH_CLIENT, name).await?;
+        let plain = document.text("client_secret");
+        if plain.is_empty() || is_stored_client_secret(plain) {
+            continue;
+        }
+        let stored = store_client_secret(documents.site_key(), plain, oauth_client_checks::needs_secret(&document));
+        let mut work = documents.begin(&system).await?;
+        work.set_values(OAUTH_CLIENT, name, &[("client_secret", Value::from(stored))]).await?;
+        work.commit().await?;
+        digested += 1;
+    }
+    Ok(digested)
+}
+
+/// Behaviour of the DocType OAuth Client.
+pub struct OAuthClientController;
+
+impl OAuthClientController {
+    /// Makes a secret, stores what is to be stored of it, and lets the answer reveal it once.
+    fn make_secret(work: &Work<'_>, document: &mut Document) -> String {
+        let secret = TokenKind::ClientSecret.generate();
+        let needed_again = oauth_client_checks::needs_secret(document);
+        let stored = store_client_secret(work.documents.site_key(), &secret, needed_again);
+        document.set("client_secret", stored);
+        secret
+    }
+
+    async fn rotate_secret(work: &mut Work<'_>, document: &mut Document) -> Result<Json> {
+        let client = OAuthClient::from(&*document);
+        if !client.auth_method.has_secret() {
+            let message =
+                format!("{} has no secret: it authenticates by {}", client.app_name, client.auth_method.label());
+            return Err(Error::invalid(ProblemKind::Validation, message));
+        }
+        let expires_at = work.documents.clock().now() + PREVIOUS_SECRET_LIFETIME;
+        let previous = document.text("client_secret").to_owned();
+        let secret = Self::make_secret(work, document);
+        let values = [
+            ("client_secret", document.get("client_secret").clone()),
+            ("previous_client_secret", Value::from(previous)),
+            ("previous_client_secret_expires_at", time_value(expires_at)),
+        ];
+        work.set_values(OAUTH_CLIENT, &client.name, &values).await?;
+        let by = work.session.user().to_owned();
+        SecurityEvent::new("Client Secret Changed", Severity::Info)
+            .user(by)
+            .client(client.client_id.as_str())
+            .record_in(work)
+            .await?;
+        Ok(json!({
+            "client_id": client.client_id,
+            "client_secret": secret,
+            "previous_client_secret_expires_at": time_value(expires_at).text(),
+        }))
+    }
+}
+
+#[async_trait]
+impl Controller for OAuthClientController {
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
+        if document.text("client_id").is_empty() {
+            let name = document.name();
+            document.set("client_id", name);
+        }
+        if document.is_new {
+            document.set("client_id_issued_at", work.now().to_owned());
+            if document.text("grant_type").is_empty() {
+                document.set("grant_type", "Authorization Code");
+            }
+        }
+        if let Some(before) = before
+            && before.text("client_id") != document.text("client_id")
+            && !before.text("client_id").is_empty()
+        {
+            document.set("client_id", before.text("client_id"));
+        }
+        if document.rows("allowed_roles").is_empty()
+            && let (Some(child), true) = (
+                work.registry().get("OAuth Client Role").cloned(),
+                crate::document::Work::find(work, "Role", EVERYBODY).await.is_ok_and(|role| role.is_some()),
+            )
+            && let Some(rows) = document.rows_mut("allowed_roles")
+        {
+            let mut row = Document::new(child);
+            row.set("role", EVERYBODY);
+            rows.push(row);
+        }
+        let settings = OAuthSettings::load(work.documents).await?;
+        oauth_client_checks::check(work.registry(), document, before, &settings)?;
+        let method = Method::from_label(document.text("token_endpoint_auth_method"));
+        if method.is_some_and(Method::has_secret) {
+            let has_one = !document.text("client_secret").is_empty();
+            // A digest cannot sign: whoever switches to a method that signs needs a secret made for it.
+            let is_fit =
+                SiteKey::is_sealed(document.text("client_secret")) || !oauth_client_checks::needs_secret(document);
+            if !has_one || !is_fit {
+                let secret = Self::make_secret(work, document);
+                document.revealed.push(("client_secret", secret));
+            }
+        } else {
+            for fieldname in ["client_secret", "previous_client_secret", "previous_client_secret_expires_at"] {
+                document.set(fieldname, Value::Null);
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_update(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
+        let is_new_secret = document.revealed.iter().any(|(name, _)| *name == "client_secret");
+        if before.is_some() && is_new_secret {
+            let by = work.session.user().to_owned();
+            SecurityEvent::new("Client Secret Changed", Severity::Info)
+                .user(by)
+                .client(document.text("client_id"))
+                .record_in(work)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        let by = work.session.user().to_owned();
+        SecurityEvent::new("Client Removed", Severity::Info)
+            .user(by)
+            .client(document.text("client_id"))
+            .details(json!({"app_name": document.text("app_name")}))
+            .record_in(work)
+            .await
+    }
+
+    async fn before_rename(&self, _: &mut Work<'_>, _: &str, _: &str, _: bool) -> Result<()> {
+        Err(Error::invalid(
+            ProblemKind::Validation,
+            "An OAuth Client keeps its name: it is the client id that programs were given",
+        ))
+    }
+
+    async fn call(
+        &self,
+        work: &mut Work<'_>,
+        document: &mut Document,
+        method: &str,
+        _: &Map<String, Json>,
+    ) -> Option<Result<Json>> {
+        match method {
+            "rotate_client_secret" => Some(Self::rotate_secret(work, document).await),
+            _ => None,
+        }
+    }
+
+    fn methods(&self) -> Vec<(&'static str, &'static str)> {
+        vec![(
+            "rotate_client_secret",
+            "Makes a new client secret and shows it once; the old one works for seven more days",
+        )]
+    }
+}

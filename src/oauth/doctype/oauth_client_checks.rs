@@ -1,0 +1,185 @@
+//! What must hold of an OAuth Client before it is saved: every problem at its field, with the reason.
+
+use serde_json::Value as Json;
+
+use super::fields::{Fields, View};
+use super::oauth_client::VIEW;
+use super::oauth_settings::OAuthSettings;
+use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::{Document, Registry};
+use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
+use crate::oauth::protocol::{Scope, ScopeSet};
+
+/// The members of a JSON Web Key that only its owner may know (RFC 7518 §6).
+const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+
+/// Whether the client's secret is needed in plain again: because something is signed with it.
+pub fn needs_secret(document: &Document) -> bool {
+    let fields = Fields::new(document, &VIEW);
+    fields.text("token_endpoint_auth_method") == Method::ClientSecretJwt.label()
+        || fields.text("id_token_signed_response_alg") == "HS256"
+}
+
+/// Checks a client and brings its lists into the form in which they are stored.
+///
+/// What is stored already and did not change is not held against whoever saves something else.
+pub fn check(
+    registry: &Registry,
+    document: &mut Document,
+    before: Option<&Document>,
+    settings: &OAuthSettings,
+) -> Result<()> {
+    let mut problems = Problems { document, invalid: Invalid::default() };
+    problems.grants();
+    problems.redirect_uris(before, settings);
+    problems.scopes(registry);
+    problems.authentication(settings);
+    problems.keys();
+    problems.logout();
+    let Problems { invalid, .. } = problems;
+    invalid.into_result()?;
+    let redirect_uris = RedirectUris::from_stored(Fields::new(document, &VIEW).text("redirect_uris")).to_stored();
+    document.set("redirect_uris", redirect_uris);
+    let scopes = Fields::new(document, &VIEW).words("scopes").join(" ");
+    document.set("scopes", scopes);
+    Ok(())
+}
+
+struct Problems<'d> {
+    document: &'d Document,
+    invalid: Invalid,
+}
+
+impl<'d> Problems<'d> {
+    fn fields(&self) -> Fields<'d> {
+        const SAME: &View = &VIEW;
+        Fields::new(self.document, SAME)
+    }
+
+    fn refuse(&mut self, fieldname: &str, message: impl Into<String>) {
+        let label = self.document.doctype.field(fieldname).map_or(fieldname, |field| field.label.as_str()).to_owned();
+        self.invalid.push(FieldProblem::at(ProblemKind::Validation, fieldname, label, message.into()));
+    }
+
+    fn grants(&mut self) {
+        if self.fields().text("grant_type") == "Implicit" {
+            self.refuse(
+                "grant_type",
+                "Implicit is no longer safe: it puts tokens into addresses, where others read them. \
+                 Choose Authorization Code (RFC 9700 section 2.1.2)",
+            );
+        }
+        if self.fields().text("response_type") == "Token" {
+            self.refuse(
+                "response_type",
+                "Token is no longer safe: it puts tokens into addresses, where others read them. \
+                 Choose Code (RFC 9700 section 2.1.2)",
+            );
+        }
+        if self.fields().check("allow_client_credentials") {
+            if self.fields().text("token_endpoint_auth_method") == Method::None.label() {
+                self.refuse(
+                    "allow_client_credentials",
+                    "A program that acts for itself must prove who it is: choose another Token Endpoint Auth Method",
+                );
+            }
+            if self.fields().text("user") == "Guest" {
+                self.refuse("user", "Choose a real account, made for this program: Guest has no rights of its own");
+            }
+        }
+    }
+
+    fn redirect_uris(&mut self, before: Option<&Document>, settings: &OAuthSettings) {
+        // Everything is allowed to a client that an administrator made and did not call native, but for what is never safe.
+        let is_native = self.fields().text("application_type") == "Native";
+        let is_ours = !matches!(self.fields().text("registered_by"), "Dynamic Registration" | "Metadata Document");
+        let kind = match (is_native, is_ours) {
+            (true, _) => Some(ApplicationType::Native),
+            (false, true) => None,
+            (false, false) => Some(ApplicationType::Web),
+        };
+        for fieldname in ["default_redirect_uri", "redirect_uris"] {
+            if before.is_some_and(|before| before.text(fieldname) == self.document.text(fieldname)) {
+                continue;
+            }
+            for uri in RedirectUris::from_stored(self.fields().text(fieldname)).iter() {
+                if let Err(error) = check_registration(uri, kind, &settings.private_use_redirect_schemes) {
+                    self.refuse(fieldname, error.description());
+                }
+            }
+        }
+        if self.fields().text("default_redirect_uri").split_whitespace().count() > 1 {
+            self.refuse("default_redirect_uri", "Only one address fits here: put the others into Redirect URIs");
+        }
+    }
+
+    fn scopes(&mut self, registry: &Registry) {
+        let text = self.fields().words("scopes").join(" ");
+        match ScopeSet::parse(&text) {
+            Err(error) => self.refuse("scopes", error.description()),
+            Ok(scopes) => {
+                for scope in scopes.iter() {
+                    if let Scope::DocType { name, .. } = scope
+                        && registry.get(name).is_none()
+                    {
+                        self.refuse("scopes", format!("{scope}: there is no DocType {name}"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn authentication(&mut self, settings: &OAuthSettings) {
+        let method = self.fields().text("token_endpoint_auth_method");
+        if self.fields().text("id_token_signed_response_alg") == "HS256" {
+            if !settings.allow_hs256 {
+                self.refuse("id_token_signed_response_alg", "HS256 is switched off in OAuth Settings: choose ES256");
+            }
+            if !Method::from_label(method).is_some_and(Method::has_secret) {
+                self.refuse("id_token_signed_response_alg", "HS256 needs a client secret: choose ES256");
+            }
+        }
+        let has_keys = self.fields().optional("jwks").is_some() || self.fields().optional("jwks_uri").is_some();
+        if method == Method::PrivateKeyJwt.label() && !has_keys {
+            self.refuse("jwks_uri", "Private Key JWT needs the program's public keys: fill in JWKS URI or JWKS");
+        }
+        if self.fields().check("require_signed_request_object") && !has_keys {
+            self.refuse("jwks_uri", "Signed requests need the program's public keys: fill in JWKS URI or JWKS");
+        }
+        let lifetime = self.fields().int("access_token_lifetime");
+        if lifetime != 0 && !(60..=30 * 86_400).contains(&lifetime) {
+            self.refuse("access_token_lifetime", "An access token lives 60 seconds to 30 days; 0 takes OAuth Settings");
+        }
+    }
+
+    fn keys(&mut self) {
+        if let Some(uri) = self.fields().optional("jwks_uri")
+            && !uri.starts_with("https://")
+        {
+            self.refuse("jwks_uri", "Keys are fetched by https only: write an address that begins with https://");
+        }
+        let Some(jwks) = self.fields().optional("jwks") else { return };
+        if self.fields().optional("jwks_uri").is_some() {
+            self.refuse("jwks", "Fill in either JWKS URI or JWKS, not both");
+        }
+        let keys = serde_json::from_str::<Json>(&jwks).ok();
+        let Some(keys) = keys.as_ref().and_then(|jwks| jwks["keys"].as_array()) else {
+            self.refuse("jwks", "This is no JSON Web Key Set: it looks like {\"keys\": [{\"kty\": \"EC\", …}]}");
+            return;
+        };
+        if keys.iter().any(|key| PRIVATE_MEMBERS.iter().any(|member| !key[*member].is_null())) {
+            self.refuse("jwks", "There is a private key in here: make a new one, and paste the public half only");
+        }
+    }
+
+    fn logout(&mut self) {
+        for uri in self.fields().words("post_logout_redirect_uris") {
+            let is_web = url::Url::parse(&uri).is_ok_and(|url| !matches!(url.scheme(), "javascript" | "data" | "file"));
+            if !is_web || uri.contains('#') {
+                let message = format!("{uri} is no address to go to: write it whole, https://app.example.com/bye");
+                self.refuse("post_logout_redirect_uris", message);
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! OAuth Scope Definition: scopes of the site's own, compiled once and again whenever one changes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::fields::{Fields, View};
+use crate::document::{Controller, Documents, ListRequest, Work};
+use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::Document;
+use crate::oauth::protocol::Scope;
+use crate::oauth::protocol::scope::ScopeRight;
+use crate::oauth::protocol::scope_rules::{ScopeResolver, ScopeRule};
+use crate::permissions::Session;
+
+/// The name of the DocType.
+pub const OAUTH_SCOPE_DEFINITION: &str = "OAuth Scope Definition";
+
+/// What is read.
+pub const VIEW: View =
+    View { doctype: OAUTH_SCOPE_DEFINITION, fields: &["scope", "enabled", "description_for_people", "rules"] };
+
+/// What is read of a rule.
+pub const RULE_VIEW: View = View { doctype: "OAuth Scope Rule", fields: &["document_type", "right", "method"] };
+
+/// One scope of the site's own.
+#[derive(Clone, Debug)]
+pub struct ScopeDefinition {
+    /// What people read.
+    pub description: String,
+    /// What it allows.
+    pub rules: Vec<ScopeRule>,
+}
+
+/// The enabled scopes of the site's own, by name.
+#[derive(Debug, Default)]
+pub struct ScopeDefinitions(BTreeMap<String, ScopeDefinition>);
+
+impl ScopeDefinitions {
+    /// The definition of a scope, if it is enabled.
+    pub fn get(&self, scope: &str) -> Option<&ScopeDefinition> {
+        self.0.get(scope)
+    }
+
+    /// Every scope with its description.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ScopeDefinition)> {
+        self.0.iter().map(|(scope, definition)| (scope.as_str(), definition))
+    }
+
+    /// A scope in words, for people.
+    pub fn describe(&self, scope: &Scope) -> String {
+        match scope {
+            Scope::Custom(name) => {
+                self.get(name).map_or_else(|| scope.describe().into_owned(), |own| own.description.clone())
+            }
+            scope => scope.describe().into_owned(),
+        }
+    }
+
+    async fn load(documents: &Documents) -> Result<Self> {
+        let system = Session::system();
+        let list = documents.list(&system, &ListRequest::new(OAUTH_SCOPE_DEFINITION).all()).await?;
+        let mut definitions = BTreeMap::new();
+        for row in 0..list.rows.len() {
+            let document = match documents.get(&system, OAUTH_SCOPE_DEFINITION, list.text(row, "name")).await {
+                Ok(document) => document,
+                Err(Error::DoesNotExist { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let fields = Fields::new(&document, &VIEW);
+            if fields.check("enabled") {
+                let definition = ScopeDefinition {
+                    description: fields.text("description_for_people").to_owned(),
+                    rules: document.rows("rules").iter().filter_map(rule).collect(),
+                };
+                definitions.insert(fields.text("scope").to_owned(), definition);
+            }
+        }
+        Ok(Self(definitions))
+    }
+}
+
+impl ScopeResolver for ScopeDefinitions {
+    fn rules_of(&self, scope: &str) -> Vec<ScopeRule> {
+        self.get(scope).map_or_else(Vec::new, |definition| definition.rules.clone())
+    }
+}
+
+fn rule(row: &Document) -> Option<ScopeRule> {
+    let fields = Fields::new(row, &RULE_VIEW);
+    if let Some(method) = fields.optional("method") {
+        return Some(ScopeRule::Method(method));
+    }
+    let right = ScopeRight::parse(fields.text("right"))?;
+    Some(ScopeRule::DocType { name: fields.optional("document_type")?, right })
+}
+
+/// The definitions of a site, kept until one of them changes. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct ScopeCatalogue(Arc<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    changes: AtomicU64,
+    compiled: Mutex<Option<(u64, Arc<ScopeDefinitions>)>>,
+}
+
+impl ScopeCatalogue {
+    /// The definitions now in force.
+    pub async fn get(&self, documents: &Documents) -> Result<Arc<ScopeDefinitions>> {
+        // Read before the documents: a change meanwhile makes what was read stale at once.
+        let changes = self.0.changes.load(Ordering::SeqCst);
+        if let Some((at, compiled)) = &*self.lock()
+            && *at == changes
+        {
+            return Ok(Arc::clone(compiled));
+        }
+        let compiled = Arc::new(ScopeDefinitions::load(documents).await?);
+        *self.lock() = Some((changes, Arc::clone(&compiled)));
+        Ok(compiled)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(u64, Arc<ScopeDefinitions>)>> {
+        self.0.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Behaviour of the DocType OAuth Scope Definition.
+pub struct ScopeDefinitionController {
+    /// What has to notice changes.
+    pub catalogue: ScopeCatalogue,
+}
+
+#[async_trait]
+impl Controller for ScopeDefinitionController {
+    async fn validate(&self, _: &mut Work<'_>, document: &mut Document, _: Option<&Document>) -> Result<()> {
+        let mut problems = Invalid::default();
+        let scope = Fields::new(document, &VIEW).text("scope").to_owned();
+        let message = match Scope::parse(&scope) {
+            Ok(Scope::Custom(_)) => None,
+            Ok(_) => Some(format!("{scope} already has a meaning here: choose another word, such as library.borrow")),
+            Err(error) => Some(error.description().to_owned()),
+        };
+        if let Some(message) = message.filter(|_| !scope.is_empty()) {
+            problems.push(FieldProblem::at(ProblemKind::Validation, "scope", "Scope", message));
+        }
+        for (index, row) in document.rows("rules").iter().enumerate() {
+            let fields = Fields::new(row, &RULE_VIEW);
+            if fields.optional("method").is_some() && fields.optional("document_type").is_some() {
+                let message = "Fill in either a DocType or a method, and use one row for each";
+                let problem = FieldProblem::at(ProblemKind::Validation, "method", "Method", message);
+                problems.push(problem.in_row("rules", index + 1));
+            }
+        }
+        problems.into_result()
+    }
+
+    async fn on_change(&self, work: &mut Work<'_>, _: &Document) -> Result<()> {
+        let catalogue = self.catalogue.clone();
+        work.after_commit(move || {
+            catalogue.0.changes.fetch_add(1, Ordering::SeqCst);
+        });
+        Ok(())
+    }
+}

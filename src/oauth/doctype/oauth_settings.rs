@@ -1,0 +1,319 @@
+//! OAuth Settings: what the site announces and allows, and for how long; in force with the commit that changes it.
+
+use async_trait::async_trait;
+use chrono::Duration;
+use serde_json::json;
+
+use super::fields::{Fields, View};
+use crate::document::{Controller, Documents, Work};
+use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::{Document, Value};
+use crate::oauth::protocol::ScopeSet;
+use crate::oauth::protocol::resource::{self, KnownResources};
+use crate::permissions::Session;
+use crate::web::{SecurityEvent, Severity};
+
+/// The name of the DocType and of its one document.
+pub const OAUTH_SETTINGS: &str = "OAuth Settings";
+/// The older place for one setting.
+const PROVIDER_SETTINGS: &str = "OAuth Provider Settings";
+
+/// What is read of OAuth Settings.
+pub const VIEW: View = View {
+    doctype: OAUTH_SETTINGS,
+    fields: &[
+        "show_auth_server_metadata",
+        "skip_authorization",
+        "enable_dynamic_client_registration",
+        "allowed_public_client_origins",
+        "registration_mode",
+        "default_scopes",
+        "private_use_redirect_schemes",
+        "registration_rate_limit",
+        "max_registered_clients",
+        "unused_client_days",
+        "enable_client_id_metadata_documents",
+        "client_id_metadata_allowed_domains",
+        "client_id_metadata_denied_domains",
+        "enable_device_grant",
+        "require_pushed_authorization_requests",
+        "authorization_code_lifetime",
+        "access_token_lifetime",
+        "refresh_replay_grace_seconds",
+        "refresh_token_idle_days",
+        "refresh_token_lifetime_days",
+        "access_token_format",
+        "id_token_signing_alg",
+        "allow_hs256_id_tokens",
+        "signing_key_rotation_days",
+        "openid_includes_roles",
+        "show_protected_resource_metadata",
+        "show_social_login_key_as_authorization_server",
+        "accept_token_in_form",
+        "resource_name",
+        "resource_policy_uri",
+        "resource_documentation",
+        "resource_tos_uri",
+        "scopes_supported",
+        "additional_resources",
+        "allowed_private_hosts",
+    ],
+};
+
+/// What is read of OAuth Provider Settings.
+pub const PROVIDER_VIEW: View = View { doctype: PROVIDER_SETTINGS, fields: &["skip_authorization"] };
+
+/// Who may register a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Nobody.
+    Off,
+    /// Everybody.
+    Open,
+    /// Whoever has the initial access token.
+    InitialAccessToken,
+}
+
+/// What access tokens look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessTokenFormat {
+    /// Random texts.
+    Opaque,
+    /// Signed by the site (RFC 9068).
+    Jwt,
+}
+
+impl AccessTokenFormat {
+    /// The format of that option; `None` if it is empty.
+    pub fn from_label(label: &str) -> Option<Self> {
+        match label {
+            "JWT" => Some(Self::Jwt),
+            "Opaque" => Some(Self::Opaque),
+            _ => None,
+        }
+    }
+}
+
+/// The settings.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the form")]
+pub struct OAuthSettings {
+    /// Metadata of the authorization server is published.
+    pub show_auth_server_metadata: bool,
+    /// A person is not asked again for what they allowed the same client before.
+    pub remembers_consent: bool,
+    /// A person is asked every time, whatever else says so.
+    pub forces_consent: bool,
+    /// Who may register a client.
+    pub registration: Registration,
+    /// The origins whose pages may call from a browser; `*` for all.
+    pub public_client_origins: Vec<String>,
+    /// The scopes of who names none.
+    pub default_scopes: ScopeSet,
+    /// Schemes without a dot that redirect URIs may have.
+    pub private_use_redirect_schemes: Vec<String>,
+    /// Registrations a minute and address; 0: no limit.
+    pub registration_rate_limit: i64,
+    /// Registered clients at most; 0: no limit.
+    pub max_registered_clients: i64,
+    /// After how many days unused registered clients go; 0: never.
+    pub unused_client_days: i64,
+    /// Client ID metadata documents are accepted.
+    pub client_id_metadata_documents: bool,
+    /// Only from these domains, if there are any.
+    pub client_id_metadata_allowed_domains: Vec<String>,
+    /// Never from these.
+    pub client_id_metadata_denied_domains: Vec<String>,
+    /// The device grant is offered.
+    pub device_grant: bool,
+    /// Every client must push its requests.
+    pub require_pushed: bool,
+    /// How long a code lives.
+    pub code_lifetime: Duration,
+    /// How long an access token lives.
+    pub access_token_lifetime: Duration,
+    /// For how long a refresh may be repeated.
+    pub replay_grace: Duration,
+    /// How long an unused refresh token lives.
+    pub refresh_idle: Duration,
+    /// How long a sign-in lives, however often it is renewed.
+    pub refresh_lifetime: Duration,
+    /// What access tokens look like.
+    pub access_token_format: AccessTokenFormat,
+    /// The signature of id tokens.
+    pub id_token_signing_alg: String,
+    /// Id tokens may be signed with a client secret.
+    pub allow_hs256: bool,
+    /// After how many days signing keys are renewed; 0: on demand.
+    pub signing_key_rotation_days: i64,
+    /// `openid` tells the roles too.
+    pub openid_includes_roles: bool,
+    /// Metadata of the resource server is published.
+    pub show_protected_resource_metadata: bool,
+    /// Social Login Keys are listed as authorization servers.
+    pub show_social_login_keys: bool,
+    /// Tokens are read from forms too.
+    pub accept_token_in_form: bool,
+    /// The name of the resource server.
+    pub resource_name: Option<String>,
+    /// Its data policy.
+    pub resource_policy_uri: Option<String>,
+    /// Its documentation.
+    pub resource_documentation: Option<String>,
+    /// Its terms of service.
+    pub resource_tos_uri: Option<String>,
+    /// The scopes to announce; empty: nobody said.
+    pub scopes_supported: ScopeSet,
+    /// Resources beside the site and its API.
+    pub additional_resources: Vec<String>,
+    /// Servers in private networks that may be called.
+    pub allowed_private_hosts: Vec<String>,
+}
+
+impl OAuthSettings {
+    /// Reads them; from the cache of documents, as a rule.
+    pub async fn load(documents: &Documents) -> Result<Self> {
+        let system = Session::system();
+        let settings = documents.get(&system, OAUTH_SETTINGS, OAUTH_SETTINGS).await?;
+        let provider = documents.get(&system, PROVIDER_SETTINGS, PROVIDER_SETTINGS).await?;
+        Ok(Self::read(&settings, &provider))
+    }
+
+    fn read(settings: &Document, provider: &Document) -> Self {
+        let fields = Fields::new(settings, &VIEW);
+        let provider = Fields::new(provider, &PROVIDER_VIEW).text("skip_authorization");
+        // The deprecated setting counts only where the new one was never said.
+        let never_saved = settings.is_new;
+        Self {
+            show_auth_server_metadata: fields.check("show_auth_server_metadata"),
+            remembers_consent: fields.check("skip_authorization") || (never_saved && provider == "Auto"),
+            forces_consent: provider == "Force",
+            registration: match (fields.check("enable_dynamic_client_registration"), fields.text("registration_mode")) {
+                (false, _) => Registration::Off,
+                (true, "Initial Access Token") => Registration::InitialAccessToken,
+                (true, _) => Registration::Open,
+            },
+            public_client_origins: fields.words("allowed_public_client_origins"),
+            default_scopes: fields.scopes("default_scopes"),
+            private_use_redirect_schemes: fields.words("private_use_redirect_schemes"),
+            registration_rate_limit: fields.int("registration_rate_limit"),
+            max_registered_clients: fields.int("max_registered_clients"),
+            unused_client_days: fields.int("unused_client_days"),
+            client_id_metadata_documents: fields.check("enable_client_id_metadata_documents"),
+            client_id_metadata_allowed_domains: fields.words("client_id_metadata_allowed_domains"),
+            client_id_metadata_denied_domains: fields.words("client_id_metadata_denied_domains"),
+            device_grant: fields.check("enable_device_grant"),
+            require_pushed: fields.check("require_pushed_authorization_requests"),
+            code_lifetime: Duration::seconds(fields.positive("authorization_code_lifetime", 60)),
+            access_token_lifetime: Duration::seconds(fields.positive("access_token_lifetime", 3600)),
+            replay_grace: Duration::seconds(fields.int("refresh_replay_grace_seconds").max(0)),
+            refresh_idle: Duration::days(fields.positive("refresh_token_idle_days", 30)),
+            refresh_lifetime: Duration::days(fields.positive("refresh_token_lifetime_days", 365)),
+            access_token_format: AccessTokenFormat::from_label(fields.text("access_token_format"))
+                .unwrap_or(AccessTokenFormat::Opaque),
+            id_token_signing_alg: fields.optional("id_token_signing_alg").unwrap_or_else(|| "ES256".to_owned()),
+            allow_hs256: fields.check("allow_hs256_id_tokens"),
+            signing_key_rotation_days: fields.int("signing_key_rotation_days"),
+            openid_includes_roles: fields.check("openid_includes_roles"),
+            show_protected_resource_metadata: fields.check("show_protected_resource_metadata"),
+            show_social_login_keys: fields.check("show_social_login_key_as_authorization_server"),
+            accept_token_in_form: fields.check("accept_token_in_form"),
+            resource_name: fields.optional("resource_name"),
+            resource_policy_uri: fields.optional("resource_policy_uri"),
+            resource_documentation: fields.optional("resource_documentation"),
+            resource_tos_uri: fields.optional("resource_tos_uri"),
+            scopes_supported: fields.scopes("scopes_supported"),
+            additional_resources: fields.words("additional_resources"),
+            allowed_private_hosts: fields.words("allowed_private_hosts"),
+        }
+    }
+
+    /// The resources for which tokens may be asked.
+    pub fn resources(&self, site_url: &str) -> KnownResources {
+        KnownResources::new(site_url, self.additional_resources.iter().map(String::as_str))
+    }
+}
+
+/// The least and the most that a number may be, and why.
+const RANGES: [(&str, i64, i64, &str); 5] = [
+    ("authorization_code_lifetime", 10, 600, "A program exchanges its code at once"),
+    ("access_token_lifetime", 60, 30 * 86_400, "Longer access is what refresh tokens are for"),
+    ("refresh_replay_grace_seconds", 0, 60, "A lost answer is repeated within seconds"),
+    ("refresh_token_idle_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
+    ("refresh_token_lifetime_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
+];
+
+/// Behaviour of the DocType OAuth Settings: its rules, and a note when somebody changes it.
+pub struct OAuthSettingsController;
+
+#[async_trait]
+impl Controller for OAuthSettingsController {
+    async fn validate(&self, _: &mut Work<'_>, document: &mut Document, _: Option<&Document>) -> Result<()> {
+        let mut problems = Invalid::default();
+        let label = |fieldname: &str| {
+            document.doctype.field(fieldname).map_or_else(|| fieldname.to_owned(), |field| field.label.clone())
+        };
+        let mut refuse = |fieldname: &str, message: String| {
+            problems.push(FieldProblem::at(ProblemKind::Validation, fieldname, label(fieldname), message));
+        };
+        for (fieldname, least, most, why) in RANGES {
+            let number = document.int(fieldname);
+            if !(least..=most).contains(&number) {
+                refuse(fieldname, format!("{} must be between {least} and {most}. {why}", label(fieldname)));
+            }
+        }
+        let fields = Fields::new(document, &VIEW);
+        for fieldname in ["default_scopes", "scopes_supported"] {
+            if let Err(error) = ScopeSet::parse(&fields.words(fieldname).join(" ")) {
+                refuse(fieldname, error.description().to_owned());
+            }
+        }
+        for origin in fields.words("allowed_public_client_origins") {
+            if origin != "*" && !is_origin(&origin) {
+                let message = format!("{origin} is not an origin: write scheme and host only, https://app.example.com");
+                refuse("allowed_public_client_origins", message);
+            }
+        }
+        for uri in fields.words("additional_resources") {
+            if !uri.starts_with('/') && resource::canonical(&uri).is_none() {
+                let message = format!("{uri} is not an address: write it whole, https://example.com/mcp");
+                refuse("additional_resources", message);
+            }
+        }
+        for scheme in fields.words("private_use_redirect_schemes") {
+            let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+                && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+            if !is_scheme {
+                let message = format!("{scheme} is not a scheme: write only what stands before the colon, cursor");
+                refuse("private_use_redirect_schemes", message);
+            }
+        }
+        problems.into_result()
+    }
+
+    async fn on_update(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
+        let changed: Vec<&str> = VIEW
+            .fields
+            .iter()
+            .copied()
+            .filter(|field| before.is_none_or(|before| !same(before.get(field), document.get(field))))
+            .collect();
+        if changed.is_empty() || before.is_none_or(|before| before.is_new) {
+            return Ok(());
+        }
+        let user = work.session.user().to_owned();
+        SecurityEvent::new("Security Setting Changed", Severity::Info)
+            .user(user)
+            .details(json!({"doctype": OAUTH_SETTINGS, "fields": changed}))
+            .record_in(work)
+            .await
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| url.host().is_some() && url.origin().ascii_serialization() == text)
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    a == b || (a.is_blank() && b.is_blank())
+}

@@ -1,0 +1,201 @@
+//! Proof of possession: a token that works only together with a key (RFC 9449).
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
+use url::Url;
+
+use super::error::{Error, ErrorCode, Result};
+use super::jwk::{Jwk, JwkSet};
+use super::jwt::{JwtError, LEEWAY, SigningKey, Unverified};
+use crate::secret::{self, SigningAlgorithm};
+
+/// The `typ` of proofs.
+pub const TYPE: &str = "dpop+jwt";
+/// The algorithms that we accept.
+pub const ALGORITHMS: [SigningAlgorithm; 4] =
+    [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256, SigningAlgorithm::Ps256];
+/// How old a proof may be: until then its `jti` is remembered.
+pub const MAX_AGE: Duration = Duration::minutes(5);
+
+/// What the proof must be about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Expected<'a> {
+    /// The method of the request, in upper case.
+    pub method: &'a str,
+    /// The public address of the request; query and fragment are not compared.
+    pub uri: &'a str,
+    /// The access token beside it, at a resource server.
+    pub access_token: Option<&'a str>,
+    /// The thumbprint to which that token is bound.
+    pub jkt: Option<&'a str>,
+    /// The nonce that we told the client to use.
+    pub nonce: Option<&'a str>,
+}
+
+/// A proof that holds, if it has not been used before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The thumbprint of its key.
+    pub jkt: String,
+    /// Its name: remember the pair of key and name until it expires, and refuse it a second time.
+    pub jti: String,
+    /// Until when.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Checks the header `DPoP`; the request must carry exactly one.
+pub fn check(proof: &str, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<Proof> {
+    let unverified = Unverified::parse(proof).map_err(refuse)?;
+    let embedded = unverified.header.jwk.as_ref().ok_or_else(|| wrong("the DPoP proof carries no key"))?;
+    let jwk = Jwk::parse(embedded).map_err(|error| wrong("the key of the DPoP proof cannot be used").because(error))?;
+    let jkt = jwk.thumbprint();
+    // The key is the one that came along, whatever name the header gives it.
+    let keys = JwkSet { keys: vec![Jwk { kid: None, alg: None, ..jwk }] };
+    let verified = unverified.verify(&keys, &ALGORITHMS).map_err(refuse)?;
+    verified.require_type(TYPE).map_err(refuse)?;
+    let claims = &verified.claims;
+    let jti = claims.require_text("jti").map_err(refuse)?.to_owned();
+    if claims.text("htm") != Some(expected.method) {
+        return Err(wrong("htm is not the method of this request"));
+    }
+    let htu = claims.require_text("htu").map_err(refuse)?;
+    if without_query(htu).is_none_or(|htu| without_query(expected.uri) != Some(htu)) {
+        return Err(wrong("htu is not the address of this request"));
+    }
+    let issued_at = claims.time("iat").ok_or_else(|| refuse(JwtError::Claim("iat")))?;
+    if issued_at > now + LEEWAY || now - issued_at > MAX_AGE {
+        return Err(wrong("the DPoP proof is too old or from the future: compare the clocks"));
+    }
+    if let Some(nonce) = expected.nonce
+        && !secret::constant_time_eq(claims.text("nonce").unwrap_or_default(), nonce)
+    {
+        return Err(Error::new(ErrorCode::UseDpopNonce, "Use the nonce of the header DPoP-Nonce"));
+    }
+    if let Some(token) = expected.access_token
+        && claims.text("ath") != Some(&secret::digest(token))
+    {
+        return Err(wrong("ath is not the digest of the access token"));
+    }
+    if expected.jkt.is_some_and(|bound| bound != jkt) {
+        return Err(Error::new(ErrorCode::InvalidToken, "The access token is bound to another key"));
+    }
+    Ok(Proof { jkt, jti, expires_at: issued_at + MAX_AGE + LEEWAY })
+}
+
+/// A proof of ours, for a server where we are the client.
+pub fn sign(key: &SigningKey, method: &str, uri: &str, access_token: Option<&str>, now: DateTime<Utc>) -> String {
+    let mut claims = json!({ "jti": secret::random_id(), "htm": method, "htu": uri, "iat": now.timestamp() });
+    if let Some(token) = access_token {
+        claims["ath"] = json!(secret::digest(token));
+    }
+    key.sign_with_embedded_key(TYPE, &claims)
+}
+
+fn refuse(cause: JwtError) -> Error {
+    wrong("the DPoP proof does not verify").because(cause)
+}
+
+fn wrong(reason: &'static str) -> Error {
+    Error::new(ErrorCode::InvalidDpopProof, reason)
+}
+
+/// The address in normal form, without query and fragment (RFC 9449 §4.3).
+fn without_query(uri: &str) -> Option<Url> {
+    let mut url = Url::parse(uri).ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone as _;
+    use serde_json::Value;
+
+    use super::*;
+
+    const URI: &str = "https://site.example/token";
+
+    fn now() -> DateTime<Utc> {
+        Utc.timestamp_opt(1_800_000_000, 0).unwrap()
+    }
+
+    fn expected() -> Expected<'static> {
+        Expected { method: "POST", uri: URI, ..Expected::default() }
+    }
+
+    fn key() -> SigningKey {
+        SigningKey::generate(SigningAlgorithm::Es256)
+    }
+
+    fn code(proof: &str, expected: &Expected<'_>) -> Option<ErrorCode> {
+        check(proof, expected, now()).err().map(|error| error.code())
+    }
+
+    #[test]
+    fn a_proof_tells_the_thumbprint_of_its_key() {
+        let key = key();
+        let proof = check(&sign(&key, "POST", URI, None, now()), &expected(), now()).unwrap();
+        assert_eq!(proof.jkt, key.jwk().thumbprint());
+        assert!(proof.expires_at > now() + MAX_AGE);
+    }
+
+    #[test]
+    fn query_and_fragment_of_the_address_do_not_matter_but_the_rest_does() {
+        let key = key();
+        let at = |uri: &str| code(&sign(&key, "POST", uri, None, now()), &expected());
+        assert_eq!(at("HTTPS://site.example:443/token?x=1#y"), None);
+        for uri in ["https://site.example/other", "https://evil.example/token", "http://site.example/token", "token"] {
+            assert_eq!(at(uri), Some(ErrorCode::InvalidDpopProof), "{uri}");
+        }
+        assert_eq!(code(&sign(&key, "GET", URI, None, now()), &expected()), Some(ErrorCode::InvalidDpopProof));
+    }
+
+    #[test]
+    fn an_old_or_future_proof_is_refused() {
+        let key = key();
+        for (seconds, ok) in [(0, true), (-300, true), (-301, false), (30, true), (31, false)] {
+            let proof = sign(&key, "POST", URI, None, now() + Duration::seconds(seconds));
+            assert_eq!(code(&proof, &expected()).is_none(), ok, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn at_a_resource_the_proof_is_for_this_token_and_this_key() {
+        let (key, thief) = (key(), key());
+        let jkt = key.jwk().thumbprint();
+        let expected = Expected { access_token: Some("dt_at_x"), jkt: Some(&jkt), ..expected() };
+        assert_eq!(code(&sign(&key, "POST", URI, Some("dt_at_x"), now()), &expected), None);
+        let invalid = Some(ErrorCode::InvalidDpopProof);
+        assert_eq!(code(&sign(&key, "POST", URI, Some("dt_at_y"), now()), &expected), invalid);
+        assert_eq!(code(&sign(&key, "POST", URI, None, now()), &expected), invalid);
+        let stolen = sign(&thief, "POST", URI, Some("dt_at_x"), now());
+        assert_eq!(code(&stolen, &expected), Some(ErrorCode::InvalidToken));
+    }
+
+    #[test]
+    fn a_nonce_is_asked_for() {
+        let key = key();
+        let expected = Expected { nonce: Some("n"), ..expected() };
+        assert_eq!(code(&sign(&key, "POST", URI, None, now()), &expected), Some(ErrorCode::UseDpopNonce));
+        let claims = json!({ "jti": "1", "htm": "POST", "htu": URI, "iat": now().timestamp(), "nonce": "n" });
+        assert_eq!(code(&key.sign_with_embedded_key(TYPE, &claims), &expected), None);
+    }
+
+    #[test]
+    fn a_proof_of_another_type_without_key_or_with_another_key_is_refused() {
+        let (key, other) = (key(), key());
+        let claims = json!({ "jti": "1", "htm": "POST", "htu": URI, "iat": now().timestamp() });
+        let invalid = Some(ErrorCode::InvalidDpopProof);
+        assert_eq!(code(&key.sign_with_embedded_key("JWT", &claims), &expected()), invalid);
+        assert_eq!(code(&key.sign(TYPE, &claims), &expected()), invalid);
+        assert_eq!(code("garbage", &expected()), invalid);
+        // The header of one proof on the signature of another.
+        let (a, b) = (key.sign_with_embedded_key(TYPE, &claims), other.sign_with_embedded_key(TYPE, &claims));
+        let mixed = format!("{}.{}", a.rsplit_once('.').unwrap().0, b.rsplit_once('.').unwrap().1);
+        assert_eq!(code(&mixed, &expected()), invalid);
+        let mut without: Value = claims;
+        without["jti"] = json!("");
+        assert_eq!(code(&key.sign_with_embedded_key(TYPE, &without), &expected()), invalid);
+    }
+}

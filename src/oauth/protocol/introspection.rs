@@ -1,0 +1,134 @@
+//! What a token introspection tells, and whom (RFC 7662).
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::resource;
+
+/// The answer about a token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IntrospectionResponse {
+    /// Unknown, expired, revoked, or none of the asker's business: exactly `{"active":false}`.
+    Inactive,
+    /// What the token is.
+    Active(Box<ActiveToken>),
+}
+
+/// An active token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ActiveToken {
+    /// The scopes.
+    pub scope: String,
+    /// The client that holds it.
+    pub client_id: String,
+    /// The user's name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// `Bearer` or `DPoP`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<&'static str>,
+    /// When it ends, in seconds.
+    pub exp: i64,
+    /// When it began, in seconds.
+    pub iat: i64,
+    /// The user's subject identifier.
+    pub sub: String,
+    /// The resources it is meant for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aud: Vec<String>,
+    /// Our issuer.
+    pub iss: String,
+    /// The key it is bound to (RFC 9449 §6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+    /// When the person logged in, in seconds (RFC 9470 §6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// How strongly (RFC 9470 §6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// Claims for the token's own client, if the token has the scope `openid`.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The key to which a token is bound (RFC 7800, RFC 9449 §6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Confirmation {
+    /// The thumbprint of the key.
+    pub jkt: String,
+}
+
+/// Who asks, after authentication.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The client that asks.
+    pub client_id: &'a str,
+    /// Whether it proved who it is; public clients may not ask.
+    pub is_confidential: bool,
+    /// Whether an administrator lets it ask about every token.
+    pub may_introspect_all: bool,
+    /// The resources that this client stands for, if it is a resource server.
+    pub resources: &'a [String],
+}
+
+impl Asker<'_> {
+    /// Whether the token is any of the asker's business.
+    pub fn may_see(&self, token_client: &str, token_resources: &[String]) -> bool {
+        let own = self.client_id == token_client;
+        let for_its_resource =
+            !token_resources.is_empty() && self.resources.iter().any(|own| resource::covers(token_resources, own));
+        self.is_confidential && (own || self.may_introspect_all || for_its_resource)
+    }
+}
+
+impl Serialize for IntrospectionResponse {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            active: bool,
+            #[serde(flatten)]
+            token: Option<&'a ActiveToken>,
+        }
+        let token = match self {
+            Self::Inactive => None,
+            Self::Active(token) => Some(&**token),
+        };
+        Answer { active: token.is_some(), token }.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inactive_token_tells_nothing() {
+        assert_eq!(serde_json::to_string(&IntrospectionResponse::Inactive).unwrap(), r#"{"active":false}"#);
+    }
+
+    #[test]
+    fn an_active_token_is_described_without_nulls() {
+        let token =
+            ActiveToken { scope: "openid".to_owned(), sub: "u".to_owned(), exp: 2, iat: 1, ..Default::default() };
+        let text = serde_json::to_string(&IntrospectionResponse::Active(Box::new(token))).unwrap();
+        assert_eq!(text, r#"{"active":true,"scope":"openid","client_id":"","exp":2,"iat":1,"sub":"u","iss":""}"#);
+    }
+
+    #[test]
+    fn a_client_sees_its_own_tokens_and_those_for_its_resource() {
+        let mcp = ["https://site.example/mcp".to_owned()];
+        let asker = Asker { client_id: "a", is_confidential: true, may_introspect_all: false, resources: &mcp };
+        assert!(asker.may_see("a", &[]));
+        assert!(!asker.may_see("b", &[]));
+        assert!(asker.may_see("b", &mcp));
+        assert!(!asker.may_see("b", &["https://site.example/other".to_owned()]));
+        assert!(Asker { may_introspect_all: true, ..asker }.may_see("b", &[]));
+    }
+
+    #[test]
+    fn a_public_client_sees_nothing() {
+        let asker = Asker { client_id: "a", is_confidential: false, may_introspect_all: true, resources: &[] };
+        assert!(!asker.may_see("a", &[]));
+    }
+}
