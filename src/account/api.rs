@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use poem::endpoint::BoxEndpoint;
-use poem::http::HeaderMap;
-use poem::{Endpoint, EndpointExt, Request, Response};
+use poem::http::{HeaderMap, Method};
+use poem::{EndpointExt, Response};
 use poem_openapi::payload::{Form, Json};
 use poem_openapi::{ApiRequest, ApiResponse, Object, OpenApi, OpenApiService, Tags};
 use serde::Deserialize;
@@ -13,14 +13,14 @@ use crate::account::password::Passwords;
 use crate::account::{health, login};
 use crate::web::{Plugins, RequestContext, Route, Site};
 
-/// The paths of [`Api`].
-const PATHS: [&str; 6] = [
-    "/api/method/login",
-    "/api/method/logout",
-    "/api/method/ping",
-    "/api/method/frappe.auth.get_logged_user",
-    "/health/live",
-    "/health/ready",
+/// The paths of [`Api`] and their HTTP methods.
+const PATHS: [(&str, &[Method]); 6] = [
+    ("/api/method/login", &[Method::POST]),
+    ("/api/method/logout", &[Method::GET, Method::POST]),
+    ("/api/method/ping", &[Method::GET, Method::POST]),
+    ("/api/method/frappe.auth.get_logged_user", &[Method::GET, Method::POST]),
+    ("/health/live", &[Method::GET]),
+    ("/health/ready", &[Method::GET]),
 ];
 
 /// Registers the endpoints and their OpenAPI document.
@@ -30,22 +30,8 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
     let spec = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
     plugins.openapi.push(spec);
     let endpoint: Arc<BoxEndpoint<'static, Response>> = Arc::new(service.map_to_response().boxed());
-    for path in PATHS {
-        plugins.route(Route::endpoint(path, HeadAsGet(Arc::clone(&endpoint))));
-    }
-}
-
-/// HEAD is answered where GET is.
-struct HeadAsGet(Arc<BoxEndpoint<'static, Response>>);
-
-impl Endpoint for HeadAsGet {
-    type Output = Response;
-
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        if request.method() == poem::http::Method::HEAD {
-            request.set_method(poem::http::Method::GET);
-        }
-        self.0.call(request).await
+    for (path, methods) in PATHS {
+        plugins.route(Route::endpoint_for(path, methods, Arc::clone(&endpoint)));
     }
 }
 

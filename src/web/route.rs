@@ -25,6 +25,7 @@ pub struct Route {
 enum Target {
     Handlers(Vec<(Method, Handler)>),
     Endpoint(BoxEndpoint<'static, Response>),
+    EndpointFor(&'static [Method], BoxEndpoint<'static, Response>),
 }
 
 impl Route {
@@ -36,6 +37,15 @@ impl Route {
     /// A path that a poem endpoint answers, whatever the HTTP method.
     pub fn endpoint(path: impl Into<String>, endpoint: impl Endpoint + 'static) -> Self {
         Self { path: path.into(), target: Target::Endpoint(endpoint.map_to_response().boxed()) }
+    }
+
+    /// A path that a poem endpoint answers for these HTTP methods only; HEAD, OPTIONS and the others are answered here.
+    pub fn endpoint_for(
+        path: impl Into<String>,
+        methods: &'static [Method],
+        endpoint: impl Endpoint + 'static,
+    ) -> Self {
+        Self { path: path.into(), target: Target::EndpointFor(methods, endpoint.map_to_response().boxed()) }
     }
 
     /// Answers an HTTP method.
@@ -105,8 +115,36 @@ impl Route {
     pub(super) fn into_endpoint(self) -> BoxEndpoint<'static, Response> {
         match self.target {
             Target::Endpoint(endpoint) => endpoint,
-            Target::Handlers(handlers) => Dispatch { allow: allow(&handlers), handlers }.boxed(),
+            Target::EndpointFor(methods, endpoint) => {
+                Limited { allow: allow(methods.iter()), methods, endpoint }.boxed()
+            }
+            Target::Handlers(handlers) => {
+                Dispatch { allow: allow(handlers.iter().map(|(method, _)| method)), handlers }.boxed()
+            }
         }
+    }
+}
+
+struct Limited {
+    methods: &'static [Method],
+    endpoint: BoxEndpoint<'static, Response>,
+    allow: String,
+}
+
+impl Endpoint for Limited {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        if request.method() == Method::HEAD && self.methods.contains(&Method::GET) {
+            request.set_method(Method::GET);
+        }
+        if self.methods.contains(request.method()) {
+            return self.endpoint.call(request).await;
+        }
+        if request.method() == Method::OPTIONS {
+            return Ok(options(&self.allow));
+        }
+        Err(Error::MethodNotAllowed { allow: self.allow.clone() }.into())
     }
 }
 
@@ -122,7 +160,7 @@ impl Endpoint for Dispatch {
         let find = |wanted: &Method| self.handlers.iter().find(|(method, _)| method == wanted);
         let found = match *request.method() {
             Method::OPTIONS if find(&Method::OPTIONS).is_none() => {
-                return Ok(Response::builder().status(StatusCode::OK).header(header::ALLOW, &self.allow).finish());
+                return Ok(options(&self.allow));
             }
             Method::HEAD => find(&Method::HEAD).or_else(|| find(&Method::GET)),
             ref method => find(method),
@@ -134,12 +172,16 @@ impl Endpoint for Dispatch {
     }
 }
 
-fn allow(handlers: &[(Method, Handler)]) -> String {
-    let mut methods: Vec<&str> = handlers.iter().map(|(method, _)| method.as_str()).collect();
-    if methods.contains(&"GET") {
-        methods.push("HEAD");
+fn options(allow: &str) -> Response {
+    Response::builder().status(StatusCode::OK).header(header::ALLOW, allow).finish()
+}
+
+fn allow<'m>(methods: impl Iterator<Item = &'m Method>) -> String {
+    let mut names: Vec<&str> = methods.map(Method::as_str).collect();
+    for (added, needs) in [("HEAD", Some("GET")), ("OPTIONS", None)] {
+        if needs.is_none_or(|needs| names.contains(&needs)) && !names.contains(&added) {
+            names.push(added);
+        }
     }
-    methods.push("OPTIONS");
-    methods.dedup();
-    methods.join(", ")
+    names.join(", ")
 }

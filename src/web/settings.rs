@@ -61,6 +61,9 @@ pub fn parse_expiry(text: &str) -> Option<Duration> {
     let mut seconds = 0_i64;
     let mut unit = 3600;
     for part in text.trim().split(':') {
+        if unit == 0 {
+            return None;
+        }
         let part: u32 = part.trim().parse().ok()?;
         seconds += i64::from(part).checked_mul(unit)?;
         unit /= 60;

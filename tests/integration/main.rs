@@ -1,4 +1,11 @@
 //! Every test that goes through the public surface, in one binary.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests fail loudly")]
 
+mod api_key;
+mod config;
+mod errors;
+mod health;
+mod login;
+mod reload;
+mod support;
 mod tidy;

@@ -1,0 +1,252 @@
+//! [`Client`]: a browser or a program that speaks to a [`super::TestSite`], with cookies and credentials of its own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use doctyped::web::Pipeline;
+use poem::http::{HeaderMap, Method, StatusCode};
+use poem::{Endpoint, Request};
+use serde_json::{Value as Json, json};
+
+/// Speaks to a site; keeps the cookies it gets.
+#[derive(Clone)]
+pub struct Client {
+    endpoint: Arc<Pipeline>,
+    cookies: Arc<Mutex<BTreeMap<String, String>>>,
+    headers: Vec<(String, String)>,
+}
+
+/// What a site answered.
+#[must_use = "look at the answer: `.ok()` or `.error(status, exc_type)`"]
+#[derive(Debug)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, as text.
+    pub body: String,
+}
+
+impl Client {
+    /// Without cookies or credentials.
+    pub fn new(endpoint: Arc<Pipeline>) -> Self {
+        Self { endpoint, cookies: Arc::default(), headers: Vec::new() }
+    }
+
+    /// The same client, which sends a further header with every request; it shares the cookies.
+    pub fn with_header(&self, name: &str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.push((name.to_owned(), value.to_owned()));
+        other
+    }
+
+    /// The value of a cookie it has.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().unwrap().get(name).cloned()
+    }
+
+    /// Puts a cookie in place.
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Logs in with a password, as API clients do.
+    pub async fn log_in(&self, usr: &str, pwd: &str) -> Response {
+        self.form("/api/method/login", &[("usr", usr), ("pwd", pwd)]).await
+    }
+
+    /// GET.
+    pub async fn get(&self, uri: &str) -> Response {
+        self.send(Method::GET, uri, "", String::new()).await
+    }
+
+    /// POST with a JSON body.
+    pub async fn post(&self, uri: &str, body: Json) -> Response {
+        self.json(Method::POST, uri, body).await
+    }
+
+    /// PUT with a JSON body.
+    pub async fn put(&self, uri: &str, body: Json) -> Response {
+        self.json(Method::PUT, uri, body).await
+    }
+
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, uri: &str, body: Json) -> Response {
+        self.json(Method::PATCH, uri, body).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, uri: &str) -> Response {
+        self.send(Method::DELETE, uri, "", String::new()).await
+    }
+
+    /// POST with a form as the body.
+    pub async fn form(&self, uri: &str, fields: &[(&str, &str)]) -> Response {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.send(Method::POST, uri, "application/x-www-form-urlencoded", body).await
+    }
+
+    /// Any method with a JSON body.
+    pub async fn json(&self, method: Method, uri: &str, body: Json) -> Response {
+        self.send(method, uri, "application/json", body.to_string()).await
+    }
+
+    /// Any request.
+    pub async fn send(&self, method: Method, uri: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
+        let body = body.into();
+        let mut request = Request::builder().method(method).uri_str(uri).header("content-length", body.len());
+        if !content_type.is_empty() {
+            request = request.content_type(content_type);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name.as_str(), value.as_str());
+        }
+        let cookies: Vec<String> =
+            self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        let mut response = self.endpoint.get_response(request.body(body)).await;
+        for cookie in response.headers().get_all("set-cookie") {
+            self.keep(cookie.to_str().unwrap());
+        }
+        let bytes = response.take_body().into_bytes().await.unwrap();
+        Response {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    fn keep(&self, set_cookie: &str) {
+        let (pair, attributes) = set_cookie.split_once(';').unwrap_or((set_cookie, ""));
+        let (name, value) = pair.split_once('=').unwrap();
+        let mut cookies = self.cookies.lock().unwrap();
+        if attributes.contains("Max-Age=0") {
+            cookies.remove(name);
+        } else {
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    /// Calls an RPC method by POST.
+    pub async fn call(&self, method: &str, arguments: Json) -> Response {
+        self.post(&format!("/api/method/{method}"), arguments).await
+    }
+
+    /// Creates a document.
+    pub async fn create(&self, doctype: &str, values: Json) -> Response {
+        self.post(&resource(doctype, None), values).await
+    }
+
+    /// Reads a document.
+    pub async fn read(&self, doctype: &str, name: &str) -> Response {
+        self.get(&resource(doctype, Some(name))).await
+    }
+
+    /// Changes a document.
+    pub async fn update(&self, doctype: &str, name: &str, values: Json) -> Response {
+        self.put(&resource(doctype, Some(name)), values).await
+    }
+
+    /// Deletes a document.
+    pub async fn remove(&self, doctype: &str, name: &str) -> Response {
+        self.delete(&resource(doctype, Some(name))).await
+    }
+
+    /// Lists documents; `query` is what stands behind the `?`.
+    pub async fn list(&self, doctype: &str, query: &str) -> Response {
+        self.get(&format!("{}?{query}", resource(doctype, None))).await
+    }
+
+    /// Who the site takes it for.
+    #[track_caller]
+    pub fn logged_user(&self) -> impl Future<Output = String> {
+        let client = self.clone();
+        async move {
+            let answer = client.get("/api/method/frappe.auth.get_logged_user").await;
+            match answer.status {
+                StatusCode::OK => answer.json()["message"].as_str().unwrap().to_owned(),
+                _ => "Guest".to_owned(),
+            }
+        }
+    }
+}
+
+/// The path of a DocType or document in API v1.
+pub fn resource(doctype: &str, name: Option<&str>) -> String {
+    let encode = |text: &str| -> String {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    match name {
+        Some(name) => format!("/api/resource/{}/{}", encode(doctype), encode(name)),
+        None => format!("/api/resource/{}", encode(doctype)),
+    }
+}
+
+impl Response {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Json {
+        match serde_json::from_str(&self.body) {
+            Ok(json) => json,
+            Err(error) => panic!("no JSON ({error}): {} {}", self.status, self.body),
+        }
+    }
+
+    /// A success: `data`, else `message`, else the whole body.
+    #[track_caller]
+    pub fn ok(self) -> Json {
+        assert!(self.status.is_success(), "{} {}", self.status, self.body);
+        if self.body.is_empty() {
+            return Json::Null;
+        }
+        let mut body = self.json();
+        for key in ["data", "message"] {
+            if let Some(result) = body.get_mut(key) {
+                return result.take();
+            }
+        }
+        body
+    }
+
+    /// A failure with that status and class; returns the body. Both envelopes are understood.
+    #[track_caller]
+    pub fn error(self, status: u16, exc_type: &str) -> Json {
+        let body = if self.body.is_empty() { json!({}) } else { self.json() };
+        let class = body["exc_type"].as_str().or_else(|| body["errors"][0]["type"].as_str()).unwrap_or("");
+        assert_eq!((self.status.as_u16(), class), (status, exc_type), "{}", self.body);
+        body
+    }
+
+    /// That status; returns the answer.
+    #[track_caller]
+    pub fn status(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+
+    /// A redirect; returns where to.
+    #[track_caller]
+    pub fn redirect(self) -> String {
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
+        self.header("location").to_owned()
+    }
+
+    /// A header, empty if it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
+    /// The messages to people in `_server_messages`.
+    #[track_caller]
+    pub fn server_messages(&self) -> Vec<String> {
+        let body = self.json();
+        let texts: Vec<String> = serde_json::from_str(body["_server_messages"].as_str().unwrap_or("[]")).unwrap();
+        texts
+            .iter()
+            .map(|text| serde_json::from_str::<Json>(text).unwrap()["message"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! A database for one test: a SQLite file in a temporary folder, or a PostgreSQL database that is dropped afterwards.
+
+use std::path::Path;
+
+use sea_orm::{ConnectionTrait, Database};
+
+/// The server whose databases the tests make, when PostgreSQL is chosen.
+fn postgres_server() -> Option<String> {
+    let chosen = std::env::var("DOCTYPED_TEST_DATABASE").is_ok_and(|name| name == "postgres");
+    chosen.then(|| {
+        std::env::var("DOCTYPED_TEST_POSTGRES").expect("DOCTYPED_TEST_POSTGRES names the server for PostgreSQL tests")
+    })
+}
+
+/// Whether this run of the tests is on PostgreSQL.
+pub fn is_postgres() -> bool {
+    postgres_server().is_some()
+}
+
+/// The database of one test; gone when dropped.
+pub struct TestDatabase {
+    /// Its URL.
+    pub url: String,
+    drop_from: Option<(String, String)>,
+}
+
+impl TestDatabase {
+    /// A new, empty database; a file lies in `folder`.
+    pub async fn new(folder: &Path) -> Self {
+        let Some(server) = postgres_server() else {
+            return Self { url: format!("sqlite://{}", folder.join("site.db").display()), drop_from: None };
+        };
+        let server = server.trim_end_matches('/').to_owned();
+        let name = format!("doctyped_test_{}", doctyped::secret::random_name());
+        run(&server, &format!("CREATE DATABASE {name}")).await;
+        Self { url: format!("{server}/{name}"), drop_from: Some((server, name)) }
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Some((server, name)) = self.drop_from.take() else { return };
+        // A runtime of its own: the test's is about to end.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(run(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+        });
+        drop(dropping.join());
+    }
+}
+
+async fn run(server: &str, sql: &str) {
+    let connection = Database::connect(format!("{server}/postgres")).await.expect("the PostgreSQL server answers");
+    connection.execute_unprepared(sql).await.expect("the test user may make databases");
+    connection.close().await.unwrap();
+}

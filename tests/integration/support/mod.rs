@@ -1,0 +1,8 @@
+//! What tests stand on: a site of their own without a port, and clients that speak to it.
+
+pub mod client;
+pub mod database;
+pub mod site;
+
+pub use client::Client;
+pub use site::{PASSWORD, TestSite};

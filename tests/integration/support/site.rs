@@ -1,0 +1,182 @@
+//! [`TestSite`]: a whole site in the process, with a database and a clock of its own.
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use doctyped::app::{App, Build};
+use doctyped::clock::Clock;
+use doctyped::config::{Config, Hidden};
+use doctyped::document::Documents;
+use doctyped::meta::load::Source;
+use doctyped::permissions::Session;
+use doctyped::secret::SiteKey;
+use doctyped::web::{Pipeline, Site};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::database::TestDatabase;
+
+/// The password of every test user, Administrator included.
+pub const PASSWORD: &str = "correct horse battery";
+/// The text of the site's key, so that a restart keeps it.
+const KEY: &str = "a key for tests that is long enough to be one";
+
+/// A site for one test.
+///
+/// ```ignore
+/// let site = TestSite::new().with_doctype(NOTE).await;
+/// let alice = site.user("alice@example.com", &["System Manager"]).await;
+/// alice.create("Note", json!({})).await.error(417, "MandatoryError");
+/// ```
+pub struct TestSite {
+    /// The site.
+    pub site: Site,
+    /// Moves the time forward for the whole site.
+    pub clock: Clock,
+    /// Where the site's files are.
+    pub folder: TempDir,
+    endpoint: Arc<Pipeline>,
+    sources: Vec<Source>,
+    config: Config,
+    // Last, so that it is dropped when nothing uses it any more.
+    _database: TestDatabase,
+}
+
+/// A site to be; `await` builds it.
+#[derive(Default)]
+pub struct TestSiteBuilder {
+    sources: Vec<Source>,
+    configure: Vec<Box<dyn FnOnce(&mut Config) + Send>>,
+}
+
+impl TestSite {
+    /// A site with the shipped DocTypes.
+    #[expect(clippy::new_ret_no_self, reason = "the builder becomes a site when awaited")]
+    pub fn new() -> TestSiteBuilder {
+        TestSiteBuilder::default()
+    }
+
+    /// Every document, without HTTP.
+    pub fn documents(&self) -> &Documents {
+        &self.site.documents
+    }
+
+    /// Somebody without credentials.
+    pub fn guest(&self) -> Client {
+        Client::new(Arc::clone(&self.endpoint))
+    }
+
+    /// Administrator, logged in.
+    pub async fn administrator(&self) -> Client {
+        let client = self.guest();
+        client.log_in("Administrator", PASSWORD).await.ok();
+        client
+    }
+
+    /// A new System User with roles, logged in.
+    pub async fn user(&self, email: &str, roles: &[&str]) -> Client {
+        self.db_user(email, json!({"roles": roles.iter().map(|role| json!({"role": role})).collect::<Vec<_>>()})).await;
+        let client = self.guest();
+        client.log_in(email, PASSWORD).await.ok();
+        client
+    }
+
+    /// Stores a new user, with further values; nobody is logged in.
+    pub async fn db_user(&self, email: &str, values: Json) {
+        let mut user = json!({"email": email, "first_name": email.split('@').next(), "new_password": PASSWORD});
+        for (key, value) in values.as_object().into_iter().flatten() {
+            user[key] = value.clone();
+        }
+        self.db_insert("User", user).await;
+    }
+
+    /// Stores a document as the program itself; returns its name.
+    pub async fn db_insert(&self, doctype: &str, values: Json) -> String {
+        let values = values.as_object().expect("an object").clone();
+        self.documents().insert(&Session::system(), doctype, &values).await.expect("the document is valid").name()
+    }
+
+    /// Changes a document as the program itself.
+    pub async fn db_update(&self, doctype: &str, name: &str, values: Json) {
+        let values = values.as_object().expect("an object").clone();
+        let children = doctyped::document::Children::Replace;
+        let updated = self.documents().update(&Session::system(), doctype, name, &values, children).await;
+        updated.expect("the change is valid");
+    }
+
+    /// The names of the documents of a DocType that fit the filters, as the program itself sees them.
+    pub async fn db_names(&self, doctype: &str, filters: Json) -> Vec<String> {
+        let request = doctyped::document::ListRequest::new(doctype).filters(filters).order_by("creation asc").all();
+        let list = self.documents().list(&Session::system(), &request).await.expect("the filters are valid");
+        (0..list.rows.len()).map(|row| list.text(row, "name").to_owned()).collect()
+    }
+
+    /// Stops the site and starts it again on the same database, files and clock.
+    pub async fn restart(mut self) -> Self {
+        self.site.documents.database().close().await;
+        let app = build(self.config.clone(), self.clock.clone(), self.sources.clone()).await;
+        self.site = app.site;
+        self.endpoint = app.endpoint;
+        self
+    }
+}
+
+impl TestSiteBuilder {
+    /// With a DocType, or an overlay, in YAML.
+    #[must_use]
+    pub fn with_doctype(mut self, yaml: &str) -> Self {
+        let path = format!("test/{}.yaml", self.sources.len() + 1);
+        self.sources.push(Source { path, text: yaml.to_owned() });
+        self
+    }
+
+    /// With another configuration.
+    #[must_use]
+    pub fn with_config(mut self, configure: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.configure.push(Box::new(configure));
+        self
+    }
+
+    async fn build(self) -> TestSite {
+        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new(folder.path()).await;
+        let mut config = Config {
+            database_url: Hidden::new(&*database.url),
+            admin_password: Some(Hidden::new(PASSWORD)),
+            doctypes: Vec::new(),
+            files: folder.path().join("files"),
+            templates: folder.path().join("templates"),
+            ..Config::default()
+        };
+        for configure in self.configure {
+            configure(&mut config);
+        }
+        let clock = Clock::system();
+        let app = build(config.clone(), clock.clone(), self.sources.clone()).await;
+        TestSite {
+            site: app.site,
+            clock,
+            folder,
+            endpoint: app.endpoint,
+            sources: self.sources,
+            config,
+            _database: database,
+        }
+    }
+}
+
+impl IntoFuture for TestSiteBuilder {
+    type Output = TestSite;
+    type IntoFuture = Pin<Box<dyn Future<Output = TestSite> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.build())
+    }
+}
+
+async fn build(config: Config, clock: Clock, sources: Vec<Source>) -> App {
+    let site_key = Some(SiteKey::from_text(KEY).unwrap());
+    App::build(Build { config, clock, site_key, sources }).await.expect("the site starts")
+}
