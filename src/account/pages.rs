@@ -76,7 +76,7 @@ async fn login_page(
         options.extend(source(exchange.site.clone(), target.map(str::to_owned)).await?);
     }
     let view = json!({
-        "page": page_view(&exchange.site, &exchange.context, "/login").await?,
+        "page": page_view(&exchange.site, &exchange.context).await?,
         "usr": usr,
         "redirect_to": target.unwrap_or(""),
         "note": note,

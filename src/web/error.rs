@@ -169,7 +169,7 @@ pub enum Style {
 impl Style {
     /// `/api/v2` and `/api` speak JSON, everything else pages, unless the sender asks for JSON first.
     pub fn of(request: &Request) -> Self {
-        let path = request.original_uri().path();
+        let path = request.uri().path();
         let accept = request.header(header::ACCEPT).unwrap_or("");
         if path == "/api/v2" || path.starts_with("/api/v2/") {
             Self::ApiV2
@@ -198,7 +198,7 @@ impl Origin {
         Self {
             style: Style::of(request),
             is_safe: request.method().is_safe(),
-            uri: request.original_uri().path_and_query().map_or("/", |uri| uri.as_str()).to_owned(),
+            uri: request.uri().path_and_query().map_or("/", |uri| uri.as_str()).to_owned(),
         }
     }
 }
@@ -307,7 +307,7 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
             "status": described.status.as_u16(),
             "message": described.message,
             "exc_type": described.exc_type,
-            "page": page_view(site, context, &from.uri).await?,
+            "page": page_view(site, context).await?,
         });
         site.templates.render("error", &view)
     };

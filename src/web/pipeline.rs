@@ -152,12 +152,13 @@ impl Endpoint for Pipeline {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        let context = RequestContext::guest(
+        let mut context = RequestContext::guest(
             request_id(&request, &self.site.config),
             address(&request, self.site.config.trusted_proxies),
             request.header(header::USER_AGENT).unwrap_or("").into(),
         );
-        let (method, path) = (request.method().clone(), request.original_uri().path().to_owned());
+        context.path = request.uri().path().into();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let span = tracing::info_span!("request", id = %context.id);
         let (mut response, context) = self.answer(request, context).instrument(span).await;
         finish(&mut response, &context, self.site.config.is_https());
@@ -279,7 +280,10 @@ fn normalize_path(request: &mut Request) -> Result<()> {
 
 /// Refuses bodies that are too large. With a length announced nothing is read; without one the body is read here.
 async fn limit_body(request: &mut Request, limit: usize) -> Result<()> {
-    let too_large = || Error::TooLarge(format!("The body is larger than {} MiB", limit / 1024 / 1024));
+    let too_large = || {
+        let (number, unit) = if limit < 1024 * 1024 { (limit, "bytes") } else { (limit / 1024 / 1024, "MiB") };
+        Error::TooLarge(format!("The body is larger than {number} {unit}"))
+    };
     match request.header(header::CONTENT_LENGTH).map(str::parse::<u64>) {
         Some(Ok(length)) if length > limit as u64 => Err(too_large()),
         Some(Ok(_)) => Ok(()),

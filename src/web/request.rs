@@ -34,6 +34,8 @@ pub enum Credentials {
 pub struct RequestContext {
     /// The id that is in the answer and in every log line.
     pub id: Arc<str>,
+    /// The path that was asked for, as it came.
+    pub path: Arc<str>,
     /// On whose behalf.
     pub session: Session,
     /// The sender's address.
@@ -54,6 +56,7 @@ impl RequestContext {
     pub fn guest(id: Arc<str>, ip: IpAddr, user_agent: Arc<str>) -> Self {
         Self {
             id,
+            path: Arc::from("/"),
             session: Session::guest(),
             ip,
             user_agent,
@@ -155,7 +158,7 @@ impl Exchange {
         let Json::Object(mut view) = view else {
             return Err(Error::Internal(anyhow::anyhow!("the view of {template} is no object")));
         };
-        view.insert("page".to_owned(), page_view(&self.site, &self.context, self.request.original_uri().path()).await?);
+        view.insert("page".to_owned(), page_view(&self.site, &self.context).await?);
         self.site.templates.page(template, &Json::Object(view))
     }
 
@@ -191,13 +194,13 @@ impl Exchange {
 
 /// What every page shows around its content: `app_name`, `path`, `user`, `full_name`, `logged_in`, `is_desk_user`,
 /// `csrf_token`, `request_id`, and `doctype_problems` (lines, for people who use the desk).
-pub async fn page_view(site: &Site, context: &RequestContext, path: &str) -> Result<Json> {
+pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
     let settings = LoginSettings::load(&site.documents).await?;
     let session = &context.session;
     let problems = if session.is_desk_user() { site.doctype_files.problems() } else { Arc::default() };
     Ok(json!({
         "app_name": settings.app_name,
-        "path": path,
+        "path": &*context.path,
         "user": session.user(),
         "full_name": session.access.full_name,
         "logged_in": !session.is_guest(),

@@ -328,14 +328,11 @@ fn set_cookies(
 ) {
     let max_age = expiry.to_std().unwrap_or_default();
     context.set_cookie(&cookie(site, COOKIE, token, Some(max_age)));
-    let percent = |text: &str| -> String {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
     let values = [
         if session.is_desk_user() { "yes".to_owned() } else { "no".to_owned() },
-        percent(&session.access.full_name),
-        percent(session.user()),
-        percent(user.text("user_image")),
+        session.access.full_name.clone(),
+        session.user().to_owned(),
+        user.text("user_image").to_owned(),
         Some(user.text("language")).filter(|language| !language.is_empty()).unwrap_or("en").to_owned(),
     ];
     for (name, value) in COMPANIONS.into_iter().zip(values) {

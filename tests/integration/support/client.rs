@@ -17,7 +17,6 @@ pub struct Client {
 }
 
 /// What a site answered.
-#[must_use = "look at the answer: `.ok()` or `.error(status, exc_type)`"]
 #[derive(Debug)]
 pub struct Response {
     /// The status.
@@ -57,26 +56,31 @@ impl Client {
     }
 
     /// GET.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn get(&self, uri: &str) -> Response {
         self.send(Method::GET, uri, "", String::new()).await
     }
 
     /// POST with a JSON body.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn post(&self, uri: &str, body: Json) -> Response {
         self.json(Method::POST, uri, body).await
     }
 
     /// PUT with a JSON body.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn put(&self, uri: &str, body: Json) -> Response {
         self.json(Method::PUT, uri, body).await
     }
 
     /// PATCH with a JSON body.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn patch(&self, uri: &str, body: Json) -> Response {
         self.json(Method::PATCH, uri, body).await
     }
 
     /// DELETE.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn delete(&self, uri: &str) -> Response {
         self.send(Method::DELETE, uri, "", String::new()).await
     }
@@ -88,11 +92,13 @@ impl Client {
     }
 
     /// Any method with a JSON body.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn json(&self, method: Method, uri: &str, body: Json) -> Response {
         self.send(method, uri, "application/json", body.to_string()).await
     }
 
     /// Any request.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn send(&self, method: Method, uri: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
         let body = body.into();
         let mut request = Request::builder().method(method).uri_str(uri).header("content-length", body.len());
@@ -131,31 +137,37 @@ impl Client {
     }
 
     /// Calls an RPC method by POST.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn call(&self, method: &str, arguments: Json) -> Response {
         self.post(&format!("/api/method/{method}"), arguments).await
     }
 
     /// Creates a document.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn create(&self, doctype: &str, values: Json) -> Response {
         self.post(&resource(doctype, None), values).await
     }
 
     /// Reads a document.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn read(&self, doctype: &str, name: &str) -> Response {
         self.get(&resource(doctype, Some(name))).await
     }
 
     /// Changes a document.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn update(&self, doctype: &str, name: &str, values: Json) -> Response {
         self.put(&resource(doctype, Some(name)), values).await
     }
 
     /// Deletes a document.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn remove(&self, doctype: &str, name: &str) -> Response {
         self.delete(&resource(doctype, Some(name))).await
     }
 
     /// Lists documents; `query` is what stands behind the `?`.
+    #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn list(&self, doctype: &str, query: &str) -> Response {
         self.get(&format!("{}?{query}", resource(doctype, None))).await
     }
