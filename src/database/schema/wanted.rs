@@ -263,9 +263,20 @@ fn indexes(backend: Backend, doctype: &DocType, table: &str) -> Vec<IndexSpec> {
             || field.in_standard_filter
             // Checks before a delete and renames look for them.
             || matches!(field.fieldtype, Fieldtype::Link | Fieldtype::DynamicLink);
-        if looked_up {
-            add(&[&field.fieldname], false);
+        if !looked_up || field.unique {
+            continue;
         }
+        let few_values = matches!(field.fieldtype, Fieldtype::Select | Fieldtype::Check);
+        let sorted = sort_index(doctype).filter(|sorted| {
+            (field.in_standard_filter || few_values)
+                && !sorted.contains(&field.fieldname.as_str())
+                && sorted.iter().all(|name| fits_index(backend, doctype, name))
+        });
+        // Behind the field, the default order: a list filtered by it reads one page and sorts nothing. An index of the field
+        // alone would be chosen and its every row sorted, however many have the value.
+        let columns: Vec<&str> =
+            std::iter::once(field.fieldname.as_str()).chain(sorted.into_iter().flatten()).collect();
+        add(&columns, false);
     }
     let starts = wanted.clone();
     let is_covered = |columns: &[String], unique: bool| {
