@@ -4,18 +4,23 @@
 //! the typed answer (or the [`Error`]) into HTTP. Time is always an argument; randomness comes from [`crate::secret`].
 
 pub mod access_token;
+pub mod address;
 pub mod assertion;
 pub mod authorization_request;
 pub mod authorization_response;
 pub mod challenge;
 pub mod client_authentication;
 pub mod code;
+pub mod cors;
+pub mod device;
 pub mod dpop;
 pub mod error;
 pub mod id_token;
 pub mod introspection;
+pub mod jar;
 pub mod jwk;
 pub mod jwt;
+pub mod logout;
 pub mod par;
 pub mod pkce;
 pub mod prompt;
@@ -26,6 +31,7 @@ pub mod resource;
 pub mod scope;
 pub mod scope_rules;
 pub mod token;
+pub mod userinfo;
 
 pub use error::{AuthorizeError, Error, ErrorCode, Result};
 pub use request::Parameters;

@@ -1,0 +1,126 @@
+//! Which web pages may call which endpoint from a browser (Fetch standard, RFC 6749 leaves it open).
+
+use url::Url;
+
+use super::redirect_uri::RedirectUris;
+
+/// How an endpoint answers other origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Public documents: metadata, keys.
+    Everyone,
+    /// Token, registration, revocation, user info and the like: origins of clients.
+    Clients,
+    /// Pages for people: authorize, approve, login. No other page ever reads them.
+    Nobody,
+}
+
+/// The origins of clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedOrigins {
+    /// Every origin (`*` in OAuth Settings).
+    pub any: bool,
+    /// Single origins.
+    pub origins: Vec<String>,
+}
+
+/// The headers to send; credentials are never allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorsHeaders {
+    /// `Access-Control-Allow-Origin`.
+    pub allow_origin: String,
+    /// Whether `Vary: Origin` is needed, because the answer differs by origin.
+    pub vary: bool,
+    /// `Access-Control-Expose-Headers`.
+    pub expose: &'static str,
+}
+
+/// `Access-Control-Allow-Headers` of a preflight.
+pub const ALLOW_HEADERS: &str = "Authorization, Content-Type, DPoP, MCP-Protocol-Version";
+/// The headers that a page may read.
+const EXPOSE: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After";
+
+impl AllowedOrigins {
+    /// Reads the field Allowed Public Client Origins: one origin a line, or `*`.
+    pub fn from_stored(text: &str) -> Self {
+        let words = text.split([' ', '\n', '\r', '\t', ',']).filter(|word| !word.is_empty());
+        let (any, single): (Vec<_>, Vec<_>) = words.partition(|word| *word == "*");
+        Self { any: !any.is_empty(), origins: single.into_iter().filter_map(origin_of).collect() }
+    }
+
+    /// Adds the origins of a client's redirect URIs.
+    #[must_use]
+    pub fn with_client(mut self, redirect_uris: &RedirectUris) -> Self {
+        self.origins.extend(redirect_uris.iter().filter_map(origin_of));
+        self
+    }
+
+    /// Whether this origin is among them. `null` (a sandboxed page, a file) only with `*`.
+    pub fn contains(&self, origin: &str) -> bool {
+        self.any || self.origins.iter().any(|own| own == origin)
+    }
+}
+
+/// The headers for a request from this origin; none leaves the browser to refuse.
+pub fn decide(audience: Audience, origin: &str, allowed: &AllowedOrigins) -> Option<CorsHeaders> {
+    let everyone = || CorsHeaders { allow_origin: "*".to_owned(), vary: false, expose: EXPOSE };
+    match audience {
+        Audience::Everyone => Some(everyone()),
+        Audience::Nobody => None,
+        Audience::Clients if allowed.any => Some(everyone()),
+        Audience::Clients => allowed.contains(origin).then(|| CorsHeaders {
+            allow_origin: origin.to_owned(),
+            vary: true,
+            expose: EXPOSE,
+        }),
+    }
+}
+
+/// The origin of a web address.
+fn origin_of(uri: &str) -> Option<String> {
+    let url = Url::parse(uri).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed() -> AllowedOrigins {
+        AllowedOrigins::from_stored("https://app.example/\nhttps://other.example:8443")
+    }
+
+    #[test]
+    fn a_listed_origin_may_call_and_others_may_not() {
+        let headers = decide(Audience::Clients, "https://app.example", &allowed()).unwrap();
+        assert_eq!((headers.allow_origin.as_str(), headers.vary), ("https://app.example", true));
+        for origin in ["https://evil.example", "http://app.example", "https://app.example:444", "null", ""] {
+            assert_eq!(decide(Audience::Clients, origin, &allowed()), None, "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_asterisk_is_sent_as_such_and_never_reflected() {
+        let any = AllowedOrigins::from_stored("*");
+        let headers = decide(Audience::Clients, "https://evil.example", &any).unwrap();
+        assert_eq!((headers.allow_origin.as_str(), headers.vary), ("*", false));
+    }
+
+    #[test]
+    fn documents_are_for_everyone_and_pages_for_nobody() {
+        assert_eq!(decide(Audience::Everyone, "null", &allowed()).unwrap().allow_origin, "*");
+        assert_eq!(decide(Audience::Nobody, "https://app.example", &AllowedOrigins::from_stored("*")), None);
+    }
+
+    #[test]
+    fn the_origins_of_a_client_are_those_of_its_redirect_uris() {
+        let uris = RedirectUris::from_stored("https://spa.example/cb com.example.app:/cb http://localhost:3000/cb");
+        let allowed = AllowedOrigins::default().with_client(&uris);
+        assert_eq!(allowed.origins, ["https://spa.example", "http://localhost:3000"]);
+    }
+
+    #[test]
+    fn challenges_can_be_read_by_pages() {
+        assert!(EXPOSE.contains("WWW-Authenticate"));
+    }
+}
