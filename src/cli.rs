@@ -161,20 +161,21 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
 fn print_block(site: &Site, summary: &Summary, address: SocketAddr) {
     let folders: Vec<String> = summary.folders.iter().map(|folder| folder.display().to_string()).collect();
     let from = if folders.is_empty() { "built in".to_owned() } else { folders.join(", ") };
-    let mut block = format!("Doctyped {} serves {}", env!("CARGO_PKG_VERSION"), site.config.site_url);
-    if !site.config.site_url.ends_with(&format!(":{}", address.port())) {
-        block.push_str(&format!(" (listening on {address})"));
-    }
+    let url = &site.config.site_url;
+    let listening = if url.ends_with(&format!(":{}", address.port())) {
+        String::new()
+    } else {
+        format!(" (listening on {address})")
+    };
+    let mut lines = vec![format!("Doctyped {} serves {url}{listening}", env!("CARGO_PKG_VERSION"))];
     if let Some(password) = &summary.administrator_password {
-        block.push_str(&format!("\n  Administrator's password: {password} (shown only now)"));
+        lines.push(format!("  Administrator's password: {password} (shown only now)"));
     }
-    block.push_str(&format!("\n  {} DocTypes from {from}", summary.doctypes));
-    block.push_str(&format!("\n  Schema: {}", summary.schema));
-    for warning in &summary.warnings {
-        block.push_str(&format!("\n  Warning: {warning}"));
-    }
+    lines.push(format!("  {} DocTypes from {from}", summary.doctypes));
+    lines.push(format!("  Schema: {}", summary.schema));
+    lines.extend(summary.warnings.iter().map(|warning| format!("  Warning: {warning}")));
     // A closed standard output is no reason not to serve.
-    drop(say(&block));
+    drop(say(&lines.join("\n")));
 }
 
 /// Ends with Ctrl-C or SIGTERM.

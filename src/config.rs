@@ -94,7 +94,7 @@ impl Default for Config {
             trusted_proxies: 0,
             development: false,
             max_body_bytes: MAX_BODY_BYTES,
-            request_timeout: Duration::from_secs(120),
+            request_timeout: Duration::from_mins(2),
         }
     }
 }
@@ -112,7 +112,7 @@ pub struct Settings {
 
     /// The database
     ///
-    /// `sqlite://path/to/file` or `postgres://user:password@host/database`. [default: sqlite://data/site.db]
+    /// `sqlite://path/to/file` or `postgres://user:password@host/database`. [default: `sqlite://data/site.db`]
     #[arg(long, global = true, env = "DOCTYPED_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
 

@@ -1,4 +1,5 @@
 //! The hand-written endpoints that every client starts with, described for OpenAPI by poem-openapi.
+#![expect(clippy::unused_async, reason = "the macro wants every operation to be async")]
 
 use std::sync::Arc;
 
@@ -90,7 +91,8 @@ struct ErrorAnswer {
     /// The class of the error.
     exc_type: String,
     /// The messages to people: a JSON list of JSON texts.
-    _server_messages: String,
+    #[oai(rename = "_server_messages")]
+    server_messages: String,
 }
 
 #[derive(ApiResponse)]

@@ -78,30 +78,30 @@ pub async fn log_in(
     csrf::check_origin(&HttpMethod::POST, headers, &site.config.site_url)?;
     let documents = &site.documents;
     let typed = usr.trim();
-    let user = find_user(documents, typed).await?;
+    let account = find_user(documents, typed).await?;
     let subject = Subject::User {
-        name: user.clone().unwrap_or_else(|| typed.to_lowercase().chars().take(500).collect()),
-        known: user.is_some(),
+        name: account.clone().unwrap_or_else(|| typed.to_lowercase().chars().take(500).collect()),
+        known: account.is_some(),
     };
     let attempt = site.attempts.begin(documents, vec![subject, Subject::Address(context.ip.to_string())]).await?;
-    let hash = match &user {
-        Some(user) => stored_hash(documents, user).await?,
+    let hash = match &account {
+        Some(name) => stored_hash(documents, name).await?,
         None => None,
     };
     let verified = passwords.verify(pwd.clone(), hash.clone()).await?;
-    let enabled = match &user {
-        Some(user) => documents.access(user).await?.is_some(),
+    let enabled = match &account {
+        Some(name) => documents.access(name).await?.is_some(),
         None => false,
     };
-    let Some(user) = user.filter(|_| verified && enabled) else {
+    let Some(name) = account.filter(|_| verified && enabled) else {
         attempt.failed(documents, context, "Login Failed").await?;
         return Err(Error::Authentication(AuthenticationError::BadCredentials));
     };
     attempt.succeeded(documents).await?;
     if hash.as_deref().is_some_and(secret::needs_rehash) {
-        rehash(documents, passwords, &user, pwd).await?;
+        rehash(documents, passwords, &name, pwd).await?;
     }
-    let new = NewSession { user: &user, method: LoginMethod::Password, provider: None, provider_sid: None };
+    let new = NewSession { user: &name, method: LoginMethod::Password, provider: None, provider_sid: None };
     let started = site.sessions.start(site, context, new).await?;
     let is_desk_user = started.session.is_desk_user();
     Ok(LoggedIn {

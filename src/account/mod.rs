@@ -27,5 +27,5 @@ pub fn register(plugins: &mut Plugins) {
     methods::register(plugins, &passwords);
     pages::register(plugins, &passwords);
     api::register(plugins, &passwords);
-    plugins.job("end of old sessions and attempts", std::time::Duration::from_secs(3600), login::clean_up);
+    plugins.job("end of old sessions and attempts", std::time::Duration::from_hours(1), login::clean_up);
 }

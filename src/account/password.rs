@@ -38,12 +38,12 @@ impl Passwords {
 
     /// Whether that is the password; `None` for the hash takes as long and says no.
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
-        self.run(move || match hash {
-            Some(hash) => secret::verify_password(&password, &hash),
-            None => {
-                secret::spend_password_time(&password);
-                false
+        self.run(move || {
+            if let Some(hash) = hash {
+                return secret::verify_password(&password, &hash);
             }
+            secret::spend_password_time(&password);
+            false
         })
         .await
     }
@@ -94,7 +94,8 @@ pub fn check_policy(password: &str, minimum: usize, user: &str) -> Result<()> {
     if [user, local_part].iter().any(|name| name.eq_ignore_ascii_case(password)) {
         return refuse("The password is the name of the account: choose another".to_owned());
     }
-    if password.chars().all(|c| Some(c) == password.chars().next()) {
+    let first = password.chars().next();
+    if password.chars().all(|c| Some(c) == first) {
         return refuse("The password is one character repeated: choose another".to_owned());
     }
     Ok(())

@@ -23,7 +23,7 @@ pub async fn ensure(documents: &Documents, admin_password: Option<&Hidden>) -> a
     for attempt in 0.. {
         match ensure_once(documents, admin_password).await {
             Err(Error::Conflict(Conflict::DuplicateName { .. })) if attempt < 5 => {}
-            other => return Ok(other.context("write the initial data")?),
+            other => return other.context("write the initial data"),
         }
     }
     Ok(None)

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::meta::Value;
 use crate::permissions::Session;
 use crate::secret;
+use crate::web::document_name;
 use crate::web::request::RequestContext;
 use crate::web::security_event::{SecurityEvent, Severity};
 use crate::web::settings::LoginSettings;
@@ -63,8 +64,7 @@ impl Subject {
 
     /// The name of the document, so that a lookup needs no search.
     fn document_name(&self) -> String {
-        let digest = secret::sha256(format!("attempt:{}:{}", self.kind(), self.text()));
-        digest[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+        document_name(&format!("attempt:{}:{}", self.kind(), self.text()))
     }
 }
 
@@ -76,7 +76,7 @@ pub struct Attempts {
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self { gates: Cache::builder().max_capacity(10_000).time_to_idle(StdDuration::from_secs(600)).build() }
+        Self { gates: Cache::builder().max_capacity(10_000).time_to_idle(StdDuration::from_mins(10)).build() }
     }
 }
 

@@ -13,7 +13,7 @@ pub const HEADER: &str = "x-frappe-csrf-token";
 
 /// The token of the session whose cookie holds `sid`: it follows from the cookie, and the cookie does not follow from it.
 pub fn token(sid: &str) -> String {
-    secret::digest(&format!("csrf:{sid}"))
+    secret::digest(format!("csrf:{sid}"))
 }
 
 /// Refuses unsafe requests that a browser says come from elsewhere.
@@ -66,25 +66,25 @@ fn foreign() -> Error {
 mod tests {
     use super::*;
 
-    fn check(method: Method, pairs: &[(&'static str, &str)]) -> bool {
+    fn check(method: &Method, pairs: &[(&'static str, &str)]) -> bool {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.insert(*name, value.parse().unwrap());
         }
-        check_origin(&method, &headers, "https://site.example/").is_ok()
+        check_origin(method, &headers, "https://site.example/").is_ok()
     }
 
     #[test]
     fn unsafe_requests_from_elsewhere_are_refused() {
-        assert!(check(Method::GET, &[("sec-fetch-site", "cross-site")]));
-        assert!(check(Method::POST, &[]));
-        assert!(check(Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", "https://site.example")]));
-        assert!(check(Method::POST, &[("sec-fetch-site", "none")]));
-        assert!(check(Method::POST, &[("origin", "http://10.0.0.1:8000"), ("host", "10.0.0.1:8000")]));
-        assert!(!check(Method::POST, &[("sec-fetch-site", "cross-site")]));
-        assert!(!check(Method::POST, &[("sec-fetch-site", "same-site")]));
-        assert!(!check(Method::DELETE, &[("origin", "https://evil.example")]));
-        assert!(!check(Method::PUT, &[("origin", "null")]));
-        assert!(!check(Method::POST, &[("origin", "https://site.example.evil.example"), ("host", "site.example")]));
+        assert!(check(&Method::GET, &[("sec-fetch-site", "cross-site")]));
+        assert!(check(&Method::POST, &[]));
+        assert!(check(&Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", "https://site.example")]));
+        assert!(check(&Method::POST, &[("sec-fetch-site", "none")]));
+        assert!(check(&Method::POST, &[("origin", "http://10.0.0.1:8000"), ("host", "10.0.0.1:8000")]));
+        assert!(!check(&Method::POST, &[("sec-fetch-site", "cross-site")]));
+        assert!(!check(&Method::POST, &[("sec-fetch-site", "same-site")]));
+        assert!(!check(&Method::DELETE, &[("origin", "https://evil.example")]));
+        assert!(!check(&Method::PUT, &[("origin", "null")]));
+        assert!(!check(&Method::POST, &[("origin", "https://site.example.evil.example"), ("host", "site.example")]));
     }
 }

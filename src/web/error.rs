@@ -42,10 +42,10 @@ pub struct Challenge {
 /// The table. It has no `_` arm, so that a new kind of error forces a decision.
 pub fn describe(error: &Error) -> Described {
     let (status, exc_type, title) = match error {
-        Error::DoesNotExist { .. } => (StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found"),
-        Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found"),
-        Error::Permission(_) => (StatusCode::FORBIDDEN, "PermissionError", "Not Permitted"),
-        Error::InsufficientScope { .. } => (StatusCode::FORBIDDEN, "PermissionError", "Not Permitted"),
+        Error::DoesNotExist { .. } | Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "DoesNotExistError", "Not Found"),
+        Error::Permission(_) | Error::InsufficientScope { .. } => {
+            (StatusCode::FORBIDDEN, "PermissionError", "Not Permitted")
+        }
         Error::Authentication(reason) => (
             StatusCode::UNAUTHORIZED,
             match reason {
@@ -238,14 +238,9 @@ pub async fn render(error: &Error, from: &Origin, site: &Site, context: &Request
 impl Challenge {
     /// The `WWW-Authenticate` value, with where to read more (RFC 9728 §5.1).
     pub fn to_header(&self, site_url: &str) -> String {
-        let mut text = format!("Bearer resource_metadata=\"{site_url}/.well-known/oauth-protected-resource\"");
-        if let Some(error) = self.error {
-            text.push_str(&format!(", error=\"{error}\""));
-        }
-        if let Some(scope) = &self.scope {
-            text.push_str(&format!(", scope=\"{scope}\""));
-        }
-        text
+        let error = self.error.map(|error| format!(", error=\"{error}\"")).unwrap_or_default();
+        let scope = self.scope.as_ref().map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
+        format!("Bearer resource_metadata=\"{site_url}/.well-known/oauth-protected-resource\"{error}{scope}")
     }
 }
 
@@ -332,6 +327,7 @@ impl ResponseError for Error {
 }
 
 /// What poem itself says (no such route, a body that does not parse) in our terms.
+#[expect(clippy::result_large_err, reason = "the answer is made here and sent by the caller")]
 pub fn from_poem(error: poem::Error) -> Result<Error, Response> {
     if error.is::<Error>() {
         return error.downcast::<Error>().map_err(poem::Error::into_response);

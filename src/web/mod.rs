@@ -30,6 +30,16 @@ pub use settings::LoginSettings;
 pub use site::Site;
 pub use templates::Templates;
 
+/// The name of a document that is found by a secret or a key: part of its digest, so that a lookup needs no search.
+fn document_name(text: &str) -> String {
+    crate::secret::sha256(text)[..12].iter().fold(String::with_capacity(24), |mut name, byte| {
+        for half in [byte >> 4, byte & 15] {
+            name.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
+        }
+        name
+    })
+}
+
 /// Registers what every site answers, whatever its features: method calls, assets, and the Session DocType's behaviour.
 pub fn register(plugins: &mut Plugins, sessions: &Sessions) {
     plugins.controller("Session", sessions.controller());

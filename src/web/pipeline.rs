@@ -46,7 +46,7 @@ impl Pipeline {
         own_credentials: Vec<&'static str>,
         routes: Vec<Route>,
     ) -> anyhow::Result<Self> {
-        let mut router = poem::Route::new();
+        let mut tree = poem::Route::new();
         let mut paths: Vec<String> = Vec::new();
         for route in routes {
             // Patterns that differ only in the names of their parameters claim the same paths.
@@ -56,9 +56,9 @@ impl Pipeline {
             anyhow::ensure!(!paths.contains(&pattern), "two features claim the path {}", route.path);
             paths.push(pattern);
             let path = route.path.clone();
-            router = router.try_at(&path, route.into_endpoint()).with_context(|| format!("route {path}"))?;
+            tree = tree.try_at(&path, route.into_endpoint()).with_context(|| format!("route {path}"))?;
         }
-        Ok(Self { site, authenticators, own_credentials, routes: router.map_to_response().boxed() })
+        Ok(Self { site, authenticators, own_credentials, routes: tree.map_to_response().boxed() })
     }
 
     /// The site.
@@ -136,12 +136,11 @@ impl Pipeline {
         }
         let Some(token) = cookie(request, session::COOKIE) else { return Ok(()) };
         let ip = context.ip.to_string();
-        match self.site.sessions.find(&self.site.documents, token, &ip).await? {
-            Some(session) => *context = context.clone().with_cookie_session(session, token),
-            None => {
-                context.session_expired = true;
-                session::remove_cookies(&self.site, context);
-            }
+        if let Some(session) = self.site.sessions.find(&self.site.documents, token, &ip).await? {
+            *context = context.clone().with_cookie_session(session, token);
+        } else {
+            context.session_expired = true;
+            session::remove_cookies(&self.site, context);
         }
         Ok(())
     }
@@ -217,7 +216,7 @@ fn request_id(request: &Request, config: &Config) -> Arc<str> {
 
 /// The sender's address: behind `proxies` proxies, what the outermost of them saw.
 fn address(request: &Request, proxies: usize) -> IpAddr {
-    let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), std::net::SocketAddr::ip);
     if proxies == 0 {
         return peer;
     }
@@ -286,7 +285,6 @@ async fn limit_body(request: &mut Request, limit: usize) -> Result<()> {
     };
     match request.header(header::CONTENT_LENGTH).map(str::parse::<u64>) {
         Some(Ok(length)) if length > limit as u64 => Err(too_large()),
-        Some(Ok(_)) => Ok(()),
         Some(Err(_)) => Err(Error::BadRequest("Content-Length is not a number".to_owned())),
         None if request.headers().contains_key(header::TRANSFER_ENCODING) => {
             let body = request.take_body();
@@ -297,7 +295,7 @@ async fn limit_body(request: &mut Request, limit: usize) -> Result<()> {
             request.set_body(Body::from_bytes(bytes));
             Ok(())
         }
-        None => Ok(()),
+        Some(Ok(_)) | None => Ok(()),
     }
 }
 

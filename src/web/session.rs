@@ -15,6 +15,7 @@ use crate::error::{AuthenticationError, Error, Result};
 use crate::meta::{Document, Value};
 use crate::permissions::Session;
 use crate::secret;
+use crate::web::document_name;
 use crate::web::request::RequestContext;
 use crate::web::security_event::{SecurityEvent, Severity};
 use crate::web::settings::LoginSettings;
@@ -279,8 +280,7 @@ impl Controller for SessionController {
 
 /// The name of the Session document: it follows from the cookie's value, so that a lookup needs no search.
 fn name_of(token: &str) -> String {
-    let digest = secret::sha256(format!("session:{token}"));
-    digest[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+    document_name(&format!("session:{token}"))
 }
 
 async fn load(documents: &Documents, name: &str) -> Result<Option<Known>> {

@@ -44,11 +44,14 @@ pub struct TestSite {
     _database: TestDatabase,
 }
 
+/// Changes the configuration before the site is built.
+type Configure = Box<dyn FnOnce(&mut Config) + Send>;
+
 /// A site to be; `await` builds it.
 #[derive(Default)]
 pub struct TestSiteBuilder {
     sources: Vec<Source>,
-    configure: Vec<Box<dyn FnOnce(&mut Config) + Send>>,
+    configure: Vec<Configure>,
 }
 
 impl TestSite {
