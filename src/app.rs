@@ -24,7 +24,7 @@ use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{Job, Methods, Pipeline, Plugins, Sessions, Site, Templates};
-use crate::{account, reload, web};
+use crate::{account, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -82,6 +82,7 @@ fn plugins(sessions: &Sessions) -> Plugins {
     let mut plugins = Plugins::default();
     web::register(&mut plugins, sessions);
     account::register(&mut plugins);
+    rest::register(&mut plugins);
     plugins
 }
 

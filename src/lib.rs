@@ -12,5 +12,6 @@ pub mod meta;
 pub mod oauth;
 pub mod permissions;
 pub mod reload;
+pub mod rest;
 pub mod secret;
 pub mod web;

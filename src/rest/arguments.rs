@@ -1,0 +1,357 @@
+//! Arguments of requests, checked by type: what does not fit is a 417 that names the argument.
+
+use serde_json::{Map, Value as Json};
+
+use crate::document::list::{DEFAULT_PAGE_LENGTH, ListRequest};
+use crate::error::{Error, ProblemKind, Result};
+
+/// Which of the two sets of list parameters is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// `/api/resource` and `frappe.client.get_list`.
+    V1,
+    /// `/api/v2`.
+    V2,
+}
+
+/// The arguments of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arguments<'a>(pub &'a Map<String, Json>);
+
+impl<'a> Arguments<'a> {
+    /// The argument; Null counts as left out.
+    pub(super) fn get(self, name: &str) -> Option<&'a Json> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Text; numbers count, as names may be numbers. Empty text counts as left out.
+    pub(super) fn text(self, name: &str) -> Result<Option<String>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) if text.is_empty() => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text.clone())),
+            Some(Json::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(wrong_type(name, "text")),
+        }
+    }
+
+    /// Text that must be there.
+    pub(super) fn required(self, name: &str) -> Result<String> {
+        self.text(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// A whole number.
+    pub(super) fn integer(self, name: &str) -> Result<Option<i64>> {
+        let number = match self.get(name) {
+            None => return Ok(None),
+            Some(Json::String(text)) if text.trim().is_empty() => return Ok(None),
+            Some(Json::String(text)) => text.trim().parse().ok(),
+            Some(Json::Number(number)) => number.as_i64(),
+            Some(_) => None,
+        };
+        number.map(Some).ok_or_else(|| wrong_type(name, "a whole number"))
+    }
+
+    /// A whole number that is not below 0.
+    pub(super) fn count(self, name: &str) -> Result<Option<u64>> {
+        match self.integer(name)? {
+            None => Ok(None),
+            Some(number) => u64::try_from(number).map(Some).map_err(|_| wrong_type(name, "0 or more")),
+        }
+    }
+
+    /// On or off: `1`, `true`, `"true"` and `0`, `false`, `"false"`.
+    pub(super) fn flag(self, name: &str) -> Result<Option<bool>> {
+        let text = match self.get(name) {
+            None => return Ok(None),
+            Some(Json::Bool(on)) => return Ok(Some(*on)),
+            Some(Json::Number(number)) => number.to_string(),
+            Some(Json::String(text)) => text.trim().to_ascii_lowercase(),
+            Some(_) => return Err(wrong_type(name, "0 or 1")),
+        };
+        match text.as_str() {
+            "" => Ok(None),
+            "1" | "true" | "yes" | "on" => Ok(Some(true)),
+            "0" | "false" | "no" | "off" | "none" | "null" => Ok(Some(false)),
+            _ => Err(wrong_type(name, "0 or 1")),
+        }
+    }
+
+    /// JSON, sent as such or as text that holds it. `None` if left out; an error if text does not parse.
+    pub(super) fn json(self, name: &str) -> Result<Option<Json>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(Json::String(text)) => match serde_json::from_str(text) {
+                Ok(Json::Null) => Ok(None),
+                Ok(parsed) => Ok(Some(parsed)),
+                Err(error) => Err(data_error(format!("{name} is not valid JSON: {error}"))),
+            },
+            Some(other) => Ok(Some(other.clone())),
+        }
+    }
+
+    /// A JSON object that must be there.
+    pub(super) fn object(self, name: &str) -> Result<Map<String, Json>> {
+        match self.json(name)? {
+            Some(Json::Object(object)) => Ok(object),
+            Some(_) => Err(wrong_type(name, "a JSON object")),
+            None => Err(missing(name)),
+        }
+    }
+
+    /// A JSON list that must be there.
+    pub(super) fn list(self, name: &str) -> Result<Vec<Json>> {
+        match self.json(name)? {
+            Some(Json::Array(list)) => Ok(list),
+            Some(_) => Err(wrong_type(name, "a JSON list")),
+            None => Err(missing(name)),
+        }
+    }
+
+    /// Fieldnames: a JSON list, a JSON string, or words separated by commas.
+    pub(super) fn names(self, name: &str) -> Result<Option<Vec<String>>> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let list = match loose_json(value) {
+            Json::Array(list) => list,
+            Json::String(text) => text.split(',').map(|word| Json::from(word.trim())).collect(),
+            Json::Null => return Ok(None),
+            _ => return Err(wrong_type(name, "a list of fieldnames")),
+        };
+        let names: Option<Vec<String>> = list
+            .into_iter()
+            .filter(|name| name.as_str() != Some(""))
+            .map(|name| if let Json::String(name) = name { Some(name) } else { None })
+            .collect();
+        names.map(Some).ok_or_else(|| wrong_type(name, "a list of fieldnames"))
+    }
+
+    /// The documents to delete, insert, …: at most `most`.
+    pub(super) fn at_most(self, name: &str, most: usize) -> Result<Vec<Json>> {
+        let list = self.list(name)?;
+        if list.len() > most {
+            return Err(invalid(format!("Only {most} {name} are allowed in one request: send them in parts")));
+        }
+        Ok(list)
+    }
+}
+
+/// What an argument that is needed and absent is answered with.
+pub(super) fn missing(name: &str) -> Error {
+    Error::invalid(ProblemKind::Type, format!("{name} is missing: send it with the request"))
+}
+
+/// What an argument of the wrong type is answered with.
+pub(super) fn wrong_type(name: &str, expected: &str) -> Error {
+    Error::invalid(ProblemKind::Type, format!("{name} must be {expected}"))
+}
+
+/// A mistake in what was asked.
+pub(super) fn invalid(message: impl Into<String>) -> Error {
+    Error::invalid(ProblemKind::Validation, message.into())
+}
+
+/// A mistake in a query's data.
+pub(super) fn data_error(message: impl Into<String>) -> Error {
+    Error::invalid(ProblemKind::Data, message.into())
+}
+
+/// Text as the JSON that it holds; text that holds none stays text, empty text is Null.
+fn loose_json(value: &Json) -> Json {
+    match value {
+        Json::String(text) if text.trim().is_empty() => Json::Null,
+        Json::String(text) => serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.clone())),
+        other => other.clone(),
+    }
+}
+
+/// The request for a list, from the parameters of `frappe-rest` §2.3; the engine checks fields, filters and order.
+pub(super) fn list_request(doctype: &str, values: &Map<String, Json>, dialect: Dialect) -> Result<ListRequest> {
+    let arguments = Arguments(values);
+    let mut request = ListRequest::new(doctype);
+    request.parent = arguments.text("parent")?.or(arguments.text("parent_doctype")?);
+    request.fields = fields(arguments)?;
+    request.filters = filters(arguments, "filters")?;
+    request.or_filters = filters(arguments, "or_filters")?;
+    request.order_by = arguments.text("order_by")?;
+    request.group_by = arguments.text("group_by")?;
+    request.expand = arguments.names("expand")?.unwrap_or_default();
+    request.distinct = arguments.flag("distinct")?.unwrap_or(false);
+    request.lenient_fields = dialect == Dialect::V2;
+    let (start, lengths): (_, &[&str]) = match dialect {
+        Dialect::V1 => (arguments.count("limit_start")?, &["limit_page_length", "limit", "page_size"]),
+        Dialect::V2 => (arguments.count("start")?, &["limit"]),
+    };
+    request.start = start.unwrap_or(0);
+    request.limit = match first_count(arguments, lengths)?.unwrap_or(DEFAULT_PAGE_LENGTH) {
+        0 => None,
+        limit => Some(limit),
+    };
+    Ok(request)
+}
+
+fn first_count(arguments: Arguments<'_>, names: &[&str]) -> Result<Option<u64>> {
+    for name in names {
+        if let Some(count) = arguments.count(name)? {
+            return Ok(Some(count));
+        }
+    }
+    Ok(None)
+}
+
+/// `fields`: a JSON list, a JSON string (`"*"`), `*`, or plain names separated by commas.
+fn fields(arguments: Arguments<'_>) -> Result<Json> {
+    let Some(value) = arguments.get("fields") else { return Ok(Json::Null) };
+    if let Json::String(text) = value
+        && text.trim_start().starts_with(['[', '{', '"'])
+    {
+        return Ok(arguments.json("fields")?.unwrap_or(Json::Null));
+    }
+    match loose_json(value) {
+        Json::String(text) if text.contains(['(', '`']) => Ok(Json::from(vec![text])),
+        Json::String(text) => Ok(text.split(',').map(|name| Json::from(name.trim())).collect()),
+        other => Ok(other),
+    }
+}
+
+/// Filters in any of Frappe's shapes; text that is not JSON is a document's name.
+pub(super) fn filters(arguments: Arguments<'_>, name: &str) -> Result<Json> {
+    match arguments.get(name) {
+        Some(Json::String(text)) if text.trim_start().starts_with(['[', '{']) => {
+            Ok(arguments.json(name)?.unwrap_or(Json::Null))
+        }
+        Some(Json::String(text)) => match loose_json(&Json::String(text.clone())) {
+            Json::Null => Ok(Json::Null),
+            _ => Err(data_error(format!("{name} must be a JSON object or list"))),
+        },
+        Some(Json::Object(_) | Json::Array(_)) => Ok(arguments.get(name).cloned().unwrap_or(Json::Null)),
+        Some(_) => Err(data_error(format!("{name} must be a JSON object or list"))),
+        None => Ok(Json::Null),
+    }
+}
+
+/// The values of a document in a create or update: `data` (an object, or text that holds one) if it came, else everything.
+///
+/// Where the DocType has a field `data` of its own, only `data` alone is read as a wrapping.
+pub(super) fn document_values(mut values: Map<String, Json>, has_data_field: bool) -> Result<Map<String, Json>> {
+    let is_wrapped = match values.get("data").filter(|_| !has_data_field || values.len() == 1) {
+        Some(Json::Object(_)) => true,
+        Some(Json::String(text)) => text.trim_start().starts_with('{'),
+        Some(Json::Array(_)) if values.len() == 1 => {
+            return Err(invalid("Send one document as a JSON object; frappe.client.insert_many takes a list"));
+        }
+        _ => false,
+    };
+    if is_wrapped {
+        return Arguments(&values).object("data");
+    }
+    for transport in ["cmd", "run_method", "csrf_token", "sid"] {
+        values.shift_remove(transport);
+    }
+    Ok(values)
+}
+
+/// A document as forms keep it: without what only the form knows, and new rows without their provisional names.
+pub(super) fn without_form_state(document: &mut Map<String, Json>) {
+    let is_new = document.get("__islocal").is_some_and(|flag| flag != 0 && flag != &Json::Null && flag != false);
+    if is_new {
+        document.shift_remove("name");
+        if let Some(name) = document.shift_remove("__newname") {
+            document.insert("name".to_owned(), name);
+        }
+    }
+    document.retain(|key, _| !key.starts_with("__"));
+    for value in document.values_mut() {
+        let Json::Array(rows) = value else { continue };
+        for row in rows {
+            if let Json::Object(row) = row {
+                without_form_state(row);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(value: Json) -> Map<String, Json> {
+        match value {
+            Json::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    fn list(value: Json) -> Result<ListRequest> {
+        list_request("Note", &map(value), Dialect::V1)
+    }
+
+    #[test]
+    fn fields_come_in_many_shapes() {
+        for (given, expected) in [
+            (json!({}), Json::Null),
+            (json!({"fields": "*"}), json!(["*"])),
+            (json!({"fields": "\"*\""}), json!("*")),
+            (json!({"fields": "[\"name\",\"title\"]"}), json!(["name", "title"])),
+            (json!({"fields": ["name"]}), json!(["name"])),
+            (json!({"fields": "name, title"}), json!(["name", "title"])),
+            (json!({"fields": ""}), Json::Null),
+        ] {
+            assert_eq!(list(given.clone()).unwrap().fields, expected, "{given}");
+        }
+        assert!(matches!(list(json!({"fields": "[\"name\""})), Err(Error::Validation(_))));
+    }
+
+    #[test]
+    fn filters_must_be_json() {
+        assert_eq!(list(json!({"filters": "{\"a\":1}"})).unwrap().filters, json!({"a": 1}));
+        assert_eq!(list(json!({"filters": []})).unwrap().filters, json!([]));
+        for bad in [json!({"filters": "abc"}), json!({"filters": "[["}), json!({"filters": 7})] {
+            assert!(matches!(list(bad.clone()), Err(Error::Validation(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_a_number_or_refused() {
+        for (given, expected) in [
+            (json!({}), Some(20)),
+            (json!({"limit_page_length": "0"}), None),
+            (json!({"limit_page_length": 5, "limit": 7}), Some(5)),
+            (json!({"limit": "7"}), Some(7)),
+            (json!({"page_size": 0}), None),
+        ] {
+            assert_eq!(list(given.clone()).unwrap().limit, expected, "{given}");
+        }
+        for bad in ["abc", "-1", "1.5", "99999999999999999999"] {
+            assert!(list(json!({"limit_page_length": bad})).is_err(), "{bad}");
+            assert!(list(json!({"limit_start": bad})).is_err(), "{bad}");
+        }
+        let second = list_request("Note", &map(json!({"limit_page_length": 5, "start": 3})), Dialect::V2).unwrap();
+        assert_eq!((second.start, second.limit), (3, Some(20)));
+    }
+
+    #[test]
+    fn a_document_may_be_wrapped_in_data() {
+        let plain = json!({"title": "x"});
+        for given in [plain.clone(), json!({"data": plain}), json!({"data": "{\"title\":\"x\"}"})] {
+            assert_eq!(Json::Object(document_values(map(given), false).unwrap()), plain);
+        }
+        // A field may be called data.
+        let field = json!({"data": "text", "title": "x"});
+        assert_eq!(Json::Object(document_values(map(field.clone()), false).unwrap()), field);
+        let text = json!({"data": "{}", "title": "x"});
+        assert_eq!(Json::Object(document_values(map(text.clone()), true).unwrap()), text);
+        assert!(document_values(map(json!({"data": [1]})), false).is_err());
+    }
+
+    #[test]
+    fn form_state_is_left_behind() {
+        let mut document = map(json!({
+            "name": "new-note-1", "__islocal": 1, "__unsaved": 1, "title": "x",
+            "rows": [{"name": "new-row-1", "__islocal": 1, "a": 1}, {"name": "r2", "a": 2}],
+        }));
+        without_form_state(&mut document);
+        assert_eq!(Json::Object(document), json!({"title": "x", "rows": [{"a": 1}, {"name": "r2", "a": 2}]}));
+    }
+}

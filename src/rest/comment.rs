@@ -1,0 +1,71 @@
+//! Comments on documents: added by whoever may read the document, changed by who wrote them.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::error::{Error, Result};
+use crate::meta::Right;
+use crate::permissions::Session;
+use crate::rest::arguments::Arguments;
+use crate::rest::resource::seen;
+use crate::web::Site;
+
+/// The types of comments that people choose themselves; the rest are the engine's notes.
+const TYPES: [&str; 3] = ["Comment", "Like", "Info"];
+
+/// Adds a comment to a document that the session may read.
+pub(super) async fn add(
+    site: &Site,
+    session: &Session,
+    doctype: &str,
+    name: &str,
+    comment_type: &str,
+    content: &str,
+) -> Result<Json> {
+    let target = site.documents.get(session, doctype, name).await?;
+    site.documents.doctype("Comment")?;
+    // What a comment says about its author is not for the author to choose.
+    let values = json!({
+        "comment_type": comment_type,
+        "reference_doctype": doctype,
+        "reference_name": target.name(),
+        "content": content,
+        "comment_email": session.user(),
+        "comment_by": session.access.full_name,
+    });
+    let Json::Object(values) = values else { return Ok(Json::Null) };
+    let comment = site.documents.insert(session, "Comment", &values).await?;
+    Ok(seen(site, session, &comment))
+}
+
+/// The document method `add_comment`: needs the right to write.
+pub(super) async fn add_by_method(
+    site: &Site,
+    session: &Session,
+    doctype: &str,
+    name: &str,
+    arguments: &Map<String, Json>,
+) -> Result<Json> {
+    let document = site.documents.get(session, doctype, name).await?;
+    site.documents.check_permission(session, &document.doctype, Some(&document), Right::Write)?;
+    let arguments = Arguments(arguments);
+    let comment_type = arguments.text("comment_type")?.unwrap_or_else(|| "Comment".to_owned());
+    if !TYPES.contains(&comment_type.as_str()) {
+        return Err(crate::rest::arguments::invalid(format!("comment_type is one of {}", TYPES.join(", "))));
+    }
+    let text = match arguments.text("text")? {
+        Some(text) => text,
+        None => arguments.required("content")?,
+    };
+    add(site, session, doctype, name, &comment_type, &text).await
+}
+
+/// Changes the text of a comment; only its author may, and the System Manager.
+pub(super) async fn update(site: &Site, session: &Session, name: &str, content: &str) -> Result<()> {
+    let comment = site.documents.get(session, "Comment", name).await?;
+    if !session.owns(&comment) && !session.has_role(crate::permissions::session::ROLE_SYSTEM_MANAGER) {
+        return Err(Error::Permission("Only who wrote a comment may change it".to_owned()));
+    }
+    let values = Map::from_iter([("content".to_owned(), Json::from(content))]);
+    site.documents.update(session, "Comment", name, &values, crate::document::Children::Patch).await?;
+    Ok(())
+}

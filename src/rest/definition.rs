@@ -1,0 +1,199 @@
+//! DocType definitions as JSON, in Frappe's keys: for `/meta`, `getdoctype`, and the DocTypes that show DocTypes.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::meta::doctype::Order;
+use crate::meta::expression::Expression;
+use crate::meta::naming_rule::NamingRule;
+use crate::meta::{DocField, DocPerm, DocType, Right};
+
+/// A DocType with its fields and permissions.
+pub(super) fn doctype(doctype: &DocType) -> Map<String, Json> {
+    let mut out = Map::new();
+    out.insert("doctype".to_owned(), Json::from("DocType"));
+    for (key, value) in &doctype.raw {
+        // Lists of parts are written out below, or are not rows of their own.
+        if !matches!(key.as_str(), "fields" | "permissions" | "extends" | "field_order") {
+            out.insert(key.clone(), plain(value));
+        }
+    }
+    out.extend(doctype_row(doctype));
+    out.insert("fields".to_owned(), fields(doctype).into_iter().map(Json::Object).collect());
+    out.insert("permissions".to_owned(), permissions(doctype).into_iter().map(Json::Object).collect());
+    out
+}
+
+/// The properties of a DocType itself.
+pub(super) fn doctype_row(doctype: &DocType) -> Map<String, Json> {
+    let (sort_field, sort_order) = match doctype.sort.as_slice() {
+        [] => ("creation".to_owned(), Order::Desc.as_str().to_uppercase()),
+        [(field, order)] => (field.clone(), order.as_str().to_uppercase()),
+        several => {
+            let parts: Vec<String> =
+                several.iter().map(|(field, order)| format!("{field} {}", order.as_str())).collect();
+            (parts.join(", "), String::new())
+        }
+    };
+    let flag = u8::from;
+    let row = json!({
+        "name": doctype.name,
+        "module": doctype.module,
+        "description": doctype.description,
+        "documentation": doctype.documentation,
+        "issingle": flag(doctype.issingle),
+        "istable": flag(doctype.istable),
+        "is_submittable": flag(doctype.is_submittable),
+        "is_tree": flag(doctype.is_tree),
+        "is_virtual": flag(doctype.is_virtual),
+        "custom": flag(doctype.custom),
+        "autoname": doctype.autoname,
+        "naming_rule": naming_label(&doctype.naming_rule),
+        "title_field": doctype.title_field,
+        "show_title_field_in_link": flag(doctype.show_title_field_in_link),
+        "search_fields": doctype.search_fields.join(", "),
+        "sort_field": sort_field,
+        "sort_order": sort_order,
+        "image_field": doctype.image_field,
+        "track_changes": flag(doctype.track_changes),
+        "track_seen": flag(doctype.track_seen),
+        "allow_rename": flag(doctype.allow_rename),
+        "allow_import": flag(doctype.allow_import),
+        "max_attachments": doctype.max_attachments,
+        "make_attachments_public": flag(doctype.make_attachments_public),
+        "in_create": flag(doctype.in_create),
+        "read_only": flag(doctype.read_only),
+    });
+    object(row)
+}
+
+/// The fields of a DocType, each a row of DocField.
+pub(super) fn fields(doctype: &DocType) -> Vec<Map<String, Json>> {
+    doctype
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let mut row = field_row(field);
+            let name = format!("{}-{}", doctype.name, field.fieldname);
+            place(&mut row, "DocField", &name, &doctype.name, "fields", index);
+            row
+        })
+        .collect()
+}
+
+/// The permission rows of a DocType, each a row of DocPerm.
+pub(super) fn permissions(doctype: &DocType) -> Vec<Map<String, Json>> {
+    doctype
+        .permissions
+        .iter()
+        .enumerate()
+        .map(|(index, permission)| {
+            let mut row = permission_row(permission);
+            let name = format!("{}-permission-{}", doctype.name, index + 1);
+            place(&mut row, "DocPerm", &name, &doctype.name, "permissions", index);
+            row
+        })
+        .collect()
+}
+
+fn field_row(field: &DocField) -> Map<String, Json> {
+    let mut out: Map<String, Json> = field.raw.iter().map(|(key, value)| (key.clone(), plain(value))).collect();
+    let flag = u8::from;
+    let condition = |expression: &Option<Expression>| expression.as_ref().map(|expression| expression.source.clone());
+    let row = json!({
+        "fieldname": field.fieldname,
+        "label": field.label,
+        "fieldtype": field.fieldtype.as_str(),
+        "options": field.options,
+        "default": field.default,
+        "description": field.description,
+        "placeholder": field.placeholder,
+        "documentation_url": field.documentation_url,
+        "length": field.length,
+        "precision": field.precision.map_or(String::new(), |precision| precision.to_string()),
+        "permlevel": field.permlevel,
+        "columns": field.columns,
+        "reqd": flag(field.reqd),
+        "unique": flag(field.unique),
+        "search_index": flag(field.search_index),
+        "not_nullable": flag(field.not_nullable),
+        "non_negative": flag(field.non_negative),
+        "set_only_once": flag(field.set_only_once),
+        "allow_on_submit": flag(field.allow_on_submit),
+        "read_only": flag(field.read_only),
+        "hidden": flag(field.hidden),
+        "no_copy": flag(field.no_copy),
+        "in_list_view": flag(field.in_list_view),
+        "in_standard_filter": flag(field.in_standard_filter),
+        "in_global_search": flag(field.in_global_search),
+        "bold": flag(field.bold),
+        "collapsible": flag(field.collapsible),
+        "is_virtual": flag(field.is_virtual),
+        "ignore_user_permissions": flag(field.ignore_user_permissions),
+        "fetch_if_empty": flag(field.fetch_if_empty),
+        "fetch_from": field.fetch_from.as_ref().map(|(link, source)| format!("{link}.{source}")),
+        "depends_on": condition(&field.depends_on),
+        "mandatory_depends_on": condition(&field.mandatory_depends_on),
+        "read_only_depends_on": condition(&field.read_only_depends_on),
+        "collapsible_depends_on": condition(&field.collapsible_depends_on),
+    });
+    out.extend(object(row));
+    out
+}
+
+fn permission_row(permission: &DocPerm) -> Map<String, Json> {
+    let mut out = object(json!({
+        "role": permission.role,
+        "permlevel": permission.permlevel,
+        "if_owner": u8::from(permission.if_owner),
+    }));
+    for right in Right::ALL {
+        out.insert(right.as_str().to_owned(), Json::from(u8::from(permission.rights.contains(right))));
+    }
+    out
+}
+
+fn place(row: &mut Map<String, Json>, doctype: &str, name: &str, parent: &str, parentfield: &str, index: usize) {
+    row.extend(object(json!({
+        "doctype": doctype,
+        "name": name,
+        "parent": parent,
+        "parenttype": "DocType",
+        "parentfield": parentfield,
+        "idx": index + 1,
+        "docstatus": 0,
+    })));
+}
+
+/// The naming rule in the words of the DocType form.
+pub(super) fn naming_label(rule: &NamingRule) -> &'static str {
+    match rule {
+        NamingRule::Prompt => "Set by user",
+        NamingRule::Autoincrement => "Autoincrement",
+        NamingRule::Field(_) => "By fieldname",
+        NamingRule::NamingSeries => "By \"Naming Series\" field",
+        NamingRule::Series(_) => "Expression",
+        NamingRule::Hash => "Random",
+        NamingRule::Uuid => "UUID",
+        NamingRule::Controller => "By script",
+    }
+}
+
+/// A property as Frappe writes it: 1 and 0 for flags, text with line breaks for lists of text.
+fn plain(value: &Json) -> Json {
+    match value {
+        Json::Bool(on) => Json::from(u8::from(*on)),
+        Json::Array(list) if !list.is_empty() && list.iter().all(Json::is_string) => {
+            let lines: Vec<&str> = list.iter().filter_map(Json::as_str).collect();
+            Json::from(lines.join("\n"))
+        }
+        other => other.clone(),
+    }
+}
+
+fn object(value: Json) -> Map<String, Json> {
+    match value {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}

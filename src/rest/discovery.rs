@@ -1,0 +1,177 @@
+//! `/api/v2/discovery`: what can be called here, for programs that look first (frappe-rest §2.10). System Manager only.
+
+use poem::Response;
+use serde_json::{Value as Json, json};
+
+use crate::document::Controllers;
+use crate::error::{Error, Result};
+use crate::meta::DocType;
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
+use crate::rest::arguments::Arguments;
+use crate::rest::{envelope, resource};
+use crate::web::{Exchange, Method, Plugins, Route};
+
+/// How many results a search answers.
+const MOST_RESULTS: usize = 100;
+
+/// Registers the routes.
+pub(super) fn register(plugins: &mut Plugins) {
+    plugins.route(Route::new("/api/v2/discovery").get(overview));
+    plugins.route(Route::new("/api/v2/discovery/search").get(search));
+    plugins.route(Route::new("/api/v2/discovery/method").get(methods));
+    plugins.route(Route::new("/api/v2/discovery/method/:path").get(method));
+    plugins.route(Route::new("/api/v2/discovery/doctype/:doctype").get(doctype));
+    plugins.route(Route::new("/api/v2/discovery/doctype/:doctype/method/:method").get(doctype_method));
+}
+
+fn check(exchange: &Exchange) -> Result<()> {
+    exchange.context.require_login()?;
+    if exchange.session().has_role(ROLE_SYSTEM_MANAGER) {
+        return Ok(());
+    }
+    Err(Error::Permission("Only a System Manager may look around here".to_owned()))
+}
+
+async fn overview(exchange: Exchange) -> Result<Response> {
+    check(&exchange)?;
+    let registry = exchange.site.documents.registry();
+    let doctypes: Vec<&str> = registry.iter().map(|doctype| doctype.name.as_str()).collect();
+    let answer = json!({
+        "search": "/api/v2/discovery/search?q=",
+        "methods": "/api/v2/discovery/method",
+        "doctype": "/api/v2/discovery/doctype/{doctype}",
+        "openapi": "/api/openapi.json",
+        "method_count": exchange.site.methods.iter().count(),
+        "doctypes": doctypes,
+    });
+    Ok(envelope::data(&exchange.context, answer))
+}
+
+async fn search(mut exchange: Exchange) -> Result<Response> {
+    check(&exchange)?;
+    let values = exchange.values().await?;
+    let query = Arguments(&values).text("q")?.unwrap_or_default().to_lowercase();
+    let fits = |texts: [&str; 2]| texts.iter().any(|text| text.to_lowercase().contains(&query));
+    let mut results: Vec<Json> =
+        exchange.site.methods.iter().filter(|method| fits([method.path, method.summary])).map(method_summary).collect();
+    let registry = exchange.site.documents.registry();
+    for doctype in registry.iter() {
+        for (name, description) in document_methods(exchange.site.documents.controllers(), doctype) {
+            if fits([&format!("{} {name}", doctype.name), description]) {
+                results.push(doctype_summary(doctype, name, description));
+            }
+        }
+    }
+    results.truncate(MOST_RESULTS);
+    Ok(envelope::data(&exchange.context, json!({ "results": results })))
+}
+
+async fn methods(exchange: Exchange) -> Result<Response> {
+    check(&exchange)?;
+    let methods: Vec<Json> = exchange.site.methods.iter().map(method_summary).collect();
+    Ok(envelope::data(&exchange.context, json!({ "methods": methods })))
+}
+
+async fn method(exchange: Exchange) -> Result<Response> {
+    check(&exchange)?;
+    let path = exchange.param("path");
+    let Some(method) = exchange.site.methods.get(path) else {
+        return Err(Error::NoSuchRoute(format!("There is no method {path}")));
+    };
+    let params: Vec<Json> = method
+        .params
+        .iter()
+        .map(|param| {
+            json!({
+                "name": param.name,
+                "type": param.r#type,
+                "required": param.required,
+                "default": param.default,
+                "description": param.description,
+            })
+        })
+        .collect();
+    let answer = json!({
+        "kind": "rpc",
+        "path": method.path,
+        "name": method.path.rsplit('.').next(),
+        "allow_guest": method.guest,
+        "http_methods": method.verbs.0,
+        "permission": { "login": !method.guest },
+        "endpoint": format!("/api/v2/method/{}", method.path),
+        "docstring": method.summary,
+        "params": params,
+    });
+    Ok(envelope::data(&exchange.context, answer))
+}
+
+async fn doctype(exchange: Exchange) -> Result<Response> {
+    check(&exchange)?;
+    let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
+    let methods: Vec<Json> = document_methods(exchange.site.documents.controllers(), &doctype)
+        .into_iter()
+        .map(|(name, description)| doctype_summary(&doctype, name, description))
+        .collect();
+    Ok(envelope::data(&exchange.context, json!({ "methods": methods })))
+}
+
+async fn doctype_method(exchange: Exchange) -> Result<Response> {
+    check(&exchange)?;
+    let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
+    let wanted = exchange.param("method");
+    let found =
+        document_methods(exchange.site.documents.controllers(), &doctype).into_iter().find(|(name, _)| *name == wanted);
+    let Some((name, description)) = found else {
+        return Err(Error::NoSuchRoute(format!("{} has no method {wanted}", doctype.name)));
+    };
+    let params = if name == "rename" {
+        json!([
+            { "name": "name", "type": "string", "required": true, "default": null },
+            { "name": "merge", "type": "boolean", "required": false, "default": "0" },
+        ])
+    } else if name == "add_comment" {
+        json!([
+            { "name": "text", "type": "string", "required": true, "default": null },
+            { "name": "comment_type", "type": "string", "required": false, "default": "Comment" },
+        ])
+    } else {
+        json!([])
+    };
+    let answer = json!({
+        "kind": "doctype",
+        "doctype": doctype.name,
+        "method": name,
+        "name": name,
+        "allow_guest": false,
+        "http_methods": ["POST"],
+        "permission": { "doctype": doctype.name, "right": right_of(name) },
+        "endpoint": format!("/api/v2/document/{}/{{name}}/method/{name}", doctype.name),
+        "docstring": description,
+        "params": params,
+    });
+    Ok(envelope::data(&exchange.context, answer))
+}
+
+fn right_of(method: &str) -> &str {
+    match method {
+        "submit" | "cancel" => method,
+        _ => "write",
+    }
+}
+
+/// The methods of a DocType's documents: the engine's and its controllers'.
+pub(super) fn document_methods(controllers: &Controllers, doctype: &DocType) -> Vec<(&'static str, &'static str)> {
+    let mut methods = if doctype.istable { Vec::new() } else { resource::common_methods(doctype) };
+    for controller in controllers.of(&doctype.name) {
+        methods.extend(controller.methods());
+    }
+    methods
+}
+
+fn method_summary(method: &Method) -> Json {
+    json!({ "kind": "rpc", "path": method.path, "description": method.summary })
+}
+
+fn doctype_summary(doctype: &DocType, name: &str, description: &str) -> Json {
+    json!({ "kind": "doctype", "doctype": doctype.name, "method": name, "description": description })
+}

@@ -1,0 +1,20 @@
+//! DocTypes with behaviour of their own: File, and those that show the definitions of DocTypes.
+
+mod file;
+mod shown;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use crate::web::Plugins;
+
+/// Where the files of a site lie; known once the site starts.
+pub(super) type FilesFolder = Arc<OnceLock<PathBuf>>;
+
+/// Registers the controllers.
+pub(super) fn register(plugins: &mut Plugins, folder: &FilesFolder) {
+    plugins.controller("File", file::File::new(folder));
+    plugins.controller("DocType", shown::DocTypes);
+    plugins.controller("DocField", shown::DocFields);
+    plugins.controller("DocPerm", shown::DocPerms);
+}

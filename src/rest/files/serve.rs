@@ -1,0 +1,182 @@
+//! `/files/…` and `/private/files/…`: sent so that no browser runs what somebody uploaded.
+
+use std::io::SeekFrom;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use poem::http::{StatusCode, header};
+use poem::{Body, Response};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+use crate::error::{AuthenticationError, Error, Result};
+use crate::rest::files::range::{self, Range};
+use crate::rest::files::{Folder, PRIVATE, PUBLIC, may_read};
+use crate::web::Exchange;
+
+/// What browsers may show at once: types that carry no script, and PDF, whose viewer keeps it apart.
+const SHOWN: [&str; 10] = [
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/avif",
+    "image/bmp",
+    "image/x-icon",
+    "image/vnd.microsoft.icon",
+    "text/plain",
+    "application/pdf",
+];
+/// Whatever a file holds, nothing in it runs or loads anything.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+/// The same for PDF, whose viewer does not work in a sandbox.
+const PDF_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'";
+
+/// Answers `/files/<name>`.
+pub(in crate::rest) async fn public(exchange: Exchange) -> Result<Response> {
+    let url = format!("{PUBLIC}{}", exchange.param("path"));
+    send(&exchange, &url, "public, max-age=300").await
+}
+
+/// Answers `/private/files/<name>` to those who may read a File with that address, or what it is attached to.
+pub(in crate::rest) async fn private(exchange: Exchange) -> Result<Response> {
+    let url = format!("{PRIVATE}{}", exchange.param("path"));
+    if !may_read(&exchange.site, exchange.session(), &url).await? {
+        // The same answer whether there is such a file or not.
+        let is_guest = exchange.session().is_guest();
+        return Err(if is_guest { Error::Authentication(AuthenticationError::Missing) } else { missing() });
+    }
+    send(&exchange, &url, "private, no-cache").await
+}
+
+fn missing() -> Error {
+    Error::NoSuchRoute("There is no such file".to_owned())
+}
+
+async fn send(exchange: &Exchange, url: &str, caching: &str) -> Result<Response> {
+    let path = Folder::new(&exchange.site.config.files).path(url).ok_or_else(missing)?;
+    let headers = exchange.request.headers();
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let conditions = Conditions {
+        range: text(header::RANGE),
+        if_range: text(header::IF_RANGE),
+        if_none_match: text(header::IF_NONE_MATCH),
+    };
+    let mut response = file_response(&path, false, &conditions).await?;
+    if let Ok(caching) = caching.parse() {
+        response.headers_mut().insert(header::CACHE_CONTROL, caching);
+    }
+    Ok(response)
+}
+
+/// The request headers that decide how much of a file is sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::rest) struct Conditions<'a> {
+    range: Option<&'a str>,
+    if_range: Option<&'a str>,
+    if_none_match: Option<&'a str>,
+}
+
+/// A file as an answer.
+pub(in crate::rest) async fn file_response(
+    path: &Path,
+    as_attachment: bool,
+    conditions: &Conditions<'_>,
+) -> Result<Response> {
+    let mut file = match tokio::fs::File::open(path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing()),
+        Err(error) => return Err(Error::internal(error)),
+    };
+    let metadata = file.metadata().await.map_err(Error::internal)?;
+    if !metadata.is_file() {
+        return Err(missing());
+    }
+    let length = metadata.len();
+    let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let etag = format!("\"{length:x}-{:x}\"", changed.as_nanos());
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mime = mime_guess::from_path(path).first_or_octet_stream();
+    let essence = mime.essence_str();
+    let is_shown = SHOWN.contains(&essence) || matches!(mime.type_().as_str(), "audio" | "video");
+    let content_type = if essence == "text/plain" { "text/plain; charset=utf-8" } else { essence };
+    let answer = Response::builder()
+        .content_type(content_type)
+        .header(header::ETAG, &etag)
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(header::CONTENT_SECURITY_POLICY, if essence == "application/pdf" { PDF_POLICY } else { POLICY })
+        .header(header::CONTENT_DISPOSITION, disposition(&name, as_attachment || !is_shown));
+    let matches = |tags: &str| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
+    if conditions.if_none_match.is_some_and(|tags| tags.trim() == "*" || matches(tags)) {
+        return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
+    }
+    let asked = conditions.range.filter(|_| conditions.if_range.is_none_or(matches));
+    match range::parse(asked, length) {
+        Range::All => Ok(answer.header(header::CONTENT_LENGTH, length).body(Body::from_async_read(file))),
+        Range::Part(first, last) => {
+            file.seek(SeekFrom::Start(first)).await.map_err(Error::internal)?;
+            let count = last - first + 1;
+            Ok(answer
+                .status(StatusCode::PARTIAL_CONTENT)
+                .header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"))
+                .header(header::CONTENT_LENGTH, count)
+                .body(Body::from_async_read(file.take(count))))
+        }
+        Range::Outside => Ok(answer
+            .status(StatusCode::RANGE_NOT_SATISFIABLE)
+            .header(header::CONTENT_RANGE, format!("bytes */{length}"))
+            .finish()),
+    }
+}
+
+/// `Content-Disposition` with the name in ASCII and in UTF-8 (RFC 6266).
+pub(in crate::rest) fn disposition(name: &str, as_attachment: bool) -> String {
+    let kind = if as_attachment { "attachment" } else { "inline" };
+    let ascii: String = name
+        .chars()
+        .map(
+            |letter| {
+                if letter.is_ascii_graphic() && !matches!(letter, '"' | '\\') || letter == ' ' { letter } else { '_' }
+            },
+        )
+        .collect();
+    let utf8 = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{utf8}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_headers_are_plain() {
+        assert_eq!(
+            disposition("a\"ü.txt", true),
+            "attachment; filename=\"a__.txt\"; filename*=UTF-8''a%22%C3%BC%2Etxt"
+        );
+        assert!(disposition("a\r\nb", false).is_ascii());
+    }
+
+    #[tokio::test]
+    async fn what_a_browser_could_run_is_an_attachment() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, expected) in [
+            ("a.png", "inline"),
+            ("a.pdf", "inline"),
+            ("a.txt", "inline"),
+            ("a.html", "attachment"),
+            ("a.svg", "attachment"),
+            ("a.xhtml", "attachment"),
+            ("a.js", "attachment"),
+            ("a", "attachment"),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, b"x").unwrap();
+            let response = file_response(&path, false, &Conditions::default()).await.unwrap();
+            let found = response.headers()[header::CONTENT_DISPOSITION].to_str().unwrap();
+            assert!(found.starts_with(expected), "{name}: {found}");
+            assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! `frappe.client`: the methods that read.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::document::ListRequest;
+use crate::error::{Error, ProblemKind, Result};
+use crate::meta::doctype::{CHILD_COLUMNS, PARENT_COLUMNS, STANDARD_COLUMNS};
+use crate::meta::{DocType, Right};
+use crate::permissions::Session;
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
+use crate::rest::arguments::{Arguments, Dialect, filters, invalid, list_request};
+use crate::rest::methods::{add, add_for_guests};
+use crate::rest::{envelope, resource};
+use crate::web::{Answer, Call, Param, Plugins, Site, Verbs};
+
+const DOCTYPE: Param = Param::required("doctype", "string", "The DocType, for example `User`");
+const NAME: Param = Param::required("docname", "string", "The name of the document");
+const FILTERS: Param = Param::optional(
+    "filters",
+    "object",
+    "Which documents: `{\"field\": value}`, `{\"field\": [operator, value]}` or a list of `[field, operator, value]`",
+);
+const PARENT: Param = Param::optional(
+    "parent",
+    "string",
+    "For child tables: the DocType that the rows belong to, whose permissions count",
+);
+
+/// The parameters of a list.
+pub(super) const LIST_PARAMS: &[Param] = &[
+    DOCTYPE,
+    Param::optional("fields", "array", "The fields of each row; `[\"*\"]` for all, `[\"name\"]` if left out"),
+    FILTERS,
+    Param::optional("or_filters", "object", "Filters of which at least one must hold"),
+    Param::optional("order_by", "string", "For example `modified desc`"),
+    Param::optional("group_by", "string", "Fields to group by"),
+    Param::optional("limit_start", "integer", "How many rows to skip"),
+    Param::optional("limit_page_length", "integer", "How many rows at most; 20 if left out, 0 for all"),
+    PARENT,
+    Param::optional("expand", "array", "Link fields to be replaced by the documents they lead to"),
+    Param::optional("as_dict", "boolean", "0 for arrays of values instead of objects"),
+];
+
+/// Registers the methods.
+pub(super) fn register(plugins: &mut Plugins) {
+    add_for_guests(plugins, "frappe.client.get_list", Verbs::READ, "Lists documents", LIST_PARAMS, get_list);
+    let params = const { &[DOCTYPE, FILTERS, PARENT] };
+    add_for_guests(
+        plugins,
+        "frappe.client.get_count",
+        Verbs::READ,
+        "Counts the documents you may read",
+        params,
+        get_count,
+    );
+    let params = const {
+        &[
+            DOCTYPE,
+            Param::optional("name", "string", "The name; the first that fits `filters` if left out"),
+            FILTERS,
+            PARENT,
+        ]
+    };
+    add_for_guests(plugins, "frappe.client.get", Verbs::READ, "Reads a document", params, get);
+    let params = const {
+        &[
+            DOCTYPE,
+            Param::required("fieldname", "string", "One field, or a JSON list of fields"),
+            Param::optional("filters", "any", "Filters, or the name of the document"),
+            Param::optional("as_dict", "boolean", "0 for the bare value or values"),
+            PARENT,
+        ]
+    };
+    add_for_guests(
+        plugins,
+        "frappe.client.get_value",
+        Verbs::READ,
+        "Reads some fields of a document",
+        params,
+        get_value,
+    );
+    let params = const { &[DOCTYPE, Param::required("field", "string", "The field")] };
+    add_for_guests(
+        plugins,
+        "frappe.client.get_single_value",
+        Verbs::READ,
+        "Reads a field of a single document",
+        params,
+        get_single_value,
+    );
+    let params = const {
+        &[DOCTYPE, NAME, Param::optional("perm_type", "string", "The right: `read` if left out, `write`, `delete`, …")]
+    };
+    add(plugins, "frappe.client.has_permission", Verbs::READ, "Says whether you have a right", params, has_permission);
+    let params = const { &[DOCTYPE, NAME] };
+    add(
+        plugins,
+        "frappe.client.get_doc_permissions",
+        Verbs::READ,
+        "Says which rights you have on a document",
+        params,
+        get_doc_permissions,
+    );
+    let params = const {
+        &[
+            DOCTYPE,
+            Param::required("name", "string", "The name of the document"),
+            Param::required("fieldname", "string", "The Password field"),
+        ]
+    };
+    add(
+        plugins,
+        "frappe.client.get_password",
+        Verbs::READ,
+        "Reads a stored password; for the System Manager only",
+        params,
+        get_password,
+    );
+    let summary = "Says the name of the document that amends a cancelled one, or false";
+    let params = const { &[DOCTYPE, NAME] };
+    add(plugins, "frappe.client.is_document_amended", Verbs::READ, summary, params, is_document_amended);
+    let params = const { &[DOCTYPE, NAME, Param::optional("fields", "array", "Fields of the target to send along")] };
+    add(
+        plugins,
+        "frappe.client.validate_link",
+        Verbs::READ,
+        "Says whether the target of a link exists",
+        params,
+        validate_link,
+    );
+}
+
+async fn get_list(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let request = list_request(&arguments.required("doctype")?, &call.arguments, Dialect::V1)?;
+    let list = call.site.documents.list(call.session(), &request).await?;
+    Ok(Answer::message(envelope::rows(&list, arguments.flag("as_dict")? == Some(false))))
+}
+
+async fn get_count(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let mut request = ListRequest::new(arguments.required("doctype")?);
+    request.filters = filters(arguments, "filters")?;
+    request.or_filters = filters(arguments, "or_filters")?;
+    request.parent = arguments.text("parent")?;
+    request.distinct = arguments.flag("distinct")?.unwrap_or(false);
+    let count = call.site.documents.count(call.session(), &request).await?;
+    let limit = arguments.count("limit")?.filter(|limit| *limit > 0);
+    Ok(Answer::message(limit.map_or(count, |limit| count.min(limit))))
+}
+
+async fn get(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
+    let name = if doctype.issingle {
+        doctype.name.clone()
+    } else if let Some(name) = arguments.text("name")? {
+        name
+    } else {
+        let mut request = ListRequest::new(doctype.name.as_str());
+        request.filters = name_or_filters(arguments)?;
+        if request.filters.is_null() {
+            return Err(invalid("Say which document: send name or filters"));
+        }
+        request.parent = arguments.text("parent")?;
+        request.limit = Some(1);
+        let list = call.site.documents.list(call.session(), &request).await?;
+        let first = list.to_json().into_iter().next().and_then(|mut row| row.shift_remove("name"));
+        match first {
+            Some(Json::String(name)) => name,
+            Some(number @ Json::Number(_)) => number.to_string(),
+            _ => return Err(Error::does_not_exist(&doctype.name, "with these values")),
+        }
+    };
+    let document = call.site.documents.get(call.session(), &doctype.name, &name).await?;
+    Ok(Answer::message(resource::seen(&call.site, call.session(), &document)))
+}
+
+/// The argument `filters`; text that is not JSON is the name of a document.
+fn name_or_filters(arguments: Arguments<'_>) -> Result<Json> {
+    match arguments.get("filters") {
+        Some(Json::String(text)) if !text.trim_start().starts_with(['[', '{']) && !text.is_empty() => {
+            let name = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.clone());
+            Ok(json!({ "name": name }))
+        }
+        Some(number @ Json::Number(_)) => Ok(json!({ "name": number })),
+        _ => filters(arguments, "filters"),
+    }
+}
+
+async fn get_value(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
+    let fields = arguments.names("fieldname")?.filter(|fields| !fields.is_empty());
+    let fields = fields.unwrap_or_else(|| vec!["name".to_owned()]);
+    let as_dict = arguments.flag("as_dict")?.unwrap_or(true);
+    let row = if doctype.issingle {
+        Some(single_values(&call.site, call.session(), &doctype, &fields).await?)
+    } else {
+        let mut request = ListRequest::new(doctype.name.as_str());
+        request.fields = fields.iter().map(|field| Json::from(field.as_str())).collect();
+        request.filters = name_or_filters(arguments)?;
+        request.parent = arguments.text("parent")?;
+        request.limit = Some(1);
+        let list = call.site.documents.list(call.session(), &request).await?;
+        list.to_json().into_iter().next()
+    };
+    Ok(match row {
+        None if as_dict => Answer::message(Map::new()),
+        None => Answer::nothing(),
+        Some(row) if as_dict => Answer::message(row),
+        Some(row) => {
+            let mut values: Vec<Json> = row.into_iter().map(|(_, value)| value).collect();
+            Answer::message(if values.len() == 1 { values.remove(0) } else { Json::Array(values) })
+        }
+    })
+}
+
+async fn single_values(
+    site: &Site,
+    session: &Session,
+    doctype: &DocType,
+    fields: &[String],
+) -> Result<Map<String, Json>> {
+    let document = site.documents.get(session, &doctype.name, &doctype.name).await?;
+    let mut json = site.documents.to_json(session, &document);
+    let mut values = Map::new();
+    for field in fields {
+        if doctype.column(field).is_none() && doctype.table(field).is_none() {
+            return Err(no_such_field(doctype, field));
+        }
+        values.insert(field.clone(), json.shift_remove(field).unwrap_or(Json::Null));
+    }
+    Ok(values)
+}
+
+fn no_such_field(doctype: &DocType, field: &str) -> Error {
+    Error::invalid(ProblemKind::InvalidColumnName, format!("Field {field} does not exist on {}", doctype.name))
+}
+
+async fn get_single_value(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
+    if !doctype.issingle {
+        return Err(invalid(format!("{} is not a single document: use frappe.client.get_value", doctype.name)));
+    }
+    let field = arguments.required("field")?;
+    let mut values = single_values(&call.site, call.session(), &doctype, std::slice::from_ref(&field)).await?;
+    Ok(Answer::message(values.shift_remove(&field).unwrap_or(Json::Null)))
+}
+
+async fn has_permission(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let right = arguments.text("perm_type")?.unwrap_or_else(|| "read".to_owned()).to_lowercase();
+    let right = Right::parse(&right).ok_or_else(|| {
+        let rights: Vec<&str> = Right::ALL.iter().map(|right| right.as_str()).collect();
+        invalid(format!("perm_type is one of {}", rights.join(", ")))
+    })?;
+    let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
+    let found = call.site.documents.get(call.session(), &doctype.name, &arguments.required("docname")?).await;
+    let allowed = match found {
+        Ok(document) => {
+            call.site.documents.check_permission(call.session(), &doctype, Some(&document), right).is_ok()
+                || (right == Right::Read)
+        }
+        Err(error) if resource::is_hidden(&error) => false,
+        Err(error) => return Err(error),
+    };
+    Ok(Answer::message(json!({ "has_permission": allowed })))
+}
+
+async fn get_doc_permissions(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let (doctype, name) = (arguments.required("doctype")?, arguments.required("docname")?);
+    let document = call.site.documents.get(call.session(), &doctype, &name).await?;
+    Ok(Answer::message(json!({ "permissions": permissions(&call.site, call.session(), &document) })))
+}
+
+/// Each right with 1 or 0.
+pub(super) fn permissions(site: &Site, session: &Session, document: &crate::meta::Document) -> Map<String, Json> {
+    Right::ALL
+        .into_iter()
+        .map(|right| {
+            let allowed = site.documents.check_permission(session, &document.doctype, Some(document), right).is_ok();
+            (right.as_str().to_owned(), Json::from(u8::from(allowed || right == Right::Read)))
+        })
+        .collect()
+}
+
+async fn get_password(call: Call) -> Result<Answer> {
+    if !call.session().has_role(ROLE_SYSTEM_MANAGER) {
+        return Err(Error::Permission("Only a System Manager may read stored passwords".to_owned()));
+    }
+    let arguments = Arguments(&call.arguments);
+    let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
+    let fieldname = arguments.required("fieldname")?;
+    let document = call.site.documents.get(call.session(), &doctype, &name).await?;
+    let is_password = document
+        .doctype
+        .field(&fieldname)
+        .is_some_and(|field| field.fieldtype == crate::meta::Fieldtype::Password && !field.secret);
+    if !is_password {
+        return Err(no_such_field(&document.doctype, &fieldname));
+    }
+    let mut work = call.site.documents.begin(call.session()).await?;
+    let password = work.get_password(&doctype, &document.name(), &fieldname).await?;
+    Ok(Answer::message(password.map_or(Json::Null, Json::from)))
+}
+
+async fn is_document_amended(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
+    if doctype.field("amended_from").is_none() {
+        return Ok(Answer::message(false));
+    }
+    let mut request = ListRequest::new(doctype.name.as_str());
+    request.filters = json!({ "amended_from": arguments.required("docname")? });
+    request.limit = Some(1);
+    let list = call.site.documents.list(call.session(), &request).await?;
+    let first = list.to_json().into_iter().next().and_then(|mut row| row.shift_remove("name"));
+    Ok(Answer::message(first.unwrap_or(Json::Bool(false))))
+}
+
+async fn validate_link(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
+    let name = arguments.required("docname")?;
+    let extra = arguments.names("fields")?.unwrap_or_default();
+    if doctype.issingle {
+        let fields: Vec<String> = std::iter::once("name".to_owned()).chain(extra).collect();
+        return Ok(Answer::message(single_values(&call.site, call.session(), &doctype, &fields).await?));
+    }
+    let mut request = ListRequest::new(doctype.name.as_str());
+    request.fields = std::iter::once("name".to_owned()).chain(extra).map(Json::from).collect();
+    request.filters = json!({ "name": name });
+    request.limit = Some(1);
+    let list = call.site.documents.list(call.session(), &request).await?;
+    Ok(Answer::message(
+        list.to_json().into_iter().next().unwrap_or_else(|| Map::from_iter([("name".to_owned(), Json::Null)])),
+    ))
+}
+
+/// Whether a fieldname is a standard column, which `set_value` does not touch.
+pub(super) fn is_standard(fieldname: &str) -> bool {
+    fieldname == "doctype"
+        || STANDARD_COLUMNS.iter().chain(&CHILD_COLUMNS).chain(&PARENT_COLUMNS).any(|(name, _)| *name == fieldname)
+}

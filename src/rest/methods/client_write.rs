@@ -1,0 +1,281 @@
+//! `frappe.client`: the methods that write.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value as Json, json};
+
+use crate::document::Children;
+use crate::error::{Error, Result};
+use crate::rest::arguments::{Arguments, invalid, missing, without_form_state, wrong_type};
+use crate::rest::files::{NewFile, Target};
+use crate::rest::methods::add;
+use crate::rest::methods::client::is_standard;
+use crate::rest::{files, resource};
+use crate::web::{Answer, Call, Param, Plugins, Verbs};
+
+/// How many documents one request may insert.
+const MOST_INSERTS: usize = 200;
+/// How many documents one request may change.
+const MOST_UPDATES: usize = 500;
+
+const DOC: Param = Param::required("doc", "object", "The document, with its `doctype`");
+const DOCTYPE: Param = Param::required("doctype", "string", "The DocType");
+const NAME: Param = Param::required("name", "string", "The name of the document");
+
+/// Registers the methods.
+pub(super) fn register(plugins: &mut Plugins) {
+    let one = const { &[DOC] };
+    add(plugins, "frappe.client.insert", Verbs::WRITE, "Inserts a document, or adds a row to its parent", one, insert);
+    let params = const { &[Param::required("docs", "array", "The documents, each with its `doctype`; 200 at most")] };
+    let summary = "Inserts documents, all or none; answers their names";
+    add(plugins, "frappe.client.insert_many", Verbs::WRITE, summary, params, insert_many);
+    add(plugins, "frappe.client.save", Verbs::WRITE, "Saves a document, or inserts it if it has no name", one, save);
+    add(plugins, "frappe.client.submit", Verbs::WRITE, "Saves and submits a document", one, submit);
+    let two = const { &[DOCTYPE, NAME] };
+    add(plugins, "frappe.client.cancel", Verbs::WRITE, "Cancels a submitted document", two, cancel);
+    add(plugins, "frappe.client.delete", Verbs::DELETE, "Deletes a document", two, delete);
+    let params = const {
+        &[
+            DOCTYPE,
+            NAME,
+            Param::required("fieldname", "any", "The field, or an object of fields with their values"),
+            Param::optional("value", "any", "The value, where `fieldname` is one field"),
+        ]
+    };
+    add(plugins, "frappe.client.set_value", Verbs::WRITE, "Changes some fields of a document", params, set_value);
+    let params = const {
+        &[Param::required("docs", "array", "Objects with `doctype`, `docname` and the fields to change; 500 at most")]
+    };
+    let summary = "Changes documents one by one; answers those that failed";
+    add(plugins, "frappe.client.bulk_update", Verbs::WRITE, summary, params, bulk_update);
+    let params = const {
+        &[
+            DOCTYPE,
+            Param::required("old_name", "string", "The name it has"),
+            Param::required("new_name", "string", "The name it gets"),
+            Param::optional("merge", "boolean", "1 to merge it into the document that has the new name already"),
+        ]
+    };
+    let summary = "Renames a document and all that refers to it";
+    add(plugins, "frappe.client.rename_doc", Verbs::WRITE, summary, params, rename_doc);
+    let params = const {
+        &[
+            DOCTYPE,
+            Param::required("docname", "string", "The name of the document"),
+            Param::optional("title", "string", "The new title"),
+            Param::optional("name", "string", "The new name"),
+            Param::optional("merge", "boolean", "1 to merge it into the document that has the new name already"),
+        ]
+    };
+    let summary = "Gives a document another title, another name, or both";
+    let path = "frappe.model.rename_doc.update_document_title";
+    add(plugins, path, Verbs::WRITE, summary, params, update_document_title);
+    let params = const {
+        &[
+            Param::required("filename", "string", "The name of the file"),
+            Param::required("filedata", "string", "The content"),
+            Param::optional("doctype", "string", "The DocType of the document to attach it to"),
+            Param::optional("docname", "string", "The name of that document"),
+            Param::optional("folder", "string", "The folder to put it into"),
+            Param::optional("decode_base64", "boolean", "1 if `filedata` is Base64"),
+            Param::optional("is_private", "boolean", "0 for a file that anybody may read who knows its address"),
+            Param::optional("docfield", "string", "The Attach field that it belongs to"),
+        ]
+    };
+    add(plugins, "frappe.client.attach_file", Verbs::WRITE, "Stores a file", params, attach_file);
+}
+
+/// A document that came as JSON: its DocType and the rest.
+fn document(value: Json) -> Result<(String, Map<String, Json>)> {
+    let Json::Object(mut document) = value else { return Err(wrong_type("doc", "a JSON object")) };
+    without_form_state(&mut document);
+    match document.shift_remove("doctype") {
+        Some(Json::String(doctype)) if !doctype.is_empty() => Ok((doctype, document)),
+        _ => Err(missing("doctype")),
+    }
+}
+
+fn doc_argument(call: &Call) -> Result<(String, Map<String, Json>)> {
+    document(Json::Object(Arguments(&call.arguments).object("doc")?))
+}
+
+/// The name in a document, if it has one.
+pub(super) fn name_of(document: &Map<String, Json>) -> Option<String> {
+    match document.get("name") {
+        Some(Json::String(name)) if !name.is_empty() => Some(name.clone()),
+        Some(Json::Number(number)) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+async fn insert(call: Call) -> Result<Answer> {
+    let (doctype, values) = doc_argument(&call)?;
+    let target = call.site.documents.doctype(&doctype)?;
+    let inserted = call.site.documents.insert(call.session(), &doctype, &values).await?;
+    if !target.istable {
+        return Ok(Answer::message(resource::seen(&call.site, call.session(), &inserted)));
+    }
+    // Whoever adds a row gets the whole document.
+    let (parenttype, parent) = (inserted.text("parenttype"), inserted.text("parent"));
+    let document = call.site.documents.get(call.session(), parenttype, parent).await?;
+    Ok(Answer::message(resource::seen(&call.site, call.session(), &document)))
+}
+
+async fn insert_many(call: Call) -> Result<Answer> {
+    let docs = Arguments(&call.arguments).at_most("docs", MOST_INSERTS)?;
+    let mut work = call.site.documents.begin(call.session()).await?;
+    let mut names = Vec::with_capacity(docs.len());
+    for doc in docs {
+        let (doctype, values) = document(doc)?;
+        let doctype = work.doctype(&doctype)?;
+        let inserted = work.insert_json(&doctype, &values, false).await?;
+        names.push(inserted.values[crate::meta::doctype::slot::NAME].to_json());
+    }
+    work.commit().await?;
+    Ok(Answer::message(names))
+}
+
+async fn save(call: Call) -> Result<Answer> {
+    let (doctype, values) = doc_argument(&call)?;
+    write(&call, &doctype, values).await
+}
+
+async fn submit(call: Call) -> Result<Answer> {
+    let (doctype, mut values) = doc_argument(&call)?;
+    values.insert("docstatus".to_owned(), Json::from(1));
+    write(&call, &doctype, values).await
+}
+
+async fn write(call: &Call, doctype: &str, values: Map<String, Json>) -> Result<Answer> {
+    let saved = match name_of(&values) {
+        Some(name) => resource::update(&call.site, call.session(), doctype, &name, values, children(call)).await?,
+        None => resource::create(&call.site, call.session(), doctype, &values, false).await?,
+    };
+    Ok(Answer::message(saved))
+}
+
+fn children(call: &Call) -> Children {
+    resource::children(&call.headers)
+}
+
+async fn cancel(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
+    let document = call.site.documents.cancel(call.session(), &doctype, &name).await?;
+    Ok(Answer::message(resource::seen(&call.site, call.session(), &document)))
+}
+
+async fn delete(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
+    call.site.documents.delete(call.session(), &doctype, &name).await?;
+    Ok(Answer::nothing())
+}
+
+async fn set_value(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
+    let values = match arguments.get("fieldname") {
+        Some(Json::Object(values)) => values.clone(),
+        Some(Json::String(text)) if text.trim_start().starts_with('{') => arguments.object("fieldname")?,
+        _ => {
+            let value = call.arguments.get("value").cloned().unwrap_or(Json::Null);
+            Map::from_iter([(arguments.required("fieldname")?, value)])
+        }
+    };
+    if values.keys().any(|field| is_standard(field)) {
+        return Err(invalid("Cannot edit standard fields"));
+    }
+    let target = call.site.documents.doctype(&doctype)?;
+    if let Some(unknown) = values.keys().find(|field| target.field(field).is_none()) {
+        return Err(invalid(format!("{doctype} has no field {unknown}")));
+    }
+    let saved = resource::update(&call.site, call.session(), &doctype, &name, values, children(&call)).await?;
+    if !target.istable {
+        return Ok(Answer::message(saved));
+    }
+    let text = |key: &str| saved.get(key).and_then(Json::as_str).unwrap_or("").to_owned();
+    let document = call.site.documents.get(call.session(), &text("parenttype"), &text("parent")).await?;
+    Ok(Answer::message(resource::seen(&call.site, call.session(), &document)))
+}
+
+async fn bulk_update(call: Call) -> Result<Answer> {
+    let docs = Arguments(&call.arguments).at_most("docs", MOST_UPDATES)?;
+    let mut failed = Vec::new();
+    for doc in docs {
+        let result = match document(doc.clone()) {
+            Ok((doctype, mut values)) => match values.shift_remove("docname") {
+                Some(Json::String(name)) => {
+                    resource::update(&call.site, call.session(), &doctype, &name, values, children(&call)).await
+                }
+                Some(Json::Number(number)) => {
+                    let name = number.to_string();
+                    resource::update(&call.site, call.session(), &doctype, &name, values, children(&call)).await
+                }
+                _ => Err(missing("docname")),
+            },
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(_) => {}
+            // Our own fault is no failure of that document.
+            Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+            Err(error) => failed.push(json!({ "doc": doc, "exc": error.to_string() })),
+        }
+    }
+    Ok(Answer::message(json!({ "failed_docs": failed })))
+}
+
+async fn rename_doc(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let doctype = arguments.required("doctype")?;
+    let (old, new) = (arguments.required("old_name")?, arguments.required("new_name")?);
+    let merge = arguments.flag("merge")?.unwrap_or(false);
+    let name = call.site.documents.rename(call.session(), &doctype, &old, &new, merge).await?;
+    let note = format!("Document renamed from {old} to {name}");
+    Ok(Answer::message(name).alert(note, "green"))
+}
+
+async fn update_document_title(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let (doctype, mut name) = (arguments.required("doctype")?, arguments.required("docname")?);
+    let target = call.site.documents.doctype(&doctype)?;
+    let session = call.session();
+    if let Some(title) = arguments.text("title")? {
+        let Some(field) = target.title_field.clone() else {
+            return Err(invalid(format!("{doctype} has no title field: give the document another name instead")));
+        };
+        let values = Map::from_iter([(field, Json::from(title))]);
+        call.site.documents.update(session, &doctype, &name, &values, Children::Patch).await?;
+    }
+    let mut answer = Answer::nothing();
+    if let Some(new) = arguments.text("name")?.filter(|new| *new != name) {
+        let merge = arguments.flag("merge")?.unwrap_or(false);
+        let renamed = call.site.documents.rename(session, &doctype, &name, &new, merge).await?;
+        answer = answer.alert(format!("Document renamed from {name} to {renamed}"), "green");
+        name = renamed;
+    }
+    answer.message = Some(Json::from(name));
+    Ok(answer)
+}
+
+async fn attach_file(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let data = arguments.required("filedata")?;
+    let content = if arguments.flag("decode_base64")?.unwrap_or(false) {
+        // Browsers put `data:<type>;base64,` in front.
+        let encoded = data.split_once("base64,").map_or(data.as_str(), |(_, encoded)| encoded);
+        STANDARD.decode(encoded.trim()).map_err(|_| wrong_type("filedata", "Base64"))?
+    } else {
+        data.into_bytes()
+    };
+    let file = NewFile {
+        file_name: arguments.required("filename")?,
+        content,
+        is_private: arguments.flag("is_private")?,
+        folder: arguments.text("folder")?,
+        target: Target::from_arguments(arguments, "docfield")?,
+    };
+    let file = files::store(&call.site, call.session(), file).await?;
+    Ok(Answer::message(file))
+}

@@ -1,0 +1,65 @@
+//! The RPC methods that Frappe's clients call (frappe-rest §2.4), one file a namespace.
+
+mod client;
+mod client_write;
+mod desk_form;
+mod desk_save;
+mod desk_search;
+mod doc_method;
+mod file;
+mod reportview;
+mod share;
+mod system;
+mod tag;
+
+use std::future::Future;
+
+use crate::error::Result;
+use crate::web::{Answer, Call, Method, Param, Plugins, Verbs, handler};
+
+pub(super) use doc_method::doctype_method;
+
+/// Registers them all.
+pub(super) fn register(plugins: &mut Plugins) {
+    client::register(plugins);
+    client_write::register(plugins);
+    desk_form::register(plugins);
+    desk_save::register(plugins);
+    desk_search::register(plugins);
+    doc_method::register(plugins);
+    file::register(plugins);
+    reportview::register(plugins);
+    share::register(plugins);
+    system::register(plugins);
+    tag::register(plugins);
+}
+
+/// Registers a method for users who are logged in, or whoever a token stands for.
+fn add<F, Fut>(
+    plugins: &mut Plugins,
+    path: &'static str,
+    verbs: Verbs,
+    summary: &'static str,
+    params: &'static [Param],
+    run: F,
+) where
+    F: Fn(Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Answer>> + Send + 'static,
+{
+    plugins.method(Method { path, verbs, guest: false, summary, params, handler: handler(run) });
+}
+
+/// Registers a method for everybody; what it reads is still under the permissions of Guest.
+fn add_for_guests<F, Fut>(
+    plugins: &mut Plugins,
+    path: &'static str,
+    verbs: Verbs,
+    summary: &'static str,
+    params: &'static [Param],
+    run: F,
+) where
+    F: Fn(Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Answer>> + Send + 'static,
+{
+    plugins.method(Method { path, verbs, guest: true, summary, params, handler: handler(run) });
+}

@@ -1,0 +1,246 @@
+//! `frappe.desk.reportview`: lists as the desk asks for them, export, and deleting several documents.
+
+use poem::Response;
+use poem::http::header;
+use serde_json::{Map, Value as Json, json};
+
+use crate::document::{List, ListRequest};
+use crate::error::{Error, Result};
+use crate::meta::Right;
+use crate::rest::arguments::{Arguments, Dialect, filters, invalid, list_request};
+use crate::rest::envelope;
+use crate::rest::methods::add;
+use crate::web::{Answer, Call, Param, Plugins, Verbs};
+
+const DOCTYPE: Param = Param::required("doctype", "string", "The DocType");
+const PARAMS: &[Param] = &[
+    DOCTYPE,
+    Param::optional("fields", "array", "The fields of each row, such as `name` or `` `tabUser`.`name` ``"),
+    Param::optional("filters", "array", "Which documents"),
+    Param::optional("or_filters", "array", "Filters of which at least one must hold"),
+    Param::optional("order_by", "string", "For example `modified desc`"),
+    Param::optional("group_by", "string", "Fields to group by"),
+    Param::optional("start", "integer", "How many rows to skip"),
+    Param::optional("page_length", "integer", "How many rows at most; 20 if left out, 0 for all"),
+];
+/// How many documents one request may delete.
+const MOST_DELETES: usize = 500;
+
+/// Registers the methods.
+pub(super) fn register(plugins: &mut Plugins) {
+    add(plugins, "frappe.desk.reportview.get", Verbs::READ, "Lists documents as keys and rows of values", PARAMS, get);
+    add(plugins, "frappe.desk.reportview.get_list", Verbs::READ, "Lists documents", PARAMS, get_list);
+    let summary = "Counts the documents you may read";
+    add(plugins, "frappe.desk.reportview.get_count", Verbs::READ, summary, PARAMS, get_count);
+    let params = const {
+        &[
+            DOCTYPE,
+            Param::optional("fields", "array", "The columns"),
+            Param::optional("filters", "array", "Which documents"),
+            Param::optional("order_by", "string", "For example `modified desc`"),
+            Param::optional("selected_items", "array", "Only the documents of these names"),
+            Param::optional("title", "string", "The name of the file"),
+            Param::optional("file_format_type", "string", "`CSV`"),
+        ]
+    };
+    let summary = "Sends documents as a CSV file; needs the right to export";
+    add(plugins, "frappe.desk.reportview.export_query", Verbs::READ, summary, params, export_query);
+    let params = const { &[DOCTYPE, Param::required("items", "array", "The names; 500 at most")] };
+    let summary = "Deletes documents, all or none";
+    add(plugins, "frappe.desk.reportview.delete_items", Verbs::DELETE, summary, params, delete_items);
+}
+
+/// The list that the arguments ask for, in plain fieldnames.
+fn request(call: &Call) -> Result<ListRequest> {
+    let arguments = Arguments(&call.arguments);
+    let doctype = arguments.required("doctype")?;
+    // The desk says start and page_length, and writes table names in front of fields.
+    let mut values = call.arguments.clone();
+    for (ours, theirs) in [("limit_start", "start"), ("limit_page_length", "page_length")] {
+        if let Some(value) = values.get(theirs).cloned() {
+            values.insert(ours.to_owned(), value);
+        }
+    }
+    let mut request = list_request(&doctype, &values, Dialect::V1)?;
+    if let Json::Array(fields) = &mut request.fields {
+        for field in fields {
+            if let Json::String(text) = field {
+                *text = plain(&doctype, text);
+            }
+        }
+    }
+    request.order_by = request.order_by.map(|order| plain(&doctype, &order));
+    request.group_by = request.group_by.map(|group| plain(&doctype, &group));
+    Ok(request)
+}
+
+/// `` `tabUser`.`name` `` as `name`; other tables keep theirs: `` `tabHas Role`.role ``.
+fn plain(doctype: &str, text: &str) -> String {
+    let own = text.replace(&format!("`tab{doctype}`."), "");
+    let mut out = String::with_capacity(own.len());
+    let mut rest = own.as_str();
+    while let Some((before, after)) = rest.split_once('`') {
+        out.push_str(before);
+        let Some((quoted, after)) = after.split_once('`') else {
+            out.push('`');
+            rest = after;
+            continue;
+        };
+        if quoted.starts_with("tab") && after.starts_with('.') {
+            out.push('`');
+            out.push_str(quoted);
+            out.push('`');
+        } else {
+            out.push_str(quoted);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+async fn run(call: &Call) -> Result<List> {
+    let request = request(call)?;
+    call.site.documents.list(call.session(), &request).await
+}
+
+async fn get(call: Call) -> Result<Answer> {
+    let list = run(&call).await?;
+    if list.rows.is_empty() {
+        return Ok(Answer::message(Vec::<Json>::new()));
+    }
+    let rows = envelope::value_rows(&list);
+    Ok(Answer::message(json!({ "keys": list.keys, "values": rows, "user_info": {} })))
+}
+
+async fn get_list(call: Call) -> Result<Answer> {
+    let list = run(&call).await?;
+    Ok(Answer::message(envelope::rows(&list, false)))
+}
+
+async fn get_count(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let mut request = ListRequest::new(arguments.required("doctype")?);
+    request.filters = filters(arguments, "filters")?;
+    request.or_filters = filters(arguments, "or_filters")?;
+    request.distinct = arguments.flag("distinct")?.unwrap_or(false);
+    let count = call.site.documents.count(call.session(), &request).await?;
+    let limit = arguments.count("limit")?.filter(|limit| *limit > 0);
+    Ok(Answer::message(limit.map_or(count, |limit| count.min(limit))))
+}
+
+async fn export_query(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let format = arguments.text("file_format_type")?.unwrap_or_else(|| "CSV".to_owned());
+    if !format.eq_ignore_ascii_case("csv") {
+        return Err(invalid("file_format_type is CSV: other formats are not made here"));
+    }
+    let mut request = request(&call)?;
+    let doctype = call.site.documents.doctype(&request.doctype)?;
+    let allowed = call.site.documents.check_permission(call.session(), &doctype, None, Right::Export);
+    allowed?;
+    request.limit = None;
+    request.start = 0;
+    if let Some(names) = arguments.names("selected_items")? {
+        request.filters = json!([["name", "in", names]]);
+    }
+    let list = call.site.documents.list(call.session(), &request).await?;
+    let labels: Vec<String> = list
+        .keys
+        .iter()
+        .map(|key| doctype.field(key).map_or_else(|| crate::meta::doctype::unscrub(key), |field| field.label.clone()))
+        .collect();
+    let mut csv = String::new();
+    write_line(&mut csv, labels.iter().map(String::as_str));
+    for row in envelope::value_rows(&list) {
+        let Json::Array(cells) = row else { continue };
+        let cells: Vec<String> = cells.iter().map(cell_text).collect();
+        write_line(&mut csv, cells.iter().map(String::as_str));
+    }
+    let title = arguments.text("title")?.unwrap_or_else(|| doctype.name.clone());
+    let response = Response::builder()
+        .content_type("text/csv; charset=utf-8")
+        .header(header::CONTENT_DISPOSITION, crate::rest::files::disposition(&format!("{title}.csv"), true))
+        .body(csv);
+    Ok(Answer::raw(response))
+}
+
+/// A cell's text. Text that a spreadsheet would run as a formula is kept from it by an apostrophe.
+fn cell_text(cell: &Json) -> String {
+    match cell {
+        Json::Null => String::new(),
+        Json::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A line of CSV (RFC 4180).
+fn write_line<'a>(out: &mut String, cells: impl Iterator<Item = &'a str>) {
+    for (index, cell) in cells.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        if cell.contains(['"', ',', '\n', '\r']) {
+            out.push('"');
+            out.push_str(&cell.replace('"', "\"\""));
+            out.push('"');
+        } else {
+            out.push_str(cell);
+        }
+    }
+    out.push_str("\r\n");
+}
+
+async fn delete_items(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let doctype = arguments.required("doctype")?;
+    let items = arguments.at_most("items", MOST_DELETES)?;
+    let names: Option<Vec<String>> = items
+        .iter()
+        .map(|item| match item {
+            Json::String(name) => Some(name.clone()),
+            Json::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+        .collect();
+    let names = names.ok_or_else(|| crate::rest::arguments::wrong_type("items", "a list of names"))?;
+    call.site.documents.doctype(&doctype)?;
+    let mut work = call.site.documents.begin(call.session()).await?;
+    for name in &names {
+        work.delete(&doctype, name).await.map_err(|error| match error {
+            Error::DoesNotExist { .. } => Error::does_not_exist(&doctype, name),
+            other => other,
+        })?;
+    }
+    work.commit().await?;
+    Ok(Answer::message(Map::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_names_of_the_doctype_itself_are_left_out() {
+        for (given, expected) in [
+            ("`tabUser`.`name`", "name"),
+            ("`tabUser`.`modified` desc, `tabUser`.`name` asc", "modified desc, name asc"),
+            ("name", "name"),
+            ("`tabHas Role`.`role`", "`tabHas Role`.role"),
+            ("count(`tabUser`.`name`) as n", "count(name) as n"),
+            ("`x", "`x"),
+        ] {
+            assert_eq!(plain("User", given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn csv_is_quoted_and_runs_no_formulas() {
+        let mut out = String::new();
+        write_line(&mut out, ["a", "b,c", "d\"e", "f\ng"].into_iter());
+        assert_eq!(out, "a,\"b,c\",\"d\"\"e\",\"f\ng\"\r\n");
+        assert_eq!(cell_text(&json!("=1+1")), "'=1+1");
+        assert_eq!(cell_text(&json!(-5)), "-5");
+    }
+}

@@ -1,0 +1,178 @@
+//! `frappe.share`: single documents shared with single users.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::document::{Children, ListRequest};
+use crate::error::{Error, Result};
+use crate::meta::{Document, Right};
+use crate::permissions::Session;
+use crate::rest::arguments::{Arguments, invalid};
+use crate::rest::methods::add;
+use crate::rest::resource;
+use crate::web::{Answer, Call, Param, Plugins, Site, Verbs};
+
+const DOCTYPE: Param = Param::required("doctype", "string", "The DocType");
+const NAME: Param = Param::required("name", "string", "The name of the document");
+const USER: Param = Param::optional("user", "string", "The user to share with");
+const EVERYONE: Param = Param::optional("everyone", "boolean", "1 to share with every user");
+/// What can be shared, with the right behind it.
+const SHARED: [(&str, Right); 4] =
+    [("read", Right::Read), ("write", Right::Write), ("submit", Right::Submit), ("share", Right::Share)];
+
+/// Registers the methods.
+pub(super) fn register(plugins: &mut Plugins) {
+    let params = const {
+        &[
+            DOCTYPE,
+            NAME,
+            USER,
+            EVERYONE,
+            Param::optional("read", "boolean", "May read; 1 if left out"),
+            Param::optional("write", "boolean", "May change"),
+            Param::optional("submit", "boolean", "May submit"),
+            Param::optional("share", "boolean", "May share with others"),
+        ]
+    };
+    add(plugins, "frappe.share.add", Verbs::WRITE, "Shares a document with a user", params, add_share);
+    let params = const { &[DOCTYPE, NAME] };
+    add(plugins, "frappe.share.get_users", Verbs::READ, "Lists whom a document is shared with", params, get_users);
+    let params = const {
+        &[
+            DOCTYPE,
+            NAME,
+            USER,
+            EVERYONE,
+            Param::required("permission_to", "string", "`read`, `write`, `submit` or `share`"),
+            Param::optional("value", "boolean", "0 to take it back; 1 if left out"),
+        ]
+    };
+    let summary = "Gives or takes back one right on a shared document";
+    add(plugins, "frappe.share.set_permission", Verbs::WRITE, summary, params, set_permission);
+}
+
+/// Whom a document is shared with.
+struct Partner {
+    user: Option<String>,
+}
+
+impl Partner {
+    fn read(arguments: Arguments<'_>) -> Result<Self> {
+        if arguments.flag("everyone")?.unwrap_or(false) {
+            return Ok(Self { user: None });
+        }
+        match arguments.text("user")? {
+            Some(user) => Ok(Self { user: Some(user) }),
+            None => Err(invalid("Say with whom to share: send user, or everyone: 1")),
+        }
+    }
+}
+
+/// The document, if the session may share it.
+async fn shareable(call: &Call, arguments: Arguments<'_>) -> Result<std::sync::Arc<Document>> {
+    let documents = &call.site.documents;
+    let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
+    let document = documents.get(call.session(), &doctype, &name).await?;
+    let by_role = documents.check_permission(call.session(), &document.doctype, Some(&document), Right::Share);
+    match by_role {
+        Ok(()) => Ok(document),
+        Err(error) if shared_with(&call.site, call.session(), &document, "share").await? => {
+            // A scope that leaves sharing out is not made good by a share.
+            if matches!(error, Error::InsufficientScope { .. }) { Err(error) } else { Ok(document) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn shared_with(site: &Site, session: &Session, document: &Document, right: &str) -> Result<bool> {
+    let rows = shares(site, document).await?;
+    Ok(rows.iter().any(|row| {
+        let is_theirs = row.get("user").and_then(Json::as_str) == Some(session.user())
+            || row.get("everyone").is_some_and(|everyone| *everyone == 1);
+        is_theirs && row.get(right).is_some_and(|value| *value == 1)
+    }))
+}
+
+async fn shares(site: &Site, document: &Document) -> Result<Vec<Map<String, Json>>> {
+    let mut request = ListRequest::new("DocShare")
+        .fields(&["name", "user", "read", "write", "submit", "share", "everyone", "owner", "creation"])
+        .order_by("creation asc, name asc")
+        .all();
+    request.filters = json!([["share_doctype", "=", document.doctype.name], ["share_name", "=", document.name()]]);
+    // Whoever may read a document may know whom it is shared with.
+    Ok(site.documents.list(&Session::system(), &request).await?.to_json())
+}
+
+async fn get_users(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
+    let document = call.site.documents.get(call.session(), &doctype, &name).await?;
+    let rows = shares(&call.site, &document).await?;
+    Ok(Answer::message(rows.into_iter().map(Json::Object).collect::<Json>()))
+}
+
+async fn add_share(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let document = shareable(&call, arguments).await?;
+    let partner = Partner::read(arguments)?;
+    let mut values = Map::new();
+    for (key, _) in SHARED {
+        let value = arguments.flag(key)?;
+        if let Some(on) = value.or((key == "read").then_some(true)) {
+            values.insert(key.to_owned(), Json::from(u8::from(on)));
+        }
+    }
+    store(&call, &document, &partner, values).await
+}
+
+async fn set_permission(call: Call) -> Result<Answer> {
+    let arguments = Arguments(&call.arguments);
+    let document = shareable(&call, arguments).await?;
+    let partner = Partner::read(arguments)?;
+    let right = arguments.required("permission_to")?;
+    if !SHARED.iter().any(|(key, _)| *key == right) {
+        return Err(invalid("permission_to is one of read, write, submit, share"));
+    }
+    let on = arguments.flag("value")?.unwrap_or(true);
+    let mut values = Map::from_iter([(right.clone(), Json::from(u8::from(on)))]);
+    if on {
+        values.insert("read".to_owned(), Json::from(1));
+    } else if right == "read" {
+        values.extend(SHARED.map(|(key, _)| (key.to_owned(), Json::from(0))));
+    }
+    store(&call, &document, &partner, values).await
+}
+
+/// Writes the share. What somebody may not do themselves they cannot hand on.
+async fn store(call: &Call, document: &Document, partner: &Partner, values: Map<String, Json>) -> Result<Answer> {
+    let (site, session) = (&call.site, call.session());
+    for (key, right) in SHARED.iter().filter(|(key, _)| values.get(*key).is_some_and(|value| *value == 1)) {
+        let by_role = site.documents.check_permission(session, &document.doctype, Some(document), *right);
+        if *right != Right::Read && by_role.is_err() && !shared_with(site, session, document, key).await? {
+            return Err(Error::Permission(format!("You cannot share the right to {key}, as you do not have it")));
+        }
+    }
+    let existing = shares(site, document).await?.into_iter().find(|row| match &partner.user {
+        Some(user) => row.get("user").and_then(Json::as_str) == Some(user),
+        None => row.get("everyone").is_some_and(|everyone| *everyone == 1),
+    });
+    // The right to share is what counts here, not rights on DocShare itself.
+    let system = Session::system();
+    let Some(existing) = existing else {
+        let mut new = values;
+        new.insert("share_doctype".to_owned(), Json::from(document.doctype.name.as_str()));
+        new.insert("share_name".to_owned(), Json::from(document.name()));
+        match &partner.user {
+            Some(user) => new.insert("user".to_owned(), Json::from(user.as_str())),
+            None => new.insert("everyone".to_owned(), Json::from(1)),
+        };
+        let share = site.documents.insert(&system, "DocShare", &new).await?;
+        return Ok(Answer::message(resource::seen(site, &system, &share)));
+    };
+    let name = existing.get("name").and_then(Json::as_str).unwrap_or_default();
+    if values.get("read").is_some_and(|read| *read == 0) {
+        site.documents.delete(&system, "DocShare", name).await?;
+        return Ok(Answer::message(Map::new()));
+    }
+    let share = site.documents.update(&system, "DocShare", name, &values, Children::Patch).await?;
+    Ok(Answer::message(resource::seen(site, &system, &share)))
+}

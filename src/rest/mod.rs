@@ -1,0 +1,49 @@
+//! REST: documents at `/api/resource` and `/api/v2`, methods at `/api/method`, files, OpenAPI and its pages.
+
+mod arguments;
+mod comment;
+mod definition;
+mod discovery;
+mod docs;
+mod doctype;
+mod envelope;
+mod files;
+mod methods;
+pub mod openapi;
+mod path;
+mod resource;
+mod v1;
+mod v2;
+
+use crate::web::{Plugins, Route};
+
+/// Registers everything that REST contributes.
+pub fn register(plugins: &mut Plugins) {
+    for path in [v1::PREFIX.to_owned(), format!("{}/*path", v1::PREFIX)] {
+        plugins.route(Route::endpoint(path, v1::Resource));
+    }
+    plugins.route(Route::endpoint(format!("{}/*path", v2::PREFIX), v2::Document));
+    plugins.route(Route::new("/api/v2/doctype/:doctype/meta").get(v2::meta));
+    plugins.route(Route::new("/api/v2/doctype/:doctype/count").get(v2::count).post(v2::count));
+    plugins.route(Route::new("/api/v2/doctype/:doctype/list").get(v2::list_by_body).post(v2::list_by_body));
+    plugins.route(
+        Route::new("/api/v2/method/:doctype/:method")
+            .get(methods::doctype_method)
+            .post(methods::doctype_method)
+            .put(methods::doctype_method)
+            .delete(methods::doctype_method),
+    );
+    plugins.route(Route::new("/files/*path").get(files::serve::public));
+    plugins.route(Route::new("/private/files/*path").get(files::serve::private));
+    plugins.route(Route::new("/api/openapi.json").get(openapi::serve()));
+    plugins.route(Route::new("/api/docs").get(docs::page));
+    discovery::register(plugins);
+    methods::register(plugins);
+
+    let folder = doctype::FilesFolder::default();
+    doctype::register(plugins, &folder);
+    plugins.at_start(move |site| async move {
+        folder.get_or_init(|| site.config.files.clone());
+        files::make_folders(&site).await
+    });
+}

@@ -1,0 +1,212 @@
+//! The paths that are the same for every DocType, and the parameters that all of them share.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::rest::openapi::Document;
+use crate::rest::openapi::names::{failures, parameter};
+
+/// Adds them.
+pub(super) fn add(document: &mut Document) {
+    document.add_components("parameters", parameters());
+    for (name, description) in [
+        ("Documents", "Documents of any DocType, in the second version of the API"),
+        ("Definitions", "What a DocType consists of"),
+        ("Discovery", "What can be called here; for the System Manager"),
+        ("Methods", "Methods called by their path"),
+        ("Files", "Uploaded files"),
+    ] {
+        document.add_tag(json!({ "name": name, "description": description }));
+    }
+    documents(document);
+    definitions(document);
+    discovery(document);
+    files(document);
+}
+
+fn parameters() -> Map<String, Json> {
+    let text = || json!({ "type": "string" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let flag = || json!({ "type": "integer", "enum": [0, 1] });
+    let query = [
+        (
+            "fields",
+            text(),
+            "The fields of each row, as a JSON list; `[\"*\"]` for all, `[\"name\"]` if left out. A field may be `table_field.field`, `link_field.field` or `count(name) as n`",
+            json!("[\"name\",\"modified\"]"),
+        ),
+        (
+            "filters",
+            text(),
+            "Which documents, as JSON: `{\"field\":\"value\"}`, `{\"field\":[\"like\",\"%a%\"]}` or `[[\"field\",\">\",1]]`",
+            json!("[[\"name\",\"like\",\"%a%\"]]"),
+        ),
+        ("or_filters", text(), "Filters of which at least one must hold, as JSON", Json::Null),
+        ("order_by", text(), "Fields with `asc` or `desc`, separated by commas", json!("modified desc")),
+        ("group_by", text(), "Fields to group by, separated by commas", Json::Null),
+        ("limit_start", count(), "How many rows to skip", Json::Null),
+        ("limit_page_length", count(), "How many rows at most; 20 if left out, 0 for all", Json::Null),
+        ("start", count(), "How many rows to skip", Json::Null),
+        ("limit", count(), "How many rows at most; 20 if left out, 0 for all", Json::Null),
+        ("expand", text(), "Link fields to be replaced by the documents they lead to, as a JSON list", Json::Null),
+        ("expand_links", flag(), "1 to replace links by the documents they lead to", Json::Null),
+        ("as_dict", flag(), "0 for arrays of values instead of objects", Json::Null),
+        ("parent", text(), "The DocType that the rows belong to, whose permissions count", Json::Null),
+    ];
+    let mut out: Map<String, Json> = query
+        .into_iter()
+        .map(|(name, schema, description, example)| {
+            let mut parameter = json!({ "name": name, "in": "query", "description": description, "schema": schema });
+            if !example.is_null() {
+                parameter["example"] = example;
+            }
+            (name.to_owned(), parameter)
+        })
+        .collect();
+    let prefer = json!({
+        "name": "Prefer", "in": "header", "schema": { "type": "string" }, "example": "children=patch",
+        "description": "`children=patch`: a row with `name` changes that row, with `_delete: true` removes it, without a name adds one; the others stay. Otherwise the rows sent replace those there are",
+    });
+    out.insert("Prefer".to_owned(), prefer);
+    for (name, description) in [
+        ("name", "The name of the document, percent-encoded; it may hold `/`"),
+        ("doctype", "The name of the DocType, percent-encoded"),
+        ("method", "The name of the method"),
+        ("file", "The name of the file"),
+    ] {
+        let parameter =
+            json!({ "name": name, "in": "path", "required": true, "schema": text(), "description": description });
+        out.insert(name.to_owned(), parameter);
+    }
+    out
+}
+
+/// An operation with the answer under `data`.
+fn operation(tag: &str, id: &str, summary: &str, parameters: &[&str], body: Option<&Json>) -> Json {
+    let parameters: Vec<Json> = parameters.iter().map(|name| parameter(name)).collect();
+    let data = json!({ "type": "object", "properties": { "data": {} } });
+    let status = if id.starts_with("delete") { "202" } else { "200" };
+    let answer = json!({ "description": "The answer", "content": { "application/json": { "schema": data } } });
+    let mut responses = Map::from_iter([(status.to_owned(), answer)]);
+    responses.extend(failures(&["400", "401", "403", "404", "417"]));
+    let mut operation = json!({
+        "operationId": id,
+        "summary": summary,
+        "tags": [tag],
+        "responses": responses,
+    });
+    if !parameters.is_empty() {
+        operation["parameters"] = Json::Array(parameters);
+    }
+    if let Some(schema) = body {
+        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    }
+    operation
+}
+
+fn documents(document: &mut Document) {
+    let values = json!({ "type": "object", "description": "Fields with their values" });
+    let (collection, one) = ("/api/v2/document/{doctype}", "/api/v2/document/{doctype}/{name}");
+    let list = ["doctype", "fields", "filters", "order_by", "group_by", "start", "limit", "expand", "parent"];
+    let name = ["doctype", "name"];
+    let changed = ["doctype", "name", "Prefer"];
+    let method = format!("{one}/method/{{method}}");
+    let called = ["doctype", "name", "method"];
+    let tag = "Documents";
+    for (path, verb, operation) in [
+        (collection, "get", operation(tag, "list_documents", "List documents", &list, None)),
+        (collection, "post", operation(tag, "create_document", "Create a document", &["doctype"], Some(&values))),
+        (one, "get", operation(tag, "read_document", "Read a document", &["doctype", "name", "expand_links"], None)),
+        (one, "patch", operation(tag, "patch_document", "Change a document", &changed, Some(&values))),
+        (one, "put", operation(tag, "update_document", "Change a document", &changed, Some(&values))),
+        (one, "delete", operation(tag, "delete_document", "Delete a document", &name, None)),
+        (
+            &format!("{one}/copy"),
+            "get",
+            operation(tag, "copy_document", "Read a copy of a document, which is not stored", &name, None),
+        ),
+        (
+            &method,
+            "get",
+            operation(tag, "read_by_document_method", "Call a method of a document that only reads", &called, None),
+        ),
+        (
+            &method,
+            "post",
+            operation(tag, "call_document_method", "Call a method of a document", &called, Some(&values)),
+        ),
+    ] {
+        document.add_operation(path, verb, operation);
+    }
+}
+
+fn definitions(document: &mut Document) {
+    let tag = "Definitions";
+    let asked = json!({
+        "type": "object",
+        "description": "The parameters of a list, as JSON values",
+        "properties": {
+            "fields": { "type": "array", "items": {} },
+            "filters": {},
+            "order_by": { "type": "string" },
+            "group_by": { "type": "string" },
+            "start": { "type": "integer" },
+            "limit": { "type": "integer" },
+            "expand": { "type": "array", "items": { "type": "string" } },
+        },
+    });
+    let counted = json!({ "type": "object", "properties": { "filters": {}, "limit": { "type": "integer" } } });
+    let path = |last: &str| format!("/api/v2/doctype/{{doctype}}/{last}");
+    let meta = operation(tag, "read_doctype", "Read what a DocType consists of", &["doctype"], None);
+    document.add_operation(&path("meta"), "get", meta);
+    let count = operation(tag, "count_documents", "Count documents", &["doctype", "filters", "limit", "parent"], None);
+    document.add_operation(&path("count"), "get", count);
+    let count = operation(tag, "count_documents_by_body", "Count documents", &["doctype"], Some(&counted));
+    document.add_operation(&path("count"), "post", count);
+    let list = operation(tag, "list_documents_by_body", "List documents by a body", &["doctype"], Some(&asked));
+    document.add_operation(&path("list"), "post", list);
+}
+
+fn discovery(document: &mut Document) {
+    let tag = "Discovery";
+    for (path, id, summary, parameters) in [
+        ("", "discover", "Where to look for what", &[][..]),
+        ("/method", "discover_methods", "The methods there are", &[]),
+        ("/method/{method}", "discover_method", "What a method takes", &["method"]),
+        ("/doctype/{doctype}", "discover_doctype", "The methods of a DocType's documents", &["doctype"]),
+        (
+            "/doctype/{doctype}/method/{method}",
+            "discover_doctype_method",
+            "What a method of a DocType's documents takes",
+            &["doctype", "method"],
+        ),
+    ] {
+        let path = format!("/api/v2/discovery{path}");
+        document.add_operation(&path, "get", operation(tag, id, summary, parameters, None));
+    }
+    let mut search = operation(tag, "search_methods", "Look for methods", &[], None);
+    search["parameters"] =
+        json!([{ "name": "q", "in": "query", "schema": { "type": "string" }, "description": "What to look for" }]);
+    document.add_operation("/api/v2/discovery/search", "get", search);
+}
+
+fn files(document: &mut Document) {
+    for (path, id, summary, is_open) in [
+        ("/files/{file}", "read_public_file", "Read a public file", true),
+        ("/private/files/{file}", "read_private_file", "Read a private file", false),
+    ] {
+        let bytes = json!({ "type": "string", "format": "binary" });
+        let answer =
+            json!({ "description": "The file", "content": { "application/octet-stream": { "schema": bytes } } });
+        let mut operation = json!({
+            "operationId": id,
+            "summary": summary,
+            "tags": ["Files"],
+            "parameters": [parameter("file")],
+            "responses": { "200": answer, "404": { "description": "There is no such file" } },
+        });
+        if is_open {
+            operation["security"] = json!([{}]);
+        }
+        document.add_operation(path, "get", operation);
+    }
+}

@@ -1,0 +1,150 @@
+//! The paths of a DocType: list, create, read, change, delete, and the methods of its documents.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::document::Controllers;
+use crate::meta::DocType;
+use crate::rest::discovery;
+use crate::rest::openapi::Document;
+use crate::rest::openapi::names::{Names, failures, in_path, parameter, schema};
+use crate::rest::v1;
+
+/// The parameters of every list.
+const LIST: [&str; 9] = [
+    "fields",
+    "filters",
+    "or_filters",
+    "order_by",
+    "group_by",
+    "limit_start",
+    "limit_page_length",
+    "expand",
+    "as_dict",
+];
+
+/// Adds the paths of a DocType.
+pub(super) fn add(document: &mut Document, doctype: &DocType, controllers: &Controllers, names: &Names) {
+    let Some(key) = names.get(&doctype.name) else { return };
+    document.add_tag(json!({ "name": doctype.name, "description": doctype.description }));
+    let paths = Paths { doctype, key, collection: format!("{}/{}", v1::PREFIX, in_path(&doctype.name)) };
+    if doctype.issingle {
+        let path = format!("{}/{}", paths.collection, in_path(&doctype.name));
+        document.add_operation(&path, "get", paths.read());
+        document.add_operation(&path, "put", paths.update());
+    } else {
+        let path = format!("{}/{{name}}", paths.collection);
+        document.add_operation(&paths.collection, "get", paths.list());
+        document.add_operation(&path, "get", paths.read());
+        if !doctype.is_virtual {
+            document.add_operation(&paths.collection, "post", paths.create());
+            document.add_operation(&path, "put", paths.update());
+            document.add_operation(&path, "delete", paths.delete());
+        }
+    }
+    for (method, description) in discovery::document_methods(controllers, doctype) {
+        let name = if doctype.issingle { in_path(&doctype.name) } else { "{name}".to_owned() };
+        let path = format!("/api/v2/document/{}/{name}/method/{method}", in_path(&doctype.name));
+        document.add_operation(&path, "post", paths.method(method, description));
+    }
+}
+
+struct Paths<'a> {
+    doctype: &'a DocType,
+    key: &'a str,
+    collection: String,
+}
+
+impl Paths<'_> {
+    fn operation(&self, id: &str, summary: String, parameters: Vec<Json>) -> Map<String, Json> {
+        let mut operation = Map::new();
+        operation.insert("operationId".to_owned(), Json::from(format!("{id}_{}", self.key)));
+        operation.insert("summary".to_owned(), Json::from(summary));
+        operation.insert("tags".to_owned(), json!([self.doctype.name]));
+        if !parameters.is_empty() {
+            operation.insert("parameters".to_owned(), Json::Array(parameters));
+        }
+        operation
+    }
+
+    fn named(&self, more: &[&str]) -> Vec<Json> {
+        let name = (!self.doctype.issingle).then_some("name");
+        name.into_iter().chain(more.iter().copied()).map(parameter).collect()
+    }
+
+    fn data(description: &str, data: &Json) -> Json {
+        let body = json!({ "type": "object", "properties": { "data": data }, "required": ["data"] });
+        json!({ "description": description, "content": { "application/json": { "schema": body } } })
+    }
+
+    fn body(key: &str, example: Option<Json>) -> Json {
+        let mut content = json!({ "schema": schema(key) });
+        if let Some(example) = example {
+            content["example"] = example;
+        }
+        json!({ "required": true, "content": { "application/json": content } })
+    }
+
+    fn finish(mut operation: Map<String, Json>, status: &str, answer: Json, failing: &[&str]) -> Json {
+        let mut responses = Map::from_iter([(status.to_owned(), answer)]);
+        responses.extend(failures(failing));
+        operation.insert("responses".to_owned(), Json::Object(responses));
+        Json::Object(operation)
+    }
+
+    fn list(&self) -> Json {
+        let mut parameters: Vec<Json> = LIST.iter().map(|name| parameter(name)).collect();
+        if self.doctype.istable {
+            parameters.push(parameter("parent"));
+        }
+        let operation = self.operation("list", format!("List {} documents", self.doctype.name), parameters);
+        let rows = json!({ "type": "array", "items": schema(&format!("{}Partial", self.key)) });
+        let answer = Self::data("The rows, with the fields asked for", &rows);
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "417"])
+    }
+
+    fn create(&self) -> Json {
+        let summary = format!("Create a {}", self.doctype.name);
+        let mut operation = self.operation("create", summary, Vec::new());
+        let example = super::schema::example(self.doctype);
+        operation.insert("requestBody".to_owned(), Self::body(self.key, Some(example)));
+        let answer = Self::data("The document as it is stored", &schema(self.key));
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "413", "417"])
+    }
+
+    fn read(&self) -> Json {
+        let operation = self.operation("read", format!("Read a {}", self.doctype.name), self.named(&["expand_links"]));
+        let answer = Self::data("The document", &schema(self.key));
+        Self::finish(operation, "200", answer, &["401", "403", "404", "417"])
+    }
+
+    fn update(&self) -> Json {
+        let summary = format!("Change a {}", self.doctype.name);
+        let mut operation = self.operation("update", summary, self.named(&["Prefer"]));
+        operation.insert("requestBody".to_owned(), Self::body(&format!("{}Partial", self.key), None));
+        let answer = Self::data("The document as it is stored now", &schema(self.key));
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "413", "417"])
+    }
+
+    fn delete(&self) -> Json {
+        let operation = self.operation("delete", format!("Delete a {}", self.doctype.name), self.named(&[]));
+        let answer = Self::data("It is deleted", &json!({ "type": "string", "enum": ["ok"] }));
+        Self::finish(operation, "202", answer, &["401", "403", "404", "417"])
+    }
+
+    fn method(&self, method: &str, description: &str) -> Json {
+        let mut operation = self.operation(method, description.to_owned(), self.named(&[]));
+        let arguments = json!({ "type": "object", "description": "The arguments of the method" });
+        operation
+            .insert("requestBody".to_owned(), json!({ "content": { "application/json": { "schema": arguments } } }));
+        let body = json!({
+            "type": "object",
+            "properties": {
+                "data": { "nullable": true, "description": "The result" },
+                "docs": { "type": "array", "items": schema(self.key), "description": "The document as it is now" },
+            },
+        });
+        let answer =
+            json!({ "description": "What the method answers", "content": { "application/json": { "schema": body } } });
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "417"])
+    }
+}

@@ -1,0 +1,152 @@
+//! `/api/v2/document` and `/api/v2/doctype`: documents and definitions as Frappe's second API sends them.
+
+use poem::http::{Method, StatusCode};
+use poem::{Endpoint, Request, Response};
+use serde_json::{Map, Value as Json};
+
+use crate::error::Result;
+use crate::rest::arguments::{Arguments, Dialect, document_values, filters, list_request};
+use crate::rest::envelope::{self, Rows};
+use crate::rest::path::{self, Target};
+use crate::rest::v1::{options_or_refusal, whole};
+use crate::rest::{definition, resource};
+use crate::web::Exchange;
+
+/// Where documents lie.
+pub(super) const PREFIX: &str = "/api/v2/document";
+
+/// Answers everything below [`PREFIX`].
+pub(super) struct Document;
+
+impl Endpoint for Document {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        Ok(answer(Exchange::new(request)).await?)
+    }
+}
+
+async fn answer(exchange: Exchange) -> Result<Response> {
+    let path = exchange.request.uri().path();
+    let target = path::v2(path.strip_prefix(PREFIX).unwrap_or(path))?;
+    match (target, exchange.verb()) {
+        (Target::Collection { doctype }, &Method::GET | &Method::HEAD) => list(exchange, &doctype).await,
+        (Target::Collection { doctype }, &Method::POST) => create(exchange, &doctype).await,
+        (Target::Document { doctype, name }, &Method::GET | &Method::HEAD) => read(exchange, &doctype, &name).await,
+        (Target::Document { doctype, name }, &Method::PUT | &Method::PATCH) => update(exchange, &doctype, &name).await,
+        (Target::Document { doctype, name }, &Method::DELETE) => delete(exchange, &doctype, &name).await,
+        (Target::Copy { doctype, name }, &Method::GET | &Method::HEAD) => copy(exchange, &doctype, &name).await,
+        (Target::Method { doctype, name, method }, &Method::GET | &Method::HEAD) => {
+            call(exchange, &doctype, &name, &method, false).await
+        }
+        (Target::Method { doctype, name, method }, &Method::POST) => {
+            call(exchange, &doctype, &name, &method, true).await
+        }
+        (target, verb) => {
+            let allow = match target {
+                Target::Root | Target::Copy { .. } => "GET, HEAD, OPTIONS",
+                Target::Collection { .. } | Target::Method { .. } => "GET, POST, HEAD, OPTIONS",
+                Target::Document { .. } => "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
+            };
+            options_or_refusal(verb, allow)
+        }
+    }
+}
+
+async fn list(mut exchange: Exchange, doctype: &str) -> Result<Response> {
+    let values = exchange.values().await?;
+    list_of(&exchange, doctype, &values).await
+}
+
+async fn list_of(exchange: &Exchange, doctype: &str, values: &Map<String, Json>) -> Result<Response> {
+    let request = list_request(doctype, values, Dialect::V2)?;
+    let list = exchange.site.documents.list(exchange.session(), &request).await?;
+    Ok(envelope::list(&exchange.context, &list, Rows::Page))
+}
+
+async fn create(mut exchange: Exchange, doctype: &str) -> Result<Response> {
+    let target = exchange.site.documents.doctype(doctype)?;
+    let values = document_values(exchange.values().await?, target.field("data").is_some())?;
+    let document = resource::create(&exchange.site, exchange.session(), doctype, &values, true).await?;
+    Ok(envelope::data(&exchange.context, Json::Object(document)))
+}
+
+async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
+    if exchange.request.uri().query().is_some() {
+        let values = exchange.values().await?;
+        if Arguments(&values).flag("expand_links")?.unwrap_or(false) {
+            let document = resource::read_expanded(&exchange.site, exchange.session(), doctype, name).await?;
+            return Ok(envelope::data(&exchange.context, Json::Object(document)));
+        }
+    }
+    whole(&exchange, doctype, name).await
+}
+
+async fn update(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
+    let target = exchange.site.documents.doctype(doctype)?;
+    let children = resource::children(exchange.request.headers());
+    let values = document_values(exchange.values().await?, target.field("data").is_some())?;
+    let document = resource::update(&exchange.site, exchange.session(), doctype, name, values, children).await?;
+    Ok(envelope::data(&exchange.context, Json::Object(document)))
+}
+
+async fn delete(exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
+    exchange.site.documents.delete(exchange.session(), doctype, name).await?;
+    Ok(envelope::with_status(&exchange.context, StatusCode::ACCEPTED, Json::from("ok")))
+}
+
+async fn copy(exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let copy = documents.copy(exchange.session(), doctype, name).await?;
+    let mut json = documents.to_json(exchange.session(), &copy);
+    // What only a stored document has is not part of a copy.
+    for key in ["name", "owner", "creation", "modified", "modified_by"] {
+        json.shift_remove(key);
+    }
+    Ok(envelope::data(&exchange.context, Json::Object(json)))
+}
+
+async fn call(mut exchange: Exchange, doctype: &str, name: &str, method: &str, write: bool) -> Result<Response> {
+    let values = exchange.values().await?;
+    let (site, session) = (&exchange.site, exchange.session());
+    let result = resource::call(site, session, (doctype, name), method, &values, write).await?;
+    let renamed = (method == "rename").then(|| result.as_str().map(str::to_owned)).flatten();
+    let mut body = Map::from_iter([("data".to_owned(), result)]);
+    // The document as it is now, where it can still be read.
+    match site.documents.get(session, doctype, renamed.as_deref().unwrap_or(name)).await {
+        Ok(document) => {
+            body.insert("docs".to_owned(), Json::Array(vec![resource::seen(site, session, &document)]));
+        }
+        Err(error) if resource::is_hidden(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(envelope::object(&exchange.context, StatusCode::OK, body))
+}
+
+/// The definition of a DocType, for any user who is logged in.
+pub(super) async fn meta(exchange: Exchange) -> Result<Response> {
+    exchange.context.require_login()?;
+    let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
+    Ok(envelope::data(&exchange.context, Json::Object(definition::doctype(&doctype))))
+}
+
+/// How many documents the session may read.
+pub(super) async fn count(mut exchange: Exchange) -> Result<Response> {
+    let doctype = exchange.param("doctype").to_owned();
+    let values = exchange.values().await?;
+    let arguments = Arguments(&values);
+    let mut request = crate::document::ListRequest::new(doctype);
+    request.parent = arguments.text("parent")?;
+    request.filters = filters(arguments, "filters")?;
+    request.or_filters = filters(arguments, "or_filters")?;
+    let count = exchange.site.documents.count(exchange.session(), &request).await?;
+    let count = arguments.count("limit")?.filter(|limit| *limit > 0).map_or(count, |limit| count.min(limit));
+    Ok(envelope::data(&exchange.context, Json::from(count)))
+}
+
+/// A list asked for by a body of any length.
+pub(super) async fn list_by_body(mut exchange: Exchange) -> Result<Response> {
+    let doctype = exchange.param("doctype").to_owned();
+    let values = exchange.values().await?;
+    list_of(&exchange, &doctype, &values).await
+}
