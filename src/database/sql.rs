@@ -97,11 +97,14 @@ pub(super) fn push_select_expression(text: &mut String, backend: Backend, column
         (Backend::Postgres, ColumnType::Decimal | ColumnType::Rating) => write!(text, "CAST({column} AS float8)"),
         (Backend::Postgres, ColumnType::Datetime) => write!(text, "to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"),
         (Backend::Postgres, ColumnType::Date) => write!(text, "to_char({column}, 'YYYY-MM-DD')"),
+        // Canonical times have six digits behind the seconds or none; PostgreSQL's own text has as many as it needs.
+        (Backend::Postgres, ColumnType::Time) => {
+            write!(text, "replace(to_char({column}, 'HH24:MI:SS.US'), '.000000', '')")
+        }
         // Text too: a prepared statement fails for good once a column's type or length has changed under it.
-        (
-            Backend::Postgres,
-            ColumnType::Varchar(_) | ColumnType::Text | ColumnType::LongText | ColumnType::Time | ColumnType::Json,
-        ) => write!(text, "CAST({column} AS text)"),
+        (Backend::Postgres, ColumnType::Varchar(_) | ColumnType::Text | ColumnType::LongText | ColumnType::Json) => {
+            write!(text, "CAST({column} AS text)")
+        }
     };
 }
 

@@ -218,7 +218,7 @@ fn push_text(sql: &mut Sql, column: &ColumnRef<'_>) {
         ColumnType::Varchar(_) | ColumnType::Text | ColumnType::LongText => {
             sql.push(&plain);
         }
-        ColumnType::Date | ColumnType::Datetime => {
+        ColumnType::Date | ColumnType::Datetime | ColumnType::Time => {
             push_select_expression(&mut sql.text, sql.backend, &plain, column.column_type);
         }
         _ => {

@@ -135,6 +135,7 @@ pub(super) struct Site {
     pub database: Database,
     pub registry: Registry,
     pub clock: Clock,
+    seconds: AtomicUsize,
     cleanup: Cleanup,
 }
 
@@ -174,7 +175,7 @@ impl Site {
     async fn new(database: Database, cleanup: Cleanup) -> Self {
         let registry = registry();
         migrate(&database, &registry, MigrateOptions::default()).await.unwrap();
-        let site = Self { database, registry, clock: Clock::system(), cleanup };
+        let site = Self { database, registry, clock: Clock::system(), seconds: AtomicUsize::new(0), cleanup };
         site.seed().await;
         site
     }
@@ -197,9 +198,8 @@ impl Site {
 
     /// A document with these values; moments of creation follow the order of the calls.
     fn document(&self, doctype: &str, values: &Json) -> Document {
-        static SECOND: AtomicUsize = AtomicUsize::new(0);
         let mut document = Document::new(Arc::clone(self.registry.get(doctype).unwrap()));
-        let second = SECOND.fetch_add(1, Ordering::Relaxed);
+        let second = self.seconds.fetch_add(1, Ordering::Relaxed);
         let creation = format!("2026-01-01 {:02}:{:02}:{:02}.000000", second / 3600, second / 60 % 60, second % 60);
         for (name, value) in
             [("owner", "ann"), ("modified_by", "ann"), ("creation", &creation), ("modified", &creation)]
@@ -272,7 +272,7 @@ impl Site {
             "Sales Order",
             json!({
                 "name": "SO-2", "title": "second", "customer": "Bob", "status": "Closed", "due": "2026-04-01",
-                "placed": "2026-03-31 23:59:59.5", "total": 50, "priority": 2, "owner": "bea",
+                "placed": "2026-03-31 23:59:59.5", "at_time": "08:30:00.5", "total": 50, "priority": 2, "owner": "bea",
                 "items": [{"item": "Nail", "qty": 3}]
             }),
         )

@@ -83,6 +83,9 @@ async fn operators_and_empty_values() {
         check("due", "between", json!("2026-03-31,2026-03-31"), "SO-1").await;
         check("total", "between", json!([0, 60]), "SO-2 SO-3").await;
         check("at_time", "=", json!("8:30"), "SO-1").await;
+        check("at_time", "=", json!("8:30:00.5"), "SO-2").await;
+        check("at_time", ">", json!("8:30"), "SO-2").await;
+        check("at_time", "like", json!("%.500000"), "SO-2").await;
         check("due", "timespan", json!("next year"), "").await;
         check("placed", "previous", json!("1 week"), "").await;
         site.finish().await;
@@ -184,6 +187,19 @@ async fn fields_functions_and_links() {
         check(
             ListRequest { fields: json!(["title", "costs"]), limit: Some(1), ..orders().filters(json!({"items.item": "Nail"})) },
             json!([{"title": "Erste Ähre", "costs": site.json(&system, &ListRequest { fields: json!("*"), filters: json!({"item": "Freight"}), ..ListRequest::new("Sales Order Item") }).await.as_array().unwrap().iter().map(|row| { let mut row = row.clone(); row.as_object_mut().unwrap().remove("key"); row }).collect::<Vec<_>>()}]),
+        )
+        .await;
+        check(
+            ListRequest { fields: json!(["at_time"]), ..orders().filters(json!({"name": "SO-2"})) },
+            json!([{"at_time": "08:30:00.500000"}]),
+        )
+        .await;
+        check(
+            ListRequest {
+                or_filters: json!({"status": "Closed", "total": ["<", 0]}),
+                ..orders().filters(json!({"priority": ["<", 3]}))
+            },
+            json!([{"name": "SO-2"}, {"name": "SO-4"}]),
         )
         .await;
         let expanded =
