@@ -14,15 +14,13 @@ pub fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let special = match (a, b, c) {
-        // "This" network, private use, loopback, link local (cloud metadata), multicast, reserved, broadcast.
-        (0 | 10 | 127 | 224..=255, _, _) => true,
-        (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _) | (192, 168, _) | (198, 18..=19, _) => true,
-        // Protocol assignments, documentation, the 6to4 relay.
-        (192, 0, 0 | 2) | (192, 88, 99) | (198, 51, 100) | (203, 0, 113) => true,
-        _ => false,
-    };
-    !special
+    // "This" network, private use, loopback, multicast and reserved up to broadcast.
+    let whole = matches!(a, 0 | 10 | 127 | 224..=255);
+    // Carrier NAT, link local (cloud metadata), private use, benchmarks.
+    let range = matches!((a, b), (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168) | (198, 18..=19));
+    // Protocol assignments, documentation, the 6to4 relay.
+    let block = matches!((a, b, c), (192, 0, 0 | 2) | (192, 88, 99) | (198, 51, 100) | (203, 0, 113));
+    !whole && !range && !block
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -41,10 +39,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 fn embedded_v4(segments: &[u16; 8]) -> Option<Ipv4Addr> {
     let join = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match segments {
-        // Mapped, NAT64.
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(join(*high, *low)),
-        // 6to4.
-        [0x2002, high, low, ..] => Some(join(*high, *low)),
+        // Mapped and NAT64 addresses end with it, 6to4 ones begin with it.
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            Some(join(*high, *low))
+        }
         _ => None,
     }
 }

@@ -82,6 +82,11 @@ impl RedirectUris {
         self.0.iter().map(String::as_str)
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text to store: one a line.
     pub fn to_stored(&self) -> String {
         self.0.join("\n")

@@ -1,0 +1,416 @@
+//! Client metadata: what a program may say of itself when it registers, and what it is told (RFC 7591, RFC 7592).
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::client_authentication::Method;
+use super::error::{Error, ErrorCode, Result};
+use super::jwk::JwkSet;
+use super::redirect_uri::{ApplicationType, RedirectUris, check_registration};
+use super::request::GrantType;
+use super::scope::ScopeSet;
+use crate::secret::{self, SigningAlgorithm};
+
+/// How many redirect URIs a program may register.
+const MAX_REDIRECT_URIS: usize = 20;
+/// The longest text in any field.
+const MAX_TEXT: usize = 500;
+
+/// What the site allows.
+#[derive(Clone, Copy, Debug)]
+pub struct RegistrationPolicy<'a> {
+    /// The scopes of a program that names none.
+    pub default_scopes: &'a ScopeSet,
+    /// The scopes that a program may register; none means no more than the default.
+    pub scopes_supported: Option<&'a ScopeSet>,
+    /// Private-use schemes without a dot.
+    pub redirect_schemes: &'a [String],
+    /// Whether devices may use the device grant.
+    pub allow_device_code: bool,
+}
+
+/// Metadata that passed every check: what is stored, and echoed to the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientMetadata {
+    /// The name that people read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<String>,
+    /// Where it may be answered, exactly as it said.
+    #[serde(skip_serializing_if = "RedirectUris::is_empty", serialize_with = "as_list")]
+    pub redirect_uris: RedirectUris,
+    /// How it proves who it is.
+    #[serde(serialize_with = "as_name")]
+    pub token_endpoint_auth_method: Method,
+    /// How it gets tokens.
+    #[serde(serialize_with = "as_names")]
+    pub grant_types: Vec<GrantType>,
+    /// `code`, if it uses the authorization code grant.
+    pub response_types: Vec<&'static str>,
+    /// Web or native.
+    pub application_type: ApplicationType,
+    /// The most it may ask for.
+    pub scope: ScopeSet,
+    /// Its home page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<String>,
+    /// Its picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo_uri: Option<String>,
+    /// Its terms of service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tos_uri: Option<String>,
+    /// Its privacy policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_uri: Option<String>,
+    /// The people behind it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<String>,
+    /// Its maker's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_id: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_version: Option<String>,
+    /// Where its keys are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// Its keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// How its id tokens are signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token_signed_response_alg: Option<&'static str>,
+    /// Where it may send people after a logout.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told of logouts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
+    /// Whether its tokens are always bound to a key.
+    #[serde(skip_serializing_if = "is_false")]
+    pub dpop_bound_access_tokens: bool,
+    /// Whether it always pushes its requests.
+    #[serde(skip_serializing_if = "is_false")]
+    pub require_pushed_authorization_requests: bool,
+    /// Whether it always signs its requests.
+    #[serde(skip_serializing_if = "is_false")]
+    pub require_signed_request_object: bool,
+}
+
+/// The answer to a registration (RFC 7591 §3.2.1): 201 when new, 200 when read or changed.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct ClientInformation {
+    /// The client id.
+    pub client_id: String,
+    /// When it was registered, in seconds.
+    pub client_id_issued_at: i64,
+    /// The secret, shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// When the secret ends: `0` is never. There whenever there is a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret_expires_at: Option<i64>,
+    /// The token to manage the registration with, shown when it is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_access_token: Option<String>,
+    /// Where to manage it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_client_uri: Option<String>,
+    /// Everything that was registered.
+    #[serde(flatten)]
+    pub metadata: ClientMetadata,
+}
+
+/// Shows no secrets.
+impl std::fmt::Debug for ClientInformation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientInformation").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
+impl ClientMetadata {
+    /// Reads and checks metadata: a registration request, or a client id metadata document.
+    ///
+    /// Unknown members are ignored, `null` counts as left out.
+    pub fn parse(request: &Value, policy: &RegistrationPolicy<'_>) -> Result<Self> {
+        let members = Members(request.as_object().ok_or_else(|| invalid("The metadata must be a JSON object"))?);
+        if members.has("software_statement") {
+            // We trust no issuer of software statements, so none can be approved.
+            return Err(Error::new(
+                ErrorCode::UnapprovedSoftwareStatement,
+                "Software statements are not accepted: send the metadata itself",
+            ));
+        }
+        let (grant_types, response_types) = grants(&members, policy)?;
+        let token_endpoint_auth_method = auth_method(&members)?;
+        let uses_code = grant_types.contains(&GrantType::AuthorizationCode);
+        let (redirect_uris, application_type) = redirects(&members, uses_code, policy)?;
+        if grant_types.contains(&GrantType::ClientCredentials) && !token_endpoint_auth_method.is_confidential() {
+            return Err(invalid("grant_types: client_credentials needs a token_endpoint_auth_method other than none"));
+        }
+        let (jwks, jwks_uri) = keys(&members, token_endpoint_auth_method)?;
+        Ok(Self {
+            client_name: members.text("client_name")?,
+            redirect_uris,
+            token_endpoint_auth_method,
+            grant_types,
+            response_types,
+            application_type,
+            scope: scope(&members, policy)?,
+            client_uri: members.web_address("client_uri")?,
+            logo_uri: members.web_address("logo_uri")?,
+            tos_uri: members.web_address("tos_uri")?,
+            policy_uri: members.web_address("policy_uri")?,
+            contacts: members.texts("contacts")?.unwrap_or_default(),
+            software_id: members.text("software_id")?,
+            software_version: members.text("software_version")?,
+            jwks_uri,
+            jwks,
+            id_token_signed_response_alg: id_token_alg(&members)?,
+            post_logout_redirect_uris: post_logout_redirect_uris(&members, application_type, policy)?,
+            backchannel_logout_uri: members.https_address("backchannel_logout_uri")?,
+            dpop_bound_access_tokens: members.flag("dpop_bound_access_tokens")?,
+            require_pushed_authorization_requests: members.flag("require_pushed_authorization_requests")?,
+            require_signed_request_object: members.flag("require_signed_request_object")?,
+        })
+    }
+}
+
+/// Checks what an update says about itself (RFC 7592 §2.2); the metadata is then read by [`ClientMetadata::parse`].
+///
+/// `secret_fits` tells whether a secret that the update repeats is the current one.
+pub fn check_update(request: &Value, client_id: &str, secret_fits: impl Fn(&str) -> bool) -> Result<()> {
+    let members = Members(request.as_object().ok_or_else(|| invalid("The metadata must be a JSON object"))?);
+    if members.text("client_id")?.as_deref() != Some(client_id) {
+        return Err(invalid("client_id must be the one of this registration"));
+    }
+    for server_side in
+        ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"]
+    {
+        if members.has(server_side) {
+            return Err(invalid(format!("{server_side} cannot be changed: leave it out")));
+        }
+    }
+    match members.text("client_secret")? {
+        Some(secret) if !secret_fits(&secret) => Err(invalid("client_secret is not the current one: leave it out")),
+        _ => Ok(()),
+    }
+}
+
+/// A new client id: random, without meaning.
+pub fn new_client_id() -> String {
+    secret::random_text(b"0123456789abcdefghijklmnopqrstuv", 26)
+}
+
+fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec<GrantType>, Vec<&'static str>)> {
+    let mut grants = Vec::new();
+    let named = members.texts("grant_types")?.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+    for name in &named {
+        match GrantType::parse(name) {
+            Some(GrantType::DeviceCode) if !policy.allow_device_code => {}
+            Some(grant) if !grants.contains(&grant) => grants.push(grant),
+            Some(_) => {}
+            None if name == "implicit" || name == "password" => {
+                return Err(invalid(format!("grant_types: {name} is not supported, use authorization_code")));
+            }
+            // Others (jwt-bearer, token exchange) may be meant for other servers: registered without them.
+            None => {}
+        }
+    }
+    let uses_code = grants.contains(&GrantType::AuthorizationCode);
+    let default = || if uses_code { vec!["code".to_owned()] } else { Vec::new() };
+    let response_types = members.texts("response_types")?.unwrap_or_else(default);
+    if response_types.iter().any(|name| name != "code") {
+        return Err(invalid("response_types: only code is supported"));
+    }
+    if uses_code == response_types.is_empty() {
+        return Err(invalid("response_types code and grant_types authorization_code belong together"));
+    }
+    if grants.is_empty() || grants == [GrantType::RefreshToken] {
+        return Err(invalid("grant_types names no grant that is supported"));
+    }
+    Ok((grants, if uses_code { vec!["code"] } else { Vec::new() }))
+}
+
+fn auth_method(members: &Members<'_>) -> Result<Method> {
+    match members.text("token_endpoint_auth_method")? {
+        None => Ok(Method::ClientSecretBasic),
+        // A signature with the secret needs the secret itself, and we keep only its digest of those who come unasked.
+        Some(name) => Method::parse(&name)
+            .filter(|method| *method != Method::ClientSecretJwt)
+            .ok_or_else(|| invalid(format!("token_endpoint_auth_method {name} is not supported"))),
+    }
+}
+
+fn redirects(
+    members: &Members<'_>,
+    uses_code: bool,
+    policy: &RegistrationPolicy<'_>,
+) -> Result<(RedirectUris, ApplicationType)> {
+    let kind = match members.text("application_type")?.as_deref() {
+        None => None,
+        Some("web") => Some(ApplicationType::Web),
+        Some("native") => Some(ApplicationType::Native),
+        Some(_) => return Err(invalid("application_type may be web or native")),
+    };
+    let refuse = |text: &'static str| Error::new(ErrorCode::InvalidRedirectUri, text);
+    let uris =
+        members.texts("redirect_uris").map_err(|_| refuse("redirect_uris must be a list of URIs"))?.unwrap_or_default();
+    if uses_code && uris.is_empty() {
+        return Err(refuse("redirect_uris is missing"));
+    }
+    if uris.len() > MAX_REDIRECT_URIS {
+        return Err(refuse("redirect_uris has too many entries: register another client for the others"));
+    }
+    for uri in &uris {
+        check_registration(uri, kind, policy.redirect_schemes)?;
+    }
+    let uris: RedirectUris = uris.into_iter().collect();
+    // A program that does not say what it is, but is answered on the device it runs on, is installed there.
+    let installed = !uris.is_empty() && uris.iter().all(|uri| !uri.starts_with("https:"));
+    let inferred = if installed { ApplicationType::Native } else { ApplicationType::Web };
+    Ok((uris, kind.unwrap_or(inferred)))
+}
+
+fn scope(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<ScopeSet> {
+    let Some(requested) = members.text("scope")? else { return Ok(policy.default_scopes.clone()) };
+    let requested = ScopeSet::parse(&requested).map_err(|error| invalid(error.description().to_owned()))?;
+    let allowed = policy.scopes_supported.unwrap_or(policy.default_scopes);
+    let scopes = requested.iter().filter(|scope| allowed.covers(scope)).cloned().collect::<ScopeSet>();
+    Ok(if scopes.is_empty() { policy.default_scopes.clone() } else { scopes })
+}
+
+fn keys(members: &Members<'_>, method: Method) -> Result<(Option<Value>, Option<String>)> {
+    let jwks = members.get("jwks").cloned();
+    let jwks_uri = members.https_address("jwks_uri")?;
+    if let Some(jwks) = &jwks {
+        JwkSet::parse_strictly(jwks).map_err(|error| invalid(format!("jwks: {error}")))?;
+    }
+    match (&jwks, &jwks_uri) {
+        (Some(_), Some(_)) => Err(invalid("Send jwks or jwks_uri, not both")),
+        (None, None) if method == Method::PrivateKeyJwt => Err(invalid("private_key_jwt needs jwks or jwks_uri")),
+        _ => Ok((jwks, jwks_uri)),
+    }
+}
+
+fn id_token_alg(members: &Members<'_>) -> Result<Option<&'static str>> {
+    let Some(name) = members.text("id_token_signed_response_alg")? else { return Ok(None) };
+    match SigningAlgorithm::parse(&name) {
+        Some(algorithm @ (SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 | SigningAlgorithm::EdDsa)) => {
+            Ok(Some(algorithm.as_str()))
+        }
+        _ => Err(invalid("id_token_signed_response_alg may be ES256, RS256 or EdDSA")),
+    }
+}
+
+fn post_logout_redirect_uris(
+    members: &Members<'_>,
+    kind: ApplicationType,
+    policy: &RegistrationPolicy<'_>,
+) -> Result<Vec<String>> {
+    let uris = members.texts("post_logout_redirect_uris")?.unwrap_or_default();
+    if uris.len() > MAX_REDIRECT_URIS {
+        return Err(invalid("post_logout_redirect_uris has too many entries"));
+    }
+    for uri in &uris {
+        check_registration(uri, Some(kind), policy.redirect_schemes)
+            .map_err(|error| invalid(format!("post_logout_redirect_uris: {}", error.description())))?;
+    }
+    Ok(uris)
+}
+
+/// The members of the request, `null` counting as left out.
+struct Members<'a>(&'a Map<String, Value>);
+
+impl Members<'_> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(checked_text(name, text)?).filter(|text| !text.is_empty())),
+            Some(_) => Err(invalid(format!("{name} must be a text"))),
+        }
+    }
+
+    fn texts(&self, name: &str) -> Result<Option<Vec<String>>> {
+        let not_a_list = || invalid(format!("{name} must be a list of texts"));
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Array(values)) => values
+                .iter()
+                .map(|value| value.as_str().ok_or_else(not_a_list).and_then(|text| checked_text(name, text)))
+                .collect::<Result<Vec<_>>>()
+                .map(Some),
+            Some(_) => Err(not_a_list()),
+        }
+    }
+
+    fn flag(&self, name: &str) -> Result<bool> {
+        match self.get(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(invalid(format!("{name} must be true or false"))),
+        }
+    }
+
+    /// An address that people may open from our pages.
+    fn web_address(&self, name: &str) -> Result<Option<String>> {
+        self.address(name, |scheme| scheme == "https" || scheme == "http")
+    }
+
+    /// An address that we call ourselves.
+    fn https_address(&self, name: &str) -> Result<Option<String>> {
+        self.address(name, |scheme| scheme == "https")
+    }
+
+    fn address(&self, name: &str, accepts: impl Fn(&str) -> bool) -> Result<Option<String>> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let fits = url::Url::parse(&text).is_ok_and(|url| {
+            accepts(url.scheme()) && url.host_str().is_some() && url.username().is_empty() && url.password().is_none()
+        });
+        if fits && !text.contains('#') { Ok(Some(text)) } else { Err(invalid(format!("{name} must be a web address"))) }
+    }
+}
+
+fn checked_text(name: &str, text: &str) -> Result<String> {
+    // Redirect URIs have a limit and an error of their own.
+    if name != "redirect_uris" && (text.len() > MAX_TEXT || text.contains(char::is_control)) {
+        // A scope may be long: it lists DocTypes.
+        if name != "scope" || text.len() > 10 * MAX_TEXT {
+            return Err(invalid(format!("{name} is too long or contains control characters")));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorCode::InvalidClientMetadata, description)
+}
+
+fn as_list<S: serde::Serializer>(uris: &RedirectUris, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(uris.iter())
+}
+
+fn as_name<S: serde::Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(method.as_str())
+}
+
+fn as_names<S: serde::Serializer>(grants: &[GrantType], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(grants.iter().map(|grant| grant.as_str()))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[cfg(test)]
+#[path = "registration_tests.rs"]
+mod tests;

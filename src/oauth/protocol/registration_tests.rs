@@ -1,0 +1,209 @@
+//! What a program may register, and what it gets back.
+
+use serde_json::json;
+
+use super::super::redirect_uri::VerifiedRedirectUri;
+use super::*;
+use crate::secret::PrivateKey;
+
+fn set(text: &str) -> ScopeSet {
+    ScopeSet::parse(text).unwrap()
+}
+
+fn parse(request: &Value) -> Result<ClientMetadata> {
+    parse_with(request, Some("openid profile email roles doctype:Book:write"))
+}
+
+fn parse_with(request: &Value, supported: Option<&str>) -> Result<ClientMetadata> {
+    let (default, supported) = (set("openid profile email"), supported.map(set));
+    let policy = RegistrationPolicy {
+        default_scopes: &default,
+        scopes_supported: supported.as_ref(),
+        redirect_schemes: &["cursor".to_owned()],
+        allow_device_code: true,
+    };
+    ClientMetadata::parse(request, &policy)
+}
+
+fn with(changes: &Value) -> Value {
+    let mut request = json!({ "client_name": "App", "redirect_uris": ["https://app.example/cb"] });
+    for (name, value) in changes.as_object().unwrap() {
+        request[name] = value.clone();
+    }
+    request
+}
+
+fn code(changes: &Value) -> ErrorCode {
+    parse(&with(changes)).unwrap_err().code()
+}
+
+#[test]
+fn the_least_that_is_needed_is_a_redirect_uri() {
+    let metadata = parse(&json!({ "redirect_uris": ["https://app.example/cb"] })).unwrap();
+    assert_eq!(metadata.token_endpoint_auth_method, Method::ClientSecretBasic);
+    assert_eq!(metadata.grant_types, [GrantType::AuthorizationCode]);
+    assert_eq!(metadata.scope.to_string(), "openid profile email");
+    assert_eq!(metadata.application_type, ApplicationType::Web);
+}
+
+#[test]
+fn what_an_assistant_sends_is_accepted_and_echoed_without_nulls() {
+    // The shape in which MCP clients register.
+    let metadata = parse(&json!({
+        "client_name": "Claude Code",
+        "redirect_uris": ["http://localhost:54212/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+        "scope": null,
+        "logo_uri": null,
+    }))
+    .unwrap();
+    assert_eq!(metadata.application_type, ApplicationType::Native);
+    let information = ClientInformation {
+        client_id: "abc".to_owned(),
+        client_id_issued_at: 1,
+        client_secret: None,
+        client_secret_expires_at: None,
+        registration_access_token: None,
+        registration_client_uri: None,
+        metadata,
+    };
+    assert_eq!(
+        serde_json::to_value(&information).unwrap(),
+        json!({
+            "client_id": "abc",
+            "client_id_issued_at": 1,
+            "client_name": "Claude Code",
+            "redirect_uris": ["http://localhost:54212/callback"],
+            "token_endpoint_auth_method": "none",
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "application_type": "native",
+            "scope": "openid profile email",
+        })
+    );
+}
+
+#[test]
+fn several_redirect_uris_are_kept_exactly_and_each_fits() {
+    let uris = ["https://claude.ai/cb", "https://claude.com/cb", "cursor://x/cb", "http://127.0.0.1/cb"];
+    let metadata = parse(&with(&json!({ "redirect_uris": uris }))).unwrap();
+    let stored = RedirectUris::from_stored(&metadata.redirect_uris.to_stored());
+    for uri in uris {
+        assert_eq!(stored.resolve(Some(uri), true).unwrap(), VerifiedRedirectUri::for_tests(uri));
+    }
+}
+
+#[test]
+fn errors_have_the_code_of_the_rfc() {
+    for uris in [json!([]), json!(null), json!("https://app.example/cb"), json!(["http://app.example/cb"]), json!([1])]
+    {
+        assert_eq!(code(&json!({ "redirect_uris": uris })), ErrorCode::InvalidRedirectUri, "{uris}");
+    }
+    for changes in [
+        json!({ "client_name": 1 }),
+        json!({ "client_name": "a".repeat(501) }),
+        json!({ "client_name": "a\u{202e}\u{7}b" }),
+        json!({ "grant_types": ["implicit"] }),
+        json!({ "grant_types": ["authorization_code", "password"] }),
+        json!({ "grant_types": ["refresh_token"] }),
+        json!({ "grant_types": [] }),
+        json!({ "grant_types": ["client_credentials"], "token_endpoint_auth_method": "none" }),
+        json!({ "response_types": ["token"] }),
+        json!({ "response_types": ["code id_token"] }),
+        json!({ "response_types": [] }),
+        json!({ "token_endpoint_auth_method": "tls_client_auth" }),
+        json!({ "token_endpoint_auth_method": "client_secret_jwt" }),
+        json!({ "token_endpoint_auth_method": "private_key_jwt" }),
+        json!({ "application_type": "service" }),
+        json!({ "client_uri": "javascript:alert(1)" }),
+        json!({ "logo_uri": "data:image/png;base64,AAAA" }),
+        json!({ "tos_uri": "https://user@app.example" }),
+        json!({ "jwks_uri": "http://app.example/jwks" }),
+        json!({ "jwks": { "keys": [{ "kty": "oct", "k": "AAAA" }] } }),
+        json!({ "scope": "\"" }),
+        json!({ "contacts": "a@example.com" }),
+        json!({ "id_token_signed_response_alg": "none" }),
+        json!({ "post_logout_redirect_uris": ["http://app.example"] }),
+        json!({ "backchannel_logout_uri": "http://app.example" }),
+        json!({ "dpop_bound_access_tokens": "yes" }),
+    ] {
+        assert_eq!(code(&changes), ErrorCode::InvalidClientMetadata, "{changes}");
+    }
+    assert_eq!(code(&json!({ "software_statement": "eyJ" })), ErrorCode::UnapprovedSoftwareStatement);
+    assert_eq!(parse(&json!([])).unwrap_err().code(), ErrorCode::InvalidClientMetadata);
+}
+
+#[test]
+fn nobody_gets_all_silently() {
+    assert_eq!(parse(&with(&json!({ "scope": "all" }))).unwrap().scope.to_string(), "openid profile email");
+    assert_eq!(parse_with(&with(&json!({ "scope": "all" })), None).unwrap().scope.to_string(), "openid profile email");
+    assert_eq!(parse_with(&with(&json!({ "scope": "all" })), Some("all openid")).unwrap().scope.to_string(), "all");
+}
+
+#[test]
+fn of_the_scopes_that_are_named_those_are_registered_that_the_site_supports() {
+    let metadata = parse(&with(&json!({ "scope": "openid doctype:Book:read doctype:Shelf:read unknown" }))).unwrap();
+    assert_eq!(metadata.scope.to_string(), "openid doctype:Book:read");
+}
+
+#[test]
+fn keys_are_public_and_named_once() {
+    let key = PrivateKey::generate(SigningAlgorithm::Es256);
+    let jwks = json!({ "keys": [super::super::jwk::Jwk::named(key.public_key(), SigningAlgorithm::Es256).to_value()] });
+    let request = with(&json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": jwks }));
+    assert_eq!(parse(&request).unwrap().jwks, Some(jwks.clone()));
+    assert_eq!(
+        code(&json!({ "jwks": jwks, "jwks_uri": "https://app.example/jwks" })),
+        ErrorCode::InvalidClientMetadata
+    );
+}
+
+#[test]
+fn a_service_without_people_needs_no_redirect_uri() {
+    let metadata = parse(&json!({ "grant_types": ["client_credentials"] })).unwrap();
+    assert!(metadata.redirect_uris.is_empty() && metadata.response_types.is_empty());
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let metadata = parse(&json!({ "grant_types": [device], "token_endpoint_auth_method": "none" })).unwrap();
+    assert_eq!(metadata.grant_types, [GrantType::DeviceCode]);
+}
+
+#[test]
+fn unknown_grants_for_other_servers_are_left_out() {
+    let grants = json!(["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer"]);
+    assert_eq!(parse(&with(&json!({ "grant_types": grants }))).unwrap().grant_types, [GrantType::AuthorizationCode]);
+}
+
+#[test]
+fn an_update_is_about_its_own_registration_and_changes_no_secrets() {
+    let check = |request: Value| check_update(&request, "abc", |secret| secret == "current");
+    assert!(check(json!({ "client_id": "abc" })).is_ok());
+    assert!(check(json!({ "client_id": "abc", "client_secret": "current" })).is_ok());
+    for request in [
+        json!({}),
+        json!({ "client_id": "other" }),
+        json!({ "client_id": "abc", "client_secret": "wished for" }),
+        json!({ "client_id": "abc", "registration_access_token": "x" }),
+        json!({ "client_id": "abc", "client_secret_expires_at": 0 }),
+    ] {
+        assert_eq!(check(request.clone()).unwrap_err().code(), ErrorCode::InvalidClientMetadata, "{request}");
+    }
+}
+
+#[test]
+fn the_answer_hides_its_secrets_from_logs() {
+    let information = ClientInformation {
+        client_id: new_client_id(),
+        client_id_issued_at: 1,
+        client_secret: Some("dt_cs_x".to_owned()),
+        client_secret_expires_at: Some(0),
+        registration_access_token: Some("dt_reg_x".to_owned()),
+        registration_client_uri: None,
+        metadata: parse(&with(&json!({}))).unwrap(),
+    };
+    let shown = format!("{information:?}");
+    assert!(!shown.contains("dt_cs_x") && !shown.contains("dt_reg_x"));
+    assert_eq!(serde_json::to_value(&information).unwrap()["client_secret_expires_at"], 0);
+    assert_eq!(information.client_id.len(), 26);
+}
