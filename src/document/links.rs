@@ -95,7 +95,19 @@ impl Work<'_> {
                     ));
                 }
                 Some(target) => {
-                    if target.docstatus == 2 && !unchanged && doctype.is_submittable {
+                    if field.fieldname == "amended_from" && document.is_new && target.docstatus != 2 {
+                        let message = format!("{} is not cancelled: cancel it before you amend it", key.1);
+                        problems.push(FieldProblem::at(
+                            ProblemKind::Validation,
+                            &field.fieldname,
+                            &field.label,
+                            message,
+                        ));
+                    } else if target.docstatus == 2
+                        && field.fieldname != "amended_from"
+                        && !unchanged
+                        && doctype.is_submittable
+                    {
                         let message = format!("{}: {} is cancelled, link to another one", field.label, key.1);
                         problems.push(FieldProblem::at(
                             ProblemKind::CancelledLink,

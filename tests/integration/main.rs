@@ -3,6 +3,7 @@
 
 mod api_key;
 mod config;
+mod engine;
 mod errors;
 mod health;
 mod login;

@@ -166,9 +166,12 @@ impl Client {
         self.delete(&resource(doctype, Some(name))).await
     }
 
-    /// Lists documents; `query` is what stands behind the `?`.
+    /// Lists documents; `query` is what stands behind the `?`, not encoded yet.
     #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn list(&self, doctype: &str, query: &str) -> Response {
+        const QUERY: &percent_encoding::AsciiSet =
+            &percent_encoding::NON_ALPHANUMERIC.remove(b'=').remove(b'&').remove(b'_').remove(b'-').remove(b'%');
+        let query = percent_encoding::utf8_percent_encode(query, QUERY);
         self.get(&format!("{}?{query}", resource(doctype, None))).await
     }
 

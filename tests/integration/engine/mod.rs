@@ -1,0 +1,8 @@
+//! The engine seen from outside: whole lives of documents, by REST.
+
+mod every_fieldtype;
+mod frappe_doctypes;
+mod life;
+mod naming;
+mod permissions;
+mod sample;
