@@ -24,7 +24,7 @@ use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{Job, Methods, Pipeline, Plugins, Sessions, Site, Templates};
-use crate::{account, reload, rest, web};
+use crate::{account, oauth, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -83,6 +83,7 @@ fn plugins(sessions: &Sessions) -> Plugins {
     web::register(&mut plugins, sessions);
     account::register(&mut plugins);
     rest::register(&mut plugins);
+    oauth::register(&mut plugins);
     plugins
 }
 

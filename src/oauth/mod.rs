@@ -1,5 +1,39 @@
 //! OAuth 2 and OpenID Connect in all three roles: authorization server, resource server, client.
 
+pub mod authorization_server;
 pub mod credentials;
 pub mod doctype;
+pub mod jobs;
 pub mod protocol;
+pub mod resource_server;
+
+use std::sync::Arc;
+
+use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitionController};
+use crate::oauth::doctype::{oauth_bearer_token, oauth_client, oauth_grant, oauth_settings, user};
+use crate::web::Plugins;
+
+/// Registers the feature.
+pub fn register(plugins: &mut Plugins) {
+    let catalogue = ScopeCatalogue::default();
+    plugins.controller(oauth_settings::OAUTH_SETTINGS, oauth_settings::OAuthSettingsController);
+    plugins.controller(oauth_client::OAUTH_CLIENT, oauth_client::OAuthClientController);
+    plugins.controller(oauth_bearer_token::OAUTH_BEARER_TOKEN, oauth_bearer_token::BearerTokenController);
+    plugins.controller(oauth_grant::OAUTH_GRANT, oauth_grant::GrantController);
+    plugins.controller(
+        doctype::oauth_scope_definition::OAUTH_SCOPE_DEFINITION,
+        ScopeDefinitionController { catalogue: catalogue.clone() },
+    );
+    plugins.controller("Security Event", user::EndsTokens);
+    plugins.at_start(async |site| {
+        doctype::check_views(&site.documents.registry())?;
+        let digested = oauth_client::digest_plain_secrets(&site.documents).await?;
+        if digested > 0 {
+            tracing::info!(digested, "client secrets in the clear were replaced by their digests");
+        }
+        Ok(())
+    });
+    authorization_server::register(plugins, &catalogue);
+    plugins.authenticators.push(Arc::new(resource_server::BearerAuthenticator::new(catalogue)));
+    jobs::register(plugins);
+}

@@ -151,7 +151,12 @@ impl BearerToken {
             && lives(self.family_expires_at)
     }
 
-    /// Whether the token is bound to a key.
+    /// Whether the client acts for itself and not for a person.
+    pub fn acts_for_client(&self) -> bool {
+        self.grant_type == "Client Credentials"
+    }
+
+    /// How the token is presented.
     pub fn token_type(&self) -> &'static str {
         if self.dpop_jkt.is_some() { "DPoP" } else { "Bearer" }
     }

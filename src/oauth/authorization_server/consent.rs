@@ -1,0 +1,157 @@
+//! The consent page: who asks, for what, and where the answer goes; and the person's answer to it.
+
+use poem::Response;
+use serde_json::json;
+
+use super::APPROVE;
+use super::authorize::{
+    Person, allow_form_action, error_page, expired, find_pending, issue_code, login_address, private, redirect, send,
+};
+use crate::error::Result;
+use crate::meta::Value;
+use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
+use crate::oauth::doctype::{OAuthClient, StoredRequest};
+use crate::oauth::protocol::redirect_uri::Destination;
+use crate::oauth::protocol::{Error, ErrorCode, Scope};
+use crate::permissions::Session;
+use crate::secret;
+use crate::web::{Exchange, SecurityEvent, Severity};
+
+/// Shows the page; with `again`, only the part that asks the person to log in once more.
+///
+/// From here on this browser session alone may answer.
+pub async fn show(
+    exchange: &Exchange,
+    catalogue: &ScopeCatalogue,
+    client: &OAuthClient,
+    (id, stored): (&str, &StoredRequest),
+    person: &Person,
+    again: bool,
+) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    if stored.user.as_deref() != Some(&person.user) || stored.session_digest.as_ref() != Some(&person.session_digest())
+    {
+        let mut work = documents.begin(&Session::system()).await?;
+        let values =
+            [("user", Value::from(person.user.as_str())), ("session_digest", Value::from(person.session_digest()))];
+        work.set_values(OAUTH_AUTHORIZATION_REQUEST, &stored.name, &values).await?;
+        work.commit().await?;
+    }
+    let definitions = catalogue.get(documents).await?;
+    let scopes: Vec<_> = stored
+        .request
+        .scopes
+        .iter()
+        .map(|scope| {
+            json!({
+                "name": scope.to_string(),
+                "description": definitions.describe(scope),
+                "is_broad": matches!(scope, Scope::All | Scope::Write),
+            })
+        })
+        .collect();
+    let destination = stored.request.target.redirect_uri.destination();
+    let client_host = url::Url::parse(&client.client_id).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let view = json!({
+        "title": format!("{} asks for access", client.app_name),
+        "app_name": client.app_name,
+        "client_host": client_host,
+        "client_uri": client.client_uri,
+        "policy_uri": client.policy_uri,
+        "tos_uri": client.tos_uri,
+        "is_unverified": !client.is_known(),
+        "is_loopback": destination == Destination::Loopback,
+        "destination": destination.to_string(),
+        "scopes": scopes,
+        "request_id": id,
+        "action": APPROVE,
+        "again": again,
+    });
+    let mut response = exchange.page("oauth/consent", view).await?;
+    allow_form_action(&mut response, stored.request.target.redirect_uri.as_str());
+    private(&mut response);
+    Ok(response)
+}
+
+/// Answers POST of `…approve`.
+pub async fn answer(mut exchange: Exchange, _: ScopeCatalogue) -> Result<Response> {
+    let form = exchange.form().await?;
+    let id = form.first("request_id").unwrap_or_default().to_owned();
+    let decision = form.first("decision").unwrap_or_default().to_owned();
+    let Some((stored, client)) = find_pending(&exchange, &id).await? else {
+        return error_page(&exchange, &expired()).await;
+    };
+    let Some(person) = Person::of(&exchange).await? else {
+        return Ok(redirect(&login_address(&format!("{APPROVE}?request_id={id}"))));
+    };
+    // What was shown to one person in one browser is answered by them there.
+    let is_own = stored.user.as_deref() == Some(&person.user)
+        && stored
+            .session_digest
+            .as_ref()
+            .is_some_and(|digest| secret::constant_time_eq(digest, person.session_digest()));
+    if !is_own {
+        return error_page(&exchange, &expired()).await;
+    }
+    match decision.as_str() {
+        "allow" => allow(&exchange, &stored, &client, &person).await,
+        "deny" => deny(&exchange, &stored).await,
+        "switch" => {
+            exchange.site.sessions.end_current(&exchange.site, &exchange.context).await?;
+            Ok(redirect(&login_address(&format!("{APPROVE}?request_id={id}"))))
+        }
+        _ => error_page(&exchange, &Error::invalid_request("Choose either Allow or Deny")).await,
+    }
+}
+
+async fn allow(exchange: &Exchange, stored: &StoredRequest, client: &OAuthClient, person: &Person) -> Result<Response> {
+    let request = &stored.request;
+    if !client.admits(&exchange.session().access) {
+        let error = Error::new(ErrorCode::AccessDenied, "This account may not use this client");
+        return send(exchange, request.target.error(&error), false).await;
+    }
+    // The page may have been open for long: a login that has become too old meanwhile is renewed first.
+    let now = exchange.site.documents.clock().now();
+    let login = crate::oauth::protocol::prompt::Login {
+        subject: &person.subject,
+        auth_time: person.auth_time,
+        account_chosen: true,
+    };
+    let given = crate::oauth::protocol::prompt::Consent::GivenNow;
+    let step =
+        crate::oauth::protocol::prompt::decide(&request.login, None, Some(login), given, stored.requested_at, now);
+    if step != crate::oauth::protocol::prompt::Step::Proceed {
+        return error_page(exchange, &expired()).await;
+    }
+    let mut work = exchange.site.documents.begin(&Session::system()).await?;
+    let answered = [("status", Value::from("Approved")), ("answered_at", Value::from(work.now()))];
+    let pending = Value::from("Pending");
+    if !work.set_values_if(OAUTH_AUTHORIZATION_REQUEST, &stored.name, ("status", &pending), &answered).await? {
+        drop(work);
+        return error_page(exchange, &expired()).await;
+    }
+    let code = issue_code(&mut work, exchange, client, request, person).await?;
+    SecurityEvent::new("Consent Given", Severity::Info)
+        .user(person.user.as_str())
+        .client(client.client_id.as_str())
+        .during(&exchange.context)
+        .details(json!({"scopes": request.scopes.to_string()}))
+        .record_in(&mut work)
+        .await?;
+    work.commit().await?;
+    send(exchange, request.target.code(&code), false).await
+}
+
+async fn deny(exchange: &Exchange, stored: &StoredRequest) -> Result<Response> {
+    let mut work = exchange.site.documents.begin(&Session::system()).await?;
+    let answered = [("status", Value::from("Denied")), ("answered_at", Value::from(work.now()))];
+    let pending = Value::from("Pending");
+    if !work.set_values_if(OAUTH_AUTHORIZATION_REQUEST, &stored.name, ("status", &pending), &answered).await? {
+        drop(work);
+        return error_page(exchange, &expired()).await;
+    }
+    work.commit().await?;
+    let error = Error::new(ErrorCode::AccessDenied, "The person denied the request");
+    send(exchange, stored.request.target.error(&error), false).await
+}

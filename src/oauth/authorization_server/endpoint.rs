@@ -1,0 +1,180 @@
+//! What the endpoints for programs have in common: strict forms in, plain JSON out, errors as the RFCs write them.
+
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{Request, Response};
+use serde::Serialize;
+use url::Url;
+
+use crate::error::Error as SiteError;
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::protocol::request::{is_form, refuse_query};
+use crate::oauth::protocol::{Error, ErrorCode, Parameters, challenge};
+use crate::web::{Exchange, RequestContext};
+
+/// The largest body that these endpoints read.
+const MAX_BODY: usize = 64 * 1024;
+/// For how long a browser may remember that it may call.
+const PREFLIGHT_SECONDS: &str = "600";
+
+/// Why an endpoint says no.
+#[derive(Debug)]
+pub struct Refusal {
+    error: Error,
+    status: Option<StatusCode>,
+    used_basic: bool,
+    retry_after: Option<u64>,
+}
+
+/// What endpoints answer with.
+pub type Result<T, E = Refusal> = std::result::Result<T, E>;
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, status: None, used_basic: false, retry_after: None }
+    }
+}
+
+impl From<SiteError> for Refusal {
+    fn from(error: SiteError) -> Self {
+        let (code, description, status) = match &error {
+            SiteError::RateLimited { retry_after } => {
+                let error = Error::new(ErrorCode::TemporarilyUnavailable, "Too many failed attempts: wait");
+                return Self {
+                    retry_after: Some(*retry_after),
+                    status: Some(StatusCode::TOO_MANY_REQUESTS),
+                    ..Self::from(error)
+                };
+            }
+            SiteError::BadRequest(text) => (ErrorCode::InvalidRequest, text.clone(), StatusCode::BAD_REQUEST),
+            SiteError::TooLarge(text) => (ErrorCode::InvalidRequest, text.clone(), StatusCode::PAYLOAD_TOO_LARGE),
+            SiteError::Unavailable(text) => {
+                (ErrorCode::TemporarilyUnavailable, text.clone(), StatusCode::SERVICE_UNAVAILABLE)
+            }
+            _ => {
+                let text = "Something went wrong here: it is noted in the log".to_owned();
+                (ErrorCode::ServerError, text, StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        };
+        Self { status: Some(status), ..Self::from(Error::new(code, description).because(error)) }
+    }
+}
+
+impl Refusal {
+    /// The same, of a request that used Basic: the answer then names the scheme (RFC 6749 §5.2).
+    #[must_use]
+    pub fn with_basic(mut self, used_basic: bool) -> Self {
+        self.used_basic = used_basic;
+        self
+    }
+
+    /// The answer; our own faults are logged with their cause.
+    fn into_response(self, context: &RequestContext) -> Response {
+        let status = self.status.unwrap_or_else(|| {
+            StatusCode::from_u16(self.error.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        });
+        let cause = self.error.cause().map(|cause| format!("{cause:#}"));
+        if status.is_server_error() {
+            tracing::error!(request_id = %context.id, cause, "an OAuth endpoint failed");
+        } else {
+            tracing::debug!(request_id = %context.id, error = %self.error, cause, "an OAuth request was refused");
+        }
+        let mut response = json(status, &self.error.body());
+        if self.error.code() == ErrorCode::InvalidClient && self.used_basic {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge::BASIC));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// The answer for whatever an endpoint found.
+pub fn respond(result: Result<Response>, context: &RequestContext) -> Response {
+    result.unwrap_or_else(|refusal| refusal.into_response(context))
+}
+
+/// JSON at the top level that nobody may keep (RFC 6749 §5.1).
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    Response::builder()
+        .status(status)
+        .content_type("application/json")
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::PRAGMA, "no-cache")
+        .body(serde_json::to_vec(body).unwrap_or_default())
+}
+
+/// JSON that every page may read: metadata.
+pub fn public_json(body: &impl Serialize) -> Response {
+    Response::builder()
+        .content_type("application/json")
+        .header(header::CACHE_CONTROL, "no-cache")
+        .header(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+        .body(serde_json::to_vec(body).unwrap_or_default())
+}
+
+/// Reads the form of a request that may carry its parameters nowhere else; takes the body.
+pub async fn read_form(exchange: &mut Exchange) -> Result<Parameters> {
+    refuse_query(exchange.request.uri().query())?;
+    Ok(Parameters::parse_strictly(&read_form_text(&mut exchange.request).await?)?)
+}
+
+/// The text of a form body; takes the body.
+pub async fn read_form_text(request: &mut Request) -> Result<String> {
+    if !is_form(request.content_type()) {
+        return Err(Error::invalid_request("Send a form: Content-Type: application/x-www-form-urlencoded").into());
+    }
+    let body = request.take_body().into_bytes_limit(MAX_BODY).await;
+    let bytes = body.map_err(|_| Error::invalid_request("The body is too large or ended too early"))?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| Error::invalid_request("The body is not valid UTF-8").into())
+}
+
+/// Answers a browser that asks whether it may call at all. The call itself is then judged by its client.
+pub fn preflight(exchange: &Exchange, methods: &'static str) -> Response {
+    let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static(methods));
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = exchange.request.headers().get(header::ORIGIN) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("Authorization, Content-Type, DPoP, MCP-Protocol-Version"),
+        );
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
+    }
+    response
+}
+
+/// Lets a page of the sender's origin read the answer: an origin that OAuth Settings lists, or one that the client's
+/// redirect URIs name. Never with cookies.
+pub fn allow_origin(
+    origin: Option<&HeaderValue>,
+    settings: &OAuthSettings,
+    client: Option<&OAuthClient>,
+    response: &mut Response,
+) {
+    let Some(origin) = origin else { return };
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let listed = |wanted: &str| settings.public_client_origins.iter().any(|known| known == wanted);
+    let allowed = if listed("*") {
+        HeaderValue::from_static("*")
+    } else if origin.to_str().is_ok_and(|origin| listed(origin) || client.is_some_and(|client| is_own(client, origin)))
+    {
+        origin.clone()
+    } else {
+        return;
+    };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce"));
+}
+
+fn is_own(client: &OAuthClient, origin: &str) -> bool {
+    client
+        .redirect_uris
+        .iter()
+        .filter_map(|uri| Url::parse(uri).ok())
+        .any(|url| matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == origin)
+}

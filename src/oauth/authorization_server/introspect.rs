@@ -1,0 +1,111 @@
+//! Token introspection (RFC 7662): only for programs that prove who they are, and only about what is their business.
+
+use poem::Response;
+use poem::http::StatusCode;
+use serde_json::{Map, Value as Json, json};
+
+use super::client_authentication::authenticate;
+use super::endpoint::{Result, json as json_response, read_form, respond};
+use crate::error::Result as SiteResult;
+use crate::oauth::credentials;
+use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::user::subject_of;
+use crate::oauth::doctype::{BearerToken, OAuthClient};
+use crate::oauth::protocol::introspection::{ActiveToken, Asker, Confirmation, IntrospectionResponse};
+use crate::oauth::protocol::token::TokenKind;
+use crate::oauth::protocol::{Error, Scope};
+use crate::permissions::{Session, UserAccess};
+use crate::web::Exchange;
+
+/// Answers `POST …introspect_token`.
+pub async fn introspect_token(mut exchange: Exchange) -> SiteResult<Response> {
+    let context = exchange.context.clone();
+    let result = answer(&mut exchange).await;
+    Ok(respond(result.map(|found| json_response(StatusCode::OK, &found)), &context))
+}
+
+async fn answer(exchange: &mut Exchange) -> Result<IntrospectionResponse> {
+    let parameters = read_form(exchange).await?;
+    let client = authenticate(exchange, &parameters).await?;
+    if client.is_public() {
+        let cause = anyhow::anyhow!("a public client may not introspect");
+        return Err(Error::invalid_client().because(cause).into());
+    }
+    let presented = parameters.require("token")?;
+    Ok(match describe(exchange, &client, presented).await? {
+        Some(token) => IntrospectionResponse::Active(Box::new(token)),
+        None => IntrospectionResponse::Inactive,
+    })
+}
+
+/// What the asker may know about a token that opens something now.
+async fn describe(exchange: &Exchange, asker: &OAuthClient, presented: &str) -> Result<Option<ActiveToken>> {
+    let documents = &exchange.site.documents;
+    let (kind, fieldname) = match TokenKind::recognise(presented) {
+        Some(kind @ TokenKind::AccessToken) => (kind, "access_token"),
+        Some(kind @ TokenKind::RefreshToken) => (kind, "refresh_token"),
+        _ => return Ok(None),
+    };
+    let Some(found) = credentials::find(documents, kind, OAUTH_BEARER_TOKEN, fieldname, presented).await? else {
+        return Ok(None);
+    };
+    let token = BearerToken::from(&*found);
+    let now = documents.clock().now();
+    let (is_live, expires_at) = match kind {
+        TokenKind::AccessToken => (token.is_usable(now), token.expires_at),
+        _ => (token.is_renewable(now), token.refresh_expires_at),
+    };
+    let asks = Asker {
+        client_id: &asker.name,
+        is_confidential: !asker.is_public(),
+        may_introspect_all: asker.can_introspect,
+        resources: &[],
+    };
+    if !is_live || !asks.may_see(&token.client, &token.resources) {
+        return Ok(None);
+    }
+    let holder = OAuthClient::find_by_name(documents, &token.client).await?.filter(|client| client.enabled);
+    let (Some(holder), Some(access)) = (holder, documents.access(&token.user).await?) else { return Ok(None) };
+    if !token.acts_for_client() && !holder.admits(&access) {
+        return Ok(None);
+    }
+    let is_own = token.client == asker.name && token.scopes.contains(&Scope::OpenId);
+    let extra = if is_own { claims(exchange, &token, &holder, &access).await? } else { Map::new() };
+    Ok(Some(ActiveToken {
+        scope: token.scopes.to_string(),
+        client_id: holder.client_id,
+        username: Some(token.user.clone()),
+        token_type: (kind == TokenKind::AccessToken).then(|| token.token_type()),
+        exp: expires_at.map_or(0, |at| at.timestamp()),
+        iat: token.issued_at.map_or(0, |at| at.timestamp()),
+        sub: subject_of(documents, &token.user).await?,
+        aud: token.resources,
+        iss: documents.site_url().to_owned(),
+        cnf: token.dpop_jkt.map(|jkt| Confirmation { jkt }),
+        auth_time: token.auth_time.map(|at| at.timestamp()),
+        acr: token.acr,
+        extra,
+    }))
+}
+
+/// What the token's own client may know of the person, as Frappe tells it here.
+async fn claims(
+    exchange: &Exchange,
+    token: &BearerToken,
+    holder: &OAuthClient,
+    access: &UserAccess,
+) -> Result<Map<String, Json>> {
+    let mut claims = Map::new();
+    claims.insert("trusted_client".to_owned(), json!(i64::from(holder.skip_authorization)));
+    if token.scopes.contains(&Scope::Profile) {
+        claims.insert("name".to_owned(), json!(access.full_name));
+    }
+    if token.scopes.contains(&Scope::Email) {
+        let user = exchange.site.documents.get(&Session::system(), "User", &token.user).await?;
+        claims.insert("email".to_owned(), json!(user.text("email")));
+    }
+    if token.scopes.contains(&Scope::Roles) {
+        claims.insert("roles".to_owned(), json!(access.roles));
+    }
+    Ok(claims)
+}

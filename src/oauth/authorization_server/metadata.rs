@@ -1,0 +1,133 @@
+//! The well-known documents: what this site offers, at exactly the paths that belong to it (RFC 8414, RFC 9728).
+
+use poem::Response;
+use poem::http::Method as HttpMethod;
+use serde_json::{Map, Value as Json, json};
+
+use super::endpoint::{preflight, public_json};
+use super::{AUTHORIZE, GET_TOKEN, INTROSPECT_TOKEN, REVOKE_TOKEN};
+use crate::error::{Error, Result};
+use crate::oauth::doctype::OAuthSettings;
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
+use crate::oauth::protocol::authorization_response::ResponseMode;
+use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::request::GrantType;
+use crate::oauth::protocol::resource;
+use crate::oauth::protocol::scope::Scope;
+use crate::web::{Exchange, Plugins, Route};
+
+/// Registers the documents.
+pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) {
+    let options = async |exchange| Ok(preflight(&exchange, "GET, HEAD, OPTIONS"));
+    let own = catalogue.clone();
+    plugins.route(
+        Route::new("/.well-known/oauth-authorization-server")
+            .get(move |exchange| authorization_server(exchange, own.clone()))
+            .on(HttpMethod::OPTIONS, options),
+    );
+    let own = catalogue.clone();
+    plugins.route(
+        Route::new("/.well-known/oauth-protected-resource")
+            .get(move |exchange| protected_resource(exchange, own.clone()))
+            .on(HttpMethod::OPTIONS, options),
+    );
+    let own = catalogue.clone();
+    plugins.route(
+        Route::new("/.well-known/oauth-protected-resource/*path")
+            .get(move |exchange| protected_resource(exchange, own.clone()))
+            .on(HttpMethod::OPTIONS, options),
+    );
+}
+
+/// The metadata of the authorization server.
+async fn authorization_server(exchange: Exchange, catalogue: ScopeCatalogue) -> Result<Response> {
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    if !settings.show_auth_server_metadata {
+        return Err(hidden());
+    }
+    let site = exchange.site.documents.site_url();
+    let at = |path: &str| format!("{site}{path}");
+    let offered = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
+    let secret_methods = [Method::ClientSecretBasic, Method::ClientSecretPost];
+    let methods = [Method::ClientSecretBasic, Method::ClientSecretPost, Method::None];
+    let mut document = json!({
+        "issuer": site,
+        "authorization_endpoint": at(AUTHORIZE),
+        "token_endpoint": at(GET_TOKEN),
+        "revocation_endpoint": at(REVOKE_TOKEN),
+        "introspection_endpoint": at(INTROSPECT_TOKEN),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
+        "grant_types_supported": offered.map(GrantType::as_str),
+        "token_endpoint_auth_methods_supported": methods.map(Method::as_str),
+        "revocation_endpoint_auth_methods_supported": methods.map(Method::as_str),
+        "introspection_endpoint_auth_methods_supported": secret_methods.map(Method::as_str),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "scopes_supported": scopes_supported(&settings, &exchange, &catalogue, true).await?,
+    });
+    if let Some(uri) = &settings.resource_documentation {
+        document["service_documentation"] = json!(uri);
+    }
+    Ok(public_json(&document))
+}
+
+/// The metadata of the resource that the path names.
+async fn protected_resource(exchange: Exchange, catalogue: ScopeCatalogue) -> Result<Response> {
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    if !settings.show_protected_resource_metadata {
+        return Err(hidden());
+    }
+    let site = exchange.site.documents.site_url();
+    let path = exchange.request.uri().path();
+    let path = path.strip_prefix("/.well-known/oauth-protected-resource").unwrap_or_default();
+    let asked = format!("{site}{path}");
+    // Exactly a resource that we know: its document must name the very address that was asked for (RFC 9728 §3.3).
+    let known = settings.resources(site);
+    let is_known = resource::canonical(&asked)
+        .is_some_and(|canonical| canonical == asked.trim_end_matches('/') && known.iter().any(|own| own == canonical));
+    if !is_known || (!path.is_empty() && path.ends_with('/')) {
+        return Err(hidden());
+    }
+    let mut document = Map::new();
+    document.insert("resource".to_owned(), json!(asked));
+    document.insert("authorization_servers".to_owned(), json!([site]));
+    document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
+    let scopes = scopes_supported(&settings, &exchange, &catalogue, false).await?;
+    document.insert("scopes_supported".to_owned(), json!(scopes));
+    for (name, text) in [
+        ("resource_name", &settings.resource_name),
+        ("resource_documentation", &settings.resource_documentation),
+        ("resource_policy_uri", &settings.resource_policy_uri),
+        ("resource_tos_uri", &settings.resource_tos_uri),
+    ] {
+        if let Some(text) = text {
+            document.insert(name.to_owned(), Json::from(text.as_str()));
+        }
+    }
+    Ok(public_json(&document))
+}
+
+/// The scopes that OAuth Settings announces; without any, those about the person and the site's own.
+async fn scopes_supported(
+    settings: &OAuthSettings,
+    exchange: &Exchange,
+    catalogue: &ScopeCatalogue,
+    with_offline: bool,
+) -> Result<Vec<String>> {
+    let mut scopes: Vec<String> = if settings.scopes_supported.is_empty() {
+        let identity = [Scope::OpenId, Scope::Profile, Scope::Email, Scope::Roles, Scope::OfflineAccess];
+        let definitions = catalogue.get(&exchange.site.documents).await?;
+        let own = definitions.iter().map(|(scope, _)| scope.to_owned());
+        identity.iter().map(ToString::to_string).chain(own).collect()
+    } else {
+        settings.scopes_supported.iter().map(ToString::to_string).collect()
+    };
+    // Whether there is a refresh token is no matter of the resource.
+    scopes.retain(|scope| with_offline || scope != "offline_access");
+    Ok(scopes)
+}
+
+fn hidden() -> Error {
+    Error::NoSuchRoute("There is nothing at this address".to_owned())
+}

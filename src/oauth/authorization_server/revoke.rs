@@ -1,0 +1,69 @@
+//! Token revocation (RFC 7009).
+
+use poem::Response;
+use poem::http::StatusCode;
+use serde_json::json;
+
+use super::client_authentication::authenticate;
+use super::endpoint::{Result, allow_origin, json as json_response, read_form, respond};
+use crate::error::Result as SiteResult;
+use crate::oauth::credentials;
+use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
+use crate::oauth::doctype::{BearerToken, OAuthClient, OAuthSettings};
+use crate::oauth::protocol::token::TokenKind;
+use crate::oauth::protocol::{Error, ErrorCode};
+use crate::permissions::Session;
+use crate::web::{Exchange, SecurityEvent, Severity};
+
+/// Answers `POST …revoke_token`.
+pub async fn revoke_token(mut exchange: Exchange) -> SiteResult<Response> {
+    let context = exchange.context.clone();
+    let origin = exchange.request.headers().get("origin").cloned();
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let mut client = None;
+    let result = answer(&mut exchange, &mut client).await;
+    let mut response = respond(result.map(|()| json_response(StatusCode::OK, &json!({}))), &context);
+    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
+    Ok(response)
+}
+
+async fn answer(exchange: &mut Exchange, known: &mut Option<OAuthClient>) -> Result<()> {
+    let parameters = read_form(exchange).await?;
+    let client = authenticate(exchange, &parameters).await?;
+    *known = Some(client.clone());
+    let presented = parameters.require("token")?;
+    let documents = &exchange.site.documents;
+    // The prefix says what it is: the hint (RFC 7009 §2.1) need not.
+    let (kind, fieldname) = match TokenKind::recognise(presented) {
+        Some(kind @ TokenKind::AccessToken) => (kind, "access_token"),
+        Some(kind @ TokenKind::RefreshToken) => (kind, "refresh_token"),
+        Some(_) => {
+            let message = "Only access and refresh tokens can be revoked here";
+            return Err(Error::new(ErrorCode::UnsupportedTokenType, message).into());
+        }
+        None => return Ok(()),
+    };
+    let Some(found) = credentials::find(documents, kind, OAUTH_BEARER_TOKEN, fieldname, presented).await? else {
+        return Ok(());
+    };
+    let token = BearerToken::from(&*found);
+    // Another client's token is as good as unknown.
+    if token.client != client.name {
+        return Ok(());
+    }
+    let mut work = documents.begin(&Session::system()).await?;
+    let which = match kind {
+        TokenKind::RefreshToken => json!({"family": token.family}),
+        _ => json!({"name": token.name}),
+    };
+    if revoke_all(&mut work, which).await? > 0 {
+        SecurityEvent::new("Token Revoked", Severity::Info)
+            .user(token.user)
+            .client(client.client_id)
+            .during(&exchange.context)
+            .record_in(&mut work)
+            .await?;
+    }
+    work.commit().await?;
+    Ok(())
+}

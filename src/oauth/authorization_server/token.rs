@@ -1,0 +1,101 @@
+//! The token endpoint: authenticates the client, and hands the request to its grant.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::Response;
+use poem::http::StatusCode;
+
+use super::client_authentication::authenticate;
+use super::endpoint::{Result, allow_origin, json, read_form, respond};
+use super::grant::{authorization_code, client_credentials, refresh_token};
+use crate::error::Result as SiteResult;
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::protocol::request::TokenRequest;
+use crate::oauth::protocol::token::TokenResponse;
+use crate::oauth::protocol::{Error, ErrorCode};
+use crate::permissions::UserAccess;
+use crate::web::{Exchange, RequestContext, Site};
+
+/// An authenticated client that asks for tokens, and what its grant needs to decide.
+pub struct Asking {
+    /// The site.
+    pub site: Site,
+    /// The request.
+    pub context: RequestContext,
+    /// The settings in force.
+    pub settings: OAuthSettings,
+    /// Who asks.
+    pub client: OAuthClient,
+    /// When.
+    pub now: DateTime<Utc>,
+    /// The thumbprint of the key of a verified DPoP proof.
+    pub dpop_jkt: Option<String>,
+}
+
+impl Asking {
+    /// Fails unless the user may still log in and use the client.
+    pub async fn check_user(&self, user: &str) -> Result<Arc<UserAccess>> {
+        let access = self.site.documents.access(user).await?;
+        access.filter(|access| self.client.admits(access)).ok_or_else(|| {
+            Error::invalid_grant("The account behind this grant may not use this client any more").into()
+        })
+    }
+}
+
+/// Answers `POST …get_token`.
+pub async fn get_token(mut exchange: Exchange) -> SiteResult<Response> {
+    let context = exchange.context.clone();
+    let origin = exchange.request.headers().get("origin").cloned();
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let mut client = None;
+    let result = answer(&mut exchange, &settings, &mut client).await;
+    let mut response = respond(result.map(|tokens| json(StatusCode::OK, &tokens)), &context);
+    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
+    Ok(response)
+}
+
+async fn answer(
+    exchange: &mut Exchange,
+    settings: &OAuthSettings,
+    known: &mut Option<OAuthClient>,
+) -> Result<TokenResponse> {
+    let parameters = read_form(exchange).await?;
+    if let Some(client_id) = parameters.get("client_id") {
+        *known = OAuthClient::find(&exchange.site.documents, client_id).await?;
+    }
+    let client = authenticate(exchange, &parameters).await?;
+    *known = Some(client.clone());
+    let request = TokenRequest::parse(&parameters)?;
+    if !client.may_use(request.grant_type()) {
+        let message = format!("This client may not use the grant {}", request.grant_type().as_str());
+        return Err(Error::new(ErrorCode::UnauthorizedClient, message).into());
+    }
+    if client.require_dpop {
+        let message = "This client must prove that it holds its key (RFC 9449)";
+        return Err(Error::new(ErrorCode::InvalidDpopProof, message).into());
+    }
+    let asking = Asking {
+        site: exchange.site.clone(),
+        context: exchange.context.clone(),
+        settings: settings.clone(),
+        client,
+        now: exchange.site.documents.clock().now(),
+        dpop_jkt: None,
+    };
+    match request {
+        TokenRequest::AuthorizationCode { code, redirect_uri, code_verifier, resource } => {
+            let sent = authorization_code::Sent { code, redirect_uri, code_verifier, resource };
+            authorization_code::exchange(&asking, &sent).await
+        }
+        TokenRequest::RefreshToken { refresh_token, scope, resource } => {
+            refresh_token::exchange(&asking, &refresh_token, scope.as_deref(), &resource).await
+        }
+        TokenRequest::ClientCredentials { scope, resource } => {
+            client_credentials::exchange(&asking, scope.as_deref(), &resource).await
+        }
+        TokenRequest::DeviceCode { .. } => {
+            Err(Error::new(ErrorCode::UnsupportedGrantType, "The device grant is not offered here").into())
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Makes pairs of access and refresh tokens and the documents that stand for them.
+
+use chrono::{DateTime, Utc};
+
+use crate::document::Work;
+use crate::error::Result;
+use crate::meta::Value;
+use crate::oauth::credentials::digest;
+use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
+use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::protocol::ScopeSet;
+use crate::oauth::protocol::challenge::TokenScheme;
+use crate::oauth::protocol::refresh;
+use crate::oauth::protocol::token::{TokenKind, TokenResponse};
+use crate::secret;
+
+/// A pair to be made.
+#[derive(Clone, Debug)]
+pub struct NewTokens<'a> {
+    /// For whom.
+    pub client: &'a OAuthClient,
+    /// Who is behind it.
+    pub user: &'a str,
+    /// What the access token allows.
+    pub scopes: &'a ScopeSet,
+    /// Where the access token may be used.
+    pub resources: &'a [String],
+    /// What the refresh token may ask for; `None`: there is none.
+    pub renewable: Option<Renewable<'a>>,
+    /// How it came about: an option of the field.
+    pub grant_type: &'static str,
+    /// The consent behind it.
+    pub grant: Option<&'a str>,
+    /// What all tokens of one sign-in share.
+    pub family: &'a str,
+    /// The pair that this one replaces.
+    pub previous: Option<&'a str>,
+    /// What is known of the login.
+    pub login: LoginFacts<'a>,
+    /// The key that it is bound to.
+    pub dpop_jkt: Option<&'a str>,
+}
+
+/// What a refresh token may ask for, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewable<'a> {
+    /// These scopes.
+    pub scopes: &'a ScopeSet,
+    /// These resources.
+    pub resources: &'a [String],
+    /// Until when the family lives.
+    pub family_expires_at: DateTime<Utc>,
+}
+
+/// What is known of the login behind a token.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoginFacts<'a> {
+    /// The browser session.
+    pub sid: Option<&'a str>,
+    /// When the person proved who they are.
+    pub auth_time: Option<DateTime<Utc>>,
+    /// How strongly.
+    pub acr: Option<&'a str>,
+    /// By what means.
+    pub amr: Option<&'a str>,
+}
+
+/// The name of a new family.
+pub fn new_family() -> String {
+    secret::random_name() + &secret::random_name()
+}
+
+/// Makes a pair: inserts its document, and returns what the client is told. Nothing is valid before the commit.
+///
+/// The work acts as the program itself.
+pub async fn issue(work: &mut Work<'_>, settings: &OAuthSettings, new: NewTokens<'_>) -> Result<TokenResponse> {
+    let documents = work.documents;
+    let now = parse_time(work.now()).unwrap_or_else(|| documents.clock().now());
+    let lifetime = new.client.access_token_lifetime(settings);
+    let access_token = TokenKind::AccessToken.generate();
+    let refresh_token = new.renewable.map(|_| TokenKind::RefreshToken.generate());
+    let mut document = work.new_document(OAUTH_BEARER_TOKEN)?;
+    let values = [
+        ("client", Value::from(new.client.name.as_str())),
+        ("user", Value::from(new.user)),
+        ("scopes", Value::from(new.scopes.to_string())),
+        ("resource", lines_value(new.resources)),
+        ("access_token", Value::from(digest(documents, &access_token))),
+        ("token_type", Value::from(if new.dpop_jkt.is_some() { "DPoP" } else { "Bearer" })),
+        ("grant_type", Value::from(new.grant_type)),
+        ("grant", text_value(new.grant)),
+        ("issued_at", time_value(now)),
+        ("expiration_time", time_value(now + lifetime)),
+        ("expires_in", Value::from(lifetime.num_seconds())),
+        ("status", Value::from("Active")),
+        ("family", Value::from(new.family)),
+        ("previous_token", text_value(new.previous)),
+        ("sid", text_value(new.login.sid)),
+        ("auth_time", new.login.auth_time.map_or(Value::Null, time_value)),
+        ("acr", text_value(new.login.acr)),
+        ("amr", text_value(new.login.amr)),
+        ("dpop_jkt", text_value(new.dpop_jkt)),
+    ];
+    for (fieldname, value) in values {
+        document.set(fieldname, value);
+    }
+    if let (Some(renewable), Some(refresh_token)) = (new.renewable, &refresh_token) {
+        let expires_at = refresh::expiry(now, settings.refresh_idle, renewable.family_expires_at);
+        document.set("renewable_scopes", renewable.scopes.to_string());
+        document.set("renewable_resource", lines_value(renewable.resources));
+        document.set("refresh_token", digest(documents, refresh_token));
+        document.set("refresh_expiration_time", time_value(expires_at));
+        document.set("family_expiration_time", time_value(renewable.family_expires_at));
+    }
+    work.insert(document).await?;
+    let scheme = if new.dpop_jkt.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer };
+    let seconds = u64::try_from(lifetime.num_seconds()).unwrap_or(0);
+    Ok(TokenResponse { refresh_token, ..TokenResponse::new(access_token, scheme, seconds, new.scopes) })
+}

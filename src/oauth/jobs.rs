@@ -1,0 +1,64 @@
+//! Housekeeping: what has expired goes.
+
+use std::time::Duration as StdDuration;
+
+use chrono::Duration;
+use serde_json::json;
+
+use crate::clock::format_datetime;
+use crate::document::{Documents, ListRequest};
+use crate::error::{Error, Result};
+use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
+use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
+use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::permissions::Session;
+use crate::web::Plugins;
+
+/// How long used codes and dead tokens stay, so that their reuse is still noticed and can be looked into.
+const KEEP: Duration = Duration::days(1);
+/// How many documents one run removes at most, so that it never holds others up for long.
+const BATCH: u64 = 500;
+
+/// Registers the jobs.
+pub fn register(plugins: &mut Plugins) {
+    plugins.job("remove expired OAuth codes, requests and tokens", StdDuration::from_secs(900), async |site| {
+        let removed = remove_expired(&site.documents).await?;
+        Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
+    });
+}
+
+/// Removes what has expired; says how much.
+pub async fn remove_expired(documents: &Documents) -> Result<usize> {
+    let now = documents.clock().now_naive();
+    let (past, kept) = (format_datetime(now), format_datetime(now - KEEP));
+    let requests = json!({"expires_at": ["<", past]});
+    let codes = json!({"expiration_time": ["<", kept]});
+    // A pair that can be renewed lives as long as its refresh token; others as long as the access token.
+    let renewable = json!([["refresh_expiration_time", "is", "set"], ["refresh_expiration_time", "<", kept]]);
+    let others = json!([["refresh_expiration_time", "is", "not set"], ["expiration_time", "<", kept]]);
+    let mut removed = 0;
+    for (doctype, filters) in [
+        (OAUTH_AUTHORIZATION_REQUEST, requests),
+        (OAUTH_AUTHORIZATION_CODE, codes),
+        (OAUTH_BEARER_TOKEN, renewable),
+        (OAUTH_BEARER_TOKEN, others),
+    ] {
+        removed += remove(documents, doctype, filters).await?;
+    }
+    Ok(removed)
+}
+
+async fn remove(documents: &Documents, doctype: &str, filters: serde_json::Value) -> Result<usize> {
+    let system = Session::system();
+    let mut request = ListRequest::new(doctype).filters(filters);
+    request.limit = Some(BATCH);
+    let list = documents.list(&system, &request).await?;
+    for row in 0..list.rows.len() {
+        match documents.delete(&system, doctype, list.text(row, "name")).await {
+            // Another node was first.
+            Ok(()) | Err(Error::DoesNotExist { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(list.rows.len())
+}

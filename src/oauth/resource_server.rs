@@ -1,0 +1,163 @@
+//! The resource server: a bearer token becomes the session of its user, narrowed to what its scopes allow.
+
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Duration, Utc};
+use moka::sync::Cache;
+use poem::Request;
+
+use crate::document::Documents;
+use crate::error::{AuthenticationError, Error, Result};
+use crate::meta::{Document, Right};
+use crate::oauth::credentials;
+use crate::oauth::doctype::fields::time_value;
+use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
+use crate::oauth::doctype::{BearerToken, OAuthClient};
+use crate::oauth::protocol::resource;
+use crate::oauth::protocol::scope_rules::{ScopeRules, missing_for, missing_for_method};
+use crate::oauth::protocol::token::TokenKind;
+use crate::permissions::{Limit, Session};
+use crate::web::{Authenticated, Authenticator, Credentials, Site};
+
+/// How stale `last_used` may be.
+const TOUCH_AFTER: Duration = Duration::minutes(5);
+/// How many tokens are kept ready.
+const CAPACITY: u64 = 100_000;
+
+/// What a token's scopes leave of its user's rights.
+#[derive(Debug)]
+struct ScopeLimit(ScopeRules);
+
+impl Limit for ScopeLimit {
+    fn allows(&self, doctype: &str, right: Right) -> bool {
+        self.0.allows(doctype, right)
+    }
+
+    fn allows_method(&self, path: &str) -> bool {
+        self.0.allows_method(path)
+    }
+
+    fn needed(&self, doctype: &str, right: Right) -> String {
+        missing_for(doctype, right)
+    }
+
+    fn needed_for_method(&self, path: &str) -> String {
+        missing_for_method(path)
+    }
+}
+
+/// A token with everything that was made from its document.
+struct Known {
+    document: Arc<Document>,
+    token: BearerToken,
+    definitions: Arc<ScopeDefinitions>,
+    limit: Option<Arc<dyn Limit>>,
+}
+
+/// Turns `Authorization: Bearer` into a session.
+#[derive(Clone)]
+pub struct BearerAuthenticator {
+    catalogue: ScopeCatalogue,
+    known: Cache<String, Arc<Known>>,
+}
+
+impl BearerAuthenticator {
+    /// An authenticator that notices changed scopes by the catalogue.
+    pub fn new(catalogue: ScopeCatalogue) -> Self {
+        let known = Cache::builder().max_capacity(CAPACITY).time_to_idle(StdDuration::from_secs(3600)).build();
+        Self { catalogue, known }
+    }
+
+    /// The token, as it is now.
+    ///
+    /// What is kept here counts only as long as the cache of documents holds the very document that it was made from;
+    /// and that one is dropped by each commit that changes it.
+    async fn find(&self, documents: &Documents, presented: &str) -> Result<Option<Arc<Known>>> {
+        let digest = credentials::digest(documents, presented);
+        let definitions = self.catalogue.get(documents).await?;
+        if let Some(known) = self.known.get(&digest) {
+            match documents.get(&Session::system(), OAUTH_BEARER_TOKEN, &known.token.name).await {
+                Ok(document)
+                    if Arc::ptr_eq(&document, &known.document) && Arc::ptr_eq(&definitions, &known.definitions) =>
+                {
+                    return Ok(Some(known));
+                }
+                Ok(document) => return Ok(Some(self.keep(digest, document, definitions))),
+                Err(Error::DoesNotExist { .. }) => {
+                    self.known.invalidate(&digest);
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let kind = TokenKind::AccessToken;
+        let found = credentials::find(documents, kind, OAUTH_BEARER_TOKEN, "access_token", presented).await?;
+        Ok(found.map(|document| self.keep(digest, document, definitions)))
+    }
+
+    fn keep(&self, digest: String, document: Arc<Document>, definitions: Arc<ScopeDefinitions>) -> Arc<Known> {
+        let token = BearerToken::from(&*document);
+        let rules = ScopeRules::new(&token.scopes, &*definitions);
+        let limit = (!rules.allows_everything()).then(|| Arc::new(ScopeLimit(rules)) as Arc<dyn Limit>);
+        let known = Arc::new(Known { document, token, definitions, limit });
+        self.known.insert(digest, Arc::clone(&known));
+        known
+    }
+
+    /// The session of a token that opens this request, and the token.
+    pub async fn session(&self, site: &Site, presented: &str, path: &str) -> Result<(Session, BearerToken)> {
+        let documents = &site.documents;
+        let now = documents.clock().now();
+        let known = self.find(documents, presented).await?.ok_or_else(|| refused("The access token is not valid"))?;
+        let token = &known.token;
+        if !token.is_usable(now) {
+            return Err(refused("The access token has expired or was revoked"));
+        }
+        if token.dpop_jkt.is_some() {
+            return Err(refused("This access token works only with a proof of its key (RFC 9449)"));
+        }
+        let client = OAuthClient::find_by_name(documents, &token.client).await?.filter(|client| client.enabled);
+        let client = client.ok_or_else(|| refused("The client of this access token is disabled"))?;
+        let access = documents.access(&token.user).await?;
+        let access = access.ok_or_else(|| refused("The account of this access token is disabled"))?;
+        if !token.acts_for_client() && !client.admits(&access) {
+            return Err(refused("The account may not use the client of this access token any more"));
+        }
+        if !resource::covers(&token.resources, &format!("{}{path}", documents.site_url())) {
+            return Err(refused("The access token is meant for another resource"));
+        }
+        note_use(documents, token, now).await?;
+        let mut session = Session::of(access);
+        session.limit.clone_from(&known.limit);
+        Ok((session, token.clone()))
+    }
+}
+
+/// Writes down that a token is in use: the first time at once, which ends the grace of the token before it.
+async fn note_use(documents: &Documents, token: &BearerToken, now: DateTime<Utc>) -> Result<()> {
+    if token.last_used.is_some_and(|at| now - at < TOUCH_AFTER) {
+        return Ok(());
+    }
+    let mut work = documents.begin(&Session::system()).await?;
+    work.set_values(OAUTH_BEARER_TOKEN, &token.name, &[("last_used", time_value(now))]).await?;
+    work.commit().await
+}
+
+fn refused(reason: &str) -> Error {
+    Error::Authentication(AuthenticationError::BadToken(reason.to_owned()))
+}
+
+#[async_trait]
+impl Authenticator for BearerAuthenticator {
+    fn scheme(&self) -> &'static str {
+        "bearer"
+    }
+
+    async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>> {
+        let (session, _) = self.session(site, value, request.uri().path()).await?;
+        Ok(Some(Authenticated { session, credentials: Credentials::Bearer }))
+    }
+}
