@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod desk;
 pub mod document;
 pub mod error;
 pub mod meta;

@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod csrf;
 pub mod error;
 pub mod method;
+pub mod panel;
 pub mod pipeline;
 pub mod plugin;
 pub mod request;
@@ -20,6 +21,7 @@ pub mod templates;
 
 pub use arguments::{Arguments, UploadedFile};
 pub use method::{Answer, Call, Method, Methods, Param, ServerMessage, Verbs, handler};
+pub use panel::{Panel, Panels};
 pub use pipeline::Pipeline;
 pub use plugin::{Authenticated, Authenticator, Job, LoginOption, Plugins};
 pub use request::{Credentials, Exchange, RequestContext};

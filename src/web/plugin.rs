@@ -1,5 +1,6 @@
 //! How features plug in: controllers, methods, authenticators, routes, jobs and template helpers.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::document::{Controller, Controllers};
 use crate::error::Result;
 use crate::permissions::Session;
 use crate::web::method::{Method, Methods};
+use crate::web::panel::Panels;
 use crate::web::request::Credentials;
 use crate::web::route::Route;
 use crate::web::site::Site;
@@ -39,6 +41,8 @@ pub struct Plugins {
     pub login_options: Vec<LoginOptions>,
     /// Helpers for templates.
     pub helpers: Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)>,
+    /// What stands beside the desk's forms, by DocType; taken by the desk, which registers last.
+    pub panels: HashMap<String, Vec<Arc<dyn Panels>>>,
     /// What runs once when the site starts, after the schema is in step and before the first request.
     pub starters: Vec<Starter>,
 }
@@ -64,6 +68,11 @@ impl Plugins {
     /// Adds a controller to a DocType.
     pub fn controller(&mut self, doctype: &str, controller: impl Controller + 'static) {
         self.controllers.add(doctype, controller);
+    }
+
+    /// Adds panels to the desk's forms of a DocType.
+    pub fn panels(&mut self, doctype: &str, panels: impl Panels + 'static) {
+        self.panels.entry(doctype.to_owned()).or_default().push(Arc::new(panels));
     }
 
     /// Adds an RPC method.

@@ -1,0 +1,573 @@
+//! DocType + document + rights + problems → [`FormView`]. Pure: the same input gives the same form.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::desk::form::control::{self, label};
+use crate::desk::form::draft::Draft;
+use crate::desk::form::posted::Posted;
+use crate::desk::form::view::{
+    Actions, Column, Confirm, Connection, FieldView, FormView, Indicator, Pair, Problem, Section, Tab,
+};
+use crate::desk::{document_url, help};
+use crate::error::FieldProblem;
+use crate::meta::doctype::slug;
+use crate::meta::expression::Expression;
+use crate::meta::naming_rule::NamingRule;
+use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Right};
+use crate::permissions::{Grant, Session};
+
+/// What the session may do with this document.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a right")]
+pub struct Access {
+    /// Save it (of a new document: create it).
+    pub write: bool,
+    /// Make others.
+    pub create: bool,
+    /// Delete it.
+    pub delete: bool,
+    /// Submit it.
+    pub submit: bool,
+    /// Cancel it.
+    pub cancel: bool,
+    /// Amend it.
+    pub amend: bool,
+}
+
+/// The titles of linked documents, looked up before the form is built.
+#[derive(Clone, Debug, Default)]
+pub struct Titles(HashMap<String, HashMap<String, String>>);
+
+impl Titles {
+    /// The title of a document, if it was looked up.
+    pub fn get(&self, doctype: &str, name: &str) -> Option<&str> {
+        self.0.get(doctype)?.get(name).map(String::as_str)
+    }
+
+    /// Remembers a title.
+    pub fn insert(&mut self, doctype: &str, name: String, title: String) {
+        self.0.entry(doctype.to_owned()).or_default().insert(name, title);
+    }
+}
+
+/// What a form is made from.
+pub struct FormInput<'a> {
+    /// All DocTypes.
+    pub registry: &'a Registry,
+    /// The document's.
+    pub doctype: &'a DocType,
+    /// The document as stored, or a new one with its defaults.
+    pub document: &'a Document,
+    /// Who looks.
+    pub session: &'a Session,
+    /// What they may do with the DocType.
+    pub grant: &'a Grant,
+    /// What they may do with this document.
+    pub access: Access,
+    /// What they typed, if it comes back with problems.
+    pub posted: Option<&'a Posted>,
+    /// The problems.
+    pub problems: &'a [FieldProblem],
+    /// Titles of linked documents.
+    pub titles: &'a Titles,
+    /// Values without an input travel along: the new document is a copy or an amendment.
+    pub carry: bool,
+    /// The dialog that stands open.
+    pub confirm: Confirm,
+}
+
+/// Where a field stands: at the top or in a row.
+#[derive(Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// The table and the row's number in names.
+    pub table: Option<(&'a str, &'a str)>,
+    /// The row's 1-based position, as problems count.
+    pub position: Option<usize>,
+    /// Nothing here can be changed.
+    pub fixed: bool,
+    /// The table may change after submit, and its rows with it.
+    pub row_allowed_on_submit: bool,
+    /// In a cell: the column's heading is its label and help text.
+    pub in_cell: bool,
+    /// `row 1`
+    pub row_label: &'a str,
+}
+
+impl Place<'_> {
+    /// The name of an input.
+    pub fn name(&self, fieldname: &str) -> String {
+        self.table.map_or_else(|| fieldname.to_owned(), |(table, index)| format!("{table}.{index}.{fieldname}"))
+    }
+
+    /// The id of an element.
+    pub fn id(&self, fieldname: &str) -> String {
+        self.table.map_or_else(|| format!("f-{fieldname}"), |(table, index)| format!("f-{table}-{index}-{fieldname}"))
+    }
+
+    /// The id of a column heading's help text.
+    pub fn head_help_id(&self, fieldname: &str) -> String {
+        self.table.map_or_else(String::new, |(table, _)| format!("h-{table}-{fieldname}-help"))
+    }
+
+    /// The problems of a field here.
+    pub fn errors(&self, input: &FormInput<'_>, fieldname: &str) -> Vec<String> {
+        let here = |problem: &&FieldProblem| match (&problem.row, self.table) {
+            (None, None) => problem.field.as_deref() == Some(fieldname),
+            (Some((table, row)), None) => table == fieldname && *row == 0,
+            (Some((table, row)), Some((own, _))) => {
+                table == own && self.position == Some(*row) && problem.field.as_deref() == Some(fieldname)
+            }
+            (None, Some(_)) => false,
+        };
+        input.problems.iter().filter(here).map(|problem| problem.message.to_string()).collect()
+    }
+}
+
+/// The form.
+pub fn form_view(input: &FormInput<'_>) -> FormView {
+    let document = input.document;
+    let doctype = input.doctype;
+    let draft = Draft {
+        document,
+        typed: input.posted.map(|posted| &posted.fields),
+        posted: input.posted,
+        parent: None,
+        session: input.session,
+    };
+    let tabs = tabs(input, &draft);
+    let slug = doctype.slug();
+    let name = document.name();
+    let (list_url, url) = if doctype.issingle {
+        (format!("/app/{slug}"), format!("/app/{slug}"))
+    } else if document.is_new {
+        (format!("/app/{slug}"), format!("/app/{slug}/new"))
+    } else {
+        (format!("/app/{slug}"), document_url(&slug, &name))
+    };
+    let title = if doctype.issingle {
+        doctype.name.clone()
+    } else if document.is_new {
+        format!("New {}", doctype.name)
+    } else {
+        document.title()
+    };
+    let actions = actions(input);
+    let editable = actions.save && tabs.iter().any(|tab| tab.sections.iter().any(section_is_editable));
+    FormView {
+        doctype: doctype.name.clone(),
+        help: help::spans(&doctype.description),
+        documentation_url: help::safe_url(&doctype.documentation).map(str::to_owned),
+        list_url,
+        url,
+        shows_name: !doctype.issingle && !document.is_new && title != name,
+        title,
+        name,
+        is_new: document.is_new && !doctype.issingle,
+        is_single: doctype.issingle,
+        indicator: indicator(doctype, document),
+        image: image(input),
+        modified: if document.is_new { String::new() } else { document.modified().to_owned() },
+        editable,
+        has_tabs: tabs.len() > 1,
+        problems: problems(input, &tabs),
+        conflict: false,
+        actions: Actions { save: editable, ..actions },
+        context: context(input, &draft),
+        carried: if input.carry { carried(input, document, &Place::default()) } else { Vec::new() },
+        tabs,
+        panels: Vec::new(),
+        shown_once: Vec::new(),
+        story: None,
+        connections: connections(input),
+        activity: Vec::new(),
+    }
+}
+
+/// The status of a document as a pill: its docstatus, its status field, or whether it is enabled.
+pub fn indicator(doctype: &DocType, document: &Document) -> Option<Indicator> {
+    if document.is_new {
+        return (!doctype.issingle).then(|| Indicator { label: "Not saved".to_owned(), color: "orange" });
+    }
+    indicator_of(doctype, document.docstatus(), &|fieldname| document.get(fieldname).to_string())
+}
+
+/// The same from single values, for lists.
+pub fn indicator_of(doctype: &DocType, docstatus: i64, value: &dyn Fn(&str) -> String) -> Option<Indicator> {
+    let pill = |label: &str, color| Some(Indicator { label: label.to_owned(), color });
+    match docstatus {
+        2 => return pill("Cancelled", "red"),
+        0 if doctype.is_submittable => return pill("Draft", "orange"),
+        _ => {}
+    }
+    if let Some(field) = doctype.field("status").filter(|field| field.fieldtype == Fieldtype::Select) {
+        let status = value(&field.fieldname);
+        if !status.is_empty() {
+            return pill(&status, state_color(doctype, &status));
+        }
+    }
+    if doctype.is_submittable {
+        return pill("Submitted", "blue");
+    }
+    let check = |fieldname: &str| doctype.field(fieldname).is_some_and(|field| field.fieldtype == Fieldtype::Check);
+    let on = |fieldname: &str| matches!(value(fieldname).as_str(), "1" | "true");
+    if check("enabled") {
+        return if on("enabled") { pill("Enabled", "green") } else { pill("Disabled", "gray") };
+    }
+    if check("disabled") && on("disabled") {
+        return pill("Disabled", "gray");
+    }
+    None
+}
+
+/// The colour that the DocType's states give a status, else a guess by the word.
+fn state_color(doctype: &DocType, status: &str) -> &'static str {
+    const COLORS: [&str; 10] =
+        ["blue", "cyan", "gray", "green", "light-blue", "orange", "pink", "purple", "red", "yellow"];
+    let states = doctype.raw.get("states").and_then(Json::as_array);
+    let declared = states.and_then(|states| {
+        let state = states.iter().find(|state| state.get("title").and_then(Json::as_str) == Some(status))?;
+        let color = slug(state.get("color")?.as_str()?);
+        COLORS.into_iter().find(|known| *known == color)
+    });
+    declared.unwrap_or(match status.to_lowercase().as_str() {
+        "open" | "pending" | "queued" | "waiting" => "orange",
+        "active" | "enabled" | "success" | "completed" | "closed" | "approved" | "paid" => "green",
+        "failed" | "error" | "rejected" | "revoked" | "overdue" | "expired" => "red",
+        _ => "gray",
+    })
+}
+
+fn tabs(input: &FormInput<'_>, draft: &Draft<'_>) -> Vec<Tab> {
+    let mut builder = Builder { input, draft, tabs: Vec::new(), skipped: false };
+    if asks_for_name(input) {
+        builder.column().fields.push(name_field(input));
+    }
+    for field in &input.doctype.fields {
+        builder.take(field);
+    }
+    let mut tabs = builder.tabs;
+    for tab in &mut tabs {
+        tab.sections.retain(|section| section.columns.iter().any(|column| !column.fields.is_empty()));
+        for section in &mut tab.sections {
+            section.columns.retain(|column| !column.fields.is_empty());
+            section.class = format!("columns-{}", section.columns.len().min(4));
+            let mut fields = section.columns.iter().flat_map(|column| &column.fields);
+            section.open |= section.columns.iter().flat_map(|column| &column.fields).any(has_problem);
+            section.hidden |= fields.all(|field| field.hidden);
+        }
+        let count = tab.sections.iter().flat_map(|section| &section.columns).flat_map(|column| &column.fields);
+        let count = count.filter(|field| has_problem(field)).count();
+        tab.problem_count = if count == 0 { String::new() } else { count.to_string() };
+        tab.hidden |= tab.sections.iter().all(|section| section.hidden);
+    }
+    tabs.retain(|tab| !tab.sections.is_empty());
+    tabs
+}
+
+fn has_problem(field: &FieldView) -> bool {
+    use crate::desk::form::view::Detail;
+    let in_rows = || match &field.detail {
+        Detail::Table(table) => {
+            table.rows.iter().any(|row| !row.errors.is_empty() || row.cells.iter().chain(&row.rest).any(has_problem))
+        }
+        _ => false,
+    };
+    !field.errors.is_empty() || in_rows()
+}
+
+fn section_is_editable(section: &Section) -> bool {
+    section.columns.iter().flat_map(|column| &column.fields).any(|field| !field.read_only)
+}
+
+/// Puts fields into the tab, section and column that are open.
+struct Builder<'a> {
+    input: &'a FormInput<'a>,
+    draft: &'a Draft<'a>,
+    tabs: Vec<Tab>,
+    /// Inside a section or tab that is not for people, or not for this person.
+    skipped: bool,
+}
+
+impl Builder<'_> {
+    fn take(&mut self, field: &DocField) {
+        match field.fieldtype {
+            Fieldtype::TabBreak | Fieldtype::SectionBreak | Fieldtype::Fold => {
+                self.skipped = field.hidden || !self.reads(field);
+                if self.skipped {
+                    return;
+                }
+                if field.fieldtype == Fieldtype::TabBreak {
+                    self.tabs.push(self.new_tab(Some(field)));
+                } else {
+                    let section = self.new_section(Some(field));
+                    self.tab().sections.push(section);
+                }
+            }
+            _ if self.skipped => {}
+            Fieldtype::ColumnBreak => {
+                let column = Column { label: field.label.clone(), fields: Vec::new() };
+                self.column();
+                if let Some(section) = self.tab().sections.last_mut() {
+                    section.columns.push(column);
+                }
+            }
+            _ => {
+                if let Some(view) = control::field_view(self.input, self.draft, field, &Place::default()) {
+                    self.column().fields.push(view);
+                }
+            }
+        }
+    }
+
+    fn reads(&self, field: &DocField) -> bool {
+        let grant = self.input.grant;
+        grant.reads_level(field.permlevel) || (self.input.document.is_new && grant.writes_level(field.permlevel))
+    }
+
+    fn tab(&mut self) -> &mut Tab {
+        if self.tabs.is_empty() {
+            self.tabs.push(self.new_tab(None));
+        }
+        self.tabs.last_mut().expect("a tab was pushed if there was none")
+    }
+
+    fn column(&mut self) -> &mut Column {
+        if self.tab().sections.is_empty() {
+            let section = self.new_section(None);
+            self.tab().sections.push(section);
+        }
+        let section = self.tab().sections.last_mut().expect("a section was pushed if there was none");
+        if section.columns.is_empty() {
+            section.columns.push(Column::default());
+        }
+        section.columns.last_mut().expect("a column was pushed if there was none")
+    }
+
+    fn new_tab(&self, field: Option<&DocField>) -> Tab {
+        Tab {
+            id: field.map_or_else(|| "tab-details".to_owned(), |field| format!("tab-{}", field.fieldname)),
+            label: field.map(label).unwrap_or_else(|| "Details".to_owned()),
+            help: field.map(|field| help::spans(&field.description)).unwrap_or_default(),
+            problem_count: String::new(),
+            hidden: field.is_some_and(|field| self.hides(field)),
+            conditions: field.map(group_conditions).unwrap_or_default(),
+            sections: Vec::new(),
+        }
+    }
+
+    fn new_section(&self, field: Option<&DocField>) -> Section {
+        let fold = field.is_some_and(|field| field.fieldtype == Fieldtype::Fold);
+        let collapsible = fold || field.is_some_and(|field| field.collapsible && !field.label.is_empty());
+        let opens = |condition: &Expression| condition.evaluate(self.draft).unwrap_or(false);
+        Section {
+            id: field.map_or_else(|| "s-first".to_owned(), |field| format!("s-{}", field.fieldname)),
+            label: match field {
+                Some(field) if fold && field.label.is_empty() => "More".to_owned(),
+                Some(field) => field.label.clone(),
+                None => String::new(),
+            },
+            help: field.map(|field| help::spans(&field.description)).unwrap_or_default(),
+            collapsible,
+            open: !collapsible || field.and_then(|field| field.collapsible_depends_on.as_ref()).is_some_and(opens),
+            hidden: field.is_some_and(|field| self.hides(field)),
+            conditions: field.map(group_conditions).unwrap_or_default(),
+            columns: Vec::new(),
+            class: String::new(),
+        }
+    }
+
+    fn hides(&self, field: &DocField) -> bool {
+        field.depends_on.as_ref().is_some_and(|condition| !condition.shows(self.draft))
+    }
+}
+
+fn group_conditions(field: &DocField) -> String {
+    let show = field.depends_on.as_ref().map_or(Json::Null, Expression::to_json);
+    let open = field.collapsible_depends_on.as_ref().map_or(Json::Null, Expression::to_json);
+    if show.is_null() && open.is_null() { String::new() } else { json!({"show": show, "open": open}).to_string() }
+}
+
+/// Whether people type the name of a new document.
+fn asks_for_name(input: &FormInput<'_>) -> bool {
+    input.document.is_new && !input.doctype.issingle && input.doctype.naming_rule == NamingRule::Prompt
+}
+
+/// The input for the name of a new document: `name` is no field, but stands on the form like one.
+fn name_field(input: &FormInput<'_>) -> FieldView {
+    let description = "What this document is called, also in its address. Other documents refer to it by this name.";
+    let field = DocField {
+        fieldname: "name".to_owned(),
+        label: "Name".to_owned(),
+        description: description.to_owned(),
+        reqd: true,
+        ..DocField::default()
+    };
+    let grant = Grant::ALL;
+    let open = FormInput { grant: &grant, ..*input };
+    let draft = Draft {
+        document: input.document,
+        typed: input.posted.map(|posted| &posted.fields),
+        posted: None,
+        parent: None,
+        session: input.session,
+    };
+    control::field_view(&open, &draft, &field, &Place::default()).expect("a plain visible field has a view")
+}
+
+fn actions(input: &FormInput<'_>) -> Actions {
+    let Access { write, create, delete, submit, cancel, amend } = input.access;
+    let (doctype, document) = (input.doctype, input.document);
+    let stored = !document.is_new && !doctype.issingle;
+    let docstatus = document.docstatus();
+    let create = create && !doctype.in_create && !doctype.issingle && !doctype.is_virtual;
+    let new_url = |from: &str| {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair(from, &document.name()).finish();
+        format!("/app/{}/new?{query}", doctype.slug())
+    };
+    let mut actions = Actions {
+        save: write && docstatus < 2,
+        submit: stored && doctype.is_submittable && docstatus == 0 && submit,
+        cancel: stored && docstatus == 1 && cancel,
+        amend: stored && docstatus == 2 && amend,
+        discard: stored && doctype.is_submittable && docstatus == 0 && write,
+        delete: stored && docstatus != 1 && delete,
+        duplicate: stored && create,
+        rename: stored && doctype.allow_rename && write && docstatus == 0,
+        new: stored && create,
+        new_url: format!("/app/{}/new", doctype.slug()),
+        copy_url: new_url("copy"),
+        amend_url: new_url("amend"),
+        menu: false,
+        confirm: input.confirm,
+    };
+    actions.menu = actions.discard || actions.delete || actions.duplicate || actions.rename || actions.new;
+    actions
+}
+
+fn image(input: &FormInput<'_>) -> Option<String> {
+    let field = input.doctype.field(input.doctype.image_field.as_deref()?)?;
+    let url = input.grant.reads_level(field.permlevel).then(|| input.document.text(&field.fieldname))?;
+    help::safe_url(url).map(str::to_owned)
+}
+
+/// The summary above the form: each problem with a link to its field.
+fn problems(input: &FormInput<'_>, tabs: &[Tab]) -> Vec<Problem> {
+    if input.problems.is_empty() {
+        return Vec::new();
+    }
+    let on_form: BTreeSet<&str> = tabs
+        .iter()
+        .flat_map(|tab| &tab.sections)
+        .flat_map(|section| &section.columns)
+        .flat_map(|column| &column.fields)
+        .map(|field| field.fieldname.as_str())
+        .collect();
+    let problem = |problem: &FieldProblem| {
+        let field = problem.field.as_deref();
+        let (message, href) = match &problem.row {
+            Some((table, row)) => {
+                let label = input.doctype.field(table).map_or_else(|| table.clone(), label);
+                let place = format!("#f-{table}-{}-{}", row.saturating_sub(1), field.unwrap_or(""));
+                let href = if on_form.contains(table.as_str()) { place } else { String::new() };
+                (format!("{label}, row {row}: {}", problem.message), href)
+            }
+            None => {
+                let href = field.filter(|field| on_form.contains(field)).map(|field| format!("#f-{field}"));
+                (problem.message.to_string(), href.unwrap_or_default())
+            }
+        };
+        Problem { message, href }
+    };
+    input.problems.iter().map(problem).collect()
+}
+
+/// What conditions in the browser need beyond the inputs: values without an input, whether it is new, who asks.
+fn context(input: &FormInput<'_>, draft: &Draft<'_>) -> String {
+    let mut needed = BTreeSet::new();
+    for field in &input.doctype.fields {
+        let conditions = [
+            &field.depends_on,
+            &field.mandatory_depends_on,
+            &field.read_only_depends_on,
+            &field.collapsible_depends_on,
+        ];
+        needed.extend(conditions.into_iter().flatten().flat_map(Expression::fieldnames));
+    }
+    let may_show = |fieldname: &&str| match input.doctype.field(fieldname) {
+        Some(field) => {
+            !field.secret && field.fieldtype != Fieldtype::Password && input.grant.reads_level(field.permlevel)
+        }
+        None => true,
+    };
+    let doc: Map<String, Json> = needed
+        .into_iter()
+        .filter(may_show)
+        .map(|fieldname| (fieldname.to_owned(), draft.value(fieldname).to_json()))
+        .collect();
+    let roles: Vec<&String> = input.session.access.roles.iter().collect();
+    json!({
+        "doctype": input.doctype.name,
+        "name": input.document.name(),
+        "doc": doc,
+        "new": input.document.is_new,
+        "user": input.session.user(),
+        "administrator": input.session.is_administrator(),
+        "roles": roles,
+    })
+    .to_string()
+}
+
+/// Values without an input that a copy or an amendment takes along.
+pub fn carried(input: &FormInput<'_>, document: &Document, place: &Place<'_>) -> Vec<Pair> {
+    document
+        .doctype
+        .fields
+        .iter()
+        .filter(|field| {
+            field.has_column()
+                && (field.hidden || field.read_only || field.fieldtype == Fieldtype::ReadOnly)
+                && !field.secret
+                && field.fieldtype != Fieldtype::Password
+                && input.grant.writes_level(field.permlevel)
+                && !document.get(&field.fieldname).is_blank()
+        })
+        .map(|field| Pair { name: place.name(&field.fieldname), value: document.get(&field.fieldname).to_string() })
+        .collect()
+}
+
+/// Lists of documents that link here, as far as the session may read them.
+fn connections(input: &FormInput<'_>) -> Vec<Connection> {
+    if input.document.is_new || input.doctype.issingle {
+        return Vec::new();
+    }
+    let name = input.document.name();
+    let references = input.registry.links_to(&input.doctype.name);
+    let mut out = Vec::new();
+    for reference in references {
+        let Some(from) = input.registry.get(&reference.doctype) else { continue };
+        let Some(field) = from.field(&reference.fieldname) else { continue };
+        let grant = Grant::of(input.session, from);
+        if from.istable
+            || from.issingle
+            || !grant.may(Right::Read)
+            || !grant.reads_level(field.permlevel)
+            || field.secret
+        {
+            continue;
+        }
+        let query: String =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair(&field.fieldname, &name).finish();
+        let several = references.iter().filter(|other| other.doctype == reference.doctype).count() > 1;
+        let create = grant.may(Right::Create) && !from.in_create && !field.read_only && !from.is_virtual;
+        out.push(Connection {
+            label: from.name.clone(),
+            field: if several { label(field) } else { String::new() },
+            href: format!("/app/{}?{query}", from.slug()),
+            create: if create { format!("/app/{}/new?{query}", from.slug()) } else { String::new() },
+            count: json!([from.name, field.fieldname, name]),
+        });
+    }
+    out
+}

@@ -1,0 +1,12 @@
+//! Forms: [`build::form_view`] makes the view, [`page`] answers requests, [`posted`] reads what comes back.
+
+pub mod activity;
+pub mod build;
+pub mod control;
+pub mod draft;
+pub mod grid;
+pub mod page;
+pub mod posted;
+pub mod view;
+
+pub use build::{Access, FormInput, Place, Titles, carried, form_view};

@@ -1,0 +1,477 @@
+//! The form as data, shaped so that templates only place it: tabs, sections, columns, fields, controls.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::desk::help::Span;
+
+/// Everything that `desk/form.hbs` places.
+#[derive(Clone, Debug, Serialize)]
+pub struct FormView {
+    /// The DocType.
+    pub doctype: String,
+    /// Its description.
+    pub help: Vec<Span>,
+    /// Where its documentation is.
+    pub documentation_url: Option<String>,
+    /// The address of the list; of a Single, of the form itself.
+    pub list_url: String,
+    /// The address of this form, to which it is posted.
+    pub url: String,
+    /// The heading.
+    pub title: String,
+    /// The name, if the heading is something else.
+    pub name: String,
+    /// Whether `name` says more than the heading.
+    pub shows_name: bool,
+    /// Not stored yet.
+    pub is_new: bool,
+    /// A Single.
+    pub is_single: bool,
+    /// Status pill.
+    pub indicator: Option<Indicator>,
+    /// The picture that stands for the document.
+    pub image: Option<String>,
+    /// For the optimistic lock.
+    pub modified: String,
+    /// Whether anything can be changed.
+    pub editable: bool,
+    /// The tabs; one without a label if the DocType has none.
+    pub tabs: Vec<Tab>,
+    /// Whether there is more than one.
+    pub has_tabs: bool,
+    /// All problems, for the summary.
+    pub problems: Vec<Problem>,
+    /// Somebody else saved in the meantime.
+    pub conflict: bool,
+    /// Buttons.
+    pub actions: Actions,
+    /// What conditions need to know beyond the inputs, as JSON.
+    pub context: String,
+    /// Values that travel along unseen (copies, amendments).
+    pub carried: Vec<Pair>,
+    /// Panels that features put beside the form.
+    pub panels: Vec<Panel>,
+    /// Values that are shown this once.
+    pub shown_once: Vec<Pair>,
+    /// Who and when.
+    pub story: Option<Story>,
+    /// Lists of documents that link here.
+    pub connections: Vec<Connection>,
+    /// Changes and comments.
+    pub activity: Vec<Activity>,
+}
+
+/// A name and a text.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Pair {
+    /// The name or label.
+    pub name: String,
+    /// The text.
+    pub value: String,
+}
+
+/// A status pill.
+#[derive(Clone, Debug, Serialize)]
+pub struct Indicator {
+    /// What it says.
+    pub label: String,
+    /// `gray`, `blue`, `green`, `orange`, `red`, …
+    pub color: &'static str,
+}
+
+/// Text and examples that a feature adds to the forms of its DocTypes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Panel {
+    /// The heading.
+    pub title: String,
+    /// The help text below it.
+    pub help: Vec<Span>,
+    /// Names with values to copy.
+    pub values: Vec<Pair>,
+    /// Longer texts to copy, such as commands.
+    pub examples: Vec<Pair>,
+    /// Links or buttons that lead elsewhere.
+    pub links: Vec<Link>,
+}
+
+/// A link.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Link {
+    /// Its text.
+    pub label: String,
+    /// Its address.
+    pub href: String,
+}
+
+/// A tab.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tab {
+    /// The element's id.
+    pub id: String,
+    /// The text on it.
+    pub label: String,
+    /// The help text above its sections.
+    pub help: Vec<Span>,
+    /// How many problems are in it; empty if none.
+    pub problem_count: String,
+    /// Hidden by its condition.
+    pub hidden: bool,
+    /// Conditions as JSON; empty if there are none.
+    pub conditions: String,
+    /// Its sections.
+    pub sections: Vec<Section>,
+}
+
+/// A section.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// The element's id.
+    pub id: String,
+    /// The heading; may be empty.
+    pub label: String,
+    /// The help text below it.
+    pub help: Vec<Span>,
+    /// It folds.
+    pub collapsible: bool,
+    /// It is unfolded.
+    pub open: bool,
+    /// Hidden by its condition or because nothing in it shows.
+    pub hidden: bool,
+    /// Conditions as JSON; empty if there are none.
+    pub conditions: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// How many, as a class: `columns-2`.
+    pub class: String,
+}
+
+/// A column of a section.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Column {
+    /// Its heading.
+    pub label: String,
+    /// Its fields.
+    pub fields: Vec<FieldView>,
+}
+
+/// One field: label, control, help text, errors.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldView {
+    /// The template of the control: `desk/field/…`.
+    pub template: &'static str,
+    /// The part of the template's name behind the slash, for CSS.
+    pub family: &'static str,
+    /// The element's id.
+    pub id: String,
+    /// The name in the form.
+    pub name: String,
+    /// The fieldname.
+    pub fieldname: String,
+    /// The label.
+    pub label: String,
+    /// A `<label>` for one control; otherwise the label names a group.
+    pub label_for: bool,
+    /// The label stands above the control, not in it.
+    pub labelled: bool,
+    /// Emphasised.
+    pub bold: bool,
+    /// Must be filled in.
+    pub required: bool,
+    /// Hidden by its condition.
+    pub hidden: bool,
+    /// Shown, not edited.
+    pub read_only: bool,
+    /// The help text.
+    pub help: Vec<Span>,
+    /// Where to read more.
+    pub documentation_url: Option<String>,
+    /// What is wrong.
+    pub errors: Vec<String>,
+    /// The ids of help text and errors.
+    pub described_by: String,
+    /// Conditions as JSON; empty if there are none.
+    pub conditions: String,
+    /// Attributes of the control, from this program only.
+    pub attributes: Vec<Attribute>,
+    /// The text to edit or show.
+    pub value: String,
+    /// What only this family of controls needs.
+    pub detail: Detail,
+}
+
+/// An attribute of a control.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attribute {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+/// What only one family of controls needs.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Detail {
+    /// Nothing more.
+    None,
+    /// Select, Autocomplete, Rating: what can be chosen.
+    Choice(Vec<Choice>),
+    /// Check.
+    Check {
+        /// Ticked.
+        checked: bool,
+    },
+    /// Link and Dynamic Link.
+    Link(LinkDetail),
+    /// Password.
+    Password {
+        /// Something is stored.
+        stored: bool,
+        /// The name of the box that takes it away.
+        remove: String,
+    },
+    /// Date inputs: the exact value.
+    Moment {
+        /// The name of the hidden input; empty if none is needed.
+        was_name: String,
+        /// The exact value.
+        was: String,
+    },
+    /// Attach, Attach Image and Image.
+    File {
+        /// The address, if it is one that may be shown.
+        href: String,
+        /// The file's name.
+        file: String,
+        /// It is a picture.
+        is_image: bool,
+        /// The `accept` attribute.
+        accept: &'static str,
+    },
+    /// Button.
+    Button {
+        /// The method, as the value of the pressed button.
+        action: String,
+    },
+    /// Table and Table MultiSelect.
+    Table(Box<TableView>),
+}
+
+/// One of several choices.
+#[derive(Clone, Debug, Serialize)]
+pub struct Choice {
+    /// The value.
+    pub value: String,
+    /// As people read it.
+    pub label: String,
+    /// Chosen.
+    pub chosen: bool,
+    /// The element's id, where choices are inputs.
+    pub id: String,
+}
+
+/// A link's target.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LinkDetail {
+    /// The DocType; empty for a Dynamic Link without one.
+    pub target: String,
+    /// Of a Dynamic Link: the field that names the DocType.
+    pub type_field: String,
+    /// JSON filters for the picker; empty if there are none.
+    pub filters: String,
+    /// The address of the document; empty if there is none.
+    pub href: String,
+    /// The title of the document; empty if it is the name.
+    pub title: String,
+    /// The address of a form for a new one; empty if there is none.
+    pub create: String,
+}
+
+/// A grid.
+#[derive(Clone, Debug, Serialize)]
+pub struct TableView {
+    /// The DocType of the rows.
+    pub child: String,
+    /// The fieldname: the first part of every name in it.
+    pub prefix: String,
+    /// Headings.
+    pub columns: Vec<ColumnHead>,
+    /// The rows.
+    pub rows: Vec<RowView>,
+    /// Empty rows for browsers without JavaScript.
+    pub spares: Vec<RowView>,
+    /// What JavaScript copies for a new row.
+    pub blank: Option<Box<RowView>>,
+    /// Rows can be changed.
+    pub editable: bool,
+    /// Rows have fields that are not columns.
+    pub has_rest: bool,
+    /// There are no rows.
+    pub empty: bool,
+    /// The number of the next row.
+    pub count: usize,
+}
+
+/// The heading of a grid's column.
+#[derive(Clone, Debug, Serialize)]
+pub struct ColumnHead {
+    /// The element's id.
+    pub id: String,
+    /// The label.
+    pub label: String,
+    /// Must be filled in.
+    pub required: bool,
+    /// The help text.
+    pub help: Vec<Span>,
+    /// The width as a class.
+    pub class: String,
+}
+
+/// A row of a grid.
+#[derive(Clone, Debug, Serialize)]
+pub struct RowView {
+    /// The number in the names of its inputs.
+    pub index: String,
+    /// `table.index`.
+    pub prefix: String,
+    /// The element's id.
+    pub id: String,
+    /// `Row 1`.
+    pub label: String,
+    /// The position people read.
+    pub number: String,
+    /// The name of the stored row; empty for a new one.
+    pub name: String,
+    /// The columns' fields.
+    pub cells: Vec<FieldView>,
+    /// The other fields.
+    pub rest: Vec<FieldView>,
+    /// Problems that belong to no field of it.
+    pub errors: Vec<String>,
+    /// The other fields are unfolded.
+    pub open: bool,
+    /// Offered empty.
+    pub spare: bool,
+    /// It can be changed and taken out.
+    pub editable: bool,
+    /// All columns of the grid.
+    pub span: usize,
+    /// Values that travel along unseen.
+    pub carried: Vec<Pair>,
+}
+
+/// A problem in the summary.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// What is wrong and how to mend it.
+    pub message: String,
+    /// `#` and the id of the field; empty if it has none on the form.
+    pub href: String,
+}
+
+/// Buttons of the form.
+#[derive(Clone, Debug, Default, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a button that is there or not")]
+pub struct Actions {
+    /// Save.
+    pub save: bool,
+    /// Submit.
+    pub submit: bool,
+    /// Cancel a submitted document.
+    pub cancel: bool,
+    /// Amend a cancelled document.
+    pub amend: bool,
+    /// Discard a draft.
+    pub discard: bool,
+    /// Delete.
+    pub delete: bool,
+    /// Make a copy.
+    pub duplicate: bool,
+    /// Give another name.
+    pub rename: bool,
+    /// Make another new one.
+    pub new: bool,
+    /// The address of a form for a new one.
+    pub new_url: String,
+    /// The address of a form with a copy.
+    pub copy_url: String,
+    /// The address of a form with an amendment.
+    pub amend_url: String,
+    /// Any of those in the menu.
+    pub menu: bool,
+    /// The dialog that stands open: `delete`, `cancel`, `discard` or `rename`.
+    pub confirm: Confirm,
+}
+
+/// The dialog that stands open, for browsers without JavaScript.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a dialog that is open or not")]
+pub struct Confirm {
+    /// Delete?
+    pub delete: bool,
+    /// Cancel?
+    pub cancel: bool,
+    /// Discard?
+    pub discard: bool,
+    /// Rename to?
+    pub rename: bool,
+}
+
+/// Who made and changed the document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Story {
+    /// Who made it.
+    pub created_by: String,
+    /// When, as stored.
+    pub created: String,
+    /// When, as people say it.
+    pub created_ago: String,
+    /// Who changed it last.
+    pub modified_by: String,
+    /// When, as stored.
+    pub modified: String,
+    /// When, as people say it.
+    pub modified_ago: String,
+}
+
+/// A list of documents that link here.
+#[derive(Clone, Debug, Serialize)]
+pub struct Connection {
+    /// The DocType.
+    pub label: String,
+    /// The field, if the DocType links here with several.
+    pub field: String,
+    /// The list.
+    pub href: String,
+    /// A form for a new one that links here; empty if there is none.
+    pub create: String,
+    /// What to count, as JSON.
+    pub count: Json,
+}
+
+/// A change or a comment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Activity {
+    /// Who.
+    pub who: String,
+    /// When, as stored.
+    pub when: String,
+    /// When, as people say it.
+    pub ago: String,
+    /// What they did.
+    pub what: String,
+    /// Field by field.
+    pub changes: Vec<Change>,
+}
+
+/// One field's change.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    /// The label.
+    pub label: String,
+    /// Before.
+    pub from: String,
+    /// After.
+    pub to: String,
+}

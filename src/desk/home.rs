@@ -1,0 +1,160 @@
+//! `/app`: every DocType that one may read, by module; and what its scripts ask for (`/app/_counts`, `/app/_doctypes`).
+
+use std::collections::BTreeMap;
+
+use poem::Response;
+use poem::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::desk::help::{self, Span};
+use crate::desk::shell;
+use crate::document::{Documents, ListRequest};
+use crate::error::{Error, Result};
+use crate::meta::{DocType, Registry, Right};
+use crate::permissions::{Grant, Session};
+use crate::web::Exchange;
+use crate::web::method::json_response;
+use crate::web::templates::html;
+
+/// How many numbers one request for counts may ask for.
+const MAX_COUNTS: usize = 50;
+
+/// Everything that `desk/home.hbs` places.
+#[derive(Clone, Debug, Serialize)]
+pub struct HomeView {
+    /// The heading.
+    pub greeting: String,
+    /// What was searched for.
+    pub query: String,
+    /// The mistakes in DocType files, one line each.
+    pub broken: Vec<String>,
+    /// The modules with their DocTypes.
+    pub modules: Vec<ModuleView>,
+}
+
+/// A module.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModuleView {
+    /// The heading's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its DocTypes.
+    pub doctypes: Vec<Tile>,
+}
+
+/// A DocType on the home page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tile {
+    /// Its name.
+    pub name: String,
+    /// Its list, or the form of a Single.
+    pub href: String,
+    /// Its description.
+    pub help: Vec<Span>,
+    /// A word on its kind; empty for ordinary ones.
+    pub badge: &'static str,
+    /// What to count, as JSON; empty for Singles.
+    pub count: String,
+}
+
+/// The home page: the DocTypes that the session may read and that match all words of the query.
+pub fn home_view(registry: &Registry, session: &Session, query: &str, broken: &[String]) -> HomeView {
+    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+    let mut modules: BTreeMap<String, Vec<Tile>> = BTreeMap::new();
+    for doctype in readable(registry, session) {
+        let matches = |word: &String| {
+            doctype.name.to_lowercase().contains(word) || doctype.description.to_lowercase().contains(word)
+        };
+        if words.iter().all(matches) {
+            let module = if doctype.module.is_empty() { "Other" } else { &doctype.module };
+            modules.entry(module.to_owned()).or_default().push(tile(doctype));
+        }
+    }
+    let name = session.access.full_name.split_whitespace().next().unwrap_or("").to_owned();
+    HomeView {
+        greeting: if name.is_empty() { "Welcome".to_owned() } else { format!("Welcome, {name}") },
+        query: query.to_owned(),
+        broken: broken.to_vec(),
+        modules: modules
+            .into_iter()
+            .map(|(name, doctypes)| ModuleView {
+                id: format!("m-{}", crate::meta::doctype::slug(&name)),
+                name,
+                doctypes,
+            })
+            .collect(),
+    }
+}
+
+fn readable<'a>(registry: &'a Registry, session: &'a Session) -> impl Iterator<Item = &'a DocType> {
+    registry
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|doctype: &&DocType| !doctype.istable && Grant::of(session, doctype).may(Right::Read))
+}
+
+fn tile(doctype: &DocType) -> Tile {
+    Tile {
+        name: doctype.name.clone(),
+        href: format!("/app/{}", doctype.slug()),
+        help: help::spans(&doctype.description),
+        badge: match doctype {
+            doctype if doctype.issingle => "Settings",
+            doctype if doctype.is_submittable => "Submittable",
+            doctype if doctype.is_virtual => "Virtual",
+            _ => "",
+        },
+        count: if doctype.issingle { String::new() } else { json!([doctype.name]).to_string() },
+    }
+}
+
+/// GET `/app`
+pub async fn get(exchange: Exchange) -> Result<Response> {
+    shell::require_desk(&exchange)?;
+    let query = exchange.query().into_iter().find(|(name, _)| name == "q").map(|(_, value)| value).unwrap_or_default();
+    let registry = exchange.site.documents.registry();
+    let broken = exchange.site.doctype_files.problems();
+    let view = home_view(&registry, exchange.session(), query.trim(), &broken);
+    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/home", "Home", Vec::new(), view).await?))
+}
+
+/// GET `/app/_doctypes`: name, module and address of every DocType that one may read.
+pub async fn doctypes(exchange: Exchange) -> Result<Response> {
+    shell::require_desk(&exchange)?;
+    let registry = exchange.site.documents.registry();
+    let entry = |doctype: &DocType| json!({"name": doctype.name, "module": doctype.module, "href": format!("/app/{}", doctype.slug())});
+    let entries: Json = readable(&registry, exchange.session()).map(entry).collect();
+    Ok(json_response(StatusCode::OK, &entries))
+}
+
+/// GET `/app/_counts?of=[["Book"],["Loan","book","B-1"]]`: numbers of documents, null where one may not know.
+pub async fn counts(exchange: Exchange) -> Result<Response> {
+    shell::require_desk(&exchange)?;
+    let of = exchange.query().into_iter().find(|(name, _)| name == "of").map(|(_, value)| value).unwrap_or_default();
+    let wanted: Vec<Vec<String>> = serde_json::from_str(&of).map_err(|_| {
+        Error::BadRequest("`of` must be a JSON list such as [[\"Book\"],[\"Loan\",\"book\",\"B-1\"]]".to_owned())
+    })?;
+    if wanted.len() > MAX_COUNTS {
+        return Err(Error::BadRequest(format!("Ask for at most {MAX_COUNTS} counts at once")));
+    }
+    let mut counts = Vec::with_capacity(wanted.len());
+    for key in &wanted {
+        counts.push(count(&exchange.site.documents, exchange.session(), key).await?);
+    }
+    Ok(json_response(StatusCode::OK, &Json::Array(counts)))
+}
+
+async fn count(documents: &Documents, session: &Session, key: &[String]) -> Result<Json> {
+    let (doctype, filters) = match key {
+        [doctype] => (doctype, Json::Null),
+        [doctype, fieldname, value] => (doctype, json!([[fieldname, "=", value]])),
+        _ => return Ok(Json::Null),
+    };
+    match documents.count(session, &ListRequest::new(doctype).filters(filters)).await {
+        Ok(count) => Ok(Json::from(count)),
+        Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => Err(error),
+        Err(_) => Ok(Json::Null),
+    }
+}

@@ -1,0 +1,542 @@
+//! `/app/<slug>`: the list of a DocType's documents, with search, filters, sorting, paging and deletion.
+
+use chrono::NaiveDateTime;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::desk::document_url;
+use crate::desk::form::build::{Titles, indicator_of};
+use crate::desk::form::control::label;
+use crate::desk::form::view::Choice;
+use crate::desk::help::{self, Span};
+use crate::desk::shell::ago;
+use crate::document::{Cell as Value, List, ListRequest};
+use crate::meta::doctype::{Order, slug};
+use crate::meta::{DocField, DocType, Fieldtype, Registry, Right, fieldtype};
+use crate::permissions::{Grant, Session};
+
+/// Rows on a page.
+pub const PAGE_LENGTH: u64 = 20;
+/// Columns besides title, status and time.
+const MAX_COLUMNS: usize = 6;
+
+/// What the address of a list asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListParams {
+    /// The words searched for.
+    pub query: String,
+    /// Fields and the values they must have.
+    pub filters: Vec<(String, String)>,
+    /// The column that sorts.
+    pub order_by: Option<(String, Order)>,
+    /// The page, from 1.
+    pub page: u64,
+}
+
+impl ListParams {
+    /// Reads the parameters of an address; what the DocType or the session's rights do not have is left out.
+    pub fn parse(doctype: &DocType, grant: &Grant, query: &[(String, String)]) -> Self {
+        let mut params = Self { page: 1, ..Self::default() };
+        for (name, value) in query {
+            let value = value.trim();
+            match name.as_str() {
+                _ if value.is_empty() => {}
+                "q" => value.clone_into(&mut params.query),
+                "page" => params.page = value.parse().unwrap_or(1).clamp(1, 10_000_000),
+                "order_by" => params.order_by = parse_order(doctype, grant, value),
+                _ if filterable(doctype, grant, name) => params.filters.push((name.clone(), value.to_owned())),
+                _ => {}
+            }
+        }
+        params
+    }
+
+    /// Whether anything narrows the list.
+    pub fn is_filtered(&self) -> bool {
+        !self.query.is_empty() || !self.filters.is_empty()
+    }
+
+    /// The request to the engine.
+    pub fn to_request(&self, doctype: &DocType, grant: &Grant) -> ListRequest {
+        let mut request = ListRequest::new(&doctype.name);
+        request.fields = wanted_fields(doctype, grant).into_iter().map(Json::from).collect();
+        request.filters = self.filters.iter().map(|(name, value)| filter(doctype, name, value)).collect();
+        if !self.query.is_empty() {
+            let pattern = format!("%{}%", self.query);
+            let fields = search_fields(doctype, grant);
+            request.or_filters = fields.into_iter().map(|field| json!([field, "like", pattern])).collect();
+        }
+        request.order_by = self.order_by.as_ref().map(|(field, order)| format!("{field} {}", order.as_str()));
+        request.start = (self.page - 1) * PAGE_LENGTH;
+        request.limit = Some(PAGE_LENGTH);
+        request
+    }
+
+    /// The address with something changed.
+    fn url(&self, doctype: &DocType, order_by: Option<(&str, Order)>, page: u64) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if !self.query.is_empty() {
+            query.append_pair("q", &self.query);
+        }
+        query.extend_pairs(&self.filters);
+        if let Some((field, order)) = order_by {
+            query.append_pair("order_by", &format!("{field} {}", order.as_str()));
+        }
+        if page > 1 {
+            query.append_pair("page", &page.to_string());
+        }
+        let query = query.finish();
+        let url = format!("/app/{}", doctype.slug());
+        if query.is_empty() { url } else { format!("{url}?{query}") }
+    }
+
+    fn order(&self) -> Option<(&str, Order)> {
+        self.order_by.as_ref().map(|(field, order)| (field.as_str(), *order))
+    }
+}
+
+fn parse_order(doctype: &DocType, grant: &Grant, text: &str) -> Option<(String, Order)> {
+    let (field, order) = text.rsplit_once(' ').unwrap_or((text, "asc"));
+    let order = if order.eq_ignore_ascii_case("desc") { Order::Desc } else { Order::Asc };
+    filterable(doctype, grant, field).then(|| (field.to_owned(), order))
+}
+
+/// Columns that lists may name: those with a value that the session may read.
+fn filterable(doctype: &DocType, grant: &Grant, name: &str) -> bool {
+    match doctype.field(name) {
+        Some(field) => readable(grant, field) && field.has_column(),
+        None => doctype.column(name).is_some() && !name.starts_with('_'),
+    }
+}
+
+fn readable(grant: &Grant, field: &DocField) -> bool {
+    grant.reads_level(field.permlevel) && !field.secret && field.fieldtype != Fieldtype::Password
+}
+
+fn search_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a str> {
+    let mut fields = vec!["name"];
+    let more = doctype.title_field.iter().chain(&doctype.search_fields);
+    fields.extend(more.map(String::as_str).filter(|field| *field != "name" && filterable(doctype, grant, field)));
+    fields.dedup();
+    fields
+}
+
+fn filter(doctype: &DocType, name: &str, value: &str) -> Json {
+    match doctype.field(name).map(|field| field.fieldtype) {
+        Some(Fieldtype::Date) => json!([name, "=", value]),
+        Some(Fieldtype::Datetime) if value.len() <= 10 => json!([name, "between", [value, value]]),
+        Some(
+            Fieldtype::Data
+            | Fieldtype::SmallText
+            | Fieldtype::Text
+            | Fieldtype::LongText
+            | Fieldtype::ReadOnly
+            | Fieldtype::Autocomplete
+            | Fieldtype::Phone
+            | Fieldtype::Code,
+        ) => json!([name, "like", format!("%{value}%")]),
+        _ => json!([name, "=", value]),
+    }
+}
+
+/// Everything that `desk/list.hbs` places.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListView {
+    /// The DocType.
+    pub doctype: String,
+    /// Its description.
+    pub help: Vec<Span>,
+    /// The list without filters.
+    pub url: String,
+    /// Where the form around the rows goes: the list with its filters.
+    pub post_url: String,
+    /// A form for a new document; empty if there is none.
+    pub create_url: String,
+    /// The words searched for.
+    pub query: String,
+    /// Where the search looks.
+    pub search_hint: String,
+    /// The filters that always stand there.
+    pub filters: Vec<FilterView>,
+    /// Those that only the address has.
+    pub extra: Vec<FilterView>,
+    /// Anything narrows the list.
+    pub filtered: bool,
+    /// The order, to keep it while filtering.
+    pub order_by: String,
+    /// What is wrong with the filters.
+    pub problem: String,
+    /// The columns.
+    pub columns: Vec<ColumnView>,
+    /// The rows.
+    pub rows: Vec<RowView>,
+    /// Documents can be deleted here.
+    pub deletable: bool,
+    /// `1–20 of 53`
+    pub range: String,
+    /// The page before; empty if there is none.
+    pub previous_url: String,
+    /// The page after; empty if there is none.
+    pub next_url: String,
+    /// The question whether to delete stands open.
+    pub confirm: bool,
+    /// `3 documents`
+    pub selected_count: String,
+}
+
+/// A filter.
+#[derive(Clone, Debug, Serialize)]
+pub struct FilterView {
+    /// The element's id.
+    pub id: String,
+    /// The parameter.
+    pub name: String,
+    /// The label.
+    pub label: String,
+    /// The input's type.
+    pub kind: &'static str,
+    /// The value.
+    pub value: String,
+    /// What can be chosen; empty for inputs.
+    pub choices: Vec<Choice>,
+    /// The DocType of a link picker; empty for other inputs.
+    pub target: String,
+}
+
+/// A column's heading.
+#[derive(Clone, Debug, Serialize)]
+pub struct ColumnView {
+    /// The label.
+    pub label: String,
+    /// Its class.
+    pub class: &'static str,
+    /// The list sorted by it; empty if it cannot be.
+    pub sort_url: String,
+    /// `ascending`, `descending` or empty.
+    pub sorted: &'static str,
+    /// The icon of the order.
+    pub arrow: &'static str,
+}
+
+/// A row.
+#[derive(Clone, Debug, Serialize)]
+pub struct RowView {
+    /// The document's name.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// Ticked.
+    pub selected: bool,
+    /// The cells.
+    pub cells: Vec<CellView>,
+}
+
+/// A cell.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CellView {
+    /// The column's label, for narrow screens.
+    pub label: String,
+    /// Its class.
+    pub class: &'static str,
+    /// The one that leads to the document.
+    pub main: bool,
+    /// Where it leads; empty if nowhere.
+    pub href: String,
+    /// The text.
+    pub text: String,
+    /// A second line.
+    pub sub: String,
+    /// The colour of a pill; empty for text.
+    pub pill: String,
+    /// The exact time.
+    pub when: String,
+}
+
+/// What a list is made from.
+pub struct ListInput<'a> {
+    /// All DocTypes.
+    pub registry: &'a Registry,
+    /// The one listed.
+    pub doctype: &'a DocType,
+    /// Who looks.
+    pub session: &'a Session,
+    /// What they may do.
+    pub grant: &'a Grant,
+    /// What was asked for.
+    pub params: &'a ListParams,
+    /// The rows of the page.
+    pub list: &'a List,
+    /// How many rows there are in all.
+    pub total: u64,
+    /// Titles of linked documents.
+    pub titles: &'a Titles,
+    /// Names that are ticked.
+    pub selected: &'a [String],
+    /// The question whether to delete them stands open.
+    pub confirm: bool,
+    /// What is wrong with the filters.
+    pub problem: String,
+    /// Now.
+    pub now: NaiveDateTime,
+}
+
+/// The fields in the list, besides the title: those declared, without what the status pill says.
+pub fn list_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a DocField> {
+    let has_pill = status_fields(doctype);
+    doctype
+        .fields
+        .iter()
+        .filter(|field| {
+            field.in_list_view
+                && field.has_column()
+                && readable(grant, field)
+                && !has_pill.contains(&field.fieldname.as_str())
+                && doctype.title_field.as_deref() != Some(field.fieldname.as_str())
+        })
+        .take(MAX_COLUMNS)
+        .collect()
+}
+
+/// The fields behind the status pill.
+fn status_fields(doctype: &DocType) -> Vec<&str> {
+    let of_type = |name: &str, kind| doctype.field(name).is_some_and(|field| field.fieldtype == kind);
+    if of_type("status", Fieldtype::Select) {
+        vec!["status"]
+    } else if of_type("enabled", Fieldtype::Check) {
+        vec!["enabled"]
+    } else if of_type("disabled", Fieldtype::Check) {
+        vec!["disabled"]
+    } else {
+        Vec::new()
+    }
+}
+
+fn wanted_fields(doctype: &DocType, grant: &Grant) -> Vec<String> {
+    let mut fields: Vec<String> = ["name", "docstatus", "modified"].map(str::to_owned).to_vec();
+    let more = doctype.title_field.as_deref().into_iter().chain(status_fields(doctype));
+    let more = more.filter(|name| filterable(doctype, grant, name)).map(str::to_owned);
+    fields.extend(more);
+    fields.extend(list_fields(doctype, grant).into_iter().map(|field| field.fieldname.clone()));
+    let mut seen = std::collections::HashSet::new();
+    fields.retain(|field| seen.insert(field.clone()));
+    fields
+}
+
+/// The list.
+pub fn list_view(input: &ListInput<'_>) -> ListView {
+    let ListInput { doctype, grant, params, list, total, .. } = *input;
+    let fields = list_fields(doctype, grant);
+    let has_pill = doctype.is_submittable || status_fields(doctype).iter().any(|name| filterable(doctype, grant, name));
+    let rows: Vec<RowView> = (0..list.rows.len()).map(|row| row_view(input, &fields, has_pill, row)).collect();
+    let start = (params.page - 1) * PAGE_LENGTH;
+    let last = start + list.rows.len() as u64;
+    let known =
+        doctype.fields.iter().filter(|field| field.in_standard_filter && filterable(doctype, grant, &field.fieldname));
+    let filters: Vec<FilterView> = known.map(|field| filter_view(params, field)).collect();
+    let extra = params
+        .filters
+        .iter()
+        .filter(|(name, _)| !filters.iter().any(|filter| filter.name == *name))
+        .map(|(name, value)| FilterView {
+            id: format!("filter-{name}"),
+            name: name.clone(),
+            label: doctype.field(name).map_or_else(|| crate::meta::doctype::unscrub(name), label),
+            kind: "text",
+            value: value.clone(),
+            choices: Vec::new(),
+            target: String::new(),
+        })
+        .collect();
+    let create = grant.may(Right::Create) && !doctype.in_create && !doctype.is_virtual;
+    let mut create_query = url::form_urlencoded::Serializer::new(String::new());
+    create_query.extend_pairs(params.filters.iter().filter(|(name, _)| doctype.field(name).is_some()));
+    let create_query = create_query.finish();
+    let labels: Vec<String> = search_fields(doctype, grant)
+        .into_iter()
+        .map(|name| doctype.field(name).map_or_else(|| "Name".to_owned(), label))
+        .collect();
+    let selected = input.selected.len();
+    ListView {
+        doctype: doctype.name.clone(),
+        help: help::spans(&doctype.description),
+        url: format!("/app/{}", doctype.slug()),
+        post_url: params.url(doctype, params.order(), params.page),
+        create_url: match (create, create_query.is_empty()) {
+            (false, _) => String::new(),
+            (true, true) => format!("/app/{}/new", doctype.slug()),
+            (true, false) => format!("/app/{}/new?{create_query}", doctype.slug()),
+        },
+        query: params.query.clone(),
+        search_hint: labels.join(", "),
+        filters,
+        extra,
+        filtered: params.is_filtered(),
+        order_by: params.order().map(|(field, order)| format!("{field} {}", order.as_str())).unwrap_or_default(),
+        problem: input.problem.clone(),
+        columns: columns(input, &fields, has_pill),
+        deletable: grant.may(Right::Delete) && !doctype.is_virtual,
+        range: if rows.is_empty() { String::new() } else { format!("{}–{} of {}", start + 1, last, grouped(total)) },
+        previous_url: if params.page > 1 {
+            params.url(doctype, params.order(), params.page - 1)
+        } else {
+            String::new()
+        },
+        next_url: if last < total { params.url(doctype, params.order(), params.page + 1) } else { String::new() },
+        rows,
+        confirm: input.confirm,
+        selected_count: if selected == 1 { "1 document".to_owned() } else { format!("{selected} documents") },
+    }
+}
+
+fn filter_view(params: &ListParams, field: &DocField) -> FilterView {
+    let value = params.filters.iter().find(|(name, _)| *name == field.fieldname).map_or("", |(_, value)| value);
+    let choice = |option: &str, label: &str| Choice {
+        value: option.to_owned(),
+        label: label.to_owned(),
+        chosen: option == value,
+        id: String::new(),
+    };
+    let choices = match field.fieldtype {
+        Fieldtype::Check => vec![choice("", "All"), choice("1", "Yes"), choice("0", "No")],
+        Fieldtype::Select => std::iter::once(choice("", "All"))
+            .chain(field.select_options().filter(|option| !option.is_empty()).map(|option| choice(option, option)))
+            .collect(),
+        _ => Vec::new(),
+    };
+    FilterView {
+        id: format!("filter-{}", field.fieldname),
+        name: field.fieldname.clone(),
+        label: label(field),
+        kind: if matches!(field.fieldtype, Fieldtype::Date | Fieldtype::Datetime) { "date" } else { "text" },
+        value: value.to_owned(),
+        choices,
+        target: field.link_target().filter(|_| field.fieldtype == Fieldtype::Link).unwrap_or("").to_owned(),
+    }
+}
+
+fn columns(input: &ListInput<'_>, fields: &[&DocField], has_pill: bool) -> Vec<ColumnView> {
+    let ListInput { doctype, params, grant, .. } = *input;
+    let column = |label: String, class, sort: Option<&str>| {
+        let current = params.order().filter(|(field, _)| Some(*field) == sort).map(|(_, order)| order);
+        let next = if current == Some(Order::Asc) { Order::Desc } else { Order::Asc };
+        ColumnView {
+            label,
+            class,
+            sort_url: sort.map(|field| params.url(doctype, Some((field, next)), 1)).unwrap_or_default(),
+            sorted: match current {
+                Some(Order::Asc) => "ascending",
+                Some(Order::Desc) => "descending",
+                None => "",
+            },
+            arrow: match current {
+                Some(Order::Asc) => "up",
+                Some(Order::Desc) => "down",
+                None => "",
+            },
+        }
+    };
+    let title = doctype.title_field.as_deref().filter(|name| filterable(doctype, grant, name));
+    let title_label = title.and_then(|name| doctype.field(name)).map_or_else(|| "Name".to_owned(), label);
+    let mut columns = vec![column(title_label, "main", Some(title.unwrap_or("name")))];
+    if has_pill {
+        let sort = if doctype.is_submittable { Some("docstatus") } else { status_fields(doctype).first().copied() };
+        columns.push(column("Status".to_owned(), "status", sort));
+    }
+    columns.extend(fields.iter().map(|field| column(label(field), class(field), Some(&field.fieldname))));
+    columns.push(column("Changed".to_owned(), "when", Some("modified")));
+    columns
+}
+
+fn class(field: &DocField) -> &'static str {
+    match field.fieldtype {
+        Fieldtype::Int | Fieldtype::LongInt | Fieldtype::Float | Fieldtype::Currency | Fieldtype::Percent => "number",
+        Fieldtype::Date | Fieldtype::Datetime | Fieldtype::Time => "when",
+        _ => "",
+    }
+}
+
+fn row_view(input: &ListInput<'_>, fields: &[&DocField], has_pill: bool, row: usize) -> RowView {
+    let ListInput { doctype, list, now, .. } = *input;
+    let value = |name: &str| match list.keys.iter().position(|key| key == name).and_then(|at| list.rows[row].get(at)) {
+        Some(Value::Value(value)) => value.clone(),
+        _ => crate::meta::Value::Null,
+    };
+    let name = value("name").to_string();
+    let title = doctype.title_field.as_deref().map(|field| value(field).to_string()).filter(|title| !title.is_empty());
+    let title = title.unwrap_or_else(|| name.clone());
+    let mut cells = vec![CellView {
+        label: "Name".to_owned(),
+        class: "main",
+        main: true,
+        href: document_url(&doctype.slug(), &name),
+        sub: if title == name { String::new() } else { name.clone() },
+        text: title.clone(),
+        ..CellView::default()
+    }];
+    if has_pill {
+        let pill = indicator_of(doctype, value("docstatus").as_int().unwrap_or(0), &|field| value(field).to_string());
+        cells.push(CellView {
+            label: "Status".to_owned(),
+            class: "status",
+            text: pill.as_ref().map(|pill| pill.label.clone()).unwrap_or_default(),
+            pill: pill.map(|pill| pill.color.to_owned()).unwrap_or_default(),
+            ..CellView::default()
+        });
+    }
+    cells.extend(fields.iter().map(|field| cell_view(input, field, &value(&field.fieldname))));
+    let modified = value("modified").to_string();
+    cells.push(CellView {
+        label: "Changed".to_owned(),
+        class: "when",
+        text: ago(&modified, now),
+        when: modified,
+        ..CellView::default()
+    });
+    let selected = input.selected.contains(&name);
+    RowView { name, title, selected, cells }
+}
+
+fn cell_view(input: &ListInput<'_>, field: &DocField, value: &crate::meta::Value) -> CellView {
+    const LONGEST: usize = 120;
+    let mut text = fieldtype::display(field, value);
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    let mut cell = CellView { label: label(field), class: class(field), text, ..CellView::default() };
+    match field.fieldtype {
+        Fieldtype::Check if !value.is_truthy() => cell.text.clear(),
+        Fieldtype::Link if !cell.text.is_empty() => {
+            let readable = input
+                .registry
+                .get(&field.options)
+                .is_some_and(|target| Grant::of(input.session, target).may(Right::Read));
+            if readable {
+                cell.href = document_url(&slug(&field.options), value.text());
+            }
+            if let Some(title) = input.titles.get(&field.options, value.text()) {
+                title.clone_into(&mut cell.text);
+            }
+        }
+        Fieldtype::Select if !cell.text.is_empty() => "gray".clone_into(&mut cell.pill),
+        Fieldtype::Datetime if !cell.text.is_empty() => {
+            cell.when = value.to_string();
+            cell.text = ago(&cell.when, input.now);
+        }
+        _ => {}
+    }
+    cell
+}
+
+/// 10000 → 10,000
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

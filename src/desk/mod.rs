@@ -1,0 +1,50 @@
+//! The desk: forms, lists and a home page for every DocType, generated from its fields.
+
+pub mod form;
+pub mod help;
+pub mod home;
+pub mod list;
+mod list_page;
+pub mod shell;
+mod template_helpers;
+
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::web::error::see_other;
+use crate::web::{Plugins, Route};
+
+/// What stays as it is in a part of an address.
+const ADDRESS_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
+
+/// Registers the pages of the desk. Takes the panels of the other features, so it comes last.
+pub fn register(plugins: &mut Plugins) {
+    let panels = Arc::new(std::mem::take(&mut plugins.panels));
+    plugins.helpers.extend(template_helpers::all());
+    plugins.route(Route::new("/app").get(home::get));
+    plugins.route(Route::new("/app/_counts").get(home::counts));
+    plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
+    let (get, post) = (Arc::clone(&panels), Arc::clone(&panels));
+    plugins.route(
+        Route::new("/app/:slug")
+            .get(move |exchange| list_page::get(exchange, Arc::clone(&get)))
+            .post(move |exchange| list_page::post(exchange, Arc::clone(&post))),
+    );
+    let (get, post) = (Arc::clone(&panels), panels);
+    plugins.route(
+        Route::new("/app/:slug/:name")
+            .get(move |exchange| form::page::get(exchange, Arc::clone(&get)))
+            .post(move |exchange| form::page::post(exchange, Arc::clone(&post))),
+    );
+}
+
+/// `/` leads to the desk.
+pub async fn root(_: crate::web::Exchange) -> crate::error::Result<poem::Response> {
+    Ok(see_other("/app"))
+}
+
+/// The address of a document's form.
+pub fn document_url(slug: &str, name: &str) -> String {
+    format!("/app/{slug}/{}", utf8_percent_encode(name, ADDRESS_PART))
+}

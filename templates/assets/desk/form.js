@@ -1,0 +1,282 @@
+// The form: tabs, conditions, dialogs, uploads, the warning about unsaved changes, Ctrl+S.
+
+import { holds, rows } from "./conditions.js";
+import { startTables } from "./grid.js";
+
+const form = document.querySelector("[data-form]");
+const context = JSON.parse(form.dataset.context);
+const $$ = (selector, root = form) => [...root.querySelectorAll(selector)];
+
+// ── Conditions ──────────────────────────────────────────────────────────────
+
+function inputValue(name) {
+  const found = form.elements[name];
+  if (!found) return undefined;
+  const inputs = found instanceof RadioNodeList ? [...found] : [found];
+  const box = inputs.find((input) => input.type === "checkbox");
+  if (box) return box.checked ? 1 : 0;
+  const radio = inputs.find((input) => input.type === "radio");
+  if (radio) return Number(inputs.find((input) => input.checked)?.value || 0);
+  const input = inputs.at(-1);
+  const numeric = input.inputMode === "numeric" || input.inputMode === "decimal";
+  if (numeric && input.value.trim() !== "" && !Number.isNaN(Number(input.value))) return Number(input.value);
+  if (numeric && input.value.trim() === "") return 0;
+  return input.value;
+}
+
+const scope = {
+  parent: null,
+  user: context.user,
+  isNew: () => context.new,
+  hasRole: (role) => context.administrator || context.roles.includes(role),
+  value(fieldname) {
+    const table = form.querySelector(`[data-grid="${fieldname}"], [data-chips="${fieldname}"]`);
+    if (table) return rows(table.querySelectorAll("[data-rows] > [data-row]:not(.spare)").length);
+    const typed = inputValue(fieldname);
+    return typed === undefined ? context.doc[fieldname] ?? null : typed;
+  },
+};
+
+function rowScope(prefix) {
+  return { ...scope, parent: scope, value: (fieldname) => inputValue(`${prefix}.${fieldname}`) ?? null };
+}
+
+function applyField(element, conditions, where) {
+  const shown = holds(conditions.show, where, true);
+  const target = element.classList.contains("cell") ? element.querySelector(".cell-control") : element;
+  target.hidden = !shown;
+  if (conditions.require) {
+    const required = holds(conditions.require, where, false);
+    const label = element.querySelector(".label");
+    let mark = label?.querySelector(".required");
+    if (required && label && !mark) {
+      mark = document.createElement("span");
+      mark.className = "required";
+      mark.title = "Required";
+      mark.textContent = "*";
+      label.append(mark);
+    }
+    if (mark) mark.hidden = !required;
+    const input = element.querySelector("input:not([type=hidden]), select, textarea");
+    input?.setAttribute("aria-required", String(required));
+  }
+  if (conditions.fix) {
+    const fixed = holds(conditions.fix, where, false);
+    for (const input of element.querySelectorAll("input:not([type=hidden]), textarea, select")) {
+      if (input.matches("select, [type=checkbox], [type=radio], [type=file]")) input.inert = fixed;
+      else input.readOnly = fixed;
+    }
+  }
+}
+
+function applyConditions() {
+  for (const element of $$("[data-conditions]")) {
+    if (element.closest("template")) continue;
+    const conditions = (element.parsedConditions ||= JSON.parse(element.dataset.conditions));
+    const row = element.closest("[data-row], [data-rest]");
+    const grid = row?.closest("[data-grid]");
+    if (element.matches("[data-section], [data-tab]")) {
+      element.ownHidden = !holds(conditions.show, scope, true);
+      if (conditions.open && element.matches("details") && !element.touched && holds(conditions.open, scope, false)) element.open = true;
+    } else if (grid) {
+      const name = element.querySelector("[name]")?.name || "";
+      applyField(element, conditions, rowScope(name.split(".").slice(0, 2).join(".")));
+    } else {
+      applyField(element, conditions, scope);
+    }
+  }
+  for (const section of $$("[data-section]")) {
+    section.hidden = section.ownHidden || !section.querySelector(":scope > .columns > .column > .field:not([hidden])");
+  }
+  for (const tab of $$("[data-tab]")) {
+    tab.gone = tab.ownHidden || !tab.querySelector("[data-section]:not([hidden])");
+  }
+  showTabs();
+}
+
+// ── Tabs ────────────────────────────────────────────────────────────────────
+
+const tablist = form.querySelector("[data-tabs]");
+const tabs = $$("[data-tab]");
+let current = null;
+
+function buttonOf(tab) { return document.getElementById(`${tab.id}-button`); }
+
+function showTabs() {
+  if (!tablist) {
+    for (const tab of tabs) tab.hidden = Boolean(tab.gone);
+    return;
+  }
+  const open = tabs.filter((tab) => !tab.gone);
+  if (!open.includes(current)) current = open[0];
+  for (const tab of tabs) {
+    const button = buttonOf(tab);
+    const chosen = tab === current;
+    button.hidden = Boolean(tab.gone);
+    button.setAttribute("aria-selected", String(chosen));
+    button.tabIndex = chosen ? 0 : -1;
+    tab.hidden = !chosen;
+  }
+}
+
+function openTab(tab, focus) {
+  current = tab;
+  showTabs();
+  history.replaceState(history.state, "", `#${tab.id}`);
+  if (focus) buttonOf(tab).focus();
+}
+
+if (tablist) {
+  for (const tab of tabs) {
+    const button = buttonOf(tab);
+    tab.setAttribute("role", "tabpanel");
+    tab.setAttribute("aria-labelledby", button.id);
+    button.addEventListener("click", () => openTab(tab, false));
+  }
+  tablist.addEventListener("keydown", (event) => {
+    const open = tabs.filter((tab) => !tab.gone);
+    const at = open.indexOf(current);
+    const next = { ArrowRight: (at + 1) % open.length, ArrowLeft: (at + open.length - 1) % open.length, Home: 0, End: open.length - 1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    openTab(open[next], true);
+  });
+}
+
+// Brings a field to view wherever it is: other tab, folded section, folded row.
+function reveal(target) {
+  const tab = target.closest("[data-tab]");
+  if (tab && tablist && tab !== current) { current = tab; showTabs(); }
+  const section = target.closest("details[data-section]");
+  if (section) section.open = true;
+  const rest = target.closest("[data-rest]");
+  if (rest) rest.setAttribute("data-open", "");
+  target.scrollIntoView({ block: "center" });
+  target.focus({ preventScroll: true });
+}
+
+function revealHash() {
+  const id = decodeURIComponent(location.hash.slice(1));
+  const target = id && document.getElementById(id);
+  if (!target || !form.contains(target)) return;
+  if (target.matches("[data-tab]")) { current = target; showTabs(); } else reveal(target);
+}
+for (const link of $$('.notice a[href^="#"]')) {
+  link.addEventListener("click", (event) => {
+    const target = document.getElementById(link.hash.slice(1));
+    if (!target) return;
+    event.preventDefault();
+    reveal(target);
+  });
+}
+
+// ── Unsaved changes ─────────────────────────────────────────────────────────
+
+const mark = form.querySelector("[data-dirty]");
+let dirty = Boolean(form.querySelector("[data-focus].notice-red, [data-focus].notice-orange"));
+let leaving = false;
+
+function setDirty() {
+  dirty = true;
+  if (mark && !context.new) mark.hidden = false;
+}
+function changed() { setDirty(); applyConditions(); }
+
+form.addEventListener("input", (event) => { if (event.target.name) changed(); });
+form.addEventListener("change", (event) => { if (event.target.name) changed(); });
+addEventListener("beforeunload", (event) => { if (dirty && !leaving) event.preventDefault(); });
+form.addEventListener("submit", (event) => {
+  if (leaving) { event.preventDefault(); return; }
+  leaving = true;
+  // Whoever comes back with the browser's button can save again.
+  addEventListener("pageshow", () => { leaving = false; }, { once: true });
+});
+for (const link of $$("[data-leave]")) link.addEventListener("click", () => { leaving = true; });
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
+    event.preventDefault();
+    const save = form.querySelector("[data-save]");
+    if (save) form.requestSubmit(save);
+  }
+});
+// Enter in a field saves, whatever button stands first in the page.
+form.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.defaultPrevented || !event.target.matches("input:not([type=checkbox], [type=radio], [type=file])")) return;
+  event.preventDefault();
+  if (event.target.id === "new-name") form.requestSubmit(event.target.closest("dialog").querySelector("button"));
+  else if (!event.target.closest("[data-grid]") && event.target.name) form.requestSubmit(form.querySelector("[data-save]"));
+});
+
+// ── Dialogs ─────────────────────────────────────────────────────────────────
+
+for (const opener of $$("[data-open]").filter((element) => element.matches("a"))) {
+  opener.addEventListener("click", (event) => {
+    const dialog = form.querySelector(`[data-dialog="${opener.dataset.open}"]`);
+    if (!dialog) return;
+    event.preventDefault();
+    opener.closest("details")?.removeAttribute("open");
+    dialog.showModal();
+  });
+}
+for (const dialog of $$("dialog")) {
+  dialog.querySelector("[data-close]").addEventListener("click", (event) => { event.preventDefault(); dialog.close(); });
+  if (dialog.open) { dialog.close(); dialog.showModal(); }
+}
+
+// ── Uploads and colours ─────────────────────────────────────────────────────
+
+for (const input of $$("[data-upload-for]")) {
+  input.addEventListener("change", async () => {
+    const file = input.files[0];
+    if (!file) return;
+    const target = document.getElementById(input.dataset.uploadFor);
+    const body = new FormData();
+    body.set("file", file);
+    body.set("is_private", "1");
+    body.set("doctype", context.doctype);
+    if (!context.new) body.set("docname", context.name);
+    body.set("fieldname", target.name);
+    input.setCustomValidity("");
+    input.disabled = true;
+    try {
+      const answer = await fetch("/api/method/upload_file", {
+        method: "POST", body,
+        headers: { accept: "application/json", "X-Frappe-CSRF-Token": form.elements.csrf_token.value },
+      });
+      const { message, _error_message: problem } = await answer.json();
+      if (!answer.ok) throw new Error(problem || message || answer.statusText);
+      target.value = message.file_url;
+      changed();
+      // Sent already: the form must not send it again.
+      input.value = "";
+    } catch (error) {
+      input.setCustomValidity(`Not uploaded: ${error.message}`);
+      input.reportValidity();
+    } finally {
+      input.disabled = false;
+    }
+  });
+}
+for (const picker of $$("[data-color-for]")) {
+  const target = document.getElementById(picker.dataset.colorFor);
+  const follow = () => { if (/^#[0-9a-f]{6}$/i.test(target.value)) picker.value = target.value; };
+  picker.addEventListener("input", () => { target.value = picker.value.toUpperCase(); changed(); });
+  target.addEventListener("input", follow);
+  follow();
+}
+
+for (const section of $$("details[data-section] > summary")) {
+  section.addEventListener("click", () => { section.parentElement.touched = true; });
+}
+
+startTables(form, changed);
+applyConditions();
+revealHash();
+const first = form.querySelector("[data-focus]");
+if (first) {
+  const faulty = tabs.find((tab) => tab.querySelector(".errors"));
+  if (faulty && tablist) { current = faulty; showTabs(); }
+  first.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
