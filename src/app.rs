@@ -24,7 +24,7 @@ use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{Job, Methods, Pipeline, Plugins, Sessions, Site, Templates};
-use crate::{account, oauth, reload, rest, web};
+use crate::{account, desk, oauth, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -84,6 +84,8 @@ fn plugins(sessions: &Sessions) -> Plugins {
     account::register(&mut plugins);
     rest::register(&mut plugins);
     oauth::register(&mut plugins);
+    // Last: it takes the panels that the others supply.
+    desk::register(&mut plugins);
     plugins
 }
 
@@ -115,6 +117,7 @@ impl App {
             login_options,
             helpers,
             starters,
+            panels: _,
         } = plugins;
         let documents = Documents::new(database, registry, controllers, clock, site_key, config.site_url.clone());
         let administrator_password = initial_data::ensure(&documents, config.admin_password.as_ref()).await?;

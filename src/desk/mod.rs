@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::web::error::see_other;
 use crate::web::{Plugins, Route};
 
 /// What stays as it is in a part of an address.
@@ -37,11 +36,6 @@ pub fn register(plugins: &mut Plugins) {
             .get(move |exchange| form::page::get(exchange, Arc::clone(&get)))
             .post(move |exchange| form::page::post(exchange, Arc::clone(&post))),
     );
-}
-
-/// `/` leads to the desk.
-pub async fn root(_: crate::web::Exchange) -> crate::error::Result<poem::Response> {
-    Ok(see_other("/app"))
 }
 
 /// The address of a document's form.
