@@ -68,7 +68,7 @@ async fn delete(exchange: &Exchange, doctype: &DocType, names: &[String]) -> Res
     } else {
         Flash::failed(format!("Deleted {}, kept {}. {}", count(deleted), count(kept), problems.join(". ")))
     };
-    flash.keep(&exchange.context);
+    flash.keep(exchange);
     Ok(see_other(&own_address(exchange)))
 }
 

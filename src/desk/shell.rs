@@ -1,5 +1,7 @@
 //! What stands around every page of the desk: breadcrumbs, who is logged in, messages that outlive one redirect.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::NaiveDateTime;
@@ -9,8 +11,8 @@ use serde_json::Value as Json;
 
 use crate::desk::form::view::Link;
 use crate::error::{Error, Result};
+use crate::web::Exchange;
 use crate::web::request::page_view;
-use crate::web::{Exchange, RequestContext};
 
 /// The cookie that carries a message over a redirect.
 const FLASH_COOKIE: &str = "flash";
@@ -59,27 +61,30 @@ impl Flash {
     }
 
     /// Keeps the message for the next page.
-    pub fn keep(&self, context: &RequestContext) {
+    pub fn keep(&self, exchange: &Exchange) {
         if let Ok(json) = serde_json::to_vec(self) {
-            context.set_cookie(&flash_cookie(&URL_SAFE_NO_PAD.encode(json)));
+            exchange.context.set_cookie(&flash_cookie(&URL_SAFE_NO_PAD.encode(json), exchange.site.config.is_https()));
         }
     }
 
     /// Takes the message that the last page left.
     fn take(exchange: &Exchange) -> Option<Self> {
-        let kept = exchange.request.cookie().get(FLASH_COOKIE).map(|cookie| cookie.value_str().to_owned())?;
-        let mut gone = flash_cookie("");
-        gone.make_removal();
+        let cookies = exchange.header("cookie")?;
+        let kept = cookies.split(';').find_map(|pair| pair.trim().strip_prefix(FLASH_COOKIE)?.strip_prefix('='))?;
+        let kept = URL_SAFE_NO_PAD.decode(kept.trim_matches('"')).ok();
+        let mut gone = flash_cookie("", exchange.site.config.is_https());
+        gone.set_max_age(Duration::ZERO);
         exchange.context.set_cookie(&gone);
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(kept).ok()?).ok()
+        serde_json::from_slice(&kept?).ok()
     }
 }
 
-fn flash_cookie(value: &str) -> Cookie {
+fn flash_cookie(value: &str, secure: bool) -> Cookie {
     let mut cookie = Cookie::new_with_str(FLASH_COOKIE, value);
     cookie.set_path("/app");
     cookie.set_http_only(true);
     cookie.set_same_site(SameSite::Lax);
+    cookie.set_secure(secure);
     cookie
 }
 
@@ -103,7 +108,7 @@ pub async fn render(
     view: impl Serialize + Send,
 ) -> Result<String> {
     let session = exchange.session();
-    let page = page_view(&exchange.site, &exchange.context, exchange.request.original_uri().path()).await?;
+    let page = page_view(&exchange.site, &exchange.context).await?;
     let shell = Shell {
         crumbs,
         flashes: Flash::take(exchange).into_iter().collect(),

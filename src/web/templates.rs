@@ -43,6 +43,8 @@ impl Templates {
     ) -> anyhow::Result<Self> {
         let mut base = Handlebars::new();
         base.set_strict_mode(true);
+        // Partials hold values of textareas: indenting them would change what people wrote.
+        base.set_prevent_indent(true);
         for (name, helper) in helpers {
             base.register_helper(name, helper);
         }

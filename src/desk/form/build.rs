@@ -566,7 +566,7 @@ fn connections(input: &FormInput<'_>) -> Vec<Connection> {
             field: if several { label(field) } else { String::new() },
             href: format!("/app/{}?{query}", from.slug()),
             create: if create { format!("/app/{}/new?{query}", from.slug()) } else { String::new() },
-            count: json!([from.name, field.fieldname, name]),
+            count: json!([from.name, field.fieldname, name]).to_string(),
         });
     }
     out

@@ -28,6 +28,9 @@ pub fn field_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, pl
     if field.hidden || field.secret || field.fieldtype.is_layout() || !is_readable(input, field) {
         return None;
     }
+    if field.fieldname == "amended_from" && draft.document.text("amended_from").is_empty() {
+        return None;
+    }
     let hidden = field.depends_on.as_ref().is_some_and(|condition| !condition.shows(draft));
     let fixed = fixed(input, draft, field, place);
     let required = field.reqd || field.mandatory_depends_on.as_ref().is_some_and(|condition| condition.requires(draft));
@@ -90,7 +93,6 @@ pub fn label(field: &DocField) -> String {
 }
 
 fn is_readable(input: &FormInput<'_>, field: &DocField) -> bool {
-    let Grant { .. } = input.grant;
     input.grant.reads_level(field.permlevel) || (input.document.is_new && input.grant.writes_level(field.permlevel))
 }
 

@@ -188,7 +188,7 @@ async fn act(
     let session = exchange.session();
     let slug = doctype.slug();
     let finish = |message: String, location: &str| {
-        Flash::done(message).keep(&exchange.context);
+        Flash::done(message).keep(exchange);
         Ok(see_other(location))
     };
     let address = |name: &str| if doctype.issingle { format!("/app/{slug}") } else { document_url(&slug, name) };
@@ -276,8 +276,7 @@ async fn call(
         return show(exchange, panels, &document, Showing { shown_once, ..Showing::default() }).await;
     }
     let message = answer.as_str().or_else(|| answer.get("message").and_then(Json::as_str));
-    Flash::done(message.map_or_else(|| format!("{}: done", control::label(button)), str::to_owned))
-        .keep(&exchange.context);
+    Flash::done(message.map_or_else(|| format!("{}: done", control::label(button)), str::to_owned)).keep(exchange);
     let slug = doctype.slug();
     Ok(see_other(&if doctype.issingle { format!("/app/{slug}") } else { document_url(&slug, name) }))
 }

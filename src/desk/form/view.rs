@@ -1,7 +1,6 @@
 //! The form as data, shaped so that templates only place it: tabs, sections, columns, fields, controls.
 
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::desk::help::Span;
 
@@ -447,7 +446,7 @@ pub struct Connection {
     /// A form for a new one that links here; empty if there is none.
     pub create: String,
     /// What to count, as JSON.
-    pub count: Json,
+    pub count: String,
 }
 
 /// A change or a comment.
