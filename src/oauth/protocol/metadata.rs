@@ -9,6 +9,7 @@ use super::client_authentication::Method;
 use super::dpop;
 use super::request::GrantType;
 use super::resource;
+use crate::secret::SigningAlgorithm;
 
 /// The path of an endpoint of Frappe's module `frappe.integrations.oauth2`.
 macro_rules! endpoint {
@@ -211,8 +212,8 @@ impl ServerMetadata {
             introspection_endpoint_auth_signing_alg_values_supported: signing(),
             subject_types_supported: vec!["public"],
             id_token_signing_alg_values_supported: configuration.id_token_algorithms.clone(),
-            request_object_signing_alg_values_supported: super::jar::ALGORITHMS.map(|alg| alg.as_str()).to_vec(),
-            dpop_signing_alg_values_supported: dpop::ALGORITHMS.map(|alg| alg.as_str()).to_vec(),
+            request_object_signing_alg_values_supported: super::jar::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
+            dpop_signing_alg_values_supported: dpop::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
             claims_supported: CLAIMS.to_vec(),
             prompt_values_supported: vec!["none", "login", "consent", "select_account"],
             claims_parameter_supported: false,
@@ -238,7 +239,7 @@ impl ResourceMetadata {
             resource: resource.to_owned(),
             authorization_servers,
             bearer_methods_supported: vec!["header"],
-            dpop_signing_alg_values_supported: dpop::ALGORITHMS.map(|alg| alg.as_str()).to_vec(),
+            dpop_signing_alg_values_supported: dpop::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
             ..Self::default()
         }
     }

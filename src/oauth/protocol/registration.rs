@@ -209,12 +209,11 @@ fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec
         match GrantType::parse(name) {
             Some(GrantType::DeviceCode) if !policy.allow_device_code => {}
             Some(grant) if !grants.contains(&grant) => grants.push(grant),
-            Some(_) => {}
             None if name == "implicit" || name == "password" => {
                 return Err(invalid(format!("grant_types: {name} is not supported, use authorization_code")));
             }
-            // Others (jwt-bearer, token exchange) may be meant for other servers: registered without them.
-            None => {}
+            // Named twice, or one (jwt-bearer, token exchange) that may be meant for other servers.
+            Some(_) | None => {}
         }
     }
     let uses_code = grants.contains(&GrantType::AuthorizationCode);
@@ -398,6 +397,7 @@ fn as_list<S: serde::Serializer>(uris: &RedirectUris, serializer: S) -> Result<S
     serializer.collect_seq(uris.iter())
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn as_name<S: serde::Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(method.as_str())
 }
