@@ -23,7 +23,7 @@ use crate::meta::load::{Loaded, Problem, Severity, Source, load};
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::site::{DocTypeFiles, Parts};
-use crate::web::{Job, Methods, Pipeline, Plugins, Sessions, Site, Templates};
+use crate::web::{Job, Pipeline, Plugins, Sessions, Site, Templates};
 use crate::{account, desk, oauth, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
@@ -185,11 +185,6 @@ impl App {
         self.site.documents.database().close().await;
         Ok(())
     }
-
-    /// What `check`, `reload` and the tests of features need to load the same DocTypes again.
-    pub fn extra_sources(&self) -> &[Source] {
-        &self.sources
-    }
 }
 
 /// The DocTypes as a registry; every error of every file at once if there are any.
@@ -270,9 +265,4 @@ fn warn_if_readable_by_others(path: &std::path::Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
-}
-
-/// The methods of all features without a site, for `openapi` and tests.
-pub fn methods() -> Methods {
-    plugins(&Sessions::default()).methods
 }

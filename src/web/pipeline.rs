@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use futures_util::FutureExt;
 use poem::endpoint::BoxEndpoint;
 use poem::http::uri::PathAndQuery;
-use poem::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use poem::http::{HeaderName, HeaderValue, Uri, header};
 use poem::{Body, Endpoint, EndpointExt, Request, Response};
 use tracing::Instrument;
 
@@ -297,11 +297,6 @@ async fn limit_body(request: &mut Request, limit: usize) -> Result<()> {
         }
         Some(Ok(_)) | None => Ok(()),
     }
-}
-
-/// A plain answer without a body.
-pub fn empty(status: StatusCode) -> Response {
-    Response::builder().status(status).finish()
 }
 
 #[cfg(test)]

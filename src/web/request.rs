@@ -1,7 +1,7 @@
 //! What is known of a request: its id, who sends it and from where; and [`Exchange`], what handlers get.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use poem::http::{HeaderValue, Method};
 use poem::web::cookie::Cookie;
@@ -28,6 +28,9 @@ pub enum Credentials {
     /// An OAuth access token.
     Bearer,
 }
+
+/// Nobody, made once: most requests start as nobody.
+static GUEST: OnceLock<Session> = OnceLock::new();
 
 /// What the pipeline found out about a request before any handler saw it; cheap to clone.
 #[derive(Clone)]
@@ -57,7 +60,7 @@ impl RequestContext {
         Self {
             id,
             path: Arc::from("/"),
-            session: Session::guest(),
+            session: GUEST.get_or_init(Session::guest).clone(),
             ip,
             user_agent,
             credentials: Credentials::None,

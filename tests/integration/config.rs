@@ -62,6 +62,19 @@ fn schema_and_help_are_printed() {
 }
 
 #[test]
+fn the_openapi_document_needs_no_database_and_leaves_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ok, document, complaint) = output(doctyped(folder.path()).arg("openapi"));
+    assert!(ok, "{complaint}");
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    for path in ["/api/resource/User", "/api/method/login", "/health/ready"] {
+        assert!(paths.contains_key(path), "{path}");
+    }
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing is left behind");
+}
+
+#[test]
 fn migrate_plans_before_it_changes() {
     let folder = tempfile::tempdir().unwrap();
     let (ok, plan, complaint) = output(doctyped(folder.path()).args(["migrate", "--plan"]));
