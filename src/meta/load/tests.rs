@@ -44,8 +44,8 @@ fn sources_in(folder: &std::path::Path, found: &mut Vec<Source>) {
 
 #[test]
 fn unmodified_frappe_files_load_without_an_error() {
-    let Some(folder) = std::env::var_os("DOCTYPED_FRAPPE_DOCTYPES") else {
-        eprintln!("SKIPPED: set DOCTYPED_FRAPPE_DOCTYPES to a folder of Frappe's DocType files");
+    let Some(folder) = std::env::var_os("DOCTYPED_TEST_FRAPPE_DOCTYPES") else {
+        eprintln!("SKIPPED: set DOCTYPED_TEST_FRAPPE_DOCTYPES to a folder of Frappe's DocType files");
         return;
     };
     let mut sources = Vec::new();

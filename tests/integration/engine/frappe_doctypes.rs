@@ -8,8 +8,8 @@ use crate::support::TestSite;
 
 /// The files of the folder that the environment names; says loudly when there is none.
 fn files() -> Option<Vec<Source>> {
-    let Ok(folder) = std::env::var("DOCTYPED_FRAPPE_DOCTYPES") else {
-        eprintln!("SKIPPED: set DOCTYPED_FRAPPE_DOCTYPES to a folder of Frappe's DocType files");
+    let Ok(folder) = std::env::var("DOCTYPED_TEST_FRAPPE_DOCTYPES") else {
+        eprintln!("SKIPPED: set DOCTYPED_TEST_FRAPPE_DOCTYPES to a folder of Frappe's DocType files");
         return None;
     };
     let mut sources: Vec<Source> = std::fs::read_dir(&folder)

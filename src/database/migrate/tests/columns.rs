@@ -222,7 +222,7 @@ async fn the_shipped_doctypes_leave_nothing_to_do() {
     let mut sources = Vec::new();
     let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("doctypes")];
     // A folder of unmodified Frappe files.
-    folders.extend(std::env::var_os("DOCTYPED_FRAPPE_DOCTYPES").map(Into::into));
+    folders.extend(std::env::var_os("DOCTYPED_TEST_FRAPPE_DOCTYPES").map(Into::into));
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
