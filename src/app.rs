@@ -115,6 +115,7 @@ impl App {
             openapi,
             own_credentials,
             login_options,
+            logout_targets,
             helpers,
             starters,
             panels: _,
@@ -132,6 +133,7 @@ impl App {
             attempts: Attempts::default(),
             doctype_files: DocTypeFiles::default(),
             login_options,
+            logout_targets,
             stopping: AtomicBool::new(false),
             openapi,
         });

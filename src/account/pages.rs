@@ -88,8 +88,12 @@ async fn login_page(
 
 async fn send_logout(mut exchange: Exchange) -> Result<Response> {
     exchange.form().await?;
+    let mut target = None;
+    for logout in &exchange.site.logout_targets {
+        target = target.or(logout(exchange.site.clone(), exchange.context.clone()).await?);
+    }
     login::log_out(&exchange.site, &exchange.context, exchange.request.headers()).await?;
-    Ok(see_other("/login"))
+    Ok(see_other(target.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/login")))
 }
 
 /// The root: Frappe's legacy transport where the request has a `cmd`, else the way to the desk.

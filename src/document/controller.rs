@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
+use crate::document::Documents;
 use crate::document::work::Work;
 use crate::error::{Error, Result};
 use crate::meta::{Document, Right};
@@ -124,7 +125,23 @@ pub trait Controller: Send + Sync {
     ) -> Option<Result<Json>> {
         None
     }
-    /// The names of the methods that [`Controller::call`] answers, with a description each; for discovery and OpenAPI.
+    /// Whether a document method waits for other servers: then [`Controller::call_outside`] answers it.
+    fn runs_outside(&self, method: &str) -> bool {
+        false
+    }
+    /// A whitelisted document method that runs outside of any transaction, because it may take long. The session may
+    /// read the document; whatever else the method needs is its own to check.
+    async fn call_outside(
+        &self,
+        documents: &Documents,
+        session: &Session,
+        document: &Document,
+        method: &str,
+        arguments: &Map<String, Json>,
+    ) -> Result<Json> {
+        Ok(Json::Null)
+    }
+    /// The names of the methods that [`Controller::call`] and [`Controller::call_outside`] answer, with a description each; for discovery and OpenAPI.
     fn methods(&self) -> Vec<(&'static str, &'static str)> {
         Vec::new()
     }

@@ -443,6 +443,10 @@ impl Documents {
                 _ => {}
             }
         }
+        if let Some(controller) = self.controllers().of(doctype).iter().find(|known| known.runs_outside(method)) {
+            let document = self.get(session, doctype, name).await?;
+            return controller.call_outside(self, session, &document, method, arguments).await.map(Some);
+        }
         let mut work = self.begin(session).await?;
         let mut document = work.get_for_update(doctype, name).await?;
         if write {

@@ -1,6 +1,7 @@
 //! OAuth 2 and OpenID Connect in all three roles: authorization server, resource server, client.
 
 pub mod authorization_server;
+pub mod client;
 pub mod credentials;
 pub mod doctype;
 pub mod jobs;
@@ -34,6 +35,8 @@ pub fn register(plugins: &mut Plugins) {
         Ok(())
     });
     authorization_server::register(plugins, &catalogue);
+    // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
+    client::register(plugins);
     plugins.authenticators.push(Arc::new(resource_server::BearerAuthenticator::new(catalogue)));
     jobs::register(plugins);
 }

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::permissions::Session;
 use crate::web::method::{Method, Methods};
 use crate::web::panel::Panels;
-use crate::web::request::Credentials;
+use crate::web::request::{Credentials, RequestContext};
 use crate::web::route::Route;
 use crate::web::site::Site;
 
@@ -39,6 +39,8 @@ pub struct Plugins {
     pub own_credentials: Vec<&'static str>,
     /// Further ways to log in, shown on the login page.
     pub login_options: Vec<LoginOptions>,
+    /// Where people may go on to after logging out, asked in order while they are still logged in.
+    pub logout_targets: Vec<LogoutTarget>,
     /// Helpers for templates.
     pub helpers: Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)>,
     /// What stands beside the desk's forms, by DocType; taken by the desk, which registers last.
@@ -60,6 +62,9 @@ pub struct LoginOption {
 
 /// Lists the ways to log in; gets the page to go to afterwards.
 pub type LoginOptions = Arc<dyn Fn(Site, Option<String>) -> BoxFuture<'static, Result<Vec<LoginOption>>> + Send + Sync>;
+
+/// Says where a person goes on to after logging out: a path of this site, or `None`.
+pub type LogoutTarget = Arc<dyn Fn(Site, RequestContext) -> BoxFuture<'static, Result<Option<String>>> + Send + Sync>;
 
 /// Runs once at the start of a site.
 pub type Starter = Box<dyn FnOnce(Site) -> BoxFuture<'static, Result<()>> + Send>;

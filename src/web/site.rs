@@ -37,6 +37,8 @@ pub struct Parts {
     pub doctype_files: DocTypeFiles,
     /// Further ways to log in.
     pub login_options: Vec<LoginOptions>,
+    /// Where people may go on to after logging out.
+    pub logout_targets: Vec<crate::web::plugin::LogoutTarget>,
     /// Set when the server is about to stop, so that load balancers send no more.
     pub stopping: AtomicBool,
     /// The OpenAPI documents of hand-written endpoints, to merge with those of the DocTypes.

@@ -1,15 +1,21 @@
 //! The DocTypes of OAuth: one file each, with a typed view of its documents and the behaviour it adds to them.
 
+pub mod connected_app;
 pub mod fields;
 pub mod oauth_authorization_code;
 pub mod oauth_authorization_request;
 pub mod oauth_bearer_token;
 pub mod oauth_client;
 pub mod oauth_client_checks;
+pub mod oauth_client_state;
 pub mod oauth_grant;
 pub mod oauth_scope_definition;
 pub mod oauth_settings;
+pub mod reading;
+pub mod social_login_key;
+pub mod token_cache;
 pub mod user;
+pub mod user_social_login;
 
 pub use fields::{Fields, View};
 pub use oauth_authorization_code::AuthorizationCode;
@@ -23,7 +29,13 @@ use crate::error::{Error, Result};
 use crate::meta::Registry;
 
 /// Every view, so that a field renamed in a DocType file fails the start and not a request.
-pub const VIEWS: [&View; 9] = [
+pub const VIEWS: [&View; 15] = [
+    &connected_app::VIEW,
+    &oauth_client_state::VIEW,
+    &social_login_key::VIEW,
+    &social_login_key::MAPPING_VIEW,
+    &token_cache::VIEW,
+    &user_social_login::VIEW,
     &oauth_authorization_code::VIEW,
     &oauth_authorization_request::VIEW,
     &oauth_bearer_token::VIEW,

@@ -1,0 +1,174 @@
+//! The pages of connections: connect, see how it is, disconnect; and the way back from the provider.
+
+use std::sync::Arc;
+
+use poem::Response;
+use poem::http::StatusCode;
+use serde_json::{Value as Json, json};
+
+use crate::document::ListRequest;
+use crate::error::{Error, Result};
+use crate::meta::Document;
+use crate::oauth::client::web_application_flow::{self, Callback, path_segment};
+use crate::oauth::client::{CALLBACK, Providers, connected_app_methods};
+use crate::oauth::doctype::connected_app::{ConnectedApp, DOCTYPE};
+use crate::oauth::doctype::token_cache::Connection;
+use crate::web::error::see_other;
+use crate::web::request::page_view;
+use crate::web::templates::html;
+use crate::web::{Exchange, Plugins, Route};
+
+/// Registers the pages.
+pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+    plugins.route(Route::new("/connected-apps").get(list));
+    plugins.route(Route::new("/connected-app/:name").get(show));
+    plugins.route(Route::new("/connected-app/:name/connect").post(connect));
+    plugins.route(Route::new("/connected-app/:name/disconnect").post(disconnect));
+    let providers = Arc::clone(providers);
+    let back = move |exchange| come_back(exchange, Arc::clone(&providers));
+    plugins.route(Route::new(format!("{CALLBACK}/:name")).get(back));
+}
+
+/// Where the page of an app is.
+fn address(app: &ConnectedApp) -> String {
+    format!("/connected-app/{}", path_segment(&app.name))
+}
+
+async fn readable(exchange: &Exchange) -> Result<ConnectedApp> {
+    exchange.context.require_login()?;
+    let document = exchange.site.documents.get(exchange.session(), DOCTYPE, exchange.param("name")).await?;
+    Ok(ConnectedApp::from(&*document))
+}
+
+async fn list(exchange: Exchange) -> Result<Response> {
+    exchange.context.require_login()?;
+    let documents = &exchange.site.documents;
+    let request =
+        ListRequest::new(DOCTYPE).fields(&["name", "provider_name"]).order_by("provider_name asc, name asc").all();
+    let apps = documents.list(exchange.session(), &request).await?;
+    let mut entries = Vec::new();
+    for row in 0..apps.rows.len() {
+        let name = apps.text(row, "name");
+        let connection = Connection::find(documents, name, exchange.session().user()).await?;
+        entries.push(json!({
+            "provider_name": apps.text(row, "provider_name"),
+            "href": format!("/connected-app/{}", path_segment(name)),
+            "connection": health(connection.as_ref().map(|known| &known.document)),
+        }));
+    }
+    exchange.page("oauth/client/connected_apps", json!({"apps": entries})).await
+}
+
+async fn show(exchange: Exchange) -> Result<Response> {
+    let app = readable(&exchange).await?;
+    page(&exchange, &app, StatusCode::OK, None).await
+}
+
+/// The page of one app; `problem` says why a connection did not come about.
+async fn page(
+    exchange: &Exchange,
+    app: &ConnectedApp,
+    status: StatusCode,
+    problem: Option<String>,
+) -> Result<Response> {
+    let connection = Connection::find(&exchange.site.documents, &app.name, exchange.session().user()).await?;
+    let href = address(app);
+    let view = json!({
+        "page": page_view(&exchange.site, &exchange.context).await?,
+        "provider_name": app.provider_name,
+        "href": href,
+        "scopes": app.scopes,
+        "connection": health(connection.as_ref().map(|known| &known.document)),
+        "problem": problem,
+    });
+    Ok(html(status, exchange.site.templates.render("oauth/client/connected_app", &view)?))
+}
+
+/// How a connection is, for people.
+pub fn health(connection: Option<&Document>) -> Json {
+    let Some(document) = connection else { return Json::Null };
+    // Seconds are enough.
+    let moment = |fieldname: &str| document.text(fieldname).chars().take(19).collect::<String>();
+    let scopes: Vec<&str> = document.rows("scopes").iter().map(|row| row.text("scope")).collect();
+    let status = document.text("status");
+    json!({
+        "status": status,
+        "color": match status {
+            "Connected" => "green",
+            "Expired" | "Failed" => "red",
+            _ => "gray",
+        },
+        "account": document.text("account"),
+        "scopes": scopes,
+        "expires_at": moment("expires_at"),
+        "renewable": !document.get("refresh_token").is_blank(),
+        "last_refresh": moment("last_refresh"),
+        "last_error": document.text("last_error"),
+    })
+}
+
+async fn connect(mut exchange: Exchange) -> Result<Response> {
+    let form = exchange.form().await?;
+    let app = readable(&exchange).await?;
+    let (documents, session) = (&exchange.site.documents, exchange.session());
+    let success_uri = form.first("success_uri");
+    match web_application_flow::initiate(documents, session, &app, session.user(), success_uri).await {
+        Ok(location) => leave(&exchange, &app.provider_name, &location).await,
+        Err(Error::Validation(invalid)) => {
+            page(&exchange, &app, StatusCode::EXPECTATION_FAILED, Some(invalid.to_string())).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A page that goes on to the provider by itself: `form-action 'self'` forbids a form to be redirected elsewhere.
+pub async fn leave(exchange: &Exchange, provider_name: &str, location: &str) -> Result<Response> {
+    let view = json!({"provider_name": provider_name, "location": location});
+    let mut response = exchange.page("oauth/client/leaving", view).await?;
+    // The provider learns nothing of the page that the person comes from.
+    response.headers_mut().insert("referrer-policy", poem::http::HeaderValue::from_static("no-referrer"));
+    Ok(response)
+}
+
+async fn disconnect(mut exchange: Exchange) -> Result<Response> {
+    exchange.form().await?;
+    let app = readable(&exchange).await?;
+    let (documents, session) = (&exchange.site.documents, exchange.session());
+    connected_app_methods::disconnect(documents, session, &app, session.user()).await?;
+    Ok(see_other(&address(&app)))
+}
+
+async fn come_back(exchange: Exchange, providers: Arc<Providers>) -> Result<Response> {
+    // Whoever is not logged in (any more) began nothing here.
+    if exchange.session().is_guest() {
+        let problem = "You are not logged in here any more: log in and connect again";
+        return failed(&exchange, StatusCode::BAD_REQUEST, "", "/connected-apps", problem).await;
+    }
+    let app = readable(&exchange).await?;
+    let callback = match Callback::parse(exchange.query()) {
+        Ok(callback) => callback,
+        Err(error) => return page(&exchange, &app, StatusCode::BAD_REQUEST, Some(error.to_string())).await,
+    };
+    let (documents, context) = (&exchange.site.documents, &exchange.context);
+    match web_application_flow::complete(&providers, documents, context, &app, callback).await? {
+        Ok(location) => Ok(see_other(&location)),
+        Err(error) => page(&exchange, &app, StatusCode::BAD_REQUEST, Some(error.to_string())).await,
+    }
+}
+
+/// A page that says why nothing came of it, and where to go on.
+pub async fn failed(
+    exchange: &Exchange,
+    status: StatusCode,
+    provider_name: &str,
+    href: &str,
+    problem: &str,
+) -> Result<Response> {
+    let view = json!({
+        "page": page_view(&exchange.site, &exchange.context).await?,
+        "provider_name": provider_name,
+        "href": href,
+        "problem": problem,
+    });
+    Ok(html(status, exchange.site.templates.render("oauth/client/failed", &view)?))
+}

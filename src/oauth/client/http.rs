@@ -1,0 +1,462 @@
+//! The one way out: every request to another server goes through [`Outgoing`], which guards it.
+
+use std::error::Error as _;
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, NoProxy, Proxy, RequestBuilder, StatusCode};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::document::Documents;
+use crate::error::Result;
+use crate::oauth::client::address::{self, AllowedHosts};
+use crate::permissions::Session;
+
+/// How long reaching a server may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a whole exchange may take.
+pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest answer of a token endpoint, a discovery document or a key set.
+pub const MAX_ANSWER_BYTES: usize = 512 * 1024;
+/// How this site names itself to other servers.
+const USER_AGENT: &str = concat!("Doctyped/", env!("CARGO_PKG_VERSION"));
+/// Where a proxy for https is named, in order of preference.
+const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Why a request to another server brought nothing; the texts are for people, the causes for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum OutgoingError {
+    /// Not an address.
+    #[error("{0} is no address: it must look like https://example.com/path")]
+    NoAddress(String),
+    /// In the clear.
+    #[error("{0} is not https: credentials are sent over encrypted connections only")]
+    NotHttps(String),
+    /// In a private network.
+    #[error(
+        "{0} is in a private network, which this site does not call: if that is intended, add it to Allowed Private Hosts in OAuth Settings"
+    )]
+    Private(String),
+    /// The name is unknown.
+    #[error("The server {0} was not found: check the address for a typing error")]
+    UnknownHost(String),
+    /// Too slow.
+    #[error("{0} did not answer in time: try again later")]
+    Timeout(String),
+    /// Unreachable, or the encrypted connection failed.
+    #[error("{host} cannot be reached: {reason}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// What happened, shortly.
+        reason: &'static str,
+        /// For the log.
+        #[source]
+        cause: reqwest::Error,
+    },
+    /// More than anybody wants to read.
+    #[error("{host} answered with more than {} KiB, which is refused", limit / 1024)]
+    TooLarge {
+        /// The host.
+        host: String,
+        /// How much would have been read.
+        limit: usize,
+    },
+    /// An answer in another format.
+    #[error("{0} did not answer with JSON: check that the address is the right one")]
+    NotJson(String),
+    /// An answer that sends somewhere else.
+    #[error("{0} answers with a redirect, which is not followed: enter the final address")]
+    Redirect(String),
+    /// An error of the server.
+    #[error("{host} answered with the status {status}")]
+    Status {
+        /// The host.
+        host: String,
+        /// The status.
+        status: u16,
+    },
+    /// The encryption cannot be set up.
+    #[error("Encrypted connections cannot be made: the trusted certificates of this computer cannot be read")]
+    NoTls,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Who answered.
+    pub host: String,
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Fetched {
+    /// The body as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, OutgoingError> {
+        serde_json::from_slice(&self.body).map_err(|_| OutgoingError::NotJson(self.host.clone()))
+    }
+
+    /// The media type in lower case, without parameters.
+    pub fn media_type(&self) -> String {
+        let value = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// Fails unless the status says that all went well.
+    pub fn successful(self) -> Result<Self, OutgoingError> {
+        if self.status.is_redirection() {
+            return Err(OutgoingError::Redirect(self.host));
+        }
+        if self.status.is_success() {
+            Ok(self)
+        } else {
+            Err(OutgoingError::Status { host: self.host, status: self.status.as_u16() })
+        }
+    }
+}
+
+/// The guarded client: https only, no redirects, public addresses only, bounded time and size.
+///
+/// Two clients stand behind it. One resolves names to public addresses alone, which it then connects to, so that a name
+/// cannot change its meaning in between. The other is for hosts that OAuth Settings lists, whatever their addresses.
+pub struct Outgoing {
+    guarded: OnceLock<Option<Client>>,
+    trusted: OnceLock<Option<Client>>,
+    /// `http` to this very computer is permitted.
+    development: AtomicBool,
+    proxy: Option<Url>,
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self::new(proxy_of_environment())
+    }
+}
+
+impl Outgoing {
+    fn new(proxy: Option<Url>) -> Self {
+        Self { guarded: OnceLock::new(), trusted: OnceLock::new(), development: AtomicBool::new(false), proxy }
+    }
+
+    /// Permits http to this very computer, for providers that run beside the site while it is developed.
+    pub fn set_development(&self, on: bool) {
+        self.development.store(on, Ordering::Relaxed);
+    }
+
+    /// Checks an address without calling it: form, https, and no private address in plain sight.
+    pub async fn check(&self, documents: &Documents, url: &str) -> Result<Url, OutgoingError> {
+        let allowed = allowed_hosts(documents).await;
+        self.check_with(&allowed, url).map(|(url, _)| url)
+    }
+
+    /// The address, and whether its host is trusted by name.
+    fn check_with(&self, allowed: &AllowedHosts, url: &str) -> Result<(Url, bool), OutgoingError> {
+        let parsed = Url::parse(url.trim()).map_err(|_| OutgoingError::NoAddress(shorten(url)))?;
+        if !matches!(parsed.scheme(), "https" | "http") || parsed.host_str().is_none_or(str::is_empty) {
+            return Err(OutgoingError::NoAddress(shorten(url)));
+        }
+        // An address with a password in it would leak it into logs and messages.
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(OutgoingError::NoAddress("An address with a user name in it".to_owned()));
+        }
+        let local = self.development.load(Ordering::Relaxed) && address::is_loopback(&parsed);
+        if parsed.scheme() != "https" && !local {
+            return Err(OutgoingError::NotHttps(shorten(url)));
+        }
+        let trusted = local || allowed.contains(&parsed);
+        if !trusted {
+            let is_private_literal = address::literal(&parsed).is_some_and(|literal| !address::is_public(literal));
+            let is_proxy = self.proxy.as_ref().is_some_and(|proxy| proxy.host_str() == parsed.host_str());
+            if is_private_literal || is_proxy || address::is_loopback(&parsed) {
+                return Err(OutgoingError::Private(host_of(&parsed)));
+            }
+        }
+        Ok((parsed, trusted))
+    }
+
+    /// Sends what `build` makes of the right client, and reads the answer up to `limit` bytes.
+    pub async fn fetch(
+        &self,
+        documents: &Documents,
+        url: &str,
+        limit: usize,
+        build: impl FnOnce(&Client, Url) -> RequestBuilder,
+    ) -> Result<Fetched, OutgoingError> {
+        let answer = self.send(documents, url, TOTAL_TIMEOUT, build).await?;
+        let (host, status, headers) = (answer.host.clone(), answer.status, answer.headers.clone());
+        let body = answer.read(limit).await?;
+        Ok(Fetched { host, status, headers, body })
+    }
+
+    /// The JSON that an address answers with.
+    pub async fn get_json<T: DeserializeOwned>(&self, documents: &Documents, url: &str) -> Result<T, OutgoingError> {
+        let get = |client: &Client, url: Url| client.get(url).header("accept", "application/json");
+        self.fetch(documents, url, MAX_ANSWER_BYTES, get).await?.successful()?.json()
+    }
+
+    /// Sends a request; the body of the answer is still to be read.
+    pub async fn send(
+        &self,
+        documents: &Documents,
+        url: &str,
+        timeout: Duration,
+        build: impl FnOnce(&Client, Url) -> RequestBuilder,
+    ) -> Result<Answering, OutgoingError> {
+        let allowed = allowed_hosts(documents).await;
+        let (url, trusted) = self.check_with(&allowed, url)?;
+        let host = host_of(&url);
+        let client = self.client(trusted)?;
+        if !trusted && self.proxy.is_some() {
+            self.check_before_proxy(&url).await?;
+        }
+        let response = build(client, url).timeout(timeout).send().await.map_err(|error| explain(&host, error))?;
+        Ok(Answering { status: response.status(), headers: response.headers().clone(), host, response })
+    }
+
+    fn client(&self, trusted: bool) -> Result<&Client, OutgoingError> {
+        let slot = if trusted { &self.trusted } else { &self.guarded };
+        let made = slot.get_or_init(|| {
+            let guard = Guard { trusted, proxy_host: self.proxy.as_ref().and_then(Url::host_str).map(str::to_owned) };
+            let mut builder = Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .retry(reqwest::retry::never())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(TOTAL_TIMEOUT)
+                .pool_idle_timeout(Duration::from_secs(30))
+                .http1_only()
+                .no_proxy()
+                .dns_resolver(guard);
+            if let Some(proxy) = self.proxy.as_ref().and_then(|url| Proxy::https(url.as_str()).ok()) {
+                builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));
+            }
+            builder.build().inspect_err(|error| tracing::error!(?error, "the client for outgoing requests")).ok()
+        });
+        made.as_ref().ok_or(OutgoingError::NoTls)
+    }
+
+    /// A proxy resolves names itself, so private ones are refused here. What only the proxy can resolve is left to it.
+    async fn check_before_proxy(&self, url: &Url) -> Result<(), OutgoingError> {
+        let Some(url::Host::Domain(name)) = url.host() else { return Ok(()) };
+        let Ok(addresses) = tokio::net::lookup_host((name, 443)).await else { return Ok(()) };
+        let mut addresses = addresses.peekable();
+        if addresses.peek().is_some() && !addresses.any(|address| address::is_public(address.ip())) {
+            return Err(OutgoingError::Private(name.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// An answer whose body is still on its way.
+pub struct Answering {
+    /// Who answers.
+    pub host: String,
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    response: reqwest::Response,
+}
+
+impl Answering {
+    /// Reads the body; more than `limit` bytes are refused without reading on.
+    pub async fn read(mut self, limit: usize) -> Result<Vec<u8>, OutgoingError> {
+        let too_large = || OutgoingError::TooLarge { host: self.host.clone(), limit };
+        if self.response.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = self.response.chunk().await.map_err(|error| explain(&self.host, error))? {
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// The body in pieces as they come; it breaks off behind `limit` bytes.
+    pub fn stream(self, limit: usize) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
+        stream::try_unfold((self, 0_usize), move |(mut answer, read)| async move {
+            let chunk = answer.response.chunk().await;
+            let Some(chunk) = chunk.map_err(|error| std::io::Error::other(explain(&answer.host, error)))? else {
+                return Ok(None);
+            };
+            let read = read + chunk.len();
+            if read > limit {
+                let error = OutgoingError::TooLarge { host: answer.host, limit };
+                return Err(std::io::Error::other(error));
+            }
+            Ok(Some((chunk, (answer, read))))
+        })
+    }
+}
+
+/// Resolves names, and keeps private addresses back unless the host is trusted.
+struct Guard {
+    trusted: bool,
+    proxy_host: Option<String>,
+}
+
+/// What the guard found behind a name.
+#[derive(Debug, thiserror::Error)]
+#[error("the name has private addresses only")]
+struct PrivateName;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the name is unknown")]
+struct UnknownName;
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let free = self.trusted || self.proxy_host.as_deref() == Some(name.as_str());
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| UnknownName)?;
+            let mut found: Vec<SocketAddr> = found.collect();
+            if found.is_empty() {
+                return Err(UnknownName.into());
+            }
+            if !free {
+                found.retain(|address| address::is_public(address.ip()));
+            }
+            if found.is_empty() {
+                return Err(PrivateName.into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The list in OAuth Settings; nothing while it cannot be read.
+async fn allowed_hosts(documents: &Documents) -> AllowedHosts {
+    match documents.get(&Session::system(), "OAuth Settings", "OAuth Settings").await {
+        Ok(settings) => AllowedHosts::parse(settings.text("allowed_private_hosts")),
+        Err(_) => AllowedHosts::default(),
+    }
+}
+
+fn proxy_of_environment() -> Option<Url> {
+    let text = PROXY_VARIABLES.iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))?;
+    let url = if text.contains("://") { text } else { format!("http://{text}") };
+    Url::parse(&url).ok().filter(|url| url.host_str().is_some())
+}
+
+/// What went wrong, in words for people; the address in reqwest's own text may hold what nobody should read.
+fn explain(host: &str, error: reqwest::Error) -> OutgoingError {
+    let error = error.without_url();
+    let host = host.to_owned();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.is::<PrivateName>() {
+            return OutgoingError::Private(host);
+        }
+        if cause.is::<UnknownName>() {
+            return OutgoingError::UnknownHost(host);
+        }
+        source = cause.source();
+    }
+    if error.is_timeout() {
+        return OutgoingError::Timeout(host);
+    }
+    let text = format!("{error:?}").to_lowercase();
+    let reason = if text.contains("certificate") || text.contains("tls") {
+        "its certificate is not trusted, or the encrypted connection failed"
+    } else if error.is_connect() {
+        "no connection could be made"
+    } else {
+        "the connection broke off"
+    };
+    OutgoingError::Unreachable { host, reason, cause: error }
+}
+
+/// Host and port of an address, for messages.
+pub fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn shorten(text: &str) -> String {
+    match text.split_once(['?', '#']).map_or(text, |(front, _)| front) {
+        "" => "An empty text".to_owned(),
+        text => text.chars().take(200).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(outgoing: &Outgoing, allowed: &str, url: &str) -> Option<String> {
+        outgoing.check_with(&AllowedHosts::parse(allowed), url).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_https_to_public_hosts_passes() {
+        let outgoing = Outgoing::new(None);
+        assert_eq!(refused(&outgoing, "", "https://example.com/token"), None);
+        for (url, says) in [
+            ("http://example.com/", "not https"),
+            ("ftp://example.com/", "no address"),
+            ("nonsense", "no address"),
+            ("", "no address"),
+            ("https://user:pw@example.com/", "user name"),
+            ("https://127.0.0.1/", "private network"),
+            ("https://localhost/", "private network"),
+            ("https://a.localhost/", "private network"),
+            ("https://[::1]/", "private network"),
+            ("https://169.254.169.254/latest/meta-data", "private network"),
+            ("http://127.0.0.1:8080/", "not https"),
+        ] {
+            let text = refused(&outgoing, "", url).unwrap_or_default();
+            assert!(text.contains(says), "{url}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_private_hosts_lets_https_pass_and_development_http_to_loopback() {
+        let outgoing = Outgoing::new(None);
+        assert_eq!(refused(&outgoing, "10.0.0.5:8443", "https://10.0.0.5:8443/"), None);
+        assert!(refused(&outgoing, "10.0.0.5:8443", "http://10.0.0.5:8443/").is_some());
+        assert!(refused(&outgoing, "127.0.0.1", "http://127.0.0.1/").is_some());
+        outgoing.set_development(true);
+        assert_eq!(refused(&outgoing, "", "http://127.0.0.1:4000/"), None);
+        assert_eq!(refused(&outgoing, "", "http://localhost:4000/"), None);
+        assert!(refused(&outgoing, "", "http://10.0.0.5/").is_some());
+        assert!(refused(&outgoing, "", "https://10.0.0.5/").is_some());
+    }
+
+    #[test]
+    fn the_proxy_itself_is_not_to_be_called() {
+        let outgoing = Outgoing::new(Url::parse("http://proxy.internal:3128").ok());
+        assert!(refused(&outgoing, "", "https://proxy.internal/").is_some());
+        assert_eq!(refused(&outgoing, "", "https://example.com/"), None);
+    }
+
+    #[test]
+    fn messages_leave_out_what_may_be_secret() {
+        let outgoing = Outgoing::new(None);
+        let text = refused(&outgoing, "", "http://example.com/cb?code=secret").unwrap_or_default();
+        assert!(!text.contains("secret"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_name_with_private_addresses_only_is_refused_when_it_is_resolved() {
+        let guard = Guard { trusted: false, proxy_host: None };
+        let error = guard.resolve("localhost".parse().unwrap()).await.err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("the name has private addresses only"));
+        let trusted = Guard { trusted: true, proxy_host: None };
+        assert!(trusted.resolve("localhost".parse().unwrap()).await.is_ok());
+    }
+}

@@ -1,0 +1,60 @@
+//! This site as a client of other servers: Connected Apps that people connect, and logins with accounts elsewhere.
+
+pub mod address;
+pub mod connected_app_methods;
+pub mod connected_app_pages;
+pub mod discovery;
+pub mod http;
+pub mod own_path;
+pub mod private_key;
+pub mod provider_error;
+pub mod renewal;
+pub mod social;
+pub mod token_endpoint;
+pub mod use_connection;
+pub mod web_application_flow;
+
+use std::sync::Arc;
+
+use crate::oauth::client::discovery::Discoveries;
+use crate::oauth::client::http::Outgoing;
+use crate::oauth::client::renewal::Renewals;
+use crate::oauth::client::social::keys::KeySets;
+use crate::oauth::doctype::{connected_app, oauth_client_state, token_cache};
+use crate::web::Plugins;
+
+/// Where providers send people back to, as Frappe has it; the app's name follows.
+pub const CALLBACK: &str = "/api/method/frappe.integrations.doctype.connected_app.connected_app.callback";
+/// The module under which Frappe has the methods of Connected App.
+pub const MODULE: &str = "frappe.integrations.doctype.connected_app.connected_app";
+
+/// What a site knows of providers, and its one way out to them.
+#[derive(Default)]
+pub struct Providers {
+    /// The guarded client.
+    pub outgoing: Outgoing,
+    /// What providers say about themselves.
+    pub discoveries: Discoveries,
+    /// The public keys of providers.
+    pub keys: KeySets,
+    /// The renewals under way.
+    pub renewals: Renewals,
+}
+
+/// Registers the client side: controllers, pages, methods, callbacks and jobs. What it returns is the one way out, for
+/// other roles that fetch documents.
+pub fn register(plugins: &mut Plugins) -> Arc<Providers> {
+    let providers = Arc::new(Providers::default());
+    plugins.controller(connected_app::DOCTYPE, connected_app::ConnectedAppController::new(Arc::clone(&providers)));
+    plugins.controller(token_cache::DOCTYPE, token_cache::TokenCacheController::new(Arc::clone(&providers)));
+    oauth_client_state::register(plugins);
+    connected_app_pages::register(plugins, &providers);
+    use_connection::register(plugins, &providers);
+    social::register(plugins, &providers);
+    let starting = Arc::clone(&providers);
+    plugins.at_start(move |site| async move {
+        starting.outgoing.set_development(site.config.development);
+        Ok(())
+    });
+    providers
+}

@@ -1,0 +1,210 @@
+//! Which account here belongs to an account elsewhere: by provider and id alone, linked once and for all.
+
+use serde_json::json;
+
+use crate::document::Work;
+use crate::error::{Error, Result};
+use crate::meta::{Document, Value};
+use crate::oauth::client::social::identity::Identity;
+use crate::oauth::client::social::roles;
+use crate::oauth::doctype::social_login_key::{self, SocialLoginKey, row_provider};
+use crate::oauth::doctype::user_social_login::{self, SocialAccount};
+use crate::permissions::session::{ADMINISTRATOR, GUEST};
+use crate::web::{RequestContext, SecurityEvent, Severity};
+
+/// Why nobody is let in; the texts are for the person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No account, and none is made.
+    #[error(
+        "No account here belongs to this one: if you have an account here, log in with your password and link the other one on your profile"
+    )]
+    NoAccount,
+    /// The address is not proved.
+    #[error("The provider does not say that it has verified your e-mail address: verify it there first")]
+    Unverified,
+    /// There is no address to make an account with.
+    #[error("The provider does not tell your e-mail address, which an account here needs: allow it there")]
+    NoEmail,
+    /// The account here is switched off.
+    #[error("Your account here is disabled: ask an administrator")]
+    Disabled,
+    /// Another account here has it.
+    #[error("This account is linked to another person here already")]
+    Taken,
+}
+
+/// What became of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// This user logs in.
+    User(String),
+    /// Nobody does.
+    Refused(Refusal),
+}
+
+/// The user who logs in: the linked one, else one that may be linked or made. Applies the role mapping.
+pub async fn log_in(
+    work: &mut Work<'_>,
+    key: &SocialLoginKey,
+    identity: &Identity,
+    context: &RequestContext,
+) -> Result<Outcome> {
+    // Logins of one provider are taken one after the other, so that nobody is linked or made twice.
+    work.get_for_update(social_login_key::DOCTYPE, &key.name).await?;
+    let provider = row_provider(&key.name);
+    let user = match user_social_login::find_user(work, &provider, &identity.userid).await? {
+        Some(user) => work.get_for_update("User", &user).await?,
+        None => match unlinked(work, key, identity, context).await? {
+            Ok(user) => user,
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
+        },
+    };
+    if !user.check("enabled") || user.name() == GUEST {
+        return Ok(Outcome::Refused(Refusal::Disabled));
+    }
+    let name = user.name();
+    roles::apply(work, key, identity, user).await?;
+    Ok(Outcome::User(name))
+}
+
+/// A first login: links to an account with the same verified address if that is allowed, or makes an account.
+async fn unlinked(
+    work: &mut Work<'_>,
+    key: &SocialLoginKey,
+    identity: &Identity,
+    context: &RequestContext,
+) -> Result<Result<Document, Refusal>> {
+    let Some(email) = identity.email.clone() else {
+        return Ok(Err(if key.allow_sign_ups { Refusal::NoEmail } else { Refusal::NoAccount }));
+    };
+    let existing = match work.get_for_update("User", &email).await {
+        Ok(user) => Some(user),
+        Err(Error::DoesNotExist { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(user) = existing {
+        let may_link = key.allow_email_linking && user.name() != ADMINISTRATOR && user.name() != GUEST;
+        return Ok(match (may_link, identity.email_verified) {
+            (true, Some(true)) => Ok(link(work, user, key, identity, context).await?),
+            (true, _) => Err(Refusal::Unverified),
+            (false, _) => Err(Refusal::NoAccount),
+        });
+    }
+    if !key.allow_sign_ups {
+        return Ok(Err(Refusal::NoAccount));
+    }
+    if !may_sign_up(key, identity) {
+        return Ok(Err(Refusal::Unverified));
+    }
+    let mut user = work.new_document("User")?;
+    let first_name = match identity.first_name.as_str() {
+        "" => email.split('@').next().unwrap_or(&email).to_owned(),
+        name => name.to_owned(),
+    };
+    user.set("email", email.as_str());
+    user.set("first_name", first_name);
+    user.set("last_name", Some(identity.last_name.as_str()).filter(|name| !name.is_empty()));
+    user.set("enabled", true);
+    // Whoever comes from outside reaches the desk only if a mapped role leads there.
+    user.set("user_type", "Website User");
+    add_row(work, &mut user, key, identity)?;
+    let user = work.insert(user).await?;
+    note("Account Linked", &user.name(), key, context, true).record_in(work).await?;
+    Ok(Ok(user))
+}
+
+/// An address that is not proved would let somebody sit in an account before its owner comes.
+fn may_sign_up(key: &SocialLoginKey, identity: &Identity) -> bool {
+    if let Some(verified) = identity.email_verified {
+        verified
+    } else {
+        // Providers without OpenID Connect have no standard way to say it: there, allowing sign-ups is the say-so.
+        let is_openid = key.issuer.is_some() || key.openid_configuration.is_some();
+        key.preset.map_or(!is_openid, |preset| preset.vouches_for_email)
+    }
+}
+
+/// Links an account elsewhere to a user, who is told of by a Security Event.
+pub async fn link(
+    work: &mut Work<'_>,
+    mut user: Document,
+    key: &SocialLoginKey,
+    identity: &Identity,
+    context: &RequestContext,
+) -> Result<Document> {
+    add_row(work, &mut user, key, identity)?;
+    let user = work.save(user).await?;
+    note("Account Linked", &user.name(), key, context, false).record_in(work).await?;
+    Ok(user)
+}
+
+/// Links an account to the person who is logged in.
+pub async fn link_own(
+    work: &mut Work<'_>,
+    user: &str,
+    key: &SocialLoginKey,
+    identity: &Identity,
+    context: &RequestContext,
+) -> Result<Result<(), Refusal>> {
+    work.get_for_update(social_login_key::DOCTYPE, &key.name).await?;
+    match user_social_login::find_user(work, &row_provider(&key.name), &identity.userid).await? {
+        Some(owner) if owner == user => Ok(Ok(())),
+        Some(_) => Ok(Err(Refusal::Taken)),
+        None => {
+            let document = work.get_for_update("User", user).await?;
+            link(work, document, key, identity, context).await?;
+            Ok(Ok(()))
+        }
+    }
+}
+
+/// Takes an account elsewhere away from a user. Fails if nothing would be left to log in with.
+pub async fn unlink(
+    work: &mut Work<'_>,
+    user: &str,
+    provider: &str,
+    userid: &str,
+    context: &RequestContext,
+) -> Result<Result<(), &'static str>> {
+    let mut document = work.get_for_update("User", user).await?;
+    let accounts = user_social_login::of(&document);
+    let is_it = |account: &SocialAccount| account.provider == provider && account.userid == userid;
+    if !accounts.iter().any(is_it) {
+        return Ok(Ok(()));
+    }
+    let has_password = work.get_hash("User", user, "password").await?.is_some();
+    if accounts.len() == 1 && !has_password {
+        return Ok(Err("This is your only way to log in: set a password first, or link another account"));
+    }
+    if let Some(rows) = document.rows_mut("social_logins") {
+        rows.retain(|row| !is_it(&SocialAccount::from(row)));
+    }
+    work.save(document).await?;
+    SecurityEvent::new("Account Unlinked", Severity::Info)
+        .user(user)
+        .during(context)
+        .details(json!({"provider": provider}))
+        .record_in(work)
+        .await?;
+    Ok(Ok(()))
+}
+
+fn add_row(work: &Work<'_>, user: &mut Document, key: &SocialLoginKey, identity: &Identity) -> Result<()> {
+    let mut row = work.new_document(user_social_login::DOCTYPE)?;
+    row.set("provider", row_provider(&key.name));
+    row.set("userid", identity.userid.as_str());
+    row.set("username", identity.username.as_str());
+    row.set("linked_at", Value::from(work.now()));
+    if let Some(rows) = user.rows_mut("social_logins") {
+        rows.push(row);
+    }
+    Ok(())
+}
+
+fn note(event: &'static str, user: &str, key: &SocialLoginKey, context: &RequestContext, made: bool) -> SecurityEvent {
+    SecurityEvent::new(event, Severity::Info)
+        .user(user)
+        .during(context)
+        .details(json!({"provider": key.name, "account_made": made}))
+}

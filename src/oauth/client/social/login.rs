@@ -1,0 +1,325 @@
+//! The trip of a login: to the provider, back, and into a session.
+
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use poem::Response;
+use poem::http::StatusCode;
+use serde_json::json;
+
+use crate::document::Documents;
+use crate::error::{Error, Result};
+use crate::oauth::client::Providers;
+use crate::oauth::client::connected_app_pages::failed;
+use crate::oauth::client::own_path::own_path;
+use crate::oauth::client::provider_error::ProviderError;
+use crate::oauth::client::social::account::{self, Outcome, Refusal};
+use crate::oauth::client::social::identity::{self, Identity};
+use crate::oauth::client::social::provider::Provider;
+use crate::oauth::client::social::{MODULE, presets, profile};
+use crate::oauth::client::web_application_flow::{Callback, check_issuer};
+use crate::oauth::doctype::oauth_client_state::{self, Begun, Kind, LIFETIME, NewState, Returned, StateError};
+use crate::oauth::doctype::social_login_key::SocialLoginKey;
+use crate::oauth::protocol::authorization_response::append_query;
+use crate::oauth::protocol::pkce;
+use crate::permissions::Session;
+use crate::secret;
+use crate::web::error::{describe, see_other};
+use crate::web::pipeline::cookie as cookie_of;
+use crate::web::plugin::LoginOption;
+use crate::web::session::cookie;
+use crate::web::{Exchange, LoginMethod, NewSession, Plugins, Route, SecurityEvent, Severity, Site};
+
+/// Registers the buttons, the start and the callbacks.
+pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+    plugins.login_options.push(Arc::new(|site, target| Box::pin(options(site, target))));
+    let given = Arc::clone(providers);
+    plugins.route(Route::new("/login/with/:provider").get(move |exchange| start(exchange, Arc::clone(&given))));
+    for preset in presets::PRESETS {
+        let given = Arc::clone(providers);
+        let name = preset.key_name();
+        let route = Route::new(format!("{MODULE}.login_via_{}", preset.callback));
+        plugins.route(route.get(move |exchange| come_back(exchange, Arc::clone(&given), name.clone())));
+    }
+    let given = Arc::clone(providers);
+    let custom = move |exchange: Exchange| {
+        let name = exchange.param("provider").to_owned();
+        come_back(exchange, Arc::clone(&given), name)
+    };
+    plugins.route(Route::new(format!("{MODULE}.custom/:provider")).get(custom));
+}
+
+/// The buttons on the login page.
+async fn options(site: Site, target: Option<String>) -> Result<Vec<LoginOption>> {
+    let keys = SocialLoginKey::all_enabled(&site.documents).await?;
+    Ok(keys
+        .into_iter()
+        .map(|key| {
+            let mut href = format!("/login/with/{}", key.name);
+            if let Some(target) = &target {
+                let target: String = url::form_urlencoded::byte_serialize(target.as_bytes()).collect();
+                href.push_str("?redirect-to=");
+                href.push_str(&target);
+            }
+            LoginOption { label: format!("Log in with {}", key.provider_name), href, icon: key.icon }
+        })
+        .collect())
+}
+
+/// The cookie that ties a login to the browser; `__Host-` where the site is https, so that no other host can set it.
+fn cookie_name(site: &Site) -> &'static str {
+    if site.config.is_https() { "__Host-doctyped-login" } else { "doctyped-login" }
+}
+
+/// The browser's value for logins under way: the one it has, so that several tabs work, or a new one.
+fn browser(exchange: &Exchange) -> String {
+    let known = cookie_of(&exchange.request, cookie_name(&exchange.site)).filter(|value| value.len() == 43);
+    known.map_or_else(secret::random_id, str::to_owned)
+}
+
+async fn start(exchange: Exchange, providers: Arc<Providers>) -> Result<Response> {
+    let name = exchange.param("provider").to_owned();
+    let query = exchange.query();
+    let wanted = query.iter().find(|(name, _)| name == "redirect-to").map(|(_, value)| value.as_str());
+    let redirect_to = wanted.and_then(|wanted| own_path(&exchange.site.config.site_url, wanted)).unwrap_or_default();
+    let Some(key) = SocialLoginKey::enabled(&exchange.site.documents, &name).await? else {
+        return failed(&exchange, StatusCode::NOT_FOUND, "", "/login", "There is no login with this provider").await;
+    };
+    let browser = browser(&exchange);
+    let max_age = StdDuration::from_secs(u64::try_from(LIFETIME.num_seconds()).unwrap_or(600));
+    exchange.context.set_cookie(&cookie(&exchange.site, cookie_name(&exchange.site), &browser, Some(max_age)));
+    let new = NewState {
+        kind: Kind::SocialLogin,
+        user: None,
+        target: &key.name.clone(),
+        binding: &browser,
+        redirect_to: &redirect_to,
+    };
+    match depart(&providers, &exchange.site.documents, key.clone(), new).await? {
+        Ok(location) => Ok(no_referrer(see_other(&location))),
+        Err(error) => refuse(&exchange, &key, "/login", &error.to_string()).await,
+    }
+}
+
+/// Where to send the person, once the trip is noted.
+pub async fn depart(
+    providers: &Providers,
+    documents: &Documents,
+    key: SocialLoginKey,
+    new: NewState<'_>,
+) -> Result<Result<String, ProviderError>> {
+    let provider = match Provider::resolve(providers, documents, key).await {
+        Ok(provider) => provider,
+        Err(error) => return Ok(Err(error)),
+    };
+    let begun = oauth_client_state::begin(documents, new).await?;
+    Ok(Ok(authorization_url(&provider, &begun)))
+}
+
+fn authorization_url(provider: &Provider, begun: &Begun) -> String {
+    let challenge = pkce::challenge_of(&begun.code_verifier);
+    let scope = provider.key.scopes.join(" ");
+    let mut parameters: Vec<(&str, &str)> = vec![
+        ("response_type", "code"),
+        ("client_id", &provider.key.client_id),
+        ("redirect_uri", &provider.key.redirect_url),
+        ("state", &begun.state),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    if !scope.is_empty() {
+        parameters.push(("scope", &scope));
+    }
+    if provider.issuer.is_some() {
+        parameters.push(("nonce", &begun.nonce));
+    }
+    for (name, value) in &provider.key.auth_url_data {
+        if !parameters.iter().any(|(own, _)| own == name) {
+            parameters.push((name, value));
+        }
+    }
+    append_query(&provider.authorize_url, &parameters)
+}
+
+/// The provider learns nothing of the page that the person comes from.
+fn no_referrer(mut response: Response) -> Response {
+    response.headers_mut().insert("referrer-policy", poem::http::HeaderValue::from_static("no-referrer"));
+    response
+}
+
+async fn come_back(exchange: Exchange, providers: Arc<Providers>, name: String) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let Some(key) = SocialLoginKey::enabled(documents, &name).await? else {
+        return failed(&exchange, StatusCode::NOT_FOUND, "", "/login", "There is no login with this provider").await;
+    };
+    let callback = match Callback::parse(exchange.query()) {
+        Ok(callback) => callback,
+        Err(error) => return refuse(&exchange, &key, "/login", &error.to_string()).await,
+    };
+    let returned = match take_state(&exchange, &key, callback.state.as_deref()).await? {
+        Ok(returned) => returned,
+        Err(error) => return refuse(&exchange, &key, "/login", &error.to_string()).await,
+    };
+    let again = match returned.kind {
+        Kind::AccountLink => profile::ADDRESS,
+        Kind::SocialLogin | Kind::ConnectedApp => "/login",
+    };
+    let identity = match identify(&providers, documents, key.clone(), callback, &returned).await? {
+        Ok(identity) => identity,
+        Err(error) => return refuse(&exchange, &key, again, &error.to_string()).await,
+    };
+    match returned.kind {
+        Kind::AccountLink => finish_link(&exchange, &key, &identity, &returned).await,
+        Kind::SocialLogin | Kind::ConnectedApp => finish_login(&exchange, &key, &identity, &returned).await,
+    }
+}
+
+/// A login is tied to the browser by its cookie, a link to the person's session.
+async fn take_state(
+    exchange: &Exchange,
+    key: &SocialLoginKey,
+    state: Option<&str>,
+) -> Result<Result<Returned, StateError>> {
+    let documents = &exchange.site.documents;
+    let session = exchange.session();
+    if !session.is_guest()
+        && let Some(sid) = session.sid.as_deref()
+        && oauth_client_state::is_of(documents, state, Kind::AccountLink).await?
+    {
+        let binding = format!("session:{sid}");
+        let (kinds, user) = ([Kind::AccountLink], Some(session.user()));
+        return oauth_client_state::take(documents, &kinds, state, &key.name, Some(&binding), user).await;
+    }
+    let browser = cookie_of(&exchange.request, cookie_name(&exchange.site));
+    oauth_client_state::take(documents, &[Kind::SocialLogin], state, &key.name, browser, None).await
+}
+
+/// Exchanges the code, and finds out who it is.
+async fn identify(
+    providers: &Providers,
+    documents: &Documents,
+    key: SocialLoginKey,
+    callback: Callback,
+    returned: &Returned,
+) -> Result<Result<Identity, ProviderError>> {
+    let host = key.provider_name.clone();
+    let provider = match Provider::resolve(providers, documents, key).await {
+        Ok(provider) => provider,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Err(error) = check_issuer(callback.iss.as_deref(), provider.issuer.as_deref(), provider.promises_iss, &host)
+    {
+        return Ok(Err(error));
+    }
+    if let Some(code) = callback.error {
+        let description = callback.error_description.unwrap_or_default();
+        return Ok(Err(ProviderError::refused(host, &code, &description)));
+    }
+    let Some(code) = callback.code.filter(|code| !code.is_empty()) else {
+        return Ok(Err(ProviderError::bad_answer(host, "it holds neither a code nor an error")));
+    };
+    let client = provider.client(documents).await?;
+    let parameters = vec![
+        ("grant_type", "authorization_code".to_owned()),
+        ("code", code),
+        ("redirect_uri", provider.key.redirect_url.clone()),
+        ("code_verifier", returned.code_verifier.clone()),
+    ];
+    let answer = match client.token((&providers.outgoing, documents), &provider.token_url, parameters).await {
+        Ok(answer) => answer,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(identity::find(providers, documents, &provider, &answer, &returned.nonce).await)
+}
+
+async fn finish_login(
+    exchange: &Exchange,
+    key: &SocialLoginKey,
+    identity: &Identity,
+    returned: &Returned,
+) -> Result<Response> {
+    let (site, context) = (&exchange.site, &exchange.context);
+    let mut work = site.documents.begin(&Session::system()).await?;
+    let user = match account::log_in(&mut work, key, identity, context).await {
+        Ok(Outcome::User(user)) => user,
+        Ok(Outcome::Refused(refusal)) => {
+            drop(work);
+            let again = if refusal == Refusal::NoAccount { "/login" } else { "" };
+            return refuse(exchange, key, again, &refusal.to_string()).await;
+        }
+        // What the provider says may not fit our rules for users.
+        Err(Error::Validation(invalid)) => {
+            drop(work);
+            let text = format!("No account can be made of what the provider says: {invalid}");
+            return refuse(exchange, key, "/login", &text).await;
+        }
+        Err(error) => return Err(error),
+    };
+    work.commit().await?;
+    let new = NewSession {
+        user: &user,
+        method: LoginMethod::SocialLogin,
+        provider: Some(&key.name),
+        provider_sid: identity.sid.as_deref(),
+    };
+    match site.sessions.start(site, context, new).await {
+        Ok(started) => {
+            // The session that was there before is not taken over by anybody.
+            if !context.session.is_guest() {
+                end_former(exchange).await?;
+            }
+            context.set_cookie(&cookie(site, cookie_name(site), "", Some(StdDuration::ZERO)));
+            let home = if started.session.is_desk_user() { "/app" } else { "/" };
+            // Sanitised when it was stored, and again where it is used.
+            let target = own_path(&site.config.site_url, &returned.redirect_to).unwrap_or_else(|| home.to_owned());
+            Ok(see_other(&target))
+        }
+        Err(error @ (Error::Permission(_) | Error::Authentication(_))) => {
+            refuse(exchange, key, "/login", &describe(&error).message).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Ends the session that the browser had before it logged in anew.
+async fn end_former(exchange: &Exchange) -> Result<()> {
+    let Some(sid) = exchange.session().sid.as_deref() else { return Ok(()) };
+    let mut work = exchange.site.documents.begin(&Session::system()).await?;
+    work.set_values("Session", sid, &[("status", crate::meta::Value::from("Ended"))]).await?;
+    work.commit().await
+}
+
+async fn finish_link(
+    exchange: &Exchange,
+    key: &SocialLoginKey,
+    identity: &Identity,
+    returned: &Returned,
+) -> Result<Response> {
+    let user = returned.user.as_deref().unwrap_or_default();
+    let mut work = exchange.site.documents.begin(&Session::system()).await?;
+    match account::link_own(&mut work, user, key, identity, &exchange.context).await? {
+        Ok(()) => {
+            work.commit().await?;
+            let target = own_path(&exchange.site.config.site_url, &returned.redirect_to);
+            Ok(see_other(target.as_deref().unwrap_or(profile::ADDRESS)))
+        }
+        Err(refusal) => {
+            drop(work);
+            refuse(exchange, key, profile::ADDRESS, &refusal.to_string()).await
+        }
+    }
+}
+
+/// Notes that nobody was let in, and says why.
+async fn refuse(exchange: &Exchange, key: &SocialLoginKey, again: &str, why: &str) -> Result<Response> {
+    SecurityEvent::new("Social Login Refused", Severity::Warning)
+        .during(&exchange.context)
+        .details(json!({"provider": key.name, "reason": why}))
+        .record(&exchange.site.documents)
+        .await;
+    let again = match again {
+        "" | "/login" => format!("/login/with/{}", key.name),
+        other => other.to_owned(),
+    };
+    failed(exchange, StatusCode::BAD_REQUEST, &key.provider_name, &again, why).await
+}

@@ -1,0 +1,34 @@
+//! Logging in with accounts elsewhere: Social Login Keys, their presets, the trip to the provider, accounts and roles.
+
+pub mod account;
+pub mod back_channel_logout;
+pub mod id_token;
+pub mod identity;
+pub mod keys;
+pub mod login;
+pub mod logout;
+pub mod presets;
+pub mod profile;
+pub mod provider;
+pub mod resource;
+pub mod roles;
+
+use std::sync::Arc;
+
+use crate::oauth::client::Providers;
+use crate::oauth::doctype::social_login_key;
+use crate::web::Plugins;
+
+/// The module under which Frappe has the callbacks of logins.
+pub const MODULE: &str = "/api/method/frappe.integrations.oauth2_logins";
+
+/// Registers logins with accounts elsewhere.
+pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+    let controller = social_login_key::SocialLoginKeyController::new(Arc::clone(providers));
+    plugins.controller(social_login_key::DOCTYPE, controller);
+    login::register(plugins, providers);
+    profile::register(plugins, providers);
+    logout::register(plugins);
+    back_channel_logout::register(plugins, providers);
+    resource::register(plugins, providers);
+}

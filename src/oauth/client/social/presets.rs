@@ -1,0 +1,147 @@
+//! What is known of the providers that people use most, so that they need not look it up.
+
+/// A provider's settings; empty texts are for the administrator, or for discovery, to fill in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// The option in Social Login Provider.
+    pub provider: &'static str,
+    /// The end of Frappe's name for the callback: `login_via_<callback>`.
+    pub callback: &'static str,
+    /// The address of the provider; empty where each has their own.
+    pub base_url: &'static str,
+    /// It describes itself by OpenID Connect Discovery.
+    pub discovery: bool,
+    /// Where people are sent.
+    pub authorize_url: &'static str,
+    /// Where codes become tokens.
+    pub access_token_url: &'static str,
+    /// Who the person is.
+    pub api_endpoint: &'static str,
+    /// Parameters of that request, as JSON.
+    pub api_endpoint_args: &'static str,
+    /// What is asked for.
+    pub scopes: &'static str,
+    /// Where the answer holds the person's id.
+    pub user_id_property: &'static str,
+    /// E-mail addresses of new accounts are believed although the provider does not say that it has verified them.
+    pub vouches_for_email: bool,
+}
+
+const OPENID: Preset = Preset {
+    provider: "",
+    callback: "",
+    base_url: "",
+    discovery: true,
+    authorize_url: "",
+    access_token_url: "",
+    api_endpoint: "",
+    api_endpoint_args: "",
+    scopes: "openid email profile",
+    user_id_property: "sub",
+    vouches_for_email: false,
+};
+
+/// The placeholder for the tenant in Microsoft's address.
+pub const TENANT: &str = "{tenant}";
+
+/// Every preset. Custom is none: there, everything is the administrator's to enter.
+pub const PRESETS: [Preset; 8] = [
+    Preset { provider: "Google", callback: "google", base_url: "https://accounts.google.com", ..OPENID },
+    Preset {
+        provider: "GitHub",
+        callback: "github",
+        base_url: "https://api.github.com",
+        discovery: false,
+        authorize_url: "https://github.com/login/oauth/authorize",
+        access_token_url: "https://github.com/login/oauth/access_token",
+        api_endpoint: "/user",
+        scopes: "user:email",
+        user_id_property: "id",
+        ..OPENID
+    },
+    Preset {
+        provider: "Facebook",
+        callback: "facebook",
+        base_url: "https://graph.facebook.com",
+        discovery: false,
+        authorize_url: "https://www.facebook.com/dialog/oauth",
+        access_token_url: "https://graph.facebook.com/oauth/access_token",
+        api_endpoint: "/me",
+        api_endpoint_args: r#"{"fields": "first_name,last_name,email,picture"}"#,
+        scopes: "email public_profile",
+        user_id_property: "id",
+        vouches_for_email: true,
+    },
+    Preset {
+        provider: "Office 365",
+        callback: "office365",
+        base_url: "https://login.microsoftonline.com/{tenant}/v2.0",
+        vouches_for_email: true,
+        ..OPENID
+    },
+    Preset {
+        provider: "Salesforce",
+        callback: "salesforce",
+        base_url: "https://login.salesforce.com",
+        scopes: "openid",
+        ..OPENID
+    },
+    Preset {
+        provider: "Frappe",
+        callback: "frappe",
+        discovery: false,
+        authorize_url: "/api/method/frappe.integrations.oauth2.authorize",
+        access_token_url: "/api/method/frappe.integrations.oauth2.get_token",
+        api_endpoint: "/api/method/frappe.integrations.oauth2.openid_profile",
+        scopes: "openid",
+        vouches_for_email: true,
+        ..OPENID
+    },
+    Preset {
+        provider: "fairlogin",
+        callback: "fairlogin",
+        base_url: "https://id.fairkom.net/auth/realms/fairlogin",
+        scopes: "openid",
+        ..OPENID
+    },
+    Preset {
+        provider: "Keycloak",
+        callback: "keycloak",
+        scopes: "openid",
+        user_id_property: "preferred_username",
+        ..OPENID
+    },
+];
+
+/// The preset of an option; `None` for Custom.
+pub fn of(provider: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.provider == provider)
+}
+
+impl Preset {
+    /// Each has an address of their own.
+    pub fn has_custom_base_url(&self) -> bool {
+        self.base_url.is_empty()
+    }
+
+    /// The name of the key if it is named like the provider.
+    pub fn key_name(&self) -> String {
+        crate::meta::doctype::scrub(self.provider)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_of_the_doctype_has_a_preset_but_custom() {
+        let yaml = include_str!("../../../../doctypes/oauth/social_login_key.yaml");
+        for preset in PRESETS {
+            assert!(yaml.contains(&format!("- {}\n", preset.provider)), "{}", preset.provider);
+            assert_eq!(of(preset.provider), Some(&preset));
+            assert!(preset.discovery || !preset.authorize_url.is_empty(), "{}", preset.provider);
+        }
+        assert_eq!(of("Custom"), None);
+    }
+}

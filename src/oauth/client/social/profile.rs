@@ -1,0 +1,122 @@
+//! The page where people link accounts elsewhere to their own, and unlink them.
+
+use std::sync::Arc;
+
+use poem::Response;
+use poem::http::StatusCode;
+use serde_json::{Value as Json, json};
+
+use crate::error::{Error, Result};
+use crate::oauth::client::Providers;
+use crate::oauth::client::connected_app_pages::leave;
+use crate::oauth::client::social::{account, login};
+use crate::oauth::doctype::oauth_client_state::{Kind, NewState};
+use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
+use crate::oauth::doctype::user_social_login;
+use crate::permissions::Session;
+use crate::web::error::see_other;
+use crate::web::request::page_view;
+use crate::web::templates::html;
+use crate::web::{Credentials, Exchange, Plugins, Route};
+
+/// Where the page is.
+pub const ADDRESS: &str = "/linked-accounts";
+
+/// Registers the page and its two buttons.
+pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+    plugins.route(Route::new(ADDRESS).get(show));
+    let providers = Arc::clone(providers);
+    plugins.route(
+        Route::new(format!("{ADDRESS}/link/:provider")).post(move |exchange| link(exchange, Arc::clone(&providers))),
+    );
+    plugins.route(Route::new(format!("{ADDRESS}/unlink")).post(unlink));
+}
+
+async fn show(exchange: Exchange) -> Result<Response> {
+    exchange.context.require_login()?;
+    page(&exchange, StatusCode::OK, None).await
+}
+
+async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let user = documents.get(&Session::system(), "User", exchange.session().user()).await?;
+    let keys = SocialLoginKey::all_enabled(documents).await?;
+    let accounts = user_social_login::of(&user);
+    let label = |provider: &str| -> String {
+        let key = keys.iter().find(|key| row_provider(&key.name) == provider);
+        key.map_or(provider, |key| key.provider_name.as_str()).to_owned()
+    };
+    let linked: Vec<Json> = accounts
+        .iter()
+        .map(|account| {
+            json!({
+                "label": label(&account.provider),
+                "provider": account.provider,
+                "userid": account.userid,
+                "username": account.username,
+                "linked_at": account.linked_at.chars().take(10).collect::<String>(),
+            })
+        })
+        .collect();
+    let others: Vec<Json> = keys
+        .iter()
+        .filter(|key| !accounts.iter().any(|account| account.provider == row_provider(&key.name)))
+        .map(|key| json!({"label": key.provider_name, "name": key.name}))
+        .collect();
+    let view = json!({
+        "page": page_view(&exchange.site, &exchange.context).await?,
+        "linked": linked,
+        "others": others,
+        "problem": problem,
+    });
+    Ok(html(status, exchange.site.templates.render("oauth/client/linked_accounts", &view)?))
+}
+
+/// Only somebody in front of a browser links an account: a program with a token must not open a back door.
+fn require_browser(exchange: &Exchange) -> Result<()> {
+    exchange.context.require_login()?;
+    match exchange.context.credentials {
+        Credentials::Cookie => Ok(()),
+        _ => Err(Error::Permission("Accounts are linked and unlinked in the browser: log in there".to_owned())),
+    }
+}
+
+async fn link(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Response> {
+    exchange.form().await?;
+    require_browser(&exchange)?;
+    let documents = &exchange.site.documents;
+    let Some(key) = SocialLoginKey::enabled(documents, exchange.param("provider")).await? else {
+        return page(&exchange, StatusCode::NOT_FOUND, Some("There is no login with this provider")).await;
+    };
+    let binding = format!("session:{}", exchange.session().sid.as_deref().unwrap_or_default());
+    let (name, provider_name) = (key.name.clone(), key.provider_name.clone());
+    let new = NewState {
+        kind: Kind::AccountLink,
+        user: Some(exchange.session().user()),
+        target: &name,
+        binding: &binding,
+        redirect_to: ADDRESS,
+    };
+    match login::depart(&providers, documents, key, new).await? {
+        Ok(location) => leave(&exchange, &provider_name, &location).await,
+        Err(error) => page(&exchange, StatusCode::BAD_REQUEST, Some(&error.to_string())).await,
+    }
+}
+
+async fn unlink(mut exchange: Exchange) -> Result<Response> {
+    let form = exchange.form().await?;
+    require_browser(&exchange)?;
+    let (provider, userid) = (form.first("provider").unwrap_or_default(), form.first("userid").unwrap_or_default());
+    let mut work = exchange.site.documents.begin(&Session::system()).await?;
+    let user = exchange.session().user().to_owned();
+    match account::unlink(&mut work, &user, provider, userid, &exchange.context).await? {
+        Ok(()) => {
+            work.commit().await?;
+            Ok(see_other(ADDRESS))
+        }
+        Err(problem) => {
+            drop(work);
+            page(&exchange, StatusCode::EXPECTATION_FAILED, Some(problem)).await
+        }
+    }
+}

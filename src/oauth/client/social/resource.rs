@@ -1,0 +1,139 @@
+//! Access tokens of other authorization servers: accepted as those of the linked person, where settings permit it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use poem::Request;
+
+use crate::document::Documents;
+use crate::error::{AuthenticationError, Error, Result};
+use crate::meta::Right;
+use crate::oauth::client::Providers;
+use crate::oauth::client::social::provider::Provider;
+use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
+use crate::oauth::doctype::user_social_login;
+use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
+use crate::oauth::protocol::scope::ScopeSet;
+use crate::oauth::protocol::scope_rules::{ScopeRules, missing_for, missing_for_method};
+use crate::permissions::Session;
+use crate::permissions::session::Limit;
+use crate::web::{Authenticated, Authenticator, Credentials, Plugins, Site};
+
+/// Registers the authenticator. It answers only for tokens of issuers that are listed here, and leaves all others alone.
+pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+    plugins.authenticators.push(Arc::new(ForeignTokens { providers: Arc::clone(providers) }));
+}
+
+/// The providers whose tokens are accepted: by OAuth Settings, and only where their keys and our audience are known.
+async fn accepted(providers: &Providers, documents: &Documents) -> Result<Vec<Provider>> {
+    let settings = documents.get(&Session::system(), "OAuth Settings", "OAuth Settings").await?;
+    if !settings.check("show_social_login_key_as_authorization_server") {
+        return Ok(Vec::new());
+    }
+    let mut accepted = Vec::new();
+    for key in SocialLoginKey::all_enabled(documents).await? {
+        if !key.show_in_resource_metadata || key.resource_audience.is_none() {
+            continue;
+        }
+        let name = key.name.clone();
+        match Provider::resolve(providers, documents, key).await {
+            Ok(provider) if provider.issuer.is_some() && provider.jwks_uri.is_some() => accepted.push(provider),
+            Ok(_) => {}
+            Err(error) => tracing::info!(%error, provider = name, "the provider's tokens are not accepted for now"),
+        }
+    }
+    Ok(accepted)
+}
+
+/// The issuers of those providers, for the metadata of this resource (RFC 9728 §2, `authorization_servers`).
+pub async fn authorization_servers(providers: &Providers, documents: &Documents) -> Result<Vec<String>> {
+    Ok(accepted(providers, documents).await?.into_iter().filter_map(|provider| provider.issuer).collect())
+}
+
+struct ForeignTokens {
+    providers: Arc<Providers>,
+}
+
+#[async_trait]
+impl Authenticator for ForeignTokens {
+    fn scheme(&self) -> &'static str {
+        "bearer"
+    }
+
+    async fn authenticate(&self, site: &Site, _request: &Request, value: &str) -> Result<Option<Authenticated>> {
+        let Ok(token) = Unverified::parse(value) else { return Ok(None) };
+        let documents = &site.documents;
+        let Some(issuer) = token.unverified_claims().text("iss").filter(|issuer| *issuer != documents.site_url())
+        else {
+            return Ok(None);
+        };
+        let found = accepted(&self.providers, documents).await?;
+        let Some(provider) = found.into_iter().find(|provider| provider.issuer.as_deref() == Some(issuer)) else {
+            return Ok(None);
+        };
+        let refuse = |reason: String| Error::Authentication(AuthenticationError::BadToken(reason));
+        let address = provider.jwks_uri.as_deref().unwrap_or_default();
+        let verified = match self.providers.keys.verify(&self.providers.outgoing, documents, address, value).await {
+            Ok(verified) => verified.map_err(|error| refuse(error.to_string()))?,
+            Err(error) => return Err(error.into()),
+        };
+        let audience = provider.key.resource_audience.as_deref().unwrap_or_default();
+        check(&verified, issuer, audience, documents).map_err(|error| refuse(error.to_string()))?;
+        let subject = verified.claims.require_text("sub").map_err(|error| refuse(error.to_string()))?.to_owned();
+        let user = {
+            let mut work = documents.begin(&Session::system()).await?;
+            user_social_login::find_user(&mut work, &row_provider(&provider.key.name), &subject).await?
+        };
+        let access = match user {
+            Some(user) => documents.access(&user).await?,
+            None => None,
+        };
+        let Some(access) = access else {
+            return Err(refuse("The access token belongs to nobody here: link the account first".to_owned()));
+        };
+        let mut session = Session::of(access);
+        session.limit = limit(&verified);
+        Ok(Some(Authenticated { session, credentials: Credentials::Bearer }))
+    }
+}
+
+/// RFC 9068 §4: for us, current, and an access token. ID tokens and logout tokens of the same issuer are none.
+fn check(verified: &Verified, issuer: &str, audience: &str, documents: &Documents) -> Result<(), JwtError> {
+    if !verified.header.typ.as_deref().is_none_or(|typ| matches!(typ, "at+jwt" | "jwt")) {
+        return Err(JwtError::Type);
+    }
+    if let Some(name) = ["nonce", "at_hash", "events"].into_iter().find(|name| verified.claims.0.contains_key(*name)) {
+        return Err(JwtError::Claim(name));
+    }
+    verified.claims.require_issuer(issuer)?;
+    verified.claims.require_audience(audience)?;
+    verified.claims.require_current(documents.clock().now()).map(|_| ())
+}
+
+/// A scope that speaks of our data limits the token to it; scopes that mean something elsewhere only do not.
+fn limit(verified: &Verified) -> Option<Arc<dyn Limit>> {
+    let scope = verified.claims.text("scope").unwrap_or_default();
+    let rules = ScopeRules::new(&ScopeSet::from_stored(scope), &());
+    (!rules.allows_everything() && !rules.allows_nothing()).then(|| Arc::new(ForeignScope(rules)) as Arc<dyn Limit>)
+}
+
+#[derive(Debug)]
+struct ForeignScope(ScopeRules);
+
+impl Limit for ForeignScope {
+    fn allows(&self, doctype: &str, right: Right) -> bool {
+        self.0.allows(doctype, right)
+    }
+
+    fn allows_method(&self, path: &str) -> bool {
+        self.0.allows_method(path)
+    }
+
+    fn needed(&self, doctype: &str, right: Right) -> String {
+        missing_for(doctype, right)
+    }
+
+    fn needed_for_method(&self, path: &str) -> String {
+        missing_for_method(path)
+    }
+}

@@ -1,0 +1,409 @@
+//! Using a connection: calling a provider's API on behalf of a person, in Rust and over REST.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use poem::Body;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method as HttpMethod, StatusCode};
+use serde_json::{Map, Value as Json, json};
+use url::Url;
+
+use crate::document::Documents;
+use crate::error::{Error, ProblemKind, Result};
+use crate::oauth::client::connected_app_methods::user_of;
+use crate::oauth::client::http::Answering;
+use crate::oauth::client::{Providers, renewal, web_application_flow};
+use crate::oauth::doctype::connected_app::{ConnectedApp, DOCTYPE};
+use crate::permissions::Session;
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
+use crate::web::{Answer, Call, Method, Param, Plugins, Verbs, handler};
+
+/// How long a provider's API may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest answer that is passed on.
+const MAX_STREAM_BYTES: usize = 25 * 1024 * 1024;
+/// The largest answer that is put into JSON.
+const MAX_JSON_BYTES: usize = 2 * 1024 * 1024;
+/// The methods that may be used.
+const VERBS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// Headers of the caller that may go to the provider.
+const REQUEST_HEADERS: [&str; 9] = [
+    "accept",
+    "accept-language",
+    "content-type",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "prefer",
+    "range",
+    "idempotency-key",
+];
+/// Headers of the provider that come back.
+const RESPONSE_HEADERS: [&str; 10] = [
+    "content-type",
+    "content-language",
+    "content-disposition",
+    "content-range",
+    "etag",
+    "last-modified",
+    "link",
+    "location",
+    "retry-after",
+    "x-ratelimit-remaining",
+];
+
+/// A request to a provider's API.
+#[derive(Clone, Debug)]
+pub struct ProviderRequest {
+    /// The HTTP method.
+    pub verb: HttpMethod,
+    /// A path below the first of the app's base URLs, or an address below any of them.
+    pub path: String,
+    /// Parameters for the query.
+    pub query: Vec<(String, String)>,
+    /// Headers, of those that are passed on.
+    pub headers: Vec<(String, String)>,
+    /// The body, if there is one.
+    pub body: Option<Vec<u8>>,
+    /// The person; `None`: who asks.
+    pub user: Option<String>,
+    /// As the app itself, without a person.
+    pub as_app: bool,
+}
+
+impl ProviderRequest {
+    /// A plain read.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self {
+            verb: HttpMethod::GET,
+            path: path.into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            user: None,
+            as_app: false,
+        }
+    }
+
+    /// From the arguments of the REST method.
+    pub fn from_arguments(arguments: &Map<String, Json>) -> Result<Self> {
+        let wrong = |message: &str| Error::invalid(ProblemKind::Type, message.to_owned());
+        let given = |name: &str| arguments.get(name).filter(|value| !value.is_null());
+        let text = |name: &str| given(name).and_then(Json::as_str).filter(|text| !text.is_empty());
+        // Form bodies carry objects as JSON texts.
+        let object = |name: &str| match given(name) {
+            Some(Json::String(text)) => serde_json::from_str(text).unwrap_or(Json::Null),
+            Some(other) => other.clone(),
+            None => Json::Null,
+        };
+        let verb = text("verb").unwrap_or("GET").to_ascii_uppercase();
+        if !VERBS.contains(&verb.as_str()) {
+            return Err(wrong(&format!("verb must be one of {}", VERBS.join(", "))));
+        }
+        let mut request =
+            Self::get(text("path").ok_or_else(|| wrong("path is missing: send the path at the provider"))?);
+        request.verb = HttpMethod::from_str(&verb).map_err(|_| wrong("verb is no HTTP method"))?;
+        request.query = pairs(&object("query"), "query")?;
+        request.headers = pairs(&object("headers"), "headers")?;
+        request.user = text("user").map(str::to_owned);
+        request.as_app = given("as_app").is_some_and(|on| on == true || on == 1 || on == "1" || on == "true");
+        match given("body") {
+            None => {}
+            Some(Json::String(text)) => request.body = Some(text.clone().into_bytes()),
+            Some(json) => {
+                request.body = Some(json.to_string().into_bytes());
+                if !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+                    request.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                }
+            }
+        }
+        Ok(request)
+    }
+}
+
+fn pairs(value: &Json, name: &str) -> Result<Vec<(String, String)>> {
+    let Some(object) = value.as_object() else {
+        return match value {
+            Json::Null => Ok(Vec::new()),
+            _ => Err(Error::invalid(ProblemKind::Type, format!("{name} must be an object of names and texts"))),
+        };
+    };
+    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut out = Vec::new();
+    for (key, value) in object {
+        match value {
+            Json::Array(several) => out.extend(several.iter().map(|one| (key.clone(), text(one)))),
+            Json::Null => {}
+            one => out.push((key.clone(), text(one))),
+        }
+    }
+    Ok(out)
+}
+
+/// What the provider's API answers.
+pub struct ProviderAnswer(Answering);
+
+impl ProviderAnswer {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The whole body, up to a limit.
+    pub async fn bytes(self, limit: usize) -> Result<Vec<u8>> {
+        Ok(self.0.read(limit).await?)
+    }
+
+    /// Status, headers and body as JSON: JSON as it is, text as text, everything else in base64.
+    pub async fn into_json(self) -> Result<Json> {
+        let headers: Map<String, Json> = passed_on(&self.0.headers)
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_string(), Json::from(value.to_str().ok()?))))
+            .collect();
+        let status = self.0.status.as_u16();
+        let body = self.0.read(MAX_JSON_BYTES).await?;
+        let mut answer = json!({"status": status, "headers": headers});
+        match (serde_json::from_slice::<Json>(&body), String::from_utf8(body)) {
+            (Ok(json), _) => answer["body"] = json,
+            (_, Ok(text)) => answer["body"] = Json::from(text),
+            (_, Err(bytes)) => answer["body_base64"] = Json::from(STANDARD.encode(bytes.as_bytes())),
+        }
+        Ok(answer)
+    }
+
+    /// The provider's answer as ours, passed on as it comes.
+    fn into_response(self) -> poem::Response {
+        let mut response = poem::Response::builder().status(self.0.status).finish();
+        // RFC 9110 §15.5.2: a 401 or 407 would speak of the credentials at this site.
+        if matches!(self.0.status.as_u16(), 401 | 407) {
+            response.set_status(StatusCode::BAD_GATEWAY);
+        }
+        for (name, value) in passed_on(&self.0.headers) {
+            response.headers_mut().insert(name, value);
+        }
+        let provider_status = HeaderValue::from(self.0.status.as_u16());
+        response.headers_mut().insert(HeaderName::from_static("x-provider-status"), provider_status);
+        // Whatever it is, it is not a page of this site.
+        let policy = HeaderValue::from_static("default-src 'none'; sandbox");
+        response.headers_mut().insert(HeaderName::from_static("content-security-policy"), policy);
+        response.set_body(Body::from_bytes_stream(self.0.stream(MAX_STREAM_BYTES)));
+        response
+    }
+}
+
+fn passed_on(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    headers
+        .iter()
+        .filter(|(name, _)| RESPONSE_HEADERS.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The address that a path means, if it is below one of the app's base URLs; a token goes nowhere else.
+pub fn target(app: &ConnectedApp, path: &str, query: &[(String, String)]) -> Result<Url> {
+    let refuse = |message: String| Error::invalid(ProblemKind::Validation, message);
+    let Some(first) = app.allowed_base_urls.first() else {
+        return Err(refuse(format!(
+            "The Connected App {} allows no calls: enter its API under Allowed Base URLs",
+            app.provider_name
+        )));
+    };
+    let is_whole = path.starts_with("https://") || path.starts_with("http://");
+    let text = if is_whole {
+        path.to_owned()
+    } else {
+        format!("{}/{}", first.trim_end_matches('/'), path.trim_start_matches('/'))
+    };
+    let mut url = Url::parse(&text).map_err(|_| refuse(format!("{path} is no path")))?;
+    url.set_fragment(None);
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    // Servers differ in how they read an encoded slash or dot, so that no such path is surely below the base.
+    let lower = url.path().to_ascii_lowercase();
+    let is_plain = !["%2e", "%2f", "%5c", "\\"].iter().any(|odd| lower.contains(odd));
+    let allowed =
+        app.allowed_base_urls.iter().filter_map(|base| Url::parse(base).ok()).any(|base| is_below(&url, &base));
+    if !allowed || !is_plain || !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse(format!("{} is not below one of the Allowed Base URLs of {}", path, app.provider_name)));
+    }
+    Ok(url)
+}
+
+/// Parsed addresses are compared, so that dot segments and host names cannot pretend.
+fn is_below(url: &Url, base: &Url) -> bool {
+    let root = base.path().trim_end_matches('/');
+    url.origin() == base.origin()
+        && url.path().strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Sends a request with the connection of a person; renews the token once if the provider refuses it.
+pub async fn send(
+    providers: &Arc<Providers>,
+    documents: &Documents,
+    session: &Session,
+    app: &ConnectedApp,
+    request: ProviderRequest,
+) -> Result<ProviderAnswer> {
+    let url = target(app, &request.path, &request.query)?;
+    let user = match request.as_app {
+        true if session.has_role(ROLE_SYSTEM_MANAGER) => String::new(),
+        true => {
+            return Err(Error::Permission("Only a System Manager may call a provider as the app itself".to_owned()));
+        }
+        false => user_of(session, request.user.as_deref())?,
+    };
+    let mut connection = if request.as_app {
+        web_application_flow::backend_token(providers, documents, app).await?
+    } else {
+        renewal::active(providers, documents, app, &user).await?.ok_or_else(|| not_connected(app, &user))?
+    };
+    let mut renewed = request.as_app;
+    loop {
+        let token = connection.access_token.clone().ok_or_else(|| not_connected(app, &user))?;
+        let answer = once(providers, documents, &url, &request, &token).await?;
+        let may_renew = !renewed && connection.refresh_token.is_some();
+        if answer.status != StatusCode::UNAUTHORIZED || !may_renew {
+            return Ok(ProviderAnswer(answer));
+        }
+        renewed = true;
+        connection = renewal::renew_refused(providers, documents, app, &user, token)
+            .await?
+            .ok_or_else(|| not_connected(app, &user))?;
+    }
+}
+
+async fn once(
+    providers: &Providers,
+    documents: &Documents,
+    url: &Url,
+    request: &ProviderRequest,
+    token: &str,
+) -> Result<Answering> {
+    let build = |client: &reqwest::Client, url: Url| {
+        let mut sending = client.request(request.verb.clone(), url).bearer_auth(token);
+        for (name, value) in &request.headers {
+            if REQUEST_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+                sending = sending.header(name, value);
+            }
+        }
+        match &request.body {
+            Some(body) => sending.body(body.clone()),
+            None => sending,
+        }
+    };
+    Ok(providers.outgoing.send(documents, url.as_str(), TIMEOUT, build).await?)
+}
+
+fn not_connected(app: &ConnectedApp, user: &str) -> Error {
+    Error::invalid(
+        ProblemKind::Validation,
+        format!("{user} is not connected to {}: connect first, at /connected-app/{}", app.provider_name, app.name),
+    )
+}
+
+/// Registers the method that streams a provider's answer.
+pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+    const PARAMS: &[Param] = &[
+        Param::required("connected_app", "string", "The name of the Connected App"),
+        Param::required("path", "string", "The path below the app's first Allowed Base URL, or an address below any"),
+        Param::optional("verb", "string", "GET, HEAD, POST, PUT, PATCH or DELETE; GET if left out"),
+        Param::optional("query", "object", "Parameters for the query"),
+        Param::optional("headers", "object", "Headers for the provider, such as Accept"),
+        Param::optional("body", "any", "The body: text as it is, everything else as JSON"),
+        Param::optional("user", "string", "Whose connection is used; another's only by a System Manager"),
+        Param::optional("as_app", "boolean", "Calls as the app itself; only for a System Manager"),
+    ];
+    let providers = Arc::clone(providers);
+    plugins.method(Method {
+        path: "frappe.integrations.doctype.connected_app.connected_app.request",
+        verbs: Verbs::POST,
+        guest: false,
+        summary: "Calls the API of a Connected App's provider with the caller's connection and passes the answer on",
+        params: PARAMS,
+        handler: handler(move |call| answer(call, Arc::clone(&providers))),
+    });
+}
+
+async fn answer(call: Call, providers: Arc<Providers>) -> Result<Answer> {
+    let documents = &call.site.documents;
+    let name = call.required_text("connected_app")?;
+    let document = documents.get(call.session(), DOCTYPE, &name).await?;
+    let app = ConnectedApp::from(&*document);
+    let request = ProviderRequest::from_arguments(&call.arguments)?;
+    let answer = send(&providers, documents, call.session(), &app, request).await?;
+    Ok(Answer::raw(answer.into_response()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(bases: &[&str]) -> ConnectedApp {
+        ConnectedApp {
+            name: "app".to_owned(),
+            provider_name: "Example".to_owned(),
+            openid_configuration: None,
+            issuer: None,
+            client_id: String::new(),
+            redirect_uri: String::new(),
+            token_endpoint_auth_method: String::new(),
+            private_key_id: String::new(),
+            scopes: Vec::new(),
+            authorization_uri: String::new(),
+            token_uri: String::new(),
+            revocation_uri: None,
+            userinfo_uri: None,
+            query_parameters: Vec::new(),
+            audience: None,
+            resource: None,
+            use_pkce: true,
+            revoke_on_delete: true,
+            allowed_base_urls: bases.iter().map(|base| (*base).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_token_goes_below_the_allowed_addresses_only() {
+        let app = app(&["https://api.example/v1/", "https://other.example/x"]);
+        for (path, expected) in [
+            ("users", "https://api.example/v1/users"),
+            ("/users?a=1", "https://api.example/v1/users?a=1"),
+            ("https://api.example/v1/users", "https://api.example/v1/users"),
+            ("https://other.example/x", "https://other.example/x"),
+            ("https://other.example/x/y", "https://other.example/x/y"),
+        ] {
+            assert_eq!(target(&app, path, &[]).unwrap().as_str(), expected, "{path}");
+        }
+        for path in [
+            "../v2/users",
+            "..%2fv2",
+            "%2e%2e/v2",
+            "/../../secret",
+            "https://api.example/v1x/",
+            "https://api.example/",
+            "https://evil.example/v1/",
+            "https://api.example.evil.example/v1/",
+            "http://api.example/v1/users",
+            "https://api.example@evil.example/v1/",
+            "https://user@api.example/v1/users",
+            "https://api.example:8443/v1/x",
+            "https://other.example/xy",
+            "a\\..\\..\\b",
+        ] {
+            assert!(target(&app, path, &[]).is_err(), "{path}: {:?}", target(&app, path, &[]));
+        }
+        assert!(target(&self::app(&[]), "users", &[]).is_err());
+    }
+
+    #[test]
+    fn parameters_are_encoded() {
+        let query = [("q".to_owned(), "a&b=c".to_owned())];
+        let url = target(&app(&["https://api.example"]), "search", &query).unwrap();
+        assert_eq!(url.as_str(), "https://api.example/search?q=a%26b%3Dc");
+    }
+}

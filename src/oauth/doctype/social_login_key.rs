@@ -1,0 +1,439 @@
+//! Social Login Key: a provider with whose accounts people log in; its typed view and its rules.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value as Json};
+
+use crate::document::{Controller, Documents, ListRequest, Work};
+use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::{Document, Value};
+use crate::oauth::client::Providers;
+use crate::oauth::client::social::MODULE;
+use crate::oauth::client::social::presets::{self, Preset, TENANT};
+use crate::oauth::client::social::provider::Provider;
+use crate::oauth::doctype::View;
+use crate::oauth::doctype::reading::filled;
+use crate::oauth::doctype::user_social_login;
+use crate::permissions::Session;
+
+/// The DocType.
+pub const DOCTYPE: &str = "Social Login Key";
+
+/// What this file reads and writes.
+pub const VIEW: View = View {
+    doctype: DOCTYPE,
+    fields: &[
+        "enable_social_login",
+        "social_login_provider",
+        "client_id",
+        "tenant_id",
+        "provider_name",
+        "client_secret",
+        "icon",
+        "base_url",
+        "openid_configuration",
+        "issuer",
+        "jwks_uri",
+        "sign_ups",
+        "allow_email_linking",
+        "show_in_resource_metadata",
+        "resource_audience",
+        "authorize_url",
+        "access_token_url",
+        "logout_url",
+        "redirect_url",
+        "api_endpoint",
+        "custom_base_url",
+        "scopes",
+        "api_endpoint_args",
+        "auth_url_data",
+        "user_id_property",
+        "email_property",
+        "role_mappings",
+        "remove_unmapped_roles",
+    ],
+};
+
+/// What a [`RoleMapping`] reads.
+pub const MAPPING_VIEW: View = View { doctype: "Social Login Role Mapping", fields: &["claim", "value", "role"] };
+/// Parameters of the authorization request that this site sets itself.
+const OWN_PARAMETERS: [&str; 9] = [
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "state",
+];
+
+/// A Social Login Key, read from its document; presets are filled in.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, clippy::struct_excessive_bools, reason = "each is the field of that name")]
+pub struct SocialLoginKey {
+    pub name: String,
+    pub enable_social_login: bool,
+    pub provider_name: String,
+    pub preset: Option<&'static Preset>,
+    pub client_id: String,
+    pub base_url: String,
+    pub openid_configuration: Option<String>,
+    pub issuer: Option<String>,
+    pub jwks_uri: Option<String>,
+    pub icon: String,
+    pub allow_sign_ups: bool,
+    pub allow_email_linking: bool,
+    pub show_in_resource_metadata: bool,
+    pub resource_audience: Option<String>,
+    pub authorize_url: String,
+    pub access_token_url: String,
+    pub logout_url: Option<String>,
+    pub redirect_url: String,
+    pub api_endpoint: String,
+    pub scopes: Vec<String>,
+    pub api_endpoint_args: Vec<(String, String)>,
+    pub auth_url_data: Vec<(String, String)>,
+    pub user_id_property: String,
+    pub email_property: String,
+    pub role_mappings: Vec<RoleMapping>,
+    pub remove_unmapped_roles: bool,
+}
+
+/// A rule that turns what the provider says into a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the field of that name")]
+pub struct RoleMapping {
+    pub claim: String,
+    pub value: String,
+    pub role: String,
+}
+
+impl From<&Document> for SocialLoginKey {
+    fn from(document: &Document) -> Self {
+        let preset = presets::of(document.text("social_login_provider"));
+        let text = |fieldname: &str, of_preset: fn(&Preset) -> &str| {
+            filled(document, fieldname)
+                .or_else(|| preset.map(|preset| of_preset(preset).to_owned()))
+                .unwrap_or_default()
+        };
+        let base_url = text("base_url", |preset| preset.base_url)
+            .replace(TENANT, document.text("tenant_id").trim())
+            .trim_end_matches('/')
+            .to_owned();
+        let below_base =
+            |address: String| if address.starts_with('/') { format!("{base_url}{address}") } else { address };
+        let discovery = preset.is_some_and(|preset| preset.discovery) && !base_url.is_empty();
+        let openid_configuration = filled(document, "openid_configuration").map(below_base).or_else(|| {
+            discovery.then(|| format!("{base_url}{}", crate::oauth::client::discovery::OPENID_CONFIGURATION))
+        });
+        // The value of `response_type` that Frappe's presets carry is the only one there is.
+        let mut auth_url_data = parameters(document.text("auth_url_data"));
+        let scope = auth_url_data.iter().position(|(name, _)| name == "scope").map(|at| auth_url_data.remove(at).1);
+        auth_url_data.retain(|(name, _)| name != "response_type");
+        let scopes = filled(document, "scopes").or(scope).unwrap_or_else(|| text("scopes", |preset| preset.scopes));
+        Self {
+            name: document.name(),
+            enable_social_login: document.check("enable_social_login"),
+            provider_name: document.text("provider_name").to_owned(),
+            preset,
+            client_id: filled(document, "client_id").unwrap_or_default(),
+            openid_configuration,
+            issuer: filled(document, "issuer"),
+            jwks_uri: filled(document, "jwks_uri"),
+            icon: icon(document, preset),
+            allow_sign_ups: document.text("sign_ups") == "Allow",
+            allow_email_linking: document.check("allow_email_linking"),
+            show_in_resource_metadata: document.check("show_in_resource_metadata"),
+            resource_audience: filled(document, "resource_audience"),
+            authorize_url: below_base(text("authorize_url", |preset| preset.authorize_url)),
+            access_token_url: below_base(text("access_token_url", |preset| preset.access_token_url)),
+            logout_url: filled(document, "logout_url").map(below_base),
+            redirect_url: document.text("redirect_url").to_owned(),
+            api_endpoint: below_base(text("api_endpoint", |preset| preset.api_endpoint)),
+            scopes: scopes.split([' ', ',', '\n']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+            api_endpoint_args: parameters(&text("api_endpoint_args", |preset| preset.api_endpoint_args)),
+            auth_url_data,
+            user_id_property: property(
+                document,
+                "user_id_property",
+                preset.map_or("sub", |preset| preset.user_id_property),
+            ),
+            email_property: property(document, "email_property", "email"),
+            role_mappings: document
+                .rows("role_mappings")
+                .iter()
+                .map(|row| RoleMapping {
+                    claim: row.text("claim").to_owned(),
+                    value: row.text("value").to_owned(),
+                    role: row.text("role").to_owned(),
+                })
+                .collect(),
+            remove_unmapped_roles: document.check("remove_unmapped_roles"),
+            base_url,
+        }
+    }
+}
+
+impl SocialLoginKey {
+    /// The key of that name, if it exists and is switched on.
+    pub async fn enabled(documents: &Documents, name: &str) -> Result<Option<Self>> {
+        match documents.get(&Session::system(), DOCTYPE, name).await {
+            Ok(document) => Ok(Some(Self::from(&*document)).filter(|key| key.enable_social_login)),
+            Err(Error::DoesNotExist { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every key that is switched on, by name.
+    pub async fn all_enabled(documents: &Documents) -> Result<Vec<Self>> {
+        let request =
+            ListRequest::new(DOCTYPE).filters(serde_json::json!({"enable_social_login": 1})).order_by("name asc").all();
+        let list = documents.list(&Session::system(), &request).await?;
+        let mut keys = Vec::with_capacity(list.rows.len());
+        for row in 0..list.rows.len() {
+            keys.extend(Self::enabled(documents, list.text(row, "name")).await?);
+        }
+        Ok(keys)
+    }
+
+    /// The secret that the provider gave.
+    pub async fn client_secret(&self, documents: &Documents) -> Result<Option<String>> {
+        // Dropped at once: nothing is locked while the provider is asked.
+        documents.begin(&Session::system()).await?.get_password(DOCTYPE, &self.name, "client_secret").await
+    }
+}
+
+fn property(document: &Document, fieldname: &str, default: &str) -> String {
+    filled(document, fieldname).unwrap_or_else(|| default.to_owned())
+}
+
+/// The picture on the button: that of a preset is our own drawing.
+fn icon(document: &Document, preset: Option<&'static Preset>) -> String {
+    match (filled(document, "icon"), preset) {
+        // Pictures of other sites would be blocked, and would tell them who comes to the login page.
+        (Some(own), None) => {
+            Some(own).filter(|icon| icon.starts_with('/') && !icon.starts_with("//")).unwrap_or_default()
+        }
+        (_, Some(preset)) => format!("/assets/oauth/{}.svg", preset.callback),
+        (None, None) => String::new(),
+    }
+}
+
+/// Parameters written as a JSON object; what does not parse is none.
+fn parameters(text: &str) -> Vec<(String, String)> {
+    let object: Map<String, Json> = serde_json::from_str(text).unwrap_or_default();
+    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    object.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+/// Behaviour of the DocType Social Login Key.
+pub struct SocialLoginKeyController {
+    providers: Arc<Providers>,
+}
+
+impl SocialLoginKeyController {
+    /// With what the site knows of providers.
+    pub fn new(providers: Arc<Providers>) -> Self {
+        Self { providers }
+    }
+}
+
+/// Where the provider sends people back to: Frappe's name for the well-known ones, else one with the key's name.
+fn redirect_url(site_url: &str, document: &Document) -> String {
+    let name = document.name();
+    if let Some(preset) = presets::of(document.text("social_login_provider")).filter(|preset| preset.key_name() == name)
+    {
+        format!("{site_url}{MODULE}.login_via_{}", preset.callback)
+    } else {
+        let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
+        format!("{site_url}{MODULE}.custom/{name}")
+    }
+}
+
+#[async_trait]
+impl Controller for SocialLoginKeyController {
+    async fn autoname(&self, _work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        // Letters and digits only: the name is part of addresses.
+        let name: String = crate::meta::doctype::scrub(document.text("provider_name").trim())
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect();
+        if name.is_empty() {
+            return Err(Error::Validation(Invalid {
+                problems: vec![FieldProblem::at(
+                    ProblemKind::Mandatory,
+                    "provider_name",
+                    "Provider Name",
+                    "Provider Name needs letters from a to z or digits: they become part of the redirect URL",
+                )],
+            }));
+        }
+        document.set_name(name);
+        Ok(())
+    }
+
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, _before: Option<&Document>) -> Result<()> {
+        let custom = presets::of(document.text("social_login_provider")).is_none_or(Preset::has_custom_base_url);
+        document.set("custom_base_url", custom);
+        document.set("redirect_url", redirect_url(work.documents.site_url(), document));
+        fill_preset(document);
+        let key = SocialLoginKey::from(&*document);
+        let mut problems = Invalid::default();
+        check_texts(document, &key, &mut problems);
+        if key.enable_social_login {
+            check_complete(document, &key, &mut problems);
+        }
+        for (fieldname, address) in [
+            ("openid_configuration", key.openid_configuration.as_deref().unwrap_or_default()),
+            ("jwks_uri", key.jwks_uri.as_deref().unwrap_or_default()),
+            ("authorize_url", &key.authorize_url),
+            ("access_token_url", &key.access_token_url),
+            ("api_endpoint", &key.api_endpoint),
+            ("logout_url", key.logout_url.as_deref().unwrap_or_default()),
+        ] {
+            if !address.is_empty()
+                && let Err(error) = self.providers.outgoing.check(work.documents, address).await
+            {
+                problems.push(problem(document, fieldname, error.to_string()));
+            }
+        }
+        problems.into_result()
+    }
+
+    async fn on_update(&self, work: &mut Work<'_>, document: &Document, _before: Option<&Document>) -> Result<()> {
+        let key = SocialLoginKey::from(document);
+        if key.openid_configuration.is_some() && (key.issuer.is_none() || key.jwks_uri.is_none()) {
+            let (providers, documents) = (Arc::clone(&self.providers), work.documents.clone());
+            work.after_commit(move || {
+                tokio::spawn(async move {
+                    if let Err(error) = fill_from_discovery(&providers, &documents, key).await {
+                        tracing::info!(%error, "a Social Login Key could not be filled in; it is tried again at a login");
+                    }
+                });
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Enters issuer and keys where they are missing, so that people see them and later changes at the provider are noticed.
+async fn fill_from_discovery(providers: &Providers, documents: &Documents, key: SocialLoginKey) -> Result<()> {
+    let provider = Provider::resolve(providers, documents, key).await?;
+    let mut work = documents.begin(&Session::system()).await?;
+    let stored = work.get_for_update(DOCTYPE, &provider.key.name).await?;
+    let mut values = Vec::new();
+    for (fieldname, found) in [("issuer", &provider.issuer), ("jwks_uri", &provider.jwks_uri)] {
+        if let (true, Some(found)) = (stored.get(fieldname).is_blank(), found) {
+            values.push((fieldname, Value::from(found.as_str())));
+        }
+    }
+    if !values.is_empty() {
+        work.set_values(DOCTYPE, &provider.key.name, &values).await?;
+        work.commit().await?;
+    }
+    Ok(())
+}
+
+/// Shows the preset's values in fields that are empty.
+fn fill_preset(document: &mut Document) {
+    let Some(preset) = presets::of(document.text("social_login_provider")) else { return };
+    for (fieldname, value) in [
+        ("base_url", preset.base_url),
+        ("authorize_url", preset.authorize_url),
+        ("access_token_url", preset.access_token_url),
+        ("api_endpoint", preset.api_endpoint),
+        ("api_endpoint_args", preset.api_endpoint_args),
+        ("user_id_property", preset.user_id_property),
+    ] {
+        // The address with a place for the tenant stays out of the field: there it would be no address.
+        if !value.is_empty() && !value.contains(TENANT) && document.get(fieldname).is_blank() {
+            document.set(fieldname, value);
+        }
+    }
+}
+
+fn problem(document: &Document, fieldname: &str, message: impl Into<std::borrow::Cow<'static, str>>) -> FieldProblem {
+    let label = document.doctype.field(fieldname).map(|field| field.label.clone()).unwrap_or_default();
+    FieldProblem::at(ProblemKind::Validation, fieldname, label, message)
+}
+
+fn check_texts(document: &Document, key: &SocialLoginKey, problems: &mut Invalid) {
+    for fieldname in ["api_endpoint_args", "auth_url_data"] {
+        let text = document.text(fieldname);
+        if !text.trim().is_empty() && serde_json::from_str::<Map<String, Json>>(text).is_err() {
+            problems.push(problem(
+                document,
+                fieldname,
+                "Write the parameters as JSON, for example {\"prompt\": \"login\"}",
+            ));
+        }
+    }
+    if let Some((name, _)) = key.auth_url_data.iter().find(|(name, _)| OWN_PARAMETERS.contains(&name.as_str())) {
+        problems.push(problem(document, "auth_url_data", format!("{name} is set by this site itself: remove it")));
+    }
+    if document.text("social_login_provider") == "Office 365" {
+        let tenant = document.text("tenant_id").trim();
+        if uuid::Uuid::parse_str(tenant).is_err() {
+            let message = match tenant {
+                "" => "Tenant ID is missing: enter the id of your organisation at Microsoft".to_owned(),
+                _ => format!(
+                    "{tenant} is no tenant id: enter your organisation's, which looks like 72f988bf-86f1-41af-91ab-2d7cd011db47"
+                ),
+            };
+            problems.push(problem(document, "tenant_id", message));
+        }
+    }
+    // ID tokens are meant for the client; were they accepted as access tokens, any of the provider's logins would do.
+    if key.resource_audience.is_some() && key.resource_audience.as_deref() == Some(key.client_id.as_str()) {
+        let message = "Accepted Audience must differ from the Client ID, or else ID tokens would open the API";
+        problems.push(problem(document, "resource_audience", message));
+    }
+    if key.jwks_uri.is_some() && key.issuer.is_none() && key.openid_configuration.is_none() {
+        problems.push(problem(
+            document,
+            "issuer",
+            "Issuer is missing: ID tokens are checked by JWKS URI and Issuer together",
+        ));
+    }
+    if key.user_id_property == key.email_property {
+        let message =
+            "An e-mail address is no safe id, because it can change hands: choose another property, such as sub";
+        problems.push(problem(document, "user_id_property", message));
+    }
+}
+
+fn check_complete(document: &Document, key: &SocialLoginKey, problems: &mut Invalid) {
+    let mut missing = |fieldname: &str, advice: &str| {
+        let label = document.doctype.field(fieldname).map(|field| field.label.clone()).unwrap_or_default();
+        problems.push(problem(document, fieldname, format!("{label} is missing: {advice}")));
+    };
+    if key.preset.is_some_and(super::super::client::social::presets::Preset::has_custom_base_url)
+        && key.base_url.is_empty()
+    {
+        missing("base_url", "enter the address of your provider");
+    }
+    if key.openid_configuration.is_none() {
+        for (fieldname, address) in [("authorize_url", &key.authorize_url), ("access_token_url", &key.access_token_url)]
+        {
+            if address.is_empty() {
+                missing(fieldname, "enter it, or an OpenID Configuration from which it is read");
+            }
+        }
+        if key.api_endpoint.is_empty() && key.issuer.is_none() {
+            missing("api_endpoint", "without it or an Issuer nobody knows who logs in");
+        }
+    }
+}
+
+/// The name under which a key's accounts are kept in User Social Login.
+///
+/// The line `frappe` is taken: it holds the id under which other programs know the person.
+pub fn row_provider(key: &str) -> String {
+    match key {
+        user_social_login::OWN => "frappe login".to_owned(),
+        other => other.to_owned(),
+    }
+}
