@@ -7,6 +7,7 @@ mod engine;
 mod errors;
 mod health;
 mod login;
+mod oauth;
 mod reload;
 mod support;
 mod tidy;

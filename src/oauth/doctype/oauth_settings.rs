@@ -181,8 +181,10 @@ impl OAuthSettings {
 
     fn read(settings: &Document, provider: &Document) -> Self {
         let fields = Fields::new(settings, &VIEW);
-        let provider = Fields::new(provider, &PROVIDER_VIEW).text("skip_authorization");
-        // The deprecated setting counts only where the new one was never said.
+        // The deprecated setting says nothing until somebody has saved it.
+        let provider =
+            if provider.is_new { "" } else { Fields::new(provider, &PROVIDER_VIEW).text("skip_authorization") };
+        // And `Auto` counts only where the new setting was never said.
         let never_saved = settings.is_new;
         Self {
             show_auth_server_metadata: fields.check("show_auth_server_metadata"),

@@ -1,6 +1,6 @@
 //! A refresh token becomes a new pair, and is worth nothing afterwards (RFC 6749 §6, RFC 9700 §4.14).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
 use crate::document::{ListRequest, Work};
@@ -44,6 +44,7 @@ pub async fn exchange(
     let mut work = documents.begin(&Session::system()).await?;
     // Read again under the lock: what the cache has may be a moment old.
     let token = BearerToken::from(&work.get_for_update(OAUTH_BEARER_TOKEN, &token.name).await?);
+    let now = documents.clock().now();
     let successors = successors(&mut work, &token).await?;
     let state = RefreshState {
         revoked: !token.is_active && token.rotated_at.is_none(),
@@ -52,9 +53,11 @@ pub async fn exchange(
         rotated_at: token.rotated_at,
         successor_used: successors.iter().any(|next| next.last_used.is_some() || next.rotated_at.is_some()),
     };
-    match decide_refresh(&state, asking.now, asking.settings.replay_grace) {
+    // Without any grace, not even the same instant counts as a repetition.
+    let grace = Some(asking.settings.replay_grace).filter(|grace| !grace.is_zero()).unwrap_or(Duration::MIN);
+    match decide_refresh(&state, now, grace) {
         RefreshDecision::Rotate => {
-            let rotated = [("rotated_at", time_value(asking.now)), ("status", Value::from("Revoked"))];
+            let rotated = [("rotated_at", time_value(now)), ("status", Value::from("Revoked"))];
             if !work.set_values_if(OAUTH_BEARER_TOKEN, &token.name, ("rotated_at", &Value::Null), &rotated).await? {
                 return Err(refused().because(anyhow::anyhow!("another request was first")).into());
             }

@@ -1,0 +1,11 @@
+//! The authorization server and the resource server, over HTTP.
+
+mod authorization_code;
+mod bearer_rfc6750;
+mod client;
+mod consent;
+mod introspection_rfc7662;
+mod metadata_rfc8414;
+mod refresh;
+mod revocation_rfc7009;
+mod support;
