@@ -1,6 +1,7 @@
 //! Live reload: when DocType files change, all are read again, checked, migrated, and put in force together, or not at all.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
@@ -29,44 +30,81 @@ pub enum Reloaded {
     Kept(Vec<String>),
 }
 
-/// Watches the folders of DocType files until `stop` turns true.
+/// Watches the folders of DocType files until `stop` turns true. Folders that do not exist yet are noticed when they are made.
 pub fn watch(site: Site, extra: Vec<Source>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let (events, mut changes) = mpsc::unbounded_channel::<()>();
-        // Kept alive for as long as the task runs: dropping it ends the watching.
-        let _watcher = match watcher(&site, events) {
-            Ok(watcher) => watcher,
+        let mut watched = match Watched::new(events) {
+            Ok(watched) => watched,
             Err(error) => {
                 tracing::warn!(%error, "DocType files are not watched: restart to read them again");
                 return;
             }
         };
+        watched.follow(&site);
+        let mut last = sources::all(&site.config, &extra).unwrap_or_default();
         loop {
             tokio::select! {
                 change = changes.recv() => if change.is_none() { return },
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
-            reload(&site, &extra).await;
+            watched.follow(&site);
+            // Most events change nothing that counts: an editor's backup, a folder beside.
+            let current = sources::all(&site.config, &extra).unwrap_or_default();
+            if current != last {
+                last = current;
+                reload(&site, &extra).await;
+            }
         }
     })
 }
 
-fn watcher(site: &Site, events: mpsc::UnboundedSender<()>) -> notify::Result<notify::RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        let changes = event.kind.is_create() || event.kind.is_modify() || event.kind.is_remove();
-        // A folder that was moved in or out has no ending.
-        let concerns = |path: &Path| path.extension().is_none() || sources::is_doctype_file(path);
-        if changes && event.paths.iter().any(|path| concerns(path)) {
-            // The receiver is gone only when the server stops.
-            let _ = events.send(());
-        }
-    })?;
-    for folder in sources::folders(&site.config) {
-        watcher.watch(&folder, RecursiveMode::Recursive)?;
+/// The folders under watch; dropping it ends the watching.
+struct Watched {
+    watcher: notify::RecommendedWatcher,
+    paths: BTreeSet<PathBuf>,
+}
+
+impl Watched {
+    fn new(events: mpsc::UnboundedSender<()>) -> notify::Result<Self> {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let Ok(event) = event else { return };
+            let changes = event.kind.is_create() || event.kind.is_modify() || event.kind.is_remove();
+            // A folder that was moved in or out has no ending.
+            let concerns = |path: &Path| path.extension().is_none() || sources::is_doctype_file(path);
+            if changes && event.paths.iter().any(|path| concerns(path)) {
+                // The receiver is gone only when the server stops.
+                let _ = events.send(());
+            }
+        })?;
+        Ok(Self { watcher, paths: BTreeSet::new() })
     }
-    Ok(watcher)
+
+    /// Watches every folder that exists, and of those that do not the one they will appear in.
+    fn follow(&mut self, site: &Site) {
+        for folder in sources::folders(&site.config) {
+            self.add(folder, RecursiveMode::Recursive);
+        }
+        for missing in site.config.doctypes.iter().filter(|folder| !folder.is_dir()) {
+            // Once it is made again it needs a new watch.
+            self.paths.remove(missing);
+            let parent = missing.parent().filter(|parent| !parent.as_os_str().is_empty());
+            self.add(parent.unwrap_or(Path::new(".")).to_owned(), RecursiveMode::NonRecursive);
+        }
+    }
+
+    fn add(&mut self, path: PathBuf, mode: RecursiveMode) {
+        if self.paths.contains(&path) {
+            return;
+        }
+        match self.watcher.watch(&path, mode) {
+            Ok(()) => {
+                self.paths.insert(path);
+            }
+            Err(error) => tracing::warn!(folder = %path.display(), %error, "the folder is not watched"),
+        }
+    }
 }
 
 /// Reads all DocType files again and puts them in force if nothing is wrong. What is wrong is logged and shown in the desk.

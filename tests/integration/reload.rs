@@ -59,13 +59,14 @@ async fn a_change_that_could_lose_data_waits_for_migrate() {
 async fn a_file_that_is_saved_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let doctypes = folder.path().join("library");
-    std::fs::create_dir(&doctypes).unwrap();
     let watched = doctypes.clone();
     let site = TestSite::new().with_config(move |config| config.doctypes = vec![watched]).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let watching = doctyped::reload::watch(site.site.clone(), Vec::new(), stopped);
     // The watcher is set up in its task.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    // Not even the folder was there when the site started.
+    std::fs::create_dir(&doctypes).unwrap();
     std::fs::write(doctypes.join("book.yaml"), BOOK).unwrap();
     for _ in 0..100 {
         if site.documents().doctype("Book").is_ok() {
