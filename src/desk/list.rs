@@ -123,7 +123,6 @@ fn search_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a str> {
 
 fn filter(doctype: &DocType, name: &str, value: &str) -> Json {
     match doctype.field(name).map(|field| field.fieldtype) {
-        Some(Fieldtype::Date) => json!([name, "=", value]),
         Some(Fieldtype::Datetime) if value.len() <= 10 => json!([name, "between", [value, value]]),
         Some(
             Fieldtype::Data

@@ -47,7 +47,7 @@ pub async fn post(mut exchange: Exchange, panels: PanelsByDocType) -> Result<Res
 }
 
 fn own_address(exchange: &Exchange) -> String {
-    exchange.request.original_uri().path_and_query().map_or("/app", |address| address.as_str()).to_owned()
+    exchange.request.uri().path_and_query().map_or("/app", |address| address.as_str()).to_owned()
 }
 
 async fn delete(exchange: &Exchange, doctype: &DocType, names: &[String]) -> Result<Response> {

@@ -3,6 +3,7 @@
 
 mod api_key;
 mod config;
+mod desk;
 mod engine;
 mod errors;
 mod health;

@@ -8,7 +8,7 @@ use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{
-    Actions, Column, Confirm, Connection, FieldView, FormView, Indicator, Pair, Problem, Section, Tab,
+    Actions, Column, Confirm, Connection, FieldView, FormView, Indicator, Message, Pair, Problem, Section, Tab,
 };
 use crate::desk::{document_url, help};
 use crate::error::FieldProblem;
@@ -112,7 +112,7 @@ impl Place<'_> {
     }
 
     /// The problems of a field here.
-    pub fn errors(&self, input: &FormInput<'_>, fieldname: &str) -> Vec<String> {
+    pub fn errors(&self, input: &FormInput<'_>, fieldname: &str) -> Vec<Message> {
         let here = |problem: &&FieldProblem| match (&problem.row, self.table) {
             (None, None) => problem.field.as_deref() == Some(fieldname),
             (Some((table, row)), None) => table == fieldname && *row == 0,
@@ -121,7 +121,7 @@ impl Place<'_> {
             }
             (None, Some(_)) => false,
         };
-        input.problems.iter().filter(here).map(|problem| problem.message.to_string()).collect()
+        input.problems.iter().filter(here).map(|problem| Message::new(&problem.message)).collect()
     }
 }
 
@@ -225,9 +225,8 @@ pub fn indicator_of(doctype: &DocType, docstatus: i64, value: &dyn Fn(&str) -> S
 fn state_color(doctype: &DocType, status: &str) -> &'static str {
     const COLORS: [&str; 10] =
         ["blue", "cyan", "gray", "green", "light-blue", "orange", "pink", "purple", "red", "yellow"];
-    let states = doctype.raw.get("states").and_then(Json::as_array);
-    let declared = states.and_then(|states| {
-        let state = states.iter().find(|state| state.get("title").and_then(Json::as_str) == Some(status))?;
+    let declared = doctype.raw.get("states").and_then(Json::as_array).and_then(|all| {
+        let state = all.iter().find(|state| state.get("title").and_then(Json::as_str) == Some(status))?;
         let color = slug(state.get("color")?.as_str()?);
         COLORS.into_iter().find(|known| *known == color)
     });
@@ -348,7 +347,7 @@ impl Builder<'_> {
     fn new_tab(&self, field: Option<&DocField>) -> Tab {
         Tab {
             id: field.map_or_else(|| "tab-details".to_owned(), |field| format!("tab-{}", field.fieldname)),
-            label: field.map(label).unwrap_or_else(|| "Details".to_owned()),
+            label: field.map_or_else(|| "Details".to_owned(), label),
             help: field.map(|field| help::spans(&field.description)).unwrap_or_default(),
             problem_count: String::new(),
             hidden: field.is_some_and(|field| self.hides(field)),
@@ -466,19 +465,16 @@ fn problems(input: &FormInput<'_>, tabs: &[Tab]) -> Vec<Problem> {
         .collect();
     let problem = |problem: &FieldProblem| {
         let field = problem.field.as_deref();
-        let (message, href) = match &problem.row {
-            Some((table, row)) => {
-                let label = input.doctype.field(table).map_or_else(|| table.clone(), label);
-                let place = format!("#f-{table}-{}-{}", row.saturating_sub(1), field.unwrap_or(""));
-                let href = if on_form.contains(table.as_str()) { place } else { String::new() };
-                (format!("{label}, row {row}: {}", problem.message), href)
-            }
-            None => {
-                let href = field.filter(|field| on_form.contains(field)).map(|field| format!("#f-{field}"));
-                (problem.message.to_string(), href.unwrap_or_default())
-            }
+        let (message, href) = if let Some((table, row)) = &problem.row {
+            let label = input.doctype.field(table).map_or_else(|| table.clone(), label);
+            let place = format!("#f-{table}-{}-{}", row.saturating_sub(1), field.unwrap_or(""));
+            let href = if on_form.contains(table.as_str()) { place } else { String::new() };
+            (format!("{label}, row {row}: {}", problem.message), href)
+        } else {
+            let href = field.filter(|field| on_form.contains(field)).map(|field| format!("#f-{field}"));
+            (problem.message.to_string(), href.unwrap_or_default())
         };
-        Problem { message, href }
+        Problem { help: help::spans(&message), href }
     };
     input.problems.iter().map(problem).collect()
 }

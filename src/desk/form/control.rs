@@ -76,9 +76,9 @@ pub fn field_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, pl
         id,
     };
     if fixed == Fixed::Always {
-        show(input, draft, field, &mut view, place)
+        show(input, draft, field, &mut view, place);
     } else {
-        edit(input, draft, field, &mut view, place)
+        edit(input, draft, field, &mut view, place);
     }
     view.family = view.template.rsplit('/').next().unwrap_or("");
     if fixed != Fixed::Always {
@@ -319,7 +319,7 @@ fn rating_choices(field: &DocField, value: &str, id: &str) -> Vec<Choice> {
             let stored = (f64::from(star) / f64::from(stars) * 100.0).round() / 100.0;
             Choice {
                 // What was not touched goes back as it came.
-                value: if f64::from(star) == chosen { value.to_owned() } else { stored.to_string() },
+                value: if (f64::from(star) - chosen).abs() < 0.1 { value.to_owned() } else { stored.to_string() },
                 label: format!("{star} of {stars}"),
                 chosen: (f64::from(star) - chosen).abs() < 0.1,
                 id: format!("{id}-{star}"),

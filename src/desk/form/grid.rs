@@ -2,7 +2,7 @@
 
 use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
-use crate::desk::form::view::{ColumnHead, RowView, TableView};
+use crate::desk::form::view::{ColumnHead, Message, RowView, TableView};
 use crate::desk::form::{FormInput, Place, carried};
 use crate::desk::help;
 use crate::meta::{DocField, DocType, Document, Fieldtype};
@@ -118,7 +118,7 @@ impl Grid<'_> {
             label: row_label.clone(),
             number: if position.is_some() { number } else { String::new() },
             name: document.name(),
-            errors: errors.map(|problem| problem.message.to_string()).collect(),
+            errors: errors.map(|problem| Message::new(&problem.message)).collect(),
             open: rest.iter().any(|field| !field.errors.is_empty()),
             cells,
             rest,

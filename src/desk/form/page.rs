@@ -148,17 +148,14 @@ pub async fn post_document(
         _ => return Err(error),
     };
     let status = describe(&error).status;
-    match &name {
-        Some(name) => {
-            let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
-            let posted = saves(&posted.action).then_some(&posted);
-            show(&exchange, &panels, &document, Showing { posted, problems, status, ..Showing::default() }).await
-        }
-        None => {
-            let (document, carry) = new_document(&exchange, doctype).await?;
-            let showing = Showing { posted: Some(&posted), problems, status, carry, ..Showing::default() };
-            show(&exchange, &panels, &document, showing).await
-        }
+    if let Some(name) = &name {
+        let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
+        let posted = saves(&posted.action).then_some(&posted);
+        show(&exchange, &panels, &document, Showing { posted, problems, status, ..Showing::default() }).await
+    } else {
+        let (document, carry) = new_document(&exchange, doctype).await?;
+        let showing = Showing { posted: Some(&posted), problems, status, carry, ..Showing::default() };
+        show(&exchange, &panels, &document, showing).await
     }
 }
 

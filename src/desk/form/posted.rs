@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Map, Value as Json};
 
 use crate::meta::naming_rule::NamingRule;
-use crate::meta::{DocField, DocType, Document, Fieldtype, Registry};
+use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Value};
 
 /// Behind a field's name: the exact value that a native date input cannot hold.
 pub const WAS: &str = ".__was";
@@ -103,7 +103,7 @@ impl Posted {
             rows.retain(|row| {
                 let gone = row.values.get(DELETE_ROW).is_some_and(|value| value == "1");
                 let spare = row.values.contains_key(SPARE_ROW) && row.name.is_empty();
-                !gone && !(spare && child.is_none_or(|child| is_untouched(child, &row.values)))
+                !(gone || spare && child.is_none_or(|child| is_untouched(child, &row.values)))
             });
             for row in rows {
                 row.values.remove(SPARE_ROW);
@@ -125,7 +125,7 @@ impl Posted {
                     let rows = rows.iter().map(|row| row_values(row, child, stored)).collect();
                     values.insert(field.fieldname.clone(), Json::Array(rows));
                 }
-            } else if let Some(value) = typed_value(field, &self.fields) {
+            } else if let Some(value) = typed_value(field, &self.fields, stored) {
                 values.insert(field.fieldname.clone(), value);
             }
         }
@@ -134,11 +134,13 @@ impl Posted {
 }
 
 /// The value of a field for the engine; `None` if the form did not hold it or it stays as it is.
-fn typed_value(field: &DocField, typed: &Typed) -> Option<Json> {
+fn typed_value(field: &DocField, typed: &Typed, stored: Option<&Document>) -> Option<Json> {
     let text = typed.get(&field.fieldname)?;
     let beside = |suffix: &str| typed.get(&format!("{}{suffix}", field.fieldname));
     match field.fieldtype {
         _ if !field.has_column() => None,
+        // An input that was empty and still is says nothing: null stays null.
+        _ if text.is_empty() && stored.is_some_and(|stored| *stored.get(&field.fieldname) == Value::Null) => None,
         Fieldtype::Password if !text.is_empty() => Some(Json::from(text.as_str())),
         Fieldtype::Password => beside(REMOVE).is_some_and(|on| on == "1").then(|| Json::from("")),
         Fieldtype::Datetime | Fieldtype::Time => {
@@ -169,7 +171,7 @@ fn row_values(row: &PostedRow, child: &DocType, stored: &[Document]) -> Json {
         values.remove(key);
     }
     for field in &child.fields {
-        if let Some(value) = typed_value(field, &row.values) {
+        if let Some(value) = typed_value(field, &row.values, known) {
             values.insert(field.fieldname.clone(), value);
         }
     }
@@ -236,7 +238,7 @@ mod tests {
                 ("at".to_owned(), text.to_owned()),
                 ("at.__was".to_owned(), "2026-03-31 08:30:00.123456".to_owned()),
             ]);
-            typed_value(&field, &typed)
+            typed_value(&field, &typed, None)
         };
         assert_eq!(typed("2026-03-31T08:30"), Some(Json::from("2026-03-31 08:30:00.123456")));
         assert_eq!(typed("2026-03-31T08:31"), Some(Json::from("2026-03-31T08:31")));

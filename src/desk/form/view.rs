@@ -6,6 +6,7 @@ use crate::desk::help::Span;
 
 /// Everything that `desk/form.hbs` places.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "templates ask yes or no")]
 pub struct FormView {
     /// The DocType.
     pub doctype: String,
@@ -68,6 +69,20 @@ pub struct Pair {
     pub name: String,
     /// The text.
     pub value: String,
+}
+
+/// A message to people; `code` in it is told from words.
+#[derive(Clone, Debug, Serialize)]
+pub struct Message {
+    /// Its words.
+    pub help: Vec<Span>,
+}
+
+impl Message {
+    /// Reads a message.
+    pub fn new(text: &str) -> Self {
+        Self { help: crate::desk::help::spans(text) }
+    }
 }
 
 /// A status pill.
@@ -156,6 +171,7 @@ pub struct Column {
 
 /// One field: label, control, help text, errors.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "templates ask yes or no")]
 pub struct FieldView {
     /// The template of the control: `desk/field/…`.
     pub template: &'static str,
@@ -186,7 +202,7 @@ pub struct FieldView {
     /// Where to read more.
     pub documentation_url: Option<String>,
     /// What is wrong.
-    pub errors: Vec<String>,
+    pub errors: Vec<Message>,
     /// The ids of help text and errors.
     pub described_by: String,
     /// Conditions as JSON; empty if there are none.
@@ -347,7 +363,7 @@ pub struct RowView {
     /// The other fields.
     pub rest: Vec<FieldView>,
     /// Problems that belong to no field of it.
-    pub errors: Vec<String>,
+    pub errors: Vec<Message>,
     /// The other fields are unfolded.
     pub open: bool,
     /// Offered empty.
@@ -364,7 +380,7 @@ pub struct RowView {
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
     /// What is wrong and how to mend it.
-    pub message: String,
+    pub help: Vec<Span>,
     /// `#` and the id of the field; empty if it has none on the form.
     pub href: String,
 }

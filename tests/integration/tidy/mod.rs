@@ -1,8 +1,9 @@
-//! What everyone agrees on, held by tests: layers, file heads, DocType files.
+//! What everyone agrees on, held by tests: layers, file heads, DocType files, templates.
 
 mod architecture;
 mod doctypes;
 mod files;
+mod templates;
 
 use std::path::{Path, PathBuf};
 
