@@ -9,7 +9,7 @@ use crate::document::{defaults, input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::slot;
 use crate::meta::naming_rule::NamingRule;
-use crate::meta::{DocType, Document, Right, Value};
+use crate::meta::{DocField, DocType, Document, Right, Value};
 use crate::secret;
 
 /// What a save does to the docstatus.
@@ -500,7 +500,8 @@ fn check_update_after_submit(document: &Document, before: &Document, problems: &
 pub(super) fn write_error(backend: Backend, doctype: &DocType, name: &str, error: sea_orm::DbErr) -> Error {
     let Some(violation) = unique_violation(&error) else { return error.into() };
     match unique_field(backend, doctype, &violation) {
-        Some(field) => Error::Validation(Invalid {
+        // The field that names documents is unique as their name is; either may be what a database tells of.
+        Some(field) if !is_naming_field(doctype, field) => Error::Validation(Invalid {
             problems: vec![FieldProblem::at(
                 ProblemKind::Unique,
                 &field.fieldname,
@@ -508,6 +509,10 @@ pub(super) fn write_error(backend: Backend, doctype: &DocType, name: &str, error
                 format!("{} must be unique: another {} has this value", field.label, doctype.name),
             )],
         }),
-        None => Error::Conflict(Conflict::DuplicateName { doctype: doctype.name.clone(), name: name.to_owned() }),
+        _ => Error::Conflict(Conflict::DuplicateName { doctype: doctype.name.clone(), name: name.to_owned() }),
     }
+}
+
+fn is_naming_field(doctype: &DocType, field: &DocField) -> bool {
+    matches!(&doctype.naming_rule, NamingRule::Field(fieldname) if *fieldname == field.fieldname)
 }

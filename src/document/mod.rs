@@ -166,8 +166,7 @@ impl Documents {
     /// The same as the bytes of `{"data":{…}}`, from the cache where possible: the hot path of REST.
     pub async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Bytes> {
         let cached = self.cached(session, doctype, name).await?;
-        let grant = Grant::of(session, &cached.document.doctype);
-        let levels = if session.is_administrator() { u16::MAX } else { grant.read_levels };
+        let levels = self.read_levels(session, &cached.document);
         Ok(cached.answer(levels, |document| {
             let document = document.to_json(&|level| levels & (1 << level.min(9)) != 0);
             let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
@@ -282,11 +281,20 @@ impl Documents {
 
     /// A document as this session may see it: levels it may not read are left out.
     pub fn to_json(&self, session: &Session, document: &Document) -> Map<String, Json> {
+        let levels = self.read_levels(session, document);
+        document.to_json(&|level| levels & (1 << level.min(9)) != 0)
+    }
+
+    /// The levels of a document, one bit each, that the session reads; it may read the document itself.
+    fn read_levels(&self, session: &Session, document: &Document) -> u16 {
         if session.is_administrator() {
-            return document.to_json_whole();
+            return u16::MAX;
         }
-        let grant = self.grant(session, &document.doctype);
-        document.to_json(&|level| grant.reads_level(level) || document.doctype.istable)
+        // A row has the levels of its parent.
+        let parent = document.doctype.istable.then(|| self.0.registry.load().get(document.text("parenttype")).cloned());
+        let doctype = parent.flatten();
+        // Whoever may read a document at all, by a share for example, reads level 0.
+        self.grant(session, doctype.as_ref().unwrap_or(&document.doctype)).read_levels | 1
     }
 
     /// A new document with its defaults filled in, not stored.

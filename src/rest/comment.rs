@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::meta::Right;
 use crate::permissions::Session;
 use crate::rest::arguments::Arguments;
-use crate::rest::resource::seen;
+use crate::rest::resource::{check, seen};
 use crate::web::Site;
 
 /// The types of comments that people choose themselves; the rest are the engine's notes.
@@ -46,7 +46,7 @@ pub(super) async fn add_by_method(
     arguments: &Map<String, Json>,
 ) -> Result<Json> {
     let document = site.documents.get(session, doctype, name).await?;
-    site.documents.check_permission(session, &document.doctype, Some(&document), Right::Write)?;
+    check(site, session, &document, Right::Write).await?;
     let arguments = Arguments(arguments);
     let comment_type = arguments.text("comment_type")?.unwrap_or_else(|| "Comment".to_owned());
     if !TYPES.contains(&comment_type.as_str()) {

@@ -27,7 +27,6 @@ const PAGE: &str = r#"<!doctype html>
 "#;
 
 /// Answers `/api/docs`.
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(super) async fn page(_: Exchange) -> Result<Response> {
     Ok(html(StatusCode::OK, PAGE.to_owned()))
 }

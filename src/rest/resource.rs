@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::document::Children;
 use crate::error::{Error, Result};
-use crate::meta::{DocType, Document, Fieldtype, Registry};
+use crate::meta::{DocType, Document, Fieldtype, Registry, Right};
 use crate::permissions::Session;
 use crate::rest::comment;
 use crate::web::Site;
@@ -84,6 +84,19 @@ pub(super) fn is_hidden(error: &Error) -> bool {
             | Error::Authentication(_)
             | Error::Validation(_)
     )
+}
+
+/// Fails unless the session has the right on a document, by role or by a share.
+pub(super) async fn check(site: &Site, session: &Session, document: &Document, right: Right) -> Result<()> {
+    let documents = &site.documents;
+    match documents.check_permission(session, &document.doctype, Some(document), right) {
+        Err(error @ Error::Permission(_)) => {
+            let database = documents.database();
+            let shared = documents.is_shared(database, session, &document.doctype, &document.name(), right).await?;
+            if shared { Ok(()) } else { Err(error) }
+        }
+        other => other,
+    }
 }
 
 /// Inserts a document. With `keep_name`, a `name` in the values counts whatever the naming rule.

@@ -30,7 +30,7 @@ async fn answer(exchange: Exchange) -> Result<Response> {
     let path = exchange.request.uri().path();
     let target = path::v1(path.strip_prefix(PREFIX).unwrap_or(path))?;
     match (target, exchange.verb()) {
-        (Target::Root, &Method::GET | &Method::HEAD) => doctypes(exchange).await,
+        (Target::Root, &Method::GET | &Method::HEAD) => doctypes(&exchange),
         (Target::Collection { doctype }, &Method::GET | &Method::HEAD) => list(exchange, &doctype).await,
         (Target::Collection { doctype }, &Method::POST) => create(exchange, &doctype).await,
         (Target::Document { doctype, name }, &Method::GET | &Method::HEAD) => read(exchange, &doctype, &name).await,
@@ -59,7 +59,7 @@ pub(super) fn options_or_refusal(verb: &Method, allow: &str) -> Result<Response>
 }
 
 /// The names of the DocTypes whose documents the session may read.
-async fn doctypes(exchange: Exchange) -> Result<Response> {
+fn doctypes(exchange: &Exchange) -> Result<Response> {
     exchange.context.require_login()?;
     let registry = exchange.site.documents.registry();
     let names: Vec<Json> = registry

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::document::{Controller, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
-use crate::meta::{Document, Value};
+use crate::meta::{Document, Right, Value};
 use crate::rest::arguments::invalid;
 use crate::rest::doctype::FilesFolder;
 use crate::rest::files::{ATTACHMENTS, Folder, HOME, PRIVATE, PUBLIC, extension, is_just_stored, safe_name};
@@ -184,7 +184,14 @@ async fn check_attach(work: &mut Work<'_>, doctype: &str, name: &str) -> Result<
         return Ok(());
     }
     let target = work.get(doctype, name).await?;
-    work.documents.check_permission(&work.session, &target.doctype, Some(&target), crate::meta::Right::Write)
+    let (documents, session, right) = (work.documents, &work.session, Right::Write);
+    match documents.check_permission(session, &target.doctype, Some(&target), right) {
+        Err(error @ Error::Permission(_)) => {
+            let shared = documents.is_shared(documents.database(), session, &target.doctype, name, right).await?;
+            if shared { Ok(()) } else { Err(error) }
+        }
+        other => other,
+    }
 }
 
 /// Whether the session may make a File for a stored file: it is public, just uploaded by it, or readable for it.

@@ -12,7 +12,7 @@ use crate::error::{AuthenticationError, Error, Result};
 use crate::meta::Right;
 use crate::permissions::Session;
 use crate::rest::arguments::{Arguments, invalid};
-use crate::rest::resource::{is_hidden, seen};
+use crate::rest::resource::{check, is_hidden, seen};
 use crate::web::Site;
 use crate::web::settings::SYSTEM_SETTINGS;
 
@@ -205,7 +205,7 @@ async fn check_target(site: &Site, session: &Session, target: Option<&Target>) -
     {
         return Err(invalid(format!("{} has no field {field} to attach a file to", target.doctype)));
     }
-    site.documents.check_permission(session, &document.doctype, Some(&document), Right::Write)
+    check(site, session, &document, Right::Write).await
 }
 
 /// A stored file with the same bytes that the session may read: it is not stored twice.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::doctype::{CHILD_COLUMNS, PARENT_COLUMNS, STANDARD_COLUMNS};
-use crate::meta::{DocType, Right};
+use crate::meta::{DocType, Document, Right};
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::rest::arguments::{Arguments, Dialect, filters, invalid, list_request};
@@ -259,10 +259,7 @@ async fn has_permission(call: Call) -> Result<Answer> {
     let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
     let found = call.site.documents.get(call.session(), &doctype.name, &arguments.required("docname")?).await;
     let allowed = match found {
-        Ok(document) => {
-            call.site.documents.check_permission(call.session(), &doctype, Some(&document), right).is_ok()
-                || (right == Right::Read)
-        }
+        Ok(document) => resource::check(&call.site, call.session(), &document, right).await.is_ok(),
         Err(error) if resource::is_hidden(&error) => false,
         Err(error) => return Err(error),
     };
@@ -273,18 +270,17 @@ async fn get_doc_permissions(call: Call) -> Result<Answer> {
     let arguments = Arguments(&call.arguments);
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("docname")?);
     let document = call.site.documents.get(call.session(), &doctype, &name).await?;
-    Ok(Answer::message(json!({ "permissions": permissions(&call.site, call.session(), &document) })))
+    Ok(Answer::message(json!({ "permissions": permissions(&call.site, call.session(), &document).await })))
 }
 
 /// Each right with 1 or 0.
-pub(super) fn permissions(site: &Site, session: &Session, document: &crate::meta::Document) -> Map<String, Json> {
-    Right::ALL
-        .into_iter()
-        .map(|right| {
-            let allowed = site.documents.check_permission(session, &document.doctype, Some(document), right).is_ok();
-            (right.as_str().to_owned(), Json::from(u8::from(allowed || right == Right::Read)))
-        })
-        .collect()
+pub(super) async fn permissions(site: &Site, session: &Session, document: &Document) -> Map<String, Json> {
+    let mut out = Map::new();
+    for right in Right::ALL {
+        let allowed = resource::check(site, session, document, right).await.is_ok();
+        out.insert(right.as_str().to_owned(), Json::from(u8::from(allowed)));
+    }
+    out
 }
 
 async fn get_password(call: Call) -> Result<Answer> {

@@ -105,7 +105,7 @@ async fn docinfo(site: &Site, session: &Session, document: &Document) -> Result<
         // What changed in fields that the session may not read is not for it either.
         "versions": if reads_every_level(site, session, &document.doctype) { versions } else { Vec::new() },
         "shared": shared,
-        "permissions": permissions(site, session, document),
+        "permissions": permissions(site, session, document).await,
         "assignments": [],
         "tags": document.text("_user_tags").trim_matches(','),
         "user_info": user_info,
@@ -195,7 +195,7 @@ async fn remove_attach(call: Call) -> Result<Answer> {
     let name = arguments.required("dn")?;
     let (documents, session) = (&call.site.documents, call.session());
     let document = documents.get(session, &doctype, &name).await?;
-    documents.check_permission(session, &document.doctype, Some(&document), Right::Write)?;
+    resource::check(&call.site, session, &document, Right::Write).await?;
     // Whoever may change a document may take its attachments off, whoever uploaded them.
     let system = Session::system();
     let attached = documents.get(&system, "File", &file).await?;

@@ -69,27 +69,10 @@ impl Partner {
 
 /// The document, if the session may share it.
 async fn shareable(call: &Call, arguments: Arguments<'_>) -> Result<std::sync::Arc<Document>> {
-    let documents = &call.site.documents;
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
-    let document = documents.get(call.session(), &doctype, &name).await?;
-    let by_role = documents.check_permission(call.session(), &document.doctype, Some(&document), Right::Share);
-    match by_role {
-        Ok(()) => Ok(document),
-        Err(error) if shared_with(&call.site, call.session(), &document, "share").await? => {
-            // A scope that leaves sharing out is not made good by a share.
-            if matches!(error, Error::InsufficientScope { .. }) { Err(error) } else { Ok(document) }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-async fn shared_with(site: &Site, session: &Session, document: &Document, right: &str) -> Result<bool> {
-    let rows = shares(site, document).await?;
-    Ok(rows.iter().any(|row| {
-        let is_theirs = row.get("user").and_then(Json::as_str) == Some(session.user())
-            || row.get("everyone").is_some_and(|everyone| *everyone == 1);
-        is_theirs && row.get(right).is_some_and(|value| *value == 1)
-    }))
+    let document = call.site.documents.get(call.session(), &doctype, &name).await?;
+    resource::check(&call.site, call.session(), &document, Right::Share).await?;
+    Ok(document)
 }
 
 async fn shares(site: &Site, document: &Document) -> Result<Vec<Map<String, Json>>> {
@@ -146,8 +129,7 @@ async fn set_permission(call: Call) -> Result<Answer> {
 async fn store(call: &Call, document: &Document, partner: &Partner, values: Map<String, Json>) -> Result<Answer> {
     let (site, session) = (&call.site, call.session());
     for (key, right) in SHARED.iter().filter(|(key, _)| values.get(*key).is_some_and(|value| *value == 1)) {
-        let by_role = site.documents.check_permission(session, &document.doctype, Some(document), *right);
-        if *right != Right::Read && by_role.is_err() && !shared_with(site, session, document, key).await? {
+        if resource::check(site, session, document, *right).await.is_err() {
             return Err(Error::Permission(format!("You cannot share the right to {key}, as you do not have it")));
         }
     }

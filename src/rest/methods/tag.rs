@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::meta::{Document, Right, Value};
 use crate::rest::arguments::{Arguments, invalid};
 use crate::rest::methods::add;
+use crate::rest::resource;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
 const TAG: Param = Param::required("tag", "string", "The tag");
@@ -74,7 +75,7 @@ async fn change(call: &Call, doctype: &str, name: &str, change: impl FnOnce(&mut
     let mut work = call.site.documents.begin(call.session()).await?;
     let document = work.get_for_update(doctype, name).await?;
     check_has_column(&document, "_user_tags")?;
-    call.site.documents.check_permission(call.session(), &document.doctype, Some(&document), Right::Write)?;
+    resource::check(&call.site, call.session(), &document, Right::Write).await?;
     let mut tags = tags_of(document.text("_user_tags"));
     change(&mut tags);
     work.set_values(doctype, &document.name(), &[("_user_tags", column_of(&tags))]).await?;

@@ -1,0 +1,54 @@
+//! The OpenAPI document and its pages.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::resource::{BOOK, CHAPTER, SHELF};
+use crate::support::TestSite;
+
+#[tokio::test]
+async fn every_doctype_is_described() {
+    let site = TestSite::new().with_doctype(SHELF).with_doctype(CHAPTER).with_doctype(BOOK).await;
+    let answer = site.guest().get("/api/openapi.json").await.status(200);
+    let document = answer.json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.0"));
+    for doctype in site.documents().registry().iter().filter(|doctype| !doctype.issingle) {
+        let path = format!("/api/resource/{}", doctype.name.replace(' ', "%20"));
+        assert!(document["paths"][&path]["get"].is_object(), "{path}");
+    }
+    let client = &document["components"]["schemas"]["OAuthClient"]["properties"];
+    let title = &site.documents().doctype("OAuth Client").unwrap().field("app_name").unwrap().description.clone();
+    assert_eq!(client["app_name"]["description"], json!(title));
+    assert!(document["paths"]["/api/method/login"]["post"].is_object(), "written by hand");
+    assert!(document["paths"]["/api/method/frappe.client.get_list"]["get"].is_object());
+
+    let etag = answer.header("etag").to_owned();
+    site.guest().with_header("if-none-match", &etag).get("/api/openapi.json").await.status(304);
+}
+
+#[tokio::test]
+async fn the_pages_run_under_the_strict_policy() {
+    let site = TestSite::new().await;
+    let page = site.guest().get("/api/docs").await.status(200);
+    assert!(!page.header("content-security-policy").contains("unsafe"));
+    assert!(!page.body.contains("<style") && !page.body.contains("http://") && !page.body.contains("https://"));
+    for asset in ["swagger-ui-bundle.js", "swagger-ui.css", "init.js", "page.css"] {
+        assert!(page.body.contains(asset));
+        let _ = site.guest().get(&format!("/assets/swagger/{asset}")).await.status(200);
+    }
+}
+
+/// With `DOCTYPED_TEST_OPENAPI_VALIDATOR`, a Python that has openapi-spec-validator.
+#[tokio::test]
+async fn a_public_validator_finds_nothing_wrong() {
+    let Ok(python) = std::env::var("DOCTYPED_TEST_OPENAPI_VALIDATOR") else {
+        eprintln!("SKIPPED: DOCTYPED_TEST_OPENAPI_VALIDATOR names no python with openapi-spec-validator");
+        return;
+    };
+    let site = TestSite::new().with_doctype(SHELF).with_doctype(CHAPTER).with_doctype(BOOK).await;
+    let file = site.folder.path().join("openapi.json");
+    std::fs::write(&file, site.guest().get("/api/openapi.json").await.status(200).body).unwrap();
+    let run = Command::new(python).args(["-m", "openapi_spec_validator"]).arg(&file).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+}

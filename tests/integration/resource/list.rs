@@ -1,0 +1,111 @@
+//! Lists: parameters, shapes, and what is refused.
+
+use poem::http::Method;
+use serde_json::json;
+
+use super::library_with_books;
+
+#[tokio::test]
+async fn parameters_select_sort_and_cut() {
+    let (_site, alice) = library_with_books().await;
+    for (query, expected) in [
+        ("order_by=name asc", json!([{"name": "Dune"}, {"name": "Emma"}, {"name": "Ulysses"}])),
+        ("order_by=name asc&limit_start=1&limit_page_length=1", json!([{"name": "Emma"}])),
+        ("order_by=name desc&limit=1", json!([{"name": "Ulysses"}])),
+        ("filters={\"author\":\"Austen\"}", json!([{"name": "Emma"}])),
+        ("filters=[[\"pages\",\">\",400]]&order_by=pages asc", json!([{"name": "Dune"}, {"name": "Ulysses"}])),
+        ("filters=[[\"Book\",\"author\",\"like\",\"%25rber%25\"]]", json!([{"name": "Dune"}])),
+        (
+            "or_filters=[[\"author\",\"=\",\"Joyce\"],[\"pages\",\"=\",300]]&order_by=name asc",
+            json!([{"name": "Emma"}, {"name": "Ulysses"}]),
+        ),
+        ("fields=[\"name\",\"pages\"]&filters={\"name\":\"Dune\"}", json!([{"name": "Dune", "pages": 412}])),
+        ("fields=[\"name\",\"pages\"]&filters={\"name\":\"Dune\"}&as_dict=0", json!([["Dune", 412]])),
+        ("fields=[\"count(name) as n\"]", json!([{"n": 3}])),
+        (
+            "fields=[\"name\",\"shelf.label as where\"]&filters={\"name\":\"Dune\"}",
+            json!([{"name": "Dune", "where": "First shelf"}]),
+        ),
+    ] {
+        let rows = alice.list("Book", query).await.ok();
+        assert_eq!(rows, expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn old_spellings_of_all_are_understood() {
+    let (_site, alice) = library_with_books().await;
+    for query in ["limit_page_length=0", "page_size=0", "limit=0", "fields=\"*\""] {
+        assert_eq!(alice.list("Book", query).await.ok().as_array().unwrap().len(), 3, "{query}");
+    }
+    let all = alice.list("Book", "fields=\"*\"&filters={\"name\":\"Dune\"}").await.ok();
+    assert_eq!(all[0]["author"], "Herbert");
+    assert_eq!(all[0]["shelf"], "S1");
+}
+
+#[tokio::test]
+async fn links_and_child_tables_can_be_asked_for() {
+    let (_site, alice) = library_with_books().await;
+    let query = "fields=[\"name\",\"shelf\"]&expand=[\"shelf\"]&filters={\"name\":\"Dune\"}";
+    let rows = alice.list("Book", query).await.ok();
+    assert_eq!(rows[0]["shelf"]["label"], "First shelf");
+    let query = "fields=[\"name\",\"chapters\"]&filters={\"name\":\"Dune\"}";
+    let rows = alice.list("Book", query).await.ok();
+    assert_eq!(rows[0]["chapters"][1]["heading"], "Dune 2");
+    let query = "parent=Book&fields=[\"heading\",\"parent\"]&filters={\"parent\":\"Emma\"}&order_by=idx asc";
+    let rows = alice.list("Chapter", query).await.ok();
+    assert_eq!(rows[0], json!({"heading": "Emma 1", "parent": "Emma"}));
+}
+
+#[tokio::test]
+async fn a_list_can_be_asked_by_body() {
+    let (_site, alice) = library_with_books().await;
+    let asked = json!({"fields": ["name"], "filters": [["pages", "<", 400]], "limit": 5});
+    let page = alice.post("/api/v2/doctype/Book/list", asked.clone()).await.json();
+    assert_eq!(page, json!({"has_next_page": false, "data": [{"name": "Emma"}]}));
+    let by_get = alice.json(Method::GET, "/api/resource/Book", asked.clone()).await.ok();
+    assert_eq!(by_get, json!([{"name": "Emma"}]));
+    let mut asked = asked;
+    asked["doctype"] = json!("Book");
+    assert_eq!(alice.call("frappe.client.get_list", asked).await.ok(), json!([{"name": "Emma"}]));
+}
+
+#[tokio::test]
+async fn mistakes_are_the_clients_and_never_ours() {
+    let (_site, alice) = library_with_books().await;
+    for query in [
+        "fields=[",
+        "fields=[\"nothing\"]",
+        "fields=[\"(select 1)\"]",
+        "fields=[\"sleep(1)\"]",
+        "fields=7",
+        "filters=abc",
+        "filters=[[1,2,3,4,5,6]]",
+        "filters={\"nothing\":1}",
+        "filters=[[\"name\",\"~~\",1]]",
+        "filters=7",
+        "limit_page_length=abc",
+        "limit_page_length=-1",
+        "limit=1.5",
+        "limit_start=-1",
+        "limit_start=x",
+        "order_by=nothing",
+        "order_by=name;drop",
+        "group_by=nothing",
+        "as_dict=maybe",
+        "expand=[\"nothing\"]",
+    ] {
+        let answer = alice.list("Book", query).await;
+        assert_eq!(answer.status, 417, "{query}: {}", answer.body);
+        let body = answer.json();
+        assert!(body["exc_type"].is_string() && body["_server_messages"].is_string(), "{query}: {body}");
+        assert!(body.get("exc").is_none() && body.get("exception").is_none());
+    }
+}
+
+#[tokio::test]
+async fn lists_hold_what_may_be_read() {
+    let (site, _alice) = library_with_books().await;
+    site.user("bob@example.com", &[]).await.list("Book", "").await.error(403, "PermissionError");
+    site.guest().list("Book", "").await.error(401, "AuthenticationError");
+}
