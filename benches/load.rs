@@ -79,18 +79,13 @@ async fn serve_bare(file: &str) {
 }
 
 async fn run() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(folder.path().join("doctypes/bench")).unwrap();
-    std::fs::write(folder.path().join("doctypes/bench/bench_item.yaml"), ITEM).unwrap();
-    std::fs::write(folder.path().join("doctypes/bench/bench_row.yaml"), ROW).unwrap();
+    load_300_doctypes();
+    let folder = site_folder(0);
     let binary = env!("CARGO_BIN_EXE_doctyped");
     let first_start = Instant::now();
     let (server, address) = start_server(binary, folder.path()).await;
     println!("first start (new site)      {:>8.0} ms", first_start.elapsed().as_secs_f64() * 1000.0);
-    let key = Command::new(binary).args(["key", "Administrator"]).current_dir(folder.path()).output().unwrap();
-    let key = String::from_utf8(key.stdout).unwrap().lines().last().unwrap_or_default().trim().to_owned();
-    let authorization = format!("Authorization: token {key}\r\n");
-
+    let authorization = authorization(binary, folder.path());
     let names = fill(address, &authorization).await;
     drop(server);
     let restart = Instant::now();
@@ -129,6 +124,8 @@ async fn run() {
     table.push(measure("insert, three child rows", address, vec![insert]).await);
     table.push(measure("update", address, update).await);
     table.push(measure("form", address, form).await);
+    let resident = resident(server.0.id());
+    table.push(with_1000_doctypes(binary).await);
     println!("\n{:<28}{:>10}{:>10}{:>10}{:>8}", "path", "req/s", "p50 ms", "p99 ms", "ratio");
     let reference = table[0].per_second;
     for figures in &table {
@@ -141,9 +138,70 @@ async fn run() {
             figures.per_second / reference
         );
     }
-    println!("\nresident memory after the run {:>6.1} MB", resident(server.0.id()));
+    println!("\nresident memory after the run {resident:>6.1} MB");
     drop(bare);
     let _ = server.0.kill();
+}
+
+/// Reading and checking DocType files, in this process.
+fn load_300_doctypes() {
+    let sources: Vec<doctyped::meta::load::Source> =
+        (0..300).map(|n| doctyped::meta::load::Source { path: format!("{n}.yaml"), text: generated(n) }).collect();
+    let started = Instant::now();
+    let loaded = doctyped::meta::load::load(&sources);
+    assert_eq!((loaded.doctypes.len(), loaded.problems.len()), (300, 0));
+    println!("load 300 DocTypes of 40 fields {:>5.0} ms", started.elapsed().as_secs_f64() * 1000.0);
+}
+
+/// The YAML of a DocType with 40 fields.
+fn generated(n: usize) -> String {
+    use std::fmt::Write;
+    let mut text = format!("name: Generated {n}\nmodule: Generated\nfields:\n");
+    for field in 0..40 {
+        let _ =
+            writeln!(text, "  - {{ fieldname: f{field}, fieldtype: Data, label: Field {field}, description: Help. }}");
+    }
+    text.push_str("permissions:\n  - { role: System Manager, read: true, write: true, create: true, delete: true }\n");
+    text
+}
+
+/// A folder with the DocTypes of this run, and so many generated ones.
+fn site_folder(more: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let doctypes = folder.path().join("doctypes/bench");
+    std::fs::create_dir_all(&doctypes).unwrap();
+    std::fs::write(doctypes.join("bench_item.yaml"), ITEM).unwrap();
+    std::fs::write(doctypes.join("bench_row.yaml"), ROW).unwrap();
+    for n in 0..more {
+        std::fs::write(doctypes.join(format!("generated_{n}.yaml")), generated(n)).unwrap();
+    }
+    folder
+}
+
+/// What 1,000 further DocTypes cost: the first start, the next one, and reading one document.
+async fn with_1000_doctypes(binary: &str) -> Figures {
+    let folder = site_folder(1000);
+    for label in ["first start, 1,000 DocTypes", "next start, 1,000 DocTypes"] {
+        let started = Instant::now();
+        drop(start_server(binary, folder.path()).await);
+        println!("{label:<28}{:>8.0} ms", started.elapsed().as_secs_f64() * 1000.0);
+    }
+    let (server, address) = start_server(binary, folder.path()).await;
+    let authorization = authorization(binary, folder.path());
+    let made = send_once(address, &post("POST", "/api/resource/Bench%20Item", &document(7), &authorization)).await;
+    let made: serde_json::Value = serde_json::from_slice(&made).unwrap();
+    let name = made["data"]["name"].as_str().unwrap();
+    let get = format!("GET /api/resource/Bench%20Item/{name} HTTP/1.1\r\nHost: x\r\n{authorization}\r\n");
+    let figures = measure("get one, 1,000 DocTypes", address, vec![get]).await;
+    drop(server);
+    figures
+}
+
+/// The header of an API key of Administrator.
+fn authorization(binary: &str, folder: &Path) -> String {
+    let key = Command::new(binary).args(["key", "Administrator"]).current_dir(folder).output().unwrap();
+    let key = String::from_utf8(key.stdout).unwrap().lines().last().unwrap_or_default().trim().to_owned();
+    format!("Authorization: token {key}\r\n")
 }
 
 /// A child process that ends with this value.

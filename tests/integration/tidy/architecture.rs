@@ -89,7 +89,9 @@ fn pure_layers_do_no_input_or_output() {
     for folder in ["src/meta", "src/permissions", "src/oauth/protocol"] {
         for path in files_below(folder, &["rs"]).into_iter().filter(|path| !path.ends_with("tests.rs")) {
             let text = std::fs::read_to_string(&path).expect("readable");
-            for marker in ["std::fs", "TcpStream", "UdpSocket", "lookup_host", "tokio::", "poem::", "sea_orm", "reqwest"] {
+            for marker in
+                ["std::fs", "TcpStream", "UdpSocket", "lookup_host", "tokio::", "poem::", "sea_orm", "reqwest"]
+            {
                 if text.contains(marker) {
                     wrong.push(format!("{}: contains {marker}", shown(&path)));
                 }
