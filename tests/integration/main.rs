@@ -17,3 +17,5 @@ mod reload;
 mod resource;
 mod support;
 mod tidy;
+
+mod oauth_client;

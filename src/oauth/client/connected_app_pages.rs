@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Value as Json, json};
@@ -13,13 +14,16 @@ use crate::oauth::client::web_application_flow::{self, Callback, path_segment};
 use crate::oauth::client::{CALLBACK, Providers, connected_app_methods};
 use crate::oauth::doctype::connected_app::{ConnectedApp, DOCTYPE};
 use crate::oauth::doctype::token_cache::Connection;
+use crate::permissions::Session;
 use crate::web::error::see_other;
+use crate::web::panel::{Panel, Panels};
 use crate::web::request::page_view;
 use crate::web::templates::html;
-use crate::web::{Exchange, Plugins, Route};
+use crate::web::{Exchange, Plugins, Route, Site};
 
 /// Registers the pages.
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+    plugins.panels.entry(DOCTYPE.to_owned()).or_default().push(Arc::new(ConnectPanel));
     plugins.route(Route::new("/connected-apps").get(list));
     plugins.route(Route::new("/connected-app/:name").get(show));
     plugins.route(Route::new("/connected-app/:name/connect").post(connect));
@@ -27,6 +31,32 @@ pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     let providers = Arc::clone(providers);
     let back = move |exchange| come_back(exchange, Arc::clone(&providers));
     plugins.route(Route::new(format!("{CALLBACK}/:name")).get(back));
+}
+
+/// Beside the form of a Connected App: what to copy, how one's own connection is, and the way to connect.
+struct ConnectPanel;
+
+#[async_trait]
+impl Panels for ConnectPanel {
+    async fn panels(&self, site: &Site, session: &Session, document: &Document) -> Result<Vec<Panel>> {
+        let app = ConnectedApp::from(document);
+        let connection = Connection::find(&site.documents, &app.name, session.user()).await?;
+        let mut values = vec![("Redirect URI".to_owned(), app.redirect_uri.clone())];
+        if let Some(connection) = &connection {
+            for (label, fieldname) in [("Status", "status"), ("Account", "account"), ("Last error", "last_error")] {
+                values.push((label.to_owned(), connection.document.text(fieldname).to_owned()));
+            }
+        }
+        values.retain(|(_, value)| !value.is_empty());
+        let label = if connection.is_some() { "See your connection" } else { "Connect your account" };
+        Ok(vec![Panel {
+            title: "Connection".to_owned(),
+            help: "Register the redirect URI at the provider, then connect your own account to try it.".to_owned(),
+            values,
+            links: vec![(label.to_owned(), address(&app))],
+            ..Panel::default()
+        }])
+    }
 }
 
 /// Where the page of an app is.

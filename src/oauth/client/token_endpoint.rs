@@ -191,7 +191,11 @@ fn members(answer: &Fetched) -> Option<Map<String, Json>> {
     }
     let is_form = matches!(answer.media_type().as_str(), "application/x-www-form-urlencoded" | "text/plain");
     let pairs = url::form_urlencoded::parse(&answer.body);
-    is_form.then(|| pairs.map(|(name, value)| (name.into_owned(), Json::from(value.into_owned()))).collect())
+    let members: Map<String, Json> =
+        pairs.map(|(name, value)| (name.into_owned(), Json::from(value.into_owned()))).collect();
+    // Any text reads as a form of some kind: what counts is whether it says anything.
+    let says_something = members.contains_key("access_token") || members.contains_key("error");
+    (is_form && says_something).then_some(members)
 }
 
 fn parse_answer(answer: &Fetched) -> Result<TokenAnswer, ProviderError> {
@@ -277,6 +281,7 @@ mod tests {
             (200, "application/json", r#"{"access_token":"a\nb"}"#, "no access token"),
             (200, "application/json", r#"{"access_token":"a","token_type":"DPoP"}"#, "DPoP"),
             (200, "text/html", "<html>", "JSON"),
+            (200, "text/plain", "{\"access_token\":", "JSON"),
             (500, "text/html", "<html>", "500"),
             (302, "text/html", "", "redirect"),
         ] {

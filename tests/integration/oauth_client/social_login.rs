@@ -1,0 +1,132 @@
+//! Logging in with an account elsewhere: signing up, coming back, and everything that must not get in.
+
+use doctyped::oauth::protocol::jwk::JwkSet;
+use doctyped::oauth::protocol::jwt::SigningKey;
+use doctyped::secret::SigningAlgorithm;
+use serde_json::{Value as Json, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::{answer_grant, parameter, site};
+use crate::support::{Client, TestSite};
+
+struct Provider {
+    server: MockServer,
+    key: SigningKey,
+}
+
+impl Provider {
+    async fn start() -> Self {
+        let provider = Self { server: MockServer::start().await, key: SigningKey::generate(SigningAlgorithm::Es256) };
+        provider.publish().await;
+        provider
+    }
+
+    async fn publish(&self) {
+        let base = self.server.uri();
+        let metadata = json!({
+            "issuer": base, "authorization_endpoint": format!("{base}/authorize"),
+            "token_endpoint": format!("{base}/token"), "jwks_uri": format!("{base}/jwks"),
+        });
+        let keys = JwkSet { keys: vec![self.key.jwk()] }.to_value();
+        for (at, body) in [("/.well-known/openid-configuration", metadata), ("/jwks", keys)] {
+            let answer = ResponseTemplate::new(200).set_body_json(body);
+            Mock::given(method("GET")).and(path(at)).respond_with(answer).mount(&self.server).await;
+        }
+    }
+
+    async fn key(&self, site: &TestSite, values: Json) {
+        let mut key = json!({
+            "provider_name": "Example Login", "social_login_provider": "Custom", "enable_social_login": 1,
+            "client_id": "me", "client_secret": "secret of the site", "sign_ups": "Allow", "scopes": "openid email",
+            "openid_configuration": format!("{}/.well-known/openid-configuration", self.server.uri()),
+        });
+        key.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
+        site.db_insert("Social Login Key", key).await;
+    }
+
+    /// Begins a login; the provider will tell of that person. Returns where the person comes back to.
+    async fn begin(&self, site: &TestSite, browser: &Client, change: Json) -> String {
+        let location = browser.get("/login/with/example_login?redirect-to=/app/todo").await.redirect();
+        let now = site.clock.now().timestamp();
+        let mut claims = json!({
+            "iss": self.server.uri(), "aud": "me", "sub": "alice-there", "nonce": parameter(&location, "nonce"),
+            "iat": now, "exp": now + 300, "email": "alice@example.com", "email_verified": true, "given_name": "Alice",
+        });
+        claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let id_token = self.key.sign("JWT", &claims);
+        self.server.reset().await;
+        self.publish().await;
+        let body = json!({"access_token": "at", "token_type": "Bearer", "id_token": id_token});
+        answer_grant(&self.server, "authorization_code", ResponseTemplate::new(200).set_body_json(body), 1).await;
+        let back = parameter(&location, "redirect_uri");
+        let (_, path) = back.split_once("/api/").unwrap();
+        format!("/api/{path}?code=abc&state={}", parameter(&location, "state"))
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_signs_up_and_comes_back_by_subject_and_not_by_address() {
+    let (provider, site) = (Provider::start().await, site().await);
+    provider.key(&site, json!({})).await;
+    assert!(site.guest().get("/login").await.body.contains("Log in with Example Login"));
+    let browser = site.guest();
+    let back = provider.begin(&site, &browser, json!({})).await;
+    assert_eq!(browser.get(&back).await.redirect(), "/app/todo");
+    assert_eq!(browser.logged_user().await, "alice@example.com");
+    // Her address there changes hands or form; her id does not.
+    let again = site.guest();
+    let back = provider.begin(&site, &again, json!({"email": "new@example.com", "email_verified": false})).await;
+    assert_eq!(again.get(&back).await.redirect(), "/app/todo");
+    assert_eq!(again.logged_user().await, "alice@example.com");
+    let other = site.guest();
+    let back = provider.begin(&site, &other, json!({"sub": "mallory-there"})).await;
+    let _ = other.get(&back).await.status(400);
+    assert_eq!(other.logged_user().await, "Guest");
+}
+
+#[tokio::test]
+async fn what_does_not_belong_to_this_browser_and_request_logs_nobody_in() {
+    let (provider, site) = (Provider::start().await, site().await);
+    provider.key(&site, json!({})).await;
+    for (what, change) in [
+        ("nonce", json!({"nonce": "another"})),
+        ("issuer", json!({"iss": "https://evil.example"})),
+        ("audience", json!({"aud": "another"})),
+        ("expired", json!({"exp": 1_000_000_000})),
+        ("unverified", json!({"email_verified": false})),
+        ("silent", json!({"email_verified": null})),
+    ] {
+        let browser = site.guest();
+        let back = provider.begin(&site, &browser, change).await;
+        let answer = browser.get(&back).await;
+        assert_eq!(answer.status, 400, "{what}: {}", answer.body);
+        assert_eq!(browser.logged_user().await, "Guest", "{what}");
+    }
+    let browser = site.guest();
+    let back = provider.begin(&site, &browser, json!({})).await;
+    let _ = site.guest().get(&back).await.status(400);
+    let back = provider.begin(&site, &browser, json!({})).await;
+    assert_eq!(browser.get(&back).await.redirect(), "/app/todo");
+    let _ = browser.get(&back).await.status(400);
+    let (address, _) = back.split_once('?').unwrap();
+    let _ = browser.get(&format!("{address}?code=abc&state=forged")).await.status(400);
+}
+
+#[tokio::test]
+async fn an_existing_account_is_linked_by_a_verified_address_only_where_that_is_allowed() {
+    let (provider, site) = (Provider::start().await, site().await);
+    provider.key(&site, json!({})).await;
+    site.db_user("alice@example.com", json!({})).await;
+    let browser = site.guest();
+    let back = provider.begin(&site, &browser, json!({})).await;
+    let _ = browser.get(&back).await.status(400);
+    site.db_update("Social Login Key", "example_login", json!({"allow_email_linking": 1})).await;
+    let back = provider.begin(&site, &browser, json!({"email_verified": false})).await;
+    let _ = browser.get(&back).await.status(400);
+    let back = provider.begin(&site, &browser, json!({})).await;
+    assert_eq!(browser.get(&back).await.redirect(), "/app/todo");
+    assert_eq!(browser.logged_user().await, "alice@example.com");
+    let page = browser.get("/linked-accounts").await.status(200).body;
+    assert!(page.contains("Example Login") && page.contains("Unlink"), "{page}");
+}
