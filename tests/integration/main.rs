@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests fail loudly")]
 
 mod api_key;
+mod browser;
 mod config;
 mod desk;
 mod engine;

@@ -1,0 +1,196 @@
+//! The desk in a real browser: headless Chromium, driven by ChromeDriver. Runs with `DOCTYPED_TEST_BROWSER=1`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use base64::Engine as _;
+use doctyped::app::{App, Build};
+use doctyped::clock::Clock;
+use doctyped::config::{Config, Hidden};
+use doctyped::secret::SiteKey;
+use serde_json::{Value as Json, json};
+
+use crate::support::PASSWORD;
+
+/// A page that ChromeDriver controls.
+struct Browser {
+    driver: Child,
+    http: reqwest::Client,
+    session: String,
+}
+
+impl Browser {
+    async fn start(profile: &std::path::Path) -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed (Debian: chromium-driver)");
+        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let started = lines.map(Result::unwrap).find(|line| line.contains("started successfully on port")).unwrap();
+        let port: u16 = started.rsplit(' ').next().unwrap().trim_end_matches('.').parse().unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let profile = format!("--user-data-dir={}", profile.display());
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,1000",
+            &profile,
+        ];
+        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        let base = format!("http://127.0.0.1:{port}/session");
+        let mut browser = Self { driver, http, session: base };
+        let id = browser.post("", wanted).await["sessionId"].as_str().unwrap().to_owned();
+        browser.session = format!("{}/{id}", browser.session);
+        browser
+    }
+
+    async fn post(&self, path: &str, body: Json) -> Json {
+        let answer = self.http.post(format!("{}{path}", self.session)).body(body.to_string()).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let answer: Json = serde_json::from_str(&text).unwrap();
+        assert!(answer["value"].get("error").is_none(), "{path} {body}: {text}");
+        answer["value"].clone()
+    }
+
+    async fn open(&self, url: &str) {
+        self.post("/url", json!({"url": url})).await;
+    }
+
+    /// Runs a function body in the page.
+    async fn run(&self, script: &str) -> Json {
+        self.post("/execute/sync", json!({"script": script, "args": []})).await
+    }
+
+    /// Waits until a function body says yes.
+    async fn wait_for(&self, script: &str) {
+        for _ in 0..100 {
+            if self.run(script).await == json!(true) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("not within ten seconds: {script}");
+    }
+
+    async fn element(&self, css: &str) -> String {
+        let found = self.post("/element", json!({"using": "css selector", "value": css})).await;
+        found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    }
+
+    async fn click(&self, css: &str) {
+        let element = self.element(css).await;
+        self.post(&format!("/element/{element}/click"), json!({})).await;
+    }
+
+    async fn type_into(&self, css: &str, text: &str) {
+        let element = self.element(css).await;
+        self.post(&format!("/element/{element}/value"), json!({"text": text})).await;
+    }
+
+    async fn screenshot(&self, name: &str) {
+        let answer = self.http.get(format!("{}/screenshot", self.session)).send().await.unwrap().text().await.unwrap();
+        let answer: Json = serde_json::from_str(&answer).unwrap();
+        let png = base64::engine::general_purpose::STANDARD.decode(answer["value"].as_str().unwrap()).unwrap();
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), png).unwrap();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_sets_up_an_oauth_client_in_the_browser() {
+    if std::env::var("DOCTYPED_TEST_BROWSER").is_err() {
+        eprintln!("SKIPPED: set DOCTYPED_TEST_BROWSER=1 to run the browser test");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        listen: "127.0.0.1:0".to_owned(),
+        database_url: Hidden::new(format!("sqlite://{}", folder.path().join("site.db").display())),
+        admin_password: Some(Hidden::new(PASSWORD)),
+        doctypes: Vec::new(),
+        files: folder.path().join("files"),
+        templates: folder.path().join("templates"),
+        ..Config::default()
+    };
+    let site_key = Some(SiteKey::from_text("a key for tests that is long enough to be one").unwrap());
+    let app = App::build(Build { config, clock: Clock::system(), site_key, sources: Vec::new() }).await.unwrap();
+    let (ready, address) = tokio::sync::oneshot::channel();
+    let server = tokio::spawn(app.serve(std::future::pending(), move |_, _, address| ready.send(address).unwrap()));
+    let base = format!("http://{}", address.await.unwrap());
+
+    let browser = Browser::start(&folder.path().join("profile")).await;
+    browser.open(&format!("{base}/app/oauth-client/new")).await;
+    browser.type_into("#usr", "Administrator").await;
+    browser.type_into("#pwd", PASSWORD).await;
+    browser.click("button[type=submit]").await;
+    browser.wait_for("return location.pathname === '/app/oauth-client/new'").await;
+    browser
+        .wait_for(
+            "return document.querySelector('#f-user') !== null && document.querySelector('.chip-add input') !== null",
+        )
+        .await;
+    let help = browser.run("return document.querySelector('#f-app_name-help').textContent").await;
+    assert!(help.as_str().unwrap().contains("Holiday Planner"), "{help}");
+    browser.screenshot("client-new").await;
+
+    // Conditions are live: the user is asked for only where the program acts for itself.
+    let hidden = "return document.querySelector('[data-field=user]').hidden";
+    assert_eq!(browser.run(hidden).await, json!(true));
+    browser.run("document.querySelector('#f-allow_client_credentials').click()").await;
+    assert_eq!(browser.run(hidden).await, json!(false));
+
+    // The link picker, by keyboard; and a row of a table.
+    browser.type_into("#f-user", "admin").await;
+    browser.wait_for("return document.querySelectorAll('.listbox:not([hidden]) [role=option]').length > 0").await;
+    browser.screenshot("client-picker").await;
+    browser.type_into("#f-user", "\u{e007}").await;
+    browser.wait_for("return document.querySelector('#f-user').value === 'Administrator'").await;
+    browser.type_into(".chip-add input", "System").await;
+    browser.wait_for("return document.querySelectorAll('.listbox:not([hidden]) [role=option]').length > 0").await;
+    browser.type_into(".chip-add input", "\u{e007}").await;
+    browser.wait_for("return document.querySelectorAll('.chip').length === 1").await;
+
+    // A problem at its field, mended.
+    browser.type_into("#f-default_redirect_uri", "https://app.example.com/callback").await;
+    browser.run("document.querySelector('[data-save]').click()").await;
+    browser.wait_for("return document.querySelector('#f-app_name-error') !== null").await;
+    browser.screenshot("client-problem").await;
+    browser.wait_for("return document.querySelectorAll('.chip').length === 1").await;
+    browser.type_into("#f-app_name", "Holiday Planner").await;
+    browser.run("document.querySelector('[data-save]').click()").await;
+    browser.wait_for("return document.querySelector('h1')?.textContent.includes('Holiday Planner') ?? false").await;
+    browser.screenshot("client-saved").await;
+    assert_eq!(browser.run("return document.querySelector('#f-user').value").await, json!("Administrator"));
+
+    // A grid: a row for a Connected App.
+    browser.open(&format!("{base}/app/connected-app/new")).await;
+    browser.wait_for("return document.querySelector('[data-grid] [data-add-row]') !== null").await;
+    browser.type_into("#f-provider_name", "Calendar").await;
+    browser.run("for (const section of document.querySelectorAll('details[data-section]')) section.open = true").await;
+    browser.click("[data-grid=scopes] [data-add-row]").await;
+    browser.type_into("[name='scopes.0.scope']", "offline_access").await;
+    browser.screenshot("grid").await;
+    browser.run("document.querySelector('[data-save]').click()").await;
+    browser.wait_for("return document.querySelector('.flash') !== null").await;
+    assert_eq!(
+        browser.run("return document.querySelector(\"[name='scopes.0.scope']\").value").await,
+        json!("offline_access")
+    );
+    server.abort();
+}
