@@ -21,7 +21,7 @@ const BATCH: u64 = 500;
 
 /// Registers the jobs.
 pub fn register(plugins: &mut Plugins) {
-    plugins.job("remove expired OAuth codes, requests and tokens", StdDuration::from_secs(900), async |site| {
+    plugins.job("remove expired OAuth codes, requests and tokens", StdDuration::from_mins(15), async |site| {
         let removed = remove_expired(&site.documents).await?;
         Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
     });

@@ -34,9 +34,10 @@ pub fn register(plugins: &mut Plugins) {
         }
         Ok(())
     });
-    authorization_server::register(plugins, &catalogue);
+    let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone()));
+    authorization_server::register(plugins, &catalogue, &tokens);
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     client::register(plugins);
-    plugins.authenticators.push(Arc::new(resource_server::BearerAuthenticator::new(catalogue)));
+    plugins.authenticators.push(tokens);
     jobs::register(plugins);
 }

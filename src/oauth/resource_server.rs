@@ -67,7 +67,7 @@ pub struct BearerAuthenticator {
 impl BearerAuthenticator {
     /// An authenticator that notices changed scopes by the catalogue.
     pub fn new(catalogue: ScopeCatalogue) -> Self {
-        let known = Cache::builder().max_capacity(CAPACITY).time_to_idle(StdDuration::from_secs(3600)).build();
+        let known = Cache::builder().max_capacity(CAPACITY).time_to_idle(StdDuration::from_hours(1)).build();
         Self { catalogue, known }
     }
 

@@ -22,6 +22,7 @@ use crate::oauth::protocol::authorization_request::{
     AuthorizationRequest, RequestOrigin, ServerRules, client_id, unknown_client,
 };
 use crate::oauth::protocol::authorization_response::AuthorizationResponse;
+use crate::oauth::protocol::pkce::CodeChallenge;
 use crate::oauth::protocol::prompt::{Consent, ConsentFacts, Login, Step, consent as consent_needed, decide};
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{AuthorizeError, Error, ErrorCode, Parameters};
@@ -298,7 +299,7 @@ pub async fn issue_code(
         ("redirect_uri_was_sent", Value::from(i64::from(redirect_uri.was_sent()))),
         ("validity", Value::from("Valid")),
         ("nonce", text_value(request.nonce.as_deref())),
-        ("code_challenge", text_value(challenge.map(|challenge| challenge.as_str()))),
+        ("code_challenge", text_value(challenge.map(CodeChallenge::as_str))),
         ("code_challenge_method", text_value(challenge.map(|_| "s256"))),
         ("dpop_jkt", text_value(request.dpop_jkt.as_deref())),
         ("grant", Value::from(grant)),

@@ -10,10 +10,14 @@ pub mod metadata;
 pub mod revoke;
 pub mod token;
 pub mod tokens;
+pub mod userinfo;
+
+use std::sync::Arc;
 
 use poem::http::Method;
 
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
+use crate::oauth::resource_server::BearerAuthenticator;
 use crate::web::{Plugins, Route};
 
 /// Where the authorization endpoint is.
@@ -27,8 +31,11 @@ pub const REVOKE_TOKEN: &str = "/api/method/frappe.integrations.oauth2.revoke_to
 /// Where tokens are introspected.
 pub const INTROSPECT_TOKEN: &str = "/api/method/frappe.integrations.oauth2.introspect_token";
 
+/// Where a person is described.
+pub const OPENID_PROFILE: &str = "/api/method/frappe.integrations.oauth2.openid_profile";
+
 /// Registers the endpoints.
-pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) {
+pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue, tokens: &Arc<BearerAuthenticator>) {
     plugins.own_credentials.extend([GET_TOKEN, REVOKE_TOKEN, INTROSPECT_TOKEN]);
     let (get, post) = (catalogue.clone(), catalogue.clone());
     plugins.route(
@@ -46,5 +53,12 @@ pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) {
     plugins.route(Route::new(GET_TOKEN).post(token::get_token).on(Method::OPTIONS, preflight));
     plugins.route(Route::new(REVOKE_TOKEN).post(revoke::revoke_token).on(Method::OPTIONS, preflight));
     plugins.route(Route::new(INTROSPECT_TOKEN).post(introspect::introspect_token));
+    let (get, post) = (Arc::clone(tokens), Arc::clone(tokens));
+    plugins.route(
+        Route::new(OPENID_PROFILE)
+            .get(move |exchange| userinfo::openid_profile(exchange, Arc::clone(&get)))
+            .post(move |exchange| userinfo::openid_profile(exchange, Arc::clone(&post)))
+            .on(Method::OPTIONS, async |exchange| Ok(endpoint::preflight(&exchange, "GET, POST, OPTIONS"))),
+    );
     metadata::register(plugins, catalogue);
 }

@@ -108,9 +108,10 @@ impl From<&Document> for BearerToken {
             name: document.name(),
             client: fields.text("client").to_owned(),
             user: fields.text("user").to_owned(),
-            renewable_resources: match renewable_scopes.is_empty() {
-                true => resources.clone(),
-                false => fields.words("renewable_resource"),
+            renewable_resources: if renewable_scopes.is_empty() {
+                resources.clone()
+            } else {
+                fields.words("renewable_resource")
             },
             renewable_scopes: if renewable_scopes.is_empty() { scopes.clone() } else { renewable_scopes },
             scopes,

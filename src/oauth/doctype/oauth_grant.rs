@@ -179,9 +179,10 @@ impl Controller for GrantController {
         }
         let grant = Grant::from(&*document);
         let by = work.session.user().to_owned();
-        Some(match grant.is_active {
-            true => revoke(work, &grant, &by).await.map(|()| json!({"status": "Revoked"})),
-            false => Ok(json!({"status": "Revoked"})),
+        Some(if grant.is_active {
+            revoke(work, &grant, &by).await.map(|()| json!({"status": "Revoked"}))
+        } else {
+            Ok(json!({"status": "Revoked"}))
         })
     }
 

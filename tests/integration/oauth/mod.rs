@@ -9,3 +9,4 @@ mod metadata_rfc8414;
 mod refresh;
 mod revocation_rfc7009;
 mod support;
+mod userinfo;

@@ -1,0 +1,81 @@
+//! The userinfo endpoint: what a token's scopes tell about its person (OpenID Connect Core §5.3).
+
+use std::sync::Arc;
+
+use poem::Response;
+use poem::http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value as Json, json};
+
+use super::endpoint::{allow_origin, json as json_response};
+use crate::error::{AuthenticationError, Error, Result};
+use crate::oauth::doctype::fields::parse_time;
+use crate::oauth::doctype::user::subject;
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::protocol::challenge::{Challenge, TokenScheme};
+use crate::oauth::protocol::token::from_authorization;
+use crate::oauth::protocol::userinfo::{Person, response};
+use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::oauth::resource_server::BearerAuthenticator;
+use crate::permissions::Session;
+use crate::web::{Exchange, Site};
+
+/// Answers GET and POST of `…openid_profile`.
+pub async fn openid_profile(exchange: Exchange, tokens: Arc<BearerAuthenticator>) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let sent = exchange.header(header::AUTHORIZATION.as_str()).and_then(from_authorization);
+    let Some((TokenScheme::Bearer, presented)) = sent else {
+        return Err(Error::Authentication(AuthenticationError::Missing));
+    };
+    let (_, token) = tokens.session(&exchange.site, presented, exchange.request.uri().path()).await?;
+    let settings = OAuthSettings::load(documents).await?;
+    let client = OAuthClient::find_by_name(documents, &token.client).await?;
+    let mut answer = if token.scopes.contains(&Scope::OpenId) {
+        json_response(StatusCode::OK, &claims(&exchange.site, &settings, &token.user, &token.scopes).await?)
+    } else {
+        let metadata = format!("{}/.well-known/oauth-protected-resource", documents.site_url());
+        let message = "The scope openid is needed here";
+        let challenge = Challenge::insufficient_scope(Some(&metadata), "openid", message).to_string();
+        let body = json!({"error": "insufficient_scope", "error_description": message});
+        let mut refused = json_response(StatusCode::FORBIDDEN, &body);
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        refused
+    };
+    let origin = exchange.request.headers().get(header::ORIGIN).cloned();
+    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut answer);
+    Ok(answer)
+}
+
+/// The claims about a user that these scopes open, with `sub`.
+pub async fn claims(site: &Site, settings: &OAuthSettings, user: &str, scopes: &ScopeSet) -> Result<Map<String, Json>> {
+    let documents = &site.documents;
+    let access = documents.access(user).await?.ok_or(Error::Authentication(AuthenticationError::BadCredentials))?;
+    let document = documents.get(&Session::system(), "User", user).await?;
+    let subject = match subject(&document) {
+        Some(subject) => subject.to_owned(),
+        None => crate::oauth::doctype::user::subject_of(documents, user).await?,
+    };
+    let picture = document.text("user_image");
+    let person = Person {
+        subject,
+        name: access.full_name.clone(),
+        given_name: document.text("first_name").to_owned(),
+        family_name: document.text("last_name").to_owned(),
+        preferred_username: document.text("username").to_owned(),
+        // Private files open for nobody who has no session here.
+        picture: match picture {
+            public if public.starts_with("/files/") => format!("{}{public}", documents.site_url()),
+            elsewhere if elsewhere.starts_with("https://") => elsewhere.to_owned(),
+            _ => String::new(),
+        },
+        locale: document.text("language").to_owned(),
+        zoneinfo: document.text("time_zone").to_owned(),
+        updated_at: parse_time(document.modified()).map(|at| at.timestamp()),
+        email: document.text("email").to_owned(),
+        // Nobody here has asked the person to prove that the address is theirs.
+        email_verified: false,
+        roles: access.roles.iter().cloned().collect(),
+    };
+    Ok(response(&person, scopes, settings.openid_includes_roles))
+}
