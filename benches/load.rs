@@ -7,7 +7,6 @@
     clippy::unwrap_used,
     reason = "a program that prints figures and stops at the first fault"
 )]
-#![expect(clippy::disallowed_methods, reason = "it measures real time")]
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -95,7 +94,7 @@ async fn run() {
     let one = format!("GET /api/resource/Bench%20Item/{} HTTP/1.1\r\nHost: x\r\n{authorization}\r\n", names[0]);
     let body = send_once(address, &one).await;
     std::fs::write(folder.path().join("one.json"), &body).unwrap();
-    let (bare, bare_address) = start_bare(&folder.path().join("one.json")).await;
+    let (bare, bare_address) = start_bare(&folder.path().join("one.json"));
 
     let get: Vec<String> = names
         .iter()
@@ -237,7 +236,7 @@ async fn start_server(binary: &str, folder: &Path) -> (Running, SocketAddr) {
     panic!("the server did not start");
 }
 
-async fn start_bare(file: &Path) -> (Running, SocketAddr) {
+fn start_bare(file: &Path) -> (Running, SocketAddr) {
     use std::io::BufRead;
     let mut child =
         Command::new(std::env::current_exe().unwrap()).arg("--bare").arg(file).stdout(Stdio::piped()).spawn().unwrap();

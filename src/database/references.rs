@@ -129,7 +129,7 @@ pub async fn rename_row(exec: &dyn Executor, doctype: &DocType, old: &str, new: 
     exec.execute(&sql.text, sql.params).await
 }
 
-/// The names of shared documents' rights: the DocShare row of a user (or of everyone) for one document.
+/// The names of shared documents' rights: the `DocShare` row of a user (or of everyone) for one document.
 pub async fn share(exec: &dyn Executor, user: &str, doctype: &str, name: &str, right: &str) -> Result<bool, DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("SELECT CAST(1 AS bigint) FROM \"tabDocShare\" WHERE \"share_doctype\" = ").bind_text(doctype);

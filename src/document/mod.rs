@@ -256,7 +256,7 @@ impl Documents {
         }
     }
 
-    /// Whether a DocShare gives the session the right on this document.
+    /// Whether a `DocShare` gives the session the right on this document.
     pub(crate) async fn is_shared(
         &self,
         exec: &dyn Executor,
@@ -298,6 +298,7 @@ impl Documents {
     }
 
     /// A new document with its defaults filled in, not stored.
+    #[expect(clippy::unused_async, reason = "defaults may come from the database one day; callers await every step")]
     pub async fn new_document(&self, session: &Session, doctype: &str) -> Result<Document> {
         let doctype = self.doctype(doctype)?;
         self.check_permission(session, &doctype, None, Right::Create)?;
@@ -314,10 +315,8 @@ impl Documents {
     /// `name` (or `__newname`) counts where the naming rule lets people choose; `docstatus` 1 submits at once.
     pub async fn insert(&self, session: &Session, doctype: &str, values: &Map<String, Json>) -> Result<Document> {
         let doctype = self.doctype(doctype)?;
-        self.check_permission(session, &doctype, None, Right::Create).or_else(|error| match doctype.istable {
-            true => Ok(()),
-            false => Err(error),
-        })?;
+        self.check_permission(session, &doctype, None, Right::Create)
+            .or_else(|error| if doctype.istable { Ok(()) } else { Err(error) })?;
         let mut work = self.begin(session).await?;
         let document = work.insert_json(&doctype, values, false).await?;
         work.commit().await?;
@@ -562,9 +561,10 @@ impl Work<'_> {
     ) -> Result<Document> {
         let row = self.find_row(&child.name, name).await?;
         let Some(row) = row else {
-            return Err(match self.session.is_administrator() {
-                true => Error::does_not_exist(&child.name, name),
-                false => access::refusal(&self.session, child, Some(name), Right::Write, &Denied::Role),
+            return Err(if self.session.is_administrator() {
+                Error::does_not_exist(&child.name, name)
+            } else {
+                access::refusal(&self.session, child, Some(name), Right::Write, &Denied::Role)
             });
         };
         values.insert("name".to_owned(), Json::from(name));

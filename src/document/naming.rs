@@ -1,5 +1,7 @@
 //! Names for new documents: the naming rule applied, and the rules that every name obeys.
 
+use std::fmt::Write;
+
 use chrono::{Datelike, NaiveDateTime};
 
 use crate::database::{Executor, documents};
@@ -55,7 +57,7 @@ impl Work<'_> {
             }
             NamingRule::Uuid => secret::uuid_v7(self.documents.clock().now()).to_string(),
             NamingRule::NamingSeries => {
-                let series = self.naming_series(&doctype, document)?;
+                let series = naming_series(&doctype, document)?;
                 self.next_name(document, &series).await?
             }
             NamingRule::Series(parts) => self.next_name(document, parts).await?,
@@ -66,24 +68,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The series chosen in the field `naming_series`, or the first of its options.
-    fn naming_series(&self, doctype: &DocType, document: &mut Document) -> Result<Vec<SeriesPart>> {
-        let mut series = document.text("naming_series").to_owned();
-        if series.is_empty() {
-            series = doctype
-                .field("naming_series")
-                .and_then(|field| field.select_options().find(|line| !line.is_empty()))
-                .unwrap_or_default()
-                .to_owned();
-            document.set("naming_series", series.as_str());
-        }
-        if series.is_empty() {
-            return Err(Error::invalid(ProblemKind::Mandatory, "Naming Series is required: choose one"));
-        }
-        parse_series(&format!("{series}.#####"))
-            .map_err(|message| Error::invalid(ProblemKind::InvalidNamingSeries, message))
-    }
-
     /// Writes the parts out; the counter runs per text before it.
     async fn next_name(&mut self, document: &Document, parts: &[SeriesPart]) -> Result<String> {
         let now = self.documents.clock().now_naive();
@@ -92,7 +76,7 @@ impl Work<'_> {
             match part {
                 SeriesPart::Counter(digits) => {
                     let number = documents::next_in_series(self.executor(), &name).await?;
-                    name.push_str(&format!("{number:0digits$}"));
+                    let _ = write!(name, "{number:0digits$}");
                 }
                 part => name.push_str(&part_text(part, document, now)),
             }
@@ -119,6 +103,24 @@ impl Work<'_> {
             number += 1;
         }
     }
+}
+
+/// The series chosen in the field `naming_series`, or the first of its options.
+fn naming_series(doctype: &DocType, document: &mut Document) -> Result<Vec<SeriesPart>> {
+    let mut series = document.text("naming_series").to_owned();
+    if series.is_empty() {
+        doctype
+            .field("naming_series")
+            .and_then(|field| field.select_options().find(|line| !line.is_empty()))
+            .unwrap_or_default()
+            .clone_into(&mut series);
+        document.set("naming_series", series.as_str());
+    }
+    if series.is_empty() {
+        return Err(Error::invalid(ProblemKind::Mandatory, "Naming Series is required: choose one"));
+    }
+    parse_series(&format!("{series}.#####"))
+        .map_err(|message| Error::invalid(ProblemKind::InvalidNamingSeries, message))
 }
 
 /// The name that a `field:` rule takes from the document.

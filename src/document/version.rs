@@ -14,9 +14,9 @@ pub(super) fn diff(before: &Document, after: &Document) -> Option<Json> {
             match same_row(before, table, row) {
                 None => added.push(json!([field.fieldname, row.to_json_whole()])),
                 Some(old) => {
-                    let changes = changed_fields(old, row);
-                    if !changes.is_empty() {
-                        row_changed.push(json!([field.fieldname, index, row.name(), changes]));
+                    let fields = changed_fields(old, row);
+                    if !fields.is_empty() {
+                        row_changed.push(json!([field.fieldname, index, row.name(), fields]));
                     }
                 }
             }
@@ -54,7 +54,7 @@ fn changed_fields(before: &Document, after: &Document) -> Vec<Json> {
                 changed.push(json!([field.fieldname, "*", "*"]));
             }
             Some(field) => {
-                changed.push(json!([field.fieldname, fieldtype::display(field, old), fieldtype::display(field, new)]))
+                changed.push(json!([field.fieldname, fieldtype::display(field, old), fieldtype::display(field, new)]));
             }
             None if column.name == "docstatus" => changed.push(json!(["docstatus", old.to_json(), new.to_json()])),
             None => {}

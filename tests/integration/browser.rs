@@ -1,4 +1,4 @@
-//! The desk in a real browser: headless Chromium, driven by ChromeDriver. Runs with `DOCTYPED_TEST_BROWSER=1`.
+//! The desk in a real browser: headless Chromium, driven by `ChromeDriver`. Runs with `DOCTYPED_TEST_BROWSER=1`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::PASSWORD;
 
-/// A page that ChromeDriver controls.
+/// A page that `ChromeDriver` controls.
 struct Browser {
     driver: Child,
     http: reqwest::Client,

@@ -5,7 +5,7 @@ use doctyped::meta::{DocField, DocType};
 
 use crate::support::TestSite;
 
-fn shown<'a>(doctype: &'a DocType, hidden_too: bool) -> impl Iterator<Item = &'a DocField> {
+fn shown(doctype: &DocType, hidden_too: bool) -> impl Iterator<Item = &DocField> {
     doctype
         .fields
         .iter()
