@@ -1,8 +1,9 @@
 //! Pages from Handlebars templates and the assets beside them: embedded, and overridden by a folder.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -49,6 +50,8 @@ impl Templates {
             base.register_helper(name, helper);
         }
         let assets = folder.to_owned();
+        // The version is a digest of the file: computed once, not for every page.
+        let known: Mutex<HashMap<String, String>> = Mutex::default();
         base.register_helper(
             "asset",
             Box::new(
@@ -59,8 +62,12 @@ impl Templates {
                       out: &mut dyn Output|
                       -> HelperResult {
                     let path = helper.param(0).and_then(|param| param.value().as_str()).unwrap_or("");
-                    out.write(&asset_url(&assets, path))?;
-                    Ok(())
+                    if development {
+                        return Ok(out.write(&asset_url(&assets, path))?);
+                    }
+                    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                    let url = known.entry(path.to_owned()).or_insert_with(|| asset_url(&assets, path));
+                    Ok(out.write(url)?)
                 },
             ),
         );

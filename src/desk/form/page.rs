@@ -17,6 +17,7 @@ use crate::desk::shell::{self, Flash, ago};
 use crate::desk::{document_url, help};
 use crate::document::{Cell, Children, List, ListRequest};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::doctype::unscrub;
 use crate::meta::{DocType, Document, Fieldtype, Registry, Right};
 use crate::permissions::Grant;
 use crate::web::error::{describe, see_other};
@@ -211,6 +212,14 @@ async fn act(
         (action, _) => {
             let saved = save(exchange, doctype, name, posted).await?;
             let name = saved.name();
+            if !saved.revealed.is_empty() {
+                // A secret that this save made: never over a redirect, for it is not kept anywhere.
+                let label = |name: &str| doctype.field(name).map_or_else(|| unscrub(name), control::label);
+                let pair = |(name, value): &(&str, String)| Pair { name: label(name), value: value.clone() };
+                let shown_once = saved.revealed.iter().map(pair).collect();
+                let document = documents.get(session, &doctype.name, &name).await?;
+                return show(exchange, panels, &document, Showing { shown_once, ..Showing::default() }).await;
+            }
             match action.strip_prefix("call:") {
                 Some(method) => call(exchange, panels, doctype, &name, method).await,
                 None if action == "submit" => finish("Submitted".to_owned(), &address(&name)),
@@ -282,7 +291,7 @@ async fn call(
 fn shown_once(doctype: &DocType, answer: &Json) -> Vec<Pair> {
     let texts = |values: &Map<String, Json>| {
         let pair = |(name, value): (&String, &Json)| {
-            let label = doctype.field(name).map_or_else(|| crate::meta::doctype::unscrub(name), control::label);
+            let label = doctype.field(name).map_or_else(|| unscrub(name), control::label);
             Some(Pair { name: label, value: value.as_str()?.to_owned() })
         };
         values.iter().map(pair).collect::<Option<Vec<Pair>>>()

@@ -237,6 +237,20 @@ async fn a_secret_made_by_a_button_is_shown_once() {
 }
 
 #[tokio::test]
+async fn a_secret_made_by_saving_is_shown_once() {
+    let site = TestSite::new().await;
+    let administrator = site.administrator().await;
+    let uri = "/app/oauth-client/new";
+    let page = administrator.get(uri).await.status(200);
+    let typed = [("app_name", "Planner"), ("default_redirect_uri", "https://planner.example.com/callback")];
+    let answer = send(&administrator, uri, &page, &typed, "save").await.status(200);
+    assert!(answer.body.contains("shown this once") && answer.body.contains("dt_cs_"), "{}", answer.body);
+    let name = site.db_names("OAuth Client", json!({"app_name": "Planner"})).await.remove(0);
+    let again = administrator.get(&format!("/app/oauth-client/{name}")).await.status(200).body;
+    assert!(!again.contains("dt_cs_"));
+}
+
+#[tokio::test]
 async fn addresses_without_a_doctype_or_document_are_not_found() {
     let site = TestSite::new().await;
     let administrator = site.administrator().await;
