@@ -13,10 +13,9 @@ mod health;
 mod login;
 mod methods;
 mod oauth;
+mod oauth_client;
 mod openapi;
 mod reload;
 mod resource;
 mod support;
 mod tidy;
-
-mod oauth_client;

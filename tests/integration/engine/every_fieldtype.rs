@@ -71,6 +71,8 @@ async fn a_document_with_every_fieldtype_makes_the_whole_trip() {
             assert_eq!(&list[0][fieldname], value, "{fieldname} in the list");
         }
     }
+    sample::send_form_untouched(&admin, doctype, name).await;
+    sample::assert_kept(doctype, &values, &admin.read("Every Fieldtype", name).await.ok());
     admin.remove("Every Fieldtype", name).await.status(202);
     assert_eq!(site.db_names("Fieldtype Row", json!({})).await, Vec::<String>::new());
 }

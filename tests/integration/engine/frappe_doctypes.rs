@@ -57,6 +57,9 @@ async fn every_frappe_doctype_makes_the_whole_trip() {
         assert_eq!(list.as_array().unwrap().len(), 1, "{name}: {list}");
         let updated = admin.update(name, &document, json!({"modified": read["modified"]})).await.ok();
         assert_ne!(updated["modified"], read["modified"], "{name}");
+        sample::send_form_untouched(&admin, doctype, &document).await;
+        let read = admin.read(name, &document).await.ok();
+        sample::assert_kept(doctype, &values, &read);
         admin.remove(name, &document).await.status(202);
         admin.read(name, &document).await.error(404, "DoesNotExistError");
     }

@@ -4,6 +4,7 @@ use doctyped::meta::naming_rule::NamingRule;
 use doctyped::meta::{DocField, DocType, Fieldtype};
 use serde_json::{Map, Value as Json, json};
 
+use crate::desk::send;
 use crate::support::{Client, TestSite};
 
 /// How deep Links to further required Links are followed.
@@ -142,4 +143,12 @@ pub(super) fn assert_kept(doctype: &DocType, sent: &Map<String, Json>, got: &Jso
             _ => assert_eq!(back, value, "{}.{fieldname}", doctype.name),
         }
     }
+}
+
+/// Opens the document's form and sends it back untouched: nothing may change by that.
+pub(super) async fn send_form_untouched(client: &Client, doctype: &DocType, name: &str) {
+    let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    let uri = format!("/app/{}/{encoded}", doctype.slug());
+    let page = client.get(&uri).await.status(200);
+    send(client, &uri, &page, &[], "save").await.redirect();
 }
