@@ -91,7 +91,7 @@ enum User {
     Add {
         /// The e-mail address, which also names the account
         email: String,
-        /// The given name [default: what stands before the @]
+        /// The given name (default: what stands before the `@`)
         #[arg(long, value_name = "NAME")]
         first_name: Option<String>,
         /// The family name

@@ -62,7 +62,7 @@ pub struct Column {
     pub name: String,
     /// Its type.
     pub column_type: ColumnType,
-    /// The index in [`DocType::fields`]; `None` for standard columns.
+    /// The index in [`Declaration::fields`]; `None` for standard columns.
     pub field: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! List queries as a typed model: columns, conditions, joins, groups, order. [`write`] turns it into SQL.
+//! List queries as a typed model: columns, conditions, joins, groups, order. [`mod@write`] turns it into SQL.
 
 mod condition;
 mod pattern;
