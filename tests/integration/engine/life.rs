@@ -207,3 +207,28 @@ async fn readers_never_see_what_a_committed_write_replaced() {
     }
     reader.await.unwrap();
 }
+
+#[tokio::test]
+async fn formats_and_links_to_cancelled_documents_have_classes_of_their_own() {
+    let order = r"
+name: Order
+module: Tests
+is_submittable: true
+fields:
+  - { fieldname: phone, fieldtype: Data, label: Phone, options: Phone }
+  - { fieldname: contact, fieldtype: Data, label: Contact, options: Name }
+  - { fieldname: email, fieldtype: Data, label: Email, options: Email }
+  - { fieldname: previous, fieldtype: Link, label: Previous, options: Order }
+permissions:
+  - { role: System Manager, read: true, write: true, create: true, submit: true, cancel: true }
+";
+    let site = TestSite::new().with_doctype(order).await;
+    let admin = site.administrator().await;
+    admin.create("Order", json!({"phone": "call me"})).await.error(417, "InvalidPhoneNumberError");
+    admin.create("Order", json!({"contact": "4da!"})).await.error(417, "InvalidNameError");
+    admin.create("Order", json!({"email": "nowhere"})).await.error(417, "InvalidEmailAddressError");
+    let first = admin.create("Order", json!({"docstatus": 1})).await.ok()["name"].as_str().unwrap().to_owned();
+    admin.create("Order", json!({"previous": first})).await.ok();
+    admin.update("Order", &first, json!({"docstatus": 2})).await.ok();
+    admin.create("Order", json!({"previous": first})).await.error(417, "CancelledLinkError");
+}
