@@ -112,6 +112,25 @@ async fn permissions_are_told() {
 }
 
 #[tokio::test]
+async fn secrets_that_the_program_keeps_are_read_by_nobody() {
+    let (site, _alice) = library_with_books().await;
+    let administrator = site.administrator().await;
+    let key = json!({"kid": "k1", "alg": "ES256", "state": "Next", "public_jwk": "{}", "private_key": "a private key"});
+    for (doctype, fieldname, values) in
+        [("Token Cache", "access_token", json!({"access_token": "a token"})), ("OAuth Signing Key", "private_key", key)]
+    {
+        let name = site.db_insert(doctype, values).await;
+        let asked = json!({"doctype": doctype, "name": name, "fieldname": fieldname});
+        let answer = administrator.call("frappe.client.get_password", asked).await.status(417);
+        assert!(!answer.body.contains("a token") && !answer.body.contains("a private key"), "{}", answer.body);
+    }
+    let app = json!({"provider_name": "Elsewhere", "client_secret": "typed by a person"});
+    let name = site.db_insert("Connected App", app).await;
+    let asked = json!({"doctype": "Connected App", "name": name, "fieldname": "client_secret"});
+    assert_eq!(administrator.call("frappe.client.get_password", asked).await.ok(), "typed by a person");
+}
+
+#[tokio::test]
 async fn link_pickers_find_documents() {
     let (_site, alice) = library_with_books().await;
     let search = |more: Json| {

@@ -291,11 +291,12 @@ async fn get_password(call: Call) -> Result<Answer> {
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let fieldname = arguments.required("fieldname")?;
     let document = call.site.documents.get(call.session(), &doctype, &name).await?;
-    let is_password = document
+    // A read-only Password is the program's own (a token, a signing key), not one that a person typed: nobody reads it back.
+    let is_typed = document
         .doctype
         .field(&fieldname)
-        .is_some_and(|field| field.fieldtype == crate::meta::Fieldtype::Password && !field.secret);
-    if !is_password {
+        .is_some_and(|field| field.fieldtype == crate::meta::Fieldtype::Password && !field.secret && !field.read_only);
+    if !is_typed {
         return Err(no_such_field(&document.doctype, &fieldname));
     }
     let mut work = call.site.documents.begin(call.session()).await?;
