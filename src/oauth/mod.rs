@@ -35,9 +35,10 @@ pub fn register(plugins: &mut Plugins) {
         Ok(())
     });
     let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone()));
-    authorization_server::register(plugins, &catalogue, &tokens);
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
-    client::register(plugins);
+    let providers = client::register(plugins);
+    let server = Arc::new(authorization_server::Server { catalogue, tokens: Arc::clone(&tokens), providers });
+    authorization_server::register(plugins, &server);
     plugins.authenticators.push(tokens);
     jobs::register(plugins);
 }

@@ -1,12 +1,15 @@
 //! The authorization endpoint: checks a request, and leads the person through login and consent to the code.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 use poem::Response;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
+use super::client_authentication::find_client;
 use super::endpoint::read_form_text;
-use super::{APPROVE, consent};
+use super::{APPROVE, Server, consent};
 use crate::document::Work;
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
@@ -15,7 +18,6 @@ use crate::oauth::credentials;
 use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::user::subject_of;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings, StoredRequest, oauth_grant};
 use crate::oauth::protocol::authorization_request::{
@@ -34,7 +36,7 @@ use crate::web::{Credentials, Exchange};
 pub const REQUEST_LIFETIME: Duration = Duration::minutes(10);
 
 /// Answers GET and POST of `…authorize`.
-pub async fn authorize(mut exchange: Exchange, catalogue: ScopeCatalogue) -> Result<Response> {
+pub async fn authorize(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let text = if *exchange.verb() == Method::POST {
         match read_form_text(&mut exchange.request).await {
             Ok(text) => text,
@@ -44,10 +46,10 @@ pub async fn authorize(mut exchange: Exchange, catalogue: ScopeCatalogue) -> Res
         exchange.request.uri().query().unwrap_or_default().to_owned()
     };
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    match check(&exchange, &settings, &text).await? {
+    match check(&exchange, &server, &settings, &text).await? {
         Ok((client, request)) => {
             let now = exchange.site.documents.clock().now();
-            proceed(&exchange, &catalogue, &settings, &client, &request, now, None).await
+            proceed(&exchange, &server, &settings, &client, &request, now, None).await
         }
         Err(AuthorizeError::Page(error)) => error_page(&exchange, &error).await,
         Err(AuthorizeError::Redirect(redirected)) => send(&exchange, redirected.response(), false).await,
@@ -57,7 +59,7 @@ pub async fn authorize(mut exchange: Exchange, catalogue: ScopeCatalogue) -> Res
 type Checked = std::result::Result<(OAuthClient, AuthorizationRequest), AuthorizeError>;
 
 /// Finds the client and checks the request.
-async fn check(exchange: &Exchange, settings: &OAuthSettings, text: &str) -> Result<Checked> {
+async fn check(exchange: &Exchange, server: &Server, settings: &OAuthSettings, text: &str) -> Result<Checked> {
     let documents = &exchange.site.documents;
     let parameters = match Parameters::parse(text) {
         Ok(parameters) => parameters,
@@ -67,24 +69,24 @@ async fn check(exchange: &Exchange, settings: &OAuthSettings, text: &str) -> Res
         Ok(client_id) => client_id,
         Err(error) => return Ok(Err(error)),
     };
-    let Some(client) = OAuthClient::find(documents, client_id).await?.filter(|client| client.enabled) else {
+    let Some(client) = find_client(exchange, server, client_id).await?.filter(|client| client.enabled) else {
         return Ok(Err(unknown_client()));
     };
     let resources = settings.resources(documents.site_url());
-    let server = ServerRules {
+    let rules = ServerRules {
         issuer: documents.site_url(),
         default_scopes: &settings.default_scopes,
         resources: &resources,
         require_pushed: settings.require_pushed,
     };
-    let request = AuthorizationRequest::parse(&parameters, RequestOrigin::default(), &client.rules(), &server);
+    let request = AuthorizationRequest::parse(&parameters, RequestOrigin::default(), &client.rules(), &rules);
     Ok(request.map(|request| (client, request)))
 }
 
 /// Answers GET of `…approve`: goes on with a request that is kept here, after a login or for its answer.
 ///
 /// It shows pages and passes on what was allowed before; it never allows anything.
-pub async fn resume(exchange: Exchange, catalogue: ScopeCatalogue) -> Result<Response> {
+pub async fn resume(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let query = exchange.query();
     let id = query.iter().find(|(name, _)| name == "request_id").map_or("", |(_, value)| value.as_str());
     let Some((stored, client)) = find_pending(&exchange, id).await? else {
@@ -93,7 +95,7 @@ pub async fn resume(exchange: Exchange, catalogue: ScopeCatalogue) -> Result<Res
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let request = stored.request.clone();
     let kept = Some((id, &stored));
-    proceed(&exchange, &catalogue, &settings, &client, &request, stored.requested_at, kept).await
+    proceed(&exchange, &server, &settings, &client, &request, stored.requested_at, kept).await
 }
 
 /// What is said of a request that is unknown, too old or answered.
@@ -123,7 +125,7 @@ pub async fn find_pending(exchange: &Exchange, id: &str) -> Result<Option<(Store
 /// Takes the next step of a request; `kept` is where it is kept, if it is.
 async fn proceed(
     exchange: &Exchange,
-    catalogue: &ScopeCatalogue,
+    server: &Server,
     settings: &OAuthSettings,
     client: &OAuthClient,
     request: &AuthorizationRequest,
@@ -184,7 +186,7 @@ async fn proceed(
                 None => Ok(redirect(&login_address(&format!("{APPROVE}?request_id={id}")))),
                 Some(person) => {
                     let again = step == Step::Login;
-                    consent::show(exchange, catalogue, client, (id, stored), &person, again).await
+                    consent::show(exchange, &server.catalogue, client, (id, stored), &person, again).await
                 }
             }
         }

@@ -2,7 +2,9 @@
 
 use poem::http::header;
 
+use super::Server;
 use super::endpoint::{Refusal, Result};
+use crate::error::Result as SiteResult;
 use crate::oauth::credentials::is_client_secret;
 use crate::oauth::doctype::OAuthClient;
 use crate::oauth::protocol::client_authentication::{Credentials, Proof, is_basic};
@@ -10,16 +12,21 @@ use crate::oauth::protocol::{Error, Parameters};
 use crate::web::Exchange;
 use crate::web::attempts::Subject;
 
+/// The client that goes by an id.
+pub async fn find_client(exchange: &Exchange, _: &Server, client_id: &str) -> SiteResult<Option<OAuthClient>> {
+    OAuthClient::find(&exchange.site.documents, client_id).await
+}
+
 /// The client of a request, authenticated. A public client is one as well: it names itself and proves nothing.
 ///
 /// Unknown, disabled and impostor get the same answer after the same work; failures are counted by client and address.
-pub async fn authenticate(exchange: &Exchange, parameters: &Parameters) -> Result<OAuthClient> {
+pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Parameters) -> Result<OAuthClient> {
     let authorization = exchange.header(header::AUTHORIZATION.as_str());
     let sent_basic = authorization.is_some_and(is_basic);
     let refuse = |error: Error| Refusal::from(error).with_basic(sent_basic);
     let credentials = Credentials::parse(authorization, parameters).map_err(refuse)?;
     let client_id = credentials.client_id().unwrap_or_default();
-    let found = OAuthClient::find(&exchange.site.documents, client_id).await?.filter(|client| client.enabled);
+    let found = find_client(exchange, server, client_id).await?.filter(|client| client.enabled);
     let proof = match &found {
         Some(client) => credentials.proof_for(client.auth_method),
         None => Err(Error::invalid_client().because(anyhow::anyhow!("no such client"))),

@@ -75,7 +75,7 @@ pub async fn show(
 }
 
 /// Answers POST of `…approve`.
-pub async fn answer(mut exchange: Exchange, _: ScopeCatalogue) -> Result<Response> {
+pub async fn answer(mut exchange: Exchange) -> Result<Response> {
     let form = exchange.form().await?;
     let id = form.first("request_id").unwrap_or_default().to_owned();
     let decision = form.first("decision").unwrap_or_default().to_owned();

@@ -1,9 +1,12 @@
 //! Token introspection (RFC 7662): only for programs that prove who they are, and only about what is their business.
 
+use std::sync::Arc;
+
 use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
+use super::Server;
 use super::client_authentication::authenticate;
 use super::endpoint::{Result, json as json_response, read_form, respond};
 use crate::error::Result as SiteResult;
@@ -18,15 +21,15 @@ use crate::permissions::{Session, UserAccess};
 use crate::web::Exchange;
 
 /// Answers `POST …introspect_token`.
-pub async fn introspect_token(mut exchange: Exchange) -> SiteResult<Response> {
+pub async fn introspect_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let context = exchange.context.clone();
-    let result = answer(&mut exchange).await;
+    let result = answer(&mut exchange, &server).await;
     Ok(respond(result.map(|found| json_response(StatusCode::OK, &found)), &context))
 }
 
-async fn answer(exchange: &mut Exchange) -> Result<IntrospectionResponse> {
+async fn answer(exchange: &mut Exchange, server: &Server) -> Result<IntrospectionResponse> {
     let parameters = read_form(exchange).await?;
-    let client = authenticate(exchange, &parameters).await?;
+    let client = authenticate(exchange, server, &parameters).await?;
     if client.is_public() {
         let cause = anyhow::anyhow!("a public client may not introspect");
         return Err(Error::invalid_client().because(cause).into());

@@ -1,11 +1,13 @@
 //! The well-known documents: what this site offers, at exactly the paths that belong to it (RFC 8414, RFC 9728).
 
+use std::sync::Arc;
+
 use poem::Response;
 use poem::http::Method as HttpMethod;
 use serde_json::{Map, Value as Json, json};
 
 use super::endpoint::{preflight, public_json};
-use super::{AUTHORIZE, GET_TOKEN, INTROSPECT_TOKEN, REVOKE_TOKEN};
+use super::{AUTHORIZE, GET_TOKEN, INTROSPECT_TOKEN, REVOKE_TOKEN, Server, with};
 use crate::error::{Error, Result};
 use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
@@ -17,30 +19,20 @@ use crate::oauth::protocol::scope::Scope;
 use crate::web::{Exchange, Plugins, Route};
 
 /// Registers the documents.
-pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) {
+pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     let options = async |exchange| Ok(preflight(&exchange, "GET, HEAD, OPTIONS"));
-    let own = catalogue.clone();
     plugins.route(
         Route::new("/.well-known/oauth-authorization-server")
-            .get(move |exchange| authorization_server(exchange, own.clone()))
+            .get(with(server, authorization_server))
             .on(HttpMethod::OPTIONS, options),
     );
-    let own = catalogue.clone();
-    plugins.route(
-        Route::new("/.well-known/oauth-protected-resource")
-            .get(move |exchange| protected_resource(exchange, own.clone()))
-            .on(HttpMethod::OPTIONS, options),
-    );
-    let own = catalogue.clone();
-    plugins.route(
-        Route::new("/.well-known/oauth-protected-resource/*path")
-            .get(move |exchange| protected_resource(exchange, own.clone()))
-            .on(HttpMethod::OPTIONS, options),
-    );
+    for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/*path"] {
+        plugins.route(Route::new(path).get(with(server, protected_resource)).on(HttpMethod::OPTIONS, options));
+    }
 }
 
 /// The metadata of the authorization server.
-async fn authorization_server(exchange: Exchange, catalogue: ScopeCatalogue) -> Result<Response> {
+async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     if !settings.show_auth_server_metadata {
         return Err(hidden());
@@ -64,7 +56,7 @@ async fn authorization_server(exchange: Exchange, catalogue: ScopeCatalogue) -> 
         "introspection_endpoint_auth_methods_supported": secret_methods.map(Method::as_str),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
-        "scopes_supported": scopes_supported(&settings, &exchange, &catalogue, true).await?,
+        "scopes_supported": scopes_supported(&settings, &exchange, &server.catalogue, true).await?,
     });
     if let Some(uri) = &settings.resource_documentation {
         document["service_documentation"] = json!(uri);
@@ -73,7 +65,7 @@ async fn authorization_server(exchange: Exchange, catalogue: ScopeCatalogue) -> 
 }
 
 /// The metadata of the resource that the path names.
-async fn protected_resource(exchange: Exchange, catalogue: ScopeCatalogue) -> Result<Response> {
+async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     if !settings.show_protected_resource_metadata {
         return Err(hidden());
@@ -93,7 +85,7 @@ async fn protected_resource(exchange: Exchange, catalogue: ScopeCatalogue) -> Re
     document.insert("resource".to_owned(), json!(asked));
     document.insert("authorization_servers".to_owned(), json!([site]));
     document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
-    let scopes = scopes_supported(&settings, &exchange, &catalogue, false).await?;
+    let scopes = scopes_supported(&settings, &exchange, &server.catalogue, false).await?;
     document.insert("scopes_supported".to_owned(), json!(scopes));
     for (name, text) in [
         ("resource_name", &settings.resource_name),

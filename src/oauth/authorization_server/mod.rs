@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 use poem::http::Method;
 
+use crate::oauth::client::Providers;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::resource_server::BearerAuthenticator;
-use crate::web::{Plugins, Route};
+use crate::web::{Exchange, Plugins, Route};
 
 /// Where the authorization endpoint is.
 pub const AUTHORIZE: &str = "/api/method/frappe.integrations.oauth2.authorize";
@@ -34,31 +35,40 @@ pub const INTROSPECT_TOKEN: &str = "/api/method/frappe.integrations.oauth2.intro
 /// Where a person is described.
 pub const OPENID_PROFILE: &str = "/api/method/frappe.integrations.oauth2.openid_profile";
 
+/// What the endpoints share.
+pub struct Server {
+    /// What the scopes of this site mean.
+    pub catalogue: ScopeCatalogue,
+    /// Who opens requests with our own tokens.
+    pub tokens: Arc<BearerAuthenticator>,
+    /// The one way out to other servers, and what is known of them.
+    pub providers: Arc<Providers>,
+}
+
+/// A handler that shares the server.
+fn with<F, A>(server: &Arc<Server>, handler: F) -> impl Fn(Exchange) -> A + Send + Sync + 'static
+where
+    F: Fn(Exchange, Arc<Server>) -> A + Send + Sync + 'static,
+{
+    let server = Arc::clone(server);
+    move |exchange| handler(exchange, Arc::clone(&server))
+}
+
 /// Registers the endpoints.
-pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue, tokens: &Arc<BearerAuthenticator>) {
+pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     plugins.own_credentials.extend([GET_TOKEN, REVOKE_TOKEN, INTROSPECT_TOKEN]);
-    let (get, post) = (catalogue.clone(), catalogue.clone());
-    plugins.route(
-        Route::new(AUTHORIZE)
-            .get(move |exchange| authorize::authorize(exchange, get.clone()))
-            .post(move |exchange| authorize::authorize(exchange, post.clone())),
-    );
-    let (get, post) = (catalogue.clone(), catalogue.clone());
-    plugins.route(
-        Route::new(APPROVE)
-            .get(move |exchange| authorize::resume(exchange, get.clone()))
-            .post(move |exchange| consent::answer(exchange, post.clone())),
-    );
+    plugins
+        .route(Route::new(AUTHORIZE).get(with(server, authorize::authorize)).post(with(server, authorize::authorize)));
+    plugins.route(Route::new(APPROVE).get(with(server, authorize::resume)).post(consent::answer));
     let preflight = async |exchange| Ok(endpoint::preflight(&exchange, "POST, OPTIONS"));
-    plugins.route(Route::new(GET_TOKEN).post(token::get_token).on(Method::OPTIONS, preflight));
-    plugins.route(Route::new(REVOKE_TOKEN).post(revoke::revoke_token).on(Method::OPTIONS, preflight));
-    plugins.route(Route::new(INTROSPECT_TOKEN).post(introspect::introspect_token));
-    let (get, post) = (Arc::clone(tokens), Arc::clone(tokens));
+    plugins.route(Route::new(GET_TOKEN).post(with(server, token::get_token)).on(Method::OPTIONS, preflight));
+    plugins.route(Route::new(REVOKE_TOKEN).post(with(server, revoke::revoke_token)).on(Method::OPTIONS, preflight));
+    plugins.route(Route::new(INTROSPECT_TOKEN).post(with(server, introspect::introspect_token)));
     plugins.route(
         Route::new(OPENID_PROFILE)
-            .get(move |exchange| userinfo::openid_profile(exchange, Arc::clone(&get)))
-            .post(move |exchange| userinfo::openid_profile(exchange, Arc::clone(&post)))
+            .get(with(server, userinfo::openid_profile))
+            .post(with(server, userinfo::openid_profile))
             .on(Method::OPTIONS, async |exchange| Ok(endpoint::preflight(&exchange, "GET, POST, OPTIONS"))),
     );
-    metadata::register(plugins, catalogue);
+    metadata::register(plugins, server);
 }

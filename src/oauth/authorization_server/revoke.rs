@@ -1,9 +1,12 @@
 //! Token revocation (RFC 7009).
 
+use std::sync::Arc;
+
 use poem::Response;
 use poem::http::StatusCode;
 use serde_json::json;
 
+use super::Server;
 use super::client_authentication::authenticate;
 use super::endpoint::{Result, allow_origin, json as json_response, read_form, respond};
 use crate::error::Result as SiteResult;
@@ -16,20 +19,20 @@ use crate::permissions::Session;
 use crate::web::{Exchange, SecurityEvent, Severity};
 
 /// Answers `POST …revoke_token`.
-pub async fn revoke_token(mut exchange: Exchange) -> SiteResult<Response> {
+pub async fn revoke_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let context = exchange.context.clone();
     let origin = exchange.request.headers().get("origin").cloned();
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let mut client = None;
-    let result = answer(&mut exchange, &mut client).await;
+    let result = answer(&mut exchange, &server, &mut client).await;
     let mut response = respond(result.map(|()| json_response(StatusCode::OK, &json!({}))), &context);
     allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
     Ok(response)
 }
 
-async fn answer(exchange: &mut Exchange, known: &mut Option<OAuthClient>) -> Result<()> {
+async fn answer(exchange: &mut Exchange, server: &Server, known: &mut Option<OAuthClient>) -> Result<()> {
     let parameters = read_form(exchange).await?;
-    let client = authenticate(exchange, &parameters).await?;
+    let client = authenticate(exchange, server, &parameters).await?;
     *known = Some(client.clone());
     let presented = parameters.require("token")?;
     let documents = &exchange.site.documents;

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use poem::Response;
 use poem::http::StatusCode;
 
-use super::client_authentication::authenticate;
+use super::Server;
+use super::client_authentication::{authenticate, find_client};
 use super::endpoint::{Result, allow_origin, json, read_form, respond};
 use super::grant::{authorization_code, client_credentials, refresh_token};
 use crate::error::Result as SiteResult;
@@ -19,6 +20,8 @@ use crate::web::{Exchange, RequestContext, Site};
 
 /// An authenticated client that asks for tokens, and what its grant needs to decide.
 pub struct Asking {
+    /// The server.
+    pub server: Arc<Server>,
     /// The site.
     pub site: Site,
     /// The request.
@@ -44,12 +47,12 @@ impl Asking {
 }
 
 /// Answers `POST …get_token`.
-pub async fn get_token(mut exchange: Exchange) -> SiteResult<Response> {
+pub async fn get_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let context = exchange.context.clone();
     let origin = exchange.request.headers().get("origin").cloned();
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let mut client = None;
-    let result = answer(&mut exchange, &settings, &mut client).await;
+    let result = answer(&mut exchange, &server, &settings, &mut client).await;
     let mut response = respond(result.map(|tokens| json(StatusCode::OK, &tokens)), &context);
     allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
     Ok(response)
@@ -57,14 +60,15 @@ pub async fn get_token(mut exchange: Exchange) -> SiteResult<Response> {
 
 async fn answer(
     exchange: &mut Exchange,
+    server: &Arc<Server>,
     settings: &OAuthSettings,
     known: &mut Option<OAuthClient>,
 ) -> Result<TokenResponse> {
     let parameters = read_form(exchange).await?;
     if let Some(client_id) = parameters.get("client_id") {
-        *known = OAuthClient::find(&exchange.site.documents, client_id).await?;
+        *known = find_client(exchange, server, client_id).await?;
     }
-    let client = authenticate(exchange, &parameters).await?;
+    let client = authenticate(exchange, server, &parameters).await?;
     *known = Some(client.clone());
     let request = TokenRequest::parse(&parameters)?;
     if !client.may_use(request.grant_type()) {
@@ -76,6 +80,7 @@ async fn answer(
         return Err(Error::new(ErrorCode::InvalidDpopProof, message).into());
     }
     let asking = Asking {
+        server: Arc::clone(server),
         site: exchange.site.clone(),
         context: exchange.context.clone(),
         settings: settings.clone(),

@@ -6,6 +6,7 @@ use poem::Response;
 use poem::http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value as Json, json};
 
+use super::Server;
 use super::endpoint::{allow_origin, json as json_response};
 use crate::error::{AuthenticationError, Error, Result};
 use crate::oauth::doctype::fields::parse_time;
@@ -15,18 +16,17 @@ use crate::oauth::protocol::challenge::{Challenge, TokenScheme};
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::userinfo::{Person, response};
 use crate::oauth::protocol::{Scope, ScopeSet};
-use crate::oauth::resource_server::BearerAuthenticator;
 use crate::permissions::Session;
 use crate::web::{Exchange, Site};
 
 /// Answers GET and POST of `…openid_profile`.
-pub async fn openid_profile(exchange: Exchange, tokens: Arc<BearerAuthenticator>) -> Result<Response> {
+pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let sent = exchange.header(header::AUTHORIZATION.as_str()).and_then(from_authorization);
     let Some((TokenScheme::Bearer, presented)) = sent else {
         return Err(Error::Authentication(AuthenticationError::Missing));
     };
-    let (_, token) = tokens.session(&exchange.site, presented, exchange.request.uri().path()).await?;
+    let (_, token) = server.tokens.session(&exchange.site, presented, exchange.request.uri().path()).await?;
     let settings = OAuthSettings::load(documents).await?;
     let client = OAuthClient::find_by_name(documents, &token.client).await?;
     let mut answer = if token.scopes.contains(&Scope::OpenId) {
