@@ -11,13 +11,14 @@ use crate::error::{Error, Result};
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::oauth_replay_guard::OAUTH_REPLAY_GUARD;
 use crate::permissions::Session;
 use crate::web::Plugins;
 
 /// How long used codes and dead tokens stay, so that their reuse is still noticed and can be looked into.
 const KEEP: Duration = Duration::days(1);
-/// How many documents one run removes at most, so that it never holds others up for long.
-const BATCH: u64 = 500;
+/// How many documents go in one transaction.
+const BATCH: u64 = 100;
 
 /// Registers the jobs.
 pub fn register(plugins: &mut Plugins) {
@@ -31,14 +32,15 @@ pub fn register(plugins: &mut Plugins) {
 pub async fn remove_expired(documents: &Documents) -> Result<usize> {
     let now = documents.clock().now_naive();
     let (past, kept) = (format_datetime(now), format_datetime(now - KEEP));
-    let requests = json!({"expires_at": ["<", past]});
+    let over = json!({"expires_at": ["<", past]});
     let codes = json!({"expiration_time": ["<", kept]});
     // A pair that can be renewed lives as long as its refresh token; others as long as the access token.
     let renewable = json!([["refresh_expiration_time", "is", "set"], ["refresh_expiration_time", "<", kept]]);
     let others = json!([["refresh_expiration_time", "is", "not set"], ["expiration_time", "<", kept]]);
     let mut removed = 0;
     for (doctype, filters) in [
-        (OAUTH_AUTHORIZATION_REQUEST, requests),
+        (OAUTH_AUTHORIZATION_REQUEST, over.clone()),
+        (OAUTH_REPLAY_GUARD, over),
         (OAUTH_AUTHORIZATION_CODE, codes),
         (OAUTH_BEARER_TOKEN, renewable),
         (OAUTH_BEARER_TOKEN, others),
@@ -48,17 +50,25 @@ pub async fn remove_expired(documents: &Documents) -> Result<usize> {
     Ok(removed)
 }
 
+/// Removes everything that fits, one short transaction after another, so that others get their turn in between.
 async fn remove(documents: &Documents, doctype: &str, filters: serde_json::Value) -> Result<usize> {
-    let system = Session::system();
     let mut request = ListRequest::new(doctype).filters(filters);
     request.limit = Some(BATCH);
-    let list = documents.list(&system, &request).await?;
-    for row in 0..list.rows.len() {
-        match documents.delete(&system, doctype, list.text(row, "name")).await {
-            // Another node was first.
-            Ok(()) | Err(Error::DoesNotExist { .. }) => {}
-            Err(error) => return Err(error),
+    let mut removed = 0;
+    loop {
+        let mut work = documents.begin(&Session::system()).await?;
+        let list = work.list(&request).await?;
+        for row in 0..list.rows.len() {
+            match work.delete(doctype, list.text(row, "name")).await {
+                // Another node was first.
+                Ok(()) | Err(Error::DoesNotExist { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        work.commit().await?;
+        removed += list.rows.len();
+        if (list.rows.len() as u64) < BATCH {
+            return Ok(removed);
         }
     }
-    Ok(list.rows.len())
 }

@@ -9,6 +9,7 @@ pub mod oauth_client;
 pub mod oauth_client_checks;
 pub mod oauth_client_state;
 pub mod oauth_grant;
+pub mod oauth_replay_guard;
 pub mod oauth_scope_definition;
 pub mod oauth_settings;
 pub mod reading;
@@ -29,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::meta::Registry;
 
 /// Every view, so that a field renamed in a DocType file fails the start and not a request.
-pub const VIEWS: [&View; 15] = [
+pub const VIEWS: [&View; 16] = [
     &connected_app::VIEW,
     &oauth_client_state::VIEW,
     &social_login_key::VIEW,
@@ -41,6 +42,7 @@ pub const VIEWS: [&View; 15] = [
     &oauth_bearer_token::VIEW,
     &oauth_client::VIEW,
     &oauth_grant::VIEW,
+    &oauth_replay_guard::VIEW,
     &oauth_scope_definition::VIEW,
     &oauth_scope_definition::RULE_VIEW,
     &oauth_settings::VIEW,

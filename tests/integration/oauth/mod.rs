@@ -7,6 +7,7 @@ mod consent;
 mod introspection_rfc7662;
 mod metadata_rfc8414;
 mod refresh;
+mod replay_guard;
 mod revocation_rfc7009;
 mod support;
 mod userinfo;

@@ -1,0 +1,94 @@
+//! OAuth Replay Guard: signed messages that were used, so that a copy of one is refused.
+
+use chrono::{DateTime, Utc};
+
+use super::fields::{View, time_value};
+use crate::document::Documents;
+use crate::error::{Error, ProblemKind, Result};
+use crate::oauth::protocol::jwt::LEEWAY;
+use crate::permissions::Session;
+use crate::secret;
+
+/// The name of the DocType.
+pub const OAUTH_REPLAY_GUARD: &str = "OAuth Replay Guard";
+
+/// What is written.
+pub const VIEW: View = View { doctype: OAUTH_REPLAY_GUARD, fields: &["purpose", "expires_at", "message_digest"] };
+
+/// What a message is for; ids of different purposes never meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A client proves who it is (RFC 7523).
+    ClientAssertion,
+    /// A client proves that it holds its key (RFC 9449).
+    DpopProof,
+    /// A client signed an authorization request (RFC 9101).
+    RequestObject,
+}
+
+impl Purpose {
+    /// As the field `purpose` has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientAssertion => "Client Assertion",
+            Self::DpopProof => "DPoP Proof",
+            Self::RequestObject => "Request Object",
+        }
+    }
+}
+
+/// Notes that a message was used; false if it was before.
+///
+/// `sender` is whose ids they are (the client id, or the thumbprint of a key) and `id` the message's `jti`. Of many uses
+/// at once, in this process or another one, exactly one is told true. The note is kept until `expires_at` and, as
+/// clocks may differ, [`LEEWAY`] longer; from then on the message must be refused for its age.
+///
+/// It is durable before this returns, in a transaction of its own: whatever becomes of the request, the message is used.
+pub async fn remember(
+    documents: &Documents,
+    purpose: Purpose,
+    sender: &str,
+    id: &str,
+    expires_at: DateTime<Utc>,
+) -> Result<bool> {
+    let mut work = documents.begin(&Session::system()).await?;
+    let mut document = work.new_document(OAUTH_REPLAY_GUARD)?;
+    document.set("purpose", purpose.as_str());
+    document.set("expires_at", time_value(expires_at + LEEWAY));
+    document.set("message_digest", message_digest(purpose, sender, id));
+    match work.insert(document).await {
+        Ok(_) => {}
+        Err(Error::Validation(invalid))
+            if invalid.problems.iter().any(|problem| problem.kind == ProblemKind::Unique) =>
+        {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    }
+    work.commit().await?;
+    Ok(true)
+}
+
+/// The digest of purpose, sender and id. Each but the last is preceded by its length, so that no two triples read alike.
+fn message_digest(purpose: Purpose, sender: &str, id: &str) -> String {
+    secret::digest(format!("{}:{}:{sender}:{id}", purpose.as_str(), sender.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_different_senders_and_purposes_never_meet() {
+        let digests = [
+            message_digest(Purpose::ClientAssertion, "a", "b:c"),
+            message_digest(Purpose::ClientAssertion, "a:b", "c"),
+            message_digest(Purpose::DpopProof, "a", "b:c"),
+            message_digest(Purpose::ClientAssertion, "a", "b"),
+        ];
+        for (at, digest) in digests.iter().enumerate() {
+            assert!(!digests[..at].contains(digest));
+        }
+        assert_eq!(digests[0], message_digest(Purpose::ClientAssertion, "a", "b:c"));
+    }
+}
