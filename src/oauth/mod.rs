@@ -7,17 +7,24 @@ pub mod doctype;
 pub mod jobs;
 pub mod protocol;
 pub mod resource_server;
+pub mod signing_keys;
 
 use std::sync::Arc;
 
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitionController};
-use crate::oauth::doctype::{oauth_bearer_token, oauth_client, oauth_grant, oauth_settings, user};
+use crate::oauth::doctype::{oauth_bearer_token, oauth_client, oauth_grant, oauth_settings, oauth_signing_key, user};
+use crate::oauth::signing_keys::SigningKeys;
 use crate::web::Plugins;
 
 /// Registers the feature.
 pub fn register(plugins: &mut Plugins) {
     let catalogue = ScopeCatalogue::default();
-    plugins.controller(oauth_settings::OAUTH_SETTINGS, oauth_settings::OAuthSettingsController);
+    let keys = SigningKeys::default();
+    plugins.controller(oauth_settings::OAUTH_SETTINGS, oauth_settings::OAuthSettingsController { keys: keys.clone() });
+    plugins.controller(
+        oauth_signing_key::OAUTH_SIGNING_KEY,
+        oauth_signing_key::SigningKeyController { keys: keys.clone() },
+    );
     plugins.controller(oauth_client::OAUTH_CLIENT, oauth_client::OAuthClientController);
     plugins.controller(oauth_bearer_token::OAUTH_BEARER_TOKEN, oauth_bearer_token::BearerTokenController);
     plugins.controller(oauth_grant::OAUTH_GRANT, oauth_grant::GrantController);
@@ -37,7 +44,8 @@ pub fn register(plugins: &mut Plugins) {
     let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     let providers = client::register(plugins);
-    let server = Arc::new(authorization_server::Server { catalogue, tokens: Arc::clone(&tokens), providers });
+    signing_keys::register(plugins, &keys);
+    let server = Arc::new(authorization_server::Server { catalogue, tokens: Arc::clone(&tokens), providers, keys });
     authorization_server::register(plugins, &server);
     plugins.authenticators.push(tokens);
     jobs::register(plugins);

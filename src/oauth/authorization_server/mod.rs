@@ -6,6 +6,7 @@ pub mod consent;
 pub mod endpoint;
 pub mod grant;
 pub mod introspect;
+pub mod jwks;
 pub mod metadata;
 pub mod revoke;
 pub mod token;
@@ -18,7 +19,9 @@ use poem::http::Method;
 
 use crate::oauth::client::Providers;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
+use crate::oauth::protocol::metadata::{JWKS, WELL_KNOWN_JWKS};
 use crate::oauth::resource_server::BearerAuthenticator;
+use crate::oauth::signing_keys::SigningKeys;
 use crate::web::{Exchange, Plugins, Route};
 
 /// Where the authorization endpoint is.
@@ -43,6 +46,8 @@ pub struct Server {
     pub tokens: Arc<BearerAuthenticator>,
     /// The one way out to other servers, and what is known of them.
     pub providers: Arc<Providers>,
+    /// What the site signs with.
+    pub keys: SigningKeys,
 }
 
 /// A handler that shares the server.
@@ -70,5 +75,12 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
             .post(with(server, userinfo::openid_profile))
             .on(Method::OPTIONS, async |exchange| Ok(endpoint::preflight(&exchange, "GET, POST, OPTIONS"))),
     );
+    for path in [JWKS, WELL_KNOWN_JWKS] {
+        plugins.route(
+            Route::new(path)
+                .get(with(server, jwks::jwks))
+                .on(Method::OPTIONS, async |exchange| Ok(endpoint::preflight(&exchange, "GET, HEAD, OPTIONS"))),
+        );
+    }
     metadata::register(plugins, server);
 }

@@ -12,6 +12,7 @@ pub mod oauth_grant;
 pub mod oauth_replay_guard;
 pub mod oauth_scope_definition;
 pub mod oauth_settings;
+pub mod oauth_signing_key;
 pub mod reading;
 pub mod social_login_key;
 pub mod token_cache;
@@ -47,6 +48,7 @@ pub const VIEWS: [&View; 16] = [
     &oauth_scope_definition::RULE_VIEW,
     &oauth_settings::VIEW,
     &oauth_settings::PROVIDER_VIEW,
+    &oauth_signing_key::VIEW,
 ];
 
 /// Fails if a view names a field that its DocType does not have.

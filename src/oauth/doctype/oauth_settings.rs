@@ -2,19 +2,22 @@
 
 use async_trait::async_trait;
 use chrono::Duration;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Fields, View};
 use crate::document::{Controller, Documents, Work};
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
-use crate::meta::{Document, Value};
+use crate::meta::{Document, Right, Value};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::resource::{self, KnownResources};
+use crate::oauth::signing_keys::SigningKeys;
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
 
 /// The name of the DocType and of its one document.
 pub const OAUTH_SETTINGS: &str = "OAuth Settings";
+/// The method that renews the signing keys.
+const ROTATE: &str = "rotate_signing_keys";
 /// The older place for one setting.
 const PROVIDER_SETTINGS: &str = "OAuth Provider Settings";
 
@@ -246,7 +249,10 @@ const RANGES: [(&str, i64, i64, &str); 5] = [
 ];
 
 /// Behaviour of the DocType OAuth Settings: its rules, and a note when somebody changes it.
-pub struct OAuthSettingsController;
+pub struct OAuthSettingsController {
+    /// What the site signs with.
+    pub keys: SigningKeys,
+}
 
 #[async_trait]
 impl Controller for OAuthSettingsController {
@@ -309,6 +315,27 @@ impl Controller for OAuthSettingsController {
             .details(json!({"doctype": OAUTH_SETTINGS, "fields": changed}))
             .record_in(work)
             .await
+    }
+
+    fn runs_outside(&self, method: &str) -> bool {
+        method == ROTATE
+    }
+
+    async fn call_outside(
+        &self,
+        documents: &Documents,
+        session: &Session,
+        document: &Document,
+        _: &str,
+        _: &Map<String, Json>,
+    ) -> Result<Json> {
+        documents.check_permission(session, &document.doctype, Some(document), Right::Write)?;
+        self.keys.rotate(documents, session.user()).await?;
+        Ok(Json::from("The next keys sign from now on; the old ones stay published until nothing needs them"))
+    }
+
+    fn methods(&self) -> Vec<(&'static str, &'static str)> {
+        vec![(ROTATE, "Renews the signing keys at once: the next ones sign, the old ones stay published for a while")]
     }
 }
 

@@ -9,5 +9,6 @@ mod metadata_rfc8414;
 mod refresh;
 mod replay_guard;
 mod revocation_rfc7009;
+mod signing_keys;
 mod support;
 mod userinfo;
