@@ -24,7 +24,7 @@ async fn app(site: &TestSite, provider: &MockServer) -> String {
     .await
 }
 
-async fn run(client: &Client, app: &str, name: &str, arguments: Json) -> crate::support::client::Response {
+pub async fn run(client: &Client, app: &str, name: &str, arguments: Json) -> crate::support::client::Response {
     client.post(&format!("/api/v2/document/Connected%20App/{app}/method/{name}"), arguments).await
 }
 

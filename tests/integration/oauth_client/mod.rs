@@ -1,13 +1,16 @@
-//! The client side: Connected Apps and logins with accounts elsewhere, against a provider that can be made to fail.
+//! The client side: Connected Apps and logins with accounts elsewhere, against a real provider and one that can be made
+//! to fail.
 
 mod connected_app;
+mod provider;
 mod social_login;
 
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::TestSite;
+use crate::support::client::Response;
+use crate::support::{Client, TestSite};
 
 /// A site that may call providers on this computer.
 async fn site() -> TestSite {
@@ -38,4 +41,18 @@ fn tokens(access_token: &str, refresh_token: Option<&str>) -> ResponseTemplate {
         body["refresh_token"] = json!(token);
     }
     ResponseTemplate::new(200).set_body_json(body)
+}
+
+/// Where a page goes on to by itself.
+#[track_caller]
+fn leads_to(page: &Response) -> String {
+    let (_, rest) = page.body.split_once("http-equiv=\"refresh\" content=\"0;url=").expect("the page leads on");
+    rest.split('"').next().unwrap().replace("&#x3D;", "=").replace("&amp;", "&")
+}
+
+/// The value that the forms of a logged-in person's pages carry.
+async fn form_token(client: &Client) -> String {
+    let page = client.get("/linked-accounts").await.status(200).body;
+    let (_, rest) = page.split_once("name=\"csrf_token\" value=\"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
 }
