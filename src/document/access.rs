@@ -168,6 +168,24 @@ pub(super) fn refusal(
     }
 }
 
+/// The refusal to read as a refusal of what was to be done after reading.
+pub(super) fn refusal_of(error: Error, session: &Session, doctype: &DocType, name: &str, intent: Right) -> Error {
+    match error {
+        Error::Permission(_) => refusal(session, doctype, Some(name), intent, &Denied::Owner),
+        Error::InsufficientScope { scope, .. } => {
+            let further = match decide::check(session, doctype, None, intent) {
+                Err(Denied::Scope(further)) => further,
+                _ => String::new(),
+            };
+            let mut needed: Vec<&str> =
+                scope.split(' ').chain(further.split(' ')).filter(|one| !one.is_empty()).collect();
+            needed.dedup();
+            refusal(session, doctype, Some(name), intent, &Denied::Scope(needed.join(" ")))
+        }
+        other => other,
+    }
+}
+
 /// What is asked of a DocType that does not fit it.
 pub(super) fn misuse(message: impl Into<String>) -> Error {
     Error::invalid(ProblemKind::Validation, message.into())

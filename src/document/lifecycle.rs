@@ -70,7 +70,7 @@ impl Work<'_> {
     pub async fn save(&mut self, document: Document) -> Result<Document> {
         let doctype = document.doctype.name.clone();
         let before = self.load(&doctype, &document.name(), true).await?;
-        let before = self.readable(&doctype, &document.name(), before, Right::Read).await?;
+        let before = self.readable(&doctype, &document.name(), before, Right::Write).await?;
         self.save_over(document, &before).await
     }
 
@@ -370,7 +370,7 @@ impl Work<'_> {
     /// Deletes a document with its rows and secrets; it stays readable as a Deleted Document.
     pub async fn delete(&mut self, doctype: &str, name: &str) -> Result<()> {
         let found = self.load(doctype, name, true).await?;
-        let document = self.readable(doctype, name, found, Right::Read).await?;
+        let document = self.readable(doctype, name, found, Right::Delete).await?;
         let doctype = Arc::clone(&document.doctype);
         if doctype.issingle || doctype.is_virtual {
             return Err(crate::document::access::misuse(format!("{} cannot be deleted", doctype.name)));

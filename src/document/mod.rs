@@ -537,7 +537,7 @@ impl Work<'_> {
             return self.update_row(&target, name, values.clone()).await;
         }
         let found = self.load(doctype, name, true).await?;
-        let before = self.readable(doctype, name, found, Right::Read).await?;
+        let before = self.readable(doctype, name, found, Right::Write).await?;
         if let Some(modified) = values.get("modified").and_then(Json::as_str)
             && !before.is_new
             && !same_moment(modified, before.modified())

@@ -10,13 +10,10 @@ use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocType, Document, Right, Value};
 
 /// Engine tables that name documents by DocType and name: table, DocType column, name column.
-const NAMED_BY_TYPE: [(&str, &str, &str); 5] = [
-    ("__Auth", "doctype", "name"),
-    ("tabVersion", "ref_doctype", "docname"),
-    ("tabComment", "reference_doctype", "reference_name"),
-    ("tabFile", "attached_to_doctype", "attached_to_name"),
-    ("tabDocShare", "share_doctype", "share_name"),
-];
+///
+/// What names documents by Dynamic Links, as comments, files and shares do, needs no row here.
+const NAMED_BY_TYPE: [(&str, &str, &str); 2] =
+    [("__Auth", "doctype", "name"), ("tabVersion", "ref_doctype", "docname")];
 
 impl Work<'_> {
     /// Renames a document; with `merge`, moves its references to an existing one and deletes it. Returns the new name.

@@ -8,7 +8,7 @@ use crate::database::{self, Backend, Executor, documents};
 use crate::document::controller::{Controller, no_controller};
 use crate::document::defaults::{self, Surroundings};
 use crate::document::list::{self, List, ListRequest};
-use crate::document::{Children, Documents, input, load};
+use crate::document::{Children, Documents, access, input, load};
 use crate::error::{Error, FieldProblem, Result};
 use crate::meta::doctype::slot;
 use crate::meta::{DocType, Document, Registry, Right, Value};
@@ -104,19 +104,23 @@ impl<'a> Work<'a> {
     /// A document to be changed: its row is locked until the work ends.
     pub async fn get_for_update(&mut self, doctype: &str, name: &str) -> Result<Document> {
         let found = self.load(doctype, name, true).await?;
-        self.readable(doctype, name, found, Right::Read).await
+        self.readable(doctype, name, found, Right::Write).await
     }
 
     /// Answers for one that was looked up: the document, or the refusal that tells strangers nothing.
+    ///
+    /// `intent` is what will be done with it, and what a refusal names: nobody changes what they cannot read.
     pub(super) async fn readable(
         &mut self,
         doctype: &str,
         name: &str,
         found: Option<Document>,
-        right: Right,
+        intent: Right,
     ) -> Result<Document> {
         let doctype = self.doctype(doctype)?;
-        self.documents.check_found(self.executor(), &self.session, &doctype, name, found.as_ref(), right).await?;
+        let (documents, session) = (self.documents, &self.session);
+        let read = documents.check_found(self.executor(), session, &doctype, name, found.as_ref(), Right::Read).await;
+        read.map_err(|error| access::refusal_of(error, session, &doctype, name, intent))?;
         found.ok_or_else(|| Error::does_not_exist(&doctype.name, name))
     }
 

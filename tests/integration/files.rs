@@ -65,6 +65,23 @@ async fn attachments_are_read_with_their_document() {
 }
 
 #[tokio::test]
+async fn attachments_follow_their_document_to_its_new_name_and_go_with_it() {
+    let (site, alice) = library_with_books().await;
+    let target = [("is_private", "1"), ("doctype", "Book"), ("docname", "Dune")];
+    let file = upload(&alice, "cover.png", b"png", &target).await.ok();
+    let administrator = site.administrator().await;
+    let path = "/api/method/frappe.client.rename_doc";
+    let renamed = json!({"doctype": "Book", "old_name": "Dune", "new_name": "Dune 2"});
+    administrator.post(path, renamed).await.ok();
+    let name = file["name"].as_str().unwrap();
+    let address = format!("/api/resource/File/{name}");
+    assert_eq!(administrator.get(&address).await.ok()["attached_to_name"], "Dune 2");
+    administrator.delete("/api/resource/Book/Dune%202").await.status(202);
+    administrator.get(&address).await.status(404);
+    administrator.get(&url(&file)).await.status(404);
+}
+
+#[tokio::test]
 async fn what_a_browser_could_run_is_a_download() {
     let site = TestSite::new().await;
     let alice = site.user("alice@example.com", &[]).await;

@@ -43,8 +43,11 @@ async fn owners_see_their_own_and_nothing_of_others() {
     let missing = bob.read("Task", "0000000000").await.error(403, "PermissionError");
     // The answers differ in nothing but the name that was asked for.
     assert_eq!(theirs.to_string().replace(&name, "?"), missing.to_string().replace("0000000000", "?"));
-    bob.update("Task", &name, json!({"title": "x"})).await.error(403, "PermissionError");
-    bob.remove("Task", &name).await.error(403, "PermissionError");
+    // A refusal names what was to be done.
+    let update = bob.update("Task", &name, json!({"title": "x"})).await.error(403, "PermissionError");
+    assert!(update.to_string().contains("may not write"), "{update}");
+    let remove = bob.remove("Task", &name).await.error(403, "PermissionError");
+    assert!(remove.to_string().contains("may not delete"), "{remove}");
     let count = bob.call("frappe.client.get_count", json!({"doctype": "Task"})).await.ok();
     assert_eq!(count, json!(0));
 }
