@@ -45,7 +45,13 @@ pub fn register(plugins: &mut Plugins) {
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     let providers = client::register(plugins);
     signing_keys::register(plugins, &keys);
-    let server = Arc::new(authorization_server::Server { catalogue, tokens: Arc::clone(&tokens), providers, keys });
+    let server = Arc::new(authorization_server::Server {
+        catalogue,
+        tokens: Arc::clone(&tokens),
+        providers,
+        keys,
+        registrations: authorization_server::registration::Registrations::default(),
+    });
     authorization_server::register(plugins, &server);
     plugins.authenticators.push(tokens);
     jobs::register(plugins);

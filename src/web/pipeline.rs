@@ -116,10 +116,18 @@ impl Pipeline {
         }
     }
 
+    /// Whether the endpoint at this path, or at one below which it lies, reads the header itself.
+    fn reads_own_credentials(&self, path: &str) -> bool {
+        self.own_credentials
+            .iter()
+            .any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    }
+
     /// Who asks: by `Authorization` header, else by cookie, else nobody.
     async fn authenticate(&self, request: &Request, context: &mut RequestContext) -> Result<()> {
-        let own = self.own_credentials.contains(&request.uri().path());
-        if !own && let Some((scheme, value)) = authorization(request) {
+        if !self.reads_own_credentials(request.uri().path())
+            && let Some((scheme, value)) = authorization(request)
+        {
             for authenticator in self.authenticators.iter().filter(|known| known.scheme() == scheme) {
                 if let Some(found) = authenticator.authenticate(&self.site, request, value).await? {
                     context.session = found.session;

@@ -35,7 +35,7 @@ pub struct Plugins {
     pub jobs: Vec<Job>,
     /// The OpenAPI documents of hand-written endpoints.
     pub openapi: Vec<Json>,
-    /// Paths whose endpoints read the `Authorization` header themselves (OAuth's token endpoint).
+    /// Paths, with all below them, whose endpoints read the `Authorization` header themselves (OAuth's token endpoint).
     pub own_credentials: Vec<&'static str>,
     /// Further ways to log in, shown on the login page.
     pub login_options: Vec<LoginOptions>,

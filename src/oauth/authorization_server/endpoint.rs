@@ -1,12 +1,14 @@
 //! What the endpoints for programs have in common: strict forms in, plain JSON out, errors as the RFCs write them.
 
+use bytes::Bytes;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Request, Response};
 use serde::Serialize;
-use url::Url;
+use serde_json::Value as Json;
 
 use crate::error::Error as SiteError;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::protocol::cors::{self, AllowedOrigins, Audience, CorsHeaders};
 use crate::oauth::protocol::request::{is_form, refuse_query};
 use crate::oauth::protocol::{Error, ErrorCode, Parameters, challenge};
 use crate::web::{Exchange, RequestContext};
@@ -22,6 +24,7 @@ pub struct Refusal {
     error: Error,
     status: Option<StatusCode>,
     used_basic: bool,
+    challenge: Option<String>,
     retry_after: Option<u64>,
 }
 
@@ -30,7 +33,7 @@ pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { error, status: None, used_basic: false, retry_after: None }
+        Self { error, status: None, used_basic: false, challenge: None, retry_after: None }
     }
 }
 
@@ -38,7 +41,8 @@ impl From<SiteError> for Refusal {
     fn from(error: SiteError) -> Self {
         let (code, description, status) = match &error {
             SiteError::RateLimited { retry_after } => {
-                let error = Error::new(ErrorCode::TemporarilyUnavailable, "Too many failed attempts: wait");
+                let message = format!("Too many attempts: try again in {retry_after} seconds");
+                let error = Error::new(ErrorCode::TemporarilyUnavailable, message);
                 return Self {
                     retry_after: Some(*retry_after),
                     status: Some(StatusCode::TOO_MANY_REQUESTS),
@@ -67,6 +71,20 @@ impl Refusal {
         self
     }
 
+    /// The same with another status than that of its code.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The same of an endpoint that takes bearer tokens of its own: the answer says so (RFC 6750 §3).
+    #[must_use]
+    pub fn with_challenge(mut self, challenge: String) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
     /// The answer; our own faults are logged with their cause.
     fn into_response(self, context: &RequestContext) -> Response {
         let status = self.status.unwrap_or_else(|| {
@@ -81,6 +99,9 @@ impl Refusal {
         let mut response = json(status, &self.error.body());
         if self.error.code() == ErrorCode::InvalidClient && self.used_basic {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge::BASIC));
+        }
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -124,9 +145,24 @@ pub async fn read_form_text(request: &mut Request) -> Result<String> {
     if !is_form(request.content_type()) {
         return Err(Error::invalid_request("Send a form: Content-Type: application/x-www-form-urlencoded").into());
     }
-    let body = request.take_body().into_bytes_limit(MAX_BODY).await;
-    let bytes = body.map_err(|_| Error::invalid_request("The body is too large or ended too early"))?;
+    let bytes = read_body(request).await?;
     String::from_utf8(bytes.to_vec()).map_err(|_| Error::invalid_request("The body is not valid UTF-8").into())
+}
+
+/// The JSON of a body that describes a client; takes the body.
+pub async fn read_client_metadata(request: &mut Request) -> Result<Json> {
+    let invalid = |message| Error::new(ErrorCode::InvalidClientMetadata, message);
+    let media_type = request.content_type().and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Err(invalid("Send the metadata as JSON: Content-Type: application/json").into());
+    }
+    let bytes = read_body(request).await?;
+    serde_json::from_slice(&bytes).map_err(|error| invalid("The body is not valid JSON").because(error).into())
+}
+
+async fn read_body(request: &mut Request) -> Result<Bytes> {
+    let body = request.take_body().into_bytes_limit(MAX_BODY).await;
+    body.map_err(|_| Error::invalid_request("The body is too large or ended too early").into())
 }
 
 /// Answers a browser that asks whether it may call at all. The call itself is then judged by its client.
@@ -138,13 +174,24 @@ pub fn preflight(exchange: &Exchange, methods: &'static str) -> Response {
     if let Some(origin) = exchange.request.headers().get(header::ORIGIN) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("Authorization, Content-Type, DPoP, MCP-Protocol-Version"),
-        );
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(cors::ALLOW_HEADERS));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
     }
     response
+}
+
+/// The same of an endpoint that knows no client yet: only pages of the origins in OAuth Settings may call.
+pub async fn preflight_of_listed(exchange: &Exchange, methods: &'static str) -> Result<Response, SiteError> {
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let mut response = preflight(exchange, methods);
+    let headers = response.headers_mut();
+    if let Some(origin) = headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+        && let Some(allowed) = origin.to_str().ok().and_then(|origin| cors_headers(origin, &settings, None))
+        && let Ok(allow_origin) = HeaderValue::try_from(allowed.allow_origin)
+    {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allow_origin);
+    }
+    Ok(response)
 }
 
 /// Lets a page of the sender's origin read the answer: an origin that OAuth Settings lists, or one that the client's
@@ -158,23 +205,18 @@ pub fn allow_origin(
     let Some(origin) = origin else { return };
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    let listed = |wanted: &str| settings.public_client_origins.iter().any(|known| known == wanted);
-    let allowed = if listed("*") {
-        HeaderValue::from_static("*")
-    } else if origin.to_str().is_ok_and(|origin| listed(origin) || client.is_some_and(|client| is_own(client, origin)))
-    {
-        origin.clone()
-    } else {
-        return;
-    };
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce"));
+    let Some(allowed) = origin.to_str().ok().and_then(|origin| cors_headers(origin, settings, client)) else { return };
+    if let Ok(allow_origin) = HeaderValue::try_from(allowed.allow_origin) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allow_origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(allowed.expose));
+    }
 }
 
-fn is_own(client: &OAuthClient, origin: &str) -> bool {
-    client
-        .redirect_uris
-        .iter()
-        .filter_map(|uri| Url::parse(uri).ok())
-        .any(|url| matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == origin)
+fn cors_headers(origin: &str, settings: &OAuthSettings, client: Option<&OAuthClient>) -> Option<CorsHeaders> {
+    let allowed = AllowedOrigins::from_stored(&settings.public_client_origins.join("\n"));
+    let allowed = match client {
+        Some(client) => allowed.with_client(&client.redirect_uris),
+        None => allowed,
+    };
+    cors::decide(Audience::Clients, origin, &allowed)
 }

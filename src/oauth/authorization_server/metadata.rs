@@ -7,10 +7,11 @@ use poem::http::Method as HttpMethod;
 use serde_json::{Map, Value as Json, json};
 
 use super::endpoint::{preflight, public_json};
-use super::{AUTHORIZE, GET_TOKEN, INTROSPECT_TOKEN, REVOKE_TOKEN, Server, with};
+use super::{AUTHORIZE, GET_TOKEN, INTROSPECT_TOKEN, REGISTER_CLIENT, REVOKE_TOKEN, Server, with};
 use crate::error::{Error, Result};
 use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
+use crate::oauth::doctype::oauth_settings::Registration;
 use crate::oauth::protocol::authorization_response::ResponseMode;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::request::GrantType;
@@ -58,6 +59,9 @@ async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": scopes_supported(&settings, &exchange, &server.catalogue, true).await?,
     });
+    if settings.registration != Registration::Off {
+        document["registration_endpoint"] = json!(at(REGISTER_CLIENT));
+    }
     if let Some(uri) = &settings.resource_documentation {
         document["service_documentation"] = json!(uri);
     }
@@ -101,7 +105,7 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
 }
 
 /// The scopes that OAuth Settings announces; without any, those about the person and the site's own.
-async fn scopes_supported(
+pub async fn scopes_supported(
     settings: &OAuthSettings,
     exchange: &Exchange,
     catalogue: &ScopeCatalogue,

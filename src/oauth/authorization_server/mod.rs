@@ -2,12 +2,15 @@
 
 pub mod authorize;
 pub mod client_authentication;
+pub mod client_configuration;
 pub mod consent;
 pub mod endpoint;
 pub mod grant;
 pub mod introspect;
 pub mod jwks;
 pub mod metadata;
+pub mod rate_limit;
+pub mod registration;
 pub mod revoke;
 pub mod token;
 pub mod tokens;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 
 use poem::http::Method;
 
+use crate::oauth::authorization_server::registration::Registrations;
 use crate::oauth::client::Providers;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::protocol::metadata::{JWKS, WELL_KNOWN_JWKS};
@@ -38,6 +42,9 @@ pub const INTROSPECT_TOKEN: &str = "/api/method/frappe.integrations.oauth2.intro
 /// Where a person is described.
 pub const OPENID_PROFILE: &str = "/api/method/frappe.integrations.oauth2.openid_profile";
 
+/// Where programs register; below it, at their client id, they manage their registration.
+pub const REGISTER_CLIENT: &str = "/api/method/frappe.integrations.oauth2.register_client";
+
 /// What the endpoints share.
 pub struct Server {
     /// What the scopes of this site mean.
@@ -48,6 +55,8 @@ pub struct Server {
     pub providers: Arc<Providers>,
     /// What the site signs with.
     pub keys: SigningKeys,
+    /// The registrations of the last minute.
+    pub registrations: Registrations,
 }
 
 /// A handler that shares the server.
@@ -61,7 +70,7 @@ where
 
 /// Registers the endpoints.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    plugins.own_credentials.extend([GET_TOKEN, REVOKE_TOKEN, INTROSPECT_TOKEN]);
+    plugins.own_credentials.extend([GET_TOKEN, REVOKE_TOKEN, INTROSPECT_TOKEN, REGISTER_CLIENT]);
     plugins
         .route(Route::new(AUTHORIZE).get(with(server, authorize::authorize)).post(with(server, authorize::authorize)));
     plugins.route(Route::new(APPROVE).get(with(server, authorize::resume)).post(consent::answer));
@@ -82,5 +91,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
                 .on(Method::OPTIONS, async |exchange| Ok(endpoint::preflight(&exchange, "GET, HEAD, OPTIONS"))),
         );
     }
+    registration::register(plugins, server);
+    client_configuration::register(plugins, server);
     metadata::register(plugins, server);
 }

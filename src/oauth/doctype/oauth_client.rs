@@ -18,7 +18,7 @@ use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::TokenKind;
 use crate::permissions::{Session, UserAccess};
-use crate::secret::SiteKey;
+use crate::secret::{Purpose, SiteKey};
 use crate::web::{SecurityEvent, Severity};
 
 /// The name of the DocType.
@@ -165,6 +165,7 @@ pub struct OAuthClient {
     secret: String,
     previous_secret: String,
     previous_secret_expires_at: Option<DateTime<Utc>>,
+    registration_access_token: String,
 }
 
 impl From<&Document> for OAuthClient {
@@ -221,6 +222,7 @@ impl From<&Document> for OAuthClient {
             secret: fields.text("client_secret").to_owned(),
             previous_secret: fields.text("previous_client_secret").to_owned(),
             previous_secret_expires_at: fields.time("previous_client_secret_expires_at"),
+            registration_access_token: fields.text("registration_access_token").to_owned(),
         }
     }
 }
@@ -253,6 +255,11 @@ impl OAuthClient {
         current | previous
     }
 
+    /// Whether this is the token with which the client manages its registration (RFC 7592).
+    pub fn is_registration_access_token(&self, site_key: &SiteKey, presented: &str) -> bool {
+        site_key.matches_digest(Purpose::TOKEN_DIGEST, presented, &self.registration_access_token)
+    }
+
     /// The live secrets that are needed in plain: to verify `client_secret_jwt` and to sign with HS256. The current one first.
     pub fn signing_secrets(&self, site_key: &SiteKey, now: DateTime<Utc>) -> Vec<String> {
         let previous = self.previous_secret_expires_at.is_some_and(|at| at > now).then_some(&self.previous_secret);
@@ -281,7 +288,7 @@ impl OAuthClient {
     /// Whether the client may use this grant.
     pub fn may_use(&self, grant_type: GrantType) -> bool {
         match grant_type {
-            GrantType::AuthorizationCode => self.allows_code,
+            GrantType::AuthorizationCode => self.allows_code && !self.redirect_uris.is_empty(),
             GrantType::RefreshToken => self.allows_refresh,
             GrantType::ClientCredentials => self.allows_client_credentials && !self.is_public(),
             GrantType::DeviceCode => self.allows_device_code,
@@ -308,7 +315,7 @@ impl OAuthClient {
             redirect_uris: &self.redirect_uris,
             scopes: &self.scopes,
             is_public: self.is_public(),
-            may_use_code: self.allows_code,
+            may_use_code: self.may_use(GrantType::AuthorizationCode),
             require_pkce: self.require_pkce,
             require_pushed: self.require_pushed,
             require_signed: self.require_signed,
@@ -441,7 +448,7 @@ impl Controller for OAuthClientController {
     async fn on_update(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
         let is_new_secret = document.revealed.iter().any(|(name, _)| *name == "client_secret");
         if before.is_some() && is_new_secret {
-            let by = work.session.user().to_owned();
+            let by = if work.session.is_system() { String::new() } else { work.session.user().to_owned() };
             SecurityEvent::new("Client Secret Changed", Severity::Info)
                 .user(by)
                 .client(document.text("client_id"))
@@ -452,11 +459,15 @@ impl Controller for OAuthClientController {
     }
 
     async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
-        let by = work.session.user().to_owned();
+        // Programs that remove themselves, and the job that removes unused ones, are nobody's account.
+        let by = if work.session.is_system() { String::new() } else { work.session.user().to_owned() };
         SecurityEvent::new("Client Removed", Severity::Info)
             .user(by)
             .client(document.text("client_id"))
-            .details(json!({"app_name": document.text("app_name")}))
+            .details(json!({
+                "app_name": document.text("app_name"),
+                "registered_by": document.text("registered_by"),
+            }))
             .record_in(work)
             .await
     }

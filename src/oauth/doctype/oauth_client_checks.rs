@@ -46,6 +46,17 @@ pub fn check(
     Ok(())
 }
 
+/// What is wrong with scopes for DocTypes that do not exist.
+pub fn unknown_doctypes(registry: &Registry, scopes: &ScopeSet) -> Vec<String> {
+    let unknown = |scope: &Scope| match scope {
+        Scope::DocType { name, .. } if registry.get(name).is_none() => {
+            Some(format!("{scope}: there is no DocType {name}"))
+        }
+        _ => None,
+    };
+    scopes.iter().filter_map(unknown).collect()
+}
+
 struct Problems<'d> {
     document: &'d Document,
     invalid: Invalid,
@@ -119,12 +130,8 @@ impl<'d> Problems<'d> {
         match ScopeSet::parse(&text) {
             Err(error) => self.refuse("scopes", error.description()),
             Ok(scopes) => {
-                for scope in scopes.iter() {
-                    if let Scope::DocType { name, .. } = scope
-                        && registry.get(name).is_none()
-                    {
-                        self.refuse("scopes", format!("{scope}: there is no DocType {name}"));
-                    }
+                for message in unknown_doctypes(registry, &scopes) {
+                    self.refuse("scopes", message);
                 }
             }
         }

@@ -5,6 +5,7 @@ use chrono::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Fields, View};
+use super::oauth_client_checks::unknown_doctypes;
 use crate::document::{Controller, Documents, Work};
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
@@ -256,7 +257,7 @@ pub struct OAuthSettingsController {
 
 #[async_trait]
 impl Controller for OAuthSettingsController {
-    async fn validate(&self, _: &mut Work<'_>, document: &mut Document, _: Option<&Document>) -> Result<()> {
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, _: Option<&Document>) -> Result<()> {
         let mut problems = Invalid::default();
         let label = |fieldname: &str| {
             document.doctype.field(fieldname).map_or_else(|| fieldname.to_owned(), |field| field.label.clone())
@@ -272,8 +273,13 @@ impl Controller for OAuthSettingsController {
         }
         let fields = Fields::new(document, &VIEW);
         for fieldname in ["default_scopes", "scopes_supported"] {
-            if let Err(error) = ScopeSet::parse(&fields.words(fieldname).join(" ")) {
-                refuse(fieldname, error.description().to_owned());
+            match ScopeSet::parse(&fields.words(fieldname).join(" ")) {
+                Err(error) => refuse(fieldname, error.description().to_owned()),
+                Ok(scopes) => {
+                    for message in unknown_doctypes(work.registry(), &scopes) {
+                        refuse(fieldname, message);
+                    }
+                }
             }
         }
         for origin in fields.words("allowed_public_client_origins") {

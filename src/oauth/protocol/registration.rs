@@ -110,7 +110,7 @@ pub struct ClientInformation {
     /// When the secret ends: `0` is never. There whenever there is a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret_expires_at: Option<i64>,
-    /// The token to manage the registration with, shown when it is new.
+    /// The token to manage the registration with: new, or the one that was presented.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_access_token: Option<String>,
     /// Where to manage it.
@@ -134,20 +134,13 @@ impl ClientMetadata {
     /// Unknown members are ignored, `null` counts as left out.
     pub fn parse(request: &Value, policy: &RegistrationPolicy<'_>) -> Result<Self> {
         let members = Members(request.as_object().ok_or_else(|| invalid("The metadata must be a JSON object"))?);
-        if members.has("software_statement") {
-            // We trust no issuer of software statements, so none can be approved.
-            return Err(Error::new(
-                ErrorCode::UnapprovedSoftwareStatement,
-                "Software statements are not accepted: send the metadata itself",
-            ));
+        if let Some(statement) = members.get("software_statement") {
+            return Err(software_statement(statement));
         }
         let (grant_types, response_types) = grants(&members, policy)?;
         let token_endpoint_auth_method = auth_method(&members)?;
         let uses_code = grant_types.contains(&GrantType::AuthorizationCode);
         let (redirect_uris, application_type) = redirects(&members, uses_code, policy)?;
-        if grant_types.contains(&GrantType::ClientCredentials) && !token_endpoint_auth_method.is_confidential() {
-            return Err(invalid("grant_types: client_credentials needs a token_endpoint_auth_method other than none"));
-        }
         let (jwks, jwks_uri) = keys(&members, token_endpoint_auth_method)?;
         Ok(Self {
             client_name: members.text("client_name")?,
@@ -202,12 +195,25 @@ pub fn new_client_id() -> String {
     secret::random_text(b"0123456789abcdefghijklmnopqrstuv", 26)
 }
 
+/// Why a software statement does not help: we trust none of their issuers, so none can be approved.
+fn software_statement(statement: &Value) -> Error {
+    let is_jwt = statement.as_str().is_some_and(|text| text.split('.').filter(|part| !part.is_empty()).count() >= 2);
+    if is_jwt {
+        let text = "Software statements are not accepted: send the metadata itself";
+        Error::new(ErrorCode::UnapprovedSoftwareStatement, text)
+    } else {
+        Error::new(ErrorCode::InvalidSoftwareStatement, "software_statement is no JWT: leave it out")
+    }
+}
+
 fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec<GrantType>, Vec<&'static str>)> {
     let mut grants = Vec::new();
     let named = members.texts("grant_types")?.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
     for name in &named {
         match GrantType::parse(name) {
             Some(GrantType::DeviceCode) if !policy.allow_device_code => {}
+            // The account that a program acts as when it acts for itself is chosen by administrators.
+            Some(GrantType::ClientCredentials) => {}
             Some(grant) if !grants.contains(&grant) => grants.push(grant),
             None if name == "implicit" || name == "password" => {
                 return Err(invalid(format!("grant_types: {name} is not supported, use authorization_code")));
@@ -224,6 +230,11 @@ fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec
     }
     if uses_code == response_types.is_empty() {
         return Err(invalid("response_types code and grant_types authorization_code belong together"));
+    }
+    if grants.is_empty() && named.iter().any(|name| name == GrantType::ClientCredentials.as_str()) {
+        return Err(invalid(
+            "grant_types: client_credentials needs an account to act as: ask an administrator to make an OAuth Client",
+        ));
     }
     if grants.is_empty() || grants == [GrantType::RefreshToken] {
         return Err(invalid("grant_types names no grant that is supported"));

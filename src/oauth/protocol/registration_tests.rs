@@ -109,7 +109,7 @@ fn errors_have_the_code_of_the_rfc() {
         json!({ "grant_types": ["authorization_code", "password"] }),
         json!({ "grant_types": ["refresh_token"] }),
         json!({ "grant_types": [] }),
-        json!({ "grant_types": ["client_credentials"], "token_endpoint_auth_method": "none" }),
+        json!({ "grant_types": ["client_credentials"] }),
         json!({ "response_types": ["token"] }),
         json!({ "response_types": ["code id_token"] }),
         json!({ "response_types": [] }),
@@ -131,7 +131,10 @@ fn errors_have_the_code_of_the_rfc() {
     ] {
         assert_eq!(code(&changes), ErrorCode::InvalidClientMetadata, "{changes}");
     }
-    assert_eq!(code(&json!({ "software_statement": "eyJ" })), ErrorCode::UnapprovedSoftwareStatement);
+    assert_eq!(code(&json!({ "software_statement": "eyJ.e30." })), ErrorCode::UnapprovedSoftwareStatement);
+    for statement in [json!("eyJ"), json!({})] {
+        assert_eq!(code(&json!({ "software_statement": statement })), ErrorCode::InvalidSoftwareStatement);
+    }
     assert_eq!(parse(&json!([])).unwrap_err().code(), ErrorCode::InvalidClientMetadata);
 }
 
@@ -161,17 +164,17 @@ fn keys_are_public_and_named_once() {
 }
 
 #[test]
-fn a_service_without_people_needs_no_redirect_uri() {
-    let metadata = parse(&json!({ "grant_types": ["client_credentials"] })).unwrap();
-    assert!(metadata.redirect_uris.is_empty() && metadata.response_types.is_empty());
+fn a_device_needs_no_redirect_uri() {
     let device = "urn:ietf:params:oauth:grant-type:device_code";
     let metadata = parse(&json!({ "grant_types": [device], "token_endpoint_auth_method": "none" })).unwrap();
     assert_eq!(metadata.grant_types, [GrantType::DeviceCode]);
+    assert!(metadata.redirect_uris.is_empty() && metadata.response_types.is_empty());
 }
 
 #[test]
-fn unknown_grants_for_other_servers_are_left_out() {
-    let grants = json!(["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer"]);
+fn grants_for_other_servers_and_those_that_need_an_administrator_are_left_out() {
+    let jwt_bearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    let grants = json!(["authorization_code", jwt_bearer, "client_credentials"]);
     assert_eq!(parse(&with(&json!({ "grant_types": grants }))).unwrap().grant_types, [GrantType::AuthorizationCode]);
 }
 

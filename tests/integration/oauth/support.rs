@@ -48,6 +48,16 @@ impl Program {
         Self::new(site, json!({"token_endpoint_auth_method": "None"})).await
     }
 
+    /// A client that registered itself, by the answer that it got.
+    pub fn registered(site: &TestSite, made: &Json, scope: &str) -> Self {
+        Self {
+            id: made["client_id"].as_str().unwrap().to_owned(),
+            secret: made["client_secret"].as_str().unwrap_or_default().to_owned(),
+            scope: scope.to_owned(),
+            http: site.guest(),
+        }
+    }
+
     /// The parameters of a good authorization request, with changes; an empty value leaves one out.
     pub fn authorize_uri(&self, changes: &[(&str, &str)]) -> String {
         let challenge = challenge_of(VERIFIER);

@@ -1,0 +1,115 @@
+//! Where a program that registered itself reads, changes and removes its registration (RFC 7592).
+
+use std::sync::Arc;
+
+use poem::Response;
+use poem::http::{Method as HttpMethod, StatusCode, header};
+
+use super::endpoint::{
+    Refusal, Result, allow_origin, json as json_response, preflight_of_listed, read_client_metadata, respond,
+};
+use super::registration::{information, read, refuse_document};
+use super::{REGISTER_CLIENT, Server, with};
+use crate::error::Result as SiteResult;
+use crate::oauth::doctype::oauth_client::{OAUTH_CLIENT, RegisteredBy};
+use crate::oauth::doctype::{OAuthClient, OAuthSettings, oauth_client_metadata};
+use crate::oauth::protocol::challenge::Challenge;
+use crate::oauth::protocol::registration::check_update;
+use crate::oauth::protocol::token::{TokenKind, from_authorization};
+use crate::oauth::protocol::{Error, ErrorCode};
+use crate::permissions::Session;
+use crate::web::{Exchange, Plugins, Route};
+
+/// Registers the endpoint.
+pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+    let options = async |exchange| preflight_of_listed(&exchange, "GET, PUT, DELETE, OPTIONS").await;
+    plugins.route(
+        Route::new(format!("{REGISTER_CLIENT}/:client_id"))
+            .get(with(server, manage))
+            .put(with(server, manage))
+            .delete(with(server, manage))
+            .on(HttpMethod::OPTIONS, options),
+    );
+}
+
+async fn manage(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+    let context = exchange.context.clone();
+    let origin = exchange.request.headers().get(header::ORIGIN).cloned();
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let result = answer(&mut exchange, &server, &settings).await;
+    let mut response = respond(result, &context);
+    allow_origin(origin.as_ref(), &settings, None, &mut response);
+    Ok(response)
+}
+
+async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettings) -> Result<Response> {
+    let (client, token) = authenticate(exchange).await?;
+    match exchange.verb() {
+        &HttpMethod::PUT => update(exchange, server, settings, &client, token).await,
+        &HttpMethod::DELETE => remove(exchange, &client).await,
+        _ => {
+            let documents = &exchange.site.documents;
+            let document = documents.get(&Session::system(), OAUTH_CLIENT, &client.name).await?;
+            Ok(json_response(StatusCode::OK, &information(documents.site_url(), &document, token)))
+        }
+    }
+}
+
+/// The client of the path, if the request carries its registration access token; and that token.
+///
+/// Unknown, removed and foreign clients get one answer (RFC 7592 §2.1).
+async fn authenticate(exchange: &Exchange) -> Result<(OAuthClient, String)> {
+    let documents = &exchange.site.documents;
+    let presented = exchange.header(header::AUTHORIZATION.as_str()).and_then(from_authorization);
+    let Some((_, token)) = presented else {
+        let error = Error::new(ErrorCode::InvalidToken, "Send the registration access token as a bearer token");
+        return Err(Refusal::from(error).with_challenge(Challenge::without_token(None, None).to_string()));
+    };
+    let found = match TokenKind::recognise(token) {
+        Some(TokenKind::RegistrationAccessToken) => {
+            OAuthClient::find_by_name(documents, exchange.param("client_id")).await?
+        }
+        _ => None,
+    };
+    let is_own = |client: &OAuthClient| {
+        client.registered_by == RegisteredBy::DynamicRegistration
+            && client.is_registration_access_token(documents.site_key(), token)
+    };
+    let Some(client) = found.filter(is_own) else {
+        let error = Error::new(ErrorCode::InvalidToken, "The registration access token is not valid for this client");
+        let challenge = Challenge::invalid_token(None, &error).to_string();
+        return Err(Refusal::from(error).with_challenge(challenge));
+    };
+    if !client.enabled {
+        let error = Error::new(ErrorCode::AccessDenied, "This client was disabled by an administrator");
+        return Err(Refusal::from(error).with_status(StatusCode::FORBIDDEN));
+    }
+    Ok((client, token.to_owned()))
+}
+
+async fn update(
+    exchange: &mut Exchange,
+    server: &Server,
+    settings: &OAuthSettings,
+    client: &OAuthClient,
+    token: String,
+) -> Result<Response> {
+    let request = read_client_metadata(&mut exchange.request).await?;
+    let documents = &exchange.site.documents;
+    let now = documents.clock().now();
+    check_update(&request, &client.client_id, |secret| client.is_secret(documents.site_key(), secret, now))?;
+    let mut metadata = read(exchange, server, settings, &request).await?;
+    metadata.client_name.get_or_insert_with(|| client.app_name.clone());
+    let mut work = documents.begin(&Session::system()).await?;
+    let mut document = work.get_for_update(OAUTH_CLIENT, &client.name).await?;
+    oauth_client_metadata::write(&metadata, &mut document);
+    let saved = work.save(document).await.map_err(refuse_document)?;
+    work.commit().await?;
+    Ok(json_response(StatusCode::OK, &information(documents.site_url(), &saved, token)))
+}
+
+/// Removes the client; its tokens, codes and consents go along.
+async fn remove(exchange: &Exchange, client: &OAuthClient) -> Result<Response> {
+    exchange.site.documents.delete(&Session::system(), OAUTH_CLIENT, &client.name).await?;
+    Ok(Response::builder().status(StatusCode::NO_CONTENT).header(header::CACHE_CONTROL, "no-store").finish())
+}

@@ -1,0 +1,215 @@
+//! Dynamic client registration (RFC 7591): a program introduces itself and gets a client id.
+
+use std::sync::Arc;
+
+use poem::Response;
+use poem::http::{Method as HttpMethod, StatusCode, header};
+use serde_json::{Value as Json, json};
+use tokio::sync::Mutex;
+
+use super::endpoint::{
+    Refusal, Result, allow_origin, json as json_response, preflight_of_listed, read_client_metadata, respond,
+};
+use super::rate_limit::RateLimit;
+use super::{REGISTER_CLIENT, Server, metadata, with};
+use crate::document::ListRequest;
+use crate::error::{Error as SiteError, Result as SiteResult};
+use crate::meta::{Document, Value};
+use crate::oauth::credentials;
+use crate::oauth::doctype::fields::parse_time;
+use crate::oauth::doctype::oauth_client::OAUTH_CLIENT;
+use crate::oauth::doctype::oauth_settings::{OAUTH_SETTINGS, Registration};
+use crate::oauth::doctype::{OAuthSettings, oauth_client_metadata};
+use crate::oauth::protocol::challenge::Challenge;
+use crate::oauth::protocol::registration::{ClientInformation, ClientMetadata, RegistrationPolicy, new_client_id};
+use crate::oauth::protocol::token::{TokenKind, from_authorization};
+use crate::oauth::protocol::{Error, ErrorCode, ScopeSet};
+use crate::permissions::Session;
+use crate::secret;
+use crate::web::attempts::Subject;
+use crate::web::{Exchange, Plugins, Route, SecurityEvent, Severity};
+
+/// What people read of a program that tells no name.
+const UNNAMED: &str = "Unnamed program";
+
+/// Keeps the number of clients that came by themselves within bounds.
+#[derive(Default)]
+pub struct Registrations {
+    limit: RateLimit,
+    gate: Mutex<()>,
+}
+
+impl Registrations {
+    /// Counts one more for the sender's address; `RateLimited` if there were too many within a minute.
+    pub fn count(&self, exchange: &Exchange, settings: &OAuthSettings) -> SiteResult<()> {
+        let now = exchange.site.documents.clock().now();
+        self.limit.count(exchange.context.ip, settings.registration_rate_limit, now)
+    }
+
+    /// Stores a client that came by itself, unless there are too many already. One at a time, so that the number holds.
+    pub async fn store(&self, exchange: &Exchange, settings: &OAuthSettings, new: NewClient<'_>) -> Result<Document> {
+        let _turn = self.gate.lock().await;
+        let mut work = exchange.site.documents.begin(&Session::system()).await?;
+        if settings.max_registered_clients > 0 {
+            let came_by_itself = json!({"registered_by": ["!=", "Administrator"]});
+            let count = work.count(&ListRequest::new(OAUTH_CLIENT).filters(came_by_itself)).await?;
+            if i64::try_from(count).unwrap_or(i64::MAX) >= settings.max_registered_clients {
+                tracing::warn!(count, "no more clients may register: see Registered Clients at Most in OAuth Settings");
+                let message = "This site has as many registered programs as it allows: ask its administrator";
+                let error = Error::new(ErrorCode::TemporarilyUnavailable, message);
+                return Err(Refusal::from(error).with_status(StatusCode::FORBIDDEN));
+            }
+        }
+        let mut document = work.new_document(OAUTH_CLIENT)?;
+        oauth_client_metadata::write(new.metadata, &mut document);
+        document.set("registered_by", new.registered_by);
+        for (fieldname, value) in new.values {
+            document.set(fieldname, value);
+        }
+        document.set_name(new_client_id());
+        let saved = work.insert(document).await.map_err(refuse_document)?;
+        SecurityEvent::new("Client Registered", Severity::Info)
+            .client(saved.text("client_id"))
+            .during(&exchange.context)
+            .details(json!({
+                "app_name": saved.text("app_name"),
+                "registered_by": new.registered_by,
+                "redirect_uris": saved.text("redirect_uris"),
+            }))
+            .record_in(&mut work)
+            .await?;
+        work.commit().await?;
+        Ok(saved)
+    }
+}
+
+/// A client that came by itself.
+pub struct NewClient<'m> {
+    /// What it says of itself.
+    pub metadata: &'m ClientMetadata,
+    /// How it came: an option of the field.
+    pub registered_by: &'static str,
+    /// What else is stored.
+    pub values: Vec<(&'static str, Value)>,
+}
+
+/// Registers the endpoint.
+pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+    let options = async |exchange| preflight_of_listed(&exchange, "POST, OPTIONS").await;
+    plugins.route(Route::new(REGISTER_CLIENT).post(with(server, register_client)).on(HttpMethod::OPTIONS, options));
+}
+
+/// Answers `POST …register_client`.
+async fn register_client(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+    let context = exchange.context.clone();
+    let origin = exchange.request.headers().get(header::ORIGIN).cloned();
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let result = answer(&mut exchange, &server, &settings).await;
+    let created = result.map(|information| json_response(StatusCode::CREATED, &information));
+    let mut response = respond(created, &context);
+    allow_origin(origin.as_ref(), &settings, None, &mut response);
+    Ok(response)
+}
+
+async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettings) -> Result<ClientInformation> {
+    match settings.registration {
+        Registration::Off => {
+            let message = "Programs cannot register themselves here: ask the administrator for an OAuth Client";
+            let error = Error::new(ErrorCode::AccessDenied, message);
+            return Err(Refusal::from(error).with_status(StatusCode::FORBIDDEN));
+        }
+        Registration::InitialAccessToken => check_initial_access_token(exchange).await?,
+        Registration::Open => {}
+    }
+    let request = read_client_metadata(&mut exchange.request).await?;
+    let mut metadata = read(exchange, server, settings, &request).await?;
+    metadata.client_name.get_or_insert_with(|| UNNAMED.to_owned());
+    server.registrations.count(exchange, settings)?;
+    let documents = &exchange.site.documents;
+    let token = TokenKind::RegistrationAccessToken.generate();
+    let new = NewClient {
+        metadata: &metadata,
+        registered_by: "Dynamic Registration",
+        values: vec![("registration_access_token", Value::from(credentials::digest(documents, &token)))],
+    };
+    let saved = server.registrations.store(exchange, settings, new).await?;
+    Ok(information(documents.site_url(), &saved, token))
+}
+
+/// Reads and checks metadata by the rules of the site.
+pub async fn read(
+    exchange: &Exchange,
+    server: &Server,
+    settings: &OAuthSettings,
+    request: &Json,
+) -> Result<ClientMetadata> {
+    let announced = announced_scopes(exchange, server, settings).await?;
+    Ok(ClientMetadata::parse(request, &policy(settings, &announced))?)
+}
+
+/// The scopes that a program may register: those that the metadata announces.
+pub async fn announced_scopes(exchange: &Exchange, server: &Server, settings: &OAuthSettings) -> SiteResult<ScopeSet> {
+    let names = metadata::scopes_supported(settings, exchange, &server.catalogue, true).await?;
+    Ok(ScopeSet::from_stored(&names.join(" ")))
+}
+
+/// What the site allows a program to say of itself.
+pub fn policy<'s>(settings: &'s OAuthSettings, announced: &'s ScopeSet) -> RegistrationPolicy<'s> {
+    RegistrationPolicy {
+        default_scopes: &settings.default_scopes,
+        scopes_supported: Some(announced),
+        redirect_schemes: &settings.private_use_redirect_schemes,
+        allow_device_code: settings.device_grant,
+    }
+}
+
+/// What the program is told of its client. A secret is in it if this very save made one.
+pub fn information(site_url: &str, saved: &Document, registration_access_token: String) -> ClientInformation {
+    let client_secret =
+        saved.revealed.iter().find(|(name, _)| *name == "client_secret").map(|(_, secret)| secret.clone());
+    let client_id = saved.name();
+    ClientInformation {
+        client_id_issued_at: parse_time(saved.text("client_id_issued_at")).map_or(0, |at| at.timestamp()),
+        client_secret_expires_at: client_secret.is_some().then_some(0),
+        client_secret,
+        registration_access_token: Some(registration_access_token),
+        registration_client_uri: Some(format!("{site_url}{REGISTER_CLIENT}/{client_id}")),
+        client_id,
+        metadata: oauth_client_metadata::read(saved),
+    }
+}
+
+/// Problems of the document are problems of the metadata that it was made from.
+pub fn refuse_document(error: SiteError) -> Refusal {
+    let SiteError::Validation(invalid) = error else { return error.into() };
+    let is_redirect = |field: &str| matches!(field, "default_redirect_uri" | "redirect_uris");
+    let code = if invalid.problems.iter().any(|problem| problem.field.as_deref().is_some_and(is_redirect)) {
+        ErrorCode::InvalidRedirectUri
+    } else {
+        ErrorCode::InvalidClientMetadata
+    };
+    Error::new(code, invalid.to_string().replace('\n', "; ")).into()
+}
+
+/// Fails unless the request carries the token that OAuth Settings asks for. Who guesses is locked out.
+async fn check_initial_access_token(exchange: &Exchange) -> Result<()> {
+    let (site, context) = (&exchange.site, &exchange.context);
+    let presented = exchange.header(header::AUTHORIZATION.as_str()).and_then(from_authorization);
+    let Some((_, presented)) = presented else {
+        let error = Error::new(ErrorCode::InvalidToken, "Registering here takes an initial access token");
+        return Err(Refusal::from(error).with_challenge(Challenge::without_token(None, None).to_string()));
+    };
+    let subject = Subject::Client(format!("registration {}", context.ip));
+    let attempt = site.attempts.begin(&site.documents, vec![subject]).await?;
+    let mut work = site.documents.begin(&Session::system()).await?;
+    let expected = work.get_password(OAUTH_SETTINGS, OAUTH_SETTINGS, "initial_access_token").await?;
+    drop(work);
+    if expected.is_some_and(|expected| !expected.is_empty() && secret::constant_time_eq(&expected, presented)) {
+        attempt.succeeded(&site.documents).await?;
+        return Ok(());
+    }
+    attempt.failed(&site.documents, context, "Client Authentication Failed").await?;
+    let error = Error::new(ErrorCode::InvalidToken, "This is not the initial access token of this site");
+    let challenge = Challenge::invalid_token(None, &error).to_string();
+    Err(Refusal::from(error).with_challenge(challenge))
+}
