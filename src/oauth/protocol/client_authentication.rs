@@ -341,6 +341,14 @@ mod tests {
         }
 
         #[test]
+        fn basic_never_means_two_things(text in "[a-z%+:0-9A-F]{0,12}:[a-z%+:0-9A-F]{0,12}") {
+            // Whatever is accepted reads the same when it is written properly.
+            if let Ok((id, secret)) = parse_basic(&basic(&text)) {
+                prop_assert_eq!(parse_basic(&basic_header(&id, &secret)).unwrap(), (id, secret));
+            }
+        }
+
+        #[test]
         fn no_header_panics(header in ".*", body in ".*") {
             if let Ok(parameters) = Parameters::parse(&body) {
                 let _ = Credentials::parse(Some(&header), &parameters);

@@ -239,6 +239,21 @@ proptest! {
             prop_assert!(fits_one(&registered, &requested));
         }
     }
+
+    #[test]
+    fn one_changed_character_makes_another_address(
+        registered in uri(), at in any::<prop::sample::Index>(), character in "[ -~]", kind in 0..3,
+    ) {
+        let at = at.index(registered.len());
+        let (before, after) = registered.split_at(at);
+        let requested = match kind {
+            0 => format!("{before}{character}{after}"),
+            1 => format!("{before}{}", &after[1..]),
+            _ => format!("{before}{character}{}", &after[1..]),
+        };
+        let is_on_own_computer = uris(&[&registered]).are_all_loopback();
+        prop_assert!(is_on_own_computer || requested == registered || !fits_one(&registered, &requested));
+    }
 }
 
 fn uri() -> impl Strategy<Value = String> {

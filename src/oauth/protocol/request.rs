@@ -334,6 +334,21 @@ mod tests {
         }
 
         #[test]
+        fn a_repetition_is_found_however_its_name_is_written(
+            name in "[a-z_]{1,12}", encoded in any::<prop::sample::Index>(), between in "(&[a-z]=[0-9]){0,3}",
+        ) {
+            prop_assume!(name != "resource");
+            let at = encoded.index(name.len());
+            let disguised = format!("{}%{:02X}{}", &name[..at], name.as_bytes()[at], &name[at + 1..]);
+            let once = format!("{name}=1{between}");
+            let names: Vec<_> = once.split('&').map(|pair| pair.split('=').next().unwrap()).collect();
+            let is_unique = names.iter().all(|name| names.iter().filter(|other| *other == name).count() == 1);
+            prop_assert_eq!(Parameters::parse_strictly(&once).is_ok(), is_unique);
+            let twice = format!("{once}&{disguised}=2");
+            prop_assert!(Parameters::parse_strictly(&twice).is_err());
+        }
+
+        #[test]
         fn parsing_never_panics(body in ".*") {
             let _ = Parameters::parse(&body).and_then(|parameters| TokenRequest::parse(&parameters));
         }

@@ -211,4 +211,31 @@ proptest! {
             prop_assert!(granted.is_subset_of(&requested));
         }
     }
+
+    #[test]
+    fn sets_of_scopes_follow_the_laws_of_sets(a in any_set(), b in any_set(), c in any_set()) {
+        let same = |left: &ScopeSet, right: &ScopeSet| left.is_subset_of(right) && right.is_subset_of(left);
+        prop_assert!(same(&a.union(&b), &b.union(&a)));
+        prop_assert!(same(&a.union(&b).union(&c), &a.union(&b.union(&c))));
+        prop_assert!(same(&a.intersection(&b), &b.intersection(&a)));
+        prop_assert!(same(&a.intersection(&b).intersection(&c), &a.intersection(&b.intersection(&c))));
+        prop_assert!(same(&a.union(&a.intersection(&b)), &a));
+        prop_assert!(same(&a.intersection(&a.union(&b)), &a));
+        prop_assert!(same(&a.union(&b).intersection(&c), &a.intersection(&c).union(&b.intersection(&c))));
+        prop_assert!(a.intersection(&ScopeSet::default()).is_empty());
+    }
+
+    #[test]
+    fn narrowing_never_widens_however_often_it_happens(granted in any_set(), first in any_set(), second in any_set()) {
+        let narrow = |set: &ScopeSet, to: &ScopeSet| set.narrowed(Some(&to.to_string()));
+        if let Ok(less) = narrow(&granted, &first) {
+            prop_assert!(less.is_subset_of(&granted));
+            if let Ok(least) = narrow(&less, &second) {
+                prop_assert!(least.is_subset_of(&less));
+            }
+        } else {
+            prop_assert!(!first.is_subset_of(&granted));
+        }
+        prop_assert_eq!(granted.narrowed(None).unwrap(), granted);
+    }
 }
