@@ -24,9 +24,22 @@ pub(super) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/api/v2/discovery/doctype/:doctype/method/:method").get(doctype_method));
 }
 
+/// By what name a scope allows looking around.
+const METHOD: &str = "frappe.api.v2.discovery";
+
 fn check(exchange: &Exchange) -> Result<()> {
     exchange.context.require_login()?;
-    if exchange.session().has_role(ROLE_SYSTEM_MANAGER) {
+    let session = exchange.session();
+    // Looking around is a call like any other to credentials that are limited.
+    if let Some(limit) = &session.limit
+        && !limit.allows_method(METHOD)
+    {
+        return Err(Error::InsufficientScope {
+            message: "The access token does not allow looking around here".to_owned(),
+            scope: limit.needed_for_method(METHOD),
+        });
+    }
+    if session.has_role(ROLE_SYSTEM_MANAGER) {
         return Ok(());
     }
     Err(Error::Permission("Only a System Manager may look around here".to_owned()))

@@ -7,6 +7,7 @@ mod consent;
 mod introspection_rfc7662;
 mod management_rfc7592;
 mod metadata_rfc8414;
+mod never;
 mod refresh;
 mod registration_rfc7591;
 mod replay_guard;
