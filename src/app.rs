@@ -116,6 +116,7 @@ impl App {
             own_credentials,
             login_options,
             logout_targets,
+            account_pages,
             helpers,
             starters,
             panels: _,
@@ -134,6 +135,7 @@ impl App {
             doctype_files: DocTypeFiles::default(),
             login_options,
             logout_targets,
+            account_pages,
             stopping: AtomicBool::new(false),
             openapi,
         });

@@ -23,7 +23,7 @@ pub use arguments::{Arguments, UploadedFile};
 pub use method::{Answer, Call, Method, Methods, Param, ServerMessage, Verbs, handler};
 pub use panel::{Panel, Panels};
 pub use pipeline::Pipeline;
-pub use plugin::{Authenticated, Authenticator, Job, LoginOption, Plugins};
+pub use plugin::{AccountPage, Authenticated, Authenticator, Job, LoginOption, Plugins};
 pub use request::{Credentials, Exchange, RequestContext};
 pub use route::Route;
 pub use security_event::{SecurityEvent, Severity};

@@ -41,6 +41,8 @@ pub struct Plugins {
     pub login_options: Vec<LoginOptions>,
     /// Where people may go on to after logging out, asked in order while they are still logged in.
     pub logout_targets: Vec<LogoutTarget>,
+    /// The pages about a person's own account, which menus list in order.
+    pub account_pages: Vec<AccountPage>,
     /// Helpers for templates.
     pub helpers: Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)>,
     /// What stands beside the desk's forms, by DocType; taken by the desk, which registers last.
@@ -58,6 +60,17 @@ pub struct LoginOption {
     pub href: String,
     /// The address of a picture; empty for none.
     pub icon: String,
+}
+
+/// A page about the account of whoever is logged in.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct AccountPage {
+    /// What menus call it.
+    pub label: &'static str,
+    /// Where it is.
+    pub href: &'static str,
+    /// An icon of the desk.
+    pub icon: &'static str,
 }
 
 /// Lists the ways to log in; gets the page to go to afterwards.

@@ -101,6 +101,16 @@ impl RequestContext {
         std::mem::take(&mut *self.cookies.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Fails unless a person is logged in in front of a browser. A program with a token or a key must not open a back
+    /// door for itself; `what` says in a sentence what only people do there.
+    pub fn require_browser(&self, what: &'static str) -> Result<()> {
+        self.require_login()?;
+        match self.credentials {
+            Credentials::Cookie => Ok(()),
+            _ => Err(Error::Permission(format!("{what} in the browser: log in there"))),
+        }
+    }
+
     /// Fails with `Authentication` for guests.
     pub fn require_login(&self) -> Result<()> {
         use crate::error::AuthenticationError::{Missing, SessionExpired};
@@ -196,10 +206,15 @@ impl Exchange {
 }
 
 /// What every page shows around its content: `app_name`, `path`, `user`, `full_name`, `logged_in`, `is_desk_user`,
-/// `csrf_token`, `request_id`, and `doctype_problems` (lines, for people who use the desk).
+/// `csrf_token`, `request_id`, `account_pages` (of whoever is logged in), and `doctype_problems` (lines, for people who
+/// use the desk).
 pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
     let settings = LoginSettings::load(&site.documents).await?;
     let session = &context.session;
+    let account_pages: Vec<Json> = if session.is_guest() { &[][..] } else { &site.account_pages }
+        .iter()
+        .map(|page| json!({"label": page.label, "href": page.href, "icon": page.icon, "current": page.href == &*context.path}))
+        .collect();
     let problems = if session.is_desk_user() { site.doctype_files.problems() } else { Arc::default() };
     Ok(json!({
         "app_name": settings.app_name,
@@ -210,6 +225,7 @@ pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
         "is_desk_user": session.is_desk_user() && !session.is_guest(),
         "csrf_token": context.csrf_token(),
         "request_id": &*context.id,
+        "account_pages": account_pages,
         "doctype_problems": &*problems,
     }))
 }

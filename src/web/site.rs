@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::document::Documents;
 use crate::web::attempts::Attempts;
 use crate::web::method::Methods;
-use crate::web::plugin::LoginOptions;
+use crate::web::plugin::{AccountPage, LoginOptions};
 use crate::web::session::Sessions;
 use crate::web::templates::Templates;
 
@@ -39,6 +39,8 @@ pub struct Parts {
     pub login_options: Vec<LoginOptions>,
     /// Where people may go on to after logging out.
     pub logout_targets: Vec<crate::web::plugin::LogoutTarget>,
+    /// The pages about a person's own account.
+    pub account_pages: Vec<AccountPage>,
     /// Set when the server is about to stop, so that load balancers send no more.
     pub stopping: AtomicBool,
     /// The OpenAPI documents of hand-written endpoints, to merge with those of the DocTypes.

@@ -52,11 +52,10 @@ pub async fn show(
         })
         .collect();
     let destination = stored.request.target.redirect_uri.destination();
-    let client_host = url::Url::parse(&client.client_id).ok().and_then(|url| url.host_str().map(str::to_owned));
     let view = json!({
         "title": format!("{} asks for access", client.app_name),
         "app_name": client.app_name,
-        "client_host": client_host,
+        "client_host": client.metadata_host(),
         "client_uri": client.client_uri,
         "policy_uri": client.policy_uri,
         "tos_uri": client.tos_uri,

@@ -9,6 +9,7 @@ pub mod grant;
 pub mod introspect;
 pub mod jwks;
 pub mod metadata;
+pub mod programs_with_access;
 pub mod rate_limit;
 pub mod registration;
 pub mod revoke;
@@ -93,5 +94,6 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     }
     registration::register(plugins, server);
     client_configuration::register(plugins, server);
+    programs_with_access::register(plugins, server);
     metadata::register(plugins, server);
 }

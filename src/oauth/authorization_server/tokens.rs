@@ -8,7 +8,7 @@ use crate::meta::Value;
 use crate::oauth::credentials::digest;
 use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::doctype::{OAuthClient, OAuthSettings, oauth_grant};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::refresh;
@@ -114,6 +114,9 @@ pub async fn issue(work: &mut Work<'_>, settings: &OAuthSettings, new: NewTokens
         document.set("family_expiration_time", time_value(renewable.family_expires_at));
     }
     work.insert(document).await?;
+    if let Some(grant) = new.grant {
+        oauth_grant::note_use(work, grant, now).await?;
+    }
     let scheme = if new.dpop_jkt.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer };
     let seconds = u64::try_from(lifetime.num_seconds()).unwrap_or(0);
     Ok(TokenResponse { refresh_token, ..TokenResponse::new(access_token, scheme, seconds, new.scopes) })

@@ -19,11 +19,12 @@ use crate::web::error::see_other;
 use crate::web::panel::{Panel, Panels};
 use crate::web::request::page_view;
 use crate::web::templates::html;
-use crate::web::{Exchange, Plugins, Route, Site};
+use crate::web::{AccountPage, Exchange, Plugins, Route, Site};
 
 /// Registers the pages.
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     plugins.panels.entry(DOCTYPE.to_owned()).or_default().push(Arc::new(ConnectPanel));
+    plugins.account_pages.push(AccountPage { label: "Connections", href: "/connected-apps", icon: "external" });
     plugins.route(Route::new("/connected-apps").get(list));
     plugins.route(Route::new("/connected-app/:name").get(show));
     plugins.route(Route::new("/connected-app/:name/connect").post(connect));

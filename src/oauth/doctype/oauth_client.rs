@@ -280,6 +280,11 @@ impl OAuthClient {
         self.is_trusted || self.registered_by == RegisteredBy::Administrator
     }
 
+    /// The host that describes the client, if its id is the address of its metadata.
+    pub fn metadata_host(&self) -> Option<String> {
+        url::Url::parse(&self.client_id).ok().and_then(|url| url.host_str().map(str::to_owned))
+    }
+
     /// Whether this user may use the client at all.
     pub fn admits(&self, access: &UserAccess) -> bool {
         self.allowed_roles.is_empty() || self.allowed_roles.iter().any(|role| access.roles.contains(role))

@@ -1,14 +1,14 @@
 //! OAuth Grant: what a person has allowed a client; whoever takes it back ends the tokens that rest on it.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value as Json, json};
 
-use super::fields::{Fields, View, lines_value};
+use super::fields::{Fields, View, lines_value, time_value};
 use super::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use super::oauth_bearer_token::revoke_all;
 use crate::document::{Controller, Documents, ListRequest, Work};
-use crate::error::Result;
+use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
 use crate::permissions::Session;
@@ -22,6 +22,9 @@ pub const VIEW: View = View {
     doctype: OAUTH_GRANT,
     fields: &["user", "client", "scopes", "resource", "status", "granted_at", "last_used", "revoked_at", "revoked_by"],
 };
+
+/// How stale `last_used` may be.
+const NOTE_AFTER: Duration = Duration::minutes(5);
 
 /// A consent.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub struct Grant {
     pub resources: Vec<String>,
     /// It was not taken back.
     pub is_active: bool,
+    /// When the person last said yes.
+    pub granted_at: Option<DateTime<Utc>>,
     /// When a token was last made on its strength, as far as it is written down.
     pub last_used: Option<DateTime<Utc>>,
 }
@@ -52,6 +57,7 @@ impl From<&Document> for Grant {
             scopes: fields.scopes("scopes"),
             resources: fields.words("resource"),
             is_active: fields.text("status") == "Active",
+            granted_at: fields.time("granted_at"),
             last_used: fields.time("last_used"),
         }
     }
@@ -120,6 +126,20 @@ pub async fn remember(
     Ok(grant.name)
 }
 
+/// Notes that a token was made on the strength of a consent, unless that was noted a short while ago.
+pub async fn note_use(work: &mut Work<'_>, name: &str, now: DateTime<Utc>) -> Result<()> {
+    let known = match work.documents.get(&Session::system(), OAUTH_GRANT, name).await {
+        Ok(document) => Grant::from(&*document).last_used,
+        // Made by this very work, or deleted meanwhile.
+        Err(Error::DoesNotExist { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if known.is_some_and(|at| now - at < NOTE_AFTER) {
+        return Ok(());
+    }
+    work.set_values(OAUTH_GRANT, name, &[("last_used", time_value(now))]).await
+}
+
 /// Takes a consent back: its codes and tokens are dead with this work's commit.
 pub async fn revoke(work: &mut Work<'_>, grant: &Grant, by: &str) -> Result<()> {
     let values =
@@ -153,11 +173,41 @@ async fn end_codes(work: &mut Work<'_>, grant: &str) -> Result<()> {
     Ok(())
 }
 
-/// Behaviour of the DocType OAuth Grant.
+fn is_revoked(before: &Document, document: &Document) -> bool {
+    before.text("status") == "Active" && document.text("status") == "Revoked"
+}
+
+/// Behaviour of the DocType OAuth Grant: whoever may write one may revoke it, and nothing else.
 pub struct GrantController;
 
 #[async_trait]
 impl Controller for GrantController {
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
+        let Some(before) = before.filter(|_| !work.session.is_system()) else { return Ok(()) };
+        let revokes = is_revoked(before, document);
+        let may_change = |field: &str| revokes && matches!(field, "status" | "revoked_at" | "revoked_by");
+        let changed = VIEW.fields.iter().find(|field| !may_change(field) && before.get(field) != document.get(field));
+        if let Some(field) = changed {
+            let label = document.doctype.field(field).map_or(*field, |field| &*field.label).to_owned();
+            let message = "A consent says what a person allowed: it can be revoked, not changed";
+            let problem = FieldProblem::at(ProblemKind::Validation, *field, label, message);
+            return Err(Error::Validation(Invalid { problems: vec![problem] }));
+        }
+        if revokes {
+            document.set("revoked_at", work.now().to_owned());
+            document.set("revoked_by", work.session.user().to_owned());
+        }
+        Ok(())
+    }
+
+    async fn on_update(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
+        if before.is_some_and(|before| is_revoked(before, document)) {
+            let by = work.session.user().to_owned();
+            return end_tokens(work, &Grant::from(document), &by).await;
+        }
+        Ok(())
+    }
+
     async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         let grant = Grant::from(document);
         if !grant.is_active {
@@ -179,11 +229,8 @@ impl Controller for GrantController {
         }
         let grant = Grant::from(&*document);
         let by = work.session.user().to_owned();
-        Some(if grant.is_active {
-            revoke(work, &grant, &by).await.map(|()| json!({"status": "Revoked"}))
-        } else {
-            Ok(json!({"status": "Revoked"}))
-        })
+        let answer = json!({"status": "Revoked", "message": "The program has no access any more"});
+        Some(if grant.is_active { revoke(work, &grant, &by).await.map(|()| answer) } else { Ok(answer) })
     }
 
     fn methods(&self) -> Vec<(&'static str, &'static str)> {

@@ -8,6 +8,7 @@ mod introspection_rfc7662;
 mod management_rfc7592;
 mod metadata_rfc8414;
 mod never;
+mod programs_with_access;
 mod refresh;
 mod registration_rfc7591;
 mod replay_guard;

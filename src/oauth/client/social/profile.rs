@@ -6,7 +6,7 @@ use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Value as Json, json};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::oauth::client::Providers;
 use crate::oauth::client::connected_app_pages::leave;
 use crate::oauth::client::social::{account, login};
@@ -17,13 +17,16 @@ use crate::permissions::Session;
 use crate::web::error::see_other;
 use crate::web::request::page_view;
 use crate::web::templates::html;
-use crate::web::{Credentials, Exchange, Plugins, Route};
+use crate::web::{AccountPage, Exchange, Plugins, Route};
 
 /// Where the page is.
 pub const ADDRESS: &str = "/linked-accounts";
+/// What a program is told that tries.
+const ONLY_PEOPLE: &str = "Accounts are linked and unlinked";
 
 /// Registers the page and its two buttons.
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+    plugins.account_pages.push(AccountPage { label: "Linked accounts", href: ADDRESS, icon: "link" });
     plugins.route(Route::new(ADDRESS).get(show));
     let providers = Arc::clone(providers);
     plugins.route(
@@ -33,7 +36,7 @@ pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
 }
 
 async fn show(exchange: Exchange) -> Result<Response> {
-    exchange.context.require_login()?;
+    exchange.context.require_browser(ONLY_PEOPLE)?;
     page(&exchange, StatusCode::OK, None).await
 }
 
@@ -72,18 +75,9 @@ async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) ->
     Ok(html(status, exchange.site.templates.render("oauth/client/linked_accounts", &view)?))
 }
 
-/// Only somebody in front of a browser links an account: a program with a token must not open a back door.
-fn require_browser(exchange: &Exchange) -> Result<()> {
-    exchange.context.require_login()?;
-    match exchange.context.credentials {
-        Credentials::Cookie => Ok(()),
-        _ => Err(Error::Permission("Accounts are linked and unlinked in the browser: log in there".to_owned())),
-    }
-}
-
 async fn link(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Response> {
     exchange.form().await?;
-    require_browser(&exchange)?;
+    exchange.context.require_browser(ONLY_PEOPLE)?;
     let documents = &exchange.site.documents;
     let Some(key) = SocialLoginKey::enabled(documents, exchange.param("provider")).await? else {
         return page(&exchange, StatusCode::NOT_FOUND, Some("There is no login with this provider")).await;
@@ -105,7 +99,7 @@ async fn link(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Respo
 
 async fn unlink(mut exchange: Exchange) -> Result<Response> {
     let form = exchange.form().await?;
-    require_browser(&exchange)?;
+    exchange.context.require_browser(ONLY_PEOPLE)?;
     let (provider, userid) = (form.first("provider").unwrap_or_default(), form.first("userid").unwrap_or_default());
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
     let user = exchange.session().user().to_owned();
