@@ -25,7 +25,6 @@ pub fn register(plugins: &mut Plugins) {
         oauth_signing_key::OAUTH_SIGNING_KEY,
         oauth_signing_key::SigningKeyController { keys: keys.clone() },
     );
-    plugins.controller(oauth_client::OAUTH_CLIENT, oauth_client::OAuthClientController);
     plugins.controller(oauth_bearer_token::OAUTH_BEARER_TOKEN, oauth_bearer_token::BearerTokenController);
     plugins.controller(oauth_grant::OAUTH_GRANT, oauth_grant::GrantController);
     plugins.controller(
@@ -44,6 +43,8 @@ pub fn register(plugins: &mut Plugins) {
     let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     let providers = client::register(plugins);
+    let client_controller = oauth_client::OAuthClientController { providers: Arc::clone(&providers) };
+    plugins.controller(oauth_client::OAUTH_CLIENT, client_controller);
     signing_keys::register(plugins, &keys);
     let server = Arc::new(authorization_server::Server {
         catalogue,

@@ -2,13 +2,18 @@
 
 use poem::http::header;
 
-use super::Server;
+use super::client_keys::check_signed;
 use super::endpoint::{Refusal, Result};
+use super::{GET_TOKEN, Server};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials::is_client_secret;
 use crate::oauth::doctype::OAuthClient;
-use crate::oauth::protocol::client_authentication::{Credentials, Proof, is_basic};
-use crate::oauth::protocol::{Error, Parameters};
+use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
+use crate::oauth::protocol::assertion::{ClientAssertion, ClientKey};
+use crate::oauth::protocol::client_authentication::{Credentials, Method, Proof, is_basic};
+use crate::oauth::protocol::jwk::JwkSet;
+use crate::oauth::protocol::jwt::JwtError;
+use crate::oauth::protocol::{Error, ErrorCode, Parameters};
 use crate::web::Exchange;
 use crate::web::attempts::Subject;
 
@@ -19,55 +24,106 @@ pub async fn find_client(exchange: &Exchange, _: &Server, client_id: &str) -> Si
 
 /// The client of a request, authenticated. A public client is one as well: it names itself and proves nothing.
 ///
-/// Unknown, disabled and impostor get the same answer after the same work; failures are counted by client and address.
+/// Unknown, disabled and impostor get the same answer; failures are counted by client and address.
 pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Parameters) -> Result<OAuthClient> {
     let authorization = exchange.header(header::AUTHORIZATION.as_str());
     let sent_basic = authorization.is_some_and(is_basic);
-    let refuse = |error: Error| Refusal::from(error).with_basic(sent_basic);
-    let credentials = Credentials::parse(authorization, parameters).map_err(refuse)?;
-    let client_id = credentials.client_id().unwrap_or_default();
-    let found = find_client(exchange, server, client_id).await?.filter(|client| client.enabled);
-    let proof = match &found {
-        Some(client) => credentials.proof_for(client.auth_method),
-        None => Err(Error::invalid_client().because(anyhow::anyhow!("no such client"))),
+    let proven = async {
+        let credentials = Credentials::parse(authorization, parameters)?;
+        let parse = |text| ClientAssertion::parse(text, credentials.client_id());
+        let assertion = credentials.assertion().map(parse).transpose();
+        // An assertion names its client itself; one that cannot be read names nobody.
+        let client_id = match &assertion {
+            Ok(Some(assertion)) => assertion.client_id().to_owned(),
+            _ => credentials.client_id().unwrap_or_default().to_owned(),
+        };
+        let found = find_client(exchange, server, &client_id).await?.filter(|client| client.enabled);
+        if let Some(client) = &found
+            && let Ok(Proof::Nothing) = credentials.proof_for(client.auth_method)
+        {
+            return Ok(client.clone());
+        }
+        counted(exchange, &client_id, async {
+            let Some(client) = found else {
+                // The same work as for a client that exists.
+                is_client_secret(exchange.site.documents.site_key(), "", "");
+                return Err(refused("no such client"));
+            };
+            match (credentials.proof_for(client.auth_method)?, assertion?) {
+                (Proof::Secret(secret), _) => check_secret(exchange, &client, secret)?,
+                (Proof::Assertion(_), Some(assertion)) if assertion.fits(client.auth_method) => {
+                    check_assertion(exchange, server, &client, assertion).await?;
+                }
+                _ => return Err(refused("the assertion is signed in another way than is registered")),
+            }
+            Ok(client)
+        })
+        .await
     };
-    match (found, proof) {
-        (Some(client), Ok(Proof::Nothing)) => Ok(client),
-        (Some(client), Ok(Proof::Secret(secret))) => {
-            check_secret(exchange, client_id, Some(client), secret).await.map_err(|error| error.with_basic(sent_basic))
-        }
-        (_, Ok(Proof::Assertion(_))) => {
-            Err(refuse(Error::invalid_client().because(anyhow::anyhow!("client assertions are not accepted here"))))
-        }
-        _ => check_secret(exchange, client_id, None, "").await.map_err(|error| error.with_basic(sent_basic)),
-    }
+    proven.await.map_err(|refusal: Refusal| refusal.with_basic(sent_basic))
 }
 
-/// Compares a secret; with no client, spends the same time and fails.
-async fn check_secret(
+/// Counts a failed proof, and refuses whoever has failed too often. Only failures of the client count, not ours.
+async fn counted(
     exchange: &Exchange,
     client_id: &str,
-    client: Option<OAuthClient>,
-    secret: &str,
+    prove: impl Future<Output = Result<OAuthClient>>,
 ) -> Result<OAuthClient> {
     let (site, context) = (&exchange.site, &exchange.context);
     // By client and address together: nobody can lock a client out from elsewhere.
     let id: String = client_id.chars().take(100).collect();
     let attempt = site.attempts.begin(&site.documents, vec![Subject::Client(format!("{id} {}", context.ip))]).await?;
-    let (site_key, now) = (site.documents.site_key(), site.documents.clock().now());
-    let is_right = match &client {
-        Some(client) => client.is_secret(site_key, secret, now),
-        None => is_client_secret(site_key, "", secret),
-    };
-    match client {
-        Some(client) if is_right => {
-            attempt.succeeded(&site.documents).await?;
-            Ok(client)
-        }
-        _ => {
+    let proven = prove.await;
+    match &proven {
+        Ok(_) => attempt.succeeded(&site.documents).await?,
+        Err(refusal) if refusal.code() == ErrorCode::InvalidClient => {
             attempt.failed(&site.documents, context, "Client Authentication Failed").await?;
-            let cause = anyhow::anyhow!("client {id} did not prove who it is");
-            Err(Error::invalid_client().because(cause).into())
         }
+        Err(_) => {}
     }
+    proven
+}
+
+fn check_secret(exchange: &Exchange, client: &OAuthClient, secret: &str) -> Result<()> {
+    let documents = &exchange.site.documents;
+    if client.is_secret(documents.site_key(), secret, documents.clock().now()) {
+        Ok(())
+    } else {
+        Err(refused("wrong secret"))
+    }
+}
+
+/// Verifies an assertion with the client's keys or with its secrets, and uses it up.
+async fn check_assertion(
+    exchange: &Exchange,
+    server: &Server,
+    client: &OAuthClient,
+    assertion: ClientAssertion,
+) -> Result<()> {
+    let documents = &exchange.site.documents;
+    let (now, issuer) = (documents.clock().now(), documents.site_url());
+    let (token_endpoint, here) = (format!("{issuer}{GET_TOKEN}"), format!("{issuer}{}", exchange.request.uri().path()));
+    let audiences = [issuer, token_endpoint.as_str(), here.as_str()];
+    let refuse = |error| Error::invalid_client().because(error);
+    let verified = if client.auth_method == Method::ClientSecretJwt {
+        let secrets = client.signing_secrets(documents.site_key(), now);
+        let check = |secret: &String| assertion.clone().verify(ClientKey::Secret(secret), &audiences, now);
+        let verified = secrets.iter().map(check).reduce(|first, next| first.or(next));
+        verified.unwrap_or(Err(JwtError::UnknownKey)).map_err(refuse)?
+    } else {
+        let check = |keys: &JwkSet| assertion.clone().verify(ClientKey::Public(keys), &audiences, now);
+        let verified = check_signed(documents, server, client, check).await;
+        verified.map_err(|unproven| unproven.refusal(refuse))?
+    };
+    let purpose = Purpose::ClientAssertion;
+    if remember(documents, purpose, &client.client_id, &verified.jti, verified.expires_at).await? {
+        Ok(())
+    } else {
+        Err(refused("the assertion was used before"))
+    }
+}
+
+/// The one answer to whoever did not prove who they are; the cause is for the log.
+fn refused(cause: &'static str) -> Refusal {
+    Error::invalid_client().because(anyhow::anyhow!(cause)).into()
 }

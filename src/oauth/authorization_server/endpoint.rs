@@ -85,6 +85,11 @@ impl Refusal {
         self
     }
 
+    /// What the client is told.
+    pub fn code(&self) -> ErrorCode {
+        self.error.code()
+    }
+
     /// The answer; our own faults are logged with their cause.
     fn into_response(self, context: &RequestContext) -> Response {
         let status = self.status.unwrap_or_else(|| {

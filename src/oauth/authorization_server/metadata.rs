@@ -14,6 +14,7 @@ use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::oauth_settings::Registration;
 use crate::oauth::protocol::authorization_response::ResponseMode;
 use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::metadata::assertion_algorithms;
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::resource;
 use crate::oauth::protocol::scope::Scope;
@@ -41,8 +42,9 @@ async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result
     let site = exchange.site.documents.site_url();
     let at = |path: &str| format!("{site}{path}");
     let offered = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
-    let secret_methods = [Method::ClientSecretBasic, Method::ClientSecretPost];
-    let methods = [Method::ClientSecretBasic, Method::ClientSecretPost, Method::None];
+    let methods = Method::ALL;
+    let confidential: Vec<_> =
+        methods.into_iter().filter(|method| method.is_confidential()).map(Method::as_str).collect();
     let mut document = json!({
         "issuer": site,
         "authorization_endpoint": at(AUTHORIZE),
@@ -54,7 +56,10 @@ async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result
         "grant_types_supported": offered.map(GrantType::as_str),
         "token_endpoint_auth_methods_supported": methods.map(Method::as_str),
         "revocation_endpoint_auth_methods_supported": methods.map(Method::as_str),
-        "introspection_endpoint_auth_methods_supported": secret_methods.map(Method::as_str),
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "token_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
+        "revocation_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
+        "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": scopes_supported(&settings, &exchange, &server.catalogue, true).await?,

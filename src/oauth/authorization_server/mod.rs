@@ -3,6 +3,7 @@
 pub mod authorize;
 pub mod client_authentication;
 pub mod client_configuration;
+pub mod client_keys;
 pub mod consent;
 pub mod endpoint;
 pub mod grant;

@@ -50,6 +50,9 @@ pub enum OutgoingError {
     /// Too slow.
     #[error("{0} did not answer in time: try again later")]
     Timeout(String),
+    /// Failed a moment ago, and is not asked again yet.
+    #[error("{0} failed a moment ago: try again in a few seconds")]
+    Resting(String),
     /// Unreachable, or the encrypted connection failed.
     #[error("{host} cannot be reached: {reason}")]
     Unreachable {

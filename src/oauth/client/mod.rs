@@ -35,7 +35,7 @@ pub struct Providers {
     pub outgoing: Outgoing,
     /// What providers say about themselves.
     pub discoveries: Discoveries,
-    /// The public keys of providers.
+    /// The public keys of providers and of clients.
     pub keys: KeySets,
     /// The renewals under way.
     pub renewals: Renewals,

@@ -54,7 +54,9 @@ impl ProviderError {
     /// Whether it may work a little later, without anybody doing anything.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Outgoing(OutgoingError::Timeout(_) | OutgoingError::Unreachable { .. }) => true,
+            Self::Outgoing(
+                OutgoingError::Timeout(_) | OutgoingError::Resting(_) | OutgoingError::Unreachable { .. },
+            ) => true,
             Self::Outgoing(OutgoingError::Status { status, .. }) => *status >= 500 || *status == 429,
             Self::Refused { code, .. } => matches!(code.as_str(), "temporarily_unavailable" | "server_error"),
             _ => false,

@@ -1,5 +1,7 @@
 //! OAuth Client: a typed view, its secrets, and what ends with it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value as Json, json};
@@ -10,6 +12,8 @@ use super::oauth_settings::{AccessTokenFormat, OAuthSettings};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{Document, Value};
+use crate::oauth::client::Providers;
+use crate::oauth::client::http::OutgoingError;
 use crate::oauth::credentials::{is_client_secret, is_stored_client_secret, open_client_secret, store_client_secret};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::authorization_request::ClientRules;
@@ -358,9 +362,26 @@ pub async fn digest_plain_secrets(documents: &Documents) -> Result<usize> {
 }
 
 /// Behaviour of the DocType OAuth Client.
-pub struct OAuthClientController;
+pub struct OAuthClientController {
+    /// The way out by which keys are fetched.
+    pub providers: Arc<Providers>,
+}
 
 impl OAuthClientController {
+    /// Whether keys may be fetched from where the client says they are.
+    async fn check_jwks_uri(
+        &self,
+        documents: &Documents,
+        document: &Document,
+        before: Option<&Document>,
+    ) -> Result<(), OutgoingError> {
+        let address = document.text("jwks_uri").trim();
+        if address.is_empty() || before.is_some_and(|before| before.text("jwks_uri").trim() == address) {
+            return Ok(());
+        }
+        self.providers.outgoing.check(documents, address).await.map(|_| ())
+    }
+
     /// Makes a secret, stores what is to be stored of it, and lets the answer reveal it once.
     fn make_secret(work: &Work<'_>, document: &mut Document) -> String {
         let secret = TokenKind::ClientSecret.generate();
@@ -431,7 +452,8 @@ impl Controller for OAuthClientController {
             rows.push(row);
         }
         let settings = OAuthSettings::load(work.documents).await?;
-        oauth_client_checks::check(work.registry(), document, before, &settings)?;
+        let jwks_uri = self.check_jwks_uri(work.documents, document, before).await;
+        oauth_client_checks::check(work.registry(), document, before, &settings, jwks_uri)?;
         let method = Method::from_label(document.text("token_endpoint_auth_method"));
         if method.is_some_and(Method::has_secret) {
             let has_one = !document.text("client_secret").is_empty();

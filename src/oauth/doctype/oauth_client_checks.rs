@@ -7,6 +7,7 @@ use super::oauth_client::VIEW;
 use super::oauth_settings::OAuthSettings;
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Registry};
+use crate::oauth::client::http::OutgoingError;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use crate::oauth::protocol::{Scope, ScopeSet};
@@ -23,19 +24,21 @@ pub fn needs_secret(document: &Document) -> bool {
 
 /// Checks a client and brings its lists into the form in which they are stored.
 ///
-/// What is stored already and did not change is not held against whoever saves something else.
+/// What is stored already and did not change is not held against whoever saves something else. `jwks_uri` says whether
+/// we would fetch keys from there.
 pub fn check(
     registry: &Registry,
     document: &mut Document,
     before: Option<&Document>,
     settings: &OAuthSettings,
+    jwks_uri: Result<(), OutgoingError>,
 ) -> Result<()> {
     let mut problems = Problems { document, invalid: Invalid::default() };
     problems.grants();
     problems.redirect_uris(before, settings);
     problems.scopes(registry);
     problems.authentication(settings);
-    problems.keys();
+    problems.keys(jwks_uri);
     problems.logout();
     let Problems { invalid, .. } = problems;
     invalid.into_result()?;
@@ -160,11 +163,9 @@ impl<'d> Problems<'d> {
         }
     }
 
-    fn keys(&mut self) {
-        if let Some(uri) = self.fields().optional("jwks_uri")
-            && !uri.starts_with("https://")
-        {
-            self.refuse("jwks_uri", "Keys are fetched by https only: write an address that begins with https://");
+    fn keys(&mut self, jwks_uri: Result<(), OutgoingError>) {
+        if let Err(error) = jwks_uri {
+            self.refuse("jwks_uri", error.to_string());
         }
         let Some(jwks) = self.fields().optional("jwks") else { return };
         if self.fields().optional("jwks_uri").is_some() {

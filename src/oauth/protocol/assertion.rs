@@ -71,14 +71,20 @@ impl ClientAssertion {
     }
 
     /// Verifies signature, audience and times. `audiences` are our names: issuer, token endpoint, this endpoint.
-    pub fn verify(self, key: ClientKey<'_>, audiences: &[&str], now: DateTime<Utc>) -> Result<VerifiedAssertion> {
+    ///
+    /// The cause is for the log; the client reads [`Error::invalid_client`] whatever it is.
+    pub fn verify(
+        self,
+        key: ClientKey<'_>,
+        audiences: &[&str],
+        now: DateTime<Utc>,
+    ) -> Result<VerifiedAssertion, JwtError> {
         let verified = match key {
             ClientKey::Public(keys) => self.jwt.verify(keys, &ALGORITHMS),
             ClientKey::Secret(secret) => self.jwt.verify_hs256(secret.as_bytes()),
-        }
-        .map_err(refuse)?;
-        let expires_at = check(&verified.claims, audiences, now).map_err(refuse)?;
-        let jti = verified.claims.require_text("jti").map_err(refuse)?.to_owned();
+        }?;
+        let expires_at = check(&verified.claims, audiences, now)?;
+        let jti = verified.claims.require_text("jti")?.to_owned();
         Ok(VerifiedAssertion { client_id: self.client_id, jti, expires_at })
     }
 }
@@ -141,7 +147,7 @@ mod tests {
     }
 
     fn verify(assertion: &str, key: ClientKey<'_>) -> Result<VerifiedAssertion> {
-        ClientAssertion::parse(assertion, None)?.verify(key, &[ISSUER, TOKEN], now())
+        ClientAssertion::parse(assertion, None)?.verify(key, &[ISSUER, TOKEN], now()).map_err(refuse)
     }
 
     #[test]

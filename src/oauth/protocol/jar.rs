@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
-use super::error::{Error, ErrorCode, Result};
+use super::error::{Error, ErrorCode};
 use super::jwk::JwkSet;
 use super::jwt::{JwtError, LEEWAY, Unverified};
 use super::request::Parameters;
@@ -30,35 +30,35 @@ pub struct RequestObject {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Verifies the parameter `request` of a client with its keys.
+/// Verifies the parameter `request` of a client with its keys. [`refused`] says what the client reads of a refusal.
 pub fn verify(
     request: &str,
     client_id: &str,
     keys: &JwkSet,
     issuer: &str,
     now: DateTime<Utc>,
-) -> Result<RequestObject> {
-    let verified = Unverified::parse(request).and_then(|jwt| jwt.verify(keys, &ALGORITHMS)).map_err(refuse)?;
+) -> Result<RequestObject, JwtError> {
+    let verified = Unverified::parse(request)?.verify(keys, &ALGORITHMS)?;
     // An id token or assertion of the same client must not pass for a request; many libraries leave the type out.
     if !matches!(verified.header.typ.as_deref(), None | Some("jwt" | TYPE)) {
-        return Err(refuse(JwtError::Type));
+        return Err(JwtError::Type);
     }
     let claims = &verified.claims;
-    claims.require_issuer(client_id).map_err(refuse)?;
+    claims.require_issuer(client_id)?;
     if claims.text("client_id") != Some(client_id) {
-        return Err(refuse(JwtError::Claim("client_id")));
+        return Err(JwtError::Claim("client_id"));
     }
     // A client assertion has a subject; a request object has none (RFC 9101 §10.8).
     if claims.0.contains_key("sub") {
-        return Err(refuse(JwtError::Claim("sub")));
+        return Err(JwtError::Claim("sub"));
     }
-    claims.require_audience(issuer).map_err(refuse)?;
-    let expires_at = claims.require_current(now).map_err(refuse)?;
+    claims.require_audience(issuer)?;
+    let expires_at = claims.require_current(now)?;
     if expires_at > now + MAX_LIFETIME + LEEWAY {
-        return Err(refuse(JwtError::Claim("exp")));
+        return Err(JwtError::Claim("exp"));
     }
     if claims.0.contains_key("request") || claims.0.contains_key("request_uri") {
-        return Err(refuse(JwtError::Claim("request")));
+        return Err(JwtError::Claim("request"));
     }
     let parameters = claims
         .0
@@ -72,6 +72,11 @@ pub fn verify(
     })
 }
 
+/// The answer to a request object that does not hold.
+pub fn refused(cause: JwtError) -> Error {
+    Error::new(ErrorCode::InvalidRequestObject, format!("The request object is refused: {cause}")).because(cause)
+}
+
 /// A claim as parameters: texts and numbers as they are, a list as a repeated parameter, an object as its JSON.
 fn as_parameters(name: &str, value: &Value) -> Vec<(String, String)> {
     match value {
@@ -80,10 +85,6 @@ fn as_parameters(name: &str, value: &Value) -> Vec<(String, String)> {
         Value::Array(values) => values.iter().flat_map(|value| as_parameters(name, value)).collect(),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => vec![(name.to_owned(), value.to_string())],
     }
-}
-
-fn refuse(cause: JwtError) -> Error {
-    Error::new(ErrorCode::InvalidRequestObject, format!("The request object is refused: {cause}")).because(cause)
 }
 
 #[cfg(test)]
@@ -111,7 +112,7 @@ mod tests {
         claims
     }
 
-    fn verified(typ: &str, claims: &Value) -> Result<RequestObject> {
+    fn verified(typ: &str, claims: &Value) -> Result<RequestObject, JwtError> {
         let key = SigningKey::generate(SigningAlgorithm::Es256);
         let keys = JwkSet { keys: vec![key.jwk()] };
         verify(&key.sign(typ, claims), "app", &keys, ISSUER, now())
@@ -142,7 +143,7 @@ mod tests {
             json!({ "sub": "app" }),
             json!({ "request_uri": "urn:x" }),
         ] {
-            let error = verified(TYPE, &claims(&changes)).unwrap_err();
+            let error = refused(verified(TYPE, &claims(&changes)).unwrap_err());
             assert_eq!(error.code(), ErrorCode::InvalidRequestObject, "{changes}");
         }
         assert!(verified("at+jwt", &claims(&json!({}))).is_err());

@@ -286,7 +286,8 @@ fn names(methods: impl IntoIterator<Item = Method>) -> Vec<&'static str> {
     methods.into_iter().map(Method::as_str).collect()
 }
 
-fn assertion_algorithms() -> Vec<&'static str> {
+/// The algorithms of client assertions.
+pub fn assertion_algorithms() -> Vec<&'static str> {
     assertion::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).chain(["HS256"]).collect()
 }
 

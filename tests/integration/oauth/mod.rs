@@ -3,6 +3,7 @@
 mod authorization_code;
 mod bearer_rfc6750;
 mod client;
+mod client_assertion_rfc7523;
 mod consent;
 mod introspection_rfc7662;
 mod management_rfc7592;

@@ -1,5 +1,8 @@
 //! [`Program`]: an OAuth client in a test, and the way from its request to its tokens.
 
+use doctyped::oauth::protocol::client_authentication::ASSERTION_TYPE;
+use doctyped::oauth::protocol::jwk::JwkSet;
+use doctyped::oauth::protocol::jwt::SigningKey;
 use doctyped::oauth::protocol::pkce::challenge_of;
 use serde_json::{Value as Json, json};
 
@@ -58,6 +61,14 @@ impl Program {
         }
     }
 
+    /// A client that signs with this key, with further values.
+    pub async fn with_key(site: &TestSite, key: &SigningKey, values: Json) -> Self {
+        let jwks = JwkSet { keys: vec![key.jwk()] }.to_value().to_string();
+        let mut signing = json!({"token_endpoint_auth_method": "Private Key JWT", "jwks": jwks});
+        signing.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
+        Self::new(site, signing).await
+    }
+
     /// The parameters of a good authorization request, with changes; an empty value leaves one out.
     pub fn authorize_uri(&self, changes: &[(&str, &str)]) -> String {
         let challenge = challenge_of(VERIFIER);
@@ -102,6 +113,13 @@ impl Program {
         }
         let basic = doctyped::oauth::protocol::client_authentication::basic_header(&self.id, &self.secret);
         self.http.with_header("authorization", &basic).form(&uri, fields).await
+    }
+
+    /// Posts to an endpoint, authenticated by an assertion; it says whose it is.
+    pub async fn post_signed(&self, endpoint: &str, assertion: &str, fields: &[(&str, &str)]) -> Response {
+        let mut fields = fields.to_vec();
+        fields.extend([("client_assertion", assertion), ("client_assertion_type", ASSERTION_TYPE)]);
+        self.http.form(&format!("{BASE}{endpoint}"), &fields).await
     }
 
     /// Exchanges a code.

@@ -1,4 +1,4 @@
-//! The public keys of providers, fetched when needed and again when a token names a key that is not there.
+//! The public keys of others, fetched when needed and again when a token names a key that is not there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 use serde_json::Value as Json;
+use tokio::sync::Mutex;
 
 use crate::document::Documents;
-use crate::oauth::client::http::{Outgoing, host_of};
+use crate::oauth::client::http::{Outgoing, OutgoingError, host_of};
 use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
@@ -18,10 +19,14 @@ use crate::secret::SigningAlgorithm;
 const KEEP: Duration = Duration::from_hours(1);
 /// How soon keys are fetched again for a token that none of them fits; whoever invents tokens must not make us ask all the time.
 const AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
+/// How long an address that gave no keys is left alone when it is strangers who make us ask.
+const REST: TimeDelta = TimeDelta::seconds(10);
 
-/// The key sets of providers by their address.
+/// The key sets of providers and of clients, by their address.
 pub struct KeySets {
     known: Cache<String, Arc<Fetched>>,
+    /// One fetch of an address at a time; inside, when the last one failed.
+    gates: Cache<String, Arc<Mutex<Option<DateTime<Utc>>>>>,
 }
 
 struct Fetched {
@@ -29,9 +34,19 @@ struct Fetched {
     at: DateTime<Utc>,
 }
 
+/// Where keys are, and who makes us ask for them.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    address: &'a str,
+    by_stranger: bool,
+}
+
 impl Default for KeySets {
     fn default() -> Self {
-        Self { known: Cache::builder().max_capacity(1000).time_to_live(KEEP).build() }
+        Self {
+            known: Cache::builder().max_capacity(1000).time_to_live(KEEP).build(),
+            gates: Cache::builder().max_capacity(1000).time_to_idle(KEEP).build(),
+        }
     }
 }
 
@@ -48,31 +63,66 @@ impl KeySets {
             Ok(parsed) => parsed,
             Err(error) => return Ok(Err(error)),
         };
-        let mut fetched = match self.known.get(address) {
-            Some(known) => known,
-            None => self.fetch(outgoing, documents, address).await?,
-        };
-        let mut verified = parsed.clone().verify(&fetched.keys, &SigningAlgorithm::ALL);
-        // The provider may have renewed its keys since.
-        let is_old = documents.clock().now() - fetched.at >= AGAIN_AFTER;
-        if matches!(verified, Err(JwtError::UnknownKey | JwtError::Signature)) && is_old {
-            fetched = self.fetch(outgoing, documents, address).await?;
-            verified = parsed.verify(&fetched.keys, &SigningAlgorithm::ALL);
-        }
-        Ok(verified)
+        let check = |keys: &JwkSet| parsed.clone().verify(keys, &SigningAlgorithm::ALL);
+        self.check(outgoing, documents, Asked { address, by_stranger: false }, check).await
     }
 
-    async fn fetch(
+    /// Checks with the keys at an address what anybody may have sent. An address that gave no keys is left alone for a while.
+    pub async fn check_for_stranger<T>(
         &self,
         outgoing: &Outgoing,
         documents: &Documents,
         address: &str,
+        check: impl Fn(&JwkSet) -> Result<T, JwtError>,
+    ) -> Result<Result<T, JwtError>, ProviderError> {
+        self.check(outgoing, documents, Asked { address, by_stranger: true }, check).await
+    }
+
+    async fn check<T>(
+        &self,
+        outgoing: &Outgoing,
+        documents: &Documents,
+        asked: Asked<'_>,
+        check: impl Fn(&JwkSet) -> Result<T, JwtError>,
+    ) -> Result<Result<T, JwtError>, ProviderError> {
+        let fetched = match self.known.get(asked.address) {
+            Some(known) => known,
+            None => self.fetch(outgoing, documents, asked, None).await?,
+        };
+        let checked = check(&fetched.keys);
+        // The owner may have renewed its keys since.
+        let is_old = documents.clock().now() - fetched.at >= AGAIN_AFTER;
+        if !matches!(checked, Err(JwtError::UnknownKey | JwtError::Signature)) || !is_old {
+            return Ok(checked);
+        }
+        let fetched = self.fetch(outgoing, documents, asked, Some(fetched.at)).await?;
+        Ok(check(&fetched.keys))
+    }
+
+    /// Fetches keys, unless somebody else has meanwhile: all who wait for newer ones than those of `known_at` share them.
+    async fn fetch(
+        &self,
+        outgoing: &Outgoing,
+        documents: &Documents,
+        Asked { address, by_stranger }: Asked<'_>,
+        known_at: Option<DateTime<Utc>>,
     ) -> Result<Arc<Fetched>, ProviderError> {
+        let gate = self.gates.get_with(address.to_owned(), Arc::default);
+        let mut failed_at = gate.lock().await;
+        if let Some(known) = self.known.get(address).filter(|known| known_at.is_none_or(|at| known.at > at)) {
+            return Ok(known);
+        }
+        let now = documents.clock().now();
+        if by_stranger && failed_at.is_some_and(|at| now - at < REST) {
+            return Err(OutgoingError::Resting(address_host(address)).into());
+        }
+        *failed_at = Some(now);
         let json: Json = outgoing.get_json(documents, address).await?;
         let keys = JwkSet::parse(&json).map_err(|error| {
             ProviderError::bad_answer(address_host(address), format!("its keys cannot be read: {error}"))
         })?;
-        let fetched = Arc::new(Fetched { keys, at: documents.clock().now() });
+        *failed_at = None;
+        let fetched = Arc::new(Fetched { keys, at: now });
         self.known.insert(address.to_owned(), Arc::clone(&fetched));
         Ok(fetched)
     }

@@ -1,0 +1,55 @@
+//! What a client signed, checked with its public keys: those that it gave us, or those that its `jwks_uri` publishes.
+
+use super::Server;
+use super::endpoint::Refusal;
+use crate::document::Documents;
+use crate::error::Error as SiteError;
+use crate::oauth::client::provider_error::ProviderError;
+use crate::oauth::doctype::OAuthClient;
+use crate::oauth::protocol::Error;
+use crate::oauth::protocol::jwk::JwkSet;
+use crate::oauth::protocol::jwt::JwtError;
+
+/// Why a signature proves nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Unproven {
+    /// It does not hold.
+    #[error(transparent)]
+    Jwt(#[from] JwtError),
+    /// The client's keys could not be had.
+    #[error("the keys of the client cannot be fetched")]
+    Keys(#[from] ProviderError),
+}
+
+impl Unproven {
+    /// The refusal, with what `refused` makes of a signature that does not hold.
+    ///
+    /// That a client's keys are out of reach for a while is told as such: it did nothing wrong.
+    pub fn refusal(self, refused: impl FnOnce(JwtError) -> Error) -> Refusal {
+        match self {
+            Self::Jwt(error) => refused(error).into(),
+            Self::Keys(error) if error.is_temporary() => {
+                let text = "The keys of this client cannot be fetched: try again in a moment".to_owned();
+                SiteError::Unavailable(text).into()
+            }
+            Self::Keys(error) => refused(JwtError::UnknownKey).because(error).into(),
+        }
+    }
+}
+
+/// Checks something that the client signed. If none of its published keys fits, they are fetched again, though not often.
+pub async fn check_signed<T>(
+    documents: &Documents,
+    server: &Server,
+    client: &OAuthClient,
+    check: impl Fn(&JwkSet) -> Result<T, JwtError>,
+) -> Result<T, Unproven> {
+    if let Some(jwks) = &client.jwks {
+        let keys = serde_json::from_str(jwks).ok().and_then(|value| JwkSet::parse(&value).ok()).unwrap_or_default();
+        return Ok(check(&keys)?);
+    }
+    let Some(address) = &client.jwks_uri else { return Err(JwtError::UnknownKey.into()) };
+    let (providers, client_id) = (&server.providers, client.client_id.as_str());
+    let checked = providers.keys.check_for_stranger(&providers.outgoing, documents, address, check).await;
+    Ok(checked.inspect_err(|error| tracing::warn!(client_id, %error, "the keys of a client"))??)
+}
