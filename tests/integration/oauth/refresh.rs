@@ -50,18 +50,6 @@ async fn a_lost_answer_is_given_again_within_the_grace() {
 }
 
 #[tokio::test]
-async fn a_hundred_renewals_with_one_token_at_once_give_exactly_one_success() {
-    let site = TestSite::new().await;
-    site.db_update("OAuth Settings", "OAuth Settings", json!({"refresh_replay_grace_seconds": 0})).await;
-    let alice = site.user("alice@example.com", &[]).await;
-    let program = Program::public(&site).await;
-    let tokens = program.tokens(&alice).await;
-    let refresh_token = tokens["refresh_token"].as_str().unwrap();
-    let answers = futures_util::future::join_all((0..100).map(|_| program.refresh(refresh_token))).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
-}
-
-#[tokio::test]
 async fn a_renewal_may_ask_for_less_but_not_for_more() {
     let site = TestSite::new().await;
     let alice = site.user("alice@example.com", &[]).await;

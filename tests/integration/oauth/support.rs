@@ -31,6 +31,11 @@ pub struct Program {
 impl Program {
     /// A confidential client with further values.
     pub async fn new(site: &TestSite, values: Json) -> Self {
+        Self::made_by(&site.administrator().await, site.guest(), values).await
+    }
+
+    /// The same, made by an administrator and at work without cookies.
+    pub async fn made_by(administrator: &Client, http: Client, values: Json) -> Self {
         let mut client = json!({
             "app_name": "Planner",
             "default_redirect_uri": REDIRECT_URI,
@@ -40,10 +45,9 @@ impl Program {
             client[key] = value.clone();
         }
         let scope = "openid all".to_owned();
-        let administrator = site.administrator().await;
         let made = administrator.post("/api/resource/OAuth%20Client", client).await.ok();
         let secret = made["client_secret"].as_str().unwrap_or_default().to_owned();
-        Self { id: made["client_id"].as_str().unwrap().to_owned(), secret, scope, http: site.guest() }
+        Self { id: made["client_id"].as_str().unwrap().to_owned(), secret, scope, http }
     }
 
     /// A public client.

@@ -1,19 +1,29 @@
-//! [`Client`]: a browser or a program that speaks to a [`super::TestSite`], with cookies and credentials of its own.
+//! [`Client`]: a browser or a program that speaks to a [`super::TestSite`] or a [`super::ServerProcess`], with cookies and
+//! credentials of its own.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use doctyped::web::Pipeline;
-use poem::http::{HeaderMap, Method, StatusCode};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request};
 use serde_json::{Value as Json, json};
 
 /// Speaks to a site; keeps the cookies it gets.
 #[derive(Clone)]
 pub struct Client {
-    endpoint: Arc<Pipeline>,
+    way: Way,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     headers: Vec<(String, String)>,
+}
+
+/// How requests reach the site.
+#[derive(Clone)]
+enum Way {
+    /// Within this process.
+    Direct(Arc<Pipeline>),
+    /// Over the network, to this base address.
+    Network(reqwest::Client, String),
 }
 
 /// What a site answered.
@@ -27,10 +37,42 @@ pub struct Response {
     pub body: String,
 }
 
+impl Way {
+    async fn send(
+        &self,
+        method: Method,
+        uri: &str,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> (StatusCode, HeaderMap, Vec<u8>) {
+        match self {
+            Self::Direct(endpoint) => {
+                let mut request = Request::builder().method(method).uri_str(uri).body(body);
+                *request.headers_mut() = headers;
+                let mut response = endpoint.get_response(request).await;
+                let bytes = response.take_body().into_bytes().await.unwrap();
+                (response.status(), response.headers().clone(), bytes.to_vec())
+            }
+            Self::Network(http, base) => {
+                let request = http.request(method, format!("{base}{uri}")).headers(headers).body(body);
+                let response = request.send().await.unwrap();
+                let (status, headers) = (response.status(), response.headers().clone());
+                (status, headers, response.bytes().await.unwrap().to_vec())
+            }
+        }
+    }
+}
+
 impl Client {
     /// Without cookies or credentials.
     pub fn new(endpoint: Arc<Pipeline>) -> Self {
-        Self { endpoint, cookies: Arc::default(), headers: Vec::new() }
+        Self { way: Way::Direct(endpoint), cookies: Arc::default(), headers: Vec::new() }
+    }
+
+    /// The same over the network.
+    pub fn over_network(base: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { way: Way::Network(http, base.to_owned()), cookies: Arc::default(), headers: Vec::new() }
     }
 
     /// The same client, which sends a further header with every request; it shares the cookies.
@@ -101,28 +143,24 @@ impl Client {
     #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn send(&self, method: Method, uri: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
         let body = body.into();
-        let mut request = Request::builder().method(method).uri_str(uri).header("content-length", body.len());
+        let mut headers = HeaderMap::new();
+        headers.insert("content-length", HeaderValue::from(body.len()));
         if !content_type.is_empty() {
-            request = request.content_type(content_type);
+            headers.insert("content-type", HeaderValue::from_str(content_type).unwrap());
         }
         for (name, value) in &self.headers {
-            request = request.header(name.as_str(), value.as_str());
+            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
         }
         let cookies: Vec<String> =
             self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {
-            request = request.header("cookie", cookies.join("; "));
+            headers.insert("cookie", HeaderValue::from_str(&cookies.join("; ")).unwrap());
         }
-        let mut response = self.endpoint.get_response(request.body(body)).await;
-        for cookie in response.headers().get_all("set-cookie") {
+        let (status, headers, bytes) = self.way.send(method, uri, headers, body).await;
+        for cookie in headers.get_all("set-cookie") {
             self.keep(cookie.to_str().unwrap());
         }
-        let bytes = response.take_body().into_bytes().await.unwrap();
-        Response {
-            status: response.status(),
-            headers: response.headers().clone(),
-            body: String::from_utf8_lossy(&bytes).into_owned(),
-        }
+        Response { status, headers, body: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
     fn keep(&self, set_cookie: &str) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 /// The server whose databases the tests make, when PostgreSQL is chosen.
 fn postgres_server() -> Option<String> {
@@ -35,6 +35,46 @@ impl TestDatabase {
         run(&server, &format!("CREATE DATABASE {name}")).await;
         Self { url: format!("{server}/{name}"), drop_from: Some((server, name)) }
     }
+}
+
+impl TestDatabase {
+    /// Asks the database itself; each row as the text of its first column.
+    pub async fn ask(&self, sql: &str) -> Vec<String> {
+        let connection = Database::connect(&self.url).await.unwrap();
+        let rows = ask(&connection, sql).await;
+        connection.close().await.unwrap();
+        rows
+    }
+
+    /// Every row of every table, as text.
+    pub async fn dump(&self) -> String {
+        let connection = Database::connect(&self.url).await.unwrap();
+        let tables = if is_postgres() {
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+        } else {
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        };
+        let mut lines = Vec::new();
+        for table in ask(&connection, tables).await {
+            let rows = if is_postgres() {
+                format!("SELECT row_to_json(t)::text FROM \"{table}\" t")
+            } else {
+                let columns = ask(&connection, &format!("SELECT name FROM pragma_table_info('{table}')")).await;
+                let texts = columns.iter().map(|column| format!("ifnull(CAST(\"{column}\" AS TEXT), '')"));
+                format!("SELECT {} FROM \"{table}\"", texts.collect::<Vec<_>>().join(" || char(10) || "))
+            };
+            lines.push(table);
+            lines.extend(ask(&connection, &rows).await);
+        }
+        connection.close().await.unwrap();
+        lines.join("\n")
+    }
+}
+
+async fn ask(connection: &DatabaseConnection, sql: &str) -> Vec<String> {
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let rows = connection.query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
 impl Drop for TestDatabase {
