@@ -110,6 +110,7 @@ impl App {
             controllers,
             methods,
             authenticators,
+            middleware,
             routes,
             jobs,
             openapi,
@@ -142,7 +143,7 @@ impl App {
         for start in starters {
             start(site.clone()).await.context("start a feature")?;
         }
-        let endpoint = Arc::new(Pipeline::new(site.clone(), authenticators, own_credentials, routes)?);
+        let endpoint = Arc::new(Pipeline::new(site.clone(), authenticators, middleware, own_credentials, routes)?);
         let summary = Summary { doctypes, folders, schema: plan.summary(), administrator_password, warnings };
         Ok(Self { site, endpoint, summary, jobs, sources })
     }

@@ -77,6 +77,9 @@ pub enum AuthenticationError {
     /// No credentials came with a request that needs them.
     #[error("Log in or send an API key or a bearer token")]
     Missing,
+    /// The same where it is known what they would have to allow.
+    #[error("Log in or send an API key or a bearer token")]
+    MissingFor(Need),
     /// User or password do not match; says not which.
     #[error("Invalid login credentials")]
     BadCredentials,
@@ -86,6 +89,20 @@ pub enum AuthenticationError {
     /// The session cookie is no longer valid.
     #[error("Session expired: log in again")]
     SessionExpired,
+}
+
+/// What somebody without credentials asked for, in the terms of permissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// A right on a DocType.
+    Right {
+        /// The DocType.
+        doctype: String,
+        /// The right, as permission rows call it.
+        right: &'static str,
+    },
+    /// Calling a method, by its dotted path.
+    Method(String),
 }
 
 /// All problems of one document.

@@ -100,7 +100,7 @@ async fn send_logout(mut exchange: Exchange) -> Result<Response> {
 async fn root(exchange: Exchange) -> Result<Response> {
     let (site, context) = (exchange.site.clone(), exchange.context.clone());
     let is_read = matches!(*exchange.verb(), HttpMethod::GET | HttpMethod::HEAD);
-    let origin = Origin { style: Style::ApiV1, is_safe: is_read, uri: "/".to_owned() };
+    let origin = Origin { style: Style::ApiV1, is_safe: is_read, uri: "/".to_owned(), scheme: None };
     match rpc::legacy(exchange).await {
         Ok(Some(response)) => Ok(response),
         Ok(None) => Ok(see_other(HOME)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::document::{Documents, ListRequest};
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::{AuthenticationError, Error, Need, ProblemKind, Result};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::decide::{self, Denied};
 use crate::permissions::session::{
@@ -163,7 +163,10 @@ pub(super) fn refusal(
             message: format!("The scope of these credentials does not allow to {} {what}", right.as_str()),
             scope: scope.clone(),
         },
-        _ if session.is_guest() => Error::Authentication(crate::error::AuthenticationError::Missing),
+        _ if session.is_guest() => {
+            let need = Need::Right { doctype: doctype.name.clone(), right: right.as_str() };
+            Error::Authentication(AuthenticationError::MissingFor(need))
+        }
         _ => Error::Permission(format!("{} may not {} {what}", session.user(), right.as_str())),
     }
 }
@@ -171,7 +174,9 @@ pub(super) fn refusal(
 /// The refusal to read as a refusal of what was to be done after reading.
 pub(super) fn refusal_of(error: Error, session: &Session, doctype: &DocType, name: &str, intent: Right) -> Error {
     match error {
-        Error::Permission(_) => refusal(session, doctype, Some(name), intent, &Denied::Owner),
+        Error::Permission(_) | Error::Authentication(_) => {
+            refusal(session, doctype, Some(name), intent, &Denied::Owner)
+        }
         Error::InsufficientScope { scope, .. } => {
             let further = match decide::check(session, doctype, None, intent) {
                 Err(Denied::Scope(further)) => further,

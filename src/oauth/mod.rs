@@ -1,5 +1,6 @@
 //! OAuth 2 and OpenID Connect in all three roles: authorization server, resource server, client.
 
+pub mod access;
 pub mod authorization_server;
 pub mod client;
 pub mod credentials;
@@ -7,6 +8,7 @@ pub mod doctype;
 pub mod jobs;
 pub mod protocol;
 pub mod resource_server;
+pub mod scope_limit;
 pub mod signing_keys;
 
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub fn register(plugins: &mut Plugins) {
     });
     let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
-    let providers = client::register(plugins);
+    let providers = client::register(plugins, &catalogue);
     let client_controller = oauth_client::OAuthClientController { providers: Arc::clone(&providers) };
     plugins.controller(oauth_client::OAUTH_CLIENT, client_controller);
     signing_keys::register(plugins, &keys);
@@ -54,6 +56,7 @@ pub fn register(plugins: &mut Plugins) {
         registrations: authorization_server::registration::Registrations::default(),
     });
     authorization_server::register(plugins, &server);
+    plugins.middleware.push(Arc::new(access::Access { tokens: Arc::clone(&tokens) }));
     plugins.authenticators.push(tokens);
     jobs::register(plugins);
 }

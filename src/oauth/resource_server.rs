@@ -10,15 +10,15 @@ use poem::Request;
 
 use crate::document::Documents;
 use crate::error::{AuthenticationError, Error, Result};
-use crate::meta::{Document, Right};
+use crate::meta::Document;
 use crate::oauth::credentials;
 use crate::oauth::doctype::fields::time_value;
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
 use crate::oauth::doctype::{BearerToken, OAuthClient};
 use crate::oauth::protocol::resource;
-use crate::oauth::protocol::scope_rules::{ScopeRules, missing_for, missing_for_method};
 use crate::oauth::protocol::token::TokenKind;
+use crate::oauth::scope_limit::ScopeLimit;
 use crate::permissions::{Limit, Session};
 use crate::web::{Authenticated, Authenticator, Credentials, Site};
 
@@ -26,28 +26,6 @@ use crate::web::{Authenticated, Authenticator, Credentials, Site};
 const TOUCH_AFTER: Duration = Duration::minutes(5);
 /// How many tokens are kept ready.
 const CAPACITY: u64 = 100_000;
-
-/// What a token's scopes leave of its user's rights.
-#[derive(Debug)]
-struct ScopeLimit(ScopeRules);
-
-impl Limit for ScopeLimit {
-    fn allows(&self, doctype: &str, right: Right) -> bool {
-        self.0.allows(doctype, right)
-    }
-
-    fn allows_method(&self, path: &str) -> bool {
-        self.0.allows_method(path)
-    }
-
-    fn needed(&self, doctype: &str, right: Right) -> String {
-        missing_for(doctype, right)
-    }
-
-    fn needed_for_method(&self, path: &str) -> String {
-        missing_for_method(path)
-    }
-}
 
 /// A token with everything that was made from its document.
 struct Known {
@@ -100,11 +78,18 @@ impl BearerAuthenticator {
 
     fn keep(&self, digest: String, document: Arc<Document>, definitions: Arc<ScopeDefinitions>) -> Arc<Known> {
         let token = BearerToken::from(&*document);
-        let rules = ScopeRules::new(&token.scopes, &*definitions);
-        let limit = (!rules.allows_everything()).then(|| Arc::new(ScopeLimit(rules)) as Arc<dyn Limit>);
+        let limit = ScopeLimit::of(&token.scopes, &*definitions);
         let known = Arc::new(Known { document, token, definitions, limit });
         self.known.insert(digest, Arc::clone(&known));
         known
+    }
+
+    /// The client that a token was issued to, whether or not the token still opens anything.
+    pub async fn client_of(&self, documents: &Documents, presented: &str) -> Result<Option<OAuthClient>> {
+        match self.find(documents, presented).await? {
+            Some(known) => OAuthClient::find_by_name(documents, &known.token.client).await,
+            None => Ok(None),
+        }
     }
 
     /// The session of a token that opens this request, and the token.

@@ -24,19 +24,8 @@ pub struct Described {
     pub message: String,
     /// Seconds until another try makes sense.
     pub retry_after: Option<u64>,
-    /// The bearer challenge's `error` and `scope` (RFC 6750 §3); `None`: no challenge is sent.
-    pub challenge: Option<Challenge>,
     /// The methods allowed instead.
     pub allow: Option<String>,
-}
-
-/// What a bearer challenge says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Challenge {
-    /// `invalid_token` or `insufficient_scope`; `None` where no token was sent.
-    pub error: Option<&'static str>,
-    /// The scopes needed.
-    pub scope: Option<String>,
 }
 
 /// The table. It has no `_` arm, so that a new kind of error forces a decision.
@@ -51,6 +40,7 @@ pub fn describe(error: &Error) -> Described {
             match reason {
                 AuthenticationError::SessionExpired => "SessionExpired",
                 AuthenticationError::Missing
+                | AuthenticationError::MissingFor(_)
                 | AuthenticationError::BadCredentials
                 | AuthenticationError::BadToken(_) => "AuthenticationError",
             },
@@ -69,16 +59,6 @@ pub fn describe(error: &Error) -> Described {
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SessionStopped", "Not Available"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Server Error"),
     };
-    let challenge = match error {
-        Error::Authentication(AuthenticationError::BadToken(_)) => {
-            Some(Challenge { error: Some("invalid_token"), scope: None })
-        }
-        Error::Authentication(_) => Some(Challenge::default()),
-        Error::InsufficientScope { scope, .. } => {
-            Some(Challenge { error: Some("insufficient_scope"), scope: Some(scope.clone()) })
-        }
-        _ => None,
-    };
     Described {
         status,
         exc_type,
@@ -92,7 +72,6 @@ pub fn describe(error: &Error) -> Described {
             Error::Unavailable(_) => Some(5),
             _ => None,
         },
-        challenge,
         allow: match error {
             Error::MethodNotAllowed { allow } => Some(allow.clone()),
             _ => None,
@@ -190,6 +169,8 @@ pub struct Origin {
     pub is_safe: bool,
     /// Path and query, to come back to after a login.
     pub uri: String,
+    /// The scheme of the credentials sent in the header `Authorization`, in lower case.
+    pub scheme: Option<String>,
 }
 
 impl Origin {
@@ -199,7 +180,21 @@ impl Origin {
             style: Style::of(request),
             is_safe: request.method().is_safe(),
             uri: request.uri().path_and_query().map_or("/", |uri| uri.as_str()).to_owned(),
+            scheme: request
+                .header(header::AUTHORIZATION)
+                .and_then(|value| value.split_whitespace().next())
+                .map(str::to_ascii_lowercase),
         }
+    }
+
+    /// The path alone.
+    pub fn path(&self) -> &str {
+        self.uri.split('?').next().unwrap_or("/")
+    }
+
+    /// Whether a program asks, which reads challenges, and not a browser that opens a page.
+    pub fn is_program(&self) -> bool {
+        self.style != Style::Page || self.scheme.is_some()
     }
 }
 
@@ -227,21 +222,7 @@ pub async fn render(error: &Error, from: &Origin, site: &Site, context: &Request
     if let Some(allow) = described.allow {
         set(header::ALLOW, allow);
     }
-    if let Some(challenge) = described.challenge
-        && style != Style::Page
-    {
-        set(header::WWW_AUTHENTICATE, challenge.to_header(&site.config.site_url));
-    }
     response
-}
-
-impl Challenge {
-    /// The `WWW-Authenticate` value, with where to read more (RFC 9728 §5.1).
-    pub fn to_header(&self, site_url: &str) -> String {
-        let error = self.error.map(|error| format!(", error=\"{error}\"")).unwrap_or_default();
-        let scope = self.scope.as_ref().map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
-        format!("Bearer resource_metadata=\"{site_url}/.well-known/oauth-protected-resource\"{error}{scope}")
-    }
 }
 
 fn api_v1(error: &Error, described: &Described, context: &RequestContext) -> Response {
@@ -290,9 +271,16 @@ fn sentences(error: &Error, described: &Described) -> Vec<String> {
 
 async fn page(error: &Error, described: &Described, site: &Site, context: &RequestContext, from: &Origin) -> Response {
     // Whoever opens a page that needs a login is shown the way in, and back.
-    if matches!(error, Error::Authentication(AuthenticationError::Missing | AuthenticationError::SessionExpired))
-        && from.is_safe
-    {
+    let needs_login = match error {
+        Error::Authentication(reason) => match reason {
+            AuthenticationError::Missing | AuthenticationError::MissingFor(_) | AuthenticationError::SessionExpired => {
+                true
+            }
+            AuthenticationError::BadCredentials | AuthenticationError::BadToken(_) => false,
+        },
+        _ => false,
+    };
+    if needs_login && from.is_safe {
         let back: String = url::form_urlencoded::byte_serialize(from.uri.as_bytes()).collect();
         return see_other(&format!("/login?redirect-to={back}"));
     }

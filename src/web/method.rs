@@ -341,7 +341,7 @@ impl Methods {
             return Err(Error::NoSuchRoute(format!("There is no method {path}")));
         };
         if !method.guest {
-            call.context.require_login()?;
+            call.context.require_login_for_method(path)?;
         }
         if !method.verbs.allows(&call.verb) {
             return Err(Error::Permission(format!("Not permitted: call {path} with {}", method.verbs.0.join(" or "))));

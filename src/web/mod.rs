@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod csrf;
 pub mod error;
 pub mod method;
+pub mod middleware;
 pub mod panel;
 pub mod pipeline;
 pub mod plugin;
@@ -21,6 +22,7 @@ pub mod templates;
 
 pub use arguments::{Arguments, UploadedFile};
 pub use method::{Answer, Call, Method, Methods, Param, ServerMessage, Verbs, handler};
+pub use middleware::Middleware;
 pub use panel::{Panel, Panels};
 pub use pipeline::Pipeline;
 pub use plugin::{AccountPage, Authenticated, Authenticator, Job, LoginOption, Plugins};

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use futures_util::FutureExt;
 use poem::endpoint::BoxEndpoint;
 use poem::http::uri::PathAndQuery;
-use poem::http::{HeaderName, HeaderValue, Uri, header};
+use poem::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use poem::{Body, Endpoint, EndpointExt, Request, Response};
 use tracing::Instrument;
 
@@ -18,6 +18,7 @@ use crate::error::{AuthenticationError, Error, Result};
 use crate::secret;
 use crate::web::csrf;
 use crate::web::error::{self, Origin};
+use crate::web::middleware::Middleware;
 use crate::web::plugin::Authenticator;
 use crate::web::request::{Credentials, RequestContext};
 use crate::web::route::Route;
@@ -34,6 +35,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:;
 pub struct Pipeline {
     site: Site,
     authenticators: Vec<Arc<dyn Authenticator>>,
+    middleware: Vec<Arc<dyn Middleware>>,
     own_credentials: Vec<&'static str>,
     routes: BoxEndpoint<'static, Response>,
 }
@@ -43,6 +45,7 @@ impl Pipeline {
     pub fn new(
         site: Site,
         authenticators: Vec<Arc<dyn Authenticator>>,
+        middleware: Vec<Arc<dyn Middleware>>,
         own_credentials: Vec<&'static str>,
         routes: Vec<Route>,
     ) -> anyhow::Result<Self> {
@@ -58,7 +61,7 @@ impl Pipeline {
             let path = route.path.clone();
             tree = tree.try_at(&path, route.into_endpoint()).with_context(|| format!("route {path}"))?;
         }
-        Ok(Self { site, authenticators, own_credentials, routes: tree.map_to_response().boxed() })
+        Ok(Self { site, authenticators, middleware, own_credentials, routes: tree.map_to_response().boxed() })
     }
 
     /// The site.
@@ -68,21 +71,55 @@ impl Pipeline {
 
     async fn answer(&self, mut request: Request, mut context: RequestContext) -> (Response, RequestContext) {
         let origin = Origin::of(&request);
+        // Only pages of some origin need to be told whether they may read the answer.
+        let headers = request.headers().contains_key(header::ORIGIN).then(|| request.headers().clone());
         let result = match self.prepare(&mut request, &mut context).await {
             Ok(()) => self.route(request, &context).await,
             Err(error) => Err(error),
         };
-        let response = match result {
+        let mut response = match result {
             Ok(response) => response,
-            Err(error) => error::render(&error, &origin, &self.site, &context).await,
+            Err(error) => {
+                let mut response = error::render(&error, &origin, &self.site, &context).await;
+                self.challenge(&error, &origin, &mut response).await;
+                response
+            }
         };
+        if let Some(headers) = headers {
+            for part in &self.middleware {
+                if let Err(error) = part.share(&self.site, &origin, &headers, &mut response).await {
+                    tracing::error!(request_id = %context.id, %error, "an answer is kept from other origins");
+                }
+            }
+        }
         (response, context)
+    }
+
+    /// Tells a program that is refused how it may get in.
+    async fn challenge(&self, error: &Error, from: &Origin, response: &mut Response) {
+        let is_refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if !is_refused || !from.is_program() {
+            return;
+        }
+        for part in &self.middleware {
+            match part.challenge(&self.site, from, error).await {
+                Ok(challenge) => {
+                    if let Some(value) = challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+                        response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+                    }
+                }
+                Err(error) => tracing::error!(%error, "a refusal goes without its challenge"),
+            }
+        }
     }
 
     /// Everything before the route: limits, credentials, cross-site check.
     async fn prepare(&self, request: &mut Request, context: &mut RequestContext) -> Result<()> {
         normalize_path(request)?;
         limit_body(request, self.site.config.max_body_bytes).await?;
+        for part in &self.middleware {
+            part.before(&self.site, request).await?;
+        }
         self.authenticate(request, context).await?;
         // Only what the browser sends by itself can be abused from elsewhere.
         if context.credentials == Credentials::Cookie {

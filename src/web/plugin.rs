@@ -15,6 +15,7 @@ use crate::document::{Controller, Controllers};
 use crate::error::Result;
 use crate::permissions::Session;
 use crate::web::method::{Method, Methods};
+use crate::web::middleware::Middleware;
 use crate::web::panel::Panels;
 use crate::web::request::{Credentials, RequestContext};
 use crate::web::route::Route;
@@ -29,6 +30,8 @@ pub struct Plugins {
     pub methods: Methods,
     /// What turns the headers of a request into a session, in order.
     pub authenticators: Vec<Arc<dyn Authenticator>>,
+    /// What is done to every request and answer, in order.
+    pub middleware: Vec<Arc<dyn Middleware>>,
     /// The pages and endpoints.
     pub routes: Vec<Route>,
     /// What runs now and then.

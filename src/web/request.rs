@@ -8,7 +8,7 @@ use poem::web::cookie::Cookie;
 use poem::{FromRequest, Request, RequestBody, Response};
 use serde_json::{Map, Value as Json, json};
 
-use crate::error::{Error, Result};
+use crate::error::{AuthenticationError, Error, Need, Result};
 use crate::permissions::Session;
 use crate::web::arguments::{self, Arguments};
 use crate::web::csrf;
@@ -113,11 +113,19 @@ impl RequestContext {
 
     /// Fails with `Authentication` for guests.
     pub fn require_login(&self) -> Result<()> {
-        use crate::error::AuthenticationError::{Missing, SessionExpired};
+        self.require(AuthenticationError::Missing)
+    }
+
+    /// The same for a method, which the refusal then names.
+    pub fn require_login_for_method(&self, path: &str) -> Result<()> {
+        self.require(AuthenticationError::MissingFor(Need::Method(path.to_owned())))
+    }
+
+    fn require(&self, missing: AuthenticationError) -> Result<()> {
         match (self.session.is_guest(), self.session_expired) {
             (false, _) => Ok(()),
-            (true, true) => Err(Error::Authentication(SessionExpired)),
-            (true, false) => Err(Error::Authentication(Missing)),
+            (true, true) => Err(Error::Authentication(AuthenticationError::SessionExpired)),
+            (true, false) => Err(Error::Authentication(missing)),
         }
     }
 }

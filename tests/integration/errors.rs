@@ -190,7 +190,8 @@ async fn a_method_answers_in_both_envelopes() {
     let answer = guest.get("/api/method/frappe.utils.change_log.get_versions").await;
     assert_eq!(
         answer.header("www-authenticate"),
-        "Bearer resource_metadata=\"http://127.0.0.1:8000/.well-known/oauth-protected-resource\""
+        "Bearer scope=\"method:frappe.utils.change_log.get_versions\", \
+         resource_metadata=\"http://127.0.0.1:8000/.well-known/oauth-protected-resource/api\""
     );
     answer.error(401, "AuthenticationError");
 }

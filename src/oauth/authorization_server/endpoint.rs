@@ -172,17 +172,22 @@ async fn read_body(request: &mut Request) -> Result<Bytes> {
 
 /// Answers a browser that asks whether it may call at all. The call itself is then judged by its client.
 pub fn preflight(exchange: &Exchange, methods: &'static str) -> Response {
-    let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
-    let headers = response.headers_mut();
-    headers.insert(header::ALLOW, HeaderValue::from_static(methods));
-    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    let mut response = Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, methods).finish();
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = exchange.request.headers().get(header::ORIGIN) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(cors::ALLOW_HEADERS));
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
+        allow_preflight(origin, &mut response);
     }
     response
+}
+
+/// Lets a page of any origin send a request of the methods that the answer's `Allow` names; never with cookies.
+pub fn allow_preflight(origin: &HeaderValue, response: &mut Response) {
+    let Some(methods) = response.headers().get(header::ALLOW).cloned() else { return };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(cors::ALLOW_HEADERS));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
 }
 
 /// The same of an endpoint that knows no client yet: only pages of the origins in OAuth Settings may call.

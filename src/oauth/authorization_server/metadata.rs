@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::endpoint::{preflight, public_json};
 use super::{AUTHORIZE, GET_TOKEN, INTROSPECT_TOKEN, REGISTER_CLIENT, REVOKE_TOKEN, Server, with};
 use crate::error::{Error, Result};
+use crate::oauth::client::social::resource::authorization_servers;
 use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::oauth_settings::Registration;
@@ -92,8 +93,11 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
     }
     let mut document = Map::new();
     document.insert("resource".to_owned(), json!(asked));
-    document.insert("authorization_servers".to_owned(), json!([site]));
-    document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
+    let mut issuers = vec![site.to_owned()];
+    issuers.extend(authorization_servers(&server.providers, &exchange.site.documents).await?);
+    document.insert("authorization_servers".to_owned(), json!(issuers));
+    let methods: &[&str] = if settings.accept_token_in_form { &["header", "body"] } else { &["header"] };
+    document.insert("bearer_methods_supported".to_owned(), json!(methods));
     let scopes = scopes_supported(&settings, &exchange, &server.catalogue, false).await?;
     document.insert("scopes_supported".to_owned(), json!(scopes));
     for (name, text) in [

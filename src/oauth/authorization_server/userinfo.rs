@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Server;
 use super::endpoint::{allow_origin, json as json_response};
 use crate::error::{AuthenticationError, Error, Result};
+use crate::oauth::access::resource_metadata;
 use crate::oauth::doctype::fields::parse_time;
 use crate::oauth::doctype::user::subject;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
@@ -32,9 +33,9 @@ pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<R
     let mut answer = if token.scopes.contains(&Scope::OpenId) {
         json_response(StatusCode::OK, &claims(&exchange.site, &settings, &token.user, &token.scopes).await?)
     } else {
-        let metadata = format!("{}/.well-known/oauth-protected-resource", documents.site_url());
+        let metadata = resource_metadata(&settings, documents.site_url(), exchange.request.uri().path());
         let message = "The scope openid is needed here";
-        let challenge = Challenge::insufficient_scope(Some(&metadata), "openid", message).to_string();
+        let challenge = Challenge::insufficient_scope(metadata.as_deref(), "openid", message).to_string();
         let body = json!({"error": "insufficient_scope", "error_description": message});
         let mut refused = json_response(StatusCode::FORBIDDEN, &body);
         if let Ok(challenge) = HeaderValue::try_from(challenge) {

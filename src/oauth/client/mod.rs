@@ -20,6 +20,7 @@ use crate::oauth::client::discovery::Discoveries;
 use crate::oauth::client::http::Outgoing;
 use crate::oauth::client::renewal::Renewals;
 use crate::oauth::client::social::keys::KeySets;
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{connected_app, oauth_client_state, token_cache};
 use crate::web::Plugins;
 
@@ -43,14 +44,14 @@ pub struct Providers {
 
 /// Registers the client side: controllers, pages, methods, callbacks and jobs. What it returns is the one way out, for
 /// other roles that fetch documents.
-pub fn register(plugins: &mut Plugins) -> Arc<Providers> {
+pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) -> Arc<Providers> {
     let providers = Arc::new(Providers::default());
     plugins.controller(connected_app::DOCTYPE, connected_app::ConnectedAppController::new(Arc::clone(&providers)));
     plugins.controller(token_cache::DOCTYPE, token_cache::TokenCacheController::new(Arc::clone(&providers)));
     oauth_client_state::register(plugins);
     connected_app_pages::register(plugins, &providers);
     use_connection::register(plugins, &providers);
-    social::register(plugins, &providers);
+    social::register(plugins, &providers, catalogue);
     let starting = Arc::clone(&providers);
     plugins.at_start(move |site| async move {
         starting.outgoing.set_development(site.config.development);

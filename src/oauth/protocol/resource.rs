@@ -29,6 +29,17 @@ impl KnownResources {
         self.0.iter().map(String::as_str)
     }
 
+    /// The path below the site of the resource that a path of the site belongs to: of those that cover it, the
+    /// nearest. Empty for the root.
+    pub fn of_path<'s>(&'s self, site: &str, path: &str) -> &'s str {
+        self.iter()
+            .filter_map(|known| known.strip_prefix(site.trim_end_matches('/')))
+            .filter(|own| own.is_empty() || own.starts_with('/'))
+            .filter(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            .max_by_key(|own| own.len())
+            .unwrap_or_default()
+    }
+
     /// The known resource that this URI means, if any.
     pub fn find(&self, uri: &str) -> Option<&str> {
         let uri = canonical(uri)?;
@@ -123,6 +134,20 @@ mod tests {
             assert_eq!(known().check([uri]).unwrap(), ["https://site.example"], "{uri}");
         }
         assert_eq!(known().check(["https://site.example/mcp/"]).unwrap(), ["https://site.example/mcp"]);
+    }
+
+    #[test]
+    fn a_path_belongs_to_the_nearest_resource_that_covers_it() {
+        for (path, own) in [
+            ("/", ""),
+            ("/private/files/x", ""),
+            ("/api/resource/Note", "/api"),
+            ("/api", "/api"),
+            ("/apix", ""),
+            ("/mcp/tools", "/mcp"),
+        ] {
+            assert_eq!(known().of_path("https://site.example", path), own, "{path}");
+        }
     }
 
     #[test]

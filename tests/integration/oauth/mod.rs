@@ -2,6 +2,7 @@
 
 mod authorization_code;
 mod bearer_rfc6750;
+mod challenge;
 mod client;
 mod client_assertion_rfc7523;
 mod consent;
@@ -19,4 +20,5 @@ mod replay_guard;
 mod revocation_rfc7009;
 mod signing_keys;
 mod support;
+mod token_in_form;
 mod userinfo;

@@ -10,13 +10,13 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::{answer_grant, parameter, site};
 use crate::support::{Client, TestSite};
 
-struct Provider {
-    server: MockServer,
-    key: SigningKey,
+pub(super) struct Provider {
+    pub(super) server: MockServer,
+    pub(super) key: SigningKey,
 }
 
 impl Provider {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let provider = Self { server: MockServer::start().await, key: SigningKey::generate(SigningAlgorithm::Es256) };
         provider.publish().await;
         provider
@@ -35,7 +35,7 @@ impl Provider {
         }
     }
 
-    async fn key(&self, site: &TestSite, values: Json) {
+    pub(super) async fn key(&self, site: &TestSite, values: Json) {
         let mut key = json!({
             "provider_name": "Example Login", "social_login_provider": "Custom", "enable_social_login": 1,
             "client_id": "me", "client_secret": "secret of the site", "sign_ups": "Allow", "scopes": "openid email",

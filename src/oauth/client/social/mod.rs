@@ -16,6 +16,7 @@ pub mod roles;
 use std::sync::Arc;
 
 use crate::oauth::client::Providers;
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::social_login_key;
 use crate::web::Plugins;
 
@@ -23,12 +24,12 @@ use crate::web::Plugins;
 pub const MODULE: &str = "/api/method/frappe.integrations.oauth2_logins";
 
 /// Registers logins with accounts elsewhere.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>, catalogue: &ScopeCatalogue) {
     let controller = social_login_key::SocialLoginKeyController::new(Arc::clone(providers));
     plugins.controller(social_login_key::DOCTYPE, controller);
     login::register(plugins, providers);
     profile::register(plugins, providers);
     logout::register(plugins);
     back_channel_logout::register(plugins, providers);
-    resource::register(plugins, providers);
+    resource::register(plugins, providers, catalogue);
 }

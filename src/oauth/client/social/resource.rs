@@ -7,21 +7,21 @@ use poem::Request;
 
 use crate::document::Documents;
 use crate::error::{AuthenticationError, Error, Result};
-use crate::meta::Right;
 use crate::oauth::client::Providers;
 use crate::oauth::client::social::provider::Provider;
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
 use crate::oauth::doctype::user_social_login;
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
 use crate::oauth::protocol::scope::ScopeSet;
-use crate::oauth::protocol::scope_rules::{ScopeRules, missing_for, missing_for_method};
+use crate::oauth::scope_limit::ScopeLimit;
 use crate::permissions::Session;
-use crate::permissions::session::Limit;
 use crate::web::{Authenticated, Authenticator, Credentials, Plugins, Site};
 
 /// Registers the authenticator. It answers only for tokens of issuers that are listed here, and leaves all others alone.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
-    plugins.authenticators.push(Arc::new(ForeignTokens { providers: Arc::clone(providers) }));
+pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>, catalogue: &ScopeCatalogue) {
+    let tokens = ForeignTokens { providers: Arc::clone(providers), catalogue: catalogue.clone() };
+    plugins.authenticators.push(Arc::new(tokens));
 }
 
 /// The providers whose tokens are accepted: by OAuth Settings, and only where their keys and our audience are known.
@@ -52,6 +52,7 @@ pub async fn authorization_servers(providers: &Providers, documents: &Documents)
 
 struct ForeignTokens {
     providers: Arc<Providers>,
+    catalogue: ScopeCatalogue,
 }
 
 #[async_trait]
@@ -92,7 +93,9 @@ impl Authenticator for ForeignTokens {
             return Err(refuse("The access token belongs to nobody here: link the account first".to_owned()));
         };
         let mut session = Session::of(access);
-        session.limit = limit(&verified);
+        // As with our own tokens, only scopes that speak of data here open any.
+        let scopes = ScopeSet::from_stored(verified.claims.text("scope").unwrap_or_default());
+        session.limit = ScopeLimit::of(&scopes, &*self.catalogue.get(documents).await?);
         Ok(Some(Authenticated { session, credentials: Credentials::Bearer }))
     }
 }
@@ -108,32 +111,4 @@ fn check(verified: &Verified, issuer: &str, audience: &str, documents: &Document
     verified.claims.require_issuer(issuer)?;
     verified.claims.require_audience(audience)?;
     verified.claims.require_current(documents.clock().now()).map(|_| ())
-}
-
-/// A scope that speaks of our data limits the token to it; scopes that mean something elsewhere only do not.
-fn limit(verified: &Verified) -> Option<Arc<dyn Limit>> {
-    let scope = verified.claims.text("scope").unwrap_or_default();
-    let rules = ScopeRules::new(&ScopeSet::from_stored(scope), &());
-    (!rules.allows_everything() && !rules.allows_nothing()).then(|| Arc::new(ForeignScope(rules)) as Arc<dyn Limit>)
-}
-
-#[derive(Debug)]
-struct ForeignScope(ScopeRules);
-
-impl Limit for ForeignScope {
-    fn allows(&self, doctype: &str, right: Right) -> bool {
-        self.0.allows(doctype, right)
-    }
-
-    fn allows_method(&self, path: &str) -> bool {
-        self.0.allows_method(path)
-    }
-
-    fn needed(&self, doctype: &str, right: Right) -> String {
-        missing_for(doctype, right)
-    }
-
-    fn needed_for_method(&self, path: &str) -> String {
-        missing_for_method(path)
-    }
 }
