@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::oauth_device_code::OAUTH_DEVICE_CODE;
 use crate::oauth::doctype::oauth_replay_guard::OAUTH_REPLAY_GUARD;
 use crate::permissions::Session;
 use crate::web::Plugins;
@@ -33,6 +34,7 @@ pub async fn remove_expired(documents: &Documents) -> Result<usize> {
     let now = documents.clock().now_naive();
     let (past, kept) = (format_datetime(now), format_datetime(now - KEEP));
     let over = json!({"expires_at": ["<", past]});
+    let devices = json!({"expires_at": ["<", kept]});
     let codes = json!({"expiration_time": ["<", kept]});
     // A pair that can be renewed lives as long as its refresh token; others as long as the access token.
     let renewable = json!([["refresh_expiration_time", "is", "set"], ["refresh_expiration_time", "<", kept]]);
@@ -42,6 +44,7 @@ pub async fn remove_expired(documents: &Documents) -> Result<usize> {
         (OAUTH_AUTHORIZATION_REQUEST, over.clone()),
         (OAUTH_REPLAY_GUARD, over),
         (OAUTH_AUTHORIZATION_CODE, codes),
+        (OAUTH_DEVICE_CODE, devices),
         (OAUTH_BEARER_TOKEN, renewable),
         (OAUTH_BEARER_TOKEN, others),
     ] {

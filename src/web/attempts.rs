@@ -33,6 +33,8 @@ pub enum Subject {
     Address(String),
     /// An OAuth client.
     Client(String),
+    /// Somebody who types in the codes of devices: a user, or a network address.
+    UserCode(String),
 }
 
 impl Subject {
@@ -41,13 +43,14 @@ impl Subject {
             Self::User { .. } => "User",
             Self::Address(_) => "Address",
             Self::Client(_) => "Client",
+            Self::UserCode(_) => "User Code",
         }
     }
 
     fn text(&self) -> &str {
         match self {
             Self::User { name, .. } => name,
-            Self::Address(text) | Self::Client(text) => text,
+            Self::Address(text) | Self::Client(text) | Self::UserCode(text) => text,
         }
     }
 
@@ -55,6 +58,14 @@ impl Subject {
         match self {
             Self::User { known: false, .. } => "",
             _ => self.text(),
+        }
+    }
+
+    /// How many failures lock; 0: none does. Codes are so short that they are never without a limit.
+    fn limit(&self, settings: &LoginSettings) -> i64 {
+        match self {
+            Self::UserCode(_) if settings.attempts == 0 => LoginSettings::default().attempts,
+            _ => settings.attempts,
         }
     }
 
@@ -171,7 +182,8 @@ async fn count(work: &mut Work<'_>, subject: &Subject, settings: &LoginSettings)
         },
         None => (1, now_text),
     };
-    let locks = settings.attempts > 0 && failures >= settings.attempts;
+    let limit = subject.limit(settings);
+    let locks = limit > 0 && failures >= limit;
     let locked_until = locks.then(|| format_datetime(now + settings.lock));
     if stored.is_some() {
         let values = [

@@ -110,10 +110,11 @@ pub async fn find_pending(exchange: &Exchange, id: &str) -> Result<Option<(Store
         return Ok(None);
     }
     let found = credentials::find_digest(documents, OAUTH_AUTHORIZATION_REQUEST, "request_digest", id).await?;
-    let Some(document) = found else { return Ok(None) };
+    // What was pushed or belongs to a device is not answered here.
+    let Some(document) = found.filter(|found| found.text("kind") == "Authorize") else { return Ok(None) };
     let stored = StoredRequest::try_from(&*document)?;
     let now = documents.clock().now();
-    if !stored.is_pending || stored.kind != "Authorize" || stored.expires_at.is_none_or(|at| at <= now) {
+    if !stored.is_pending || stored.expires_at.is_none_or(|at| at <= now) {
         return Ok(None);
     }
     let client = OAuthClient::find_by_name(documents, &stored.client).await?.filter(|client| client.enabled);
@@ -202,13 +203,11 @@ async fn allow_again(
     kept: Option<(&str, &StoredRequest)>,
 ) -> Result<Response> {
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
-    if let Some((_, stored)) = kept {
-        let answered = [("status", Value::from("Approved")), ("answered_at", Value::from(work.now()))];
-        let pending = Value::from("Pending");
-        if !work.set_values_if(OAUTH_AUTHORIZATION_REQUEST, &stored.name, ("status", &pending), &answered).await? {
-            drop(work);
-            return error_page(exchange, &expired()).await;
-        }
+    if let Some((_, stored)) = kept
+        && !consent::settle(&mut work, &stored.name, "Approved").await?
+    {
+        drop(work);
+        return error_page(exchange, &expired()).await;
     }
     let code = issue_code(&mut work, exchange, client, request, person).await?;
     work.commit().await?;

@@ -1,19 +1,20 @@
 //! The consent page: who asks, for what, and where the answer goes; and the person's answer to it.
 
 use poem::Response;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::APPROVE;
 use super::authorize::{
     Person, allow_form_action, error_page, expired, find_pending, issue_code, login_address, private, redirect, send,
 };
+use crate::document::{Documents, Work};
 use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{OAuthClient, StoredRequest};
 use crate::oauth::protocol::redirect_uri::Destination;
-use crate::oauth::protocol::{Error, ErrorCode, Scope};
+use crate::oauth::protocol::{Error, ErrorCode, Scope, ScopeSet};
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::{Exchange, SecurityEvent, Severity};
@@ -30,18 +31,29 @@ pub async fn show(
     again: bool,
 ) -> Result<Response> {
     let documents = &exchange.site.documents;
-    if stored.user.as_deref() != Some(&person.user) || stored.session_digest.as_ref() != Some(&person.session_digest())
-    {
-        let mut work = documents.begin(&Session::system()).await?;
-        let values =
-            [("user", Value::from(person.user.as_str())), ("session_digest", Value::from(person.session_digest()))];
-        work.set_values(OAUTH_AUTHORIZATION_REQUEST, &stored.name, &values).await?;
-        work.commit().await?;
-    }
+    addressee(stored).bind(documents, person).await?;
+    let mut view = view(documents, catalogue, client, &stored.request.scopes).await?;
+    let destination = stored.request.target.redirect_uri.destination();
+    view["is_loopback"] = json!(destination == Destination::Loopback);
+    view["destination"] = json!(destination.to_string());
+    view["request_id"] = json!(id);
+    view["action"] = json!(APPROVE);
+    view["again"] = json!(again);
+    let mut response = exchange.page("oauth/consent", view).await?;
+    allow_form_action(&mut response, stored.request.target.redirect_uri.as_str());
+    private(&mut response);
+    Ok(response)
+}
+
+/// What every consent page says: who asks, and for what.
+pub async fn view(
+    documents: &Documents,
+    catalogue: &ScopeCatalogue,
+    client: &OAuthClient,
+    scopes: &ScopeSet,
+) -> Result<Json> {
     let definitions = catalogue.get(documents).await?;
-    let scopes: Vec<_> = stored
-        .request
-        .scopes
+    let scopes: Vec<_> = scopes
         .iter()
         .map(|scope| {
             json!({
@@ -51,8 +63,7 @@ pub async fn show(
             })
         })
         .collect();
-    let destination = stored.request.target.redirect_uri.destination();
-    let view = json!({
+    Ok(json!({
         "title": format!("{} asks for access", client.app_name),
         "app_name": client.app_name,
         "client_host": client.metadata_host(),
@@ -60,17 +71,50 @@ pub async fn show(
         "policy_uri": client.policy_uri,
         "tos_uri": client.tos_uri,
         "is_unverified": !client.is_known(),
-        "is_loopback": destination == Destination::Loopback,
-        "destination": destination.to_string(),
         "scopes": scopes,
-        "request_id": id,
-        "action": APPROVE,
-        "again": again,
-    });
-    let mut response = exchange.page("oauth/consent", view).await?;
-    allow_form_action(&mut response, stored.request.target.redirect_uri.as_str());
-    private(&mut response);
-    Ok(response)
+    }))
+}
+
+/// Who may answer a stored request.
+#[derive(Clone, Copy, Debug)]
+pub struct Addressee<'a> {
+    /// The request.
+    pub name: &'a str,
+    /// Whom the page was shown to.
+    pub user: Option<&'a str>,
+    /// The digest of their browser session.
+    pub session_digest: Option<&'a str>,
+}
+
+impl Addressee<'_> {
+    /// Whether it is this person in this browser session.
+    pub fn is(&self, person: &Person) -> bool {
+        self.user == Some(&person.user)
+            && self.session_digest.is_some_and(|digest| secret::constant_time_eq(digest, person.session_digest()))
+    }
+
+    /// From here on this browser session alone may answer.
+    pub async fn bind(&self, documents: &Documents, person: &Person) -> Result<()> {
+        if self.is(person) {
+            return Ok(());
+        }
+        let mut work = documents.begin(&Session::system()).await?;
+        let values =
+            [("user", Value::from(person.user.as_str())), ("session_digest", Value::from(person.session_digest()))];
+        work.set_values(OAUTH_AUTHORIZATION_REQUEST, self.name, &values).await?;
+        work.commit().await
+    }
+}
+
+fn addressee(stored: &StoredRequest) -> Addressee<'_> {
+    Addressee { name: &stored.name, user: stored.user.as_deref(), session_digest: stored.session_digest.as_deref() }
+}
+
+/// Answers a stored request, once: of several answers one alone succeeds.
+pub async fn settle(work: &mut Work<'_>, name: &str, status: &str) -> Result<bool> {
+    let answered = [("status", Value::from(status)), ("answered_at", Value::from(work.now()))];
+    let pending = Value::from("Pending");
+    work.set_values_if(OAUTH_AUTHORIZATION_REQUEST, name, ("status", &pending), &answered).await
 }
 
 /// Answers POST of `…approve`.
@@ -85,12 +129,7 @@ pub async fn answer(mut exchange: Exchange) -> Result<Response> {
         return Ok(redirect(&login_address(&format!("{APPROVE}?request_id={id}"))));
     };
     // What was shown to one person in one browser is answered by them there.
-    let is_own = stored.user.as_deref() == Some(&person.user)
-        && stored
-            .session_digest
-            .as_ref()
-            .is_some_and(|digest| secret::constant_time_eq(digest, person.session_digest()));
-    if !is_own {
+    if !addressee(&stored).is(&person) {
         return error_page(&exchange, &expired()).await;
     }
     match decision.as_str() {
@@ -124,9 +163,7 @@ async fn allow(exchange: &Exchange, stored: &StoredRequest, client: &OAuthClient
         return error_page(exchange, &expired()).await;
     }
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
-    let answered = [("status", Value::from("Approved")), ("answered_at", Value::from(work.now()))];
-    let pending = Value::from("Pending");
-    if !work.set_values_if(OAUTH_AUTHORIZATION_REQUEST, &stored.name, ("status", &pending), &answered).await? {
+    if !settle(&mut work, &stored.name, "Approved").await? {
         drop(work);
         return error_page(exchange, &expired()).await;
     }
@@ -144,9 +181,7 @@ async fn allow(exchange: &Exchange, stored: &StoredRequest, client: &OAuthClient
 
 async fn deny(exchange: &Exchange, stored: &StoredRequest) -> Result<Response> {
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
-    let answered = [("status", Value::from("Denied")), ("answered_at", Value::from(work.now()))];
-    let pending = Value::from("Pending");
-    if !work.set_values_if(OAUTH_AUTHORIZATION_REQUEST, &stored.name, ("status", &pending), &answered).await? {
+    if !settle(&mut work, &stored.name, "Denied").await? {
         drop(work);
         return error_page(exchange, &expired()).await;
     }

@@ -7,7 +7,9 @@ use poem::http::Method as HttpMethod;
 use serde_json::{Map, Value as Json, json};
 
 use super::endpoint::{preflight, public_json};
-use super::{AUTHORIZE, GET_TOKEN, INTROSPECT_TOKEN, REGISTER_CLIENT, REVOKE_TOKEN, Server, with};
+use super::{
+    AUTHORIZE, DEVICE_AUTHORIZATION, GET_TOKEN, INTROSPECT_TOKEN, REGISTER_CLIENT, REVOKE_TOKEN, Server, with,
+};
 use crate::error::{Error, Result};
 use crate::oauth::client::social::resource::authorization_servers;
 use crate::oauth::doctype::OAuthSettings;
@@ -42,7 +44,10 @@ async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result
     }
     let site = exchange.site.documents.site_url();
     let at = |path: &str| format!("{site}{path}");
-    let offered = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
+    let mut offered = vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
+    if settings.device_grant {
+        offered.push(GrantType::DeviceCode);
+    }
     let methods = Method::ALL;
     let confidential: Vec<_> =
         methods.into_iter().filter(|method| method.is_confidential()).map(Method::as_str).collect();
@@ -54,7 +59,7 @@ async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result
         "introspection_endpoint": at(INTROSPECT_TOKEN),
         "response_types_supported": ["code"],
         "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
-        "grant_types_supported": offered.map(GrantType::as_str),
+        "grant_types_supported": offered.into_iter().map(GrantType::as_str).collect::<Vec<_>>(),
         "token_endpoint_auth_methods_supported": methods.map(Method::as_str),
         "revocation_endpoint_auth_methods_supported": methods.map(Method::as_str),
         "introspection_endpoint_auth_methods_supported": confidential,
@@ -67,6 +72,9 @@ async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result
     });
     if settings.registration != Registration::Off {
         document["registration_endpoint"] = json!(at(REGISTER_CLIENT));
+    }
+    if settings.device_grant {
+        document["device_authorization_endpoint"] = json!(at(DEVICE_AUTHORIZATION));
     }
     if let Some(uri) = &settings.resource_documentation {
         document["service_documentation"] = json!(uri);

@@ -5,6 +5,8 @@ pub mod client_authentication;
 pub mod client_configuration;
 pub mod client_keys;
 pub mod consent;
+pub mod device;
+pub mod device_authorization;
 pub mod endpoint;
 pub mod grant;
 pub mod introspect;
@@ -46,6 +48,10 @@ pub const OPENID_PROFILE: &str = "/api/method/frappe.integrations.oauth2.openid_
 
 /// Where programs register; below it, at their client id, they manage their registration.
 pub const REGISTER_CLIENT: &str = "/api/method/frappe.integrations.oauth2.register_client";
+/// Where a device gets its codes.
+pub const DEVICE_AUTHORIZATION: &str = "/api/method/frappe.integrations.oauth2.device_authorization";
+/// Where a person types in the code of a device; short, because people type this address too.
+pub const DEVICE: &str = "/device";
 
 /// What the endpoints share.
 pub struct Server {
@@ -96,5 +102,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     registration::register(plugins, server);
     client_configuration::register(plugins, server);
     programs_with_access::register(plugins, server);
+    device_authorization::register(plugins, server);
+    device::register(plugins, server);
     metadata::register(plugins, server);
 }

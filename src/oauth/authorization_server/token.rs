@@ -9,7 +9,7 @@ use poem::http::StatusCode;
 use super::Server;
 use super::client_authentication::{authenticate, find_client};
 use super::endpoint::{Result, allow_origin, json, read_form, respond};
-use super::grant::{authorization_code, client_credentials, refresh_token};
+use super::grant::{authorization_code, client_credentials, device_code, refresh_token};
 use crate::error::Result as SiteResult;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::request::TokenRequest;
@@ -99,8 +99,6 @@ async fn answer(
         TokenRequest::ClientCredentials { scope, resource } => {
             client_credentials::exchange(&asking, scope.as_deref(), &resource).await
         }
-        TokenRequest::DeviceCode { .. } => {
-            Err(Error::new(ErrorCode::UnsupportedGrantType, "The device grant is not offered here").into())
-        }
+        TokenRequest::DeviceCode { device_code } => device_code::exchange(&asking, &device_code).await,
     }
 }

@@ -9,6 +9,7 @@ pub mod oauth_client;
 pub mod oauth_client_checks;
 pub mod oauth_client_metadata;
 pub mod oauth_client_state;
+pub mod oauth_device_code;
 pub mod oauth_grant;
 pub mod oauth_replay_guard;
 pub mod oauth_scope_definition;
@@ -43,6 +44,7 @@ pub const VIEWS: &[&View] = &[
     &oauth_authorization_request::VIEW,
     &oauth_bearer_token::VIEW,
     &oauth_client::VIEW,
+    &oauth_device_code::VIEW,
     &oauth_grant::VIEW,
     &oauth_replay_guard::VIEW,
     &oauth_scope_definition::VIEW,

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
 
 use super::fields::{Fields, View, parse_time};
 use crate::error::{Error, Result};
@@ -48,6 +49,47 @@ pub struct StoredRequest {
     pub requested_at: DateTime<Utc>,
     /// The checked request.
     pub request: AuthorizationRequest,
+}
+
+/// The question whether a device may have access, after somebody has typed in its code.
+#[derive(Clone, Debug)]
+pub struct DeviceRequest {
+    /// The document.
+    pub name: String,
+    /// The OAuth Device Code.
+    pub device_code: String,
+    /// Whom the consent page was shown to.
+    pub user: Option<String>,
+    /// The digest of the browser session that may answer.
+    pub session_digest: Option<String>,
+    is_pending: bool,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl DeviceRequest {
+    /// What is stored in `parameters`.
+    pub fn parameters(device_code: &str) -> String {
+        json!({"device_code": device_code}).to_string()
+    }
+
+    /// The view of a document of this kind; `None` for the other kinds.
+    pub fn of(document: &Document) -> Option<Self> {
+        let fields = Fields::new(document, &VIEW);
+        let parameters: Json = serde_json::from_str(fields.text("parameters")).ok()?;
+        Some(Self {
+            name: document.name(),
+            device_code: parameters["device_code"].as_str().filter(|_| fields.text("kind") == "Device")?.to_owned(),
+            user: fields.optional("user"),
+            session_digest: fields.optional("session_digest"),
+            is_pending: fields.text("status") == "Pending",
+            expires_at: fields.time("expires_at"),
+        })
+    }
+
+    /// Whether it can still be answered.
+    pub fn is_waiting(&self, now: DateTime<Utc>) -> bool {
+        self.is_pending && self.expires_at.is_some_and(|at| at > now)
+    }
 }
 
 impl TryFrom<&Document> for StoredRequest {

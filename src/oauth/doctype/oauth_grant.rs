@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::fields::{Fields, View, lines_value, time_value};
 use super::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use super::oauth_bearer_token::revoke_all;
+use super::oauth_device_code;
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Value};
@@ -170,7 +171,7 @@ async fn end_codes(work: &mut Work<'_>, grant: &str) -> Result<()> {
         let values = [("validity", Value::from("Invalid"))];
         work.set_values(OAUTH_AUTHORIZATION_CODE, list.text(row, "name"), &values).await?;
     }
-    Ok(())
+    oauth_device_code::end_approved(work, json!({"grant": grant})).await
 }
 
 fn is_revoked(before: &Document, document: &Document) -> bool {

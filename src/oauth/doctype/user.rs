@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::oauth_bearer_token::revoke_all;
+use super::oauth_device_code;
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
@@ -74,5 +75,5 @@ async fn end_codes(work: &mut Work<'_>, user: &str) -> Result<()> {
     for row in 0..list.rows.len() {
         work.set_values(doctype, list.text(row, "name"), &[("validity", Value::from("Invalid"))]).await?;
     }
-    Ok(())
+    oauth_device_code::end_approved(work, json!({"user": user})).await
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::authorization_response::{ResponseMode, ResponseTarget};
+use super::dpop;
 use super::error::{AuthorizeError, Error, ErrorCode, Result};
 use super::pkce::{CodeChallenge, PkceRule};
 use super::prompt::LoginRules;
@@ -133,10 +134,7 @@ impl AuthorizationRequest {
         let scopes = ScopeSet::grantable(parameters.get("scope"), client.scopes, server.default_scopes)?;
         let resources = server.resources.check(parameters.all("resource"))?;
         let text = |name: &str| parameters.get(name).map(str::to_owned);
-        let dpop_jkt = text("dpop_jkt");
-        if dpop_jkt.as_ref().is_some_and(|thumbprint| thumbprint.len() != 43) {
-            return Err(Error::invalid_request("dpop_jkt must be a SHA-256 thumbprint in base64url"));
-        }
+        let dpop_jkt = dpop::thumbprint(parameters)?;
         Ok(Self {
             client_id: client.client_id.to_owned(),
             target,

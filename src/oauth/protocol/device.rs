@@ -15,6 +15,9 @@ pub const LIFETIME: Duration = Duration::minutes(10);
 /// The polling interval to begin with, and the seconds that each impatient question adds to it.
 pub const INTERVAL: u32 = 5;
 
+/// How much too early a question may come and still counts as in time: networks are not even.
+const JITTER: Duration = Duration::milliseconds(500);
+
 /// The code that a person types in, in normal form: eight letters.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UserCode(String);
@@ -142,7 +145,7 @@ pub fn decide_poll(state: &DeviceState, now: DateTime<Utc>) -> PollDecision {
     }
     let patient = state
         .last_polled
-        .is_none_or(|last| now.signed_duration_since(last) >= Duration::seconds(state.interval.into()));
+        .is_none_or(|last| now.signed_duration_since(last) + JITTER >= Duration::seconds(state.interval.into()));
     match state.status {
         DeviceStatus::Denied => PollDecision::Denied,
         _ if !patient => PollDecision::SlowDown { interval: state.interval.saturating_add(INTERVAL) },
@@ -220,6 +223,15 @@ mod tests {
         assert_eq!(decide_poll(&impatient, at(5)), PollDecision::Pending);
         let approved = decide_poll(&state(DeviceStatus::Approved, Some(0)), at(1));
         assert_eq!(approved, PollDecision::SlowDown { interval: 10 });
+    }
+
+    #[test]
+    fn a_question_that_the_network_brought_a_little_early_is_in_time() {
+        let early = |milliseconds| {
+            decide_poll(&state(DeviceStatus::Pending, Some(0)), at(5) - Duration::milliseconds(milliseconds))
+        };
+        assert_eq!(early(500), PollDecision::Pending);
+        assert_eq!(early(501), PollDecision::SlowDown { interval: 10 });
     }
 
     #[test]

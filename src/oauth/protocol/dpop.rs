@@ -7,6 +7,7 @@ use url::Url;
 use super::error::{Error, ErrorCode, Result};
 use super::jwk::{Jwk, JwkSet};
 use super::jwt::{JwtError, LEEWAY, SigningKey, Unverified};
+use super::request::Parameters;
 use crate::secret::{self, SigningAlgorithm};
 
 /// The `typ` of proofs.
@@ -80,6 +81,17 @@ pub fn check(proof: &str, expected: &Expected<'_>, now: DateTime<Utc>) -> Result
         return Err(Error::new(ErrorCode::InvalidToken, "The access token is bound to another key"));
     }
     Ok(Proof { jkt, jti, expires_at: issued_at + MAX_AGE + LEEWAY })
+}
+
+/// The parameter `dpop_jkt`: the thumbprint of the key to which the tokens are to be bound (RFC 9449 §10).
+pub fn thumbprint(parameters: &Parameters) -> Result<Option<String>> {
+    let Some(jkt) = parameters.get("dpop_jkt") else { return Ok(None) };
+    let is_thumbprint =
+        jkt.len() == 43 && jkt.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if !is_thumbprint {
+        return Err(Error::invalid_request("dpop_jkt must be a SHA-256 thumbprint in base64url"));
+    }
+    Ok(Some(jkt.to_owned()))
 }
 
 /// A proof of ours, for a server where we are the client.

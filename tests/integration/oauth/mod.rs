@@ -7,6 +7,7 @@ mod client;
 mod client_assertion_rfc7523;
 mod consent;
 mod crash;
+mod device_rfc8628;
 mod introspection_rfc7662;
 mod management_rfc7592;
 mod metadata_rfc8414;

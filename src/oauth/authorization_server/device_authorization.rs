@@ -1,0 +1,120 @@
+//! The device authorization endpoint: a device gets a code for itself and one to show (RFC 8628 §3.1).
+
+use std::sync::Arc;
+
+use poem::Response;
+use poem::http::{Method, StatusCode};
+
+use super::client_authentication::authenticate;
+use super::endpoint::{Result, allow_origin, json, preflight, read_form, respond};
+use super::tokens::new_family;
+use super::{DEVICE, DEVICE_AUTHORIZATION, Server, with};
+use crate::error::{Error as SiteError, Result as SiteResult};
+use crate::meta::Value;
+use crate::oauth::credentials;
+use crate::oauth::doctype::fields::{lines_value, text_value, time_value};
+use crate::oauth::doctype::oauth_device_code::OAUTH_DEVICE_CODE;
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::protocol::device::{DeviceAuthorizationResponse, INTERVAL, LIFETIME, UserCode};
+use crate::oauth::protocol::request::GrantType;
+use crate::oauth::protocol::token::TokenKind;
+use crate::oauth::protocol::{Error, ErrorCode, Parameters, ScopeSet, dpop};
+use crate::permissions::Session;
+use crate::web::{Exchange, Plugins, Route};
+
+/// How often a new user code is drawn if the one before is already waiting.
+const DRAWS: usize = 5;
+
+/// Registers the endpoint.
+pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+    plugins.own_credentials.push(DEVICE_AUTHORIZATION);
+    plugins.route(
+        Route::new(DEVICE_AUTHORIZATION)
+            .post(with(server, device_authorization))
+            .on(Method::OPTIONS, async |exchange| Ok(preflight(&exchange, "POST, OPTIONS"))),
+    );
+}
+
+/// Answers `POST …device_authorization`.
+pub async fn device_authorization(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+    let context = exchange.context.clone();
+    let origin = exchange.request.headers().get("origin").cloned();
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let mut client = None;
+    let result = answer(&mut exchange, &server, &settings, &mut client).await;
+    let mut response = respond(result.map(|codes| json(StatusCode::OK, &codes)), &context);
+    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
+    Ok(response)
+}
+
+async fn answer(
+    exchange: &mut Exchange,
+    server: &Server,
+    settings: &OAuthSettings,
+    known: &mut Option<OAuthClient>,
+) -> Result<DeviceAuthorizationResponse> {
+    let parameters = read_form(exchange).await?;
+    let client = authenticate(exchange, server, &parameters).await?;
+    *known = Some(client.clone());
+    if !settings.device_grant {
+        return Err(not_offered().into());
+    }
+    if !client.may_use(GrantType::DeviceCode) {
+        let message = "This client may not use the device grant: Allow Device Code in the OAuth Client";
+        return Err(Error::new(ErrorCode::UnauthorizedClient, message).into());
+    }
+    let scopes = ScopeSet::grantable(parameters.get("scope"), &client.scopes, &settings.default_scopes)?;
+    let known_resources = settings.resources(exchange.site.documents.site_url());
+    let resources = known_resources.check(parameters.all("resource"))?;
+    store(exchange, &client, &parameters, &scopes, &resources).await
+}
+
+/// The error where the settings switch the grant off.
+pub fn not_offered() -> Error {
+    Error::new(ErrorCode::UnsupportedGrantType, "The device grant is not offered here")
+}
+
+async fn store(
+    exchange: &Exchange,
+    client: &OAuthClient,
+    parameters: &Parameters,
+    scopes: &ScopeSet,
+    resources: &[String],
+) -> Result<DeviceAuthorizationResponse> {
+    let documents = &exchange.site.documents;
+    let dpop_jkt = dpop::thumbprint(parameters)?;
+    let mut work = documents.begin(&Session::system()).await?;
+    let mut free = None;
+    for _ in 0..DRAWS {
+        let drawn = UserCode::generate();
+        let digest = credentials::digest(documents, drawn.as_str());
+        if work.find_by(OAUTH_DEVICE_CODE, "user_code_digest", &digest).await?.is_none() {
+            free = Some((drawn, digest));
+            break;
+        }
+    }
+    let (user_code, user_code_digest) = free
+        .ok_or_else(|| SiteError::Unavailable("Too many devices are waiting: try again in some minutes".to_owned()))?;
+    let device_code = TokenKind::DeviceCode.generate();
+    let mut document = work.new_document(OAUTH_DEVICE_CODE)?;
+    let values = [
+        ("client", Value::from(client.name.as_str())),
+        ("scopes", Value::from(scopes.to_string())),
+        ("resource", lines_value(resources)),
+        ("status", Value::from("Pending")),
+        ("expires_at", time_value(documents.clock().now() + LIFETIME)),
+        ("interval", Value::from(i64::from(INTERVAL))),
+        ("ip_address", Value::from(exchange.context.ip.to_string())),
+        ("dpop_jkt", text_value(dpop_jkt.as_deref())),
+        ("family", Value::from(new_family())),
+        ("device_code_digest", Value::from(credentials::digest(documents, &device_code))),
+        ("user_code_digest", Value::from(user_code_digest)),
+    ];
+    for (fieldname, value) in values {
+        document.set(fieldname, value);
+    }
+    work.insert(document).await?;
+    work.commit().await?;
+    let verification_uri = format!("{}{DEVICE}", documents.site_url());
+    Ok(DeviceAuthorizationResponse::new(device_code, &user_code, &verification_uri))
+}
