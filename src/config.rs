@@ -37,6 +37,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// How many proxies in front of the server add to `X-Forwarded-For`; 0: none is believed.
     pub trusted_proxies: usize,
+    /// A file of certificate authorities that are trusted, besides those of the computer, by requests to other servers.
+    pub trusted_certificates: Option<PathBuf>,
     /// Templates are read again for every page.
     pub development: bool,
     /// The largest body of a request, in bytes.
@@ -92,6 +94,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             trusted_proxies: 0,
+            trusted_certificates: None,
             development: false,
             max_body_bytes: MAX_BODY_BYTES,
             request_timeout: Duration::from_mins(2),
@@ -168,6 +171,13 @@ pub struct Settings {
     #[arg(long, global = true, env = "DOCTYPED_TRUSTED_PROXIES", value_name = "NUMBER")]
     trusted_proxies: Option<usize>,
 
+    /// A PEM file of certificate authorities to trust, besides those of the computer
+    ///
+    /// For servers of your own house that this site calls (Connected Apps, Social Login Keys, Client ID Metadata
+    /// Documents) and whose certificates come from an authority of your own.
+    #[arg(long, global = true, env = "DOCTYPED_TRUSTED_CERTIFICATES", value_name = "FILE")]
+    trusted_certificates: Option<PathBuf>,
+
     /// Reads templates again for every page
     #[arg(long, global = true, env = "DOCTYPED_DEVELOPMENT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     development: Option<bool>,
@@ -215,6 +225,7 @@ impl Settings {
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            trusted_certificates: self.trusted_certificates.or(other.trusted_certificates),
             development: self.development.or(other.development),
         }
     }
@@ -293,6 +304,7 @@ impl Config {
             log,
             log_format: settings.log_format.unwrap_or_default(),
             trusted_proxies,
+            trusted_certificates: settings.trusted_certificates,
             development: settings.development.unwrap_or(false),
             max_body_bytes: default.max_body_bytes,
             request_timeout: default.request_timeout,

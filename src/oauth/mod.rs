@@ -54,6 +54,7 @@ pub fn register(plugins: &mut Plugins) {
         providers,
         keys,
         registrations: authorization_server::registration::Registrations::default(),
+        metadata_documents: authorization_server::metadata_document::MetadataDocuments::default(),
     });
     authorization_server::register(plugins, &server);
     plugins.middleware.push(Arc::new(access::Access { tokens: Arc::clone(&tokens) }));

@@ -14,8 +14,9 @@ use crate::meta::Document;
 use crate::oauth::credentials;
 use crate::oauth::doctype::fields::time_value;
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::oauth_client::RegisteredBy;
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
-use crate::oauth::doctype::{BearerToken, OAuthClient};
+use crate::oauth::doctype::{BearerToken, OAuthClient, OAuthSettings};
 use crate::oauth::protocol::resource;
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::scope_limit::ScopeLimit;
@@ -106,6 +107,11 @@ impl BearerAuthenticator {
         }
         let client = OAuthClient::find_by_name(documents, &token.client).await?.filter(|client| client.enabled);
         let client = client.ok_or_else(|| refused("The client of this access token is disabled"))?;
+        if client.registered_by == RegisteredBy::MetadataDocument {
+            let settings = OAuthSettings::load(documents).await?;
+            let accepted = settings.check_metadata_document(&client.client_id);
+            accepted.map_err(|error| refused(error.description()))?;
+        }
         let access = documents.access(&token.user).await?;
         let access = access.ok_or_else(|| refused("The account of this access token is disabled"))?;
         if !token.acts_for_client() && !client.admits(&access) {

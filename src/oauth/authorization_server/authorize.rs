@@ -7,7 +7,7 @@ use poem::Response;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
-use super::client_authentication::find_client;
+use super::client_authentication::look_up;
 use super::endpoint::read_form_text;
 use super::{APPROVE, Server, consent};
 use crate::document::Work;
@@ -69,8 +69,10 @@ async fn check(exchange: &Exchange, server: &Server, settings: &OAuthSettings, t
         Ok(client_id) => client_id,
         Err(error) => return Ok(Err(error)),
     };
-    let Some(client) = find_client(exchange, server, client_id).await?.filter(|client| client.enabled) else {
-        return Ok(Err(unknown_client()));
+    let client = match look_up(exchange, server, client_id).await? {
+        Ok(client) if client.enabled => client,
+        Ok(_) => return Ok(Err(AuthorizeError::Page(unknown_client()))),
+        Err(error) => return Ok(Err(AuthorizeError::Page(error))),
     };
     let resources = settings.resources(documents.site_url());
     let rules = ServerRules {

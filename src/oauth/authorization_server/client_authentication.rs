@@ -4,12 +4,14 @@ use poem::http::header;
 
 use super::client_keys::check_signed;
 use super::endpoint::{Refusal, Result};
-use super::{GET_TOKEN, Server};
+use super::{GET_TOKEN, Server, metadata_document};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials::is_client_secret;
 use crate::oauth::doctype::OAuthClient;
 use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
 use crate::oauth::protocol::assertion::{ClientAssertion, ClientKey};
+use crate::oauth::protocol::authorization_request::unknown_client;
+use crate::oauth::protocol::cimd::ClientIdUrl;
 use crate::oauth::protocol::client_authentication::{Credentials, Method, Proof, is_basic};
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
@@ -18,8 +20,21 @@ use crate::web::Exchange;
 use crate::web::attempts::Subject;
 
 /// The client that goes by an id.
-pub async fn find_client(exchange: &Exchange, _: &Server, client_id: &str) -> SiteResult<Option<OAuthClient>> {
-    OAuthClient::find(&exchange.site.documents, client_id).await
+pub async fn find_client(exchange: &Exchange, server: &Server, client_id: &str) -> SiteResult<Option<OAuthClient>> {
+    Ok(look_up(exchange, server, client_id).await?.ok())
+}
+
+/// The client that goes by an id, enabled or not, or why there is none.
+pub async fn look_up(
+    exchange: &Exchange,
+    server: &Server,
+    client_id: &str,
+) -> SiteResult<std::result::Result<OAuthClient, Error>> {
+    if ClientIdUrl::looks_like(client_id) {
+        return metadata_document::find(exchange, server, client_id).await;
+    }
+    let found = OAuthClient::find(&exchange.site.documents, client_id).await?;
+    Ok(found.ok_or_else(unknown_client))
 }
 
 /// The client of a request, authenticated. A public client is one as well: it names itself and proves nothing.
@@ -37,7 +52,11 @@ pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Par
             Ok(Some(assertion)) => assertion.client_id().to_owned(),
             _ => credentials.client_id().unwrap_or_default().to_owned(),
         };
-        let found = find_client(exchange, server, &client_id).await?.filter(|client| client.enabled);
+        let found = match look_up(exchange, server, &client_id).await? {
+            // Pages about programs are public: there is nothing to hide about what is wrong with them.
+            Err(error) if ClientIdUrl::looks_like(&client_id) => return Err(error.into()),
+            found => found.ok().filter(|client| client.enabled),
+        };
         if let Some(client) = &found
             && let Ok(Proof::Nothing) = credentials.proof_for(client.auth_method)
         {

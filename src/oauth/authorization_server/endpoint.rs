@@ -90,6 +90,11 @@ impl Refusal {
         self.error.code()
     }
 
+    /// The error, to be told in another way.
+    pub fn into_error(self) -> Error {
+        self.error
+    }
+
     /// The answer; our own faults are logged with their cause.
     fn into_response(self, context: &RequestContext) -> Response {
         let status = self.status.unwrap_or_else(|| {

@@ -68,6 +68,7 @@ async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
+        "client_id_metadata_document_supported": settings.client_id_metadata_documents,
         "scopes_supported": scopes_supported(&settings, &exchange, &server.catalogue, true).await?,
     });
     if settings.registration != Registration::Off {

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod introspect;
 pub mod jwks;
 pub mod metadata;
+pub mod metadata_document;
 pub mod programs_with_access;
 pub mod rate_limit;
 pub mod registration;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use poem::http::Method;
 
+use crate::oauth::authorization_server::metadata_document::MetadataDocuments;
 use crate::oauth::authorization_server::registration::Registrations;
 use crate::oauth::client::Providers;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
@@ -65,6 +67,8 @@ pub struct Server {
     pub keys: SigningKeys,
     /// The registrations of the last minute.
     pub registrations: Registrations,
+    /// What is known of the addresses that are client ids.
+    pub metadata_documents: MetadataDocuments,
 }
 
 /// A handler that shares the server.

@@ -6,11 +6,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, NoProxy, Proxy, RequestBuilder, StatusCode};
+use reqwest::{Certificate, Client, NoProxy, Proxy, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -139,6 +140,8 @@ pub struct Outgoing {
     /// `http` to this very computer is permitted.
     development: AtomicBool,
     proxy: Option<Url>,
+    /// The certificate authorities that are trusted besides those of the computer.
+    authorities: OnceLock<Vec<Certificate>>,
 }
 
 impl Default for Outgoing {
@@ -149,12 +152,25 @@ impl Default for Outgoing {
 
 impl Outgoing {
     fn new(proxy: Option<Url>) -> Self {
-        Self { guarded: OnceLock::new(), trusted: OnceLock::new(), development: AtomicBool::new(false), proxy }
+        Self {
+            guarded: OnceLock::new(),
+            trusted: OnceLock::new(),
+            development: AtomicBool::new(false),
+            proxy,
+            authorities: OnceLock::new(),
+        }
     }
 
     /// Permits http to this very computer, for providers that run beside the site while it is developed.
     pub fn set_development(&self, on: bool) {
         self.development.store(on, Ordering::Relaxed);
+    }
+
+    /// Trusts the certificate authorities of a PEM file as well; before the first request.
+    pub fn trust(&self, pem: &[u8]) -> anyhow::Result<()> {
+        let certificates = Certificate::from_pem_bundle(pem).context("the trusted certificates are no PEM")?;
+        anyhow::ensure!(!certificates.is_empty(), "there is no certificate among the trusted certificates");
+        self.authorities.set(certificates).map_err(|_| anyhow::anyhow!("the trusted certificates are set already"))
     }
 
     /// Checks an address without calling it: form, https, and no private address in plain sight.
@@ -241,6 +257,7 @@ impl Outgoing {
                 .pool_idle_timeout(Duration::from_secs(30))
                 .http1_only()
                 .no_proxy()
+                .tls_certs_merge(self.authorities.get().cloned().unwrap_or_default())
                 .dns_resolver(guard);
             if let Some(proxy) = self.proxy.as_ref().and_then(|url| Proxy::https(url.as_str()).ok()) {
                 builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));

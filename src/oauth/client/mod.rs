@@ -16,6 +16,9 @@ pub mod web_application_flow;
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
+
+use crate::error::Error;
 use crate::oauth::client::discovery::Discoveries;
 use crate::oauth::client::http::Outgoing;
 use crate::oauth::client::renewal::Renewals;
@@ -55,6 +58,12 @@ pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) -> Arc<Provid
     let starting = Arc::clone(&providers);
     plugins.at_start(move |site| async move {
         starting.outgoing.set_development(site.config.development);
+        if let Some(file) = &site.config.trusted_certificates {
+            let pem = tokio::fs::read(file).await;
+            let pem = pem.with_context(|| format!("read DOCTYPED_TRUSTED_CERTIFICATES: {}", file.display()));
+            let trusted = pem.and_then(|pem| starting.outgoing.trust(&pem));
+            trusted.map_err(Error::Internal)?;
+        }
         Ok(())
     });
     providers

@@ -9,8 +9,9 @@ use super::oauth_client_checks::unknown_doctypes;
 use crate::document::{Controller, Documents, Work};
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
-use crate::oauth::protocol::ScopeSet;
+use crate::oauth::protocol::cimd::ClientIdUrl;
 use crate::oauth::protocol::resource::{self, KnownResources};
+use crate::oauth::protocol::{self, ErrorCode, ScopeSet};
 use crate::oauth::signing_keys::SigningKeys;
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
@@ -231,6 +232,21 @@ impl OAuthSettings {
             scopes_supported: fields.scopes("scopes_supported"),
             additional_resources: fields.words("additional_resources"),
             allowed_private_hosts: fields.words("allowed_private_hosts"),
+        }
+    }
+
+    /// Fails unless the address of a metadata document may be a client id here.
+    pub fn check_metadata_document(&self, client_id: &str) -> Result<(), protocol::Error> {
+        let refuse = |message: String| Err(protocol::Error::new(ErrorCode::InvalidClient, message));
+        if !self.client_id_metadata_documents {
+            return refuse("This site does not accept addresses as client ids: the program must be registered".into());
+        }
+        let url = ClientIdUrl::parse(client_id)?;
+        let (allowed, denied) = (&self.client_id_metadata_allowed_domains, &self.client_id_metadata_denied_domains);
+        if url.is_allowed(allowed, denied) {
+            Ok(())
+        } else {
+            refuse(format!("This site does not accept programs that are described at {}", url.host()))
         }
     }
 

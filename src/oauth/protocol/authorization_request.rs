@@ -160,9 +160,9 @@ pub fn client_id(parameters: &Parameters) -> Result<&str, AuthorizeError> {
     parameters.require("client_id").map_err(AuthorizeError::Page)
 }
 
-/// The page for a client that we do not know or that is disabled.
-pub fn unknown_client() -> AuthorizeError {
-    AuthorizeError::Page(Error::new(ErrorCode::InvalidClient, "No such client: register it first"))
+/// What is said of a client that we do not know or that is disabled.
+pub fn unknown_client() -> Error {
+    Error::new(ErrorCode::InvalidClient, "No such client: register it first")
 }
 
 /// Where the answer goes, verified.

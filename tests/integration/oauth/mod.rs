@@ -3,10 +3,12 @@
 mod authorization_code;
 mod bearer_rfc6750;
 mod challenge;
+mod cimd;
 mod client;
 mod client_assertion_rfc7523;
 mod consent;
 mod crash;
+mod described_program;
 mod device_rfc8628;
 mod introspection_rfc7662;
 mod management_rfc7592;

@@ -1,0 +1,237 @@
+//! Clients whose id is the address of a page about them: the page is fetched, checked, and kept as an OAuth Client.
+
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use chrono::{DateTime, Duration, Utc};
+use moka::sync::Cache;
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, CACHE_CONTROL};
+use tokio::sync::Mutex;
+
+use super::Server;
+use super::registration::{NewClient, announced_scopes, policy};
+use crate::document::Documents;
+use crate::error::Result as SiteResult;
+use crate::oauth::client::http::OutgoingError;
+use crate::oauth::doctype::fields::time_value;
+use crate::oauth::doctype::oauth_client::{OAUTH_CLIENT, RegisteredBy};
+use crate::oauth::doctype::{OAuthClient, OAuthSettings, oauth_client_metadata};
+use crate::oauth::protocol::cimd::{self, ClientIdUrl};
+use crate::oauth::protocol::registration::ClientMetadata;
+use crate::oauth::protocol::{Error, ErrorCode};
+use crate::permissions::Session;
+use crate::web::Exchange;
+
+/// For how long a document is still used whose server cannot be reached: an outage there signs nobody out here.
+const STALE: Duration = Duration::hours(24);
+/// How many addresses are remembered as failed, or being fetched.
+const CAPACITY: u64 = 10_000;
+
+/// What is known of addresses besides the clients that they describe.
+pub struct MetadataDocuments {
+    /// Held by who fetches a document, so that many who ask at once make one request.
+    gates: Cache<String, Arc<Mutex<()>>>,
+    failures: Cache<String, Arc<Failure>>,
+}
+
+impl Default for MetadataDocuments {
+    fn default() -> Self {
+        let idle = StdDuration::from_mins(10);
+        Self {
+            gates: Cache::builder().max_capacity(CAPACITY).time_to_idle(idle).build(),
+            failures: Cache::builder().max_capacity(CAPACITY).time_to_idle(idle).build(),
+        }
+    }
+}
+
+/// Why a document is not used, remembered for a while.
+struct Failure {
+    reason: String,
+    /// The document may be fine: its server did not answer.
+    is_temporary: bool,
+    until: DateTime<Utc>,
+}
+
+impl Failure {
+    fn new(reason: impl Into<String>, is_temporary: bool, now: DateTime<Utc>) -> Self {
+        Self { reason: reason.into(), is_temporary, until: now + cimd::NEGATIVE_CACHE }
+    }
+
+    fn error(&self) -> Error {
+        Error::new(ErrorCode::InvalidClient, self.reason.clone())
+    }
+}
+
+/// The client that an address describes, or why there is none, in words for the person in front of the browser.
+pub async fn find(
+    exchange: &Exchange,
+    server: &Server,
+    client_id: &str,
+) -> SiteResult<std::result::Result<OAuthClient, Error>> {
+    let documents = &exchange.site.documents;
+    let settings = OAuthSettings::load(documents).await?;
+    if let Err(error) = settings.check_metadata_document(client_id) {
+        return Ok(Err(error));
+    }
+    let url = match ClientIdUrl::parse(client_id) {
+        Ok(url) => url,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some(answer) = known(documents, server, &url).await? {
+        return Ok(answer);
+    }
+    let gate = server.metadata_documents.gates.get_with(url.as_str().to_owned(), Arc::default);
+    let _turn = gate.lock().await;
+    // Whoever was first has found it, or failed, meanwhile.
+    if let Some(answer) = known(documents, server, &url).await? {
+        return Ok(answer);
+    }
+    let before = OAuthClient::find(documents, client_id).await?;
+    if before.is_none() {
+        // Each address that nobody has heard of costs a request and a document.
+        server.registrations.count(exchange, &settings)?;
+    }
+    match fetch(exchange, server, &settings, &url).await? {
+        Ok((metadata, expires_at)) => match before {
+            Some(before) => renew(documents, before, metadata, expires_at).await.map(Ok),
+            None => store(exchange, server, &settings, &url, &metadata, expires_at).await,
+        },
+        Err(failure) => {
+            tracing::info!(client_id, reason = failure.reason, "a client metadata document is not used");
+            let failure = Arc::new(failure);
+            server.metadata_documents.failures.insert(url.as_str().to_owned(), Arc::clone(&failure));
+            Ok(after_failure(before, &failure, documents.clock().now()))
+        }
+    }
+}
+
+/// What is known without a request: a document that has not expired, or that fetching it failed a moment ago.
+async fn known(
+    documents: &Documents,
+    server: &Server,
+    url: &ClientIdUrl,
+) -> SiteResult<Option<std::result::Result<OAuthClient, Error>>> {
+    let now = documents.clock().now();
+    let client = OAuthClient::find(documents, url.as_str()).await?;
+    if let Some(client) = &client
+        && (!client.enabled
+            || client.registered_by != RegisteredBy::MetadataDocument
+            || client.metadata_expires_at.is_some_and(|at| at > now))
+    {
+        return Ok(Some(Ok(client.clone())));
+    }
+    let failure = server.metadata_documents.failures.get(url.as_str()).filter(|failure| failure.until > now);
+    Ok(failure.map(|failure| after_failure(client, &failure, now)))
+}
+
+fn after_failure(
+    client: Option<OAuthClient>,
+    failure: &Failure,
+    now: DateTime<Utc>,
+) -> std::result::Result<OAuthClient, Error> {
+    let is_usable = |client: &OAuthClient| {
+        failure.is_temporary && client.metadata_expires_at.is_some_and(|expired_at| now < expired_at + STALE)
+    };
+    client.filter(is_usable).ok_or_else(|| failure.error())
+}
+
+type Fetched = std::result::Result<(ClientMetadata, DateTime<Utc>), Failure>;
+
+/// Fetches and checks a document; says until when it holds.
+async fn fetch(
+    exchange: &Exchange,
+    server: &Server,
+    settings: &OAuthSettings,
+    url: &ClientIdUrl,
+) -> SiteResult<Fetched> {
+    let documents = &exchange.site.documents;
+    let now = documents.clock().now();
+    let get = |client: &reqwest::Client, url| client.get(url).header(ACCEPT, "application/json");
+    let read = async {
+        let answer = server.providers.outgoing.send(documents, url.as_str(), cimd::TIMEOUT, get).await?;
+        let (host, status) = (answer.host.clone(), answer.status);
+        if status.is_redirection() {
+            return Err(OutgoingError::Redirect(host));
+        }
+        if status != StatusCode::OK {
+            return Err(OutgoingError::Status { host, status: status.as_u16() });
+        }
+        let lifetime = cimd::cache_lifetime(answer.headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()));
+        Ok((answer.read(cimd::MAX_BYTES).await?, lifetime))
+    };
+    let (body, lifetime) = match read.await {
+        Ok(read) => read,
+        Err(error) => {
+            let reason = format!("The page that describes this program, {}, cannot be used: {error}", url.as_str());
+            return Ok(Err(Failure::new(reason, is_temporary(&error), now)));
+        }
+    };
+    let announced = announced_scopes(exchange, server, settings).await?;
+    Ok(match url.check_document(&body, &policy(settings, &announced)) {
+        Ok(metadata) => Ok((metadata, now + lifetime)),
+        Err(error) => {
+            let reason = format!(
+                "The page that describes this program, {}, is not right: {}",
+                url.as_str(),
+                error.description()
+            );
+            Err(Failure::new(reason, false, now))
+        }
+    })
+}
+
+/// Whether the same request may well succeed later.
+fn is_temporary(error: &OutgoingError) -> bool {
+    match error {
+        OutgoingError::Timeout(_) | OutgoingError::Unreachable { .. } | OutgoingError::UnknownHost(_) => true,
+        OutgoingError::Status { status, .. } => *status >= 500 || *status == 429,
+        _ => false,
+    }
+}
+
+/// Keeps a program that nobody had heard of.
+async fn store(
+    exchange: &Exchange,
+    server: &Server,
+    settings: &OAuthSettings,
+    url: &ClientIdUrl,
+    metadata: &ClientMetadata,
+    expires_at: DateTime<Utc>,
+) -> SiteResult<std::result::Result<OAuthClient, Error>> {
+    let values = vec![("client_id", url.as_str().into()), ("metadata_expires_at", time_value(expires_at))];
+    let new = NewClient { metadata, registered_by: "Metadata Document", values };
+    match server.registrations.store(exchange, settings, new).await {
+        Ok(saved) => Ok(Ok(OAuthClient::from(&saved))),
+        // Another node may have been first.
+        Err(refusal) => match OAuthClient::find(&exchange.site.documents, url.as_str()).await? {
+            Some(found) => Ok(Ok(found)),
+            None => Ok(Err(refusal.into_error())),
+        },
+    }
+}
+
+/// Keeps what a known program says of itself now. Where an administrator trusts it, its scopes are theirs to choose.
+async fn renew(
+    documents: &Documents,
+    before: OAuthClient,
+    mut metadata: ClientMetadata,
+    expires_at: DateTime<Utc>,
+) -> SiteResult<OAuthClient> {
+    let mut work = documents.begin(&Session::system()).await?;
+    let mut document = work.get_for_update(OAUTH_CLIENT, &before.name).await?;
+    if before.is_trusted {
+        metadata.scope = before.scopes;
+    }
+    document.set("metadata_expires_at", time_value(expires_at));
+    let stored = oauth_client_metadata::read(&document);
+    oauth_client_metadata::write(&metadata, &mut document);
+    // A document that says what it said before leaves no trace but the new time.
+    if oauth_client_metadata::read(&document) == stored {
+        work.set_values(OAUTH_CLIENT, &before.name, &[("metadata_expires_at", time_value(expires_at))]).await?;
+    } else {
+        document = work.save(document).await?;
+    }
+    work.commit().await?;
+    Ok(OAuthClient::from(&document))
+}
