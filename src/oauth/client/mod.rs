@@ -23,6 +23,7 @@ use crate::oauth::client::discovery::Discoveries;
 use crate::oauth::client::http::Outgoing;
 use crate::oauth::client::renewal::Renewals;
 use crate::oauth::client::social::keys::KeySets;
+use crate::oauth::client::social::provider::SecretPlaces;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{connected_app, oauth_client_state, token_cache};
 use crate::web::Plugins;
@@ -41,6 +42,8 @@ pub struct Providers {
     pub discoveries: Discoveries,
     /// The public keys of providers and of clients.
     pub keys: KeySets,
+    /// Where providers of logins take the secret.
+    pub places: SecretPlaces,
     /// The renewals under way.
     pub renewals: Renewals,
 }

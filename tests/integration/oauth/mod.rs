@@ -22,6 +22,6 @@ mod registration_rfc7591;
 mod replay_guard;
 mod revocation_rfc7009;
 mod signing_keys;
-mod support;
+pub mod support;
 mod token_in_form;
 mod userinfo;

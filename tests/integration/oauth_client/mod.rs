@@ -2,6 +2,7 @@
 //! to fail.
 
 mod connected_app;
+mod doctyped;
 mod foreign_token;
 mod provider;
 mod social_login;

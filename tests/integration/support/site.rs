@@ -12,6 +12,7 @@ use doctyped::meta::load::Source;
 use doctyped::permissions::Session;
 use doctyped::secret::SiteKey;
 use doctyped::web::{Pipeline, Site};
+use poem::listener::TcpAcceptor;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -40,6 +41,8 @@ pub struct TestSite {
     endpoint: Arc<Pipeline>,
     sources: Vec<Source>,
     config: Config,
+    /// Answers on a port, if that was asked for.
+    server: Option<tokio::task::JoinHandle<()>>,
     // Last, so that it is dropped when nothing uses it any more.
     _database: TestDatabase,
 }
@@ -52,6 +55,7 @@ type Configure = Box<dyn FnOnce(&mut Config) + Send>;
 pub struct TestSiteBuilder {
     sources: Vec<Source>,
     configure: Vec<Configure>,
+    listening: bool,
 }
 
 impl TestSite {
@@ -126,6 +130,14 @@ impl TestSite {
     }
 }
 
+impl Drop for TestSite {
+    fn drop(&mut self) {
+        if let Some(server) = &self.server {
+            server.abort();
+        }
+    }
+}
+
 impl TestSiteBuilder {
     /// With a DocType, or an overlay, in YAML.
     #[must_use]
@@ -139,6 +151,13 @@ impl TestSiteBuilder {
     #[must_use]
     pub fn with_config(mut self, configure: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.configure.push(Box::new(configure));
+        self
+    }
+
+    /// That answers on a free port as well, under which it knows itself.
+    #[must_use]
+    pub fn listening(mut self) -> Self {
+        self.listening = true;
         self
     }
 
@@ -156,8 +175,19 @@ impl TestSiteBuilder {
         for configure in self.configure {
             configure(&mut config);
         }
+        let listener = if self.listening {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            config.site_url = format!("http://{}", listener.local_addr().unwrap());
+            Some(TcpAcceptor::from_tokio(listener).unwrap())
+        } else {
+            None
+        };
         let clock = Clock::system();
         let app = build(config.clone(), clock.clone(), self.sources.clone()).await;
+        let server = listener.map(|listener| {
+            let running = poem::Server::new_with_acceptor(listener).run(Arc::clone(&app.endpoint));
+            tokio::spawn(async { running.await.unwrap() })
+        });
         TestSite {
             site: app.site,
             clock,
@@ -165,6 +195,7 @@ impl TestSiteBuilder {
             endpoint: app.endpoint,
             sources: self.sources,
             config,
+            server,
             _database: database,
         }
     }

@@ -6,6 +6,7 @@ use crate::document::Work;
 use crate::error::{Error, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::client::social::identity::Identity;
+use crate::oauth::client::social::presets::BelievesEmail;
 use crate::oauth::client::social::roles;
 use crate::oauth::doctype::social_login_key::{self, SocialLoginKey, row_provider};
 use crate::oauth::doctype::user_social_login::{self, SocialAccount};
@@ -24,7 +25,9 @@ pub enum Refusal {
     #[error("The provider does not say that it has verified your e-mail address: verify it there first")]
     Unverified,
     /// There is no address to make an account with.
-    #[error("The provider does not tell your e-mail address, which an account here needs: allow it there")]
+    #[error(
+        "The provider does not tell your e-mail address, which an account here needs: allow it there, or ask an administrator to add email to the Scopes"
+    )]
     NoEmail,
     /// The account here is switched off.
     #[error("Your account here is disabled: ask an administrator")]
@@ -116,13 +119,15 @@ async fn unlinked(
 
 /// An address that is not proved would let somebody sit in an account before its owner comes.
 fn may_sign_up(key: &SocialLoginKey, identity: &Identity) -> bool {
-    if let Some(verified) = identity.email_verified {
-        verified
-    } else {
-        // Providers without OpenID Connect have no standard way to say it: there, allowing sign-ups is the say-so.
-        let is_openid = key.issuer.is_some() || key.openid_configuration.is_some();
-        key.preset.map_or(!is_openid, |preset| preset.vouches_for_email)
-    }
+    let believes = key.preset.map_or_else(
+        || {
+            // Without OpenID Connect there is no standard way to say it: there, allowing sign-ups is the say-so.
+            let is_openid = key.issuer.is_some() || key.openid_configuration.is_some();
+            if is_openid { BelievesEmail::IfVerified } else { BelievesEmail::UnlessUnverified }
+        },
+        |preset| preset.believes_email,
+    );
+    believes.believes(identity.email_verified)
 }
 
 /// Links an account elsewhere to a user, who is told of by a Security Event.

@@ -218,14 +218,13 @@ async fn identify(
     let Some(code) = callback.code.filter(|code| !code.is_empty()) else {
         return Ok(Err(ProviderError::bad_answer(host, "it holds neither a code nor an error")));
     };
-    let client = provider.client(documents).await?;
     let parameters = vec![
         ("grant_type", "authorization_code".to_owned()),
         ("code", code),
         ("redirect_uri", provider.key.redirect_url.clone()),
         ("code_verifier", returned.code_verifier.clone()),
     ];
-    let answer = match client.token((&providers.outgoing, documents), &provider.token_url, parameters).await {
+    let answer = match provider.token(providers, documents, parameters).await? {
         Ok(answer) => answer,
         Err(error) => return Ok(Err(error)),
     };

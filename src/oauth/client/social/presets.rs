@@ -23,8 +23,30 @@ pub struct Preset {
     pub scopes: &'static str,
     /// Where the answer holds the person's id.
     pub user_id_property: &'static str,
-    /// E-mail addresses of new accounts are believed although the provider does not say that it has verified them.
-    pub vouches_for_email: bool,
+    /// When the e-mail address of a new account is believed.
+    pub believes_email: BelievesEmail,
+}
+
+/// When the e-mail address of a new account is believed. Linking to an account that is there always takes a verified one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BelievesEmail {
+    /// If the provider says that it is verified.
+    IfVerified,
+    /// Unless the provider says that it is not: it tells only addresses that belong to the person, and has no word for it.
+    UnlessUnverified,
+    /// Always: whoever has an account there got it from its administrators or by a mail to that address.
+    Always,
+}
+
+impl BelievesEmail {
+    /// Whether it is believed, given what the provider says about it.
+    pub fn believes(self, verified: Option<bool>) -> bool {
+        match self {
+            Self::IfVerified => verified == Some(true),
+            Self::UnlessUnverified => verified != Some(false),
+            Self::Always => true,
+        }
+    }
 }
 
 const OPENID: Preset = Preset {
@@ -38,7 +60,7 @@ const OPENID: Preset = Preset {
     api_endpoint_args: "",
     scopes: "openid email profile",
     user_id_property: "sub",
-    vouches_for_email: false,
+    believes_email: BelievesEmail::IfVerified,
 };
 
 /// The placeholder for the tenant in Microsoft's address.
@@ -70,13 +92,13 @@ pub const PRESETS: [Preset; 8] = [
         api_endpoint_args: r#"{"fields": "first_name,last_name,email,picture"}"#,
         scopes: "email public_profile",
         user_id_property: "id",
-        vouches_for_email: true,
+        believes_email: BelievesEmail::UnlessUnverified,
     },
     Preset {
         provider: "Office 365",
         callback: "office365",
         base_url: "https://login.microsoftonline.com/{tenant}/v2.0",
-        vouches_for_email: true,
+        believes_email: BelievesEmail::UnlessUnverified,
         ..OPENID
     },
     Preset {
@@ -94,7 +116,7 @@ pub const PRESETS: [Preset; 8] = [
         access_token_url: "/api/method/frappe.integrations.oauth2.get_token",
         api_endpoint: "/api/method/frappe.integrations.oauth2.openid_profile",
         scopes: "openid",
-        vouches_for_email: true,
+        believes_email: BelievesEmail::Always,
         ..OPENID
     },
     Preset {

@@ -1,10 +1,12 @@
 //! A provider of logins, ready to be spoken to: what its key says, completed by what it says of itself.
 
+use moka::sync::Cache;
+
 use crate::document::Documents;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::oauth::client::Providers;
 use crate::oauth::client::provider_error::ProviderError;
-use crate::oauth::client::token_endpoint::{ClientAuthentication, ProviderClient};
+use crate::oauth::client::token_endpoint::{ClientAuthentication, ProviderClient, TokenAnswer};
 use crate::oauth::doctype::social_login_key::SocialLoginKey;
 
 /// A provider with every address that is known.
@@ -75,20 +77,100 @@ impl Provider {
         Ok(provider)
     }
 
-    /// This site as the provider's client: the secret goes into the header where the provider takes it there.
-    pub async fn client(&self, documents: &Documents) -> Result<ProviderClient> {
+    /// Exchanges a code (RFC 6749 §4.1.3).
+    ///
+    /// How the provider wants the secret is found out: what it says it supports, what worked before, then the other way.
+    pub async fn token(
+        &self,
+        providers: &Providers,
+        documents: &Documents,
+        parameters: Vec<(&str, String)>,
+    ) -> Result<Result<TokenAnswer, ProviderError>> {
         let secret = self.key.client_secret(documents).await?.filter(|secret| !secret.is_empty());
-        let supports =
-            |name: &str| self.auth_methods.as_ref().is_some_and(|methods| methods.iter().any(|method| method == name));
-        let authentication = match secret {
-            None => ClientAuthentication::None,
-            // RFC 8414 §2: Basic is what holds if nothing is said; Frappe's own keys send it in the body.
-            Some(secret) if self.auth_methods.is_some() && !supports("client_secret_post") => {
-                ClientAuthentication::Basic(secret)
-            }
-            Some(secret) => ClientAuthentication::Post(secret),
+        let out = (&providers.outgoing, documents);
+        let Some(secret) = secret else {
+            return Ok(self.client(ClientAuthentication::None).token(out, &self.token_url, parameters).await);
         };
+        let at = (self.token_url.clone(), self.key.client_id.clone());
+        let places = self.places(providers.places.get(&at));
+        for (turn, place) in places.iter().enumerate() {
+            let client = self.client(place.authentication(&secret));
+            let answer = client.token(out, &self.token_url, parameters.clone()).await;
+            match &answer {
+                Err(ProviderError::Refused { code, .. }) if code == "invalid_client" => {
+                    if turn + 1 < places.len() {
+                        continue;
+                    }
+                }
+                Ok(_) | Err(ProviderError::Refused { .. }) => providers.places.insert(at, *place),
+                Err(_) => {}
+            }
+            return Ok(answer);
+        }
+        Err(Error::internal(anyhow::anyhow!("there is no way to send a client secret")))
+    }
+
+    fn client(&self, authentication: ClientAuthentication) -> ProviderClient {
         let audience = self.issuer.clone().unwrap_or_else(|| self.token_url.clone());
-        Ok(ProviderClient { client_id: self.key.client_id.clone(), authentication, audience })
+        ProviderClient { client_id: self.key.client_id.clone(), authentication, audience }
+    }
+
+    /// Where to send the secret, in the order of trying. Where nothing is said, as Frappe's own keys do: in the body first.
+    fn places(&self, known: Option<SecretPlace>) -> Vec<SecretPlace> {
+        let mut places = match &self.auth_methods {
+            None => vec![SecretPlace::Body, SecretPlace::Header],
+            Some(methods) => {
+                let mut places = vec![SecretPlace::Header, SecretPlace::Body];
+                places.retain(|place| methods.iter().any(|method| method == place.method()));
+                // RFC 8414 §2: the header is what holds if nothing is said.
+                if places.is_empty() { vec![SecretPlace::Header] } else { places }
+            }
+        };
+        places.sort_by_key(|place| Some(*place) != known);
+        places
+    }
+}
+
+/// Where a client secret goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// `client_secret_basic`.
+    Header,
+    /// `client_secret_post`.
+    Body,
+}
+
+impl SecretPlace {
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Header => "client_secret_basic",
+            Self::Body => "client_secret_post",
+        }
+    }
+
+    fn authentication(self, secret: &str) -> ClientAuthentication {
+        match self {
+            Self::Header => ClientAuthentication::Basic(secret.to_owned()),
+            Self::Body => ClientAuthentication::Post(secret.to_owned()),
+        }
+    }
+}
+
+/// Where providers took the secret of a client, by token endpoint and client id.
+pub struct SecretPlaces(Cache<(String, String), SecretPlace>);
+
+impl Default for SecretPlaces {
+    fn default() -> Self {
+        Self(Cache::new(1000))
+    }
+}
+
+impl SecretPlaces {
+    fn get(&self, at: &(String, String)) -> Option<SecretPlace> {
+        self.0.get(at)
+    }
+
+    fn insert(&self, at: (String, String), place: SecretPlace) {
+        self.0.insert(at, place);
     }
 }
