@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::database::{Executor, references};
 use crate::document::{Documents, ListRequest};
 use crate::error::{AuthenticationError, Error, Need, ProblemKind, Result};
 use crate::meta::{DocType, Document, Right};
@@ -136,6 +137,70 @@ impl Documents {
             }
         }
         Ok(())
+    }
+
+    /// Answers for a document that was looked up: nothing if the session has the right on it, or the refusal.
+    ///
+    /// Somebody who sees only some documents of the DocType learns nothing about the others, not even that they exist.
+    pub(crate) async fn check_found(
+        &self,
+        exec: &dyn Executor,
+        session: &Session,
+        doctype: &DocType,
+        name: &str,
+        found: Option<&Document>,
+        right: Right,
+    ) -> Result<()> {
+        if session.is_system() {
+            return Ok(());
+        }
+        let Some(document) = found else {
+            let allowed = self.check_permission(session, doctype, None, Right::Read);
+            if self.sees_only_some(session, doctype) || allowed.is_err() {
+                allowed?;
+                return Err(refusal(session, doctype, Some(name), Right::Read, &Denied::Owner));
+            }
+            return Ok(());
+        };
+        match self.check_permission(session, doctype, Some(document), right) {
+            Err(error @ (Error::Permission(_) | Error::Authentication(_))) => {
+                if self.is_shared(exec, session, doctype, name, right).await? {
+                    return Ok(());
+                }
+                // Whoever cannot even read it gets the answer of one that is not there.
+                let readable = right == Right::Read
+                    || self.check_permission(session, doctype, Some(document), Right::Read).is_ok()
+                    || self.is_shared(exec, session, doctype, name, Right::Read).await?;
+                if readable && right != Right::Read {
+                    return Err(error);
+                }
+                Err(refusal(session, doctype, Some(name), Right::Read, &Denied::Owner))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a `DocShare` gives the session the right on this document.
+    pub(crate) async fn is_shared(
+        &self,
+        exec: &dyn Executor,
+        session: &Session,
+        doctype: &DocType,
+        name: &str,
+        right: Right,
+    ) -> Result<bool> {
+        let column = match right {
+            Right::Read | Right::Print | Right::Email | Right::Select => "read",
+            Right::Write => "write",
+            Right::Submit => "submit",
+            Right::Share => "share",
+            _ => return Ok(false),
+        };
+        let within_limit = session.limit.as_ref().is_none_or(|limit| limit.allows(&doctype.name, right));
+        if session.is_guest() || !within_limit || self.0.registry.load().get("DocShare").is_none() {
+            return Ok(false);
+        }
+        Ok(references::share(exec, session.user(), &doctype.name, name, column).await?)
     }
 
     /// Whether the session sees only some documents of the DocType, so that "not found" would tell what exists.

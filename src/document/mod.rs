@@ -3,8 +3,10 @@
 mod access;
 mod cache;
 pub mod controller;
+mod copy;
 mod defaults;
 mod input;
+mod json;
 mod lifecycle;
 mod links;
 pub mod list;
@@ -30,12 +32,10 @@ pub use scope::DocumentScope;
 pub use work::Work;
 
 use crate::clock::Clock;
-use crate::database::{Database, Executor, references};
+use crate::database::Database;
 use crate::document::cache::{Cached, DocumentCache};
-use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
-use crate::meta::doctype::slot;
-use crate::meta::naming_rule::NamingRule;
-use crate::meta::{DocType, Document, Registry, Right, Value};
+use crate::error::{Error, Result};
+use crate::meta::{DocType, Document, Registry, Right};
 use crate::permissions::decide::Denied;
 use crate::permissions::{Grant, Session, UserAccess};
 use crate::secret::SiteKey;
@@ -215,70 +215,6 @@ impl Documents {
         Ok(Arc::new(Cached::once(Arc::new(row))))
     }
 
-    /// Answers for a document that was looked up: nothing if the session has the right on it, or the refusal.
-    ///
-    /// Somebody who sees only some documents of the DocType learns nothing about the others, not even that they exist.
-    pub(crate) async fn check_found(
-        &self,
-        exec: &dyn Executor,
-        session: &Session,
-        doctype: &DocType,
-        name: &str,
-        found: Option<&Document>,
-        right: Right,
-    ) -> Result<()> {
-        if session.is_system() {
-            return Ok(());
-        }
-        let Some(document) = found else {
-            let allowed = self.check_permission(session, doctype, None, Right::Read);
-            if self.sees_only_some(session, doctype) || allowed.is_err() {
-                allowed?;
-                return Err(access::refusal(session, doctype, Some(name), Right::Read, &Denied::Owner));
-            }
-            return Ok(());
-        };
-        match self.check_permission(session, doctype, Some(document), right) {
-            Err(error @ (Error::Permission(_) | Error::Authentication(_))) => {
-                if self.is_shared(exec, session, doctype, name, right).await? {
-                    return Ok(());
-                }
-                // Whoever cannot even read it gets the answer of one that is not there.
-                let readable = right == Right::Read
-                    || self.check_permission(session, doctype, Some(document), Right::Read).is_ok()
-                    || self.is_shared(exec, session, doctype, name, Right::Read).await?;
-                if readable && right != Right::Read {
-                    return Err(error);
-                }
-                Err(access::refusal(session, doctype, Some(name), Right::Read, &Denied::Owner))
-            }
-            other => other,
-        }
-    }
-
-    /// Whether a `DocShare` gives the session the right on this document.
-    pub(crate) async fn is_shared(
-        &self,
-        exec: &dyn Executor,
-        session: &Session,
-        doctype: &DocType,
-        name: &str,
-        right: Right,
-    ) -> Result<bool> {
-        let column = match right {
-            Right::Read | Right::Print | Right::Email | Right::Select => "read",
-            Right::Write => "write",
-            Right::Submit => "submit",
-            Right::Share => "share",
-            _ => return Ok(false),
-        };
-        let within_limit = session.limit.as_ref().is_none_or(|limit| limit.allows(&doctype.name, right));
-        if session.is_guest() || !within_limit || self.0.registry.load().get("DocShare").is_none() {
-            return Ok(false);
-        }
-        Ok(references::share(exec, session.user(), &doctype.name, name, column).await?)
-    }
-
     /// A document as this session may see it: levels it may not read are left out.
     pub fn to_json(&self, session: &Session, document: &Document) -> Map<String, Json> {
         let levels = self.read_levels(session, document);
@@ -370,52 +306,6 @@ impl Documents {
         Ok(document)
     }
 
-    /// A new draft from a cancelled document, with `amended_from`; not stored.
-    pub async fn amend(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        let source = self.get(session, doctype, name).await?;
-        self.check_permission(session, &source.doctype, Some(&source), Right::Amend)?;
-        if source.docstatus() != 2 {
-            return Err(Error::invalid(
-                ProblemKind::Validation,
-                "Only a cancelled document can be amended: cancel it first",
-            ));
-        }
-        let mut copy = self.copy_of(session, &source);
-        copy.set("amended_from", source.name());
-        Ok(copy)
-    }
-
-    /// A new draft from a document, without its `no_copy` fields; not stored.
-    pub async fn copy(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        let source = self.get(session, doctype, name).await?;
-        self.check_permission(session, &source.doctype, None, Right::Create)?;
-        Ok(self.copy_of(session, &source))
-    }
-
-    fn copy_of(&self, session: &Session, source: &Document) -> Document {
-        let surroundings = defaults::Surroundings { session, clock: self.clock() };
-        let grant = self.grant(session, &source.doctype);
-        let copy_values = |from: &Document| {
-            let mut copy = defaults::new_document(&from.doctype, &surroundings);
-            for (index, column) in from.doctype.columns.iter().enumerate() {
-                let Some(field) = column.field.map(|field| &from.doctype.fields[field]) else { continue };
-                let is_password = field.fieldtype == crate::meta::Fieldtype::Password;
-                let readable = from.doctype.istable || session.is_administrator() || grant.reads_level(field.permlevel);
-                if !field.no_copy && !field.secret && !is_password && readable {
-                    copy.values[index] = from.values[index].clone();
-                }
-            }
-            copy
-        };
-        let mut copy = copy_values(source);
-        for (table, field) in source.doctype.table_fields().enumerate() {
-            if !field.no_copy && (session.is_administrator() || grant.reads_level(field.permlevel)) {
-                copy.tables[table] = source.tables[table].iter().map(copy_values).collect();
-            }
-        }
-        copy
-    }
-
     /// Renames a document and everything that refers to it; with `merge` into an existing one. Returns the new name.
     pub async fn rename(&self, session: &Session, doctype: &str, old: &str, new: &str, merge: bool) -> Result<String> {
         let mut work = self.begin(session).await?;
@@ -497,145 +387,9 @@ impl Documents {
     }
 }
 
-impl Work<'_> {
-    /// Inserts from JSON. With `keep_name`, a `name` counts whatever the naming rule (v2's insert).
-    pub async fn insert_json(
-        &mut self,
-        doctype: &Arc<DocType>,
-        values: &Map<String, Json>,
-        keep_name: bool,
-    ) -> Result<Document> {
-        if doctype.istable {
-            return self.insert_row(doctype, values).await;
-        }
-        if doctype.issingle {
-            return self.update_json(&doctype.name, &doctype.name, values, Children::Replace).await;
-        }
-        let mut document = self.new_document(&doctype.name)?;
-        let requested = ["name", "__newname"].iter().find_map(|key| values.get(*key)).and_then(name_text);
-        let people_choose = matches!(doctype.naming_rule, NamingRule::Prompt | NamingRule::Uuid);
-        if let Some(name) = requested.filter(|_| people_choose || keep_name) {
-            document.set_name(name);
-        }
-        if let Some(docstatus) = requested_docstatus(values)? {
-            document.values[slot::DOCSTATUS] = Value::Int(docstatus);
-        }
-        self.apply(&mut document, values, Children::Replace);
-        self.insert(document).await
-    }
-
-    /// Merges JSON into a stored document and saves it.
-    pub async fn update_json(
-        &mut self,
-        doctype: &str,
-        name: &str,
-        values: &Map<String, Json>,
-        children: Children,
-    ) -> Result<Document> {
-        let target = self.doctype(doctype)?;
-        if target.istable {
-            return self.update_row(&target, name, values.clone()).await;
-        }
-        let found = self.load(doctype, name, true).await?;
-        let before = self.readable(doctype, name, found, Right::Write).await?;
-        if let Some(modified) = values.get("modified").and_then(Json::as_str)
-            && !before.is_new
-            && !same_moment(modified, before.modified())
-        {
-            return Err(modified_meanwhile(&before, modified));
-        }
-        let mut document = before.clone();
-        if let Some(docstatus) = requested_docstatus(values)? {
-            document.values[slot::DOCSTATUS] = Value::Int(docstatus);
-        }
-        self.apply(&mut document, values, children);
-        self.save_over(document, &before).await
-    }
-
-    /// A child row that is written by itself is written through its parent, whose rules and permissions count.
-    async fn update_row(
-        &mut self,
-        child: &Arc<DocType>,
-        name: &str,
-        mut values: Map<String, Json>,
-    ) -> Result<Document> {
-        let row = self.find_row(&child.name, name).await?;
-        let Some(row) = row else {
-            return Err(if self.session.is_administrator() {
-                Error::does_not_exist(&child.name, name)
-            } else {
-                access::refusal(&self.session, child, Some(name), Right::Write, &Denied::Role)
-            });
-        };
-        values.insert("name".to_owned(), Json::from(name));
-        let parent = row.text("parent").to_owned();
-        let change = Map::from_iter([(row.text("parentfield").to_owned(), Json::Array(vec![Json::Object(values)]))]);
-        let saved = Box::pin(self.update_json(row.text("parenttype"), &parent, &change, Children::Patch)).await?;
-        let rows = saved.rows(row.text("parentfield"));
-        Ok(rows.iter().find(|saved| saved.name() == name).cloned().unwrap_or(row))
-    }
-
-    async fn insert_row(&mut self, child: &Arc<DocType>, values: &Map<String, Json>) -> Result<Document> {
-        let text = |key: &str| values.get(key).and_then(Json::as_str).unwrap_or_default();
-        let (parenttype, parent, field) = (text("parenttype"), text("parent"), text("parentfield"));
-        let fits = self.registry.get(parenttype).and_then(|doctype| doctype.field(field)).map(|field| &field.options);
-        if parent.is_empty() || fits != Some(&child.name) {
-            return Err(access::misuse(format!(
-                "A {} belongs to a document: send parent, parenttype and the table field as parentfield",
-                child.name
-            )));
-        }
-        let mut row = values.clone();
-        row.remove("name");
-        let change = Map::from_iter([(field.to_owned(), Json::Array(vec![Json::Object(row)]))]);
-        let saved = Box::pin(self.update_json(parenttype, parent, &change, Children::Patch)).await?;
-        saved.rows(field).last().cloned().ok_or_else(|| access::misuse("The row was not kept"))
-    }
-}
-
 /// The values that change nothing but the docstatus.
 fn docstatus(value: i64) -> Map<String, Json> {
     Map::from_iter([("docstatus".to_owned(), Json::from(value))])
-}
-
-fn requested_docstatus(values: &Map<String, Json>) -> Result<Option<i64>> {
-    let Some(value) = values.get("docstatus") else { return Ok(None) };
-    let number = match value {
-        Json::Null => return Ok(None),
-        Json::String(text) => text.trim().parse().ok(),
-        value => value.as_i64(),
-    };
-    number.filter(|number| (0..=2).contains(number)).map(Some).ok_or_else(|| {
-        Error::invalid(
-            ProblemKind::DocstatusTransition,
-            format!("docstatus is 0 (draft), 1 (submitted) or 2 (cancelled), not {value}"),
-        )
-    })
-}
-
-/// A name as JSON sends it: text, or the number of an autoincrement DocType.
-fn name_text(value: &Json) -> Option<String> {
-    match value {
-        Json::String(name) => Some(name.clone()).filter(|name| !name.is_empty()),
-        Json::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-/// The same time, however many digits the client kept of it.
-fn same_moment(sent: &str, stored: &str) -> bool {
-    let short = |text: &str| text.trim().replace('T', " ").trim_end_matches('0').trim_end_matches('.').to_owned();
-    short(sent) == short(stored)
-}
-
-fn modified_meanwhile(before: &Document, sent: &str) -> Error {
-    let message = format!(
-        "Error: {} ({}) has been modified after you have opened it ({}, {sent}). Please refresh to get the latest document",
-        before.name(),
-        before.doctype.name,
-        before.modified()
-    );
-    Error::Validation(Invalid { problems: vec![FieldProblem::general(ProblemKind::TimestampMismatch, message)] })
 }
 
 #[cfg(test)]

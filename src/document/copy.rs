@@ -1,0 +1,54 @@
+//! New drafts from stored documents: copies and amendments.
+
+use crate::document::{Documents, defaults};
+use crate::error::{Error, ProblemKind, Result};
+use crate::meta::{Document, Right};
+use crate::permissions::Session;
+
+impl Documents {
+    /// A new draft from a cancelled document, with `amended_from`; not stored.
+    pub async fn amend(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
+        let source = self.get(session, doctype, name).await?;
+        self.check_permission(session, &source.doctype, Some(&source), Right::Amend)?;
+        if source.docstatus() != 2 {
+            return Err(Error::invalid(
+                ProblemKind::Validation,
+                "Only a cancelled document can be amended: cancel it first",
+            ));
+        }
+        let mut copy = self.copy_of(session, &source);
+        copy.set("amended_from", source.name());
+        Ok(copy)
+    }
+
+    /// A new draft from a document, without its `no_copy` fields; not stored.
+    pub async fn copy(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
+        let source = self.get(session, doctype, name).await?;
+        self.check_permission(session, &source.doctype, None, Right::Create)?;
+        Ok(self.copy_of(session, &source))
+    }
+
+    fn copy_of(&self, session: &Session, source: &Document) -> Document {
+        let surroundings = defaults::Surroundings { session, clock: self.clock() };
+        let grant = self.grant(session, &source.doctype);
+        let copy_values = |from: &Document| {
+            let mut copy = defaults::new_document(&from.doctype, &surroundings);
+            for (index, column) in from.doctype.columns.iter().enumerate() {
+                let Some(field) = column.field.map(|field| &from.doctype.fields[field]) else { continue };
+                let is_password = field.fieldtype == crate::meta::Fieldtype::Password;
+                let readable = from.doctype.istable || session.is_administrator() || grant.reads_level(field.permlevel);
+                if !field.no_copy && !field.secret && !is_password && readable {
+                    copy.values[index] = from.values[index].clone();
+                }
+            }
+            copy
+        };
+        let mut copy = copy_values(source);
+        for (table, field) in source.doctype.table_fields().enumerate() {
+            if !field.no_copy && (session.is_administrator() || grant.reads_level(field.permlevel)) {
+                copy.tables[table] = source.tables[table].iter().map(copy_values).collect();
+            }
+        }
+        copy
+    }
+}
