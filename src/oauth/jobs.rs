@@ -13,6 +13,7 @@ use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQU
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::doctype::oauth_device_code::OAUTH_DEVICE_CODE;
 use crate::oauth::doctype::oauth_replay_guard::OAUTH_REPLAY_GUARD;
+use crate::oauth::unused_clients::remove_unused_clients;
 use crate::permissions::Session;
 use crate::web::Plugins;
 
@@ -25,6 +26,10 @@ const BATCH: u64 = 100;
 pub fn register(plugins: &mut Plugins) {
     plugins.job("remove expired OAuth codes, requests and tokens", StdDuration::from_mins(15), async |site| {
         let removed = remove_expired(&site.documents).await?;
+        Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
+    });
+    plugins.job("remove unused OAuth clients", StdDuration::from_hours(1), async |site| {
+        let removed = remove_unused_clients(&site.documents).await?;
         Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
     });
 }

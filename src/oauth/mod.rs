@@ -10,6 +10,7 @@ pub mod protocol;
 pub mod resource_server;
 pub mod scope_limit;
 pub mod signing_keys;
+pub mod unused_clients;
 
 use std::sync::Arc;
 

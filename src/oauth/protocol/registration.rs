@@ -276,8 +276,11 @@ fn redirects(
         check_registration(uri, kind, policy.redirect_schemes)?;
     }
     let uris: RedirectUris = uris.into_iter().collect();
-    // A program that does not say what it is, but is answered on the device it runs on, is installed there.
-    let installed = !uris.is_empty() && uris.iter().all(|uri| !uri.starts_with("https:"));
+    // A program that does not say what it is, but has an app link or is only answered on the device it runs on, is
+    // installed there.
+    let is_web = |uri: &str| uri.starts_with("https:") || uri.starts_with("http:");
+    let installed =
+        uris.iter().any(|uri| !is_web(uri)) || (!uris.is_empty() && uris.iter().all(|uri| !uri.starts_with("https:")));
     let inferred = if installed { ApplicationType::Native } else { ApplicationType::Web };
     Ok((uris, kind.unwrap_or(inferred)))
 }

@@ -3,6 +3,9 @@
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
+use doctyped::oauth::protocol::jwk::JwkSet;
+use doctyped::oauth::protocol::jwt::SigningKey;
+use doctyped::secret::SigningAlgorithm;
 use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
@@ -340,4 +343,34 @@ async fn without_the_certificate_nobody_is_believed() {
     let alice = site.user(ALICE, &[]).await;
     let program = page.describe(&site, PATH);
     assert!(refusal(&alice, &program).await.contains("certificate is not trusted"));
+}
+
+#[tokio::test]
+async fn a_described_program_may_sign_with_the_keys_that_its_page_names() {
+    let page = Page::start().await;
+    let site = page.site().await;
+    let alice = site.user(ALICE, &[]).await;
+    let key = SigningKey::generate(SigningAlgorithm::Es256);
+    let jwks = JwkSet { keys: vec![key.jwk()] }.to_value();
+    page.serve("/keys", Answer::ok(&jwks));
+    for (path, keys) in [("/inside", json!({"jwks": jwks})), ("/beside", json!({"jwks_uri": page.uri("/keys")}))] {
+        let mut changes = json!({"token_endpoint_auth_method": "private_key_jwt"});
+        changes.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        page.serve(path, Answer::ok(page.document(path, &changes)));
+        let program = Program::registered(&site, &json!({"client_id": page.uri(path)}), "openid");
+        let now = site.clock.now().timestamp();
+        let claims = json!({
+            "iss": program.id, "sub": program.id, "aud": site.documents().site_url(),
+            "jti": doctyped::secret::random_id(), "iat": now, "exp": now + 60,
+        });
+        let code = program.code(&alice).await;
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", REDIRECT_URI),
+            ("code_verifier", VERIFIER),
+        ];
+        program.post("get_token", &fields).await.oauth_error(401, "invalid_client");
+        program.post_signed("get_token", &key.sign("JWT", &claims), &fields).await.status(200);
+    }
 }

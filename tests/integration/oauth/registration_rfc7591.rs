@@ -315,3 +315,49 @@ async fn a_device_registers_without_a_redirect_uri() {
     settings(&site, json!({"enable_device_grant": 0})).await;
     register(&site.guest(), asked).await.oauth_error(400, "invalid_client_metadata");
 }
+
+#[tokio::test]
+async fn every_redirect_uri_that_was_registered_works() {
+    let site = TestSite::new().await;
+    let alice = site.user("alice@example.com", &[]).await;
+    let uris =
+        ["https://app.example/callback", "https://app.example/two?x=1", "cursor://app/cb", "com.example.app:/cb"];
+    let made = register(&site.guest(), json!({"redirect_uris": uris, "application_type": "native"})).await;
+    let program = Program::registered(&site, &made.status(201).json(), "openid");
+    for uri in uris {
+        let back = program.ask(&alice, &[("redirect_uri", uri)], "allow").await;
+        assert!(back.starts_with(uri) && back.contains("code="), "{back}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_on_a_persons_computer_registers_its_address_there() {
+    let site = TestSite::new().await;
+    let alice = site.user("alice@example.com", &[]).await;
+    let uris = ["http://127.0.0.1:33418/callback", "http://localhost:33418/callback", "http://[::1]/callback"];
+    for kind in [json!({}), json!({"application_type": "native"})] {
+        let mut metadata = json!({"redirect_uris": uris, "token_endpoint_auth_method": "none"});
+        metadata.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
+        let made = register(&site.guest(), metadata).await.status(201).json();
+        assert_eq!(made["application_type"], "native");
+        let program = Program::registered(&site, &made, "openid");
+        for uri in ["http://127.0.0.1:50001/callback", "http://localhost:50002/callback", "http://[::1]:50003/callback"]
+        {
+            let back = program.ask(&alice, &[("redirect_uri", uri)], "allow").await;
+            assert!(back.starts_with(&format!("{uri}?code=")), "{back}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirect_uris_are_kept_letter_by_letter() {
+    let site = TestSite::new().await;
+    let uris = json!(["https://app.example", "https://App.example/A%2fb", "cursor://anysphere.cursor-deeplink/mcp"]);
+    let made = register(&site.guest(), json!({"redirect_uris": uris})).await.status(201).json();
+    assert_eq!(made["redirect_uris"], uris);
+    let alice = site.user("alice@example.com", &[]).await;
+    let program = Program::registered(&site, &made, "openid");
+    for other in ["https://app.example/", "https://app.example/A%2fb", "https://App.example/A%2Fb"] {
+        alice.get(&program.authorize_uri(&[("redirect_uri", other)])).await.status(400);
+    }
+}

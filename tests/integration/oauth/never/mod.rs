@@ -17,6 +17,11 @@
 //! | 17 | Introspection tells its own clients, and only about what works now | `oauth::introspection_rfc7662` |
 //! | 18 | Nothing that opens a door can be read back | [`tokens::not_even_an_administrator_reads_a_secret_back`] |
 //! | 19 | There is no password grant | [`clients::the_password_of_a_person_is_no_grant`] |
+//! | 20 | Every registered redirect URI works, also of a program that registered itself | `oauth::registration_rfc7591::every_redirect_uri_that_was_registered_works` |
+//! | 21 | Programs on a person's computer can register | `oauth::registration_rfc7591::a_program_on_a_persons_computer_registers_its_address_there`, `oauth::mcp_client` |
+//! | 22 | A redirect URI is kept letter by letter, whatever its scheme | `oauth::registration_rfc7591::redirect_uris_are_kept_letter_by_letter` |
+//! | 23 | A registration is answered with all that was registered, or with the error that fits | `oauth::registration_rfc7591::{the_answer_echoes_every_field_that_was_registered_and_has_no_nulls, errors_have_the_code_of_the_rfc_and_say_what_is_wrong}` |
+//! | 24 | Registration has limits, its scopes are safe, and what nobody uses goes | `oauth::registration_rfc7591::{without_naming_scopes_a_program_gets_the_safe_ones_and_never_all, one_address_registers_as_often_in_a_minute_as_the_settings_say, only_as_many_programs_register_as_the_settings_allow}`, `oauth::unused_clients` |
 //! | 25 | `client_secret_basic` works as it is announced | [`clients::basic_credentials_are_decoded_as_forms_are`], [`clients::an_api_key_is_no_client_and_a_client_no_api_key`] |
 //! | 26 | Each refusal has its code, its status and nothing around it | [`answers::each_refusal_has_its_code_and_status_and_is_plain_json`] |
 //! | 27 | Errors go back to the program, with state and issuer | [`answers::errors_travel_to_the_program_with_state_and_issuer`], [`answers::an_address_with_a_query_keeps_it`] |
