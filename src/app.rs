@@ -115,6 +115,7 @@ impl App {
             jobs,
             openapi,
             own_credentials,
+            foreign_forms,
             login_options,
             logout_targets,
             account_pages,
@@ -143,9 +144,15 @@ impl App {
         for start in starters {
             start(site.clone()).await.context("start a feature")?;
         }
-        let endpoint = Arc::new(Pipeline::new(site.clone(), authenticators, middleware, own_credentials, routes)?);
+        let endpoint = Pipeline::new(site.clone(), authenticators, middleware, own_credentials, foreign_forms, routes)?;
+        let endpoint = Arc::new(endpoint);
         let summary = Summary { doctypes, folders, schema: plan.summary(), administrator_password, warnings };
         Ok(Self { site, endpoint, summary, jobs, sources })
+    }
+
+    /// What runs at intervals while the site is served.
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
     }
 
     /// Listens where the configuration says, serves until `stop`, and lets requests under way finish.

@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::oauth_client::OAUTH_CLIENT;
 use crate::oauth::doctype::oauth_device_code::OAUTH_DEVICE_CODE;
+use crate::oauth::doctype::oauth_logout_notice::OAUTH_LOGOUT_NOTICE;
 use crate::oauth::doctype::oauth_replay_guard::OAUTH_REPLAY_GUARD;
 use crate::oauth::unused_clients::remove_unused_clients;
 use crate::permissions::Session;
@@ -19,6 +21,8 @@ use crate::web::Plugins;
 
 /// How long used codes and dead tokens stay, so that their reuse is still noticed and can be looked into.
 const KEEP: Duration = Duration::days(1);
+/// How long those stay that say which clients take part in a session, and what became of the notices to them.
+const KEEP_FOR_LOGOUT: Duration = Duration::days(30);
 /// How many documents go in one transaction.
 const BATCH: u64 = 100;
 
@@ -41,9 +45,19 @@ pub async fn remove_expired(documents: &Documents) -> Result<usize> {
     let over = json!({"expires_at": ["<", past]});
     let devices = json!({"expires_at": ["<", kept]});
     let codes = json!({"expiration_time": ["<", kept]});
+    let kept_for_logout = format_datetime(now - KEEP_FOR_LOGOUT);
+    let notices = json!([["status", "!=", "Waiting"], ["creation", "<", kept_for_logout]]);
+    let listening = listening_clients(documents).await?;
     // A pair that can be renewed lives as long as its refresh token; others as long as the access token.
-    let renewable = json!([["refresh_expiration_time", "is", "set"], ["refresh_expiration_time", "<", kept]]);
-    let others = json!([["refresh_expiration_time", "is", "not set"], ["expiration_time", "<", kept]]);
+    let dead = |before: &str, clients: &str| {
+        let clients = json!(["client", clients, listening]);
+        [
+            json!([["refresh_expiration_time", "is", "set"], ["refresh_expiration_time", "<", before], clients]),
+            json!([["refresh_expiration_time", "is", "not set"], ["expiration_time", "<", before], clients]),
+        ]
+    };
+    let [renewable, others] = dead(&kept, "not in");
+    let [renewable_listening, others_listening] = dead(&kept_for_logout, "in");
     let mut removed = 0;
     for (doctype, filters) in [
         (OAUTH_AUTHORIZATION_REQUEST, over.clone()),
@@ -52,10 +66,20 @@ pub async fn remove_expired(documents: &Documents) -> Result<usize> {
         (OAUTH_DEVICE_CODE, devices),
         (OAUTH_BEARER_TOKEN, renewable),
         (OAUTH_BEARER_TOKEN, others),
+        (OAUTH_BEARER_TOKEN, renewable_listening),
+        (OAUTH_BEARER_TOKEN, others_listening),
+        (OAUTH_LOGOUT_NOTICE, notices),
     ] {
         removed += remove(documents, doctype, filters).await?;
     }
     Ok(removed)
+}
+
+/// The clients that are told when a session ends: their tokens say for long in which sessions they take part.
+async fn listening_clients(documents: &Documents) -> Result<Vec<String>> {
+    let request = ListRequest::new(OAUTH_CLIENT).filters(json!([["backchannel_logout_uri", "is", "set"]])).all();
+    let list = documents.list(&Session::system(), &request).await?;
+    Ok((0..list.rows.len()).map(|row| list.text(row, "name").to_owned()).collect())
 }
 
 /// Removes everything that fits, one short transaction after another, so that others get their turn in between.

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod protocol;
 pub mod resource_server;
 pub mod scope_limit;
+pub mod session_end;
 pub mod signing_keys;
 pub mod unused_clients;
 
@@ -57,6 +58,7 @@ pub fn register(plugins: &mut Plugins) {
         registrations: authorization_server::registration::Registrations::default(),
         metadata_documents: authorization_server::metadata_document::MetadataDocuments::default(),
     });
+    plugins.controller("Session", session_end::EndsSignIns { server: Arc::clone(&server) });
     authorization_server::register(plugins, &server);
     plugins.middleware.push(Arc::new(access::Access { tokens: Arc::clone(&tokens) }));
     plugins.authenticators.push(tokens);

@@ -40,6 +40,9 @@ pub struct Plugins {
     pub openapi: Vec<Json>,
     /// Paths, with all below them, whose endpoints read the `Authorization` header themselves (OAuth's token endpoint).
     pub own_credentials: Vec<&'static str>,
+    /// Paths to which pages of other sites may post a form, as protocols have it. The session cookie does not count
+    /// there then: whoever posts it is nobody.
+    pub foreign_forms: Vec<&'static str>,
     /// Further ways to log in, shown on the login page.
     pub login_options: Vec<LoginOptions>,
     /// Where people may go on to after logging out, asked in order while they are still logged in.

@@ -1,12 +1,14 @@
 //! The authorization server: its addresses, and what answers there.
 
 pub mod authorize;
+pub mod back_channel_logout;
 pub mod client_authentication;
 pub mod client_configuration;
 pub mod client_keys;
 pub mod consent;
 pub mod device;
 pub mod device_authorization;
+pub mod end_session;
 pub mod endpoint;
 pub mod grant;
 pub mod introspect;
@@ -29,7 +31,7 @@ use crate::oauth::authorization_server::metadata_document::MetadataDocuments;
 use crate::oauth::authorization_server::registration::Registrations;
 use crate::oauth::client::Providers;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
-use crate::oauth::protocol::metadata::{JWKS, WELL_KNOWN_JWKS};
+use crate::oauth::protocol::metadata::{END_SESSION, JWKS, WELL_KNOWN_JWKS};
 use crate::oauth::resource_server::BearerAuthenticator;
 use crate::oauth::signing_keys::SigningKeys;
 use crate::web::{Exchange, Plugins, Route};
@@ -105,6 +107,13 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     }
     registration::register(plugins, server);
     client_configuration::register(plugins, server);
+    plugins.route(
+        Route::new(END_SESSION)
+            .get(with(server, end_session::end_session))
+            .post(with(server, end_session::end_session)),
+    );
+    plugins.foreign_forms.extend([AUTHORIZE, END_SESSION]);
+    back_channel_logout::register(plugins, server);
     programs_with_access::register(plugins, server);
     device_authorization::register(plugins, server);
     device::register(plugins, server);

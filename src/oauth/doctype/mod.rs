@@ -11,6 +11,7 @@ pub mod oauth_client_metadata;
 pub mod oauth_client_state;
 pub mod oauth_device_code;
 pub mod oauth_grant;
+pub mod oauth_logout_notice;
 pub mod oauth_replay_guard;
 pub mod oauth_scope_definition;
 pub mod oauth_settings;
@@ -46,6 +47,7 @@ pub const VIEWS: &[&View] = &[
     &oauth_client::VIEW,
     &oauth_device_code::VIEW,
     &oauth_grant::VIEW,
+    &oauth_logout_notice::VIEW,
     &oauth_replay_guard::VIEW,
     &oauth_scope_definition::VIEW,
     &oauth_scope_definition::RULE_VIEW,

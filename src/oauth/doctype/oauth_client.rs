@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Fields, View, time_value};
-use super::oauth_client_checks;
+use super::oauth_client_checks::{self, Called};
 use super::oauth_settings::{AccessTokenFormat, OAuthSettings};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, ProblemKind, Result};
@@ -368,15 +368,16 @@ pub struct OAuthClientController {
 }
 
 impl OAuthClientController {
-    /// Whether keys may be fetched from where the client says they are.
-    async fn check_jwks_uri(
+    /// Whether this site would call the address in a field; one that did not change is not held against anybody.
+    async fn check_address(
         &self,
         documents: &Documents,
         document: &Document,
         before: Option<&Document>,
+        fieldname: &str,
     ) -> Result<(), OutgoingError> {
-        let address = document.text("jwks_uri").trim();
-        if address.is_empty() || before.is_some_and(|before| before.text("jwks_uri").trim() == address) {
+        let address = document.text(fieldname).trim();
+        if address.is_empty() || before.is_some_and(|before| before.text(fieldname).trim() == address) {
             return Ok(());
         }
         self.providers.outgoing.check(documents, address).await.map(|_| ())
@@ -452,8 +453,13 @@ impl Controller for OAuthClientController {
             rows.push(row);
         }
         let settings = OAuthSettings::load(work.documents).await?;
-        let jwks_uri = self.check_jwks_uri(work.documents, document, before).await;
-        oauth_client_checks::check(work.registry(), document, before, &settings, jwks_uri)?;
+        let called = Called {
+            jwks_uri: self.check_address(work.documents, document, before, "jwks_uri").await,
+            backchannel_logout_uri: self
+                .check_address(work.documents, document, before, "backchannel_logout_uri")
+                .await,
+        };
+        oauth_client_checks::check(work.registry(), document, before, &settings, called)?;
         let method = Method::from_label(document.text("token_endpoint_auth_method"));
         if method.is_some_and(Method::has_secret) {
             let has_one = !document.text("client_secret").is_empty();

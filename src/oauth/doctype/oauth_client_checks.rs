@@ -22,24 +22,31 @@ pub fn needs_secret(document: &Document) -> bool {
         || fields.text("id_token_signed_response_alg") == "HS256"
 }
 
+/// Whether this site would call the addresses of a client.
+pub struct Called {
+    /// Where its keys are.
+    pub jwks_uri: Result<(), OutgoingError>,
+    /// Where it wants to hear of logouts.
+    pub backchannel_logout_uri: Result<(), OutgoingError>,
+}
+
 /// Checks a client and brings its lists into the form in which they are stored.
 ///
-/// What is stored already and did not change is not held against whoever saves something else. `jwks_uri` says whether
-/// we would fetch keys from there.
+/// What is stored already and did not change is not held against whoever saves something else.
 pub fn check(
     registry: &Registry,
     document: &mut Document,
     before: Option<&Document>,
     settings: &OAuthSettings,
-    jwks_uri: Result<(), OutgoingError>,
+    called: Called,
 ) -> Result<()> {
     let mut problems = Problems { document, invalid: Invalid::default() };
     problems.grants();
     problems.redirect_uris(before, settings);
     problems.scopes(registry);
     problems.authentication(settings);
-    problems.keys(jwks_uri);
-    problems.logout();
+    problems.keys(called.jwks_uri);
+    problems.logout(called.backchannel_logout_uri);
     let Problems { invalid, .. } = problems;
     invalid.into_result()?;
     let redirect_uris = RedirectUris::from_stored(Fields::new(document, &VIEW).text("redirect_uris")).to_stored();
@@ -181,7 +188,13 @@ impl<'d> Problems<'d> {
         }
     }
 
-    fn logout(&mut self) {
+    fn logout(&mut self, backchannel_logout_uri: Result<(), OutgoingError>) {
+        if let Err(error) = backchannel_logout_uri {
+            self.refuse("backchannel_logout_uri", error.to_string());
+        }
+        if self.fields().text("backchannel_logout_uri").contains('#') {
+            self.refuse("backchannel_logout_uri", "Leave out what follows the #: it is never sent");
+        }
         for uri in self.fields().words("post_logout_redirect_uris") {
             let is_web = url::Url::parse(&uri).is_ok_and(|url| !matches!(url.scheme(), "javascript" | "data" | "file"));
             if !is_web || uri.contains('#') {

@@ -52,6 +52,7 @@ pub const VIEW: View = View {
         "allow_hs256_id_tokens",
         "signing_key_rotation_days",
         "openid_includes_roles",
+        "end_tokens_at_logout",
         "show_protected_resource_metadata",
         "show_social_login_key_as_authorization_server",
         "accept_token_in_form",
@@ -153,6 +154,8 @@ pub struct OAuthSettings {
     pub signing_key_rotation_days: i64,
     /// `openid` tells the roles too.
     pub openid_includes_roles: bool,
+    /// Sign-ins of clients end with the session, unless they may go on without the person.
+    pub end_tokens_at_logout: bool,
     /// Metadata of the resource server is published.
     pub show_protected_resource_metadata: bool,
     /// Social Login Keys are listed as authorization servers.
@@ -222,6 +225,7 @@ impl OAuthSettings {
             allow_hs256: fields.check("allow_hs256_id_tokens"),
             signing_key_rotation_days: fields.int("signing_key_rotation_days"),
             openid_includes_roles: fields.check("openid_includes_roles"),
+            end_tokens_at_logout: fields.check("end_tokens_at_logout"),
             show_protected_resource_metadata: fields.check("show_protected_resource_metadata"),
             show_social_login_keys: fields.check("show_social_login_key_as_authorization_server"),
             accept_token_in_form: fields.check("accept_token_in_form"),

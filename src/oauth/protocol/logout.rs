@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::authorization_response::append_query;
 use super::error::{Error, Result};
+use super::id_token;
 use super::jwt::{Claims, JwtError, LEEWAY, Verified};
 use super::request::Parameters;
+use super::scope::{Scope, ScopeSet};
 use crate::secret;
 
 /// The `typ` of logout tokens.
@@ -37,6 +39,17 @@ pub struct Hint<'a> {
     pub subject: &'a str,
     /// The client that it was issued to.
     pub client_id: &'a str,
+    /// The session in which it was issued.
+    pub sid: Option<&'a str>,
+}
+
+/// Who is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedIn<'a> {
+    /// The person, as clients know them.
+    pub subject: &'a str,
+    /// The session.
+    pub sid: &'a str,
 }
 
 /// Where the person goes after the logout.
@@ -55,6 +68,25 @@ pub struct LogoutDecision {
     pub confirm: bool,
     /// Where they go afterwards.
     pub after: AfterLogout,
+}
+
+impl<'a> Hint<'a> {
+    /// What an id token of ours says whose signature was verified. It may have expired (RP-Initiated Logout §2).
+    pub fn of(token: &'a Verified, issuer: &str) -> Result<Self, JwtError> {
+        if !token.header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(id_token::TYPE)) {
+            return Err(JwtError::Type);
+        }
+        let claims = &token.claims;
+        let subject = id_token::check_hint(claims, issuer, None)?;
+        let audience = claims.audience().into_iter().next();
+        let client_id = claims.text("azp").or(audience).ok_or(JwtError::Claim("aud"))?;
+        Ok(Self { subject, client_id, sid: claims.text("sid") })
+    }
+
+    /// Whether it is about the person who is logged in, and about their session if it names one.
+    fn is_about(&self, session: &LoggedIn<'_>) -> bool {
+        self.subject == session.subject && self.sid.is_none_or(|sid| sid == session.sid)
+    }
 }
 
 impl EndSessionRequest {
@@ -87,7 +119,7 @@ impl EndSessionRequest {
         &self,
         hint: Option<&Hint<'_>>,
         registered: Option<&[String]>,
-        session: Option<&str>,
+        session: Option<&LoggedIn<'_>>,
     ) -> Result<LogoutDecision> {
         let after = match (&self.post_logout_redirect_uri, registered) {
             (None, _) => AfterLogout::OwnPage,
@@ -106,10 +138,31 @@ impl EndSessionRequest {
         };
         let confirm = match (session, hint) {
             (None, _) => false,
-            (Some(subject), Some(hint)) => subject != hint.subject,
+            (Some(session), Some(hint)) => !hint.is_about(session),
             (Some(_), None) => true,
         };
         Ok(LogoutDecision { confirm, after })
+    }
+}
+
+/// Whether what a client was allowed ends with the session in which the person signed in to it.
+///
+/// A sign-in (`openid`) does, unless the person allowed the client to go on without them (`offline_access`, Back-Channel
+/// Logout §2.7). Access to data alone, without `openid`, is no sign-in: it lasts as long as the consent.
+pub fn ends_with_session(scopes: &ScopeSet) -> bool {
+    scopes.contains(&Scope::OpenId) && !scopes.contains(&Scope::OfflineAccess)
+}
+
+/// How long to wait before a logout token is sent again; `None` once it has been tried in vain for more than a day.
+pub fn retry_after(attempts: i64) -> Option<Duration> {
+    match attempts {
+        ..=1 => Some(Duration::seconds(30)),
+        2 => Some(Duration::minutes(2)),
+        3 => Some(Duration::minutes(10)),
+        4 => Some(Duration::minutes(30)),
+        5 => Some(Duration::hours(2)),
+        6..=9 => Some(Duration::hours(6)),
+        _ => None,
     }
 }
 
@@ -204,7 +257,9 @@ mod tests {
     use super::*;
     use crate::secret::SigningAlgorithm;
 
-    const HINT: Hint<'_> = Hint { subject: "alice", client_id: "app" };
+    const HINT: Hint<'_> = Hint { subject: "alice", client_id: "app", sid: Some("s1") };
+    const ALICE: LoggedIn<'_> = LoggedIn { subject: "alice", sid: "s1" };
+    const BOB: LoggedIn<'_> = LoggedIn { subject: "bob", sid: "s2" };
 
     fn now() -> DateTime<Utc> {
         Utc.timestamp_opt(1_800_000_000, 0).unwrap()
@@ -221,7 +276,7 @@ mod tests {
     #[test]
     fn with_a_valid_hint_the_person_goes_straight_back_with_state() {
         let request = request("post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye%3Fx%3D1&state=s");
-        let decision = request.decide(Some(&HINT), Some(&registered()), Some("alice")).unwrap();
+        let decision = request.decide(Some(&HINT), Some(&registered()), Some(&ALICE)).unwrap();
         assert!(!decision.confirm);
         assert_eq!(decision.after, AfterLogout::Redirect("https://app.example/bye?x=1&state=s".to_owned()));
     }
@@ -229,8 +284,12 @@ mod tests {
     #[test]
     fn without_a_hint_or_with_someone_elses_the_person_confirms() {
         let nothing = request("");
-        assert!(nothing.decide(None, None, Some("alice")).unwrap().confirm);
-        assert!(nothing.decide(Some(&HINT), None, Some("bob")).unwrap().confirm);
+        assert!(nothing.decide(None, None, Some(&ALICE)).unwrap().confirm);
+        assert!(nothing.decide(Some(&HINT), None, Some(&BOB)).unwrap().confirm);
+        let later = LoggedIn { sid: "s2", ..ALICE };
+        assert!(nothing.decide(Some(&HINT), None, Some(&later)).unwrap().confirm, "it is about another session");
+        let any = Hint { sid: None, ..HINT };
+        assert!(!nothing.decide(Some(&any), None, Some(&later)).unwrap().confirm);
         assert!(!nothing.decide(None, None, None).unwrap().confirm);
         assert_eq!(nothing.decide(None, None, None).unwrap().after, AfterLogout::OwnPage);
     }
@@ -240,7 +299,7 @@ mod tests {
         for uri in ["https://evil.example", "https://app.example/bye", "https://app.example/bye?x=1&y=2"] {
             let request =
                 EndSessionRequest { post_logout_redirect_uri: Some(uri.to_owned()), ..EndSessionRequest::default() };
-            assert!(request.decide(Some(&HINT), Some(&registered()), Some("alice")).is_err(), "{uri}");
+            assert!(request.decide(Some(&HINT), Some(&registered()), Some(&ALICE)).is_err(), "{uri}");
             assert!(request.decide(None, None, None).is_err(), "{uri}");
         }
     }
@@ -257,6 +316,33 @@ mod tests {
         let key = SigningKey::generate(SigningAlgorithm::Es256);
         let keys = JwkSet { keys: vec![key.jwk()] };
         Unverified::parse(&key.sign(typ, claims)).unwrap().verify(&keys, &[SigningAlgorithm::Es256]).unwrap()
+    }
+
+    #[test]
+    fn only_an_id_token_of_ours_is_a_hint_and_it_may_have_expired() {
+        let claims = json!({ "iss": "https://idp.example", "sub": "alice", "aud": "app", "sid": "s1", "exp": 1 });
+        let ours = verified("JWT", &claims);
+        assert_eq!(Hint::of(&ours, "https://idp.example").unwrap(), HINT);
+        assert_eq!(Hint::of(&ours, "https://other.example"), Err(JwtError::Claim("iss")));
+        for typ in ["at+jwt", TYPE] {
+            assert_eq!(Hint::of(&verified(typ, &claims), "https://idp.example"), Err(JwtError::Type), "{typ}");
+        }
+    }
+
+    #[test]
+    fn a_sign_in_ends_with_the_session_and_access_that_was_given_for_longer_does_not() {
+        let ends = |scopes: &str| ends_with_session(&ScopeSet::parse(scopes).unwrap());
+        assert!(ends("openid all"));
+        assert!(!ends("openid all offline_access"));
+        assert!(!ends("read doctype:Book:write"));
+    }
+
+    #[test]
+    fn a_notice_is_repeated_ever_more_rarely_and_given_up_after_a_day() {
+        let pauses: Vec<Duration> = (1..).map_while(retry_after).collect();
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        let all: Duration = pauses.iter().sum();
+        assert!(all > Duration::days(1) && all < Duration::days(2), "{all}");
     }
 
     fn token(changes: &Value) -> Value {

@@ -1,6 +1,7 @@
 //! The authorization server and the resource server, over HTTP.
 
 mod authorization_code;
+mod back_channel_logout;
 mod bearer_rfc6750;
 mod challenge;
 mod cimd;
@@ -10,6 +11,7 @@ mod consent;
 mod crash;
 mod described_program;
 mod device_rfc8628;
+mod end_session;
 mod introspection_rfc7662;
 mod management_rfc7592;
 mod mcp_client;

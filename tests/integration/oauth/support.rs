@@ -4,6 +4,8 @@ use doctyped::oauth::protocol::client_authentication::ASSERTION_TYPE;
 use doctyped::oauth::protocol::jwk::JwkSet;
 use doctyped::oauth::protocol::jwt::SigningKey;
 use doctyped::oauth::protocol::pkce::challenge_of;
+use doctyped::oauth::signing_keys::SigningKeys;
+use doctyped::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 
 use crate::support::client::Response;
@@ -186,4 +188,10 @@ impl Response {
         assert!(body.get("message").is_none() && body.get("_server_messages").is_none(), "{}", self.body);
         self
     }
+}
+
+/// Claims signed with the key that the site signs with now, as only the site can.
+pub async fn signed_by_site(site: &TestSite, typ: &str, claims: &Json) -> String {
+    let keys = SigningKeys::default();
+    keys.current(site.documents(), SigningAlgorithm::Es256).await.unwrap().sign(typ, claims)
 }

@@ -11,7 +11,7 @@ use doctyped::document::Documents;
 use doctyped::meta::load::Source;
 use doctyped::permissions::Session;
 use doctyped::secret::SiteKey;
-use doctyped::web::{Pipeline, Site};
+use doctyped::web::{Job, Pipeline, Site};
 use poem::listener::TcpAcceptor;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -36,6 +36,8 @@ pub struct TestSite {
     pub site: Site,
     /// Moves the time forward for the whole site.
     pub clock: Clock,
+    /// What the server runs at intervals; tests run it themselves.
+    pub jobs: Vec<Job>,
     /// Where the site's files are.
     pub folder: TempDir,
     endpoint: Arc<Pipeline>,
@@ -124,6 +126,7 @@ impl TestSite {
     pub async fn restart(mut self) -> Self {
         self.site.documents.database().close().await;
         let app = build(self.config.clone(), self.clock.clone(), self.sources.clone()).await;
+        self.jobs = app.jobs().to_vec();
         self.site = app.site;
         self.endpoint = app.endpoint;
         self
@@ -189,6 +192,7 @@ impl TestSiteBuilder {
             tokio::spawn(async { running.await.unwrap() })
         });
         TestSite {
+            jobs: app.jobs().to_vec(),
             site: app.site,
             clock,
             folder,

@@ -1,0 +1,116 @@
+//! When a browser session ends, so does what rests on it: sign-ins of clients, and the sessions that they keep themselves.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::document::{Controller, ListRequest, Work};
+use crate::error::Result;
+use crate::meta::{Document, Value};
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::back_channel_logout::{LEASE, deliver_soon};
+use crate::oauth::doctype::fields::parse_time;
+use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
+use crate::oauth::doctype::oauth_bearer_token::{self, OAUTH_BEARER_TOKEN};
+use crate::oauth::doctype::oauth_logout_notice::{self, NewNotice, OAUTH_LOGOUT_NOTICE};
+use crate::oauth::doctype::user::subject;
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::protocol::logout::ends_with_session;
+use crate::oauth::protocol::{Scope, ScopeSet};
+
+/// Behaviour that OAuth adds to the DocType Session, in the transaction that ends one, whoever ends it and why.
+pub struct EndsSignIns {
+    /// Who knows the clients' keys and the way to them.
+    pub server: Arc<Server>,
+}
+
+#[async_trait]
+impl Controller for EndsSignIns {
+    async fn on_change(&self, work: &mut Work<'_>, session: &Document) -> Result<()> {
+        if session.text("status") == "Ended" { self.ended(work, session).await } else { Ok(()) }
+    }
+
+    async fn on_trash(&self, work: &mut Work<'_>, session: &Document) -> Result<()> {
+        let now = work.documents.clock().now();
+        // One that ran out unused has not been ended by anybody.
+        let lives = parse_time(session.text("expires_at")).is_some_and(|at| at > now);
+        if session.text("status") == "Active" && lives { self.ended(work, session).await } else { Ok(()) }
+    }
+}
+
+impl EndsSignIns {
+    async fn ended(&self, work: &mut Work<'_>, session: &Document) -> Result<()> {
+        let caller = work.become_system();
+        let ended = self.end(work, &session.name(), session.text("user")).await;
+        work.session = caller;
+        ended
+    }
+
+    async fn end(&self, work: &mut Work<'_>, sid: &str, user: &str) -> Result<()> {
+        let settings = OAuthSettings::load(work.documents).await?;
+        let fields = ["name", "client", "scopes", "renewable_scopes", "status"];
+        let request = ListRequest::new(OAUTH_BEARER_TOKEN).fields(&fields).filters(json!({"sid": sid})).all();
+        let tokens = work.list(&request).await?;
+        let mut told = BTreeSet::new();
+        for row in 0..tokens.rows.len() {
+            let renewable = tokens.text(row, "renewable_scopes");
+            let scopes = if renewable.is_empty() { tokens.text(row, "scopes") } else { renewable };
+            let scopes = ScopeSet::from_stored(scopes);
+            if scopes.contains(&Scope::OpenId) {
+                told.insert(tokens.text(row, "client").to_owned());
+            }
+            if settings.end_tokens_at_logout && tokens.text(row, "status") == "Active" && ends_with_session(&scopes) {
+                oauth_bearer_token::revoke(work, tokens.text(row, "name")).await?;
+            }
+        }
+        if settings.end_tokens_at_logout {
+            end_codes(work, sid).await?;
+        }
+        self.tell(work, sid, user, &told).await
+    }
+
+    /// Puts a notice for each of these clients that wants to know into the queue, once a session.
+    async fn tell(&self, work: &mut Work<'_>, sid: &str, user: &str, clients: &BTreeSet<String>) -> Result<()> {
+        let mut listening = Vec::new();
+        for client in clients {
+            let client = OAuthClient::find_by_name(work.documents, client).await?.filter(|client| client.enabled);
+            if let Some((name, uri)) = client.and_then(|client| Some((client.name, client.backchannel_logout_uri?))) {
+                listening.push((name, uri));
+            }
+        }
+        if listening.is_empty()
+            || work.count(&ListRequest::new(OAUTH_LOGOUT_NOTICE).filters(json!({"sid": sid}))).await? > 0
+        {
+            return Ok(());
+        }
+        let Some(person) = work.find("User", user).await? else { return Ok(()) };
+        let Some(subject) = subject(&person) else { return Ok(()) };
+        let next_attempt = work.documents.clock().now() + LEASE;
+        let mut notices = Vec::new();
+        for (client, uri) in &listening {
+            let new = NewNotice { client, user, subject, sid, uri, next_attempt };
+            notices.push(oauth_logout_notice::insert(work, new).await?);
+        }
+        let (documents, server) = (work.documents.clone(), Arc::clone(&self.server));
+        work.after_commit(move || deliver_soon(documents, server, notices));
+        Ok(())
+    }
+}
+
+/// Codes of the session that no client has exchanged yet.
+async fn end_codes(work: &mut Work<'_>, sid: &str) -> Result<()> {
+    let request = ListRequest::new(OAUTH_AUTHORIZATION_CODE)
+        .fields(&["name", "scopes"])
+        .filters(json!({"sid": sid, "validity": "Valid"}))
+        .all();
+    let codes = work.list(&request).await?;
+    for row in 0..codes.rows.len() {
+        if ends_with_session(&ScopeSet::from_stored(codes.text(row, "scopes"))) {
+            let invalid = [("validity", Value::from("Invalid"))];
+            work.set_values(OAUTH_AUTHORIZATION_CODE, codes.text(row, "name"), &invalid).await?;
+        }
+    }
+    Ok(())
+}
