@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::client_authentication::look_up;
 use super::endpoint::read_form_text;
-use super::{APPROVE, Server, consent};
+use super::{APPROVE, Server, consent, par, request_object};
 use crate::document::Work;
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
@@ -17,13 +17,12 @@ use crate::oauth::authorization_server::tokens::new_family;
 use crate::oauth::credentials;
 use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
-use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
+use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
 use crate::oauth::doctype::user::subject_of;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings, StoredRequest, oauth_grant};
-use crate::oauth::protocol::authorization_request::{
-    AuthorizationRequest, RequestOrigin, ServerRules, client_id, unknown_client,
-};
+use crate::oauth::protocol::authorization_request::{AuthorizationRequest, client_id, unknown_client};
 use crate::oauth::protocol::authorization_response::AuthorizationResponse;
+use crate::oauth::protocol::par::{RequestUri, unknown_request_uri};
 use crate::oauth::protocol::pkce::CodeChallenge;
 use crate::oauth::protocol::prompt::{Consent, ConsentFacts, Login, Step, consent as consent_needed, decide};
 use crate::oauth::protocol::token::TokenKind;
@@ -75,13 +74,22 @@ async fn check(exchange: &Exchange, server: &Server, settings: &OAuthSettings, t
         Err(error) => return Ok(Err(AuthorizeError::Page(error))),
     };
     let resources = settings.resources(documents.site_url());
-    let rules = ServerRules {
-        issuer: documents.site_url(),
-        default_scopes: &settings.default_scopes,
-        resources: &resources,
-        require_pushed: settings.require_pushed,
+    let rules = settings.rules(documents.site_url(), &resources);
+    let read = match parameters.get("request_uri").map(RequestUri::parse) {
+        Some(Ok(uri)) if parameters.get("request").is_none() && !parameters.is_repeated("request_uri") => {
+            let pushed = par::take(documents, &client, &uri).await?;
+            return Ok(pushed
+                .map(|request| (client, request))
+                .ok_or_else(|| AuthorizeError::Page(unknown_request_uri())));
+        }
+        Some(Ok(_)) => Err(Error::invalid_request("Send request_uri once, and no request beside it")),
+        Some(Err(error)) => Err(error),
+        None => request_object::read(documents, server, &client, &parameters).await?,
     };
-    let request = AuthorizationRequest::parse(&parameters, RequestOrigin::default(), &client.rules(), &rules);
+    let request = match read {
+        Ok((parameters, origin)) => AuthorizationRequest::parse(&parameters, origin, &client.rules(), &rules),
+        Err(error) => Err(AuthorizationRequest::refuse(&parameters, &client.rules(), &rules, error)),
+    };
     Ok(request.map(|request| (client, request)))
 }
 
@@ -180,7 +188,8 @@ async fn proceed(
         },
         step => {
             let Some((id, stored)) = kept else {
-                let id = store(exchange, client, request).await?;
+                let id = secret::random_id();
+                keep(documents, "Authorize", &client.name, request, &id, REQUEST_LIFETIME).await?;
                 let back = format!("{APPROVE}?request_id={id}");
                 let to = if person.is_some() { back } else { login_address(&back) };
                 return Ok(redirect(&to));
@@ -254,24 +263,6 @@ impl Person {
     pub fn session_digest(&self) -> String {
         secret::digest(format!("authorization request:{}", self.sid))
     }
-}
-
-/// Keeps a request; returns the id under which it is found again.
-async fn store(exchange: &Exchange, client: &OAuthClient, request: &AuthorizationRequest) -> Result<String> {
-    let documents = &exchange.site.documents;
-    let id = secret::random_id();
-    let mut work = documents.begin(&Session::system()).await?;
-    let mut document = work.new_document(OAUTH_AUTHORIZATION_REQUEST)?;
-    let parameters = serde_json::to_string(request).map_err(SiteError::internal)?;
-    document.set("kind", "Authorize");
-    document.set("client", client.name.as_str());
-    document.set("status", "Pending");
-    document.set("expires_at", time_value(documents.clock().now() + REQUEST_LIFETIME));
-    document.set("parameters", parameters);
-    document.set("request_digest", credentials::digest(documents, &id));
-    work.insert(document).await?;
-    work.commit().await?;
-    Ok(id)
 }
 
 /// Makes a code for a person who has said yes: the consent is remembered, the code is bound to everything asked.

@@ -132,7 +132,7 @@ async fn check_assertion(
     } else {
         let check = |keys: &JwkSet| assertion.clone().verify(ClientKey::Public(keys), &audiences, now);
         let verified = check_signed(documents, server, client, check).await;
-        verified.map_err(|unproven| unproven.refusal(refuse))?
+        verified.map_err(|unproven| unproven.into_error(refuse))?
     };
     let purpose = Purpose::ClientAssertion;
     if remember(documents, purpose, &client.client_id, &verified.jti, verified.expires_at).await? {

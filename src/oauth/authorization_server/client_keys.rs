@@ -1,14 +1,12 @@
 //! What a client signed, checked with its public keys: those that it gave us, or those that its `jwks_uri` publishes.
 
 use super::Server;
-use super::endpoint::Refusal;
 use crate::document::Documents;
-use crate::error::Error as SiteError;
 use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::doctype::OAuthClient;
-use crate::oauth::protocol::Error;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
+use crate::oauth::protocol::{Error, ErrorCode};
 
 /// Why a signature proves nothing.
 #[derive(Debug, thiserror::Error)]
@@ -22,17 +20,17 @@ pub enum Unproven {
 }
 
 impl Unproven {
-    /// The refusal, with what `refused` makes of a signature that does not hold.
+    /// The answer, with what `refused` makes of a signature that does not hold.
     ///
     /// That a client's keys are out of reach for a while is told as such: it did nothing wrong.
-    pub fn refusal(self, refused: impl FnOnce(JwtError) -> Error) -> Refusal {
+    pub fn into_error(self, refused: impl FnOnce(JwtError) -> Error) -> Error {
         match self {
-            Self::Jwt(error) => refused(error).into(),
+            Self::Jwt(error) => refused(error),
             Self::Keys(error) if error.is_temporary() => {
-                let text = "The keys of this client cannot be fetched: try again in a moment".to_owned();
-                SiteError::Unavailable(text).into()
+                let text = "The keys of this client cannot be fetched: try again in a moment";
+                Error::new(ErrorCode::TemporarilyUnavailable, text).because(error)
             }
-            Self::Keys(error) => refused(JwtError::UnknownKey).because(error).into(),
+            Self::Keys(error) => refused(JwtError::UnknownKey).because(error),
         }
     }
 }

@@ -17,10 +17,12 @@ use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::oauth_settings::Registration;
 use crate::oauth::protocol::authorization_response::ResponseMode;
 use crate::oauth::protocol::client_authentication::Method;
-use crate::oauth::protocol::metadata::assertion_algorithms;
+use crate::oauth::protocol::jar;
+use crate::oauth::protocol::metadata::{PAR, assertion_algorithms};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::resource;
 use crate::oauth::protocol::scope::Scope;
+use crate::secret::SigningAlgorithm;
 use crate::web::{Exchange, Plugins, Route};
 
 /// Registers the documents.
@@ -67,6 +69,12 @@ async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result
         "revocation_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
         "code_challenge_methods_supported": ["S256"],
+        "pushed_authorization_request_endpoint": at(PAR),
+        "require_pushed_authorization_requests": settings.require_pushed,
+        "request_object_signing_alg_values_supported": jar::ALGORITHMS.map(SigningAlgorithm::as_str),
+        "request_parameter_supported": true,
+        "request_uri_parameter_supported": false,
+        "require_signed_request_object": false,
         "authorization_response_iss_parameter_supported": true,
         "client_id_metadata_document_supported": settings.client_id_metadata_documents,
         "scopes_supported": scopes_supported(&settings, &exchange, &server.catalogue, true).await?,

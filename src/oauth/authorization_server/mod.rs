@@ -15,9 +15,11 @@ pub mod introspect;
 pub mod jwks;
 pub mod metadata;
 pub mod metadata_document;
+pub mod par;
 pub mod programs_with_access;
 pub mod rate_limit;
 pub mod registration;
+pub mod request_object;
 pub mod revoke;
 pub mod token;
 pub mod tokens;
@@ -105,6 +107,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
                 .on(Method::OPTIONS, async |exchange| Ok(endpoint::preflight(&exchange, "GET, HEAD, OPTIONS"))),
         );
     }
+    par::register(plugins, server);
     registration::register(plugins, server);
     client_configuration::register(plugins, server);
     plugins.route(

@@ -1,13 +1,16 @@
 //! OAuth Authorization Request: a sign-in under way, kept here while the person logs in and answers.
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value as Json, json};
 
-use super::fields::{Fields, View, parse_time};
+use super::fields::{Fields, View, parse_time, time_value};
+use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::meta::Document;
+use crate::oauth::credentials;
 use crate::oauth::protocol::authorization_request::AuthorizationRequest;
+use crate::permissions::Session;
 
 /// The name of the DocType.
 pub const OAUTH_AUTHORIZATION_REQUEST: &str = "OAuth Authorization Request";
@@ -90,6 +93,28 @@ impl DeviceRequest {
     pub fn is_waiting(&self, now: DateTime<Utc>) -> bool {
         self.is_pending && self.expires_at.is_some_and(|at| at > now)
     }
+}
+
+/// Keeps a checked request under an id, of which only the digest is stored. `kind` is an option of the field.
+pub async fn keep(
+    documents: &Documents,
+    kind: &str,
+    client: &str,
+    request: &AuthorizationRequest,
+    id: &str,
+    lifetime: Duration,
+) -> Result<()> {
+    let parameters = serde_json::to_string(request).map_err(Error::internal)?;
+    let mut work = documents.begin(&Session::system()).await?;
+    let mut document = work.new_document(OAUTH_AUTHORIZATION_REQUEST)?;
+    document.set("kind", kind);
+    document.set("client", client);
+    document.set("status", "Pending");
+    document.set("expires_at", time_value(documents.clock().now() + lifetime));
+    document.set("parameters", parameters);
+    document.set("request_digest", credentials::digest(documents, id));
+    work.insert(document).await?;
+    work.commit().await
 }
 
 impl TryFrom<&Document> for StoredRequest {

@@ -9,6 +9,7 @@ use super::oauth_client_checks::unknown_doctypes;
 use crate::document::{Controller, Documents, Work};
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
+use crate::oauth::protocol::authorization_request::ServerRules;
 use crate::oauth::protocol::cimd::ClientIdUrl;
 use crate::oauth::protocol::resource::{self, KnownResources};
 use crate::oauth::protocol::{self, ErrorCode, ScopeSet};
@@ -257,6 +258,11 @@ impl OAuthSettings {
     /// The resources for which tokens may be asked.
     pub fn resources(&self, site_url: &str) -> KnownResources {
         KnownResources::new(site_url, self.additional_resources.iter().map(String::as_str))
+    }
+
+    /// What the checks of an authorization request need to know about the site; see [`OAuthSettings::resources`].
+    pub fn rules<'a>(&'a self, issuer: &'a str, resources: &'a KnownResources) -> ServerRules<'a> {
+        ServerRules { issuer, default_scopes: &self.default_scopes, resources, require_pushed: self.require_pushed }
     }
 }
 

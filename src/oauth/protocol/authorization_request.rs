@@ -114,6 +114,24 @@ impl AuthorizationRequest {
             .map_err(|error| AuthorizeError::redirect(target, error))
     }
 
+    /// The error for a request whose parameters could not be had, since they are in a request object or were pushed.
+    ///
+    /// It travels only if a redirect URI of the client's own stands beside; nothing else there counts (RFC 9101 §6.3).
+    pub fn refuse(
+        parameters: &Parameters,
+        client: &ClientRules<'_>,
+        server: &ServerRules<'_>,
+        error: Error,
+    ) -> AuthorizeError {
+        if parameters.get("redirect_uri").is_none() {
+            return AuthorizeError::Page(error);
+        }
+        match response_target(parameters, client, server) {
+            Ok(target) => AuthorizeError::redirect(target, error),
+            Err(untrusted) => untrusted,
+        }
+    }
+
     /// Checks everything that may be told to the client.
     fn parse_trusted(
         parameters: &Parameters,

@@ -242,6 +242,14 @@ impl AuthorizeError {
             Self::Redirect(redirected) => &redirected.error,
         }
     }
+
+    /// The error itself, for who is told directly (RFC 9126 §2.3).
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Page(error) => error,
+            Self::Redirect(redirected) => redirected.error,
+        }
+    }
 }
 
 impl RedirectedError {

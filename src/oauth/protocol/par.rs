@@ -35,7 +35,7 @@ impl RequestUri {
     pub fn parse(value: &str) -> Result<Self> {
         match value.strip_prefix(PREFIX) {
             Some(id) if !id.is_empty() => Ok(Self(id.to_owned())),
-            Some(_) => Err(Error::new(ErrorCode::InvalidRequestUri, "request_uri is unknown or has expired")),
+            Some(_) => Err(unknown_request_uri()),
             None => Err(Error::new(
                 ErrorCode::RequestUriNotSupported,
                 "request_uri must come from the pushed authorization request endpoint",
@@ -52,6 +52,12 @@ impl RequestUri {
     pub fn response(&self) -> PushedResponse {
         PushedResponse { request_uri: format!("{PREFIX}{}", self.0), expires_in: LIFETIME }
     }
+}
+
+/// What is said of a reference that we never gave this client, that is too old or that was used.
+pub fn unknown_request_uri() -> Error {
+    let message = "This request has expired or was used: go back to the program and start again";
+    Error::new(ErrorCode::InvalidRequestUri, message)
 }
 
 /// A pushed request may not itself refer to another one (RFC 9126 §2.1).

@@ -1,0 +1,104 @@
+//! Pushed authorization requests: a client hands its request in directly, and the browser carries a reference (RFC 9126).
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use poem::Response;
+use poem::http::{Method, StatusCode};
+
+use super::client_authentication::{authenticate, find_client};
+use super::endpoint::{Result, allow_origin, json, preflight, read_form, respond};
+use super::{Server, request_object, with};
+use crate::document::Documents;
+use crate::error::{Error as SiteError, Result as SiteResult};
+use crate::oauth::credentials;
+use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
+use crate::oauth::doctype::{OAuthClient, OAuthSettings, StoredRequest};
+use crate::oauth::protocol::authorization_request::{AuthorizationRequest, RequestOrigin};
+use crate::oauth::protocol::metadata::PAR;
+use crate::oauth::protocol::par::{LIFETIME, PushedResponse, RequestUri, check_pushed};
+use crate::oauth::protocol::{AuthorizeError, Parameters};
+use crate::permissions::Session;
+use crate::web::{Exchange, Plugins, Route};
+
+/// What the field `kind` says of a pushed request.
+const PUSHED: &str = "Pushed";
+
+/// Registers the endpoint.
+pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+    plugins.own_credentials.push(PAR);
+    let options = async |exchange| Ok(preflight(&exchange, "POST, OPTIONS"));
+    plugins.route(Route::new(PAR).post(with(server, par)).on(Method::OPTIONS, options));
+}
+
+/// Answers `POST …par`.
+async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+    let context = exchange.context.clone();
+    let origin = exchange.request.headers().get("origin").cloned();
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let mut client = None;
+    let result = answer(&mut exchange, &server, &settings, &mut client).await;
+    let mut response = respond(result.map(|pushed| json(StatusCode::CREATED, &pushed)), &context);
+    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
+    Ok(response)
+}
+
+/// Everything is checked now, so that the client learns of a mistake before a person does.
+async fn answer(
+    exchange: &mut Exchange,
+    server: &Server,
+    settings: &OAuthSettings,
+    known: &mut Option<OAuthClient>,
+) -> Result<PushedResponse> {
+    let parameters = read_form(exchange).await?;
+    if let Some(client_id) = parameters.get("client_id") {
+        *known = find_client(exchange, server, client_id).await?;
+    }
+    let client = &*known.insert(authenticate(exchange, server, &parameters).await?);
+    check_pushed(&parameters)?;
+    let documents = &exchange.site.documents;
+    let (parameters, origin) = request_object::read(documents, server, client, &parameters).await??;
+    let resources = settings.resources(documents.site_url());
+    let rules = settings.rules(documents.site_url(), &resources);
+    let origin = RequestOrigin { pushed: true, ..origin };
+    let request = AuthorizationRequest::parse(&of_client(parameters, client), origin, &client.rules(), &rules)
+        .map_err(AuthorizeError::into_error)?;
+    let uri = RequestUri::generate();
+    keep(documents, PUSHED, &client.name, &request, uri.id(), Duration::seconds(LIFETIME.into())).await?;
+    Ok(uri.response())
+}
+
+/// The parameters with the client's id, which it may leave out where it authenticates in another way than by its id.
+fn of_client(parameters: Parameters, client: &OAuthClient) -> Parameters {
+    if parameters.get("client_id").is_some() {
+        return parameters;
+    }
+    let named = parameters.iter().chain([("client_id", client.client_id.as_str())]);
+    Parameters::from_pairs(named.map(|(name, value)| (name.to_owned(), value.to_owned())))
+}
+
+/// Takes the request that a client pushed and nobody has used yet; of many who come with one reference, one gets it.
+///
+/// What another client pushed stays where it is.
+pub async fn take(
+    documents: &Documents,
+    client: &OAuthClient,
+    uri: &RequestUri,
+) -> SiteResult<Option<AuthorizationRequest>> {
+    let found = credentials::find_digest(documents, OAUTH_AUTHORIZATION_REQUEST, "request_digest", uri.id()).await?;
+    let is_own = |kind: &str, of: &str| kind == PUSHED && of == client.name;
+    let Some(document) = found.filter(|found| is_own(found.text("kind"), found.text("client"))) else {
+        return Ok(None);
+    };
+    let stored = StoredRequest::try_from(&*document)?;
+    let mut work = documents.begin(&Session::system()).await?;
+    match work.delete(OAUTH_AUTHORIZATION_REQUEST, &stored.name).await {
+        Ok(()) => work.commit().await?,
+        Err(SiteError::DoesNotExist { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let is_live = stored.expires_at.is_some_and(|at| at > documents.clock().now());
+    // The redirect URI must still be the client's own.
+    let still_fits = client.redirect_uris.resolve(Some(stored.request.target.redirect_uri.as_str()), false).is_ok();
+    Ok((is_live && still_fits).then_some(stored.request))
+}
