@@ -17,5 +17,6 @@ mod oauth_client;
 mod openapi;
 mod reload;
 mod resource;
+mod secrets;
 mod support;
 mod tidy;

@@ -181,3 +181,22 @@ async fn a_provider_that_breaks_costs_a_message_and_no_token() {
     site.clock.advance(chrono::Duration::minutes(10));
     assert_eq!(run(&alice, &app, "get_active_token", json!({})).await.ok()["status"], "Connected");
 }
+
+#[tokio::test]
+async fn saving_a_connection_makes_its_token_live_no_longer() {
+    let (provider, site) = (MockServer::start().await, site().await);
+    let app = app(&site, &provider).await;
+    let alice = site.user("alice@example.com", &[]).await;
+    answer_grant(&provider, "authorization_code", tokens("first", Some("rt")), 1).await;
+    answer_grant(&provider, "refresh_token", tokens("second", None), 1).await;
+    connect(&alice, &app).await;
+    let name = format!("{app}-alice@example.com");
+    let ends = alice.read("Token Cache", &name).await.ok()["expires_at"].clone();
+    site.clock.advance(chrono::Duration::seconds(200));
+    site.db_update("Token Cache", &name, json!({"account": "somebody"})).await;
+    assert_eq!(alice.read("Token Cache", &name).await.ok()["expires_at"], ends);
+    site.clock.advance(chrono::Duration::seconds(101));
+    assert_eq!(run(&alice, &app, "get_active_token", json!({})).await.ok()["status"], "Connected");
+    assert_ne!(alice.read("Token Cache", &name).await.ok()["expires_at"], ends);
+    provider.verify().await;
+}

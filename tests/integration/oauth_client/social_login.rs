@@ -47,7 +47,12 @@ impl Provider {
 
     /// Begins a login; the provider will tell of that person. Returns where the person comes back to.
     async fn begin(&self, site: &TestSite, browser: &Client, change: Json) -> String {
-        let location = browser.get("/login/with/example_login?redirect-to=/app/todo").await.redirect();
+        self.begin_at(site, browser, "/app/todo", change).await
+    }
+
+    /// The same, to go on to a page afterwards, which is encoded already.
+    async fn begin_at(&self, site: &TestSite, browser: &Client, page: &str, change: Json) -> String {
+        let location = browser.get(&format!("/login/with/example_login?redirect-to={page}")).await.redirect();
         let now = site.clock.now().timestamp();
         let mut claims = json!({
             "iss": self.server.uri(), "aud": "me", "sub": "alice-there", "nonce": parameter(&location, "nonce"),
@@ -129,4 +134,35 @@ async fn an_existing_account_is_linked_by_a_verified_address_only_where_that_is_
     assert_eq!(browser.logged_user().await, "alice@example.com");
     let page = browser.get("/linked-accounts").await.status(200).body;
     assert!(page.contains("Example Login") && page.contains("Unlink"), "{page}");
+}
+
+#[tokio::test]
+async fn a_login_elsewhere_leads_back_to_pages_of_this_site_only() {
+    let (provider, site) = (Provider::start().await, site().await);
+    provider.key(&site, json!({})).await;
+    for target in
+        ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)"]
+    {
+        let target: String = url::form_urlencoded::byte_serialize(target.as_bytes()).collect();
+        let browser = site.guest();
+        let back = provider.begin_at(&site, &browser, &target, json!({})).await;
+        let to = browser.get(&back).await.redirect();
+        let here = url::Url::parse(site.documents().site_url()).unwrap();
+        assert_eq!(here.join(&to).unwrap().origin(), here.origin(), "{target} leads to {to}");
+        assert_eq!(browser.logged_user().await, "alice@example.com");
+    }
+}
+
+#[tokio::test]
+async fn a_key_for_all_organisations_at_once_is_refused() {
+    let site = site().await;
+    let administrator = site.administrator().await;
+    for tenant in ["common", "organizations", "consumers", ""] {
+        let key = json!({
+            "provider_name": "Office 365", "social_login_provider": "Office 365", "enable_social_login": 1,
+            "client_id": "me", "client_secret": "secret of the site", "tenant_id": tenant,
+        });
+        let refused = administrator.create("Social Login Key", key).await.error(417, "ValidationError");
+        assert_eq!(refused["problems"][0]["field"], "tenant_id", "{tenant}: {refused}");
+    }
 }
