@@ -2,13 +2,14 @@
 
 use oauth2::basic::BasicClient;
 use oauth2::{
-    AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet, IntrospectionUrl,
-    PkceCodeChallenge, RedirectUrl, RefreshToken, RevocationUrl, Scope, StandardRevocableToken,
-    TokenIntrospectionResponse as _, TokenResponse as _, TokenUrl,
+    AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet,
+    IntrospectionUrl, PkceCodeChallenge, RedirectUrl, RefreshToken, RevocationUrl, Scope,
+    StandardDeviceAuthorizationResponse, StandardRevocableToken, TokenIntrospectionResponse as _, TokenResponse as _,
+    TokenUrl,
 };
 use serde_json::{Value as Json, json};
 
-use super::support::{REDIRECT_URI, answer, parameter};
+use super::support::{REDIRECT_URI, answer, hidden, parameter};
 use crate::support::{Client, PASSWORD, ServerProcess};
 
 const ALICE: &str = "alice@example.com";
@@ -120,4 +121,34 @@ async fn the_crate_acts_for_itself_with_its_secret_in_either_place() {
         };
         assert_eq!(*refused.error(), oauth2::basic::BasicErrorResponseType::InvalidScope);
     }
+}
+
+#[tokio::test]
+async fn the_crate_gets_tokens_for_a_device_without_a_browser() {
+    let (server, administrator, alice) = server_with_alice().await;
+    let values = json!({
+        "app_name": "Television", "default_redirect_uri": REDIRECT_URI, "scopes": "openid all", "allow_device_code": 1,
+    });
+    let made = administrator.create("OAuth Client", values).await.ok();
+    let metadata = server.guest().get("/.well-known/oauth-authorization-server").await.status(200).json();
+    let endpoint = metadata["device_authorization_endpoint"].as_str().unwrap().to_owned();
+    let client =
+        client(&server, &made).await.set_device_authorization_url(DeviceAuthorizationUrl::new(endpoint).unwrap());
+    let http = |request| server.forward(SITE, request);
+    let asking = client.exchange_device_code().add_scope(Scope::new("all".to_owned()));
+    let codes: StandardDeviceAuthorizationResponse = asking.request_async(&http).await.unwrap();
+    assert_eq!(codes.verification_uri().as_str(), format!("{SITE}/device"));
+
+    let page = alice.get("/device").await.status(200);
+    let fields = [("csrf_token", &*hidden(&page.body, "csrf_token")), ("user_code", codes.user_code().secret())];
+    let to = alice.form("/device", &fields).await.redirect();
+    let page = alice.get(&to).await.status(200);
+    let (token, id) = (hidden(&page.body, "csrf_token"), hidden(&page.body, "request_id"));
+    let fields = [("csrf_token", token.as_str()), ("request_id", id.as_str()), ("decision", "allow")];
+    alice.form("/device", &fields).await.status(200);
+
+    let polling = client.exchange_device_access_token(&codes);
+    let tokens = polling.request_async(&http, tokio::time::sleep, None).await.unwrap();
+    let bearer = format!("Bearer {}", tokens.access_token().secret());
+    assert_eq!(server.guest().with_header("authorization", &bearer).logged_user().await, ALICE);
 }
