@@ -8,6 +8,8 @@
     reason = "a program that prints figures and stops at the first fault"
 )]
 
+mod oauth;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,6 +23,7 @@ use tokio::net::TcpStream;
 const CONNECTIONS: usize = 16;
 const SECONDS: u64 = 4;
 const DOCUMENTS: usize = 10_000;
+const PASSWORD: &str = "a password for this run";
 
 const ITEM: &str = r"
 name: Bench Item
@@ -123,6 +126,7 @@ async fn run() {
     table.push(measure("insert, three child rows", address, vec![insert]).await);
     table.push(measure("update", address, update).await);
     table.push(measure("form", address, form).await);
+    table.extend(oauth::run(address, &authorization, &names).await);
     let resident = resident(server.0.id());
     table.push(with_1000_doctypes(binary).await);
     println!("\n{:<28}{:>10}{:>10}{:>10}{:>8}", "path", "req/s", "p50 ms", "p99 ms", "ratio");
@@ -136,6 +140,16 @@ async fn run() {
             figures.p99.as_secs_f64() * 1000.0,
             figures.per_second / reference
         );
+    }
+    println!("\n{:<28}{:>34}{:>8}", "path", "to the engine's own", "ratio");
+    for (label, own) in [
+        ("get one, bearer token", "get one"),
+        ("introspection", "get one"),
+        ("token by refresh", "update"),
+        ("token by client credentials", "insert, three child rows"),
+    ] {
+        let rate = |label: &str| table.iter().find(|figures| figures.label == label).unwrap().per_second;
+        println!("{label:<28}{own:>34}{:>8.2}", rate(label) / rate(own));
     }
     println!("\nresident memory after the run {resident:>6.1} MB");
     drop(bare);
@@ -219,7 +233,7 @@ async fn start_server(binary: &str, folder: &Path) -> (Running, SocketAddr) {
     let child = Command::new(binary)
         .current_dir(folder)
         .env("DOCTYPED_LISTEN", address.to_string())
-        .env("DOCTYPED_ADMIN_PASSWORD", "a password for this run")
+        .env("DOCTYPED_ADMIN_PASSWORD", PASSWORD)
         .env("DOCTYPED_LOG", "error")
         .stdout(Stdio::null())
         .spawn()
@@ -293,22 +307,37 @@ async fn fill(address: SocketAddr, authorization: &str) -> Vec<String> {
     names
 }
 
+/// Sends these requests in turn over every connection.
 async fn measure(label: &'static str, address: SocketAddr, requests: Vec<String>) -> Figures {
     let requests = Arc::new(requests);
+    let connections = (0..CONNECTIONS).map(|connection| {
+        let (requests, mut n) = (Arc::clone(&requests), connection * 61);
+        move |_: Option<&[u8]>| {
+            n += 1;
+            requests[n % requests.len()].clone()
+        }
+    });
+    measure_each(label, address, connections).await
+}
+
+/// Opens a connection for each; what it sends next may depend on what was answered before.
+async fn measure_each<N>(label: &'static str, address: SocketAddr, connections: impl Iterator<Item = N>) -> Figures
+where
+    N: FnMut(Option<&[u8]>) -> String + Send + 'static,
+{
     let until = Instant::now() + Duration::from_secs(SECONDS);
     let started = Instant::now();
     let mut tasks = Vec::new();
-    for offset in 0..CONNECTIONS {
-        let requests = Arc::clone(&requests);
+    for mut next in connections {
         tasks.push(tokio::spawn(async move {
             let mut connection = Connection::open(address).await;
             let mut times = Vec::new();
-            let mut n = offset * 61;
+            let mut request = next(None);
             while Instant::now() < until {
                 let sent = Instant::now();
-                connection.send(&requests[n % requests.len()]).await;
+                let answer = connection.send(&request).await;
                 times.push(sent.elapsed());
-                n += 1;
+                request = next(Some(&answer));
             }
             times
         }));
