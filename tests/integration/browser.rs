@@ -13,15 +13,25 @@ use serde_json::{Value as Json, json};
 
 use crate::support::PASSWORD;
 
+/// Whether tests in a browser were switched on; says so loudly if not.
+pub fn is_wanted() -> bool {
+    let wanted = std::env::var("DOCTYPED_TEST_BROWSER").is_ok();
+    if !wanted {
+        eprintln!("SKIPPED: set DOCTYPED_TEST_BROWSER=1 to run the browser tests");
+    }
+    wanted
+}
+
 /// A page that `ChromeDriver` controls.
-struct Browser {
+pub struct Browser {
     driver: Child,
     http: reqwest::Client,
     session: String,
 }
 
 impl Browser {
-    async fn start(profile: &std::path::Path) -> Self {
+    /// Starts one with a profile of its own.
+    pub async fn start(profile: &std::path::Path) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -60,17 +70,18 @@ impl Browser {
         answer["value"].clone()
     }
 
-    async fn open(&self, url: &str) {
+    /// Goes to an address.
+    pub async fn open(&self, url: &str) {
         self.post("/url", json!({"url": url})).await;
     }
 
     /// Runs a function body in the page.
-    async fn run(&self, script: &str) -> Json {
+    pub async fn run(&self, script: &str) -> Json {
         self.post("/execute/sync", json!({"script": script, "args": []})).await
     }
 
     /// Waits until a function body says yes.
-    async fn wait_for(&self, script: &str) {
+    pub async fn wait_for(&self, script: &str) {
         for _ in 0..100 {
             if self.run(script).await == json!(true) {
                 return;
@@ -85,17 +96,25 @@ impl Browser {
         found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
     }
 
-    async fn click(&self, css: &str) {
+    /// Clicks an element.
+    pub async fn click(&self, css: &str) {
         let element = self.element(css).await;
         self.post(&format!("/element/{element}/click"), json!({})).await;
     }
 
-    async fn type_into(&self, css: &str, text: &str) {
+    /// Types into an element.
+    pub async fn type_into(&self, css: &str, text: &str) {
         let element = self.element(css).await;
         self.post(&format!("/element/{element}/value"), json!({"text": text})).await;
     }
 
-    async fn screenshot(&self, name: &str) {
+    /// The size of the window; a phone is about 400 wide.
+    pub async fn resize(&self, width: u32, height: u32) {
+        self.post("/window/rect", json!({"width": width, "height": height})).await;
+    }
+
+    /// Keeps a picture in `target/screenshots`.
+    pub async fn screenshot(&self, name: &str) {
         let answer = self.http.get(format!("{}/screenshot", self.session)).send().await.unwrap().text().await.unwrap();
         let answer: Json = serde_json::from_str(&answer).unwrap();
         let png = base64::engine::general_purpose::STANDARD.decode(answer["value"].as_str().unwrap()).unwrap();
@@ -114,8 +133,7 @@ impl Drop for Browser {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sets_up_an_oauth_client_in_the_browser() {
-    if std::env::var("DOCTYPED_TEST_BROWSER").is_err() {
-        eprintln!("SKIPPED: set DOCTYPED_TEST_BROWSER=1 to run the browser test");
+    if !is_wanted() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

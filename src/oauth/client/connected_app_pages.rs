@@ -15,6 +15,7 @@ use crate::oauth::client::{CALLBACK, Providers, connected_app_methods};
 use crate::oauth::doctype::connected_app::{ConnectedApp, DOCTYPE};
 use crate::oauth::doctype::token_cache::Connection;
 use crate::permissions::Session;
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::error::see_other;
 use crate::web::panel::{Panel, Panels};
 use crate::web::request::page_view;
@@ -42,22 +43,46 @@ impl Panels for ConnectPanel {
     async fn panels(&self, site: &Site, session: &Session, document: &Document) -> Result<Vec<Panel>> {
         let app = ConnectedApp::from(document);
         let connection = Connection::find(&site.documents, &app.name, session.user()).await?;
-        let mut values = vec![("Redirect URI".to_owned(), app.redirect_uri.clone())];
-        if let Some(connection) = &connection {
-            for (label, fieldname) in [("Status", "status"), ("Account", "account"), ("Last error", "last_error")] {
-                values.push((label.to_owned(), connection.document.text(fieldname).to_owned()));
-            }
-        }
-        values.retain(|(_, value)| !value.is_empty());
-        let label = if connection.is_some() { "See your connection" } else { "Connect your account" };
-        Ok(vec![Panel {
-            title: "Connection".to_owned(),
-            help: "Register the redirect URI at the provider, then connect your own account to try it.".to_owned(),
+        let redirect_uri = ("Redirect URI".to_owned(), app.redirect_uri.clone());
+        let set_up = Panel {
+            title: "At the provider".to_owned(),
+            help: "Register this site there as an application with this redirect URI, exactly as it stands. Bring the \
+                   client id and the secret it gives you back here."
+                .to_owned(),
+            values: vec![redirect_uri].into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+            ..Panel::default()
+        };
+        let (help, label, values) = match health(connection.as_ref().map(|known| &known.document)) {
+            Json::Null => ("Connect your own account to try the app.", "Connect your account", Vec::new()),
+            health => ("How your own connection is.", "See your connection", health_values(&health)),
+        };
+        let own = Panel {
+            title: "Your connection".to_owned(),
+            help: help.to_owned(),
             values,
             links: vec![(label.to_owned(), address(&app))],
             ..Panel::default()
-        }])
+        };
+        Ok(vec![set_up, own])
     }
+}
+
+/// The health of a connection as labels with values; what is not known is left out.
+fn health_values(health: &Json) -> Vec<(String, String)> {
+    let scopes: Vec<&str> = health["scopes"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let text = |name: &str| health[name].as_str().unwrap_or_default().to_owned();
+    let moment = |name: &str| Some(text(name)).filter(|at| !at.is_empty()).map(|at| format!("{at} UTC"));
+    [
+        ("Status", Some(text("status"))),
+        ("Account", Some(text("account"))),
+        ("Scopes", Some(scopes.join(" "))),
+        ("Works until", moment("expires_at")),
+        ("Last renewed", moment("last_refresh")),
+        ("Last error", Some(text("last_error"))),
+    ]
+    .into_iter()
+    .filter_map(|(label, value)| Some((label.to_owned(), value.filter(|value| !value.is_empty())?)))
+    .collect()
 }
 
 /// Where the page of an app is.
@@ -83,6 +108,7 @@ async fn list(exchange: Exchange) -> Result<Response> {
         let connection = Connection::find(documents, name, exchange.session().user()).await?;
         entries.push(json!({
             "provider_name": apps.text(row, "provider_name"),
+            "initial": initial(apps.text(row, "provider_name")),
             "href": format!("/connected-app/{}", path_segment(name)),
             "connection": health(connection.as_ref().map(|known| &known.document)),
         }));
@@ -90,10 +116,18 @@ async fn list(exchange: Exchange) -> Result<Response> {
     exchange.page("oauth/client/connected_apps", json!({"apps": entries})).await
 }
 
+/// The letter that stands for a name where there is no picture.
+pub fn initial(name: &str) -> String {
+    name.chars().next().into_iter().flat_map(char::to_uppercase).collect()
+}
+
 async fn show(exchange: Exchange) -> Result<Response> {
     let app = readable(&exchange).await?;
     page(&exchange, &app, StatusCode::OK, None).await
 }
+
+/// What the address of the page says once a connection has been ended.
+const ENDED: &str = "ended";
 
 /// The page of one app; `problem` says why a connection did not come about.
 async fn page(
@@ -110,6 +144,11 @@ async fn page(
         "href": href,
         "scopes": app.scopes,
         "connection": health(connection.as_ref().map(|known| &known.document)),
+        "ended": connection.is_none() && exchange.query().iter().any(|(name, _)| name == ENDED),
+        "revokes": app.revoke_on_delete && app.revocation_uri.is_some(),
+        "settings": exchange.session().has_role(ROLE_SYSTEM_MANAGER).then(|| {
+            format!("/app/connected-app/{}", path_segment(&app.name))
+        }),
         "problem": problem,
     });
     Ok(html(status, exchange.site.templates.render("oauth/client/connected_app", &view)?))
@@ -118,12 +157,13 @@ async fn page(
 /// How a connection is, for people.
 pub fn health(connection: Option<&Document>) -> Json {
     let Some(document) = connection else { return Json::Null };
-    // Seconds are enough.
-    let moment = |fieldname: &str| document.text(fieldname).chars().take(19).collect::<String>();
+    // Minutes are enough.
+    let moment = |fieldname: &str| document.text(fieldname).chars().take(16).collect::<String>();
     let scopes: Vec<&str> = document.rows("scopes").iter().map(|row| row.text("scope")).collect();
     let status = document.text("status");
     json!({
         "status": status,
+        "works": status == "Connected",
         "color": match status {
             "Connected" => "green",
             "Expired" | "Failed" => "red",
@@ -166,7 +206,7 @@ async fn disconnect(mut exchange: Exchange) -> Result<Response> {
     let app = readable(&exchange).await?;
     let (documents, session) = (&exchange.site.documents, exchange.session());
     connected_app_methods::disconnect(documents, session, &app, session.user()).await?;
-    Ok(see_other(&address(&app)))
+    Ok(see_other(&format!("{}?{ENDED}", address(&app))))
 }
 
 async fn come_back(exchange: Exchange, providers: Arc<Providers>) -> Result<Response> {

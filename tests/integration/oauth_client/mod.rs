@@ -1,6 +1,7 @@
 //! The client side: Connected Apps and logins with accounts elsewhere, against a real provider and one that can be made
 //! to fail.
 
+mod browser;
 mod connected_app;
 mod doctyped;
 mod foreign_token;

@@ -7,6 +7,7 @@ pub mod identity;
 pub mod keys;
 pub mod login;
 pub mod logout;
+pub mod panel;
 pub mod presets;
 pub mod profile;
 pub mod provider;
@@ -27,6 +28,7 @@ pub const MODULE: &str = "/api/method/frappe.integrations.oauth2_logins";
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>, catalogue: &ScopeCatalogue) {
     let controller = social_login_key::SocialLoginKeyController::new(Arc::clone(providers));
     plugins.controller(social_login_key::DOCTYPE, controller);
+    panel::register(plugins);
     login::register(plugins, providers);
     profile::register(plugins, providers);
     logout::register(plugins);

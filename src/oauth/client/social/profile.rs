@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Result;
 use crate::oauth::client::Providers;
-use crate::oauth::client::connected_app_pages::leave;
+use crate::oauth::client::connected_app_pages::{initial, leave};
 use crate::oauth::client::social::{account, login};
 use crate::oauth::doctype::oauth_client_state::{Kind, NewState};
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
@@ -45,15 +45,16 @@ async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) ->
     let user = documents.get(&Session::system(), "User", exchange.session().user()).await?;
     let keys = SocialLoginKey::all_enabled(documents).await?;
     let accounts = user_social_login::of(&user);
-    let label = |provider: &str| -> String {
-        let key = keys.iter().find(|key| row_provider(&key.name) == provider);
-        key.map_or(provider, |key| key.provider_name.as_str()).to_owned()
-    };
+    let of = |provider: &str| keys.iter().find(|key| row_provider(&key.name) == provider);
     let linked: Vec<Json> = accounts
         .iter()
         .map(|account| {
+            let key = of(&account.provider);
+            let label = key.map_or(account.provider.as_str(), |key| key.provider_name.as_str());
             json!({
-                "label": label(&account.provider),
+                "label": label,
+                "initial": initial(label),
+                "icon": key.map(|key| key.icon.as_str()),
                 "provider": account.provider,
                 "userid": account.userid,
                 "username": account.username,
@@ -64,7 +65,7 @@ async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) ->
     let others: Vec<Json> = keys
         .iter()
         .filter(|key| !accounts.iter().any(|account| account.provider == row_provider(&key.name)))
-        .map(|key| json!({"label": key.provider_name, "name": key.name}))
+        .map(|key| json!({"label": key.provider_name, "name": key.name, "icon": key.icon}))
         .collect();
     let view = json!({
         "page": page_view(&exchange.site, &exchange.context).await?,

@@ -21,7 +21,7 @@ fn key_pair() -> (Json, Json) {
 
 /// What an administrator does: enter the address of the provider, let it describe itself, register there, enter what
 /// the registration gives.
-async fn set_up(site: &TestSite, provider: &Provider, method: &str, label: &str) -> String {
+pub async fn set_up(site: &TestSite, provider: &Provider, method: &str, label: &str) -> String {
     let administrator = site.administrator().await;
     let entered = json!({"provider_name": "Example", "openid_configuration": provider.openid_configuration()});
     let app = administrator.create("Connected App", entered).await.ok()["name"].as_str().unwrap().to_owned();
@@ -65,7 +65,7 @@ async fn set_up(site: &TestSite, provider: &Provider, method: &str, label: &str)
 }
 
 /// Where the provider asks the person.
-async fn asked(client: &Client, app: &str) -> String {
+pub async fn asked(client: &Client, app: &str) -> String {
     let begun = run(client, app, "initiate_web_application_flow", json!({"success_uri": "/app/done"})).await.ok();
     begun.as_str().unwrap().to_owned()
 }

@@ -1,7 +1,7 @@
 //! Against a provider that nobody here wrote: `oidc-provider`, run by Node. Runs with `DOCTYPED_TEST_NODE=1`.
 
-mod connected_app;
-mod social_login;
+pub mod connected_app;
+pub mod social_login;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -119,6 +119,23 @@ impl Person {
     /// A person with an account of their own there, of whom the provider tells these claims.
     pub fn new(name: &str, claims: Json) -> Self {
         Self { http: http(), account: format!("{name}-{}", doctyped::secret::random_name()), claims }
+    }
+
+    /// The same person, of whom the provider knows already.
+    pub async fn known(self) -> Self {
+        let provider = provider().expect("who is a person there needs the provider");
+        let there = "https://elsewhere.example/";
+        let client = provider.register(json!({"redirect_uris": [there], "token_endpoint_auth_method": "none"})).await;
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("response_type", "code"), ("scope", "openid"), ("code_challenge_method", "S256")])
+            .extend_pairs([
+                ("client_id", &*client.client_id),
+                ("redirect_uri", there),
+                ("code_challenge", &"x".repeat(43)),
+            ])
+            .finish();
+        self.allow(&format!("{}/auth?{query}", provider.issuer)).await;
+        self
     }
 
     /// Their id there.

@@ -7,7 +7,7 @@ use super::{Person, Provider, path_of, provider, with_parameter};
 use crate::support::{Client, TestSite};
 
 /// What an administrator does: save the key for its redirect URL, register there, enter what the registration gives.
-async fn set_up(site: &TestSite, provider: &Provider, values: Json) {
+pub async fn set_up(site: &TestSite, provider: &Provider, values: Json) {
     let administrator = site.administrator().await;
     let key = json!({
         "provider_name": "Example Login", "social_login_provider": "Custom", "base_url": provider.issuer,
@@ -27,7 +27,7 @@ async fn set_up(site: &TestSite, provider: &Provider, values: Json) {
     let _ = administrator.update("Social Login Key", "example_login", entered).await.status(200);
 }
 
-async fn asked(browser: &Client) -> String {
+pub async fn asked(browser: &Client) -> String {
     browser.get("/login/with/example_login?redirect-to=/app/todo").await.redirect()
 }
 
