@@ -4,91 +4,69 @@ use std::sync::Arc;
 
 use poem::Response;
 use poem::http::Method as HttpMethod;
-use serde_json::{Map, Value as Json, json};
 
 use super::endpoint::{preflight, public_json};
-use super::{
-    AUTHORIZE, DEVICE_AUTHORIZATION, GET_TOKEN, INTROSPECT_TOKEN, REGISTER_CLIENT, REVOKE_TOKEN, Server, with,
-};
+use super::{Server, with};
 use crate::error::{Error, Result};
 use crate::oauth::client::social::resource::authorization_servers;
 use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::oauth_settings::Registration;
-use crate::oauth::protocol::authorization_response::ResponseMode;
-use crate::oauth::protocol::client_authentication::Method;
-use crate::oauth::protocol::jar;
-use crate::oauth::protocol::metadata::{PAR, assertion_algorithms};
-use crate::oauth::protocol::request::GrantType;
+use crate::oauth::protocol::metadata::{
+    DEVICE_AUTHORIZATION, OPTIONAL_ENDPOINTS, REGISTER, ResourceMetadata, ServerConfiguration, ServerMetadata,
+    WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
+};
 use crate::oauth::protocol::resource;
 use crate::oauth::protocol::scope::Scope;
-use crate::secret::SigningAlgorithm;
+use crate::oauth::signing_keys;
 use crate::web::{Exchange, Plugins, Route};
 
-/// Registers the documents.
+/// Whether tokens may be bound to a key (RFC 9449).
+const DPOP: bool = false;
+
+/// Registers the documents. An endpoint is advertised if it was registered before.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+    let is_registered = |path: &&str| plugins.routes.iter().any(|route| route.path == *path);
+    let endpoints: Arc<[&'static str]> = OPTIONAL_ENDPOINTS.into_iter().filter(is_registered).collect();
     let options = async |exchange| Ok(preflight(&exchange, "GET, HEAD, OPTIONS"));
-    plugins.route(
-        Route::new("/.well-known/oauth-authorization-server")
-            .get(with(server, authorization_server))
-            .on(HttpMethod::OPTIONS, options),
-    );
-    for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/*path"] {
+    for path in [WELL_KNOWN_SERVER, WELL_KNOWN_OPENID] {
+        let endpoints = Arc::clone(&endpoints);
+        let document = move |exchange, server| authorization_server(exchange, server, Arc::clone(&endpoints));
+        plugins.route(Route::new(path).get(with(server, document)).on(HttpMethod::OPTIONS, options));
+    }
+    for path in [WELL_KNOWN_RESOURCE.to_owned(), format!("{WELL_KNOWN_RESOURCE}/*path")] {
         plugins.route(Route::new(path).get(with(server, protected_resource)).on(HttpMethod::OPTIONS, options));
     }
 }
 
-/// The metadata of the authorization server.
-async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+/// The metadata of the authorization server, the same for OAuth and for OpenID Connect.
+async fn authorization_server(
+    exchange: Exchange,
+    server: Arc<Server>,
+    endpoints: Arc<[&'static str]>,
+) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     if !settings.show_auth_server_metadata {
         return Err(hidden());
     }
-    let site = exchange.site.documents.site_url();
-    let at = |path: &str| format!("{site}{path}");
-    let mut offered = vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
-    if settings.device_grant {
-        offered.push(GrantType::DeviceCode);
-    }
-    let methods = Method::ALL;
-    let confidential: Vec<_> =
-        methods.into_iter().filter(|method| method.is_confidential()).map(Method::as_str).collect();
-    let mut document = json!({
-        "issuer": site,
-        "authorization_endpoint": at(AUTHORIZE),
-        "token_endpoint": at(GET_TOKEN),
-        "revocation_endpoint": at(REVOKE_TOKEN),
-        "introspection_endpoint": at(INTROSPECT_TOKEN),
-        "response_types_supported": ["code"],
-        "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
-        "grant_types_supported": offered.into_iter().map(GrantType::as_str).collect::<Vec<_>>(),
-        "token_endpoint_auth_methods_supported": methods.map(Method::as_str),
-        "revocation_endpoint_auth_methods_supported": methods.map(Method::as_str),
-        "introspection_endpoint_auth_methods_supported": confidential,
-        "token_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
-        "revocation_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
-        "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms(),
-        "code_challenge_methods_supported": ["S256"],
-        "pushed_authorization_request_endpoint": at(PAR),
-        "require_pushed_authorization_requests": settings.require_pushed,
-        "request_object_signing_alg_values_supported": jar::ALGORITHMS.map(SigningAlgorithm::as_str),
-        "request_parameter_supported": true,
-        "request_uri_parameter_supported": false,
-        "require_signed_request_object": false,
-        "authorization_response_iss_parameter_supported": true,
-        "client_id_metadata_document_supported": settings.client_id_metadata_documents,
-        "scopes_supported": scopes_supported(&settings, &exchange, &server.catalogue, true).await?,
-    });
-    if settings.registration != Registration::Off {
-        document["registration_endpoint"] = json!(at(REGISTER_CLIENT));
-    }
-    if settings.device_grant {
-        document["device_authorization_endpoint"] = json!(at(DEVICE_AUTHORIZATION));
-    }
-    if let Some(uri) = &settings.resource_documentation {
-        document["service_documentation"] = json!(uri);
-    }
-    Ok(public_json(&document))
+    let is_on = |path: &&str| match *path {
+        REGISTER => settings.registration != Registration::Off,
+        DEVICE_AUTHORIZATION => settings.device_grant,
+        _ => true,
+    };
+    let configuration = ServerConfiguration {
+        issuer: exchange.site.documents.site_url().to_owned(),
+        endpoints: endpoints.iter().copied().filter(is_on).collect(),
+        scopes_supported: scopes_supported(&settings, &exchange, &server.catalogue).await?,
+        client_id_metadata_documents: settings.client_id_metadata_documents,
+        dpop: DPOP,
+        require_pushed_authorization_requests: settings.require_pushed,
+        id_token_algorithms: id_token_algorithms(&settings),
+        service_documentation: settings.resource_documentation,
+        op_policy_uri: settings.resource_policy_uri,
+        op_tos_uri: settings.resource_tos_uri,
+    };
+    Ok(public_json(&ServerMetadata::new(&configuration)))
 }
 
 /// The metadata of the resource that the path names.
@@ -99,7 +77,7 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
     }
     let site = exchange.site.documents.site_url();
     let path = exchange.request.uri().path();
-    let path = path.strip_prefix("/.well-known/oauth-protected-resource").unwrap_or_default();
+    let path = path.strip_prefix(WELL_KNOWN_RESOURCE).unwrap_or_default();
     let asked = format!("{site}{path}");
     // Exactly a resource that we know: its document must name the very address that was asked for (RFC 9728 §3.3).
     let known = settings.resources(site);
@@ -108,26 +86,25 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
     if !is_known || (!path.is_empty() && path.ends_with('/')) {
         return Err(hidden());
     }
-    let mut document = Map::new();
-    document.insert("resource".to_owned(), json!(asked));
     let mut issuers = vec![site.to_owned()];
     issuers.extend(authorization_servers(&server.providers, &exchange.site.documents).await?);
-    document.insert("authorization_servers".to_owned(), json!(issuers));
-    let methods: &[&str] = if settings.accept_token_in_form { &["header", "body"] } else { &["header"] };
-    document.insert("bearer_methods_supported".to_owned(), json!(methods));
-    let scopes = scopes_supported(&settings, &exchange, &server.catalogue, false).await?;
-    document.insert("scopes_supported".to_owned(), json!(scopes));
-    for (name, text) in [
-        ("resource_name", &settings.resource_name),
-        ("resource_documentation", &settings.resource_documentation),
-        ("resource_policy_uri", &settings.resource_policy_uri),
-        ("resource_tos_uri", &settings.resource_tos_uri),
-    ] {
-        if let Some(text) = text {
-            document.insert(name.to_owned(), Json::from(text.as_str()));
-        }
-    }
-    Ok(public_json(&document))
+    let scopes = scopes_supported(&settings, &exchange, &server.catalogue).await?;
+    Ok(public_json(&ResourceMetadata {
+        bearer_methods_supported: if settings.accept_token_in_form { vec!["header", "body"] } else { vec!["header"] },
+        resource_name: settings.resource_name,
+        resource_documentation: settings.resource_documentation,
+        resource_policy_uri: settings.resource_policy_uri,
+        resource_tos_uri: settings.resource_tos_uri,
+        ..ResourceMetadata::new(&asked, issuers).with_scopes(scopes).with_dpop(DPOP)
+    }))
+}
+
+/// The algorithms of id tokens, the one that OAuth Settings prefers first.
+fn id_token_algorithms(settings: &OAuthSettings) -> Vec<String> {
+    let mut algorithms: Vec<_> = signing_keys::ALGORITHMS.iter().map(ToString::to_string).collect();
+    algorithms.sort_by_key(|alg| *alg != settings.id_token_signing_alg);
+    algorithms.extend(settings.allow_hs256.then(|| "HS256".to_owned()));
+    algorithms
 }
 
 /// The scopes that OAuth Settings announces; without any, those about the person and the site's own.
@@ -135,19 +112,14 @@ pub async fn scopes_supported(
     settings: &OAuthSettings,
     exchange: &Exchange,
     catalogue: &ScopeCatalogue,
-    with_offline: bool,
 ) -> Result<Vec<String>> {
-    let mut scopes: Vec<String> = if settings.scopes_supported.is_empty() {
-        let identity = [Scope::OpenId, Scope::Profile, Scope::Email, Scope::Roles, Scope::OfflineAccess];
-        let definitions = catalogue.get(&exchange.site.documents).await?;
-        let own = definitions.iter().map(|(scope, _)| scope.to_owned());
-        identity.iter().map(ToString::to_string).chain(own).collect()
-    } else {
-        settings.scopes_supported.iter().map(ToString::to_string).collect()
-    };
-    // Whether there is a refresh token is no matter of the resource.
-    scopes.retain(|scope| with_offline || scope != "offline_access");
-    Ok(scopes)
+    if !settings.scopes_supported.is_empty() {
+        return Ok(settings.scopes_supported.iter().map(ToString::to_string).collect());
+    }
+    let identity = [Scope::OpenId, Scope::Profile, Scope::Email, Scope::Roles, Scope::OfflineAccess];
+    let definitions = catalogue.get(&exchange.site.documents).await?;
+    let own = definitions.iter().map(|(scope, _)| scope.to_owned());
+    Ok(identity.iter().map(ToString::to_string).chain(own).collect())
 }
 
 fn hidden() -> Error {

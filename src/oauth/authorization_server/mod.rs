@@ -33,31 +33,14 @@ use crate::oauth::authorization_server::metadata_document::MetadataDocuments;
 use crate::oauth::authorization_server::registration::Registrations;
 use crate::oauth::client::Providers;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
+pub use crate::oauth::protocol::metadata::{
+    APPROVE, AUTHORIZE, DEVICE, DEVICE_AUTHORIZATION, INTROSPECT as INTROSPECT_TOKEN, REGISTER as REGISTER_CLIENT,
+    REVOKE as REVOKE_TOKEN, TOKEN as GET_TOKEN, USERINFO as OPENID_PROFILE,
+};
 use crate::oauth::protocol::metadata::{END_SESSION, JWKS, WELL_KNOWN_JWKS};
 use crate::oauth::resource_server::BearerAuthenticator;
 use crate::oauth::signing_keys::SigningKeys;
 use crate::web::{Exchange, Plugins, Route};
-
-/// Where the authorization endpoint is.
-pub const AUTHORIZE: &str = "/api/method/frappe.integrations.oauth2.authorize";
-/// Where a person answers.
-pub const APPROVE: &str = "/api/method/frappe.integrations.oauth2.approve";
-/// Where the token endpoint is.
-pub const GET_TOKEN: &str = "/api/method/frappe.integrations.oauth2.get_token";
-/// Where tokens are revoked.
-pub const REVOKE_TOKEN: &str = "/api/method/frappe.integrations.oauth2.revoke_token";
-/// Where tokens are introspected.
-pub const INTROSPECT_TOKEN: &str = "/api/method/frappe.integrations.oauth2.introspect_token";
-
-/// Where a person is described.
-pub const OPENID_PROFILE: &str = "/api/method/frappe.integrations.oauth2.openid_profile";
-
-/// Where programs register; below it, at their client id, they manage their registration.
-pub const REGISTER_CLIENT: &str = "/api/method/frappe.integrations.oauth2.register_client";
-/// Where a device gets its codes.
-pub const DEVICE_AUTHORIZATION: &str = "/api/method/frappe.integrations.oauth2.device_authorization";
-/// Where a person types in the code of a device; short, because people type this address too.
-pub const DEVICE: &str = "/device";
 
 /// What the endpoints share.
 pub struct Server {
@@ -120,5 +103,6 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     programs_with_access::register(plugins, server);
     device_authorization::register(plugins, server);
     device::register(plugins, server);
+    // Last: it advertises what is registered.
     metadata::register(plugins, server);
 }

@@ -149,7 +149,7 @@ pub async fn read(
 
 /// The scopes that a program may register: those that the metadata announces.
 pub async fn announced_scopes(exchange: &Exchange, server: &Server, settings: &OAuthSettings) -> SiteResult<ScopeSet> {
-    let names = metadata::scopes_supported(settings, exchange, &server.catalogue, true).await?;
+    let names = metadata::scopes_supported(settings, exchange, &server.catalogue).await?;
     Ok(ScopeSet::from_stored(&names.join(" ")))
 }
 

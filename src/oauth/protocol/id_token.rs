@@ -14,6 +14,9 @@ pub const TYPE: &str = "JWT";
 /// An id token says who logged in; it is not a session, so it need not live long.
 pub const LIFETIME: Duration = Duration::hours(1);
 
+/// The assurance of a login by password: level 1 of ISO/IEC 29115.
+pub const ACR: &str = "1";
+
 /// The claims of an id token of ours.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct IdTokenClaims {

@@ -7,6 +7,8 @@ use super::assertion;
 use super::authorization_response::ResponseMode;
 use super::client_authentication::Method;
 use super::dpop;
+use super::id_token;
+use super::jar;
 use super::request::GrantType;
 use super::resource;
 use crate::secret::SigningAlgorithm;
@@ -36,8 +38,8 @@ pub const REGISTER: &str = endpoint!("register_client");
 pub const PAR: &str = endpoint!("par");
 /// Where devices get their codes.
 pub const DEVICE_AUTHORIZATION: &str = endpoint!("device_authorization");
-/// Where people type them in.
-pub const DEVICE: &str = endpoint!("device");
+/// Where people type them in; short, because they type this address too.
+pub const DEVICE: &str = "/device";
 /// The public keys.
 pub const JWKS: &str = endpoint!("jwks");
 /// Where people log out.
@@ -51,20 +53,23 @@ pub const WELL_KNOWN_OPENID: &str = "/.well-known/openid-configuration";
 /// Metadata of the resources.
 pub const WELL_KNOWN_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
-/// What is switched on.
+/// The endpoints that are advertised only where they answer.
+pub const OPTIONAL_ENDPOINTS: [&str; 4] = [REGISTER, PAR, DEVICE_AUTHORIZATION, END_SESSION];
+
+/// What works here and is switched on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in OAuth Settings")]
 pub struct ServerConfiguration {
     /// The issuer: the site's address without a slash at its end.
     pub issuer: String,
+    /// Which of [`OPTIONAL_ENDPOINTS`] answer.
+    pub endpoints: Vec<&'static str>,
     /// The scopes to advertise.
     pub scopes_supported: Vec<String>,
-    /// Whether programs may register.
-    pub registration: bool,
     /// Whether client ids may be addresses.
     pub client_id_metadata_documents: bool,
-    /// Whether devices may use the device grant.
-    pub device_grant: bool,
+    /// Whether tokens may be bound to a key (RFC 9449).
+    pub dpop: bool,
     /// Whether every program must push its requests.
     pub require_pushed_authorization_requests: bool,
     /// The algorithms of id tokens, the preferred one first.
@@ -91,10 +96,12 @@ pub struct ServerMetadata {
     pub registration_endpoint: Option<String>,
     pub revocation_endpoint: String,
     pub introspection_endpoint: String,
-    pub pushed_authorization_request_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pushed_authorization_request_endpoint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_authorization_endpoint: Option<String>,
-    pub end_session_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_session_endpoint: Option<String>,
     pub scopes_supported: Vec<String>,
     pub response_types_supported: Vec<&'static str>,
     pub response_modes_supported: Vec<&'static str>,
@@ -109,8 +116,12 @@ pub struct ServerMetadata {
     pub subject_types_supported: Vec<&'static str>,
     pub id_token_signing_alg_values_supported: Vec<String>,
     pub request_object_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dpop_signing_alg_values_supported: Vec<&'static str>,
+    pub acr_values_supported: Vec<&'static str>,
+    pub claim_types_supported: Vec<&'static str>,
     pub claims_supported: Vec<&'static str>,
+    pub ui_locales_supported: Vec<&'static str>,
     pub prompt_values_supported: Vec<&'static str>,
     pub claims_parameter_supported: bool,
     pub request_parameter_supported: bool,
@@ -152,7 +163,7 @@ pub struct ResourceMetadata {
 }
 
 /// The claims that id tokens and userinfo may have.
-const CLAIMS: [&str; 22] = [
+const CLAIMS: [&str; 23] = [
     "iss",
     "sub",
     "aud",
@@ -172,6 +183,7 @@ const CLAIMS: [&str; 22] = [
     "picture",
     "locale",
     "zoneinfo",
+    "updated_at",
     "email",
     "email_verified",
     "roles",
@@ -182,28 +194,30 @@ impl ServerMetadata {
     pub fn new(configuration: &ServerConfiguration) -> Self {
         let issuer = &configuration.issuer;
         let at = |path: &str| format!("{issuer}{path}");
-        let confidential: Vec<_> = names(Method::ALL.into_iter().filter(|method| method.is_confidential()));
+        let optional = |path: &'static str| configuration.endpoints.contains(&path).then(|| at(path));
+        let confidential = names(Method::ALL.into_iter().filter(|method| method.is_confidential()));
         let signing = || assertion_algorithms();
+        let device = optional(DEVICE_AUTHORIZATION);
         Self {
             issuer: issuer.clone(),
             authorization_endpoint: at(AUTHORIZE),
             token_endpoint: at(TOKEN),
             userinfo_endpoint: at(USERINFO),
             jwks_uri: at(WELL_KNOWN_JWKS),
-            registration_endpoint: configuration.registration.then(|| at(REGISTER)),
+            registration_endpoint: optional(REGISTER),
             revocation_endpoint: at(REVOKE),
             introspection_endpoint: at(INTROSPECT),
-            pushed_authorization_request_endpoint: at(PAR),
-            device_authorization_endpoint: configuration.device_grant.then(|| at(DEVICE_AUTHORIZATION)),
-            end_session_endpoint: at(END_SESSION),
+            pushed_authorization_request_endpoint: optional(PAR),
+            end_session_endpoint: optional(END_SESSION),
             scopes_supported: configuration.scopes_supported.clone(),
             response_types_supported: vec!["code"],
             response_modes_supported: ResponseMode::ALL.map(ResponseMode::as_str).to_vec(),
             grant_types_supported: GrantType::ALL
                 .into_iter()
-                .filter(|grant| *grant != GrantType::DeviceCode || configuration.device_grant)
+                .filter(|grant| *grant != GrantType::DeviceCode || device.is_some())
                 .map(GrantType::as_str)
                 .collect(),
+            device_authorization_endpoint: device,
             code_challenge_methods_supported: vec!["S256"],
             token_endpoint_auth_methods_supported: names(Method::ALL),
             token_endpoint_auth_signing_alg_values_supported: signing(),
@@ -213,9 +227,12 @@ impl ServerMetadata {
             introspection_endpoint_auth_signing_alg_values_supported: signing(),
             subject_types_supported: vec!["public"],
             id_token_signing_alg_values_supported: configuration.id_token_algorithms.clone(),
-            request_object_signing_alg_values_supported: super::jar::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
-            dpop_signing_alg_values_supported: dpop::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
+            request_object_signing_alg_values_supported: jar::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
+            dpop_signing_alg_values_supported: dpop_algorithms(configuration.dpop),
+            acr_values_supported: vec![id_token::ACR],
+            claim_types_supported: vec!["normal"],
             claims_supported: CLAIMS.to_vec(),
+            ui_locales_supported: vec!["en"],
             prompt_values_supported: vec!["none", "login", "consent", "select_account"],
             claims_parameter_supported: false,
             request_parameter_supported: true,
@@ -237,13 +254,15 @@ impl ServerMetadata {
 impl ResourceMetadata {
     /// The metadata of one resource with these authorization servers.
     pub fn new(resource: &str, authorization_servers: Vec<String>) -> Self {
-        Self {
-            resource: resource.to_owned(),
-            authorization_servers,
-            bearer_methods_supported: vec!["header"],
-            dpop_signing_alg_values_supported: dpop::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
-            ..Self::default()
-        }
+        let bearer_methods_supported = vec!["header"];
+        Self { resource: resource.to_owned(), authorization_servers, bearer_methods_supported, ..Self::default() }
+    }
+
+    /// Whether tokens may be bound to a key here (RFC 9449).
+    #[must_use]
+    pub fn with_dpop(mut self, offered: bool) -> Self {
+        self.dpop_signing_alg_values_supported = dpop_algorithms(offered);
+        self
     }
 
     /// The scopes to advertise: the least that a client should ask for, never `offline_access`.
@@ -288,8 +307,12 @@ fn names(methods: impl IntoIterator<Item = Method>) -> Vec<&'static str> {
     methods.into_iter().map(Method::as_str).collect()
 }
 
+fn dpop_algorithms(offered: bool) -> Vec<&'static str> {
+    dpop::ALGORITHMS.iter().filter(|_| offered).map(|algorithm| algorithm.as_str()).collect()
+}
+
 /// The algorithms of client assertions.
-pub fn assertion_algorithms() -> Vec<&'static str> {
+fn assertion_algorithms() -> Vec<&'static str> {
     assertion::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).chain(["HS256"]).collect()
 }
 
@@ -303,9 +326,9 @@ mod tests {
         ServerConfiguration {
             issuer: "https://site.example".to_owned(),
             scopes_supported: vec!["openid".to_owned(), "offline_access".to_owned()],
-            registration: true,
+            endpoints: OPTIONAL_ENDPOINTS.to_vec(),
             client_id_metadata_documents: true,
-            device_grant: true,
+            dpop: true,
             id_token_algorithms: vec!["ES256".to_owned(), "RS256".to_owned()],
             ..ServerConfiguration::default()
         }
@@ -340,15 +363,22 @@ mod tests {
     #[test]
     fn what_is_switched_off_is_left_out_and_nothing_is_null() {
         let off = ServerConfiguration {
-            registration: false,
+            endpoints: vec![],
             client_id_metadata_documents: false,
-            device_grant: false,
+            dpop: false,
             ..configuration()
         };
         let metadata = metadata(&off);
         let members = metadata.as_object().unwrap();
-        assert!(!members.contains_key("registration_endpoint"));
-        assert!(!members.contains_key("device_authorization_endpoint"));
+        for absent in [
+            "registration_endpoint",
+            "device_authorization_endpoint",
+            "pushed_authorization_request_endpoint",
+            "end_session_endpoint",
+            "dpop_signing_alg_values_supported",
+        ] {
+            assert!(!members.contains_key(absent), "{absent}");
+        }
         assert!(!metadata["grant_types_supported"].to_string().contains("device_code"));
         assert_eq!(metadata["client_id_metadata_document_supported"], false);
         assert!(members.values().all(|value| !value.is_null()));

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::support::TestSite;
 
 const SERVER: &str = "/.well-known/oauth-authorization-server";
+const OPENID: &str = "/.well-known/openid-configuration";
 const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
 #[tokio::test]
@@ -25,6 +26,68 @@ async fn the_issuer_is_the_site_url_whatever_the_host_header_says() {
     assert_eq!(resource["resource"], "https://site.example");
     assert_eq!(resource["authorization_servers"], json!(["https://site.example"]));
     assert!(!answer.body.contains("null"));
+}
+
+#[tokio::test]
+async fn one_document_answers_for_oauth_and_for_openid_connect() {
+    let site = TestSite::new().await;
+    let guest = site.guest();
+    let answer = guest.get(OPENID).await.status(200);
+    assert_eq!(answer.body, guest.get(SERVER).await.status(200).body);
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    let metadata = answer.json();
+    let root = site.documents().site_url();
+    assert_eq!(metadata["jwks_uri"], format!("{root}/.well-known/jwks.json"));
+    assert_eq!(metadata["userinfo_endpoint"], format!("{root}{}openid_profile", super::support::BASE));
+    assert_eq!(metadata["subject_types_supported"], json!(["public"]));
+    assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["ES256", "RS256", "EdDSA"]));
+    assert_eq!(metadata["prompt_values_supported"], json!(["none", "login", "consent", "select_account"]));
+    assert_eq!(metadata["claims_parameter_supported"], false);
+    for claim in ["sub", "auth_time", "nonce", "at_hash", "email_verified", "updated_at", "roles"] {
+        assert!(metadata["claims_supported"].as_array().unwrap().contains(&json!(claim)), "{claim}");
+    }
+    guest.get(&format!("{OPENID}/other")).await.status(404);
+    site.db_update("OAuth Settings", "OAuth Settings", json!({"show_auth_server_metadata": 0})).await;
+    guest.get(OPENID).await.status(404);
+}
+
+#[tokio::test]
+async fn every_address_that_is_advertised_answers() {
+    let site = TestSite::new().await;
+    let guest = site.guest();
+    let metadata = guest.get(OPENID).await.status(200).json();
+    let root = site.documents().site_url();
+    let mut checked = 0;
+    for (name, uri) in metadata.as_object().unwrap() {
+        if name.ends_with("_endpoint") || name == "jwks_uri" {
+            let path = uri.as_str().unwrap().strip_prefix(root).unwrap();
+            let answer = guest.get(path).await;
+            assert_ne!(answer.status, 404, "{name}: {}", answer.body);
+            assert!(!answer.status.is_server_error(), "{name}: {}", answer.body);
+            checked += 1;
+        }
+    }
+    assert!(checked >= 6, "{metadata}");
+}
+
+#[tokio::test]
+async fn the_settings_decide_which_algorithms_and_endpoints_are_advertised() {
+    let site = TestSite::new().await;
+    let guest = site.guest();
+    assert!(guest.get(OPENID).await.json().get("registration_endpoint").is_some());
+    let changed = json!({
+        "id_token_signing_alg": "RS256",
+        "allow_hs256_id_tokens": 1,
+        "enable_dynamic_client_registration": 0,
+        "enable_device_grant": 0,
+        "resource_tos_uri": "https://site.example/terms",
+    });
+    site.db_update("OAuth Settings", "OAuth Settings", changed).await;
+    let metadata = guest.get(OPENID).await.json();
+    assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["RS256", "ES256", "EdDSA", "HS256"]));
+    assert_eq!(metadata["op_tos_uri"], "https://site.example/terms");
+    assert!(metadata.get("registration_endpoint").is_none());
+    assert!(metadata.get("device_authorization_endpoint").is_none());
 }
 
 #[tokio::test]
