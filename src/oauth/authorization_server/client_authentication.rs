@@ -31,7 +31,8 @@ pub async fn look_up(
     client_id: &str,
 ) -> SiteResult<std::result::Result<OAuthClient, Error>> {
     if ClientIdUrl::looks_like(client_id) {
-        return metadata_document::find(exchange, server, client_id).await;
+        // On the heap: most requests do not need the space of an outgoing one.
+        return Box::pin(metadata_document::find(exchange, server, client_id)).await;
     }
     let found = OAuthClient::find(&exchange.site.documents, client_id).await?;
     Ok(found.ok_or_else(unknown_client))
@@ -71,7 +72,7 @@ pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Par
             match (credentials.proof_for(client.auth_method)?, assertion?) {
                 (Proof::Secret(secret), _) => check_secret(exchange, &client, secret)?,
                 (Proof::Assertion(_), Some(assertion)) if assertion.fits(client.auth_method) => {
-                    check_assertion(exchange, server, &client, assertion).await?;
+                    Box::pin(check_assertion(exchange, server, &client, assertion)).await?;
                 }
                 _ => return Err(refused("the assertion is signed in another way than is registered")),
             }

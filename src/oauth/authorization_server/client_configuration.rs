@@ -44,9 +44,9 @@ async fn manage(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Respo
 
 async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettings) -> Result<Response> {
     let (client, token) = authenticate(exchange).await?;
-    match exchange.verb() {
-        &HttpMethod::PUT => update(exchange, server, settings, &client, token).await,
-        &HttpMethod::DELETE => remove(exchange, &client).await,
+    match *exchange.verb() {
+        HttpMethod::PUT => update(exchange, server, settings, &client, token).await,
+        HttpMethod::DELETE => remove(exchange, &client).await,
         _ => {
             let documents = &exchange.site.documents;
             let document = documents.get(&Session::system(), OAUTH_CLIENT, &client.name).await?;

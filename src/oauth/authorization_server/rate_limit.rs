@@ -66,9 +66,9 @@ mod tests {
         Utc.timestamp_opt(1_800_000_000 + seconds, 0).unwrap()
     }
 
-    fn retry_after(result: Result<()>) -> Option<u64> {
+    fn retry_after(result: &Result<()>) -> Option<u64> {
         match result {
-            Err(Error::RateLimited { retry_after }) => Some(retry_after),
+            Err(Error::RateLimited { retry_after }) => Some(*retry_after),
             _ => None,
         }
     }
@@ -78,9 +78,9 @@ mod tests {
         let (limit, address) = (RateLimit::default(), "203.0.113.7".parse().unwrap());
         assert!(limit.count(address, 2, at(0)).is_ok());
         assert!(limit.count(address, 2, at(50)).is_ok());
-        assert_eq!(retry_after(limit.count(address, 2, at(55))), Some(6));
+        assert_eq!(retry_after(&limit.count(address, 2, at(55))), Some(6));
         assert!(limit.count(address, 2, at(60)).is_ok());
-        assert_eq!(retry_after(limit.count(address, 2, at(61))), Some(50));
+        assert_eq!(retry_after(&limit.count(address, 2, at(61))), Some(50));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::meta::{Document, Right, Value};
 use crate::oauth::protocol::authorization_request::ServerRules;
 use crate::oauth::protocol::cimd::ClientIdUrl;
 use crate::oauth::protocol::resource::{self, KnownResources};
+use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{self, ErrorCode, ScopeSet};
 use crate::oauth::signing_keys::SigningKeys;
 use crate::permissions::Session;
@@ -275,6 +276,9 @@ const RANGES: [(&str, i64, i64, &str); 5] = [
     ("refresh_token_lifetime_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
 ];
 
+/// The shortest initial access token: nobody shall guess it.
+const MIN_INITIAL_ACCESS_TOKEN: usize = 16;
+
 /// Behaviour of the DocType OAuth Settings: its rules, and a note when somebody changes it.
 pub struct OAuthSettingsController {
     /// What the site signs with.
@@ -327,6 +331,16 @@ impl Controller for OAuthSettingsController {
                 let message = format!("{scheme} is not a scheme: write only what stands before the colon, cursor");
                 refuse("private_use_redirect_schemes", message);
             }
+        }
+        let token = document.text("initial_access_token");
+        let is_unchanged = token.bytes().all(|byte| byte == b'*');
+        if !is_unchanged
+            && (token.len() < MIN_INITIAL_ACCESS_TOKEN || from_authorization(&format!("Bearer {token}")).is_none())
+        {
+            let message = format!(
+                "Programs send it in a header: use {MIN_INITIAL_ACCESS_TOKEN} or more letters, digits and -._~+/ without spaces"
+            );
+            refuse("initial_access_token", message);
         }
         problems.into_result()
     }

@@ -83,7 +83,7 @@ async fn a_page_is_read_again_when_its_headers_say_so_and_a_change_arrives() {
     let alice = site.user(ALICE, &[]).await;
     let program = page.describe(&site, PATH);
     let described = |name: &str| {
-        Answer::ok(page.document(PATH, &json!({"client_name": name}))).with("cache-control", "max-age=600")
+        Answer::ok(&page.document(PATH, &json!({"client_name": name}))).with("cache-control", "max-age=600")
     };
     let title = async || {
         let consent = alice.get(&program.authorize_uri(&[])).await.redirect();
@@ -111,7 +111,7 @@ async fn many_requests_at_once_read_the_page_once() {
     let page = Page::start().await;
     let site = page.site().await;
     let program = page.describe(&site, PATH);
-    page.serve(PATH, Answer { delay: StdDuration::from_millis(200), ..Answer::ok(page.document(PATH, &json!({}))) });
+    page.serve(PATH, Answer { delay: StdDuration::from_millis(200), ..Answer::ok(&page.document(PATH, &json!({}))) });
     let guests: Vec<Client> = (0..50).map(|_| site.guest()).collect();
     let uri = program.authorize_uri(&[]);
     for answer in join_all(guests.iter().map(|guest| guest.get(&uri))).await {
@@ -127,12 +127,12 @@ async fn a_page_that_is_not_right_is_refused_and_the_person_reads_why() {
     let site = page.site().await;
     settings(&site, json!({"registration_rate_limit": 0})).await;
     let alice = site.user(ALICE, &[]).await;
-    let good = |path: &str, changes: Json| Answer::ok(page.document(path, &changes));
+    let good = |path: &str, changes: Json| Answer::ok(&page.document(path, &changes));
     page.serve("/elsewhere", good("/redirect", json!({})));
     for (path, answer, says) in [
         ("/redirect", Answer::status(302).with("location", &page.uri("/elsewhere")), "redirect"),
         ("/gone", Answer::status(404), "404"),
-        ("/big", Answer::ok("x".repeat(5 * 1024 + 1)), "more than 5 KiB"),
+        ("/big", Answer::ok(&"x".repeat(5 * 1024 + 1)), "more than 5 KiB"),
         ("/html", Answer::ok("<!doctype html>"), "not JSON"),
         ("/other", good("/another", json!({})), "client_id in the client metadata document differs"),
         ("/nameless", good("/nameless", json!({"client_name": ""})), "client_name is missing"),
@@ -356,7 +356,7 @@ async fn a_described_program_may_sign_with_the_keys_that_its_page_names() {
     for (path, keys) in [("/inside", json!({"jwks": jwks})), ("/beside", json!({"jwks_uri": page.uri("/keys")}))] {
         let mut changes = json!({"token_endpoint_auth_method": "private_key_jwt"});
         changes.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
-        page.serve(path, Answer::ok(page.document(path, &changes)));
+        page.serve(path, Answer::ok(&page.document(path, &changes)));
         let program = Program::registered(&site, &json!({"client_id": page.uri(path)}), "openid");
         let now = site.clock.now().timestamp();
         let claims = json!({

@@ -28,7 +28,7 @@ pub struct Answer {
 
 impl Answer {
     /// `200` with this body.
-    pub fn ok(body: impl ToString) -> Self {
+    pub fn ok<B: ToString + ?Sized>(body: &B) -> Self {
         Self { status: 200, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO }
     }
 
@@ -126,7 +126,7 @@ impl Page {
 
     /// Describes a program well.
     pub fn describe(&self, site: &TestSite, path: &str) -> Program {
-        self.serve(path, Answer::ok(self.document(path, &json!({}))));
+        self.serve(path, Answer::ok(&self.document(path, &json!({}))));
         Program::registered(site, &json!({"client_id": self.uri(path)}), "openid profile")
     }
 }
@@ -150,7 +150,7 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, state: Arc<Mutex<State>
         state.answers.get(&path).cloned().unwrap_or_else(|| Answer::status(404))
     };
     tokio::time::sleep(answer.delay).await;
-    let headers: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = answer.headers.iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\r\n");
     let (status, length) = (answer.status, answer.body.len());
     let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
     let _ = stream.write_all((head + &answer.body).as_bytes()).await;

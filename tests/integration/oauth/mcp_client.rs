@@ -148,7 +148,7 @@ async fn an_assistant_that_a_page_describes_needs_no_registration() {
     assert_eq!(found.server["client_id_metadata_document_supported"], true);
     // As an assistant for the terminal is described: local addresses without a port.
     let (path, local_only) = ("/oauth/assistant", json!(["http://localhost/callback", "http://127.0.0.1/callback"]));
-    page.serve(path, Answer::ok(page.document(path, &json!({"redirect_uris": local_only}))));
+    page.serve(path, Answer::ok(&page.document(path, &json!({"redirect_uris": local_only}))));
     let client_id = page.uri(path);
     let tokens = connect(&site, &alice, &found, &client_id).await;
     use_it(&site, &tokens).await;

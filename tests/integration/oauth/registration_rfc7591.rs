@@ -203,7 +203,7 @@ async fn the_switch_works_at_once_and_metadata_tells() {
 #[tokio::test]
 async fn in_the_mode_with_a_token_only_its_holders_register() {
     let site = TestSite::new().await;
-    let with_token = json!({"registration_mode": "Initial Access Token", "initial_access_token": "only for friends"});
+    let with_token = json!({"registration_mode": "Initial Access Token", "initial_access_token": "only-for-the-friends-of-this-site"});
     settings(&site, with_token).await;
     let challenge = register(&site.guest(), web()).await.oauth_error(401, "invalid_token");
     assert_eq!(challenge.header("www-authenticate"), "Bearer");
@@ -212,19 +212,36 @@ async fn in_the_mode_with_a_token_only_its_holders_register() {
     assert!(refused.header("www-authenticate").contains("error=\"invalid_token\""));
     let administrator = site.administrator().await;
     register(&administrator, web()).await.oauth_error(401, "invalid_token");
-    // The header takes no spaces.
-    settings(&site, json!({"initial_access_token": "only-for-friends"})).await;
-    register(&holder("only-for-friends"), web()).await.status(201);
-    settings(&site, json!({"initial_access_token": "a-new-one"})).await;
-    register(&holder("only-for-friends"), web()).await.oauth_error(401, "invalid_token");
+    register(&holder("only-for-the-friends-of-this-site"), web()).await.status(201);
+    settings(&site, json!({"initial_access_token": "a-new-one-for-those-friends"})).await;
+    register(&holder("only-for-the-friends-of-this-site"), web()).await.oauth_error(401, "invalid_token");
     settings(&site, json!({"registration_mode": "Open"})).await;
     register(&site.guest(), web()).await.status(201);
 }
 
 #[tokio::test]
+async fn an_initial_access_token_that_nobody_could_send_or_anybody_guess_is_not_saved() {
+    let site = TestSite::new().await;
+    let administrator = site.administrator().await;
+    for token in ["with spaces in between it", "short", "\"quoted-quoted-quoted\""] {
+        let change = json!({"registration_mode": "Initial Access Token", "initial_access_token": token});
+        let refused = administrator.update("OAuth Settings", "OAuth Settings", change).await;
+        assert_eq!(refused.error(417, "ValidationError")["problems"][0]["field"], "initial_access_token");
+    }
+    let missing = json!({"registration_mode": "Initial Access Token"});
+    administrator.update("OAuth Settings", "OAuth Settings", missing).await.error(417, "MandatoryError");
+    let good = json!({"registration_mode": "Initial Access Token", "initial_access_token": "Zm9vYmFyYmF6cXV4-_~"});
+    administrator.update("OAuth Settings", "OAuth Settings", good).await.ok();
+    // Saved again, as a form does that shows stars.
+    let again = administrator.update("OAuth Settings", "OAuth Settings", json!({"registration_rate_limit": 9})).await;
+    again.ok();
+}
+
+#[tokio::test]
 async fn who_guesses_the_initial_access_token_is_locked_out() {
     let site = TestSite::new().await;
-    let with_token = json!({"registration_mode": "Initial Access Token", "initial_access_token": "for-friends"});
+    let with_token =
+        json!({"registration_mode": "Initial Access Token", "initial_access_token": "for-the-friends-of-this-site"});
     settings(&site, with_token).await;
     let guesser = site.guest().with_header("authorization", "Bearer guess");
     let mut last = 401;
