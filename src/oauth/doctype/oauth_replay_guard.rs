@@ -24,6 +24,8 @@ pub enum Purpose {
     DpopProof,
     /// A client signed an authorization request (RFC 9101).
     RequestObject,
+    /// A provider says that somebody has logged out (OpenID Connect Back-Channel Logout).
+    LogoutToken,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::ClientAssertion => "Client Assertion",
             Self::DpopProof => "DPoP Proof",
             Self::RequestObject => "Request Object",
+            Self::LogoutToken => "Logout Token",
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::oauth::doctype::View;
 use crate::oauth::doctype::reading::filled;
 use crate::oauth::doctype::user_social_login;
 use crate::permissions::Session;
+use crate::permissions::session::{ADMINISTRATOR, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
 
 /// The DocType.
 pub const DOCTYPE: &str = "Social Login Key";
@@ -285,6 +286,11 @@ impl Controller for SocialLoginKeyController {
         check_texts(document, &key, &mut problems);
         if key.enable_social_login {
             check_complete(document, &key, &mut problems);
+        }
+        let automatic = |role: &str| [ADMINISTRATOR, ROLE_ALL, ROLE_GUEST, ROLE_DESK_USER].contains(&role);
+        if let Some(mapping) = key.role_mappings.iter().find(|mapping| automatic(&mapping.role)) {
+            let message = format!("{} is given automatically and not by a rule: remove the row", mapping.role);
+            problems.push(problem(document, "role_mappings", message));
         }
         for (fieldname, address) in [
             ("openid_configuration", key.openid_configuration.as_deref().unwrap_or_default()),

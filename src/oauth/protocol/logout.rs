@@ -19,6 +19,9 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// A logout token is delivered at once or made anew.
 const LIFETIME: Duration = Duration::minutes(2);
 
+/// How old a logout token of a provider may be.
+pub const MAX_AGE: Duration = Duration::minutes(10);
+
 /// A client's wish that the person be logged out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndSessionRequest {
@@ -231,7 +234,7 @@ pub fn check(token: &Verified, issuer: &str, client_id: &str, now: DateTime<Utc>
     if issued_at > now + LEEWAY {
         return Err(JwtError::NotYetValid);
     }
-    if now - issued_at > Duration::minutes(10) {
+    if now - issued_at > MAX_AGE {
         return Err(JwtError::Expired);
     }
     if claims.0.contains_key("nonce") {

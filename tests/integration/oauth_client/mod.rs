@@ -6,7 +6,10 @@ mod connected_app;
 mod doctyped;
 mod foreign_token;
 mod provider;
+mod social_back_channel_logout;
+mod social_github;
 mod social_login;
+mod social_roles;
 
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{body_string_contains, method, path};

@@ -46,7 +46,7 @@ impl Provider {
     }
 
     /// Begins a login; the provider will tell of that person. Returns where the person comes back to.
-    async fn begin(&self, site: &TestSite, browser: &Client, change: Json) -> String {
+    pub(super) async fn begin(&self, site: &TestSite, browser: &Client, change: Json) -> String {
         self.begin_at(site, browser, "/app/todo", change).await
     }
 

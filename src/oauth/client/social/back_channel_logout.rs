@@ -12,15 +12,13 @@ use crate::meta::Value;
 use crate::oauth::client::Providers;
 use crate::oauth::client::social::MODULE;
 use crate::oauth::client::social::provider::Provider;
+use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
 use crate::oauth::doctype::user_social_login;
-use crate::oauth::protocol::jwt::{Claims, JwtError};
+use crate::oauth::protocol::logout::{self, LoggedOut, MAX_AGE};
 use crate::permissions::Session;
 use crate::web::method::json_response;
 use crate::web::{Exchange, Plugins, Route, SecurityEvent, Severity};
-
-/// The event that makes a token a logout token (§2.4).
-const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// Registers the receiver; its address is for the provider's settings.
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
@@ -36,20 +34,23 @@ async fn receive(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Re
         return Ok(refuse("no such provider"));
     };
     let token = values.get("logout_token").and_then(Json::as_str).unwrap_or_default();
-    match verify(&providers, documents, key.clone(), token).await {
-        Ok(claims) => {
-            let ended = end_sessions(documents, &key, &claims).await?;
-            if ended > 0 {
-                SecurityEvent::new("Session Ended", Severity::Info)
-                    .during(&exchange.context)
-                    .details(json!({"provider": key.name, "sessions": ended, "reason": "logged out at the provider"}))
-                    .record(documents)
-                    .await;
-            }
-            Ok(json_response(StatusCode::OK, &json!({})))
-        }
-        Err(reason) => Ok(refuse(&reason)),
+    let logged_out = match verify(&providers, documents, key.clone(), token).await {
+        Ok(logged_out) => logged_out,
+        Err(reason) => return Ok(refuse(&reason)),
+    };
+    let until = documents.clock().now() + MAX_AGE;
+    if !remember(documents, Purpose::LogoutToken, &key.name, &logged_out.jti, until).await? {
+        return Ok(refuse("the logout token was used before"));
     }
+    let ended = end_sessions(documents, &key, &logged_out).await?;
+    if ended > 0 {
+        SecurityEvent::new("Session Ended", Severity::Info)
+            .during(&exchange.context)
+            .details(json!({"provider": key.name, "sessions": ended, "reason": "logged out at the provider"}))
+            .record(documents)
+            .await;
+    }
+    Ok(json_response(StatusCode::OK, &json!({})))
 }
 
 fn refuse(reason: &str) -> Response {
@@ -61,41 +62,20 @@ async fn verify(
     documents: &Documents,
     key: SocialLoginKey,
     token: &str,
-) -> Result<Claims, String> {
+) -> Result<LoggedOut, String> {
     let client_id = key.client_id.clone();
     let provider = Provider::resolve(providers, documents, key).await.map_err(|error| error.to_string())?;
     let (Some(issuer), Some(address)) = (&provider.issuer, &provider.jwks_uri) else {
         return Err("this provider has no issuer here".to_owned());
     };
     let verified = providers.keys.verify(&providers.outgoing, documents, address, token).await;
-    let claims = verified.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?.claims;
-    let now = documents.clock().now();
-    check(&claims, issuer, &client_id, now).map_err(|error| error.to_string())?;
-    Ok(claims)
+    let verified = verified.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    logout::check(&verified, issuer, &client_id, documents.clock().now()).map_err(|error| error.to_string())
 }
 
-/// §2.6.
-fn check(claims: &Claims, issuer: &str, client_id: &str, now: chrono::DateTime<chrono::Utc>) -> Result<(), JwtError> {
-    claims.require_issuer(issuer)?;
-    claims.require_audience(client_id)?;
-    claims.require_current(now)?;
-    claims.require_text("jti")?;
-    if claims.0.get("events").and_then(|events| events.get(EVENT)).is_none_or(|event| !event.is_object()) {
-        return Err(JwtError::Claim("events"));
-    }
-    // An ID token must not pass for a logout token.
-    if claims.0.contains_key("nonce") {
-        return Err(JwtError::Claim("nonce"));
-    }
-    match claims.text("sid").or_else(|| claims.text("sub")) {
-        Some(_) => Ok(()),
-        None => Err(JwtError::Claim("sid")),
-    }
-}
-
-async fn end_sessions(documents: &Documents, key: &SocialLoginKey, claims: &Claims) -> Result<usize> {
+async fn end_sessions(documents: &Documents, key: &SocialLoginKey, logged_out: &LoggedOut) -> Result<usize> {
     let mut work = documents.begin(&Session::system()).await?;
-    let filters = match (claims.text("sid"), claims.text("sub")) {
+    let filters = match (&logged_out.sid, &logged_out.subject) {
         (Some(sid), _) => json!({"login_provider": key.name, "provider_sid": sid, "status": "Active"}),
         (None, Some(sub)) => {
             let user = user_social_login::find_user(&mut work, &row_provider(&key.name), sub).await?;
@@ -115,37 +95,4 @@ async fn end(work: &mut Work<'_>, filters: Json) -> Result<usize> {
         work.set_values("Session", list.text(row, "name"), &[("status", Value::from("Ended"))]).await?;
     }
     Ok(list.rows.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::{TimeZone as _, Utc};
-
-    use super::*;
-
-    #[test]
-    fn only_a_logout_token_logs_out() {
-        let now = Utc.timestamp_opt(1_700_000_000, 0).unwrap();
-        let good = json!({
-            "iss": "https://a.example", "aud": "me", "iat": 1_700_000_000, "exp": 1_700_000_100, "jti": "j",
-            "sid": "s", "events": {EVENT: {}},
-        });
-        let checked =
-            |claims: &Json| check(&Claims(claims.as_object().unwrap().clone()), "https://a.example", "me", now);
-        assert_eq!(checked(&good), Ok(()));
-        for (name, value, expected) in [
-            ("nonce", json!("n"), JwtError::Claim("nonce")),
-            ("events", json!({}), JwtError::Claim("events")),
-            ("events", json!({EVENT: "x"}), JwtError::Claim("events")),
-            ("sid", json!(null), JwtError::Claim("sid")),
-            ("aud", json!("other"), JwtError::Claim("aud")),
-            ("iss", json!("https://b.example"), JwtError::Claim("iss")),
-            ("exp", json!(1_600_000_000), JwtError::Expired),
-            ("jti", json!(""), JwtError::Claim("jti")),
-        ] {
-            let mut claims = good.clone();
-            claims[name] = value;
-            assert_eq!(checked(&claims), Err(expected), "{name}");
-        }
-    }
 }
