@@ -3,6 +3,7 @@
 pub mod access;
 pub mod authorization_server;
 pub mod client;
+pub mod client_form;
 pub mod credentials;
 pub mod doctype;
 pub mod jobs;
@@ -60,6 +61,7 @@ pub fn register(plugins: &mut Plugins) {
     });
     plugins.controller("Session", session_end::EndsSignIns { server: Arc::clone(&server) });
     authorization_server::register(plugins, &server);
+    client_form::register(plugins, &server);
     plugins.middleware.push(Arc::new(access::Access { tokens: Arc::clone(&tokens) }));
     plugins.authenticators.push(tokens);
     jobs::register(plugins);

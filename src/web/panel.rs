@@ -18,6 +18,8 @@ pub struct Panel {
     pub values: Vec<(String, String)>,
     /// Headings with longer texts to copy, such as commands.
     pub examples: Vec<(String, String)>,
+    /// It stands below the form, where long lines have room, and not beside it.
+    pub is_wide: bool,
     /// Labels with addresses to go to.
     pub links: Vec<(String, String)>,
 }

@@ -376,6 +376,9 @@ async fn show(
     if !document.is_new {
         form.story = Some(story(exchange, document));
         form.activity = activity::activity(documents, session, &grant, document).await?;
+    }
+    // A Single that nobody has saved yet is there all the same.
+    if !document.is_new || doctype.issingle {
         for supplier in panels.get(&doctype.name).into_iter().flatten() {
             form.panels.extend(supplier.panels(&exchange.site, session, document).await?.into_iter().map(panel));
         }
@@ -454,6 +457,7 @@ fn panel(panel: crate::web::Panel) -> Panel {
         help: help::spans(&panel.help),
         values: pairs(panel.values),
         examples: pairs(panel.examples),
+        is_wide: panel.is_wide,
         links: panel
             .links
             .into_iter()

@@ -105,6 +105,8 @@ pub struct Panel {
     pub values: Vec<Pair>,
     /// Longer texts to copy, such as commands.
     pub examples: Vec<Pair>,
+    /// It stands below the form and not beside it.
+    pub is_wide: bool,
     /// Links or buttons that lead elsewhere.
     pub links: Vec<Link>,
 }

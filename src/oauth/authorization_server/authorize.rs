@@ -14,6 +14,7 @@ use crate::document::Work;
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
 use crate::oauth::authorization_server::tokens::new_family;
+use crate::oauth::client_form::try_it;
 use crate::oauth::credentials;
 use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
@@ -31,6 +32,8 @@ use crate::permissions::Session;
 use crate::secret;
 use crate::web::{Credentials, Exchange};
 
+/// The kind of a request with which an administrator tries a client out.
+pub const TRY_OUT: &str = "Try It";
 /// How long a person has to log in and answer.
 pub const REQUEST_LIFETIME: Duration = Duration::minutes(10);
 
@@ -121,13 +124,24 @@ pub async fn find_pending(exchange: &Exchange, id: &str) -> Result<Option<(Store
     }
     let found = credentials::find_digest(documents, OAUTH_AUTHORIZATION_REQUEST, "request_digest", id).await?;
     // What was pushed or belongs to a device is not answered here.
-    let Some(document) = found.filter(|found| found.text("kind") == "Authorize") else { return Ok(None) };
+    let Some(document) = found.filter(|found| matches!(found.text("kind"), "Authorize" | TRY_OUT)) else {
+        return Ok(None);
+    };
     let stored = StoredRequest::try_from(&*document)?;
     let now = documents.clock().now();
+    let is_try_out = stored.kind == TRY_OUT;
     if !stored.is_pending || stored.expires_at.is_none_or(|at| at <= now) {
         return Ok(None);
     }
     let client = OAuthClient::find_by_name(documents, &stored.client).await?.filter(|client| client.enabled);
+    if is_try_out {
+        // Such a request opens only in the session that made it, and its answer goes only to this site.
+        let own = Person::of(exchange).await?.map(|person| person.session_digest());
+        let is_own = own.is_some() && own == stored.session_digest;
+        let uri = stored.request.target.redirect_uri.as_str();
+        let client = client.filter(|client| is_own && uri == try_it::redirect_uri(documents.site_url(), client));
+        return Ok(client.map(|client| (stored, client)));
+    }
     // The redirect URI must still be the client's own.
     let uri = stored.request.target.redirect_uri.as_str();
     Ok(client.filter(|client| client.redirect_uris.resolve(Some(uri), false).is_ok()).map(|client| (stored, client)))

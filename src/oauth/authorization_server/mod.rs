@@ -59,7 +59,7 @@ pub struct Server {
 }
 
 /// A handler that shares the server.
-fn with<F, A>(server: &Arc<Server>, handler: F) -> impl Fn(Exchange) -> A + Send + Sync + 'static
+pub fn with<F, A>(server: &Arc<Server>, handler: F) -> impl Fn(Exchange) -> A + Send + Sync + 'static
 where
     F: Fn(Exchange, Arc<Server>) -> A + Send + Sync + 'static,
 {
