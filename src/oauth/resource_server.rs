@@ -85,6 +85,11 @@ impl BearerAuthenticator {
         known
     }
 
+    /// What is stored of an access token, whether or not it still opens anything; `None` if we never issued it.
+    pub async fn token(&self, documents: &Documents, presented: &str) -> Result<Option<BearerToken>> {
+        Ok(self.find(documents, presented).await?.map(|known| known.token.clone()))
+    }
+
     /// The client that a token was issued to, whether or not the token still opens anything.
     pub async fn client_of(&self, documents: &Documents, presented: &str) -> Result<Option<OAuthClient>> {
         match self.find(documents, presented).await? {

@@ -79,15 +79,23 @@ impl Subject {
     }
 }
 
+/// For how long nothing stored counts as nothing stored; another node may have counted a failure meanwhile.
+const CLEAN_FOR: StdDuration = StdDuration::from_secs(5);
+
 /// Counts attempts. Attempts of one subject go one after the other, so that many at once do not slip through.
 #[derive(Clone)]
 pub struct Attempts {
     gates: Cache<String, Arc<Mutex<()>>>,
+    /// Subjects of which nothing was stored a moment ago: a program that proves itself with every request costs no lookup.
+    clean: Cache<String, ()>,
 }
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self { gates: Cache::builder().max_capacity(10_000).time_to_idle(StdDuration::from_mins(10)).build() }
+        Self {
+            gates: Cache::builder().max_capacity(10_000).time_to_idle(StdDuration::from_mins(10)).build(),
+            clean: Cache::builder().max_capacity(10_000).time_to_live(CLEAN_FOR).build(),
+        }
     }
 }
 
@@ -95,6 +103,9 @@ impl Default for Attempts {
 #[must_use = "an attempt that nobody ends is not counted"]
 pub struct Attempt {
     subjects: Vec<Subject>,
+    /// The documents that there were when it began.
+    stored: Vec<String>,
+    clean: Cache<String, ()>,
     settings: LoginSettings,
     _gates: Vec<OwnedMutexGuard<()>>,
 }
@@ -111,10 +122,17 @@ impl Attempts {
             gates.push(gate.lock_owned().await);
         }
         let now = documents.clock().now_naive();
-        for subject in &subjects {
-            let stored = match documents.get(&Session::system(), "Login Attempt", &subject.document_name()).await {
+        let mut known = Vec::new();
+        for name in subjects.iter().map(Subject::document_name) {
+            if self.clean.contains_key(&name) {
+                continue;
+            }
+            let stored = match documents.get(&Session::system(), "Login Attempt", &name).await {
                 Ok(stored) => stored,
-                Err(Error::DoesNotExist { .. }) => continue,
+                Err(Error::DoesNotExist { .. }) => {
+                    self.clean.insert(name, ());
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             if let Some(until) = parse(stored.text("locked_until"))
@@ -123,8 +141,9 @@ impl Attempts {
                 let seconds = (until - now).num_seconds() + 1;
                 return Err(Error::RateLimited { retry_after: u64::try_from(seconds).unwrap_or(1) });
             }
+            known.push(name);
         }
-        Ok(Attempt { subjects, settings, _gates: gates })
+        Ok(Attempt { subjects, stored: known, clean: self.clean.clone(), settings, _gates: gates })
     }
 }
 
@@ -135,6 +154,7 @@ impl Attempt {
         let user = self.subjects.first().map_or("", Subject::shown).to_owned();
         SecurityEvent::new(event, Severity::Info).user(user).during(context).record_in(&mut work).await?;
         for subject in &self.subjects {
+            self.clean.invalidate(&subject.document_name());
             if count(&mut work, subject, &self.settings).await? {
                 SecurityEvent::new("Login Locked", Severity::Warning)
                     .user(subject.shown())
@@ -149,19 +169,11 @@ impl Attempt {
 
     /// It succeeded: what failed before is forgotten.
     pub async fn succeeded(self, documents: &Documents) -> Result<()> {
-        let mut counted = Vec::new();
-        for subject in &self.subjects {
-            match documents.get(&Session::system(), "Login Attempt", &subject.document_name()).await {
-                Ok(_) => counted.push(subject.document_name()),
-                Err(Error::DoesNotExist { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if counted.is_empty() {
+        if self.stored.is_empty() {
             return Ok(());
         }
         let mut work = documents.begin(&Session::system()).await?;
-        for name in counted {
+        for name in self.stored {
             let values = [("failures", Value::Int(0)), ("locked_until", Value::Null), ("first_failed", Value::Null)];
             work.set_values("Login Attempt", &name, &values).await?;
         }

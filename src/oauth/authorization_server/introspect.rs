@@ -35,24 +35,31 @@ async fn answer(exchange: &mut Exchange, server: &Server) -> Result<Introspectio
         return Err(Error::invalid_client().because(cause).into());
     }
     let presented = parameters.require("token")?;
-    Ok(match describe(exchange, &client, presented).await? {
+    Ok(match describe(exchange, server, &client, presented).await? {
         Some(token) => IntrospectionResponse::Active(Box::new(token)),
         None => IntrospectionResponse::Inactive,
     })
 }
 
 /// What the asker may know about a token that opens something now.
-async fn describe(exchange: &Exchange, asker: &OAuthClient, presented: &str) -> Result<Option<ActiveToken>> {
+async fn describe(
+    exchange: &Exchange,
+    server: &Server,
+    asker: &OAuthClient,
+    presented: &str,
+) -> Result<Option<ActiveToken>> {
     let documents = &exchange.site.documents;
-    let (kind, fieldname) = match TokenKind::recognise(presented) {
-        Some(kind @ TokenKind::AccessToken) => (kind, "access_token"),
-        Some(kind @ TokenKind::RefreshToken) => (kind, "refresh_token"),
-        _ => return Ok(None),
+    let Some(kind) = TokenKind::recognise(presented) else { return Ok(None) };
+    let token = match kind {
+        // What opens requests knows it without a look into the database.
+        TokenKind::AccessToken => server.tokens.token(documents, presented).await?,
+        TokenKind::RefreshToken => {
+            let found = credentials::find(documents, kind, OAUTH_BEARER_TOKEN, "refresh_token", presented).await?;
+            found.map(|document| BearerToken::from(&*document))
+        }
+        _ => None,
     };
-    let Some(found) = credentials::find(documents, kind, OAUTH_BEARER_TOKEN, fieldname, presented).await? else {
-        return Ok(None);
-    };
-    let token = BearerToken::from(&*found);
+    let Some(token) = token else { return Ok(None) };
     let now = documents.clock().now();
     let (is_live, expires_at) = match kind {
         TokenKind::AccessToken => (token.is_usable(now), token.expires_at),
