@@ -45,6 +45,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// How long a request may take.
     pub request_timeout: Duration,
+    /// How long an exchange with another server may take: tokens, keys, discovery. Calls of its API may take twice as long.
+    pub outgoing_timeout: Duration,
 }
 
 /// How log lines look.
@@ -98,6 +100,7 @@ impl Default for Config {
             development: false,
             max_body_bytes: MAX_BODY_BYTES,
             request_timeout: Duration::from_mins(2),
+            outgoing_timeout: Duration::from_secs(15),
         }
     }
 }
@@ -308,6 +311,7 @@ impl Config {
             development: settings.development.unwrap_or(false),
             max_body_bytes: default.max_body_bytes,
             request_timeout: default.request_timeout,
+            outgoing_timeout: default.outgoing_timeout,
         })
     }
 

@@ -22,8 +22,8 @@ use crate::permissions::Session;
 
 /// How long reaching a server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a whole exchange may take.
-pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a whole exchange may take, unless the configuration says otherwise.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest answer of a token endpoint, a discovery document or a key set.
 pub const MAX_ANSWER_BYTES: usize = 512 * 1024;
 /// How this site names itself to other servers.
@@ -139,6 +139,8 @@ pub struct Outgoing {
     trusted: OnceLock<Option<Client>>,
     /// `http` to this very computer is permitted.
     development: AtomicBool,
+    /// How long an exchange may take.
+    timeout: OnceLock<Duration>,
     proxy: Option<Url>,
     /// The certificate authorities that are trusted besides those of the computer.
     authorities: OnceLock<Vec<Certificate>>,
@@ -156,6 +158,7 @@ impl Outgoing {
             guarded: OnceLock::new(),
             trusted: OnceLock::new(),
             development: AtomicBool::new(false),
+            timeout: OnceLock::new(),
             proxy,
             authorities: OnceLock::new(),
         }
@@ -164,6 +167,16 @@ impl Outgoing {
     /// Permits http to this very computer, for providers that run beside the site while it is developed.
     pub fn set_development(&self, on: bool) {
         self.development.store(on, Ordering::Relaxed);
+    }
+
+    /// Bounds how long an exchange may take; before the first request.
+    pub fn set_timeout(&self, timeout: Duration) {
+        let _ = self.timeout.set(timeout);
+    }
+
+    /// How long an exchange may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.get().copied().unwrap_or(TOTAL_TIMEOUT)
     }
 
     /// Trusts the certificate authorities of a PEM file as well; before the first request.
@@ -212,7 +225,7 @@ impl Outgoing {
         limit: usize,
         build: impl FnOnce(&Client, Url) -> RequestBuilder,
     ) -> Result<Fetched, OutgoingError> {
-        let answer = self.send(documents, url, TOTAL_TIMEOUT, build).await?;
+        let answer = self.send(documents, url, self.timeout(), build).await?;
         let (host, status, headers) = (answer.host.clone(), answer.status, answer.headers.clone());
         let body = answer.read(limit).await?;
         Ok(Fetched { host, status, headers, body })
@@ -253,7 +266,7 @@ impl Outgoing {
                 .referer(false)
                 .retry(reqwest::retry::never())
                 .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(TOTAL_TIMEOUT)
+                .timeout(self.timeout())
                 .pool_idle_timeout(Duration::from_secs(30))
                 .http1_only()
                 .no_proxy()

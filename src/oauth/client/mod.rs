@@ -61,6 +61,7 @@ pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) -> Arc<Provid
     let starting = Arc::clone(&providers);
     plugins.at_start(move |site| async move {
         starting.outgoing.set_development(site.config.development);
+        starting.outgoing.set_timeout(site.config.outgoing_timeout);
         if let Some(file) = &site.config.trusted_certificates {
             let pem = tokio::fs::read(file).await;
             let pem = pem.with_context(|| format!("read DOCTYPED_TRUSTED_CERTIFICATES: {}", file.display()));

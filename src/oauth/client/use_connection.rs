@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,8 +21,6 @@ use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::{Answer, Call, Method, Param, Plugins, Verbs, handler};
 
-/// How long a provider's API may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest answer that is passed on.
 const MAX_STREAM_BYTES: usize = 25 * 1024 * 1024;
 /// The largest answer that is put into JSON.
@@ -296,7 +293,8 @@ async fn once(
             None => sending,
         }
     };
-    Ok(providers.outgoing.send(documents, url.as_str(), TIMEOUT, build).await?)
+    let timeout = providers.outgoing.timeout() * 2;
+    Ok(providers.outgoing.send(documents, url.as_str(), timeout, build).await?)
 }
 
 fn not_connected(app: &ConnectedApp, user: &str) -> Error {

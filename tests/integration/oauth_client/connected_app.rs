@@ -10,7 +10,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::{answer_grant, parameter, site, tokens};
 use crate::support::{Client, TestSite};
 
-async fn app(site: &TestSite, provider: &MockServer) -> String {
+pub async fn app(site: &TestSite, provider: &MockServer) -> String {
     let base = provider.uri();
     site.db_insert(
         "Connected App",
@@ -29,7 +29,7 @@ pub async fn run(client: &Client, app: &str, name: &str, arguments: Json) -> cra
 }
 
 /// Where the provider sends the person back to, with an answer of theirs.
-async fn callback(client: &Client, app: &str) -> String {
+pub async fn callback(client: &Client, app: &str) -> String {
     let location = run(client, app, "initiate_web_application_flow", json!({"success_uri": "/app/done"})).await.ok();
     let location = location.as_str().unwrap().to_owned();
     assert_eq!(parameter(&location, "code_challenge_method"), "S256");
@@ -39,7 +39,7 @@ async fn callback(client: &Client, app: &str) -> String {
     format!("/api/{path}?code=abc&state={}", parameter(&location, "state"))
 }
 
-async fn connect(client: &Client, app: &str) {
+pub async fn connect(client: &Client, app: &str) {
     let callback = callback(client, app).await;
     assert_eq!(client.get(&callback).await.redirect(), "/app/done");
 }

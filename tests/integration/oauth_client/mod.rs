@@ -4,6 +4,7 @@
 mod browser;
 mod connected_app;
 mod doctyped;
+mod faults;
 mod foreign_token;
 mod provider;
 mod social_back_channel_logout;

@@ -22,7 +22,7 @@ impl Provider {
         provider
     }
 
-    async fn publish(&self) {
+    pub(super) async fn publish(&self) {
         let base = self.server.uri();
         let metadata = json!({
             "issuer": base, "authorization_endpoint": format!("{base}/authorize"),
@@ -33,6 +33,12 @@ impl Provider {
             let answer = ResponseTemplate::new(200).set_body_json(body);
             Mock::given(method("GET")).and(path(at)).respond_with(answer).mount(&self.server).await;
         }
+    }
+
+    /// Publishes its present key in place of what it published before.
+    pub(super) async fn renew_keys(&self) {
+        let keys = ResponseTemplate::new(200).set_body_json(JwkSet { keys: vec![self.key.jwk()] }.to_value());
+        Mock::given(method("GET")).and(path("/jwks")).respond_with(keys).with_priority(1).mount(&self.server).await;
     }
 
     pub(super) async fn key(&self, site: &TestSite, values: Json) {
