@@ -128,7 +128,7 @@ async fn check_assertion(
     let verified = if client.auth_method == Method::ClientSecretJwt {
         let secrets = client.signing_secrets(documents.site_key(), now);
         let check = |secret: &String| assertion.clone().verify(ClientKey::Secret(secret), &audiences, now);
-        let verified = secrets.iter().map(check).reduce(|first, next| first.or(next));
+        let verified = secrets.iter().map(check).reduce(std::result::Result::or);
         verified.unwrap_or(Err(JwtError::UnknownKey)).map_err(refuse)?
     } else {
         let check = |keys: &JwkSet| assertion.clone().verify(ClientKey::Public(keys), &audiences, now);

@@ -1,5 +1,6 @@
 //! The authorization server and the resource server, over HTTP.
 
+mod any_body;
 mod authorization_code;
 mod back_channel_logout;
 mod bearer_rfc6750;
