@@ -188,8 +188,7 @@ async fn log_out(exchange: &Exchange, after: AfterLogout, after_form: bool) -> R
         (AfterLogout::Redirect(to), _) if after_form => {
             exchange.page("oauth/continue", json!({"location": to, "title": "You are logged out"})).await?
         }
-        (AfterLogout::Redirect(to), _) => redirect(&to),
-        (AfterLogout::OwnPage, Some(to)) => redirect(&to),
+        (AfterLogout::Redirect(to), _) | (AfterLogout::OwnPage, Some(to)) => redirect(&to),
         (AfterLogout::OwnPage, None) => {
             exchange.page("oauth/logged_out", json!({"title": "You are logged out"})).await?
         }

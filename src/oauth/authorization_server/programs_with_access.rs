@@ -30,10 +30,10 @@ const REVOKED: &str = "revoked";
 
 /// Registers the page, its button, and Frappe's method for it.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+    const PARAMS: &[Param] = &[Param::required("client_id", "string", "The id of the program")];
     plugins.account_pages.push(AccountPage { label: "Programs with access", href: ADDRESS, icon: "key" });
     plugins.route(Route::new(ADDRESS).get(with(server, show)));
     plugins.route(Route::new(format!("{ADDRESS}/revoke")).post(revoke));
-    const PARAMS: &[Param] = &[Param::required("client_id", "string", "The id of the program")];
     plugins.method(Method {
         path: "frappe.www.third_party_apps.delete_client",
         verbs: Verbs::POST,
@@ -49,11 +49,11 @@ async fn show(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let user = exchange.session().user();
     let definitions = server.catalogue.get(documents).await?;
-    let used = last_uses(documents, user).await?;
+    let last_uses = last_uses(documents, user).await?;
     let mut programs = Vec::new();
     for grant in grants(documents, &json!({"user": user, "status": "Active"})).await? {
         if let Some(client) = OAuthClient::find_by_name(documents, &grant.client).await? {
-            let last_used = used.get(&grant.name).copied().max(grant.last_used);
+            let last_used = last_uses.get(&grant.name).copied().max(grant.last_used);
             programs.push(program(&grant, &client, &definitions, last_used));
         }
     }
@@ -89,14 +89,14 @@ async fn last_uses(documents: &Documents, user: &str) -> Result<HashMap<String, 
     let filters = json!([["user", "=", user], ["status", "=", "Active"], ["last_used", "is", "set"]]);
     let request = ListRequest::new(OAUTH_BEARER_TOKEN).fields(&["name", "grant", "last_used"]).filters(filters).all();
     let list = documents.list(&Session::system(), &request).await?;
-    let mut last: HashMap<String, DateTime<Utc>> = HashMap::new();
+    let mut uses: HashMap<String, DateTime<Utc>> = HashMap::new();
     for row in 0..list.rows.len() {
         if let Some(at) = parse_time(list.text(row, "last_used")) {
-            let known = last.entry(list.text(row, "grant").to_owned()).or_insert(at);
+            let known = uses.entry(list.text(row, "grant").to_owned()).or_insert(at);
             *known = at.max(*known);
         }
     }
-    Ok(last)
+    Ok(uses)
 }
 
 /// One row of the page.
@@ -120,7 +120,7 @@ fn program(
     let mut destinations: Vec<String> = client
         .redirect_uris
         .iter()
-        .filter_map(|uri| Destination::of(uri))
+        .filter_map(Destination::of)
         .map(|destination| match destination {
             Destination::Loopback => "a program on your own computer".to_owned(),
             destination => destination.to_string(),

@@ -97,6 +97,15 @@ async fn session_of(site: &TestSite, user: &str) -> String {
 }
 
 #[tokio::test]
+async fn oidcc_backchannel_logout_discovery_endpoint_verification() {
+    let site = site().await;
+    let metadata = site.guest().get("/.well-known/openid-configuration").await.status(200).json();
+    for member in ["backchannel_logout_supported", "backchannel_logout_session_supported"] {
+        assert_eq!(metadata[member], true, "{member}");
+    }
+}
+
+#[tokio::test]
 async fn oidcc_backchannel_rp_initiated_logout() {
     let site = site().await;
     let alice = site.user(ALICE, &[]).await;

@@ -81,6 +81,16 @@ fn asks(page: &Response) {
 }
 
 #[tokio::test]
+async fn oidcc_rp_initiated_logout_discovery_endpoint_verification() {
+    let site = TestSite::new().await;
+    for document in ["openid-configuration", "oauth-authorization-server"] {
+        let metadata = site.guest().get(&format!("/.well-known/{document}")).await.status(200).json();
+        let expected = format!("{}{BASE}end_session", site.documents().site_url());
+        assert_eq!(metadata["end_session_endpoint"], json!(expected), "{document}");
+    }
+}
+
+#[tokio::test]
 async fn oidcc_rp_initiated_logout() {
     let signed_in = SignedIn::new().await;
     let parameters = [("id_token_hint", &*signed_in.id_token), ("post_logout_redirect_uri", BYE), ("state", "s 1")];
