@@ -114,6 +114,7 @@ impl App {
             routes,
             jobs,
             openapi,
+            describes_api,
             own_credentials,
             foreign_forms,
             login_options,
@@ -140,6 +141,7 @@ impl App {
             account_pages,
             stopping: AtomicBool::new(false),
             openapi,
+            describes_api,
         });
         for start in starters {
             start(site.clone()).await.context("start a feature")?;

@@ -7,6 +7,7 @@ pub mod client_form;
 pub mod credentials;
 pub mod doctype;
 pub mod jobs;
+pub mod openapi;
 pub mod protocol;
 pub mod resource_server;
 pub mod scope_limit;
@@ -47,6 +48,7 @@ pub fn register(plugins: &mut Plugins) {
     });
     let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
+    openapi::register(plugins, &catalogue);
     let providers = client::register(plugins, &catalogue);
     let client_controller = oauth_client::OAuthClientController { providers: Arc::clone(&providers) };
     plugins.controller(oauth_client::OAUTH_CLIENT, client_controller);

@@ -38,6 +38,8 @@ pub struct Plugins {
     pub jobs: Vec<Job>,
     /// The OpenAPI documents of hand-written endpoints.
     pub openapi: Vec<Json>,
+    /// What completes the OpenAPI document by what only documents know.
+    pub describes_api: Vec<Arc<dyn DescribesApi>>,
     /// Paths, with all below them, whose endpoints read the `Authorization` header themselves (OAuth's token endpoint).
     pub own_credentials: Vec<&'static str>,
     /// Paths to which pages of other sites may post a form, as protocols have it. The session cookie does not count
@@ -154,4 +156,17 @@ pub trait Authenticator: Send + Sync {
     fn scheme(&self) -> &'static str;
     /// Whose credentials these are. `value` is what follows the scheme. An error answers the request; `None` leaves it to the next.
     async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>>;
+}
+
+/// The key under which an operation of the OpenAPI document says what the engine asks for it: `{"doctype", "right"}`
+/// or `{"method"}`.
+pub const NEEDS: &str = "x-needs";
+
+/// Completes the OpenAPI document. What it says is kept until its stamp or the DocTypes change.
+#[async_trait]
+pub trait DescribesApi: Send + Sync {
+    /// A number that changes whenever it would say something else.
+    async fn stamp(&self, site: &Site) -> Result<u64>;
+    /// Adds to the document.
+    async fn describe(&self, site: &Site, document: &mut Json) -> Result<()>;
 }

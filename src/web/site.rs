@@ -45,6 +45,8 @@ pub struct Parts {
     pub stopping: AtomicBool,
     /// The OpenAPI documents of hand-written endpoints, to merge with those of the DocTypes.
     pub openapi: Vec<Json>,
+    /// What completes that document.
+    pub describes_api: Vec<Arc<dyn crate::web::plugin::DescribesApi>>,
 }
 
 impl Site {

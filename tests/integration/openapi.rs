@@ -23,8 +23,34 @@ async fn every_doctype_is_described() {
     assert!(document["paths"]["/api/method/login"]["post"].is_object(), "written by hand");
     assert!(document["paths"]["/api/method/frappe.client.get_list"]["get"].is_object());
 
+    let operation = &document["paths"]["/api/resource/OAuth%20Client/{name}"]["put"];
+    let security = operation["security"].as_array().unwrap();
+    assert!(security.contains(&json!({"oauth2": ["doctype:OAuth_Client:write"]})), "{security:?}");
+    let token = &document["paths"]["/api/method/frappe.integrations.oauth2.get_token"]["post"];
+    assert!(token["requestBody"]["content"]["application/x-www-form-urlencoded"].is_object());
+
     let etag = answer.header("etag").to_owned();
     site.guest().with_header("if-none-match", &etag).get("/api/openapi.json").await.status(304);
+}
+
+#[tokio::test]
+async fn the_scopes_are_those_of_the_documents_and_change_with_them() {
+    let site = TestSite::new().with_doctype(SHELF).await;
+    let read = async || site.guest().get("/api/openapi.json").await.status(200).json();
+    let schemes = read().await["components"]["securitySchemes"].clone();
+    let flows = &schemes["oauth2"]["flows"];
+    let token = format!("{}/api/method/frappe.integrations.oauth2.get_token", site.documents().site_url());
+    for flow in ["authorizationCode", "clientCredentials"] {
+        assert_eq!(flows[flow]["tokenUrl"], json!(token));
+        assert_eq!(flows[flow]["scopes"]["doctype:Shelf:create"], "Read and create Shelf documents");
+        assert!(flows[flow]["scopes"]["all"].is_string() && flows[flow]["scopes"]["shelf.fill"].is_null());
+    }
+    assert_eq!(schemes["openid"]["type"], "openIdConnect");
+    assert!(["session", "api_key", "basic", "bearer"].iter().all(|name| schemes[name].is_object()));
+    let own = json!({"scope": "shelf.fill", "description_for_people": "Fill your shelves"});
+    site.db_insert("OAuth Scope Definition", own).await;
+    let schemes = read().await["components"]["securitySchemes"].clone();
+    assert_eq!(schemes["oauth2"]["flows"]["authorizationCode"]["scopes"]["shelf.fill"], "Fill your shelves");
 }
 
 #[tokio::test]

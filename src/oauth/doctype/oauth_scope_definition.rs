@@ -108,6 +108,11 @@ struct Kept {
 }
 
 impl ScopeCatalogue {
+    /// A number that changes with the definitions.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::SeqCst)
+    }
+
     /// The definitions now in force.
     pub async fn get(&self, documents: &Documents) -> Result<Arc<ScopeDefinitions>> {
         // Read before the documents: a change meanwhile makes what was read stale at once.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::failures;
+use crate::web::plugin::NEEDS;
 use crate::web::{Method, Param};
 
 /// Adds a method, unless its path is described by hand.
@@ -30,6 +31,8 @@ fn operation(method: &Method, id: String, with_body: bool) -> Json {
     operation.insert("tags".to_owned(), json!(["Methods"]));
     if method.guest {
         operation.insert("security".to_owned(), json!([{}, { "session": [] }, { "api_key": [] }, { "bearer": [] }]));
+    } else {
+        operation.insert(NEEDS.to_owned(), json!({ "method": method.path }));
     }
     if with_body && !method.params.is_empty() {
         operation.insert("requestBody".to_owned(), body(method.params));

@@ -153,6 +153,7 @@ impl Document {
 /// A document as it is sent.
 struct Snapshot {
     generation: u64,
+    stamps: Vec<u64>,
     bytes: Arc<[u8]>,
     etag: String,
 }
@@ -179,24 +180,33 @@ pub(super) fn serve() -> impl Fn(Exchange) -> BoxFuture<'static, Result<Response
 
 async fn snapshot(site: &Site, kept: &ArcSwapOption<Snapshot>) -> Result<Arc<Snapshot>> {
     let registry = site.documents.registry();
-    if let Some(snapshot) = kept.load_full().filter(|snapshot| snapshot.generation == registry.generation) {
+    let mut stamps = Vec::with_capacity(site.describes_api.len());
+    for part in &site.describes_api {
+        stamps.push(part.stamp(site).await?);
+    }
+    let generation = registry.generation;
+    let is_current = |snapshot: &Arc<Snapshot>| snapshot.generation == generation && snapshot.stamps == stamps;
+    if let Some(snapshot) = kept.load_full().filter(is_current) {
         return Ok(snapshot);
     }
     let for_making = site.clone();
     // Hundreds of DocTypes take long enough to be in the way of other requests.
     let made = tokio::task::spawn_blocking(move || {
-        let document = document(Parts {
+        document(Parts {
             registry: &registry,
             controllers: for_making.documents.controllers(),
             methods: &for_making.methods,
             hand_written: &for_making.openapi,
             site_url: &for_making.config.site_url,
-        });
-        let bytes: Arc<[u8]> = document.to_string().into_bytes().into();
-        let etag = format!("\"{}\"", &secret::digest(&bytes)[..20]);
-        Arc::new(Snapshot { generation: registry.generation, bytes, etag })
+        })
     });
-    let snapshot = made.await.map_err(Error::internal)?;
+    let mut document = made.await.map_err(Error::internal)?;
+    for part in &site.describes_api {
+        part.describe(site, &mut document).await?;
+    }
+    let bytes: Arc<[u8]> = document.to_string().into_bytes().into();
+    let etag = format!("\"{}\"", &secret::digest(&bytes)[..20]);
+    let snapshot = Arc::new(Snapshot { generation, stamps, bytes, etag });
     kept.store(Some(Arc::clone(&snapshot)));
     Ok(snapshot)
 }

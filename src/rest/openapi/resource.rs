@@ -3,11 +3,12 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::Controllers;
-use crate::meta::DocType;
+use crate::meta::{DocType, Right};
 use crate::rest::discovery;
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::{Names, failures, in_path, parameter, schema};
 use crate::rest::v1;
+use crate::web::plugin::NEEDS;
 
 /// The parameters of every list.
 const LIST: [&str; 9] = [
@@ -84,6 +85,11 @@ impl Paths<'_> {
         json!({ "required": true, "content": { "application/json": content } })
     }
 
+    /// Says which right the engine asks for it.
+    fn needs(&self, operation: &mut Map<String, Json>, right: Right) {
+        operation.insert(NEEDS.to_owned(), json!({ "doctype": self.doctype.name, "right": right.as_str() }));
+    }
+
     fn finish(mut operation: Map<String, Json>, status: &str, answer: Json, failing: &[&str]) -> Json {
         let mut responses = Map::from_iter([(status.to_owned(), answer)]);
         responses.extend(failures(failing));
@@ -96,7 +102,8 @@ impl Paths<'_> {
         if self.doctype.istable {
             parameters.push(parameter("parent"));
         }
-        let operation = self.operation("list", format!("List {} documents", self.doctype.name), parameters);
+        let mut operation = self.operation("list", format!("List {} documents", self.doctype.name), parameters);
+        self.needs(&mut operation, Right::Read);
         let rows = json!({ "type": "array", "items": schema(&format!("{}Partial", self.key)) });
         let answer = Self::data("The rows, with the fields asked for", &rows);
         Self::finish(operation, "200", answer, &["400", "401", "403", "404", "417"])
@@ -105,6 +112,7 @@ impl Paths<'_> {
     fn create(&self) -> Json {
         let summary = format!("Create a {}", self.doctype.name);
         let mut operation = self.operation("create", summary, Vec::new());
+        self.needs(&mut operation, Right::Create);
         let example = super::schema::example(self.doctype);
         operation.insert("requestBody".to_owned(), Self::body(self.key, Some(example)));
         let answer = Self::data("The document as it is stored", &schema(self.key));
@@ -112,7 +120,9 @@ impl Paths<'_> {
     }
 
     fn read(&self) -> Json {
-        let operation = self.operation("read", format!("Read a {}", self.doctype.name), self.named(&["expand_links"]));
+        let mut operation =
+            self.operation("read", format!("Read a {}", self.doctype.name), self.named(&["expand_links"]));
+        self.needs(&mut operation, Right::Read);
         let answer = Self::data("The document", &schema(self.key));
         Self::finish(operation, "200", answer, &["401", "403", "404", "417"])
     }
@@ -120,13 +130,15 @@ impl Paths<'_> {
     fn update(&self) -> Json {
         let summary = format!("Change a {}", self.doctype.name);
         let mut operation = self.operation("update", summary, self.named(&["Prefer"]));
+        self.needs(&mut operation, Right::Write);
         operation.insert("requestBody".to_owned(), Self::body(&format!("{}Partial", self.key), None));
         let answer = Self::data("The document as it is stored now", &schema(self.key));
         Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "413", "417"])
     }
 
     fn delete(&self) -> Json {
-        let operation = self.operation("delete", format!("Delete a {}", self.doctype.name), self.named(&[]));
+        let mut operation = self.operation("delete", format!("Delete a {}", self.doctype.name), self.named(&[]));
+        self.needs(&mut operation, Right::Delete);
         let answer = Self::data("It is deleted", &json!({ "type": "string", "enum": ["ok"] }));
         Self::finish(operation, "202", answer, &["401", "403", "404", "417"])
     }
