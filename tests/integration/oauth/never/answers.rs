@@ -149,6 +149,18 @@ async fn what_is_announced_is_there() {
         let methods = &metadata[format!("{list}_endpoint_auth_methods_supported")];
         assert!(methods.as_array().is_some_and(|methods| methods.contains(&json!("client_secret_basic"))), "{list}");
     }
+    // The other well-known document says the same, and where the keys are.
+    let discovered = guest.get("/.well-known/openid-configuration").await.status(200).json();
+    for name in ["issuer", "authorization_endpoint", "token_endpoint", "grant_types_supported", "scopes_supported"] {
+        assert_eq!(discovered[name], metadata[name], "{name}");
+    }
+    assert_eq!(discovered["response_types_supported"], json!(["code"]));
+    assert_eq!(discovered["code_challenge_methods_supported"], json!(["S256"]));
+    let signed = discovered["id_token_signing_alg_values_supported"].as_array().unwrap();
+    assert!(signed.contains(&json!("RS256")) && !signed.contains(&json!("none")), "{signed:?}");
+    let keys = discovered["jwks_uri"].as_str().unwrap().strip_prefix(&root).unwrap().to_owned();
+    let keys = guest.get(&keys).await.status(200).json();
+    assert!(keys["keys"].as_array().is_some_and(|keys| !keys.is_empty()), "{keys}");
     let scopes: Vec<&Json> = metadata["scopes_supported"].as_array().unwrap().iter().collect();
     assert!(scopes.contains(&&json!("openid")));
     assert!(!scopes.contains(&&json!("all")), "whoever wants everything has to know what they ask for");
