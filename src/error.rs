@@ -86,6 +86,14 @@ pub enum AuthenticationError {
     /// A bearer token that is unknown, expired, revoked or for another resource.
     #[error("{0}")]
     BadToken(String),
+    /// A token that is bound to a key came without a proof of that key that holds (RFC 9449).
+    #[error("{message}")]
+    BadProof {
+        /// The code of the error in the challenge.
+        error: &'static str,
+        /// What is wrong.
+        message: String,
+    },
     /// The session cookie is no longer valid.
     #[error("Session expired: log in again")]
     SessionExpired,

@@ -12,7 +12,9 @@ use crate::error::{AuthenticationError, Error, Need, Result};
 use crate::meta::Right;
 use crate::oauth::authorization_server::endpoint::{allow_origin, allow_preflight};
 use crate::oauth::doctype::OAuthSettings;
-use crate::oauth::protocol::challenge::Challenge;
+use crate::oauth::dpop::{DPOP_NONCE, nonce};
+use crate::oauth::protocol::challenge::{Challenge, TokenScheme};
+use crate::oauth::protocol::dpop::ALGS;
 use crate::oauth::protocol::request::is_form;
 use crate::oauth::protocol::scope_rules::{missing_for, missing_for_method};
 use crate::oauth::protocol::token::from_authorization;
@@ -48,30 +50,50 @@ impl Middleware for Access {
         take_from_form(site, request).await
     }
 
-    async fn challenge(&self, site: &Site, from: &Origin, error: &Error) -> Result<Option<String>> {
+    async fn challenge(&self, site: &Site, from: &Origin, error: &Error, headers: &mut HeaderMap) -> Result<()> {
         let settings = OAuthSettings::load(&site.documents).await?;
         let metadata = resource_metadata(&settings, site.documents.site_url(), from.path());
         let metadata = metadata.as_deref();
         let minimal = || Some(settings.default_scopes.to_string()).filter(|scopes| !scopes.is_empty());
-        Ok(Some(match error {
+        let dpop = Challenge { scheme: TokenScheme::Dpop, algs: Some(ALGS), ..Challenge::default() };
+        let challenge = match error {
             Error::Authentication(AuthenticationError::BadToken(reason)) => {
                 let error = OAuthError::new(ErrorCode::InvalidToken, reason.clone());
                 let scope = minimal();
-                Challenge { scope: scope.as_deref(), ..Challenge::invalid_token(metadata, &error) }.to_string()
+                let bearer = Challenge { scope: scope.as_deref(), ..Challenge::invalid_token(metadata, &error) };
+                format!("{bearer}, {dpop}")
+            }
+            Error::Authentication(AuthenticationError::BadProof { error, message }) => {
+                if settings.require_dpop_nonce
+                    && let Ok(nonce) = HeaderValue::try_from(nonce(&site.documents, site.documents.clock().now()))
+                {
+                    headers.insert(DPOP_NONCE, nonce);
+                }
+                let known = [ErrorCode::InvalidToken, ErrorCode::UseDpopNonce, ErrorCode::InvalidDpopProof];
+                let code = known.into_iter().find(|code| code.as_str() == *error);
+                let error_description = Some(message.as_str());
+                Challenge { error: code, error_description, resource_metadata: metadata, ..dpop }.to_string()
             }
             Error::Authentication(reason) => {
                 let scope = match reason {
                     AuthenticationError::MissingFor(need) => Some(scope_for(need)),
                     _ => minimal(),
                 };
-                Challenge::without_token(metadata, scope.as_deref()).to_string()
+                format!("{}, {dpop}", Challenge::without_token(metadata, scope.as_deref()))
             }
             Error::InsufficientScope { message, scope } => {
-                Challenge::insufficient_scope(metadata, scope, message).to_string()
+                let scheme =
+                    if from.scheme.as_deref() == Some("dpop") { TokenScheme::Dpop } else { TokenScheme::Bearer };
+                let refused = Challenge::insufficient_scope(metadata, scope, message);
+                Challenge { scheme, algs: (scheme == TokenScheme::Dpop).then_some(ALGS), ..refused }.to_string()
             }
             // What the person may not do, no token can.
-            _ => return Ok(None),
-        }))
+            _ => return Ok(()),
+        };
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
+            headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
+        Ok(())
     }
 
     async fn share(&self, site: &Site, from: &Origin, headers: &HeaderMap, response: &mut Response) -> Result<()> {

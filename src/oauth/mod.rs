@@ -6,6 +6,7 @@ pub mod client;
 pub mod client_form;
 pub mod credentials;
 pub mod doctype;
+pub mod dpop;
 pub mod jobs;
 pub mod openapi;
 pub mod protocol;
@@ -65,6 +66,7 @@ pub fn register(plugins: &mut Plugins) {
     authorization_server::register(plugins, &server);
     client_form::register(plugins, &server);
     plugins.middleware.push(Arc::new(access::Access { tokens: Arc::clone(&tokens) }));
+    plugins.authenticators.push(Arc::new(dpop::DpopAuthenticator::new(Arc::clone(&tokens))));
     plugins.authenticators.push(tokens);
     jobs::register(plugins);
 }

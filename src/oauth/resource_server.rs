@@ -17,8 +17,8 @@ use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::doctype::oauth_client::RegisteredBy;
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
 use crate::oauth::doctype::{BearerToken, OAuthClient, OAuthSettings};
-use crate::oauth::protocol::resource;
 use crate::oauth::protocol::token::TokenKind;
+use crate::oauth::protocol::{ErrorCode, resource};
 use crate::oauth::scope_limit::ScopeLimit;
 use crate::permissions::{Limit, Session};
 use crate::web::{Authenticated, Authenticator, Credentials, Site};
@@ -99,16 +99,24 @@ impl BearerAuthenticator {
     }
 
     /// The session of a token that opens this request, and the token.
-    pub async fn session(&self, site: &Site, presented: &str, path: &str) -> Result<(Session, BearerToken)> {
+    pub async fn session(&self, site: &Site, presented: Presented<'_>, path: &str) -> Result<(Session, BearerToken)> {
         let documents = &site.documents;
         let now = documents.clock().now();
-        let known = self.find(documents, presented).await?.ok_or_else(|| refused("The access token is not valid"))?;
+        let refused = |reason: &str| presented.refused(reason);
+        let known = self.find(documents, presented.token).await?;
+        let known = known.ok_or_else(|| refused("The access token is not valid"))?;
         let token = &known.token;
         if !token.is_usable(now) {
             return Err(refused("The access token has expired or was revoked"));
         }
-        if token.dpop_jkt.is_some() {
-            return Err(refused("This access token works only with a proof of its key (RFC 9449)"));
+        match (token.dpop_jkt.as_deref(), presented.jkt) {
+            (None, None) => {}
+            (Some(bound), Some(jkt)) if bound == jkt => {}
+            (Some(_), Some(_)) => return Err(refused("The access token is bound to another key")),
+            (Some(_), None) => {
+                return Err(refused("This access token is bound to a key: send it as DPoP, with a proof (RFC 9449)"));
+            }
+            (None, Some(_)) => return Err(refused("This access token is bound to no key: send it as Bearer")),
         }
         let client = OAuthClient::find_by_name(documents, &token.client).await?.filter(|client| client.enabled);
         let client = client.ok_or_else(|| refused("The client of this access token is disabled"))?;
@@ -142,8 +150,29 @@ async fn note_use(documents: &Documents, token: &BearerToken, now: DateTime<Utc>
     work.commit().await
 }
 
-fn refused(reason: &str) -> Error {
-    Error::Authentication(AuthenticationError::BadToken(reason.to_owned()))
+/// An access token as a request presents it.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// The token.
+    pub token: &'a str,
+    /// The thumbprint of the key whose verified proof came along; `None`: it was sent as Bearer.
+    pub jkt: Option<&'a str>,
+}
+
+impl<'a> Presented<'a> {
+    /// Sent as Bearer.
+    pub const fn bearer(token: &'a str) -> Self {
+        Self { token, jkt: None }
+    }
+
+    /// The refusal in the scheme that the request used.
+    fn refused(self, reason: &str) -> Error {
+        let message = reason.to_owned();
+        Error::Authentication(match self.jkt {
+            None => AuthenticationError::BadToken(message),
+            Some(_) => AuthenticationError::BadProof { error: ErrorCode::InvalidToken.as_str(), message },
+        })
+    }
 }
 
 #[async_trait]
@@ -153,7 +182,7 @@ impl Authenticator for BearerAuthenticator {
     }
 
     async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>> {
-        let (session, _) = self.session(site, value, request.uri().path()).await?;
+        let (session, _) = self.session(site, Presented::bearer(value), request.uri().path()).await?;
         Ok(Some(Authenticated { session, credentials: Credentials::Bearer }))
     }
 }

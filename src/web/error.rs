@@ -42,7 +42,8 @@ pub fn describe(error: &Error) -> Described {
                 AuthenticationError::Missing
                 | AuthenticationError::MissingFor(_)
                 | AuthenticationError::BadCredentials
-                | AuthenticationError::BadToken(_) => "AuthenticationError",
+                | AuthenticationError::BadToken(_)
+                | AuthenticationError::BadProof { .. } => "AuthenticationError",
             },
             "Not Logged In",
         ),
@@ -276,7 +277,9 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
             AuthenticationError::Missing | AuthenticationError::MissingFor(_) | AuthenticationError::SessionExpired => {
                 true
             }
-            AuthenticationError::BadCredentials | AuthenticationError::BadToken(_) => false,
+            AuthenticationError::BadCredentials
+            | AuthenticationError::BadToken(_)
+            | AuthenticationError::BadProof { .. } => false,
         },
         _ => false,
     };

@@ -16,10 +16,10 @@ pub trait Middleware: Send + Sync {
         Ok(())
     }
 
-    /// The value of `WWW-Authenticate` for a request of a program that is refused; `None`: this feature has nothing to
-    /// say. A browser that opens a page is led to the login instead.
-    async fn challenge(&self, _site: &Site, _from: &Origin, _error: &Error) -> Result<Option<String>> {
-        Ok(None)
+    /// Adds the header `WWW-Authenticate`, and what belongs to it, to the refusal of a request of a program. A browser
+    /// that opens a page is led to the login instead.
+    async fn challenge(&self, _site: &Site, _from: &Origin, _error: &Error, _headers: &mut HeaderMap) -> Result<()> {
+        Ok(())
     }
 
     /// Before the answer to a page of some origin leaves (the request had a header `Origin`).

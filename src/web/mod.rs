@@ -24,7 +24,7 @@ pub use arguments::{Arguments, UploadedFile};
 pub use method::{Answer, Call, Method, Methods, Param, ServerMessage, Verbs, handler};
 pub use middleware::Middleware;
 pub use panel::{Panel, Panels};
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, asked_path};
 pub use plugin::{AccountPage, Authenticated, Authenticator, Job, LoginOption, Plugins};
 pub use request::{Credentials, Exchange, RequestContext};
 pub use route::Route;

@@ -105,13 +105,8 @@ impl Pipeline {
             return;
         }
         for part in &self.middleware {
-            match part.challenge(&self.site, from, error).await {
-                Ok(challenge) => {
-                    if let Some(value) = challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
-                        response.headers_mut().append(header::WWW_AUTHENTICATE, value);
-                    }
-                }
-                Err(error) => tracing::error!(%error, "a refusal goes without its challenge"),
+            if let Err(error) = part.challenge(&self.site, from, error, response.headers_mut()).await {
+                tracing::error!(%error, "a refusal goes without its challenge");
             }
         }
     }
@@ -309,6 +304,15 @@ pub fn cookie<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
         .filter(|value| !value.is_empty())
 }
 
+/// The path as it was asked for, where it was written differently.
+#[derive(Clone)]
+struct AskedPath(String);
+
+/// The path of a request as its sender wrote it.
+pub fn asked_path(request: &Request) -> &str {
+    request.data::<AskedPath>().map_or_else(|| request.uri().path(), |asked| asked.0.as_str())
+}
+
 /// `/api/v1/…` is `/api/…`, and a slash at the end says nothing, except under `/.well-known/` and for files.
 fn normalize_path(request: &mut Request) -> Result<()> {
     let path = request.uri().path();
@@ -324,6 +328,8 @@ fn normalize_path(request: &mut Request) -> Result<()> {
         return Ok(());
     }
     let text = request.uri().query().map_or(wanted.clone(), |query| format!("{wanted}?{query}"));
+    let asked = AskedPath(path.to_owned());
+    request.extensions_mut().insert(asked);
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query =
         Some(PathAndQuery::try_from(text).map_err(|_| Error::BadRequest("The address does not parse".to_owned()))?);

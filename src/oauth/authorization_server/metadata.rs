@@ -21,8 +21,8 @@ use crate::oauth::protocol::scope::Scope;
 use crate::oauth::signing_keys;
 use crate::web::{Exchange, Plugins, Route};
 
-/// Whether tokens may be bound to a key (RFC 9449).
-const DPOP: bool = false;
+/// Tokens may be bound to a key (RFC 9449).
+const DPOP: bool = true;
 
 /// Registers the documents. An endpoint is advertised if it was registered before.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {

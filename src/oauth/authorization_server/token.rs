@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use poem::Response;
-use poem::http::StatusCode;
+use poem::http::{HeaderValue, StatusCode};
 
 use super::Server;
 use super::client_authentication::{authenticate, find_client};
 use super::endpoint::{Result, allow_origin, json, read_form, respond};
 use super::grant::{authorization_code, client_credentials, device_code, refresh_token};
-use crate::error::Result as SiteResult;
+use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::dpop;
 use crate::oauth::protocol::request::TokenRequest;
 use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::{Error, ErrorCode};
@@ -54,6 +55,11 @@ pub async fn get_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResul
     let mut client = None;
     let result = answer(&mut exchange, &server, &settings, &mut client).await;
     let mut response = respond(result.map(|tokens| json(StatusCode::OK, &tokens)), &context);
+    if settings.require_dpop_nonce {
+        let documents = &exchange.site.documents;
+        let nonce = dpop::nonce(documents, documents.clock().now());
+        response.headers_mut().insert(dpop::DPOP_NONCE, HeaderValue::try_from(nonce).map_err(SiteError::internal)?);
+    }
     allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
     Ok(response)
 }
@@ -75,9 +81,16 @@ async fn answer(
         let message = format!("This client may not use the grant {}", request.grant_type().as_str());
         return Err(Error::new(ErrorCode::UnauthorizedClient, message).into());
     }
-    if client.require_dpop {
-        let message = "This client must prove that it holds its key (RFC 9449)";
-        return Err(Error::new(ErrorCode::InvalidDpopProof, message).into());
+    let documents = &exchange.site.documents;
+    let proof = dpop::verify(documents, settings, &exchange.request, None)?;
+    match &proof {
+        // In the database, whatever comes of the request: another node must not take the same proof.
+        Some(proof) if !dpop::spend(documents, proof).await? => return Err(dpop::repeated().into()),
+        None if client.require_dpop => {
+            let message = "This client must prove that it holds its key: send the header DPoP (RFC 9449)";
+            return Err(Error::new(ErrorCode::InvalidDpopProof, message).into());
+        }
+        _ => {}
     }
     let asking = Asking {
         server: Arc::clone(server),
@@ -86,7 +99,7 @@ async fn answer(
         settings: settings.clone(),
         client,
         now: exchange.site.documents.clock().now(),
-        dpop_jkt: None,
+        dpop_jkt: proof.map(|proof| proof.jkt),
     };
     match request {
         TokenRequest::AuthorizationCode { code, redirect_uri, code_verifier, resource } => {

@@ -13,21 +13,24 @@ use crate::oauth::access::resource_metadata;
 use crate::oauth::doctype::fields::parse_time;
 use crate::oauth::doctype::user::subject;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
-use crate::oauth::protocol::challenge::{Challenge, TokenScheme};
+use crate::oauth::protocol::challenge::Challenge;
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::userinfo::{Person, response};
 use crate::oauth::protocol::{Scope, ScopeSet};
 use crate::permissions::Session;
-use crate::web::{Exchange, Site};
+use crate::web::{Credentials, Exchange, Site};
 
 /// Answers GET and POST of `…openid_profile`.
 pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let sent = exchange.header(header::AUTHORIZATION.as_str()).and_then(from_authorization);
-    let Some((TokenScheme::Bearer, presented)) = sent else {
+    // The token has opened this request already, with its proof if it is bound to a key.
+    let (Some((scheme, presented)), Credentials::Bearer) = (sent, exchange.context.credentials) else {
         return Err(Error::Authentication(AuthenticationError::Missing));
     };
-    let (_, token) = server.tokens.session(&exchange.site, presented, exchange.request.uri().path()).await?;
+    let Some(token) = server.tokens.token(documents, presented).await? else {
+        return Err(Error::Authentication(AuthenticationError::Missing));
+    };
     let settings = OAuthSettings::load(documents).await?;
     let client = OAuthClient::find_by_name(documents, &token.client).await?;
     let mut answer = if token.scopes.contains(&Scope::OpenId) {
@@ -35,7 +38,8 @@ pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<R
     } else {
         let metadata = resource_metadata(&settings, documents.site_url(), exchange.request.uri().path());
         let message = "The scope openid is needed here";
-        let challenge = Challenge::insufficient_scope(metadata.as_deref(), "openid", message).to_string();
+        let challenge = Challenge::insufficient_scope(metadata.as_deref(), "openid", message);
+        let challenge = Challenge { scheme, ..challenge }.to_string();
         let body = json!({"error": "insufficient_scope", "error_description": message});
         let mut refused = json_response(StatusCode::FORBIDDEN, &body);
         if let Ok(challenge) = HeaderValue::try_from(challenge) {

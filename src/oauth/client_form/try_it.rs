@@ -36,6 +36,7 @@ use crate::oauth::protocol::pkce::challenge_of;
 use crate::oauth::protocol::redirect_uri::RedirectUris;
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
 use crate::oauth::protocol::{AuthorizeError, Parameters, Scope, ScopeSet};
+use crate::oauth::resource_server::Presented;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::error::see_other;
@@ -390,7 +391,7 @@ async fn finish(
         .await?;
     work.commit().await?;
     steps.push(call?);
-    let after = server.tokens.session(&exchange.site, &token, USERINFO).await;
+    let after = server.tokens.session(&exchange.site, Presented::bearer(&token), USERINFO).await;
     steps.push(Step {
         heading: "The end",
         text: "The program gives its tokens back. From now on they open nothing.".to_owned(),
@@ -417,7 +418,11 @@ async fn call(exchange: &Exchange, server: &Arc<Server>, token: &str, scopes: &S
         let (got, is_bad) = shown(userinfo::openid_profile(own, Arc::clone(server)).await?).await;
         return Ok(step(got, is_bad));
     }
-    let (session, _) = match server.tokens.session(&exchange.site, token, path.split('?').next().unwrap_or("/")).await {
+    let (session, _) = match server
+        .tokens
+        .session(&exchange.site, Presented::bearer(token), path.split('?').next().unwrap_or("/"))
+        .await
+    {
         Ok(found) => found,
         Err(error) => return Ok(step(error.to_string(), true)),
     };

@@ -44,6 +44,7 @@ pub const VIEW: View = View {
         "client_id_metadata_denied_domains",
         "enable_device_grant",
         "require_pushed_authorization_requests",
+        "require_dpop_nonce",
         "authorization_code_lifetime",
         "access_token_lifetime",
         "refresh_replay_grace_seconds",
@@ -136,6 +137,8 @@ pub struct OAuthSettings {
     pub device_grant: bool,
     /// Every client must push its requests.
     pub require_pushed: bool,
+    /// DPoP proofs must carry a nonce of ours.
+    pub require_dpop_nonce: bool,
     /// How long a code lives.
     pub code_lifetime: Duration,
     /// How long an access token lives.
@@ -216,6 +219,7 @@ impl OAuthSettings {
             client_id_metadata_denied_domains: fields.words("client_id_metadata_denied_domains"),
             device_grant: fields.check("enable_device_grant"),
             require_pushed: fields.check("require_pushed_authorization_requests"),
+            require_dpop_nonce: fields.check("require_dpop_nonce"),
             code_lifetime: Duration::seconds(fields.positive("authorization_code_lifetime", 60)),
             access_token_lifetime: Duration::seconds(fields.positive("access_token_lifetime", 3600)),
             replay_grace: Duration::seconds(fields.int("refresh_replay_grace_seconds").max(0)),

@@ -12,6 +12,7 @@ mod consent;
 mod crash;
 mod described_program;
 mod device_rfc8628;
+mod dpop_rfc9449;
 mod end_session;
 mod examples;
 mod introspection_rfc7662;

@@ -75,6 +75,12 @@ impl Program {
         Self::new(site, signing).await
     }
 
+    /// The same program, which sends a further header with its own requests.
+    pub fn with_header(&self, name: &str, value: &str) -> Self {
+        let http = self.http.with_header(name, value);
+        Self { id: self.id.clone(), secret: self.secret.clone(), scope: self.scope.clone(), http }
+    }
+
     /// The parameters of a good authorization request, with changes; an empty value leaves one out.
     pub fn authorize_uri(&self, changes: &[(&str, &str)]) -> String {
         let challenge = challenge_of(VERIFIER);

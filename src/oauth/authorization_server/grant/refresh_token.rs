@@ -33,7 +33,8 @@ pub async fn exchange(
     if token.client != asking.client.name {
         return Err(refused().because(anyhow::anyhow!("the refresh token belongs to another client")).into());
     }
-    if token.dpop_jkt.is_some() && token.dpop_jkt != asking.dpop_jkt {
+    // A confidential client proves who it is, so that it may change its key (RFC 9449 §5).
+    if asking.client.is_public() && token.dpop_jkt.is_some() && token.dpop_jkt != asking.dpop_jkt {
         return Err(refused().because(anyhow::anyhow!("the refresh token is bound to another key")).into());
     }
     asking.check_user(&token.user).await?;
@@ -97,7 +98,7 @@ pub async fn exchange(
             acr: token.acr.as_deref(),
             amr: token.amr.as_deref(),
         },
-        dpop_jkt: token.dpop_jkt.as_deref(),
+        dpop_jkt: asking.dpop_jkt.as_deref(),
     };
     let tokens = issue(&mut work, &asking.settings, new).await?;
     work.commit().await?;
