@@ -21,6 +21,17 @@ pub fn digest(documents: &Documents, token: &str) -> String {
     documents.site_key().digest(Purpose::TOKEN_DIGEST, token)
 }
 
+/// What somebody presents, as far as its form tells: the prefix says it, and of what is signed only access tokens are
+/// presented.
+pub fn kind_of(token: &str) -> Option<TokenKind> {
+    if is_jwt(token) { Some(TokenKind::AccessToken) } else { TokenKind::recognise(token) }
+}
+
+/// Whether a token has the form of a JWT.
+pub fn is_jwt(token: &str) -> bool {
+    token.starts_with("ey") && token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
 /// The document whose secret field holds the digest of this token; `None` if we never issued it.
 ///
 /// Texts whose prefix or checksum does not fit are refused without a look into the database.
@@ -31,7 +42,7 @@ pub async fn find(
     fieldname: &str,
     token: &str,
 ) -> Result<Option<Arc<Document>>> {
-    if TokenKind::recognise(token) != Some(kind) {
+    if kind_of(token) != Some(kind) {
         return Ok(None);
     }
     find_digest(documents, doctype, fieldname, token).await

@@ -47,7 +47,7 @@ pub fn register(plugins: &mut Plugins) {
         }
         Ok(())
     });
-    let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone()));
+    let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone(), keys.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     openapi::register(plugins, &catalogue);
     let providers = client::register(plugins, &catalogue);

@@ -17,9 +17,12 @@ use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::doctype::oauth_client::RegisteredBy;
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
 use crate::oauth::doctype::{BearerToken, OAuthClient, OAuthSettings};
+use crate::oauth::protocol::jwk::JwkSet;
+use crate::oauth::protocol::jwt::Unverified;
 use crate::oauth::protocol::token::TokenKind;
-use crate::oauth::protocol::{ErrorCode, resource};
+use crate::oauth::protocol::{ErrorCode, access_token, resource};
 use crate::oauth::scope_limit::ScopeLimit;
+use crate::oauth::signing_keys::{self, SigningKeys};
 use crate::permissions::{Limit, Session};
 use crate::web::{Authenticated, Authenticator, Credentials, Site};
 
@@ -34,20 +37,23 @@ struct Known {
     token: BearerToken,
     definitions: Arc<ScopeDefinitions>,
     limit: Option<Arc<dyn Limit>>,
+    /// The keys that its signature was verified with, if it has one.
+    keys: Option<Arc<JwkSet>>,
 }
 
 /// Turns `Authorization: Bearer` into a session.
 #[derive(Clone)]
 pub struct BearerAuthenticator {
     catalogue: ScopeCatalogue,
+    keys: SigningKeys,
     known: Cache<String, Arc<Known>>,
 }
 
 impl BearerAuthenticator {
-    /// An authenticator that notices changed scopes by the catalogue.
-    pub fn new(catalogue: ScopeCatalogue) -> Self {
+    /// An authenticator that notices changed scopes by the catalogue, and removed keys.
+    pub fn new(catalogue: ScopeCatalogue, keys: SigningKeys) -> Self {
         let known = Cache::builder().max_capacity(CAPACITY).time_to_idle(StdDuration::from_hours(1)).build();
-        Self { catalogue, known }
+        Self { catalogue, keys, known }
     }
 
     /// The token, as it is now.
@@ -57,14 +63,25 @@ impl BearerAuthenticator {
     async fn find(&self, documents: &Documents, presented: &str) -> Result<Option<Arc<Known>>> {
         let digest = credentials::digest(documents, presented);
         let definitions = self.catalogue.get(documents).await?;
-        if let Some(known) = self.known.get(&digest) {
+        let keys = if credentials::is_jwt(presented) { Some(self.keys.published(documents).await?) } else { None };
+        let known = self.known.get(&digest);
+        if let Some(keys) = &keys
+            && known.as_ref().is_none_or(|known| !same(known.keys.as_ref(), Some(keys)))
+            && !is_signed_here(presented, keys, documents.site_url())
+        {
+            self.known.invalidate(&digest);
+            return Ok(None);
+        }
+        if let Some(known) = known {
             match documents.get(&Session::system(), OAUTH_BEARER_TOKEN, &known.token.name).await {
                 Ok(document)
-                    if Arc::ptr_eq(&document, &known.document) && Arc::ptr_eq(&definitions, &known.definitions) =>
+                    if Arc::ptr_eq(&document, &known.document)
+                        && Arc::ptr_eq(&definitions, &known.definitions)
+                        && same(known.keys.as_ref(), keys.as_ref()) =>
                 {
                     return Ok(Some(known));
                 }
-                Ok(document) => return Ok(Some(self.keep(digest, document, definitions))),
+                Ok(document) => return Ok(Some(self.keep(digest, document, definitions, keys))),
                 Err(Error::DoesNotExist { .. }) => {
                     self.known.invalidate(&digest);
                     return Ok(None);
@@ -74,13 +91,19 @@ impl BearerAuthenticator {
         }
         let kind = TokenKind::AccessToken;
         let found = credentials::find(documents, kind, OAUTH_BEARER_TOKEN, "access_token", presented).await?;
-        Ok(found.map(|document| self.keep(digest, document, definitions)))
+        Ok(found.map(|document| self.keep(digest, document, definitions, keys)))
     }
 
-    fn keep(&self, digest: String, document: Arc<Document>, definitions: Arc<ScopeDefinitions>) -> Arc<Known> {
+    fn keep(
+        &self,
+        digest: String,
+        document: Arc<Document>,
+        definitions: Arc<ScopeDefinitions>,
+        keys: Option<Arc<JwkSet>>,
+    ) -> Arc<Known> {
         let token = BearerToken::from(&*document);
         let limit = ScopeLimit::of(&token.scopes, &*definitions);
-        let known = Arc::new(Known { document, token, definitions, limit });
+        let known = Arc::new(Known { document, token, definitions, limit, keys });
         self.known.insert(digest, Arc::clone(&known));
         known
     }
@@ -138,6 +161,20 @@ impl BearerAuthenticator {
         session.limit.clone_from(&known.limit);
         Ok((session, token.clone()))
     }
+}
+
+/// Whether both are the very same keys, or there are none.
+fn same(a: Option<&Arc<JwkSet>>, b: Option<&Arc<JwkSet>>) -> bool {
+    a.map(Arc::as_ptr) == b.map(Arc::as_ptr)
+}
+
+/// Whether a JWT is an access token that this site signed with a key that it still publishes. Everything else about it
+/// is in its document.
+fn is_signed_here(token: &str, keys: &JwkSet, issuer: &str) -> bool {
+    let verified = Unverified::parse(token).and_then(|token| token.verify(keys, &signing_keys::ALGORITHMS));
+    verified.is_ok_and(|token| {
+        token.require_type(access_token::TYPE).and_then(|()| token.claims.require_issuer(issuer)).is_ok()
+    })
 }
 
 /// Writes down that a token is in use: the first time at once, which ends the grace of the token before it.

@@ -86,7 +86,8 @@ impl SigningKeys {
         key.ok_or_else(|| Error::internal(anyhow::anyhow!("there is no key that signs with {alg}")))
     }
 
-    /// Every public key with which something valid may be signed: the next, the current and the retired ones.
+    /// Every public key with which something valid may be signed: the next, the current and the retired ones. It stays
+    /// the same value until a key comes or goes.
     pub async fn published(&self, documents: &Documents) -> Result<Arc<JwkSet>> {
         let keyring = self.keyring(documents).await?;
         let is_missing = |alg: &SigningAlgorithm| keyring.find(*alg, KeyState::Current).is_none();
@@ -299,7 +300,10 @@ async fn load(documents: &Documents, changes: u64, before: Option<&Keyring>) -> 
         stored.push(key);
     }
     stored.sort_by_key(|key| key.state);
-    let published = Arc::new(JwkSet { keys: stored.iter().map(|key| key.jwk.clone()).collect() });
+    let published = match before.filter(|before| before.stored == stored) {
+        Some(same) => Arc::clone(&same.published),
+        None => Arc::new(JwkSet { keys: stored.iter().map(|key| key.jwk.clone()).collect() }),
+    };
     Ok(Keyring { changes, read_at, stored, signing, published })
 }
 

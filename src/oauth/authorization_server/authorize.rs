@@ -23,6 +23,7 @@ use crate::oauth::doctype::user::subject_of;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings, StoredRequest, oauth_grant};
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, client_id, unknown_client};
 use crate::oauth::protocol::authorization_response::AuthorizationResponse;
+use crate::oauth::protocol::id_token;
 use crate::oauth::protocol::par::{RequestUri, unknown_request_uri};
 use crate::oauth::protocol::pkce::CodeChallenge;
 use crate::oauth::protocol::prompt::{Consent, ConsentFacts, Login, Step, consent as consent_needed, decide};
@@ -249,6 +250,8 @@ pub struct Person {
     pub sid: String,
     /// When they proved who they are.
     pub auth_time: DateTime<Utc>,
+    /// How strongly.
+    pub acr: Option<&'static str>,
     /// By what means.
     pub amr: Option<&'static str>,
 }
@@ -264,12 +267,15 @@ impl Person {
             return Ok(None);
         };
         let document = documents.get(&Session::system(), "Session", sid).await?;
+        let by_password = document.text("login_method") == "Password";
         Ok(Some(Self {
             user: session.user().to_owned(),
             subject: subject_of(documents, session.user()).await?,
             sid: sid.to_owned(),
             auth_time: parse_time(document.text("logged_in_at")).unwrap_or_default(),
-            amr: (document.text("login_method") == "Password").then_some("pwd"),
+            // What a provider asked of them, nobody here knows.
+            acr: by_password.then_some(id_token::ACR),
+            amr: by_password.then_some("pwd"),
         }))
     }
 
@@ -314,6 +320,7 @@ pub async fn issue_code(
         ("family", Value::from(new_family())),
         ("sid", Value::from(person.sid.as_str())),
         ("auth_time", time_value(person.auth_time)),
+        ("acr", text_value(person.acr)),
         ("amr", text_value(person.amr)),
     ];
     for (fieldname, value) in values {

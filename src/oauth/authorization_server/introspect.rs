@@ -49,7 +49,7 @@ async fn describe(
     presented: &str,
 ) -> Result<Option<ActiveToken>> {
     let documents = &exchange.site.documents;
-    let Some(kind) = TokenKind::recognise(presented) else { return Ok(None) };
+    let Some(kind) = credentials::kind_of(presented) else { return Ok(None) };
     let token = match kind {
         // What opens requests knows it without a look into the database.
         TokenKind::AccessToken => server.tokens.token(documents, presented).await?,

@@ -21,6 +21,7 @@ pub mod rate_limit;
 pub mod registration;
 pub mod request_object;
 pub mod revoke;
+pub mod signed_tokens;
 pub mod token;
 pub mod tokens;
 pub mod userinfo;

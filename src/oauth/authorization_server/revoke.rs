@@ -36,8 +36,8 @@ async fn answer(exchange: &mut Exchange, server: &Server, known: &mut Option<OAu
     *known = Some(client.clone());
     let presented = parameters.require("token")?;
     let documents = &exchange.site.documents;
-    // The prefix says what it is: the hint (RFC 7009 §2.1) need not.
-    let (kind, fieldname) = match TokenKind::recognise(presented) {
+    // Its form says what it is: the hint (RFC 7009 §2.1) need not.
+    let (kind, fieldname) = match credentials::kind_of(presented) {
         Some(kind @ TokenKind::AccessToken) => (kind, "access_token"),
         Some(kind @ TokenKind::RefreshToken) => (kind, "refresh_token"),
         Some(_) => {

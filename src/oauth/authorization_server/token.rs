@@ -10,6 +10,7 @@ use super::Server;
 use super::client_authentication::{authenticate, find_client};
 use super::endpoint::{Result, allow_origin, json, read_form, respond};
 use super::grant::{authorization_code, client_credentials, device_code, refresh_token};
+use super::signed_tokens::Signing;
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::dpop;
@@ -33,6 +34,8 @@ pub struct Asking {
     pub client: OAuthClient,
     /// When.
     pub now: DateTime<Utc>,
+    /// What its tokens are signed with.
+    pub signing: Signing,
     /// The thumbprint of the key of a verified DPoP proof.
     pub dpop_jkt: Option<String>,
 }
@@ -92,13 +95,16 @@ async fn answer(
         }
         _ => {}
     }
+    let now = exchange.site.documents.clock().now();
+    let signing = Signing::of(&server.keys, &exchange.site.documents, settings, &client, now).await?;
     let asking = Asking {
         server: Arc::clone(server),
         site: exchange.site.clone(),
         context: exchange.context.clone(),
         settings: settings.clone(),
         client,
-        now: exchange.site.documents.clock().now(),
+        now,
+        signing,
         dpop_jkt: proof.map(|proof| proof.jkt),
     };
     match request {

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
+use super::token::Asking;
 use crate::document::Work;
 use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::credentials::digest;
 use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings, oauth_grant};
+use crate::oauth::doctype::{OAuthClient, oauth_grant};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::refresh;
@@ -56,6 +57,8 @@ pub struct Renewable<'a> {
 /// What is known of the login behind a token.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoginFacts<'a> {
+    /// What the program sent along, for the id token that comes first.
+    pub nonce: Option<&'a str>,
     /// The browser session.
     pub sid: Option<&'a str>,
     /// When the person proved who they are.
@@ -74,13 +77,19 @@ pub fn new_family() -> String {
 /// Makes a pair: inserts its document, and returns what the client is told. Nothing is valid before the commit.
 ///
 /// The work acts as the program itself.
-pub async fn issue(work: &mut Work<'_>, settings: &OAuthSettings, new: NewTokens<'_>) -> Result<TokenResponse> {
-    let documents = work.documents;
+pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> Result<TokenResponse> {
+    let (documents, settings) = (work.documents, &asking.settings);
     let now = parse_time(work.now()).unwrap_or_else(|| documents.clock().now());
     let lifetime = new.client.access_token_lifetime(settings);
-    let access_token = TokenKind::AccessToken.generate();
+    let name = secret::random_name() + &secret::random_name();
+    let access_token = match asking.signing.access_token(work, &new, &name, now, now + lifetime).await? {
+        Some(signed) => signed,
+        None => TokenKind::AccessToken.generate(),
+    };
+    let id_token = asking.signing.id_token(work, settings, &new, &access_token, now).await?;
     let refresh_token = new.renewable.map(|_| TokenKind::RefreshToken.generate());
     let mut document = work.new_document(OAUTH_BEARER_TOKEN)?;
+    document.set_name(name);
     let values = [
         ("client", Value::from(new.client.name.as_str())),
         ("user", Value::from(new.user)),
@@ -119,5 +128,5 @@ pub async fn issue(work: &mut Work<'_>, settings: &OAuthSettings, new: NewTokens
     }
     let scheme = if new.dpop_jkt.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer };
     let seconds = u64::try_from(lifetime.num_seconds()).unwrap_or(0);
-    Ok(TokenResponse { refresh_token, ..TokenResponse::new(access_token, scheme, seconds, new.scopes) })
+    Ok(TokenResponse { refresh_token, id_token, ..TokenResponse::new(access_token, scheme, seconds, new.scopes) })
 }

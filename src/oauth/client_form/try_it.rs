@@ -22,6 +22,7 @@ use crate::meta::{Right, Value};
 use crate::oauth::authorization_server::authorize::{Person, REQUEST_LIFETIME, TRY_OUT, private};
 use crate::oauth::authorization_server::endpoint::{json as json_response, respond};
 use crate::oauth::authorization_server::grant::{authorization_code, client_credentials};
+use crate::oauth::authorization_server::signed_tokens::Signing;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::{Server, endpoint, userinfo, with};
 use crate::oauth::client::web_application_flow::path_segment;
@@ -308,14 +309,16 @@ async fn come_back(exchange: Exchange, server: Arc<Server>) -> Result<Response> 
         ("code_verifier", &state.verifier),
     ];
     let form = Serializer::new(String::new()).extend_pairs(form).finish();
-    let asking = asking(&exchange, &server, &client).await?;
     let parameters = authorization_code::Sent {
         code: code.to_owned(),
         redirect_uri: Some(uri),
         code_verifier: Some(state.verifier),
         resource: Vec::new(),
     };
-    let tokens = authorization_code::exchange(&asking, &parameters).await;
+    let tokens = match asking(&exchange, &server, &client).await {
+        Ok(asking) => authorization_code::exchange(&asking, &parameters).await,
+        Err(refusal) => Err(refusal),
+    };
     finish(&exchange, &server, &client, tokens, &form, &mut steps).await?;
     page(&exchange, &client, steps).await
 }
@@ -324,22 +327,28 @@ async fn act_for_itself(exchange: &Exchange, server: &Arc<Server>, client: &OAut
     let scope = service_scopes(client).to_string();
     let form = [("grant_type", "client_credentials"), ("client_id", &client.client_id), ("scope", &scope)];
     let form = Serializer::new(String::new()).extend_pairs(form).finish();
-    let asking = asking(exchange, server, client).await?;
-    let tokens = client_credentials::exchange(&asking, Some(&scope), &[]).await;
+    let tokens = match asking(exchange, server, client).await {
+        Ok(asking) => client_credentials::exchange(&asking, Some(&scope), &[]).await,
+        Err(refusal) => Err(refusal),
+    };
     let mut steps = Vec::new();
     finish(exchange, server, client, tokens, &form, &mut steps).await?;
     page(exchange, client, steps).await
 }
 
-async fn asking(exchange: &Exchange, server: &Arc<Server>, client: &OAuthClient) -> Result<Asking> {
+async fn asking(exchange: &Exchange, server: &Arc<Server>, client: &OAuthClient) -> endpoint::Result<Asking> {
     let documents = &exchange.site.documents;
+    let settings = OAuthSettings::load(documents).await?;
+    let now = documents.clock().now();
+    let signing = Signing::of(&server.keys, documents, &settings, client, now).await?;
     Ok(Asking {
         server: Arc::clone(server),
         site: exchange.site.clone(),
         context: exchange.context.clone(),
-        settings: OAuthSettings::load(documents).await?,
+        settings,
         client: client.clone(),
-        now: documents.clock().now(),
+        now,
+        signing,
         dpop_jkt: None,
     })
 }

@@ -29,13 +29,23 @@ pub async fn subject_of(documents: &Documents, user: &str) -> Result<String> {
         return Ok(subject.to_owned());
     }
     let mut work = documents.begin(&Session::system()).await?;
+    let subject = subject_in(&mut work, user).await?;
+    work.commit().await?;
+    Ok(subject)
+}
+
+/// The same within a transaction, which acts as the program itself.
+pub async fn subject_in(work: &mut Work<'_>, user: &str) -> Result<String> {
+    let document = work.documents.get(&Session::system(), "User", user).await?;
+    if let Some(subject) = subject(&document) {
+        return Ok(subject.to_owned());
+    }
     let document = work.get_for_update("User", user).await?;
     // Somebody else may have made it meanwhile.
     if let Some(subject) = subject(&document) {
         return Ok(subject.to_owned());
     }
     let saved = work.save(document).await?;
-    work.commit().await?;
     Ok(subject(&saved).unwrap_or_default().to_owned())
 }
 

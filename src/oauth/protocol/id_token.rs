@@ -31,7 +31,8 @@ pub struct IdTokenClaims {
     /// When it was made, in seconds.
     pub iat: i64,
     /// When the person logged in, in seconds.
-    pub auth_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
     /// The client again: who asked for it.
     pub azp: String,
     /// The `nonce` of the authorization request.
@@ -233,7 +234,7 @@ mod tests {
             aud: "app".to_owned(),
             exp: 2,
             iat: 1,
-            auth_time: 0,
+            auth_time: Some(0),
             azp: "app".to_owned(),
             nonce: None,
             at_hash: None,

@@ -80,6 +80,7 @@ pub async fn exchange(asking: &Asking, sent: &Sent) -> Result<TokenResponse> {
         family: &code.family,
         previous: None,
         login: LoginFacts {
+            nonce: code.nonce.as_deref(),
             sid: code.sid.as_deref(),
             auth_time: code.auth_time,
             acr: code.acr.as_deref(),
@@ -87,7 +88,7 @@ pub async fn exchange(asking: &Asking, sent: &Sent) -> Result<TokenResponse> {
         },
         dpop_jkt: asking.dpop_jkt.as_deref(),
     };
-    let tokens = issue(&mut work, &asking.settings, new).await?;
+    let tokens = issue(&mut work, asking, new).await?;
     work.commit().await?;
     Ok(tokens)
 }

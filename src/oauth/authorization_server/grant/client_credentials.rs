@@ -41,7 +41,7 @@ pub async fn exchange(asking: &Asking, scope: Option<&str>, resource: &[String])
         login: LoginFacts::default(),
         dpop_jkt: asking.dpop_jkt.as_deref(),
     };
-    let tokens = issue(&mut work, &asking.settings, new).await?;
+    let tokens = issue(&mut work, asking, new).await?;
     work.commit().await?;
     Ok(tokens)
 }

@@ -83,10 +83,15 @@ async fn redeem(asking: &Asking, mut work: Work<'_>, code: &DeviceCode) -> Resul
         grant: code.grant.as_deref(),
         family: &code.family,
         previous: None,
-        login: LoginFacts { sid: code.sid.as_deref(), auth_time: code.auth_time, acr: None, amr: code.amr.as_deref() },
+        login: LoginFacts {
+            sid: code.sid.as_deref(),
+            auth_time: code.auth_time,
+            amr: code.amr.as_deref(),
+            ..LoginFacts::default()
+        },
         dpop_jkt: asking.dpop_jkt.as_deref(),
     };
-    let tokens = issue(&mut work, &asking.settings, new).await?;
+    let tokens = issue(&mut work, asking, new).await?;
     work.commit().await?;
     Ok(tokens)
 }

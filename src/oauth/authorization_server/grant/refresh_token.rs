@@ -93,6 +93,8 @@ pub async fn exchange(
         family: &token.family,
         previous: Some(&token.name),
         login: LoginFacts {
+            // It belongs to the request that began the sign-in (OpenID Connect Core §12.2).
+            nonce: None,
             sid: token.sid.as_deref(),
             auth_time: token.auth_time,
             acr: token.acr.as_deref(),
@@ -100,7 +102,7 @@ pub async fn exchange(
         },
         dpop_jkt: asking.dpop_jkt.as_deref(),
     };
-    let tokens = issue(&mut work, &asking.settings, new).await?;
+    let tokens = issue(&mut work, asking, new).await?;
     work.commit().await?;
     Ok(tokens)
 }
