@@ -17,6 +17,8 @@ use crate::web::{Exchange, Plugins, rpc};
 const HOME: &str = "/app";
 /// The form field, and the query parameter, that names the page to go to after logging in.
 const REDIRECT: &str = "redirect-to";
+/// The query parameter that says who is expected to log in.
+const HINT: &str = "login_hint";
 
 /// Registers the pages.
 pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
@@ -27,13 +29,16 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
 }
 
 async fn show_login(exchange: Exchange) -> Result<Response> {
-    let wanted = exchange.query().into_iter().find(|(name, _)| name == REDIRECT).map(|(_, value)| value);
+    let query = exchange.query();
+    let parameter = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let wanted = parameter(REDIRECT);
+    let usr = parameter(HINT).filter(|usr| usr.len() <= 140).unwrap_or_default();
     let target = wanted.filter(|path| is_own_path(path));
     if !exchange.context.session.is_guest() {
         return Ok(see_other(target.as_deref().unwrap_or(HOME)));
     }
     let note = exchange.context.session_expired.then_some("Your session has ended. Log in again");
-    login_page(&exchange, StatusCode::OK, "", target.as_deref(), note, None).await
+    login_page(&exchange, StatusCode::OK, &usr, target.as_deref(), note, None).await
 }
 
 async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Response> {

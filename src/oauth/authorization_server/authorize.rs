@@ -8,6 +8,7 @@ use poem::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
 use super::client_authentication::look_up;
+use super::end_session::verify_hint;
 use super::endpoint::read_form_text;
 use super::{APPROVE, Server, consent, par, request_object};
 use crate::document::Work;
@@ -40,7 +41,8 @@ pub const REQUEST_LIFETIME: Duration = Duration::minutes(10);
 
 /// Answers GET and POST of `…authorize`.
 pub async fn authorize(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
-    let text = if *exchange.verb() == Method::POST {
+    let is_post = *exchange.verb() == Method::POST;
+    let text = if is_post {
         match read_form_text(&mut exchange.request).await {
             Ok(text) => text,
             Err(_) => return error_page(&exchange, &Error::invalid_request("Send the parameters as a form")).await,
@@ -50,6 +52,13 @@ pub async fn authorize(mut exchange: Exchange, server: Arc<Server>) -> Result<Re
     };
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     match check(&exchange, &server, &settings, &text).await? {
+        // Browsers send no session cookie along with a form from another site, so it goes on with a page from here.
+        Ok((client, request)) if is_post && exchange.session().is_guest() => {
+            let id = secret::random_id();
+            let documents = &exchange.site.documents;
+            keep(documents, "Authorize", &client.name, &request, &id, REQUEST_LIFETIME).await?;
+            Ok(redirect(&format!("{APPROVE}?request_id={id}")))
+        }
         Ok((client, request)) => {
             let now = exchange.site.documents.clock().now();
             proceed(&exchange, &server, &settings, &client, &request, now, None).await
@@ -187,12 +196,17 @@ async fn proceed(
     } else {
         consent_needed(&ConsentFacts { client_skips: false, ..facts })
     };
+    let hint = match hinted_subject(exchange, server, client, request).await? {
+        Ok(hint) => hint,
+        Err(error) => return send(exchange, request.target.error(&error), kept.is_some()).await,
+    };
     let login = person.as_ref().map(|person| Login {
         subject: &person.subject,
         auth_time: person.auth_time,
-        account_chosen: false,
+        // Who has just typed in who they are has chosen.
+        account_chosen: person.auth_time >= requested_at,
     });
-    match decide(&request.login, None, login, consent, requested_at, documents.clock().now()) {
+    match decide(&request.login, hint.as_deref(), login, consent, requested_at, documents.clock().now()) {
         Step::Error(code) => {
             let error = Error::new(code, "A page would have to be shown, but prompt is none");
             send(exchange, request.target.error(&error), kept.is_some()).await
@@ -206,11 +220,14 @@ async fn proceed(
                 let id = secret::random_id();
                 keep(documents, "Authorize", &client.name, request, &id, REQUEST_LIFETIME).await?;
                 let back = format!("{APPROVE}?request_id={id}");
-                let to = if person.is_some() { back } else { login_address(&back) };
+                let to = if person.is_some() { back } else { login_address_for(&back, request.login_hint.as_deref()) };
                 return Ok(redirect(&to));
             };
             match person {
-                None => Ok(redirect(&login_address(&format!("{APPROVE}?request_id={id}")))),
+                None => {
+                    let back = format!("{APPROVE}?request_id={id}");
+                    Ok(redirect(&login_address_for(&back, request.login_hint.as_deref())))
+                }
                 Some(person) => {
                     let again = step == Step::Login;
                     consent::show(exchange, &server.catalogue, client, (id, stored), &person, again).await
@@ -218,6 +235,24 @@ async fn proceed(
             }
         }
     }
+}
+
+/// Whom the client's `id_token_hint` is about. The token may have expired, but it must be one that we gave this client.
+async fn hinted_subject(
+    exchange: &Exchange,
+    server: &Server,
+    client: &OAuthClient,
+    request: &AuthorizationRequest,
+) -> Result<std::result::Result<Option<String>, Error>> {
+    let Some(hint) = &request.id_token_hint else { return Ok(Ok(None)) };
+    let issuer = exchange.site.documents.site_url();
+    let verified = verify_hint(exchange, server, hint).await?;
+    let subject = verified.and_then(|token| {
+        id_token::check_hint(&token.claims, issuer, Some(&client.client_id)).map(|subject| Some(subject.to_owned()))
+    });
+    Ok(subject.map_err(|error| {
+        Error::invalid_request("id_token_hint is no id token of this client").because(anyhow::Error::new(error))
+    }))
 }
 
 /// Issues the code that an earlier consent covers.
@@ -398,6 +433,15 @@ pub fn redirect(to: &str) -> Response {
 
 /// The login page, with the way back.
 pub fn login_address(back: &str) -> String {
-    let back: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
-    format!("/login?redirect-to={back}")
+    login_address_for(back, None)
+}
+
+/// The same, filled in for the person that the client expects (`login_hint`).
+pub fn login_address_for(back: &str, hint: Option<&str>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("redirect-to", back);
+    if let Some(hint) = hint.filter(|hint| hint.len() <= 140) {
+        query.append_pair("login_hint", hint);
+    }
+    format!("/login?{}", query.finish())
 }

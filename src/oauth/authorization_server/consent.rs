@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 
 use super::APPROVE;
 use super::authorize::{
-    Person, allow_form_action, error_page, expired, find_pending, issue_code, login_address, private, redirect, send,
+    Person, allow_form_action, error_page, expired, find_pending, issue_code, login_address, login_address_for,
+    private, redirect, send,
 };
 use crate::document::{Documents, Work};
 use crate::error::Result;
@@ -137,7 +138,8 @@ pub async fn answer(mut exchange: Exchange) -> Result<Response> {
         "deny" => deny(&exchange, &stored).await,
         "switch" => {
             exchange.site.sessions.end_current(&exchange.site, &exchange.context).await?;
-            Ok(redirect(&login_address(&format!("{APPROVE}?request_id={id}"))))
+            let hint = stored.request.login_hint.as_deref();
+            Ok(redirect(&login_address_for(&format!("{APPROVE}?request_id={id}"), hint)))
         }
         _ => error_page(&exchange, &Error::invalid_request("Choose either Allow or Deny")).await,
     }

@@ -73,7 +73,7 @@ async fn check(
         Err(error) => return Ok(Err(error)),
     };
     let verified = match &request.id_token_hint {
-        Some(token) => match verify(exchange, server, token).await? {
+        Some(token) => match verify_hint(exchange, server, token).await? {
             Ok(verified) => Some(verified),
             Err(error) => return Ok(Err(bad_hint(error))),
         },
@@ -102,7 +102,11 @@ fn bad_hint(cause: JwtError) -> Error {
 }
 
 /// Verifies the signature of a hint: with the keys that are published, retired ones too, or with the client's secret.
-async fn verify(exchange: &Exchange, server: &Server, token: &str) -> Result<std::result::Result<Verified, JwtError>> {
+pub async fn verify_hint(
+    exchange: &Exchange,
+    server: &Server,
+    token: &str,
+) -> Result<std::result::Result<Verified, JwtError>> {
     let documents = &exchange.site.documents;
     let unverified = match Unverified::parse(token) {
         Ok(unverified) => unverified,

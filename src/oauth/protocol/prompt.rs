@@ -124,7 +124,7 @@ impl LoginRules {
     ///
     /// A login that came after the request always is: or else `max_age=0` would never end.
     fn accepts(&self, login: &Login<'_>, requested_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        if login.auth_time.timestamp() >= requested_at.timestamp() {
+        if login.auth_time >= requested_at {
             return true;
         }
         let too_old = self.max_age.is_some_and(|max_age| now - login.auth_time > Duration::seconds(i64::from(max_age)));

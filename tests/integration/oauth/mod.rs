@@ -23,6 +23,7 @@ mod mcp_client;
 mod metadata_rfc8414;
 mod never;
 mod oauth2_crate;
+mod oidcc_basic;
 mod openid_connect;
 mod par_rfc9126;
 mod programs_with_access;
