@@ -30,7 +30,9 @@ pub fn check_origin(method: &Method, headers: &HeaderMap, site_url: &str) -> Res
     {
         return Err(foreign());
     }
-    if let Some(origin) = text("origin") {
+    // A page that sends no referrer sends no origin either; that it is ours, the browser says by the other header.
+    let is_hidden = |origin: &str| origin == "null" && text("sec-fetch-site") == Some("same-origin");
+    if let Some(origin) = text("origin").filter(|origin| !is_hidden(origin)) {
         let host = text(header::HOST.as_str()).unwrap_or("");
         let same_host = origin.split_once("://").is_some_and(|(_, rest)| !host.is_empty() && rest == host);
         if origin != crate::web::csrf::origin(site_url) && !same_host {
@@ -86,5 +88,13 @@ mod tests {
         assert!(!check(&Method::DELETE, &[("origin", "https://evil.example")]));
         assert!(!check(&Method::PUT, &[("origin", "null")]));
         assert!(!check(&Method::POST, &[("origin", "https://site.example.evil.example"), ("host", "site.example")]));
+    }
+
+    #[test]
+    fn a_page_of_ours_that_sends_no_referrer_may_post_and_a_hidden_stranger_may_not() {
+        assert!(check(&Method::POST, &[("origin", "null"), ("sec-fetch-site", "same-origin")]));
+        assert!(!check(&Method::POST, &[("origin", "null"), ("sec-fetch-site", "cross-site")]));
+        assert!(!check(&Method::POST, &[("origin", "null"), ("sec-fetch-site", "none")]));
+        assert!(!check(&Method::POST, &[("origin", "null")]));
     }
 }
