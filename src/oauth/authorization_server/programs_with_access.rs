@@ -49,11 +49,11 @@ async fn show(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let user = exchange.session().user();
     let definitions = server.catalogue.get(documents).await?;
-    let last_uses = last_uses(documents, user).await?;
+    let in_use = last_uses(documents, user).await?;
     let mut programs = Vec::new();
     for grant in grants(documents, &json!({"user": user, "status": "Active"})).await? {
         if let Some(client) = OAuthClient::find_by_name(documents, &grant.client).await? {
-            let last_used = last_uses.get(&grant.name).copied().max(grant.last_used);
+            let last_used = in_use.get(&grant.name).copied().max(grant.last_used);
             programs.push(program(&grant, &client, &definitions, last_used));
         }
     }
@@ -89,14 +89,14 @@ async fn last_uses(documents: &Documents, user: &str) -> Result<HashMap<String, 
     let filters = json!([["user", "=", user], ["status", "=", "Active"], ["last_used", "is", "set"]]);
     let request = ListRequest::new(OAUTH_BEARER_TOKEN).fields(&["name", "grant", "last_used"]).filters(filters).all();
     let list = documents.list(&Session::system(), &request).await?;
-    let mut uses: HashMap<String, DateTime<Utc>> = HashMap::new();
+    let mut latest: HashMap<String, DateTime<Utc>> = HashMap::new();
     for row in 0..list.rows.len() {
         if let Some(at) = parse_time(list.text(row, "last_used")) {
-            let known = uses.entry(list.text(row, "grant").to_owned()).or_insert(at);
+            let known = latest.entry(list.text(row, "grant").to_owned()).or_insert(at);
             *known = at.max(*known);
         }
     }
-    Ok(uses)
+    Ok(latest)
 }
 
 /// One row of the page.

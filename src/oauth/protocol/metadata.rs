@@ -58,7 +58,6 @@ pub const OPTIONAL_ENDPOINTS: [&str; 4] = [REGISTER, PAR, DEVICE_AUTHORIZATION, 
 
 /// What works here and is switched on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in OAuth Settings")]
 pub struct ServerConfiguration {
     /// The issuer: the site's address without a slash at its end.
     pub issuer: String,
