@@ -28,19 +28,18 @@ fn path_of_or_same(address: &str) -> String {
 /// A Connected App here whose provider is the other site, with an OAuth Client there.
 async fn connect_sites(here: &TestSite, there: &TestSite) -> String {
     let administrator = here.administrator().await;
-    let metadata = format!("{}/.well-known/oauth-authorization-server", there.documents().site_url());
+    let metadata = format!("{}/.well-known/openid-configuration", there.documents().site_url());
     let entered = json!({"provider_name": "Other Site", "openid_configuration": metadata});
     let app = administrator.create("Connected App", entered).await.ok()["name"].as_str().unwrap().to_owned();
     let filled = run(&administrator, &app, "fill_from_discovery", json!({})).await.ok();
     assert_eq!(filled["issuer"], there.documents().site_url());
     let redirect_uri = administrator.read("Connected App", &app).await.ok()["redirect_uri"].clone();
-    let userinfo_uri = format!("{}/api/method/frappe.integrations.oauth2.openid_profile", there.documents().site_url());
     let client = json!({"app_name": "First Site", "default_redirect_uri": redirect_uri, "scopes": "openid email all"});
     let client = there.administrator().await.create("OAuth Client", client).await.ok();
     let values = json!({
         "client_id": client["client_id"], "client_secret": client["client_secret"],
         "scopes": [{"scope": "openid email all"}], "allowed_base_urls": there.documents().site_url(),
-        "resource": there.documents().site_url(), "userinfo_uri": userinfo_uri,
+        "resource": there.documents().site_url(),
     });
     let _ = administrator.update("Connected App", &app, values).await.status(200);
     app
