@@ -61,7 +61,7 @@ impl Middleware for Access {
                 let error = OAuthError::new(ErrorCode::InvalidToken, reason.clone());
                 let scope = minimal();
                 let bearer = Challenge { scope: scope.as_deref(), ..Challenge::invalid_token(metadata, &error) };
-                format!("{bearer}, {dpop}")
+                bearer.to_string()
             }
             Error::Authentication(AuthenticationError::BadProof { error, message }) => {
                 if settings.require_dpop_nonce
@@ -72,14 +72,14 @@ impl Middleware for Access {
                 let known = [ErrorCode::InvalidToken, ErrorCode::UseDpopNonce, ErrorCode::InvalidDpopProof];
                 let code = known.into_iter().find(|code| code.as_str() == *error);
                 let error_description = Some(message.as_str());
-                Challenge { error: code, error_description, resource_metadata: metadata, ..dpop }.to_string()
+                Challenge { error: code, error_description, resource_metadata: metadata, ..dpop.clone() }.to_string()
             }
             Error::Authentication(reason) => {
                 let scope = match reason {
                     AuthenticationError::MissingFor(need) => Some(scope_for(need)),
                     _ => minimal(),
                 };
-                format!("{}, {dpop}", Challenge::without_token(metadata, scope.as_deref()))
+                Challenge::without_token(metadata, scope.as_deref()).to_string()
             }
             Error::InsufficientScope { message, scope } => {
                 let scheme =
@@ -92,6 +92,14 @@ impl Middleware for Access {
         };
         if let Ok(challenge) = HeaderValue::try_from(challenge) {
             headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
+        // In a line of its own: not every program takes apart two challenges in one.
+        let is_bearer =
+            matches!(error, Error::Authentication(reason) if !matches!(reason, AuthenticationError::BadProof { .. }));
+        if let Ok(dpop) = HeaderValue::try_from(dpop.to_string())
+            && is_bearer
+        {
+            headers.append(header::WWW_AUTHENTICATE, dpop);
         }
         Ok(())
     }
