@@ -252,7 +252,7 @@ async fn social_login(server: &ServerProcess, administrator: &Client, provider: 
     let browser = server.guest();
     let location = browser.get("/login/with/example_login").await.redirect();
     let state = secrets.add("state", parameter(&location, "state").unwrap());
-    let now = chrono::Utc::now().timestamp();
+    let now = doctyped::clock::Clock::system().now().timestamp();
     let id_token = key.sign(
         "JWT",
         &json!({

@@ -107,7 +107,7 @@ async fn a_bound_token_sent_as_bearer_is_refused_and_so_is_a_bearer_token_sent_a
     let refused = bearer(&site, &tokens).get(WHO).await.status(401);
     let challenge = refused.header("www-authenticate");
     assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
-    assert_eq!(refused.headers.get_all("www-authenticate").iter().last().unwrap(), ALGS_CHALLENGE);
+    assert_eq!(refused.headers.get_all("www-authenticate").iter().next_back().unwrap(), ALGS_CHALLENGE);
     let unbound = program.tokens(&alice).await;
     let refused = holder.read(&unbound, WHO).await.status(401);
     let challenge = refused.header("www-authenticate");
@@ -310,7 +310,7 @@ async fn metadata_name_the_algorithms_and_pages_of_the_client_may_read_the_nonce
     }
     let refused = site.guest().get("/api/resource/User").await.status(401);
     assert!(refused.header("www-authenticate").starts_with("Bearer "));
-    assert_eq!(refused.headers.get_all("www-authenticate").iter().last().unwrap(), ALGS_CHALLENGE);
+    assert_eq!(refused.headers.get_all("www-authenticate").iter().next_back().unwrap(), ALGS_CHALLENGE);
     let program = Program::public(&site).await.with_header("origin", "https://app.example");
     let answer = program.refresh("dt_rt_x").await.status(400);
     assert!(answer.header("access-control-expose-headers").contains("DPoP-Nonce"));

@@ -15,7 +15,7 @@ async fn begin() -> (TestSite, Client, Program) {
     let site = TestSite::new().await;
     let alice = site.user(ALICE, &[]).await;
     let mut program = Program::new(&site, json!({})).await;
-    program.scope = "openid".to_owned();
+    "openid".clone_into(&mut program.scope);
     (site, alice, program)
 }
 

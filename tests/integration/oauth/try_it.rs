@@ -107,8 +107,8 @@ async fn the_address_of_a_try_out_is_of_no_use_to_anybody_else() {
     let csrf =
         hidden(&other_administrator.get(&format!("/oauth-client/{}/try-it", program.id)).await.body, "csrf_token");
     let fields = [("csrf_token", csrf.as_str()), ("request_id", &id), ("decision", "allow")];
-    let forced = other_administrator.form(&format!("{BASE}approve"), &fields).await;
-    assert_eq!(forced.status, 400);
+    let answered_by_another = other_administrator.form(&format!("{BASE}approve"), &fields).await;
+    assert_eq!(answered_by_another.status, 400);
 
     // So does the answer; and the code is worth nothing without what only the sealed state holds.
     let back = answer(&administrator, &consent, "allow").await.redirect();

@@ -7,6 +7,9 @@ use crate::support::TestSite;
 
 const ALICE: &str = "alice@example.com";
 
+/// Who asks, at which endpoint, with what; and the answer.
+type Case<'a> = (&'a Program, &'a str, &'a [(&'a str, &'a str)], u16, &'a str);
+
 #[tokio::test]
 async fn each_refusal_has_its_code_and_status_and_is_plain_json() {
     let site = TestSite::new().await;
@@ -15,7 +18,7 @@ async fn each_refusal_has_its_code_and_status_and_is_plain_json() {
     let refresh = program.tokens(&alice).await["refresh_token"].as_str().unwrap().to_owned();
     let mut stranger = Program::new(&site, json!({})).await;
     stranger.secret = "dt_cs_wrong".to_owned();
-    let cases: &[(&Program, &str, &[(&str, &str)], u16, &str)] = &[
+    let cases: &[Case<'_>] = &[
         (&program, "get_token", &[], 400, "invalid_request"),
         (&program, "get_token", &[("grant_type", "implicit")], 400, "unsupported_grant_type"),
         (&program, "get_token", &[("grant_type", "authorization_code")], 400, "invalid_request"),

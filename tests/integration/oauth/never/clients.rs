@@ -46,7 +46,10 @@ async fn the_password_of_a_person_is_no_grant() {
 async fn basic_credentials_are_decoded_as_forms_are() {
     let site = TestSite::new().await;
     let program = Program::new(&site, json!({})).await;
-    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let encoded = |text: &str| {
+        let bytes: Vec<String> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        bytes.concat()
+    };
     let basic = |text: String| format!("Basic {}", STANDARD.encode(text));
     let fields = [("grant_type", "refresh_token"), ("refresh_token", "dt_rt_x")];
     for credentials in [
