@@ -25,6 +25,7 @@ mod never;
 mod oauth2_crate;
 mod oidcc_basic;
 mod openid_connect;
+mod openidconnect_crate;
 mod par_rfc9126;
 mod programs_with_access;
 mod races;
