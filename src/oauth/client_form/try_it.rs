@@ -41,7 +41,7 @@ use crate::oauth::resource_server::Presented;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::error::see_other;
-use crate::web::{Exchange, Plugins, Route, SecurityEvent, Severity};
+use crate::web::{Credentials, Exchange, Plugins, Route, SecurityEvent, Severity};
 
 /// For how long an answer is waited for.
 const LIFETIME: Duration = Duration::minutes(10);
@@ -420,21 +420,22 @@ async fn call(exchange: &Exchange, server: &Arc<Server>, token: &str, scopes: &S
     let sent = format!("GET {path}\nAuthorization: Bearer {}", mask(token));
     let text = "The program uses the access token. What it may do is what the person may do, within the scopes.";
     let step = |got: String, is_bad: bool| Step { heading: "A call", text: text.to_owned(), sent, got, is_bad };
+    let address = path.split('?').next().unwrap_or("/");
+    let session = match server.tokens.session(&exchange.site, Presented::bearer(token), address).await {
+        Ok((session, _)) => session,
+        Err(error) => return Ok(step(error.to_string(), true)),
+    };
     if path == USERINFO {
         let request =
             Request::builder().uri_str(&path).header(header::AUTHORIZATION, format!("Bearer {token}")).finish();
-        let own = Exchange { site: exchange.site.clone(), context: exchange.context.clone(), request };
+        // The context that the pipeline would have made of the token.
+        let mut context = exchange.context.clone();
+        context.session = session;
+        context.credentials = Credentials::Bearer;
+        let own = Exchange { site: exchange.site.clone(), context, request };
         let (got, is_bad) = shown(userinfo::openid_profile(own, Arc::clone(server)).await?).await;
         return Ok(step(got, is_bad));
     }
-    let (session, _) = match server
-        .tokens
-        .session(&exchange.site, Presented::bearer(token), path.split('?').next().unwrap_or("/"))
-        .await
-    {
-        Ok(found) => found,
-        Err(error) => return Ok(step(error.to_string(), true)),
-    };
     let doctype = scopes.iter().find_map(|scope| match scope {
         Scope::DocType { name, .. } => Some(name.as_str()),
         Scope::All | Scope::Read | Scope::Write => Some("User"),
