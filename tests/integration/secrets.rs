@@ -129,7 +129,7 @@ async fn authorization_server(server: &ServerProcess, administrator: &Client, al
     let bearer = |token: &str| server.guest().with_header("authorization", &format!("Bearer {token}"));
     assert_eq!(bearer(access).logged_user().await, ALICE);
     bearer(access).get(&format!("{BASE}openid_profile")).await.status(200);
-    server.guest().get(&format!("/api/method/ping?access_token={access}")).await.status(200);
+    server.guest().get(&format!("/api/method/ping?access_token={access}")).await.status(400);
     program.post("introspect_token", &[("token", access)]).await.status(200);
     let renewed = program.refresh(tokens["refresh_token"].as_str().unwrap()).await.status(200).json();
     secrets.tokens(&renewed);
