@@ -24,6 +24,7 @@ use crate::oauth::client::http::Outgoing;
 use crate::oauth::client::renewal::Renewals;
 use crate::oauth::client::social::keys::KeySets;
 use crate::oauth::client::social::provider::SecretPlaces;
+use crate::oauth::client::social::resource::Paused;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{connected_app, oauth_client_state, token_cache};
 use crate::web::Plugins;
@@ -46,6 +47,8 @@ pub struct Providers {
     pub places: SecretPlaces,
     /// The renewals under way.
     pub renewals: Renewals,
+    /// The providers whose tokens are not accepted for a moment.
+    pub paused: Paused,
 }
 
 /// Registers the client side: controllers, pages, methods, callbacks and jobs. What it returns is the one way out, for

@@ -131,3 +131,31 @@ async fn a_provider_without_keys_is_not_listed() {
     provider.key(&site, key).await;
     assert_eq!(listed(&site).await, [site.documents().site_url().to_owned()]);
 }
+
+#[tokio::test]
+async fn a_provider_that_cannot_be_asked_is_left_alone_for_a_moment_whoever_names_it() {
+    let (provider, site) = (Provider::start().await, site().await);
+    site.db_update("OAuth Settings", "OAuth Settings", json!({"show_social_login_key_as_authorization_server": 1}))
+        .await;
+    let address = format!("{}/nothing/here", provider.server.uri());
+    provider.key(&site, json!({"resource_audience": "library", "openid_configuration": address})).await;
+    let asked = async || {
+        let requests = provider.server.received_requests().await.unwrap();
+        requests.iter().filter(|request| request.url.path() == "/nothing/here").count()
+    };
+    // Saving the key asks once by itself.
+    while asked().await == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    for _ in 0..5 {
+        assert_eq!(listed(&site).await, [site.documents().site_url().to_owned()]);
+        bearer(&provider, &site, "at+jwt", &json!({})).get(WHO).await.error(401, "AuthenticationError");
+    }
+    assert_eq!(asked().await, 2);
+    // Another address is tried at once.
+    let right = format!("{}/.well-known/openid-configuration", provider.server.uri());
+    let link = json!({"social_logins": [{"provider": "example_login", "userid": "alice-there"}]});
+    site.db_user(ALICE, link).await;
+    site.db_update("Social Login Key", "example_login", json!({"openid_configuration": right})).await;
+    assert_eq!(bearer(&provider, &site, "at+jwt", &json!({})).get(WHO).await.ok(), ALICE);
+}

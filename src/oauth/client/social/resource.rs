@@ -1,8 +1,10 @@
 //! Access tokens of other authorization servers: accepted as those of the linked person, where settings permit it.
 
 use std::sync::Arc;
+use std::time::Duration as StdDuration;
 
 use async_trait::async_trait;
+use moka::sync::Cache;
 use poem::Request;
 
 use crate::document::Documents;
@@ -17,6 +19,18 @@ use crate::oauth::protocol::scope::ScopeSet;
 use crate::oauth::scope_limit::ScopeLimit;
 use crate::permissions::Session;
 use crate::web::{Authenticated, Authenticator, Credentials, Plugins, Site};
+
+/// For how long a provider that could not be asked is left alone: anybody can make a token that names it.
+const PAUSE: StdDuration = StdDuration::from_mins(1);
+
+/// The providers that could not be asked a moment ago: the name of the key, and the address that it had then.
+pub struct Paused(Cache<(String, Option<String>), ()>);
+
+impl Default for Paused {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(1000).time_to_live(PAUSE).build())
+    }
+}
 
 /// Registers the authenticator. It answers only for tokens of issuers that are listed here, and leaves all others alone.
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>, catalogue: &ScopeCatalogue) {
@@ -35,11 +49,17 @@ async fn accepted(providers: &Providers, documents: &Documents) -> Result<Vec<Pr
         if !key.show_in_resource_metadata || key.resource_audience.is_none() {
             continue;
         }
-        let name = key.name.clone();
+        let asked = (key.name.clone(), key.openid_configuration.clone());
+        if providers.paused.0.contains_key(&asked) {
+            continue;
+        }
         match Provider::resolve(providers, documents, key).await {
             Ok(provider) if provider.issuer.is_some() && provider.jwks_uri.is_some() => accepted.push(provider),
             Ok(_) => {}
-            Err(error) => tracing::info!(%error, provider = name, "the provider's tokens are not accepted for now"),
+            Err(error) => {
+                tracing::info!(%error, provider = asked.0, "the provider's tokens are not accepted for now");
+                providers.paused.0.insert(asked, ());
+            }
         }
     }
     Ok(accepted)
