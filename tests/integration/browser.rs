@@ -113,6 +113,29 @@ impl Browser {
         self.post("/window/rect", json!({"width": width, "height": height})).await;
     }
 
+    /// Logs in at the login page that is shown.
+    pub async fn log_in(&self, usr: &str) {
+        self.type_into("#usr", usr).await;
+        self.type_into("#pwd", PASSWORD).await;
+        self.click("form button[type=submit]").await;
+        self.wait_for("return location.pathname !== '/login'").await;
+    }
+
+    /// The text of the page.
+    pub async fn text(&self) -> String {
+        self.run("return document.querySelector('main').textContent").await.as_str().unwrap().to_owned()
+    }
+
+    /// Keeps a picture for a wide screen and one for a phone; neither may be wider than the screen.
+    pub async fn look(&self, name: &str) {
+        let overflows = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        for (suffix, width, height) in [("-phone", 400, 900), ("", 1280, 1000)] {
+            self.resize(width, height).await;
+            self.screenshot(&format!("{name}{suffix}")).await;
+            assert_eq!(self.run(overflows).await, json!(false), "{name}: the page is wider than {width}");
+        }
+    }
+
     /// Keeps a picture in `target/screenshots`.
     pub async fn screenshot(&self, name: &str) {
         let answer = self.http.get(format!("{}/screenshot", self.session)).send().await.unwrap().text().await.unwrap();

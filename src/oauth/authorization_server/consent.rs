@@ -2,6 +2,7 @@
 
 use poem::Response;
 use serde_json::{Value as Json, json};
+use url::{Position, Url};
 
 use super::APPROVE;
 use super::authorize::{
@@ -34,8 +35,11 @@ pub async fn show(
     let documents = &exchange.site.documents;
     addressee(stored).bind(documents, person).await?;
     let mut view = view(documents, catalogue, client, &stored.request.scopes).await?;
-    let destination = stored.request.target.redirect_uri.destination();
-    view["is_loopback"] = json!(destination == Destination::Loopback);
+    let redirect_uri = &stored.request.target.redirect_uri;
+    let destination = redirect_uri.destination();
+    if destination == Destination::Loopback {
+        view["loopback"] = json!(authority(redirect_uri.as_str()));
+    }
     view["destination"] = json!(destination.to_string());
     view["request_id"] = json!(id);
     view["action"] = json!(APPROVE);
@@ -44,6 +48,11 @@ pub async fn show(
     allow_form_action(&mut response, stored.request.target.redirect_uri.as_str());
     private(&mut response);
     Ok(response)
+}
+
+/// The host and port of an address.
+fn authority(uri: &str) -> Option<String> {
+    Some(Url::parse(uri).ok()?[Position::BeforeHost..Position::AfterPort].to_owned())
 }
 
 /// What every consent page says: who asks, and for what.

@@ -4,6 +4,7 @@ mod any_body;
 mod authorization_code;
 mod back_channel_logout;
 mod bearer_rfc6750;
+mod browser;
 mod challenge;
 mod cimd;
 mod client;

@@ -5,24 +5,7 @@ use serde_json::json;
 use super::connected_app::run;
 use super::provider::{self, Person, provider};
 use crate::browser::{Browser, is_wanted};
-use crate::support::{PASSWORD, TestSite};
-
-/// A picture for a wide screen and one for a phone.
-async fn look(browser: &Browser, name: &str) {
-    browser.resize(400, 900).await;
-    browser.screenshot(&format!("{name}-phone")).await;
-    browser.resize(1280, 1000).await;
-    browser.screenshot(name).await;
-    let overflows = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
-    assert_eq!(browser.run(overflows).await, json!(false), "{name}: the page is wider than the screen");
-}
-
-async fn log_in(browser: &Browser, usr: &str) {
-    browser.type_into("#usr", usr).await;
-    browser.type_into("#pwd", PASSWORD).await;
-    browser.click("form button[type=submit]").await;
-    browser.wait_for("return location.pathname !== '/login'").await;
-}
+use crate::support::TestSite;
 
 /// At the provider.
 async fn allow(browser: &Browser, person: &Person) {
@@ -44,32 +27,31 @@ async fn a_person_connects_uses_and_disconnects_an_app_in_the_browser() {
 
     let browser = Browser::start(&site.folder.path().join("profile")).await;
     browser.open(&format!("{base}/connected-apps")).await;
-    log_in(&browser, "alice@example.com").await;
+    browser.log_in("alice@example.com").await;
     browser.wait_for("return document.querySelector('.entries a') !== null").await;
-    look(&browser, "connected-apps").await;
+    browser.look("connected-apps").await;
     browser.click(".entries a").await;
     browser.wait_for("return document.querySelector('form[action$=connect] button') !== null").await;
-    look(&browser, "connected-app-before").await;
+    browser.look("connected-app-before").await;
     browser.click("form[action$=connect] button").await;
     allow(&browser, &person).await;
     browser.wait_for("return document.querySelector('.pill')?.textContent === 'Connected'").await;
-    look(&browser, "connected-app").await;
-    let page = browser.run("return document.querySelector('main').textContent").await;
-    let page = page.as_str().unwrap();
+    browser.look("connected-app").await;
+    let page = browser.text().await;
     assert!(page.contains("alice@there.example") && page.contains("offline_access"), "{page}");
 
     let me = run(&alice, &app, "request", json!({"path": "/me"})).await.ok();
     assert_eq!(me["body"]["sub"], person.subject());
     browser.open(&format!("{base}/app/connected-app/{app}")).await;
     browser.wait_for("return document.querySelector('.form-aside .panel') !== null").await;
-    look(&browser, "connected-app-form").await;
+    browser.look("connected-app-form").await;
 
     browser.open(&format!("{base}/connected-app/{app}")).await;
     browser.click("details.confirm summary").await;
     browser.screenshot("connected-app-disconnect").await;
     browser.click("form[action$=disconnect] button").await;
     browser.wait_for("return document.querySelector('[role=status]') !== null").await;
-    look(&browser, "connected-app-after").await;
+    browser.look("connected-app-after").await;
     assert_eq!(run(&alice, &app, "has_token", json!({})).await.ok(), false);
 
     // Who declines comes back to an explanation.
@@ -77,7 +59,7 @@ async fn a_person_connects_uses_and_disconnects_an_app_in_the_browser() {
     browser.wait_for("return document.title === 'Example provider'").await;
     browser.click("button[value=decline]").await;
     browser.wait_for("return document.querySelector('[role=alert]') !== null").await;
-    look(&browser, "connected-app-declined").await;
+    browser.look("connected-app-declined").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,17 +81,17 @@ async fn a_person_logs_in_with_an_account_elsewhere_in_the_browser() {
 
     let browser = Browser::start(&site.folder.path().join("profile")).await;
     browser.open(&format!("{base}/login?redirect-to=/linked-accounts")).await;
-    look(&browser, "login").await;
+    browser.look("login").await;
     browser.click("a[href^='/login/with/example_login']").await;
     allow(&browser, &person).await;
     browser.wait_for("return location.pathname === '/linked-accounts'").await;
-    look(&browser, "linked-accounts").await;
-    let page = browser.run("return document.querySelector('main').textContent").await;
-    assert!(page.as_str().unwrap().contains("Example Login"), "{page}");
+    browser.look("linked-accounts").await;
+    let page = browser.text().await;
+    assert!(page.contains("Example Login"), "{page}");
     browser.open(&format!("{base}/app/social-login-key/example_login")).await;
     browser.wait_for("return document.querySelector('.form-aside .panel') !== null").await;
-    look(&browser, "social-login-key-form").await;
+    browser.look("social-login-key-form").await;
     browser.open(&format!("{base}/app/social-login-key/google")).await;
     browser.wait_for("return document.querySelector('.form-aside .panel') !== null").await;
-    look(&browser, "social-login-key-google").await;
+    browser.look("social-login-key-google").await;
 }
