@@ -1,6 +1,7 @@
 //! What stands beside the forms of OAuth Client and OAuth Settings: addresses, ready examples, and the way to try.
 
 pub mod examples;
+pub mod steps;
 pub mod try_it;
 
 use std::sync::Arc;

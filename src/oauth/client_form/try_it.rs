@@ -5,17 +5,17 @@
 //! made it. What comes of it is the administrator's own token, which is revoked before the page is shown. In one thing
 //! the site stands in for the program: it knows no client secret, so nothing proves who the client is.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use poem::http::header;
 use poem::{Request, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use url::form_urlencoded::Serializer;
 
 use super::examples::{sample_call, service_scopes};
+use super::steps::{Step, mask, masked_form, shown};
 use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{Right, Value};
@@ -31,7 +31,7 @@ use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQ
 use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
 use crate::oauth::doctype::oauth_client::OAUTH_CLIENT;
 use crate::oauth::doctype::{BearerToken, OAuthClient, OAuthSettings};
-use crate::oauth::protocol::authorization_request::{AuthorizationRequest, RequestOrigin, ServerRules};
+use crate::oauth::protocol::authorization_request::{AuthorizationRequest, ClientRules, RequestOrigin, ServerRules};
 use crate::oauth::protocol::metadata::{APPROVE, AUTHORIZE, REVOKE, TOKEN, USERINFO};
 use crate::oauth::protocol::pkce::challenge_of;
 use crate::oauth::protocol::redirect_uri::RedirectUris;
@@ -98,16 +98,6 @@ struct State {
     verifier: String,
     scope: String,
     made_at: DateTime<Utc>,
-}
-
-/// One step, as the page shows it.
-#[derive(Debug, Default, Serialize)]
-struct Step {
-    heading: &'static str,
-    text: String,
-    sent: String,
-    got: String,
-    is_bad: bool,
 }
 
 /// The client, if the person may change it: who may do that may try it.
@@ -182,13 +172,7 @@ async fn sign_in(exchange: &Exchange, client: &OAuthClient, scope: &str) -> Resu
     let text = request_text(client, &uri, scope, &state, &verifier);
     // Everything holds as for a request of the program, but for where the answer goes and how the request came.
     let own = RedirectUris::from_stored(&uri);
-    let rules = client.rules();
-    let rules = crate::oauth::protocol::authorization_request::ClientRules {
-        redirect_uris: &own,
-        require_pushed: false,
-        require_signed: false,
-        ..rules
-    };
+    let rules = ClientRules { redirect_uris: &own, require_pushed: false, require_signed: false, ..client.rules() };
     let resources = settings.resources(documents.site_url());
     let server_rules = ServerRules {
         issuer: documents.site_url(),
@@ -456,58 +440,6 @@ async fn call(exchange: &Exchange, server: &Arc<Server>, token: &str, scopes: &S
     })
 }
 
-/// The status and body of an answer, with secrets masked; and whether it is a refusal.
-async fn shown(mut response: Response) -> (String, bool) {
-    let status = response.status();
-    let bytes = response.take_body().into_bytes().await.unwrap_or_default();
-    let body = serde_json::from_slice::<Map<String, Json>>(&bytes).map_or_else(
-        |_| String::from_utf8_lossy(&bytes).into_owned(),
-        |mut body| {
-            for name in ["access_token", "refresh_token", "id_token"] {
-                if let Some(value) = body.get_mut(name)
-                    && let Some(text) = value.as_str()
-                {
-                    *value = Json::from(mask(text));
-                }
-            }
-            format!("{:#}", Json::Object(body))
-        },
-    );
-    (format!("{}\n\n{body}", status.as_u16()), !status.is_success())
-}
-
-/// A form, one field a line, with secrets masked.
-fn masked_form(first: &str, form: &str) -> String {
-    let mut out = format!("{first}\n");
-    for (name, value) in url::form_urlencoded::parse(form.as_bytes()) {
-        let value = match &*name {
-            "code" | "code_verifier" | "state" => mask(&value),
-            _ => value.into_owned(),
-        };
-        let _ = write!(out, "\n{name}={value}");
-    }
-    out
-}
-
-/// The beginning of a secret: enough to tell two apart, and far from enough to use one.
-fn mask(secret: &str) -> String {
-    let shown = if secret.starts_with("dt_") { 10 } else { 4 };
-    format!("{}…", secret.chars().take(shown.min(secret.chars().count() / 4)).collect::<String>())
-}
-
 fn stale() -> Error {
     Error::BadRequest("This answer belongs to no try-out of yours that is under way: start again".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mask_shows_too_little_to_use() {
-        assert_eq!(mask("dt_at_abcdefghijklmnopqrstuvwxyzabcdefghijklmnop"), "dt_at_abcd…");
-        assert_eq!(mask("short"), "s…");
-        assert_eq!(mask(""), "…");
-        assert!(!masked_form("POST", "code=dt_ac_abcdefghijklmnopqrstuvwxyz&a=b").contains("ghijkl"));
-    }
 }
