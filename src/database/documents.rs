@@ -24,9 +24,7 @@ struct Compiled {
 
 /// The statements of one DocType's table.
 pub(super) struct TableSql {
-    /// `"name","owner",…`, each as its shape.
-    pub select_list: String,
-    /// The shapes of the select list.
+    /// The shapes of what is selected: every column, in order.
     pub shapes: Vec<Shape>,
     by_name: String,
     by_name_for_update: String,
@@ -105,7 +103,6 @@ impl TableSql {
                 text(1),
                 text(2)
             ),
-            select_list,
             by_name,
         }
     }
@@ -152,34 +149,6 @@ pub async fn children(
     let params = vec![Param::text(parent), Param::text(parenttype)];
     let rows = exec.fetch(&sql.children, params, &sql.shapes).await?;
     Ok(rows.into_iter().map(|values| Document::from_row(Arc::clone(child), values)).collect())
-}
-
-/// Several documents by name, without child rows; those that do not exist are left out.
-pub async fn find_many(
-    exec: &dyn Executor,
-    doctype: &Arc<DocType>,
-    names: &[&str],
-) -> Result<HashMap<String, Document>, DbErr> {
-    let backend = exec.backend();
-    let table = sql_of(doctype, backend);
-    let mut found = HashMap::with_capacity(names.len());
-    for chunk in names.chunks(MAX_PARAMS) {
-        let mut sql = Sql::new(backend);
-        sql.push("SELECT ").push(&table.select_list).push(" FROM ").ident(&doctype.table_name());
-        sql.push(" WHERE \"name\" IN (");
-        for (index, name) in chunk.iter().enumerate() {
-            if index > 0 {
-                sql.push(",");
-            }
-            sql.bind(doctype.columns[slot::NAME].column_type, *name);
-        }
-        sql.push(")");
-        for values in exec.fetch(&sql.text, sql.params, &table.shapes).await? {
-            let document = Document::from_row(Arc::clone(doctype), values);
-            found.insert(document.name(), document);
-        }
-    }
-    Ok(found)
 }
 
 /// Inserts rows of one DocType in as few statements as possible.

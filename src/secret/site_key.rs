@@ -78,8 +78,6 @@ impl Purpose {
     pub const CSRF: Self = Self("csrf");
     /// Values in cookies.
     pub const COOKIE: Self = Self("cookie");
-    /// Keys of caches and throttles that must not reveal what they are about.
-    pub const THROTTLE: Self = Self("throttle");
     const SEAL: Self = Self("seal");
     const KEY_ID: Self = Self("key-id");
 

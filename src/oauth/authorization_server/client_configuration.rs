@@ -5,9 +5,7 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::{Method as HttpMethod, StatusCode, header};
 
-use super::endpoint::{
-    Refusal, Result, allow_origin, json as json_response, preflight_of_listed, read_client_metadata, respond,
-};
+use super::endpoint::{Refusal, Result, json as json_response, preflight_of_listed, read_client_metadata, respond_to};
 use super::registration::{information, read, refuse_document};
 use super::{REGISTER_CLIENT, Server, with};
 use crate::error::Result as SiteResult;
@@ -33,13 +31,9 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
 }
 
 async fn manage(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
-    let context = exchange.context.clone();
-    let origin = exchange.request.headers().get(header::ORIGIN).cloned();
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let result = answer(&mut exchange, &server, &settings).await;
-    let mut response = respond(result, &context);
-    allow_origin(origin.as_ref(), &settings, None, &mut response);
-    Ok(response)
+    Ok(respond_to(&exchange, &settings, None, result))
 }
 
 async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettings) -> Result<Response> {

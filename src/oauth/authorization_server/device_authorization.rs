@@ -6,7 +6,7 @@ use poem::Response;
 use poem::http::{Method, StatusCode};
 
 use super::client_authentication::authenticate;
-use super::endpoint::{Result, allow_origin, json, preflight, read_form, respond};
+use super::endpoint::{Result, json, preflight, read_form, respond_to};
 use super::tokens::new_family;
 use super::{DEVICE, DEVICE_AUTHORIZATION, Server, with};
 use crate::error::{Error as SiteError, Result as SiteResult};
@@ -37,14 +37,10 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
 
 /// Answers `POST …device_authorization`.
 pub async fn device_authorization(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
-    let context = exchange.context.clone();
-    let origin = exchange.request.headers().get("origin").cloned();
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let mut client = None;
     let result = answer(&mut exchange, &server, &settings, &mut client).await;
-    let mut response = respond(result.map(|codes| json(StatusCode::OK, &codes)), &context);
-    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
-    Ok(response)
+    Ok(respond_to(&exchange, &settings, client.as_ref(), result.map(|codes| json(StatusCode::OK, &codes))))
 }
 
 async fn answer(

@@ -125,6 +125,18 @@ pub fn respond(result: Result<Response>, context: &RequestContext) -> Response {
     result.unwrap_or_else(|refusal| refusal.into_response(context))
 }
 
+/// The answer, which pages of the sender's origin may read if they are those of the client or listed in OAuth Settings.
+pub fn respond_to(
+    exchange: &Exchange,
+    settings: &OAuthSettings,
+    client: Option<&OAuthClient>,
+    result: Result<Response>,
+) -> Response {
+    let mut response = respond(result, &exchange.context);
+    allow_origin(exchange.request.headers().get(header::ORIGIN), settings, client, &mut response);
+    response
+}
+
 /// JSON at the top level that nobody may keep (RFC 6749 §5.1).
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     Response::builder()

@@ -21,9 +21,6 @@ use crate::oauth::protocol::scope::Scope;
 use crate::oauth::signing_keys;
 use crate::web::{Exchange, Plugins, Route};
 
-/// Tokens may be bound to a key (RFC 9449).
-const DPOP: bool = true;
-
 /// Registers the documents. An endpoint is advertised if it was registered before.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     let is_registered = |path: &&str| plugins.routes.iter().any(|route| route.path == *path);
@@ -59,7 +56,6 @@ async fn authorization_server(
         endpoints: endpoints.iter().copied().filter(is_on).collect(),
         scopes_supported: scopes_supported(&settings, &exchange, &server.catalogue).await?,
         client_id_metadata_documents: settings.client_id_metadata_documents,
-        dpop: DPOP,
         require_pushed_authorization_requests: settings.require_pushed,
         id_token_algorithms: id_token_algorithms(&settings),
         service_documentation: settings.resource_documentation,
@@ -95,7 +91,7 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
         resource_documentation: settings.resource_documentation,
         resource_policy_uri: settings.resource_policy_uri,
         resource_tos_uri: settings.resource_tos_uri,
-        ..ResourceMetadata::new(&asked, issuers).with_scopes(scopes).with_dpop(DPOP)
+        ..ResourceMetadata::new(&asked, issuers).with_scopes(scopes)
     }))
 }
 

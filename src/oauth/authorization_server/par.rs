@@ -7,7 +7,7 @@ use poem::Response;
 use poem::http::{Method, StatusCode};
 
 use super::client_authentication::{authenticate, find_client};
-use super::endpoint::{Result, allow_origin, json, preflight, read_form, respond};
+use super::endpoint::{Result, json, preflight, read_form, respond_to};
 use super::{Server, request_object, with};
 use crate::document::Documents;
 use crate::error::{Error as SiteError, Result as SiteResult};
@@ -33,14 +33,10 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
 
 /// Answers `POST …par`.
 async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
-    let context = exchange.context.clone();
-    let origin = exchange.request.headers().get("origin").cloned();
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let mut client = None;
     let result = answer(&mut exchange, &server, &settings, &mut client).await;
-    let mut response = respond(result.map(|pushed| json(StatusCode::CREATED, &pushed)), &context);
-    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
-    Ok(response)
+    Ok(respond_to(&exchange, &settings, client.as_ref(), result.map(|pushed| json(StatusCode::CREATED, &pushed))))
 }
 
 /// Everything is checked now, so that the client learns of a mistake before a person does.

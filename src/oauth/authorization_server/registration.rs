@@ -7,9 +7,7 @@ use poem::http::{Method as HttpMethod, StatusCode, header};
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
-use super::endpoint::{
-    Refusal, Result, allow_origin, json as json_response, preflight_of_listed, read_client_metadata, respond,
-};
+use super::endpoint::{Refusal, Result, json as json_response, preflight_of_listed, read_client_metadata, respond_to};
 use super::rate_limit::RateLimit;
 use super::{REGISTER_CLIENT, Server, metadata, with};
 use crate::document::ListRequest;
@@ -101,14 +99,10 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
 
 /// Answers `POST …register_client`.
 async fn register_client(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
-    let context = exchange.context.clone();
-    let origin = exchange.request.headers().get(header::ORIGIN).cloned();
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let result = answer(&mut exchange, &server, &settings).await;
     let created = result.map(|information| json_response(StatusCode::CREATED, &information));
-    let mut response = respond(created, &context);
-    allow_origin(origin.as_ref(), &settings, None, &mut response);
-    Ok(response)
+    Ok(respond_to(&exchange, &settings, None, created))
 }
 
 async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettings) -> Result<ClientInformation> {

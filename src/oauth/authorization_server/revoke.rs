@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Server;
 use super::client_authentication::authenticate;
-use super::endpoint::{Result, allow_origin, json as json_response, read_form, respond};
+use super::endpoint::{Result, json as json_response, read_form, respond_to};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials;
 use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
@@ -20,14 +20,10 @@ use crate::web::{Exchange, SecurityEvent, Severity};
 
 /// Answers `POST …revoke_token`.
 pub async fn revoke_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
-    let context = exchange.context.clone();
-    let origin = exchange.request.headers().get("origin").cloned();
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let mut client = None;
     let result = answer(&mut exchange, &server, &mut client).await;
-    let mut response = respond(result.map(|()| json_response(StatusCode::OK, &json!({}))), &context);
-    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
-    Ok(response)
+    Ok(respond_to(&exchange, &settings, client.as_ref(), result.map(|()| json_response(StatusCode::OK, &json!({})))))
 }
 
 async fn answer(exchange: &mut Exchange, server: &Server, known: &mut Option<OAuthClient>) -> Result<()> {

@@ -8,7 +8,7 @@ use poem::http::{HeaderValue, StatusCode};
 
 use super::Server;
 use super::client_authentication::{authenticate, find_client};
-use super::endpoint::{Result, allow_origin, json, read_form, respond};
+use super::endpoint::{Result, json, read_form, respond_to};
 use super::grant::{authorization_code, client_credentials, device_code, refresh_token};
 use super::signed_tokens::Signing;
 use crate::error::{Error as SiteError, Result as SiteResult};
@@ -52,18 +52,16 @@ impl Asking {
 
 /// Answers `POST …get_token`.
 pub async fn get_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
-    let context = exchange.context.clone();
-    let origin = exchange.request.headers().get("origin").cloned();
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let mut client = None;
     let result = answer(&mut exchange, &server, &settings, &mut client).await;
-    let mut response = respond(result.map(|tokens| json(StatusCode::OK, &tokens)), &context);
+    let result = result.map(|tokens| json(StatusCode::OK, &tokens));
+    let mut response = respond_to(&exchange, &settings, client.as_ref(), result);
     if settings.require_dpop_nonce {
         let documents = &exchange.site.documents;
         let nonce = dpop::nonce(documents, documents.clock().now());
         response.headers_mut().insert(dpop::DPOP_NONCE, HeaderValue::try_from(nonce).map_err(SiteError::internal)?);
     }
-    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut response);
     Ok(response)
 }
 

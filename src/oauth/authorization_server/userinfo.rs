@@ -47,8 +47,7 @@ pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<R
         }
         refused
     };
-    let origin = exchange.request.headers().get(header::ORIGIN).cloned();
-    allow_origin(origin.as_ref(), &settings, client.as_ref(), &mut answer);
+    allow_origin(exchange.request.headers().get(header::ORIGIN), &settings, client.as_ref(), &mut answer);
     Ok(answer)
 }
 

@@ -1,7 +1,6 @@
 //! What the site says about itself (RFC 8414, OpenID Connect Discovery, RFC 9728).
 
 use serde::Serialize;
-use url::Url;
 
 use super::assertion;
 use super::authorization_response::ResponseMode;
@@ -10,7 +9,6 @@ use super::dpop;
 use super::id_token;
 use super::jar;
 use super::request::GrantType;
-use super::resource;
 use crate::secret::SigningAlgorithm;
 
 /// The path of an endpoint of Frappe's module `frappe.integrations.oauth2`.
@@ -67,8 +65,6 @@ pub struct ServerConfiguration {
     pub scopes_supported: Vec<String>,
     /// Whether client ids may be addresses.
     pub client_id_metadata_documents: bool,
-    /// Whether tokens may be bound to a key (RFC 9449).
-    pub dpop: bool,
     /// Whether every program must push its requests.
     pub require_pushed_authorization_requests: bool,
     /// The algorithms of id tokens, the preferred one first.
@@ -115,7 +111,6 @@ pub struct ServerMetadata {
     pub subject_types_supported: Vec<&'static str>,
     pub id_token_signing_alg_values_supported: Vec<String>,
     pub request_object_signing_alg_values_supported: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dpop_signing_alg_values_supported: Vec<&'static str>,
     pub acr_values_supported: Vec<&'static str>,
     pub claim_types_supported: Vec<&'static str>,
@@ -149,7 +144,6 @@ pub struct ResourceMetadata {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes_supported: Vec<String>,
     pub bearer_methods_supported: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dpop_signing_alg_values_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
@@ -227,7 +221,7 @@ impl ServerMetadata {
             subject_types_supported: vec!["public"],
             id_token_signing_alg_values_supported: configuration.id_token_algorithms.clone(),
             request_object_signing_alg_values_supported: jar::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
-            dpop_signing_alg_values_supported: dpop_algorithms(configuration.dpop),
+            dpop_signing_alg_values_supported: dpop_algorithms(),
             acr_values_supported: vec![id_token::ACR],
             claim_types_supported: vec!["normal"],
             claims_supported: CLAIMS.to_vec(),
@@ -254,14 +248,13 @@ impl ResourceMetadata {
     /// The metadata of one resource with these authorization servers.
     pub fn new(resource: &str, authorization_servers: Vec<String>) -> Self {
         let bearer_methods_supported = vec!["header"];
-        Self { resource: resource.to_owned(), authorization_servers, bearer_methods_supported, ..Self::default() }
-    }
-
-    /// Whether tokens may be bound to a key here (RFC 9449).
-    #[must_use]
-    pub fn with_dpop(mut self, offered: bool) -> Self {
-        self.dpop_signing_alg_values_supported = dpop_algorithms(offered);
-        self
+        Self {
+            resource: resource.to_owned(),
+            authorization_servers,
+            bearer_methods_supported,
+            dpop_signing_alg_values_supported: dpop_algorithms(),
+            ..Self::default()
+        }
     }
 
     /// The scopes to advertise: the least that a client should ask for, never `offline_access`.
@@ -272,42 +265,13 @@ impl ResourceMetadata {
     }
 }
 
-/// The address of a resource's metadata: the well-known path comes between host and path (RFC 9728 §3.1).
-pub fn resource_metadata_uri(resource: &str) -> Option<String> {
-    let url = Url::parse(&resource::canonical(resource)?).ok()?;
-    let path = url.path().trim_end_matches('/');
-    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    Some(format!("{}{WELL_KNOWN_RESOURCE}{path}{query}", url.origin().ascii_serialization()))
-}
-
-/// The resource that a request to the well-known path is about: `rest` is what follows the well-known path.
-///
-/// It is for the caller to see that this is a known resource, and answer 404 otherwise.
-pub fn requested_resource(site: &str, rest: &str) -> Option<String> {
-    let origin = Url::parse(site).ok()?.origin().ascii_serialization();
-    (rest.is_empty() || rest.starts_with('/')).then(|| resource::canonical(&format!("{origin}{rest}"))).flatten()
-}
-
-/// Whether a request to a well-known path of the authorization server is about our issuer: the rest must be its path.
-pub fn is_our_issuer(issuer: &str, rest: &str) -> bool {
-    Url::parse(issuer).is_ok_and(|url| url.path().trim_end_matches('/') == rest.trim_end_matches('/'))
-}
-
-/// The issuer for a site's address: no slash at the end, no query, no fragment (RFC 8414 §2).
-pub fn issuer_of(site: &str) -> Option<String> {
-    let url = Url::parse(site.trim()).ok()?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return None;
-    }
-    resource::canonical(site.trim())
-}
-
 fn names(methods: impl IntoIterator<Item = Method>) -> Vec<&'static str> {
     methods.into_iter().map(Method::as_str).collect()
 }
 
-fn dpop_algorithms(offered: bool) -> Vec<&'static str> {
-    dpop::ALGORITHMS.iter().filter(|_| offered).map(|algorithm| algorithm.as_str()).collect()
+/// What proves the keys that tokens may be bound to (RFC 9449).
+fn dpop_algorithms() -> Vec<&'static str> {
+    dpop::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).collect()
 }
 
 /// The algorithms of client assertions.
@@ -327,7 +291,6 @@ mod tests {
             scopes_supported: vec!["openid".to_owned(), "offline_access".to_owned()],
             endpoints: OPTIONAL_ENDPOINTS.to_vec(),
             client_id_metadata_documents: true,
-            dpop: true,
             id_token_algorithms: vec!["ES256".to_owned(), "RS256".to_owned()],
             ..ServerConfiguration::default()
         }
@@ -361,12 +324,7 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_is_left_out_and_nothing_is_null() {
-        let off = ServerConfiguration {
-            endpoints: vec![],
-            client_id_metadata_documents: false,
-            dpop: false,
-            ..configuration()
-        };
+        let off = ServerConfiguration { endpoints: vec![], client_id_metadata_documents: false, ..configuration() };
         let metadata = metadata(&off);
         let members = metadata.as_object().unwrap();
         for absent in [
@@ -374,7 +332,6 @@ mod tests {
             "device_authorization_endpoint",
             "pushed_authorization_request_endpoint",
             "end_session_endpoint",
-            "dpop_signing_alg_values_supported",
         ] {
             assert!(!members.contains_key(absent), "{absent}");
         }
@@ -398,37 +355,5 @@ mod tests {
         assert_eq!(value["scopes_supported"], json!(["openid"]));
         assert_eq!(value["bearer_methods_supported"], json!(["header"]));
         assert!(value.get("resource_name").is_none());
-    }
-
-    #[test]
-    fn the_well_known_path_comes_between_host_and_path() {
-        let uri = |resource: &str| resource_metadata_uri(resource).unwrap();
-        assert_eq!(uri("https://site.example"), "https://site.example/.well-known/oauth-protected-resource");
-        assert_eq!(uri("https://site.example/mcp"), "https://site.example/.well-known/oauth-protected-resource/mcp");
-    }
-
-    #[test]
-    fn each_path_is_about_its_own_resource() {
-        let resource = |rest: &str| requested_resource("https://site.example", rest);
-        assert_eq!(resource("").unwrap(), "https://site.example");
-        assert_eq!(resource("/mcp").unwrap(), "https://site.example/mcp");
-        assert_eq!(resource("evil"), None);
-    }
-
-    #[test]
-    fn the_metadata_of_another_issuer_is_not_ours() {
-        assert!(is_our_issuer("https://site.example", "") && is_our_issuer("https://site.example", "/"));
-        assert!(!is_our_issuer("https://site.example", "/tenant"));
-        assert!(is_our_issuer("https://site.example/erp", "/erp") && !is_our_issuer("https://site.example/erp", ""));
-    }
-
-    #[test]
-    fn the_issuer_has_no_slash_query_or_fragment() {
-        assert_eq!(issuer_of("https://Site.example/").unwrap(), "https://site.example");
-        assert_eq!(issuer_of("http://localhost:8000").unwrap(), "http://localhost:8000");
-        assert_eq!(issuer_of("https://site.example/erp/").unwrap(), "https://site.example/erp");
-        for site in ["", "site.example", "https://site.example?x", "https://site.example#x", "ftp://site.example"] {
-            assert_eq!(issuer_of(site), None, "{site}");
-        }
     }
 }
