@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use oauth2::http::{Request, Response};
@@ -69,6 +69,24 @@ impl ServerProcess {
             tokio::time::sleep(PAUSE).await;
         }
         panic!("the server did not answer: {}", self.log());
+    }
+
+    /// Asks it to end, as a service manager does (`SIGTERM`).
+    pub fn ask_to_end(&self) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself; returns its status.
+    pub async fn ended(&mut self) -> ExitStatus {
+        for _ in 0..LOOKS {
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                self.child = None;
+                return status;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        panic!("the server did not end: {}", self.log());
     }
 
     /// `kill -9`.
