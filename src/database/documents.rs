@@ -318,6 +318,25 @@ pub async fn exists(exec: &dyn Executor, doctype: &DocType, name: &str) -> Resul
     Ok(rows.into_iter().next().map(|row| (row[0].to_string(), row[1].as_int().unwrap_or(0))))
 }
 
+/// The docstatus of documents by name, in one statement and in the order asked; `None` for those that do not exist.
+pub async fn docstatuses(exec: &dyn Executor, wanted: &[(Arc<DocType>, String)]) -> Result<Vec<Option<i64>>, DbErr> {
+    let backend = exec.backend();
+    let mut sql = Sql::new(backend);
+    for (index, (doctype, name)) in wanted.iter().enumerate() {
+        sql.push(if index == 0 { "SELECT " } else { ", " });
+        if is_impossible_name(doctype, name) {
+            sql.push("CAST(NULL AS bigint)");
+            continue;
+        }
+        sql.push("(SELECT ");
+        push_select(&mut sql.text, backend, "", "docstatus", ColumnType::SmallInt);
+        sql.push(" FROM ").ident(&doctype.table_name()).push(" WHERE \"name\" = ");
+        sql.bind(doctype.columns[slot::NAME].column_type, name.as_str()).push(")");
+    }
+    let rows = exec.fetch(&sql.text, sql.params, &vec![Shape::Int; wanted.len()]).await?;
+    Ok(rows.into_iter().flatten().map(|value| value.as_int()).collect())
+}
+
 /// Reads a Single's rows of `tabSingles`, by field.
 pub async fn single(exec: &dyn Executor, doctype: &str) -> Result<HashMap<String, Value>, DbErr> {
     let mut sql = Sql::new(exec.backend());

@@ -16,6 +16,9 @@ struct Target {
     row: Option<Document>,
 }
 
+/// How many targets one statement looks up.
+const AT_ONCE: usize = 50;
+
 /// Targets looked up in this save, so that ten rows with one link cost one query.
 type Targets = HashMap<(String, String), Option<Target>>;
 
@@ -28,6 +31,7 @@ impl Work<'_> {
         problems: &mut Vec<FieldProblem>,
     ) -> Result<()> {
         let mut targets = Targets::new();
+        self.look_up_targets(document, before, &mut targets).await?;
         self.check_links_of(document, before, &mut targets, problems).await?;
         let doctype = Arc::clone(&document.doctype);
         for (table, field) in doctype.table_fields().enumerate() {
@@ -43,6 +47,55 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Looks up together what only has to exist, in the document and its rows: each statement costs a way to the database
+    /// and back. Targets from which something is fetched, and those without a table, are looked up where they are met.
+    async fn look_up_targets(
+        &mut self,
+        document: &Document,
+        before: Option<&Document>,
+        targets: &mut Targets,
+    ) -> Result<()> {
+        let mut wanted = Vec::new();
+        self.collect_targets(document, before, &mut wanted);
+        for (table, rows) in document.tables.iter().enumerate() {
+            for row in rows {
+                self.collect_targets(row, before.and_then(|before| same_row(before, table, row)), &mut wanted);
+            }
+        }
+        for together in wanted.chunks(AT_ONCE) {
+            let found = documents::docstatuses(self.executor(), together).await?;
+            for ((doctype, name), docstatus) in together.iter().zip(found) {
+                let target = docstatus.map(|docstatus| Target { docstatus, row: None });
+                targets.insert((doctype.name.clone(), name.clone()), target);
+            }
+        }
+        Ok(())
+    }
+
+    fn collect_targets(
+        &self,
+        document: &Document,
+        before: Option<&Document>,
+        wanted: &mut Vec<(Arc<DocType>, String)>,
+    ) {
+        let doctype = &document.doctype;
+        for field in doctype.fields.iter().filter(|field| is_link(field)) {
+            let value = document.get(&field.fieldname).to_string();
+            let unchanged =
+                before.is_some_and(|before| same(before.get(&field.fieldname), &Value::from(value.as_str())));
+            if value.is_empty() || unchanged || fetching_through(doctype, &field.fieldname).next().is_some() {
+                continue;
+            }
+            let Ok(target) = link_target(doctype, document, field) else { continue };
+            let Some(target) = self.registry.get(target).filter(|target| target.has_table()) else { continue };
+            if target.name != "DocType"
+                && !wanted.iter().any(|(known, name)| known.name == target.name && *name == value)
+            {
+                wanted.push((Arc::clone(target), value));
+            }
+        }
+    }
+
     async fn check_links_of(
         &mut self,
         document: &mut Document,
@@ -52,7 +105,7 @@ impl Work<'_> {
     ) -> Result<()> {
         let doctype = Arc::clone(&document.doctype);
         for field in &doctype.fields {
-            if !matches!(field.fieldtype, Fieldtype::Link | Fieldtype::DynamicLink) || !field.has_column() {
+            if !is_link(field) {
                 continue;
             }
             let value = document.get(&field.fieldname).to_string();
@@ -272,6 +325,11 @@ fn linked(verb: &str, document: &Document, doctype: &str, name: &str, idx: i64) 
         message.push_str(". You can disable it instead");
     }
     Error::invalid(ProblemKind::LinkExists, message)
+}
+
+/// Whether the field holds a link that is stored.
+fn is_link(field: &DocField) -> bool {
+    matches!(field.fieldtype, Fieldtype::Link | Fieldtype::DynamicLink) && field.has_column()
 }
 
 /// The DocType that a Link or Dynamic Link points at.
