@@ -146,6 +146,7 @@ async fn run() {
         ("get one, bearer token", "get one"),
         ("introspection", "get one"),
         ("token by refresh", "update"),
+        ("token by refresh", "insert, three child rows"),
         ("token by client credentials", "insert, three child rows"),
     ] {
         let rate = |label: &str| table.iter().find(|figures| figures.label == label).unwrap().per_second;
