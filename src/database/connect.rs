@@ -1,4 +1,4 @@
-//! Connections: one writer and several readers on SQLite, one pool on PostgreSQL, behind [`Executor`].
+//! Connections: those that write and those that only read, in pools of their own, behind [`Executor`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,10 @@ use crate::meta::fieldtype::Shape;
 const SQLITE_CACHE_KIB: u32 = 4096;
 /// How many SQLite connections read at once.
 const SQLITE_READERS: u32 = 4;
+/// How many transactions run at once on PostgreSQL.
+const POSTGRES_WRITERS: u32 = 8;
+/// How many PostgreSQL connections read at once.
+const POSTGRES_READERS: u32 = 8;
 /// How long a statement waits for another process's write on SQLite.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request waits for a connection.
@@ -33,6 +37,9 @@ pub enum Backend {
 }
 
 /// The pools of one site.
+///
+/// Transactions never share a pool with single reads: one that holds a lock may still look something up while every
+/// other connection that writes waits for that lock.
 #[derive(Clone, Debug)]
 pub struct Database {
     backend: Backend,
@@ -79,19 +86,9 @@ impl Database {
             url.starts_with("postgres:") || url.starts_with("postgresql:"),
             "DOCTYPED_DATABASE_URL must start with sqlite: or postgres:"
         );
-        let mut options = ConnectOptions::new(url);
-        options
-            .max_connections(16)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .sqlx_logging(false)
-            .record_stmt_in_spans(false)
-            .test_before_acquire_if_idle_for(Duration::from_secs(30))
-            // A generic plan chosen early can be thousands of times too slow once the data is skewed.
-            .map_sqlx_postgres_opts(|options| {
-                options.options([("plan_cache_mode", "force_custom_plan"), ("TimeZone", "UTC")])
-            });
-        let pool = sea_orm::Database::connect(options).await?;
-        Ok(Self { backend: Backend::Postgres, readers: pool.clone(), writer: pool, url: url.into() })
+        let writer = sea_orm::Database::connect(postgres_options(url, POSTGRES_WRITERS)).await?;
+        let readers = sea_orm::Database::connect(postgres_options(url, POSTGRES_READERS)).await?;
+        Ok(Self { backend: Backend::Postgres, readers, writer, url: url.into() })
     }
 
     /// The URL it was opened with; may hold a password, so never log it.
@@ -119,9 +116,7 @@ impl Database {
         if let Err(error) = self.readers.clone().close().await {
             tracing::warn!(%error, "closing the readers");
         }
-        if self.backend == Backend::Sqlite
-            && let Err(error) = self.writer.clone().close().await
-        {
+        if let Err(error) = self.writer.clone().close().await {
             tracing::warn!(%error, "closing the writer");
         }
     }
@@ -210,6 +205,21 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
                 .with_regexp()
                 .pragma("cache_size", format!("-{SQLITE_CACHE_KIB}"))
                 .pragma("temp_store", "memory")
+        });
+    options
+}
+
+fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .test_before_acquire_if_idle_for(Duration::from_secs(30))
+        // A generic plan chosen early can be thousands of times too slow once the data is skewed.
+        .map_sqlx_postgres_opts(|options| {
+            options.options([("plan_cache_mode", "force_custom_plan"), ("TimeZone", "UTC")])
         });
     options
 }
