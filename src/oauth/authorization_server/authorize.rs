@@ -15,7 +15,7 @@ use crate::document::Work;
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
 use crate::oauth::authorization_server::tokens::new_family;
-use crate::oauth::client_form::try_it;
+use crate::oauth::client_form::try_it::sign_in;
 use crate::oauth::credentials;
 use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
@@ -149,7 +149,7 @@ pub async fn find_pending(exchange: &Exchange, id: &str) -> Result<Option<(Store
         let own = Person::of(exchange).await?.map(|person| person.session_digest());
         let is_own = own.is_some() && own == stored.session_digest;
         let uri = stored.request.target.redirect_uri.as_str();
-        let client = client.filter(|client| is_own && uri == try_it::redirect_uri(documents.site_url(), client));
+        let client = client.filter(|client| is_own && uri == sign_in::redirect_uri(documents.site_url(), client));
         return Ok(client.map(|client| (stored, client)));
     }
     // The redirect URI must still be the client's own.

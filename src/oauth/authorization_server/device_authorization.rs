@@ -18,7 +18,7 @@ use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::device::{DeviceAuthorizationResponse, INTERVAL, LIFETIME, UserCode};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::TokenKind;
-use crate::oauth::protocol::{Error, ErrorCode, Parameters, ScopeSet, dpop};
+use crate::oauth::protocol::{Error, ErrorCode, ScopeSet, dpop};
 use crate::permissions::Session;
 use crate::web::{Exchange, Plugins, Route};
 
@@ -52,17 +52,37 @@ async fn answer(
     let parameters = read_form(exchange).await?;
     let client = authenticate(exchange, server, &parameters).await?;
     *known = Some(client.clone());
-    if !settings.device_grant {
-        return Err(not_offered().into());
+    let resources = parameters.all("resource");
+    let asked = Asked::check(exchange, settings, &client, parameters.get("scope"), resources)?;
+    open(exchange, &client, &asked, dpop::thumbprint(&parameters)?.as_deref()).await
+}
+
+/// What a device asks for, and may.
+pub struct Asked {
+    scopes: ScopeSet,
+    resources: Vec<String>,
+}
+
+impl Asked {
+    /// Checks what a client asks for.
+    pub fn check<'a>(
+        exchange: &Exchange,
+        settings: &OAuthSettings,
+        client: &OAuthClient,
+        scope: Option<&str>,
+        resources: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self> {
+        if !settings.device_grant {
+            return Err(not_offered().into());
+        }
+        if !client.may_use(GrantType::DeviceCode) {
+            let message = "This client may not use the device grant: Allow Device Code in the OAuth Client";
+            return Err(Error::new(ErrorCode::UnauthorizedClient, message).into());
+        }
+        let scopes = ScopeSet::grantable(scope, &client.scopes, &settings.default_scopes)?;
+        let known = settings.resources(exchange.site.documents.site_url());
+        Ok(Self { scopes, resources: known.check(resources)? })
     }
-    if !client.may_use(GrantType::DeviceCode) {
-        let message = "This client may not use the device grant: Allow Device Code in the OAuth Client";
-        return Err(Error::new(ErrorCode::UnauthorizedClient, message).into());
-    }
-    let scopes = ScopeSet::grantable(parameters.get("scope"), &client.scopes, &settings.default_scopes)?;
-    let known_resources = settings.resources(exchange.site.documents.site_url());
-    let resources = known_resources.check(parameters.all("resource"))?;
-    store(exchange, &client, &parameters, &scopes, &resources).await
 }
 
 /// The error where the settings switch the grant off.
@@ -70,15 +90,14 @@ pub fn not_offered() -> Error {
     Error::new(ErrorCode::UnsupportedGrantType, "The device grant is not offered here")
 }
 
-async fn store(
+/// Makes the codes and the document that stands for them; the tokens are to be bound to the key of `dpop_jkt`.
+pub async fn open(
     exchange: &Exchange,
     client: &OAuthClient,
-    parameters: &Parameters,
-    scopes: &ScopeSet,
-    resources: &[String],
+    asked: &Asked,
+    dpop_jkt: Option<&str>,
 ) -> Result<DeviceAuthorizationResponse> {
     let documents = &exchange.site.documents;
-    let dpop_jkt = dpop::thumbprint(parameters)?;
     let mut work = documents.begin(&Session::system()).await?;
     let mut free = None;
     for _ in 0..DRAWS {
@@ -95,13 +114,13 @@ async fn store(
     let mut document = work.new_document(OAUTH_DEVICE_CODE)?;
     let values = [
         ("client", Value::from(client.name.as_str())),
-        ("scopes", Value::from(scopes.to_string())),
-        ("resource", lines_value(resources)),
+        ("scopes", Value::from(asked.scopes.to_string())),
+        ("resource", lines_value(&asked.resources)),
         ("status", Value::from("Pending")),
         ("expires_at", time_value(documents.clock().now() + LIFETIME)),
         ("interval", Value::from(i64::from(INTERVAL))),
         ("ip_address", Value::from(exchange.context.ip.to_string())),
-        ("dpop_jkt", text_value(dpop_jkt.as_deref())),
+        ("dpop_jkt", text_value(dpop_jkt)),
         ("family", Value::from(new_family())),
         ("device_code_digest", Value::from(credentials::digest(documents, &device_code))),
         ("user_code_digest", Value::from(user_code_digest)),

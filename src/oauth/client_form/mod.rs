@@ -41,7 +41,7 @@ impl Panels for ClientPanels {
         let kinds = Kind::of(&client, settings.device_grant);
         let mut panels = Vec::new();
         let may_try = site.documents.check_permission(session, &document.doctype, Some(document), Right::Write).is_ok();
-        if may_try && client.enabled && !try_it::Way::of(&client).is_empty() {
+        if may_try && client.enabled && !try_it::Way::of(&client, &settings).is_empty() {
             panels.push(Panel {
                 title: "Try it".to_owned(),
                 help: "Walk through the program's sign-in yourself, and see what is sent and what comes back."

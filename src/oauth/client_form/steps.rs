@@ -28,7 +28,7 @@ pub async fn shown(mut response: Response) -> (String, bool) {
     let body = serde_json::from_slice::<Map<String, Json>>(&bytes).map_or_else(
         |_| String::from_utf8_lossy(&bytes).into_owned(),
         |mut body| {
-            for name in ["access_token", "refresh_token", "id_token"] {
+            for name in ["access_token", "refresh_token", "id_token", "device_code"] {
                 if let Some(value) = body.get_mut(name)
                     && let Some(text) = value.as_str()
                 {
@@ -46,7 +46,7 @@ pub fn masked_form(first: &str, form: &str) -> String {
     let mut out = format!("{first}\n");
     for (name, value) in url::form_urlencoded::parse(form.as_bytes()) {
         let value = match &*name {
-            "code" | "code_verifier" | "state" => mask(&value),
+            "code" | "code_verifier" | "device_code" | "state" => mask(&value),
             _ => value.into_owned(),
         };
         let _ = write!(out, "\n{name}={value}");

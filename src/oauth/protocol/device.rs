@@ -1,7 +1,7 @@
 //! The device grant: codes for people and for devices, and how often to ask (RFC 8628).
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Error, ErrorCode};
 use crate::secret;
@@ -23,7 +23,7 @@ const JITTER: Duration = Duration::milliseconds(500);
 pub struct UserCode(String);
 
 /// The answer to a device (RFC 8628 §3.2).
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceAuthorizationResponse {
     /// The code that the device keeps.
     pub device_code: String,

@@ -67,6 +67,47 @@ async fn a_denial_and_a_scope_that_the_client_may_not_have_are_shown_as_the_prog
 }
 
 #[tokio::test]
+async fn a_device_shows_its_code_waits_for_the_person_and_gets_its_tokens() {
+    let site = TestSite::new().await;
+    site.db_update("OAuth Settings", "OAuth Settings", json!({"enable_device_grant": 1})).await;
+    let program = Program::new(&site, json!({"allow_device_code": 1, "scopes": "openid profile"})).await;
+    let administrator = site.administrator().await;
+    let address = format!("/oauth-client/{}/try-it", program.id);
+    let csrf = hidden(&administrator.get(&address).await.status(200).body, "csrf_token");
+    let begin = [("csrf_token", csrf.as_str()), ("way", "device"), ("scope", "openid profile")];
+    let codes = administrator.form(&address, &begin).await.status(200).body;
+    assert!(codes.contains("The codes") && !codes.contains("is-bad"), "{codes}");
+    let state = hidden(&codes, "state");
+    let user_code: String = codes.split("user-code\">").nth(1).unwrap().chars().take(9).collect();
+
+    let ask = [("csrf_token", csrf.as_str()), ("way", "device-answer"), ("state", &state)];
+    let waiting = administrator.form(&address, &ask).await.status(200).body;
+    assert!(waiting.contains("authorization_pending") && waiting.contains(&user_code), "{waiting}");
+    // What waits belongs to one session: nobody else asks with it.
+    let elsewhere = site.administrator().await;
+    let other_csrf = hidden(&elsewhere.get(&address).await.status(200).body, "csrf_token");
+    let stolen = [("csrf_token", other_csrf.as_str()), ("way", "device-answer"), ("state", &state)];
+    assert_eq!(elsewhere.form(&address, &stolen).await.status, 400);
+
+    let typed = administrator.form("/device", &[("csrf_token", &csrf), ("user_code", &user_code)]).await.redirect();
+    let question = administrator.get(&typed).await.status(200);
+    let id = hidden(&question.body, "request_id");
+    let allow = [("csrf_token", csrf.as_str()), ("request_id", &id), ("decision", "allow")];
+    administrator.form("/device", &allow).await.status(200);
+    site.clock.advance(chrono::Duration::seconds(15));
+    let steps = administrator.form(&address, &ask).await.status(200).body;
+    for told in ["The tokens", "A call", "The end", "401 with this token"] {
+        assert!(steps.contains(told), "{told}: {steps}");
+    }
+    assert!(!steps.contains("is-bad"), "{steps}");
+    for (at, _) in steps.match_indices("dt_dc_") {
+        let shown = steps[at + 6..].chars().take_while(char::is_ascii_alphanumeric).count();
+        assert!(shown <= 4, "the device code is masked");
+    }
+    assert!(site.db_names("OAuth Bearer Token", json!({"status": "Active"})).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_service_acts_as_its_user_and_gives_its_token_back() {
     let site = TestSite::new().await;
     let _ = site.user("robot@example.com", &[]).await;

@@ -5,11 +5,15 @@
 //! made it. What comes of it is the administrator's own token, which is revoked before the page is shown. In one thing
 //! the site stands in for the program: it knows no client secret, so nothing proves who the client is.
 
+mod device;
+pub mod sign_in;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use poem::http::header;
 use poem::{Request, Response};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use url::form_urlencoded::Serializer;
@@ -18,29 +22,24 @@ use super::examples::{sample_call, service_scopes};
 use super::steps::{Step, mask, masked_form, shown};
 use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
-use crate::meta::{Right, Value};
-use crate::oauth::authorization_server::authorize::{Person, REQUEST_LIFETIME, TRY_OUT, private};
+use crate::meta::Right;
+use crate::oauth::authorization_server::authorize::{Person, private};
 use crate::oauth::authorization_server::endpoint::{json as json_response, respond};
-use crate::oauth::authorization_server::grant::{authorization_code, client_credentials};
+use crate::oauth::authorization_server::grant::client_credentials;
 use crate::oauth::authorization_server::signed_tokens::Signing;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::{Server, endpoint, userinfo, with};
 use crate::oauth::client::web_application_flow::path_segment;
 use crate::oauth::credentials;
-use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
 use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
 use crate::oauth::doctype::oauth_client::OAUTH_CLIENT;
 use crate::oauth::doctype::{BearerToken, OAuthClient, OAuthSettings};
-use crate::oauth::protocol::authorization_request::{AuthorizationRequest, ClientRules, RequestOrigin, ServerRules};
-use crate::oauth::protocol::metadata::{APPROVE, AUTHORIZE, REVOKE, TOKEN, USERINFO};
-use crate::oauth::protocol::pkce::challenge_of;
-use crate::oauth::protocol::redirect_uri::RedirectUris;
+use crate::oauth::protocol::metadata::{REVOKE, TOKEN, USERINFO};
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
-use crate::oauth::protocol::{AuthorizeError, Parameters, Scope, ScopeSet};
+use crate::oauth::protocol::{Scope, ScopeSet};
 use crate::oauth::resource_server::Presented;
 use crate::permissions::Session;
 use crate::secret;
-use crate::web::error::see_other;
 use crate::web::{Credentials, Exchange, Plugins, Route, SecurityEvent, Severity};
 
 /// For how long an answer is waited for.
@@ -56,16 +55,21 @@ const ANSWER: &str = "answer";
 pub enum Way {
     /// Signing in, with the authorization code.
     SignIn,
+    /// Signing in on another device, with a code to type in.
+    Device,
     /// Acting for itself.
     Service,
 }
 
 impl Way {
-    /// What can be tried of a client.
-    pub fn of(client: &OAuthClient) -> Vec<Self> {
+    /// What can be tried of a client under these settings.
+    pub fn of(client: &OAuthClient, settings: &OAuthSettings) -> Vec<Self> {
         let mut ways = Vec::new();
         if client.allows_code {
             ways.push(Self::SignIn);
+        }
+        if client.allows_device_code && settings.device_grant {
+            ways.push(Self::Device);
         }
         if client.allows_client_credentials && !client.is_public() {
             ways.push(Self::Service);
@@ -77,7 +81,7 @@ impl Way {
 /// Registers the pages.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     plugins.route(Route::new("/oauth-client/:name/try-it").get(show).post(with(server, start)));
-    plugins.route(Route::new(format!("/oauth-client/:name/try-it/{ANSWER}")).get(with(server, come_back)));
+    plugins.route(Route::new(format!("/oauth-client/:name/try-it/{ANSWER}")).get(with(server, sign_in::come_back)));
 }
 
 /// Where a client is tried out.
@@ -85,19 +89,39 @@ pub fn address(client: &OAuthClient) -> String {
     format!("/oauth-client/{}/try-it", path_segment(&client.name))
 }
 
-/// Where the code of a try-out goes: to this site, and to no client.
-pub fn redirect_uri(site: &str, client: &OAuthClient) -> String {
-    format!("{site}{}/{ANSWER}", address(client))
-}
-
-/// What is remembered between the request and its answer, sealed in the parameter `state`.
+/// What is remembered from one step to the next, sealed: only the session that began goes on.
 #[derive(Serialize, Deserialize)]
-struct State {
+struct State<T> {
     client: String,
     session: String,
-    verifier: String,
-    scope: String,
     made_at: DateTime<Utc>,
+    /// What the way itself needs.
+    rest: T,
+}
+
+/// Seals what a way needs at its next step.
+fn seal<T: Serialize>(exchange: &Exchange, client: &OAuthClient, person: &Person, rest: T) -> Result<String> {
+    let documents = &exchange.site.documents;
+    let (client, session, made_at) = (client.name.clone(), person.session_digest(), documents.clock().now());
+    let state = State { client, session, made_at, rest };
+    Ok(documents.site_key().seal(serde_json::to_vec(&state).map_err(Error::internal)?, PLACE))
+}
+
+/// Opens what was sealed, in the same session and before it is too old.
+fn open<T: DeserializeOwned>(exchange: &Exchange, client: &OAuthClient, person: &Person, sealed: &str) -> Result<T> {
+    let documents = &exchange.site.documents;
+    let bytes = documents.site_key().open(sealed, PLACE).map_err(|_| stale())?;
+    let state: State<T> = serde_json::from_slice(&bytes).map_err(|_| stale())?;
+    let is_own = secret::constant_time_eq(&state.session, person.session_digest())
+        && state.client == client.name
+        && state.made_at + LIFETIME > documents.clock().now();
+    if is_own { Ok(state.rest) } else { Err(stale()) }
+}
+
+/// Who tries, in their browser.
+async fn person(exchange: &Exchange) -> Result<Person> {
+    let person = Person::of(exchange).await?;
+    person.ok_or_else(|| Error::BadRequest("Log in with your browser to try a client".to_owned()))
 }
 
 /// The client, if the person may change it: who may do that may try it.
@@ -120,7 +144,13 @@ async fn show(exchange: Exchange) -> Result<Response> {
 }
 
 async fn page(exchange: &Exchange, client: &OAuthClient, steps: Vec<Step>) -> Result<Response> {
-    let ways = Way::of(client);
+    show_steps(exchange, client, steps, json!(null)).await
+}
+
+/// The page; `waiting` is what a device that waits for the person shows.
+async fn show_steps(exchange: &Exchange, client: &OAuthClient, steps: Vec<Step>, waiting: Json) -> Result<Response> {
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let ways = Way::of(client, &settings);
     let is_done = !steps.is_empty();
     let view = json!({
         "title": format!("Try {}", client.app_name),
@@ -128,12 +158,15 @@ async fn page(exchange: &Exchange, client: &OAuthClient, steps: Vec<Step>) -> Re
         "app_name": client.app_name,
         "href": format!("/app/oauth-client/{}", path_segment(&client.name)),
         "action": address(client),
-        "redirect_uri": redirect_uri(exchange.site.documents.site_url(), client),
+        "redirect_uri": sign_in::redirect_uri(exchange.site.documents.site_url(), client),
         "scopes": client.scopes.to_string(),
         "signs_in": ways.contains(&Way::SignIn),
+        "is_device": ways.contains(&Way::Device),
+        "is_second": is_done || ways.contains(&Way::SignIn),
         "is_service": ways.contains(&Way::Service),
         "user": client.user,
         "is_done": is_done,
+        "waiting": waiting,
         "steps": steps,
     });
     let mut response = exchange.page("oauth/try_it", view).await?;
@@ -144,167 +177,17 @@ async fn page(exchange: &Exchange, client: &OAuthClient, steps: Vec<Step>) -> Re
 async fn start(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let form = exchange.form().await?;
     let client = tried(&exchange).await?;
-    let scope = form.first("scope").unwrap_or_default().to_owned();
-    let ways = Way::of(&client);
-    match form.first("way") {
-        Some("service") if ways.contains(&Way::Service) => act_for_itself(&exchange, &server, &client).await,
-        Some("sign-in") if ways.contains(&Way::SignIn) => sign_in(&exchange, &client, &scope).await,
+    let field = |name: &str| form.first(name).unwrap_or_default();
+    let ways = Way::of(&client, &OAuthSettings::load(&exchange.site.documents).await?);
+    match field("way") {
+        "sign-in" if ways.contains(&Way::SignIn) => sign_in::start(&exchange, &client, field("scope")).await,
+        "device" if ways.contains(&Way::Device) => device::start(&exchange, &client, field("scope")).await,
+        "device-answer" if ways.contains(&Way::Device) => {
+            device::go_on(&exchange, &server, &client, field("state")).await
+        }
+        "service" if ways.contains(&Way::Service) => act_for_itself(&exchange, &server, &client).await,
         _ => Err(Error::BadRequest("Choose what to try".to_owned())),
     }
-}
-
-/// Makes the authorization request and leads to its consent page.
-async fn sign_in(exchange: &Exchange, client: &OAuthClient, scope: &str) -> Result<Response> {
-    let documents = &exchange.site.documents;
-    let person = Person::of(exchange).await?;
-    let person = person.ok_or_else(|| Error::BadRequest("Log in with your browser to try a client".to_owned()))?;
-    let settings = OAuthSettings::load(documents).await?;
-    let verifier = secret::random_id() + &secret::random_id();
-    let state = State {
-        client: client.name.clone(),
-        session: person.session_digest(),
-        verifier: verifier.clone(),
-        scope: scope.to_owned(),
-        made_at: documents.clock().now(),
-    };
-    let state = documents.site_key().seal(serde_json::to_vec(&state).map_err(Error::internal)?, PLACE);
-    let uri = redirect_uri(documents.site_url(), client);
-    let text = request_text(client, &uri, scope, &state, &verifier);
-    // Everything holds as for a request of the program, but for where the answer goes and how the request came.
-    let own = RedirectUris::from_stored(&uri);
-    let rules = ClientRules { redirect_uris: &own, require_pushed: false, require_signed: false, ..client.rules() };
-    let resources = settings.resources(documents.site_url());
-    let server_rules = ServerRules {
-        issuer: documents.site_url(),
-        default_scopes: &settings.default_scopes,
-        resources: &resources,
-        require_pushed: false,
-    };
-    let parsed = Parameters::parse(&text).map_err(AuthorizeError::Page);
-    let request =
-        parsed.and_then(|sent| AuthorizationRequest::parse(&sent, RequestOrigin::default(), &rules, &server_rules));
-    match request {
-        Ok(request) => {
-            let id = keep_for(exchange, client, &request, &person).await?;
-            Ok(see_other(&format!("{APPROVE}?request_id={id}")))
-        }
-        Err(refused) => {
-            let error = match &refused {
-                AuthorizeError::Page(error) => error,
-                AuthorizeError::Redirect(redirected) => &redirected.error,
-            };
-            let step = Step {
-                heading: "The request is refused",
-                text: error.description().to_owned(),
-                sent: masked_form(&format!("GET {AUTHORIZE}"), &text),
-                got: error.code().as_str().to_owned(),
-                is_bad: true,
-            };
-            page(exchange, client, vec![step]).await
-        }
-    }
-}
-
-/// Keeps the request so that it opens in this person's session alone; returns the id under which it is found again.
-async fn keep_for(
-    exchange: &Exchange,
-    client: &OAuthClient,
-    request: &AuthorizationRequest,
-    person: &Person,
-) -> Result<String> {
-    let documents = &exchange.site.documents;
-    let id = secret::random_id();
-    keep(documents, TRY_OUT, &client.name, request, &id, REQUEST_LIFETIME).await?;
-    let kept = credentials::find_digest(documents, OAUTH_AUTHORIZATION_REQUEST, "request_digest", &id).await?;
-    let kept = kept.ok_or_else(stale)?;
-    let values =
-        [("user", Value::from(person.user.as_str())), ("session_digest", Value::from(person.session_digest()))];
-    let mut work = documents.begin(&Session::system()).await?;
-    work.set_values(OAUTH_AUTHORIZATION_REQUEST, &kept.name(), &values).await?;
-    work.commit().await?;
-    Ok(id)
-}
-
-fn request_text(client: &OAuthClient, uri: &str, scope: &str, state: &str, verifier: &str) -> String {
-    Serializer::new(String::new())
-        .append_pair("response_type", "code")
-        .append_pair("client_id", &client.client_id)
-        .append_pair("redirect_uri", uri)
-        .append_pair("scope", scope)
-        .append_pair("prompt", "consent")
-        .append_pair("state", state)
-        .append_pair("code_challenge", &challenge_of(verifier))
-        .append_pair("code_challenge_method", "S256")
-        .finish()
-}
-
-/// The browser is back with the answer: the rest of the flow, step by step.
-async fn come_back(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
-    let client = tried(&exchange).await?;
-    let documents = &exchange.site.documents;
-    let query = exchange.query();
-    let sent = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
-    let person = Person::of(&exchange).await?;
-    let state = documents.site_key().open(sent("state"), PLACE).ok();
-    let state = state.and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
-    let now = documents.clock().now();
-    let (Some(person), Some(state)) = (person, state) else { return Err(stale()) };
-    let is_own = secret::constant_time_eq(&state.session, person.session_digest())
-        && state.client == client.name
-        && state.made_at + LIFETIME > now
-        && sent("iss") == documents.site_url();
-    if !is_own {
-        return Err(stale());
-    }
-    let uri = redirect_uri(documents.site_url(), &client);
-    let mut steps = vec![Step {
-        heading: "The request",
-        text: "The program sends the browser here. The challenge is the digest of a number that only it knows."
-            .to_owned(),
-        sent: masked_form(
-            &format!("GET {AUTHORIZE}"),
-            &request_text(&client, &uri, &state.scope, sent("state"), &state.verifier),
-        ),
-        ..Step::default()
-    }];
-    let error = sent("error");
-    if !error.is_empty() {
-        steps.push(Step {
-            heading: "The answer",
-            text: sent("error_description").to_owned(),
-            got: format!("error: {error}"),
-            is_bad: true,
-            ..Step::default()
-        });
-        return page(&exchange, &client, steps).await;
-    }
-    let code = sent("code");
-    steps.push(Step {
-        heading: "Your consent, and the code",
-        text: "You allowed it. The browser came back with a code, which works once and for a minute.".to_owned(),
-        got: format!("code: {}\niss: {}", mask(code), sent("iss")),
-        ..Step::default()
-    });
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", &client.client_id),
-        ("code", code),
-        ("redirect_uri", &uri),
-        ("code_verifier", &state.verifier),
-    ];
-    let form = Serializer::new(String::new()).extend_pairs(form).finish();
-    let parameters = authorization_code::Sent {
-        code: code.to_owned(),
-        redirect_uri: Some(uri),
-        code_verifier: Some(state.verifier),
-        resource: Vec::new(),
-    };
-    let tokens = match asking(&exchange, &server, &client).await {
-        Ok(asking) => authorization_code::exchange(&asking, &parameters).await,
-        Err(refusal) => Err(refusal),
-    };
-    finish(&exchange, &server, &client, tokens, &form, &mut steps).await?;
-    page(&exchange, &client, steps).await
 }
 
 async fn act_for_itself(exchange: &Exchange, server: &Arc<Server>, client: &OAuthClient) -> Result<Response> {

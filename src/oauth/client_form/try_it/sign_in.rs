@@ -1,0 +1,178 @@
+//! Trying how a person signs in with the authorization code.
+
+use std::sync::Arc;
+
+use poem::Response;
+use serde::{Deserialize, Serialize};
+use url::form_urlencoded::Serializer;
+
+use super::{ANSWER, address, asking, finish, open, page, person, seal, stale, tried};
+use crate::error::Result;
+use crate::meta::Value;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::authorize::{Person, REQUEST_LIFETIME, TRY_OUT};
+use crate::oauth::authorization_server::grant::authorization_code;
+use crate::oauth::client_form::steps::{Step, mask, masked_form};
+use crate::oauth::credentials;
+use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
+use crate::oauth::protocol::authorization_request::{AuthorizationRequest, ClientRules, RequestOrigin, ServerRules};
+use crate::oauth::protocol::metadata::{APPROVE, AUTHORIZE};
+use crate::oauth::protocol::pkce::challenge_of;
+use crate::oauth::protocol::redirect_uri::RedirectUris;
+use crate::oauth::protocol::{AuthorizeError, Parameters};
+use crate::permissions::Session;
+use crate::secret;
+use crate::web::Exchange;
+use crate::web::error::see_other;
+
+/// What is remembered between the request and its answer.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    verifier: String,
+    scope: String,
+}
+
+/// Where the code of a try-out goes: to this site, and to no client.
+pub fn redirect_uri(site: &str, client: &OAuthClient) -> String {
+    format!("{site}{}/{ANSWER}", address(client))
+}
+
+/// Makes the authorization request and leads to its consent page.
+pub(super) async fn start(exchange: &Exchange, client: &OAuthClient, scope: &str) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let person = person(exchange).await?;
+    let settings = OAuthSettings::load(documents).await?;
+    let verifier = secret::random_id() + &secret::random_id();
+    let asked = Asked { verifier: verifier.clone(), scope: scope.to_owned() };
+    let state = seal(exchange, client, &person, asked)?;
+    let uri = redirect_uri(documents.site_url(), client);
+    let text = request_text(client, &uri, scope, &state, &verifier);
+    // Everything holds as for a request of the program, but for where the answer goes and how the request came.
+    let own = RedirectUris::from_stored(&uri);
+    let rules = ClientRules { redirect_uris: &own, require_pushed: false, require_signed: false, ..client.rules() };
+    let resources = settings.resources(documents.site_url());
+    let server_rules = ServerRules {
+        issuer: documents.site_url(),
+        default_scopes: &settings.default_scopes,
+        resources: &resources,
+        require_pushed: false,
+    };
+    let parsed = Parameters::parse(&text).map_err(AuthorizeError::Page);
+    let request =
+        parsed.and_then(|sent| AuthorizationRequest::parse(&sent, RequestOrigin::default(), &rules, &server_rules));
+    match request {
+        Ok(request) => {
+            let id = keep_for(exchange, client, &request, &person).await?;
+            Ok(see_other(&format!("{APPROVE}?request_id={id}")))
+        }
+        Err(refused) => {
+            let error = match &refused {
+                AuthorizeError::Page(error) => error,
+                AuthorizeError::Redirect(redirected) => &redirected.error,
+            };
+            let step = Step {
+                heading: "The request is refused",
+                text: error.description().to_owned(),
+                sent: masked_form(&format!("GET {AUTHORIZE}"), &text),
+                got: error.code().as_str().to_owned(),
+                is_bad: true,
+            };
+            page(exchange, client, vec![step]).await
+        }
+    }
+}
+
+/// Keeps the request so that it opens in this person's session alone; returns the id under which it is found again.
+async fn keep_for(
+    exchange: &Exchange,
+    client: &OAuthClient,
+    request: &AuthorizationRequest,
+    person: &Person,
+) -> Result<String> {
+    let documents = &exchange.site.documents;
+    let id = secret::random_id();
+    keep(documents, TRY_OUT, &client.name, request, &id, REQUEST_LIFETIME).await?;
+    let kept = credentials::find_digest(documents, OAUTH_AUTHORIZATION_REQUEST, "request_digest", &id).await?;
+    let kept = kept.ok_or_else(stale)?;
+    let values =
+        [("user", Value::from(person.user.as_str())), ("session_digest", Value::from(person.session_digest()))];
+    let mut work = documents.begin(&Session::system()).await?;
+    work.set_values(OAUTH_AUTHORIZATION_REQUEST, &kept.name(), &values).await?;
+    work.commit().await?;
+    Ok(id)
+}
+
+fn request_text(client: &OAuthClient, uri: &str, scope: &str, state: &str, verifier: &str) -> String {
+    Serializer::new(String::new())
+        .append_pair("response_type", "code")
+        .append_pair("client_id", &client.client_id)
+        .append_pair("redirect_uri", uri)
+        .append_pair("scope", scope)
+        .append_pair("prompt", "consent")
+        .append_pair("state", state)
+        .append_pair("code_challenge", &challenge_of(verifier))
+        .append_pair("code_challenge_method", "S256")
+        .finish()
+}
+
+/// The browser is back with the answer: the rest of the flow, step by step.
+pub(super) async fn come_back(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+    let client = tried(&exchange).await?;
+    let documents = &exchange.site.documents;
+    let query = exchange.query();
+    let sent = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
+    let asked: Asked = open(&exchange, &client, &person(&exchange).await?, sent("state"))?;
+    if sent("iss") != documents.site_url() {
+        return Err(stale());
+    }
+    let uri = redirect_uri(documents.site_url(), &client);
+    let mut steps = vec![Step {
+        heading: "The request",
+        text: "The program sends the browser here. The challenge is the digest of a number that only it knows."
+            .to_owned(),
+        sent: masked_form(
+            &format!("GET {AUTHORIZE}"),
+            &request_text(&client, &uri, &asked.scope, sent("state"), &asked.verifier),
+        ),
+        ..Step::default()
+    }];
+    let error = sent("error");
+    if !error.is_empty() {
+        steps.push(Step {
+            heading: "The answer",
+            text: sent("error_description").to_owned(),
+            got: format!("error: {error}"),
+            is_bad: true,
+            ..Step::default()
+        });
+        return page(&exchange, &client, steps).await;
+    }
+    let code = sent("code");
+    steps.push(Step {
+        heading: "Your consent, and the code",
+        text: "You allowed it. The browser came back with a code, which works once and for a minute.".to_owned(),
+        got: format!("code: {}\niss: {}", mask(code), sent("iss")),
+        ..Step::default()
+    });
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", &client.client_id),
+        ("code", code),
+        ("redirect_uri", &uri),
+        ("code_verifier", &asked.verifier),
+    ];
+    let form = Serializer::new(String::new()).extend_pairs(form).finish();
+    let parameters = authorization_code::Sent {
+        code: code.to_owned(),
+        redirect_uri: Some(uri),
+        code_verifier: Some(asked.verifier),
+        resource: Vec::new(),
+    };
+    let tokens = match asking(&exchange, &server, &client).await {
+        Ok(asking) => authorization_code::exchange(&asking, &parameters).await,
+        Err(refusal) => Err(refusal),
+    };
+    finish(&exchange, &server, &client, tokens, &form, &mut steps).await?;
+    page(&exchange, &client, steps).await
+}
