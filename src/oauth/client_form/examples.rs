@@ -3,9 +3,9 @@
 use serde_json::Value as Json;
 use url::form_urlencoded::Serializer;
 
-use crate::oauth::doctype::OAuthClient;
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::client_authentication::Method;
-use crate::oauth::protocol::metadata::{AUTHORIZE, DEVICE_AUTHORIZATION, TOKEN, USERINFO};
+use crate::oauth::protocol::metadata::{AUTHORIZE, DEVICE_AUTHORIZATION, PAR, TOKEN, USERINFO};
 use crate::oauth::protocol::redirect_uri::Destination;
 use crate::oauth::protocol::scope::ScopeRight;
 use crate::oauth::protocol::{Scope, ScopeSet};
@@ -108,6 +108,24 @@ impl Kind {
         }
     }
 
+    /// What a client of this kind has to do besides, which the examples leave to a library; empty if nothing.
+    pub fn besides(self, client: &OAuthClient) -> String {
+        let mut besides = String::new();
+        if client.require_dpop {
+            besides.push_str(
+                " This client also proves at every step that it holds its key (RFC 9449): a library that signs adds \
+                 the header `DPoP`, and the token goes behind `DPoP` instead of `Bearer`.",
+            );
+        }
+        if client.require_signed && !matches!(self, Self::Service | Self::Device) {
+            besides.push_str(
+                " This client signs what it asks for (RFC 9101): a library puts the same parameters into one, \
+                 `request`.",
+            );
+        }
+        besides
+    }
+
     fn texts(self) -> Texts {
         let texts = match self {
             Self::Web => [CODE_SH, CODE_JS, CODE_PY],
@@ -152,35 +170,45 @@ pub fn service_scopes(client: &OAuthClient) -> ScopeSet {
     client.scopes.iter().filter(|scope| !scope.is_identity()).cloned().collect()
 }
 
-/// The examples for a client: languages with their texts.
-pub fn examples(client: &OAuthClient, kind: Kind, site: &str) -> Vec<(String, String)> {
+/// The examples for a client under these settings: languages with their texts.
+pub fn examples(client: &OAuthClient, kind: Kind, site: &str, settings: &OAuthSettings) -> Vec<(String, String)> {
     let scopes = if kind == Kind::Service { service_scopes(client) } else { client.scopes.clone() };
     let redirect_uri = client.redirect_uris.iter().next().unwrap_or_default();
     let scope = scopes.to_string();
-    let fields = [("response_type", "code"), ("client_id", &client.client_id), ("scope", &scope)];
-    let query = Serializer::new(String::new()).extend_pairs(fields).finish();
-    let without_redirect = format!("{site}{AUTHORIZE}?{query}");
-    let redirect = Serializer::new(String::new()).append_pair("redirect_uri", redirect_uri).finish();
+    let fields = [("response_type", "code"), ("redirect_uri", redirect_uri), ("scope", &scope)];
+    let authorize = format!("{site}{AUTHORIZE}");
+    let with_client = Serializer::new(format!("{authorize}?")).append_pair("client_id", &client.client_id).finish();
+    let with_query = Serializer::for_suffix(with_client.clone(), authorize.len() + 1).extend_pairs(fields).finish();
     let values = [
         ("@CLIENT_ID@", client.client_id.clone()),
         ("@REDIRECT_URI@", redirect_uri.to_owned()),
-        ("@AUTHORIZE@", format!("{without_redirect}&{redirect}")),
-        ("@AUTHORIZE_WITHOUT_REDIRECT@", without_redirect),
+        ("@AUTHORIZE@", authorize),
+        ("@AUTHORIZE_CLIENT@", with_client),
+        ("@AUTHORIZE_QUERY@", with_query),
+        ("@PAR@", format!("{site}{PAR}")),
         ("@TOKEN@", format!("{site}{TOKEN}")),
         ("@DEVICE@", format!("{site}{DEVICE_AUTHORIZATION}")),
         ("@SCOPE@", scope.clone()),
         ("@SCOPE_FIELD@", format!("scope={scope}")),
         ("@CALL@", format!("{site}{}", sample_call(&scopes))),
     ];
+    let is_pushed = client.require_pushed || settings.require_pushed;
     let mut examples = Vec::new();
     for (name, language, text) in kind.texts() {
-        let mut text = authenticate(text, client.auth_method, language);
+        let mut text = authenticate(&on_way(text, is_pushed), client.auth_method, language);
         for (place, value) in &values {
             text = text.replace(place, &quoted(value, language));
         }
         examples.push((name.to_owned(), text));
     }
     examples
+}
+
+/// Keeps the lines of the way that a request takes: pushed to the site first, or through the browser alone.
+fn on_way(text: &str, is_pushed: bool) -> String {
+    let (own, other) = if is_pushed { ("@PUSHED@", "@DIRECT@") } else { ("@DIRECT@", "@PUSHED@") };
+    let lines = text.lines().filter(|line| !line.starts_with(other));
+    lines.map(|line| line.strip_prefix(own).unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Fills in how the client shows who it is.

@@ -77,8 +77,8 @@ impl Panels for ClientPanels {
         });
         panels.extend(kinds.into_iter().map(|kind| Panel {
             title: kind.title().to_owned(),
-            help: kind.help().to_owned(),
-            examples: examples::examples(&client, kind, url),
+            help: kind.help().to_owned() + &kind.besides(&client),
+            examples: examples::examples(&client, kind, url, &settings),
             is_wide: true,
             ..Panel::default()
         }));

@@ -13,11 +13,19 @@ export async function signIn() {
   sessionStorage.setItem("verifier", verifier);
   sessionStorage.setItem("state", state);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
-  const authorize = new URL(@AUTHORIZE@);
-  authorize.searchParams.set("state", state);
-  authorize.searchParams.set("code_challenge", text(digest));
-  authorize.searchParams.set("code_challenge_method", "S256");
-  location.assign(authorize);
+  const body = new URLSearchParams({
+    response_type: "code",
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    scope: @SCOPE@,
+    state,
+    code_challenge: text(digest),
+    code_challenge_method: "S256",
+  });
+@DIRECT@  location.assign(`${@AUTHORIZE@}?${body}`);
+@PUSHED@  // What is asked for goes straight to the site, and a reference to it through the address (RFC 9126).
+@PUSHED@  const { request_uri } = await (await fetch(@PAR@, { method: "POST", body })).json();
+@PUSHED@  location.assign(`${@AUTHORIZE@}?${new URLSearchParams({ client_id: clientId, request_uri })}`);
 }
 
 // 2. The page calls this when the person is back: the code becomes tokens.

@@ -5,14 +5,29 @@ import { createInterface } from "node:readline/promises";
 const clientId = @CLIENT_ID@;
 const redirectUri = @REDIRECT_URI@;
 
+async function ask(address, form) {
+  const body = new URLSearchParams(form);
+  const headers = {};
+  @AUTH@
+  return (await fetch(address, { method: "POST", body, headers })).json();
+}
+
 // 1. Send the person's browser to this address.
 const verifier = randomBytes(32).toString("base64url");
 const state = randomBytes(32).toString("base64url");
-const authorize = new URL(@AUTHORIZE@);
-authorize.searchParams.set("state", state);
-authorize.searchParams.set("code_challenge", createHash("sha256").update(verifier).digest("base64url"));
-authorize.searchParams.set("code_challenge_method", "S256");
-console.log(authorize.href);
+const request = new URLSearchParams({
+  response_type: "code",
+  client_id: clientId,
+  redirect_uri: redirectUri,
+  scope: @SCOPE@,
+  state,
+  code_challenge: createHash("sha256").update(verifier).digest("base64url"),
+  code_challenge_method: "S256",
+});
+@DIRECT@console.log(`${@AUTHORIZE@}?${request}`);
+@PUSHED@// What is asked for goes straight to the site, and a reference to it through the browser (RFC 9126).
+@PUSHED@const { request_uri } = await ask(@PAR@, request);
+@PUSHED@console.log(`${@AUTHORIZE@}?${new URLSearchParams({ client_id: clientId, request_uri })}`);
 
 // 2. The browser comes back to the redirect URI, with a code.
 const terminal = createInterface({ input: process.stdin, output: process.stdout });
@@ -21,15 +36,12 @@ terminal.close();
 if (back.get("state") !== state) throw new Error("not the answer to this request");
 
 // 3. Trade the code for tokens.
-const body = new URLSearchParams({
+const tokens = await ask(@TOKEN@, {
   grant_type: "authorization_code",
   code: back.get("code"),
   redirect_uri: redirectUri,
   code_verifier: verifier,
 });
-const headers = {};
-@AUTH@
-const tokens = await (await fetch(@TOKEN@, { method: "POST", body, headers })).json();
 
 // 4. Call the API.
 const answer = await fetch(@CALL@, { headers: { Authorization: `Bearer ${tokens.access_token}` } });

@@ -7,7 +7,13 @@ random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'; }
 verifier=$(random)
 challenge=$(printf %s "$verifier" | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d '=\n')
 state=$(random)
-echo @AUTHORIZE@"&state=$state&code_challenge=$challenge&code_challenge_method=S256"
+@DIRECT@echo @AUTHORIZE_QUERY@"&state=$state&code_challenge=$challenge&code_challenge_method=S256"
+@PUSHED@# What is asked for goes straight to the site, and a reference to it through the browser (RFC 9126).
+@PUSHED@answer=$(curl -sS @PAR@ @AUTH@ -d response_type=code --data-urlencode @SCOPE_FIELD@ \
+@PUSHED@  --data-urlencode "redirect_uri=$redirect_uri" -d "state=$state" \
+@PUSHED@  -d "code_challenge=$challenge" -d code_challenge_method=S256)
+@PUSHED@request_uri=$(printf %s "$answer" | sed -n 's/.*"request_uri":"\([^"]*\)".*/\1/p')
+@PUSHED@echo @AUTHORIZE_CLIENT@"&request_uri=$request_uri"
 
 # 2. The browser comes back to the redirect URI; "state" has to be the same.
 read -r -p 'Value of "code" in the address it came back to: ' code
