@@ -163,7 +163,8 @@ impl Controller for UserController {
 
     async fn after_rename(&self, work: &mut Work<'_>, _old: &str, new: &str, _merge: bool) -> Result<()> {
         end_all(work, new, None).await?;
-        work.set_values("User", new, &[("email", Value::from(new))]).await
+        // Nobody knows of the new address yet whose it is.
+        work.set_values("User", new, &[("email", Value::from(new)), ("email_verified", Value::from(false))]).await
     }
 
     async fn call(

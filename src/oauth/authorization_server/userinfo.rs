@@ -77,8 +77,7 @@ pub async fn claims(site: &Site, settings: &OAuthSettings, user: &str, scopes: &
         zoneinfo: document.text("time_zone").to_owned(),
         updated_at: parse_time(document.modified()).map(|at| at.timestamp()),
         email: document.text("email").to_owned(),
-        // Nobody here has asked the person to prove that the address is theirs.
-        email_verified: false,
+        email_verified: document.check("email_verified"),
         roles: access.roles.iter().cloned().collect(),
     };
     Ok(response(&person, scopes, settings.openid_includes_roles))

@@ -11,7 +11,6 @@ use crate::meta::{Document, Value};
 use crate::oauth::client::Providers;
 use crate::oauth::client::social::MODULE;
 use crate::oauth::client::social::presets::{self, Preset, TENANT};
-use crate::oauth::client::social::provider::Provider;
 use crate::oauth::doctype::View;
 use crate::oauth::doctype::reading::filled;
 use crate::oauth::doctype::user_social_login;
@@ -311,11 +310,13 @@ impl Controller for SocialLoginKeyController {
 
     async fn on_update(&self, work: &mut Work<'_>, document: &Document, _before: Option<&Document>) -> Result<()> {
         let key = SocialLoginKey::from(document);
-        if key.openid_configuration.is_some() && (key.issuer.is_none() || key.jwks_uri.is_none()) {
+        if let Some(address) = key.openid_configuration.clone()
+            && (key.issuer.is_none() || key.jwks_uri.is_none())
+        {
             let (providers, documents) = (Arc::clone(&self.providers), work.documents.clone());
             work.after_commit(move || {
                 tokio::spawn(async move {
-                    if let Err(error) = fill_from_discovery(&providers, &documents, key).await {
+                    if let Err(error) = fill_from_discovery(&providers, &documents, &key, &address).await {
                         tracing::info!(%error, "a Social Login Key could not be filled in; it is tried again at a login");
                     }
                 });
@@ -326,18 +327,25 @@ impl Controller for SocialLoginKeyController {
 }
 
 /// Enters issuer and keys where they are missing, so that people see them and later changes at the provider are noticed.
-async fn fill_from_discovery(providers: &Providers, documents: &Documents, key: SocialLoginKey) -> Result<()> {
-    let provider = Provider::resolve(providers, documents, key).await?;
+///
+/// This needs no client id: that comes from the provider, who wants to know the addresses beside the form first.
+async fn fill_from_discovery(
+    providers: &Providers,
+    documents: &Documents,
+    key: &SocialLoginKey,
+    address: &str,
+) -> Result<()> {
+    let metadata = providers.discoveries.get(&providers.outgoing, documents, address, key.issuer.as_deref()).await?;
     let mut work = documents.begin(&Session::system()).await?;
-    let stored = work.get_for_update(DOCTYPE, &provider.key.name).await?;
+    let stored = work.get_for_update(DOCTYPE, &key.name).await?;
     let mut values = Vec::new();
-    for (fieldname, found) in [("issuer", &provider.issuer), ("jwks_uri", &provider.jwks_uri)] {
+    for (fieldname, found) in [("issuer", Some(&metadata.issuer)), ("jwks_uri", metadata.jwks_uri.as_ref())] {
         if let (true, Some(found)) = (stored.get(fieldname).is_blank(), found) {
             values.push((fieldname, Value::from(found.as_str())));
         }
     }
     if !values.is_empty() {
-        work.set_values(DOCTYPE, &provider.key.name, &values).await?;
+        work.set_values(DOCTYPE, &key.name, &values).await?;
         work.commit().await?;
     }
     Ok(())

@@ -9,12 +9,12 @@ use crate::oauth::support::answer;
 use crate::support::{Client, TestSite};
 
 /// A site that answers on a port, for the other one to ask.
-async fn there() -> TestSite {
+pub(super) async fn there() -> TestSite {
     TestSite::new().listening().with_config(|config| config.development = true).await
 }
 
 /// The person's browser at the other site, where they are logged in: reads what is asked, and allows it.
-async fn allow(person: &Client, address: &str) -> String {
+pub(super) async fn allow(person: &Client, address: &str) -> String {
     let page = person.get(&path_of(address)).await.redirect();
     let page = person.get(&path_of_or_same(&page)).await.status(200);
     answer(person, &page, "allow").await.redirect()

@@ -4,6 +4,7 @@
 mod browser;
 mod connected_app;
 mod doctyped;
+mod doctyped_login;
 mod faults;
 mod foreign_token;
 mod provider;

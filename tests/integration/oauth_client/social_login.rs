@@ -140,6 +140,7 @@ async fn an_existing_account_is_linked_by_a_verified_address_only_where_that_is_
     assert_eq!(browser.logged_user().await, "alice@example.com");
     let page = browser.get("/linked-accounts").await.status(200).body;
     assert!(page.contains("Example Login") && page.contains("Unlink"), "{page}");
+    assert_eq!(site.administrator().await.read("User", "alice@example.com").await.ok()["email_verified"], 1);
 }
 
 #[tokio::test]

@@ -22,7 +22,9 @@ pub enum Refusal {
     )]
     NoAccount,
     /// The address is not proved.
-    #[error("The provider does not say that it has verified your e-mail address: verify it there first")]
+    #[error(
+        "The provider does not say that it has verified your e-mail address: verify it there first, or ask its administrators to confirm it"
+    )]
     Unverified,
     /// There is no address to make an account with.
     #[error(
@@ -86,10 +88,13 @@ async fn unlinked(
         Err(Error::DoesNotExist { .. }) => None,
         Err(error) => return Err(error),
     };
-    if let Some(user) = existing {
+    if let Some(mut user) = existing {
         let may_link = key.allow_email_linking && user.name() != ADMINISTRATOR && user.name() != GUEST;
         return Ok(match (may_link, identity.email_verified) {
-            (true, Some(true)) => Ok(link(work, user, key, identity, context).await?),
+            (true, Some(true)) => {
+                user.set("email_verified", true);
+                Ok(link(work, user, key, identity, context).await?)
+            }
             (true, _) => Err(Refusal::Unverified),
             (false, _) => Err(Refusal::NoAccount),
         });
@@ -106,6 +111,7 @@ async fn unlinked(
         name => name.to_owned(),
     };
     user.set("email", email.as_str());
+    user.set("email_verified", identity.email_verified == Some(true));
     user.set("first_name", first_name);
     user.set("last_name", Some(identity.last_name.as_str()).filter(|name| !name.is_empty()));
     user.set("enabled", true);
