@@ -1,12 +1,10 @@
 //! Two sites that face each other: people log in here with their account there by OpenID Connect, and log out of both.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::doctyped::{allow, there};
 use super::provider::{path_of, with_parameter};
-use super::{form_token, leads_to};
+use super::{beside, form_token, leads_to, wait_until};
 use crate::oauth::support::{BASE, hidden};
 use crate::support::client::Response;
 use crate::support::{Client, PASSWORD, TestSite};
@@ -87,25 +85,6 @@ impl Sites {
     async fn notices(&self, status: &str) -> usize {
         self.there.db_names(NOTICE, json!({"client": self.client, "status": status})).await.len()
     }
-}
-
-/// Looks again and again, for five seconds, until it is so.
-async fn wait_until(mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..100 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it did not come to pass");
-}
-
-/// A value to copy, beside the form.
-#[track_caller]
-fn beside(page: &str, label: &str) -> String {
-    let (_, rest) = page.split_once(&format!("<dt>{label}</dt>")).unwrap_or_else(|| panic!("no {label} in {page}"));
-    let (_, value) = rest.split_once("<code data-copy>").unwrap();
-    value.split('<').next().unwrap().replace("&#x3D;", "=").replace("&amp;", "&")
 }
 
 /// Presses the button of the page at the other site that asks whether to log out.

@@ -64,3 +64,22 @@ async fn form_token(client: &Client) -> String {
     let (_, rest) = page.split_once("name=\"csrf_token\" value=\"").unwrap();
     rest.split('"').next().unwrap().to_owned()
 }
+
+/// A value to copy, beside the form.
+#[track_caller]
+fn beside(page: &str, label: &str) -> String {
+    let (_, rest) = page.split_once(&format!("<dt>{label}</dt>")).unwrap_or_else(|| panic!("no {label} in {page}"));
+    let (_, value) = rest.split_once("<code data-copy>").unwrap();
+    value.split('<').next().unwrap().replace("&#x3D;", "=").replace("&amp;", "&")
+}
+
+/// Looks again and again, for five seconds, until it is so.
+async fn wait_until(mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..100 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("it did not come to pass");
+}

@@ -1,5 +1,6 @@
 //! Against a provider that nobody here wrote: `oidc-provider`, run by Node. Runs with `DOCTYPED_TEST_NODE=1`.
 
+mod back_channel_logout;
 pub mod connected_app;
 pub mod social_login;
 
@@ -185,9 +186,14 @@ impl Person {
         self.http.get(address).send().await.unwrap()
     }
 
-    /// Sends a form there.
-    pub async fn send(&self, address: &str, fields: &[(&str, &str)]) -> reqwest::Response {
-        self.http.post(address).form(fields).send().await.unwrap()
+    /// Logs out there, at this address of the page that asks; returns where the provider sends the person on to.
+    pub async fn log_out(&self, address: &str) -> String {
+        let page = self.open(address).await.text().await.unwrap();
+        let (_, rest) = page.split_once("name=\"xsrf\" value=\"").unwrap_or_else(|| panic!("nothing is asked: {page}"));
+        let fields = [("xsrf", rest.split('"').next().unwrap()), ("logout", "yes")];
+        let confirm = Url::parse(address).unwrap().join("/session/end/confirm").unwrap();
+        let done = self.http.post(confirm).form(&fields).send().await.unwrap();
+        done.headers().get("location").unwrap().to_str().unwrap().to_owned()
     }
 }
 

@@ -35,9 +35,12 @@ const provider = new Provider(issuer, {
     accountId: id,
     claims: () => ({ ...accounts.get(id), sub: id }),
   }),
+  // Without the dispatcher, which keeps requests from this very computer, where the sites of the tests are.
+  fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
 });
 provider.on('server_error', (_, error) => console.error(error));
+provider.on('backchannel.error', (_, error) => console.error(error));
 
 const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 

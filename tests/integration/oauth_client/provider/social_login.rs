@@ -8,16 +8,22 @@ use crate::support::{Client, TestSite};
 
 /// What an administrator does: save the key for its redirect URL, register there, enter what the registration gives.
 pub async fn set_up(site: &TestSite, provider: &Provider, values: Json) {
+    set_up_as(site, provider, json!({}), values).await;
+}
+
+/// The same with more in the registration.
+pub async fn set_up_as(site: &TestSite, provider: &Provider, more: Json, values: Json) {
     let administrator = site.administrator().await;
     let key = json!({
         "provider_name": "Example Login", "social_login_provider": "Custom", "base_url": provider.issuer,
         "openid_configuration": "/.well-known/openid-configuration", "scopes": "openid email profile",
     });
     let saved = administrator.create("Social Login Key", key).await.ok();
-    let registration = json!({
+    let mut registration = json!({
         "redirect_uris": [saved["redirect_url"]],
         "post_logout_redirect_uris": [format!("{}/login", site.documents().site_url())],
     });
+    registration.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let registered = provider.register(registration).await;
     let mut entered = json!({
         "client_id": registered.client_id, "client_secret": registered.client_secret, "sign_ups": "Allow",
@@ -32,7 +38,7 @@ pub async fn asked(browser: &Client) -> String {
 }
 
 /// Comes back from the provider as that person.
-async fn log_in(browser: &Client, person: &Person) -> crate::support::client::Response {
+pub async fn log_in(browser: &Client, person: &Person) -> crate::support::client::Response {
     let back = person.allow(&asked(browser).await).await;
     browser.get(&path_of(&back)).await
 }
@@ -193,11 +199,7 @@ async fn logging_out_here_logs_out_at_the_provider_and_comes_back() {
     let onward = browser.form("/logout", &[("csrf_token", &token)]).await.redirect();
     let address = leads_to(&browser.get(&onward).await);
     assert!(!parameter(&address, "client_id").is_empty(), "{address}");
-    let asks = person.open(&address).await.text().await.unwrap();
-    let xsrf = asks.split_once("name=\"xsrf\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
-    let fields = [("xsrf", &*xsrf), ("logout", "yes")];
-    let done = person.send(&format!("{}/session/end/confirm", provider.issuer), &fields).await;
-    let back = done.headers().get("location").unwrap().to_str().unwrap().to_owned();
+    let back = person.log_out(&address).await;
     assert!(back.starts_with(&format!("{}/login", site.documents().site_url())), "{back}");
     assert_eq!(browser.logged_user().await, "Guest");
 }
