@@ -306,8 +306,11 @@ fn keys(members: &Members<'_>, method: Method) -> Result<(Option<Value>, Option<
     }
 }
 
+/// RS256 is what a program expects that names nothing (OpenID Connect Registration §2).
 fn id_token_alg(members: &Members<'_>) -> Result<Option<&'static str>> {
-    let Some(name) = members.text("id_token_signed_response_alg")? else { return Ok(None) };
+    let Some(name) = members.text("id_token_signed_response_alg")? else {
+        return Ok(Some(SigningAlgorithm::Rs256.as_str()));
+    };
     match SigningAlgorithm::parse(&name) {
         Some(algorithm @ (SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 | SigningAlgorithm::EdDsa)) => {
             Ok(Some(algorithm.as_str()))

@@ -81,6 +81,7 @@ fn what_an_assistant_sends_is_accepted_and_echoed_without_nulls() {
             "response_types": ["code"],
             "application_type": "native",
             "scope": "openid profile email",
+            "id_token_signed_response_alg": "RS256",
         })
     );
 }

@@ -311,10 +311,14 @@ impl ScopeSet {
         let openid = requested.contains(&Scope::OpenId);
         for scope in requested.0 {
             let always = matches!(scope, Scope::OpenId | Scope::Profile | Scope::OfflineAccess);
+            // Standard scopes whose claims we do not have: OpenID Connect Core §5.4 asks to ignore them. What covers all
+            // does not name them; a site's own scope of that name is registered under it.
+            let is_without_claims = matches!(&scope, Scope::Custom(name) if name == "address" || name == "phone");
+            if openid && is_without_claims && !registered.contains(&scope) {
+                continue;
+            }
             if always || registered.covers(&scope) {
                 granted.insert(scope);
-            } else if openid && matches!(&scope, Scope::Custom(name) if name == "address" || name == "phone") {
-                // Standard scopes whose claims we do not have: OpenID Connect Core §5.4 asks to ignore them.
             } else {
                 return Err(Error::new(
                     ErrorCode::InvalidScope,

@@ -97,8 +97,10 @@ fn a_client_may_ask_for_less_than_it_registered_but_not_for_more() {
 fn identity_scopes_may_always_be_asked_for() {
     let granted = ScopeSet::grantable(Some("openid profile offline_access"), &set("email"), &set("email")).unwrap();
     assert_eq!(granted.to_string(), "openid profile offline_access");
-    let with_address = ScopeSet::grantable(Some("openid address phone"), &set("email"), &set("email")).unwrap();
-    assert_eq!(with_address.to_string(), "openid");
+    let with_address = |registered| ScopeSet::grantable(Some("openid address phone"), &set(registered), &set("email"));
+    assert_eq!(with_address("email").unwrap().to_string(), "openid");
+    assert_eq!(with_address("all").unwrap().to_string(), "openid");
+    assert_eq!(with_address("all address").unwrap().to_string(), "openid address");
     assert!(ScopeSet::grantable(Some("address"), &set("email"), &set("email")).is_err());
 }
 

@@ -97,7 +97,7 @@ async fn session_of(site: &TestSite, user: &str) -> String {
 }
 
 #[tokio::test]
-async fn oidcc_backchannel_logout_discovery_endpoint_verification() {
+async fn oidcc_backchannel_logout_discovery_endpoint_verification_it_is_announced() {
     let site = site().await;
     let metadata = site.guest().get("/.well-known/openid-configuration").await.status(200).json();
     for member in ["backchannel_logout_supported", "backchannel_logout_session_supported"] {
@@ -106,7 +106,7 @@ async fn oidcc_backchannel_logout_discovery_endpoint_verification() {
 }
 
 #[tokio::test]
-async fn oidcc_backchannel_rp_initiated_logout() {
+async fn oidcc_backchannel_rp_initiated_logout_tells_the_program_who_is_gone() {
     let site = site().await;
     let alice = site.user(ALICE, &[]).await;
     let (server, program) = listening(&site, ResponseTemplate::new(200)).await;

@@ -24,7 +24,7 @@ mod mcp_client;
 mod metadata_rfc8414;
 mod never;
 mod oauth2_crate;
-mod oidcc_basic;
+mod oidcc;
 mod openid_connect;
 mod openidconnect_crate;
 mod par_rfc9126;
