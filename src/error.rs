@@ -99,7 +99,7 @@ pub enum AuthenticationError {
     SessionExpired,
 }
 
-/// What somebody without credentials asked for, in the terms of permissions.
+/// What something takes, in the terms of permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
     /// A right on a DocType.

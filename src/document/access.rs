@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::database::{Executor, references};
+use crate::document::controller::need;
 use crate::document::{Documents, ListRequest};
-use crate::error::{AuthenticationError, Error, Need, ProblemKind, Result};
+use crate::error::{AuthenticationError, Error, ProblemKind, Result};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::decide::{self, Denied};
 use crate::permissions::session::{
@@ -229,7 +230,7 @@ pub(super) fn refusal(
             scope: scope.clone(),
         },
         _ if session.is_guest() => {
-            let need = Need::Right { doctype: doctype.name.clone(), right: right.as_str() };
+            let need = need(&doctype.name, right);
             Error::Authentication(AuthenticationError::MissingFor(need))
         }
         _ => Error::Permission(format!("{} may not {} {what}", session.user(), right.as_str())),

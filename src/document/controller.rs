@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::document::Documents;
 use crate::document::work::Work;
-use crate::error::{Error, Result};
+use crate::error::{Error, Need, Result};
 use crate::meta::{Document, Right};
 use crate::permissions::Session;
 
@@ -145,6 +145,15 @@ pub trait Controller: Send + Sync {
     fn methods(&self) -> Vec<(&'static str, &'static str)> {
         Vec::new()
     }
+    /// All that calling one of them takes, for OpenAPI: the right to write, unless the controller knows better.
+    fn needs(&self, doctype: &str, method: &str) -> Vec<Need> {
+        vec![need(doctype, Right::Write)]
+    }
+}
+
+/// A right on a DocType, as something needed.
+pub fn need(doctype: &str, right: Right) -> Need {
+    Need::Right { doctype: doctype.to_owned(), right: right.as_str() }
 }
 
 /// The controllers of every DocType, in order of registration.

@@ -1,10 +1,11 @@
 //! OAuth in the OpenAPI document: the endpoints, the ways to authenticate, and the scopes that each operation needs.
 
 use async_trait::async_trait;
+use indexmap::IndexSet;
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::Result;
-use crate::meta::Registry;
+use crate::meta::{Registry, Right};
 use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
 use crate::oauth::protocol::Scope;
@@ -13,6 +14,7 @@ use crate::oauth::protocol::metadata::{
     WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
 };
 use crate::oauth::protocol::scope::ScopeRight;
+use crate::oauth::protocol::scope_rules::missing_for;
 use crate::web::plugin::{DescribesApi, NEEDS};
 use crate::web::{Plugins, Site};
 
@@ -48,23 +50,33 @@ impl DescribesApi for Security {
             .filter_map(Json::as_object_mut)
             .flat_map(|item| item.values_mut())
         {
-            if let Some(scope) = operation.get(NEEDS).and_then(scope_for) {
-                let ways = ["session", "api_key", "basic"].map(|name| json!({ name: [] }));
-                let tokens = ["oauth2", "openid"].map(|name| json!({ name: [&scope] }));
-                operation["security"] = ways.into_iter().chain(tokens).collect();
-            }
+            let Some(ways) = operation.get(NEEDS).and_then(Json::as_array) else { continue };
+            // Several rights may take one scope.
+            let ways: IndexSet<Vec<String>> = ways.iter().filter_map(scopes_for).collect();
+            let tokens = ways.iter().flat_map(|scopes| ["oauth2", "openid"].map(|name| json!({ name: scopes })));
+            let others = ["session", "api_key", "basic"].map(|name| json!({ name: [] }));
+            operation["security"] = others.into_iter().chain(tokens).collect();
         }
         Ok(())
     }
 }
 
-/// The scope that an operation needs, by what the engine asks for it.
-fn scope_for(needs: &Json) -> Option<String> {
-    let text = |name: &str| needs.get(name).and_then(Json::as_str);
+/// The scopes that one way into an operation takes, by what the engine asks for it.
+fn scopes_for(way: &Json) -> Option<Vec<String>> {
+    way.as_array()?.iter().map(scope_for).collect()
+}
+
+fn scope_for(need: &Json) -> Option<String> {
+    let text = |name: &str| need.get(name).and_then(Json::as_str);
     if let Some(path) = text("method") {
         return Some(Scope::Method(path.to_owned()).to_string());
     }
-    Some(Scope::doctype(text("doctype")?, ScopeRight::parse(text("right")?)?).to_string())
+    let right = Right::ALL.into_iter().find(|right| Some(right.as_str()) == text("right"))?;
+    Some(match text("doctype") {
+        Some(doctype) => missing_for(doctype, right),
+        None if Scope::Read.covers(&Scope::doctype("", ScopeRight::needed_for(right))) => Scope::Read.to_string(),
+        None => Scope::Write.to_string(),
+    })
 }
 
 /// Every scope with its description, for people.

@@ -3,12 +3,12 @@
 use poem::Response;
 use serde_json::{Value as Json, json};
 
-use crate::document::Controllers;
-use crate::error::{Error, Result};
+use crate::error::{Error, Need, Result};
 use crate::meta::DocType;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::rest::arguments::Arguments;
-use crate::rest::{envelope, resource};
+use crate::rest::document_method::{self, DocumentMethod};
+use crate::rest::envelope;
 use crate::web::{Exchange, Method, Plugins, Route};
 
 /// How many results a search answers.
@@ -69,9 +69,9 @@ async fn search(mut exchange: Exchange) -> Result<Response> {
         exchange.site.methods.iter().filter(|method| fits([method.path, method.summary])).map(method_summary).collect();
     let registry = exchange.site.documents.registry();
     for doctype in registry.iter() {
-        for (name, description) in document_methods(exchange.site.documents.controllers(), doctype) {
-            if fits([&format!("{} {name}", doctype.name), description]) {
-                results.push(doctype_summary(doctype, name, description));
+        for method in document_method::of(exchange.site.documents.controllers(), doctype) {
+            if fits([&format!("{} {}", doctype.name, method.name), method.description]) {
+                results.push(doctype_summary(doctype, &method));
             }
         }
     }
@@ -121,9 +121,9 @@ async fn method(exchange: Exchange) -> Result<Response> {
 async fn doctype(exchange: Exchange) -> Result<Response> {
     check(&exchange)?;
     let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
-    let methods: Vec<Json> = document_methods(exchange.site.documents.controllers(), &doctype)
-        .into_iter()
-        .map(|(name, description)| doctype_summary(&doctype, name, description))
+    let methods: Vec<Json> = document_method::of(exchange.site.documents.controllers(), &doctype)
+        .iter()
+        .map(|method| doctype_summary(&doctype, method))
         .collect();
     Ok(envelope::data(&exchange.context, json!({ "methods": methods })))
 }
@@ -132,11 +132,16 @@ async fn doctype_method(exchange: Exchange) -> Result<Response> {
     check(&exchange)?;
     let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
     let wanted = exchange.param("method");
-    let found =
-        document_methods(exchange.site.documents.controllers(), &doctype).into_iter().find(|(name, _)| *name == wanted);
-    let Some((name, description)) = found else {
+    let methods = document_method::of(exchange.site.documents.controllers(), &doctype);
+    let Some(DocumentMethod { name, description, needs }) = methods.into_iter().find(|known| known.name == wanted)
+    else {
         return Err(Error::NoSuchRoute(format!("{} has no method {wanted}", doctype.name)));
     };
+    // Whatever else it takes, a method takes a right on its own DocType.
+    let right = needs.iter().find_map(|need| match need {
+        Need::Right { doctype: of, right } if *of == doctype.name => Some(*right),
+        _ => None,
+    });
     let params = if name == "rename" {
         json!([
             { "name": "name", "type": "string", "required": true, "default": null },
@@ -157,7 +162,7 @@ async fn doctype_method(exchange: Exchange) -> Result<Response> {
         "name": name,
         "allow_guest": false,
         "http_methods": ["POST"],
-        "permission": { "doctype": doctype.name, "right": right_of(name) },
+        "permission": { "doctype": doctype.name, "right": right },
         "endpoint": format!("/api/v2/document/{}/{{name}}/method/{name}", doctype.name),
         "docstring": description,
         "params": params,
@@ -165,26 +170,10 @@ async fn doctype_method(exchange: Exchange) -> Result<Response> {
     Ok(envelope::data(&exchange.context, answer))
 }
 
-fn right_of(method: &str) -> &str {
-    match method {
-        "submit" | "cancel" => method,
-        _ => "write",
-    }
-}
-
-/// The methods of a DocType's documents: the engine's and its controllers'.
-pub(super) fn document_methods(controllers: &Controllers, doctype: &DocType) -> Vec<(&'static str, &'static str)> {
-    let mut methods = if doctype.istable { Vec::new() } else { resource::common_methods(doctype) };
-    for controller in controllers.of(&doctype.name) {
-        methods.extend(controller.methods());
-    }
-    methods
-}
-
 fn method_summary(method: &Method) -> Json {
     json!({ "kind": "rpc", "path": method.path, "description": method.summary })
 }
 
-fn doctype_summary(doctype: &DocType, name: &str, description: &str) -> Json {
-    json!({ "kind": "doctype", "doctype": doctype.name, "method": name, "description": description })
+fn doctype_summary(doctype: &DocType, method: &DocumentMethod) -> Json {
+    json!({ "kind": "doctype", "doctype": doctype.name, "method": method.name, "description": method.description })
 }

@@ -6,6 +6,7 @@ mod definition;
 mod discovery;
 mod docs;
 mod doctype;
+mod document_method;
 mod envelope;
 mod files;
 mod methods;

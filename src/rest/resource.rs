@@ -9,7 +9,7 @@ use crate::document::Children;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Fieldtype, Registry, Right};
 use crate::permissions::Session;
-use crate::rest::comment;
+use crate::rest::{comment, document_method};
 use crate::web::Site;
 
 /// The header that says how child rows in a change are read.
@@ -154,26 +154,9 @@ pub(super) async fn call(
     }
 }
 
-/// The document methods of the engine, which every DocType has as far as it applies: name and what it does.
-pub(super) fn common_methods(doctype: &DocType) -> Vec<(&'static str, &'static str)> {
-    let mut methods = Vec::new();
-    if doctype.is_submittable {
-        methods.push(("submit", "Submits the draft: from then on only fields marked for it may change"));
-        methods.push(("cancel", "Cancels the submitted document"));
-        methods.push(("discard", "Cancels the draft without its ever being submitted"));
-    }
-    if doctype.allow_rename && !doctype.issingle && !doctype.is_virtual {
-        methods.push(("rename", "Gives the document the name in `name`, and changes all that refers to it"));
-    }
-    if !doctype.is_virtual {
-        methods.push(("add_comment", "Adds a comment with the text in `text`"));
-    }
-    methods
-}
-
 fn no_such_method(registry: &Registry, doctype: &str, method: &str, write: bool) -> Error {
     let is_known = registry.get(doctype).is_some_and(|doctype| {
-        common_methods(doctype).iter().any(|(name, _)| *name == method)
+        document_method::common(doctype).iter().any(|known| known.name == method)
             || (doctype.is_virtual && matches!(method, "submit" | "cancel" | "discard" | "rename"))
     });
     if is_known && !write {

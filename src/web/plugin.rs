@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use handlebars::HelperDef;
 use poem::Request;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::document::{Controller, Controllers};
-use crate::error::Result;
+use crate::error::{Need, Result};
+use crate::meta::Right;
 use crate::permissions::Session;
 use crate::web::method::{Method, Methods};
 use crate::web::middleware::Middleware;
@@ -158,9 +159,24 @@ pub trait Authenticator: Send + Sync {
     async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>>;
 }
 
-/// The key under which an operation of the OpenAPI document says what the engine asks for it: `{"doctype", "right"}`
-/// or `{"method"}`.
+/// The key under which an operation of the OpenAPI document says what the engine asks for it: a list of ways to be let
+/// in, each of them a list of all that it takes. `{"doctype", "right"}` is a right on a DocType, `{"right"}` one on
+/// whatever DocType is meant, `{"method"}` leave to call a method.
 pub const NEEDS: &str = "x-needs";
+
+/// What stands under [`NEEDS`].
+pub fn needs(ways: &[Vec<Need>]) -> Json {
+    let one = |need: &Need| match need {
+        Need::Right { doctype, right } => json!({ "doctype": doctype, "right": right }),
+        Need::Method(path) => json!({ "method": path }),
+    };
+    ways.iter().map(|way| way.iter().map(one).collect::<Json>()).collect()
+}
+
+/// The same of an operation on documents of any DocType.
+pub fn needs_on_any(right: Right) -> Json {
+    json!([[{ "right": right.as_str() }]])
+}
 
 /// Completes the OpenAPI document. What it says is kept until its stamp or the DocTypes change.
 #[async_trait]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::document::controller::need;
 use crate::document::{Children, Documents};
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::{Error, Need, ProblemKind, Result};
 use crate::meta::{Document, Right};
 use crate::oauth::client::discovery;
 use crate::oauth::client::use_connection::{self, ProviderRequest};
@@ -30,6 +31,15 @@ pub const METHODS: [(&str, &str); 8] = [
     ("request", "Calls the provider's API with the caller's connection"),
     ("fill_from_discovery", "Reads the OpenID Configuration and fills in issuer and endpoints"),
 ];
+
+/// What calling one of them takes: to read the app and to call the method, like any other method; and what it does
+/// to documents.
+pub fn needs(method: &str) -> Vec<Need> {
+    let right = if method == "fill_from_discovery" { Right::Write } else { Right::Read };
+    let mut needs = vec![need(DOCTYPE, right), Need::Method(format!("{MODULE}.{method}"))];
+    needs.extend((method == "disconnect").then(|| need(token_cache::DOCTYPE, Right::Delete)));
+    needs
+}
 
 /// Answers one of them.
 pub async fn call(

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
 use crate::document::{Controller, Documents, ListRequest, Work};
-use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
+use crate::error::{FieldProblem, Invalid, Need, ProblemKind, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::client::connected_app_methods;
 use crate::oauth::client::private_key;
@@ -277,5 +277,9 @@ impl Controller for ConnectedAppController {
 
     fn methods(&self) -> Vec<(&'static str, &'static str)> {
         connected_app_methods::METHODS.to_vec()
+    }
+
+    fn needs(&self, _: &str, method: &str) -> Vec<Need> {
+        connected_app_methods::needs(method)
     }
 }

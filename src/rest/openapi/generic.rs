@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::meta::Right;
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::{failures, parameter};
+use crate::web::plugin::{NEEDS, needs_on_any};
 
 /// Adds them.
 pub(super) fn add(document: &mut Document) {
@@ -109,32 +111,25 @@ fn documents(document: &mut Document) {
     let list = ["doctype", "fields", "filters", "order_by", "group_by", "start", "limit", "expand", "parent"];
     let name = ["doctype", "name"];
     let changed = ["doctype", "name", "Prefer"];
-    let method = format!("{one}/method/{{method}}");
+    let (copy, method) = (format!("{one}/copy"), format!("{one}/method/{{method}}"));
     let called = ["doctype", "name", "method"];
     let tag = "Documents";
-    for (path, verb, operation) in [
-        (collection, "get", operation(tag, "list_documents", "List documents", &list, None)),
-        (collection, "post", operation(tag, "create_document", "Create a document", &["doctype"], Some(&values))),
-        (one, "get", operation(tag, "read_document", "Read a document", &["doctype", "name", "expand_links"], None)),
-        (one, "patch", operation(tag, "patch_document", "Change a document", &changed, Some(&values))),
-        (one, "put", operation(tag, "update_document", "Change a document", &changed, Some(&values))),
-        (one, "delete", operation(tag, "delete_document", "Delete a document", &name, None)),
-        (
-            &format!("{one}/copy"),
-            "get",
-            operation(tag, "copy_document", "Read a copy of a document, which is not stored", &name, None),
-        ),
-        (
-            &method,
-            "get",
-            operation(tag, "read_by_document_method", "Call a method of a document that only reads", &called, None),
-        ),
-        (
-            &method,
-            "post",
-            operation(tag, "call_document_method", "Call a method of a document", &called, Some(&values)),
-        ),
+    for (path, verb, right, id, summary, parameters, body) in [
+        (collection, "get", Right::Read, "list_documents", "List documents", &list[..], None),
+        (collection, "post", Right::Create, "create_document", "Create a document", &["doctype"], Some(&values)),
+        (one, "get", Right::Read, "read_document", "Read a document", &["doctype", "name", "expand_links"], None),
+        (one, "patch", Right::Write, "patch_document", "Change a document", &changed, Some(&values)),
+        (one, "put", Right::Write, "update_document", "Change a document", &changed, Some(&values)),
+        (one, "delete", Right::Delete, "delete_document", "Delete a document", &name, None),
+        (&copy, "get", Right::Create, "copy_document", "Read a copy of a document, which is not stored", &name, None),
+        (&method, "get", Right::Read, "read_by_document_method", "Call a method that only reads", &called, None),
+        (&method, "post", Right::Write, "call_document_method", "Call a method of a document", &called, Some(&values)),
     ] {
+        let mut operation = operation(tag, id, summary, parameters, body);
+        operation[NEEDS] = needs_on_any(right);
+        if path == method {
+            operation["description"] = json!("A few methods take more than that: see the paths of their DocType");
+        }
         document.add_operation(path, verb, operation);
     }
 }
@@ -158,12 +153,16 @@ fn definitions(document: &mut Document) {
     let path = |last: &str| format!("/api/v2/doctype/{{doctype}}/{last}");
     let meta = operation(tag, "read_doctype", "Read what a DocType consists of", &["doctype"], None);
     document.add_operation(&path("meta"), "get", meta);
-    let count = operation(tag, "count_documents", "Count documents", &["doctype", "filters", "limit", "parent"], None);
-    document.add_operation(&path("count"), "get", count);
-    let count = operation(tag, "count_documents_by_body", "Count documents", &["doctype"], Some(&counted));
-    document.add_operation(&path("count"), "post", count);
-    let list = operation(tag, "list_documents_by_body", "List documents by a body", &["doctype"], Some(&asked));
-    document.add_operation(&path("list"), "post", list);
+    let count = ["doctype", "filters", "limit", "parent"];
+    for (last, verb, id, summary, parameters, body) in [
+        ("count", "get", "count_documents", "Count documents", &count[..], None),
+        ("count", "post", "count_documents_by_body", "Count documents", &["doctype"], Some(&counted)),
+        ("list", "post", "list_documents_by_body", "List documents by a body", &["doctype"], Some(&asked)),
+    ] {
+        let mut operation = operation(tag, id, summary, parameters, body);
+        operation[NEEDS] = needs_on_any(Right::Read);
+        document.add_operation(&path(last), verb, operation);
+    }
 }
 
 fn discovery(document: &mut Document) {

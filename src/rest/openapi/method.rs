@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::error::Need;
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::failures;
-use crate::web::plugin::NEEDS;
+use crate::web::plugin::{NEEDS, needs};
 use crate::web::{Method, Param};
 
 /// Adds a method, unless its path is described by hand.
@@ -32,7 +33,8 @@ fn operation(method: &Method, id: String, with_body: bool) -> Json {
     if method.guest {
         operation.insert("security".to_owned(), json!([{}, { "session": [] }, { "api_key": [] }, { "bearer": [] }]));
     } else {
-        operation.insert(NEEDS.to_owned(), json!({ "method": method.path }));
+        let call = Need::Method(method.path.to_owned());
+        operation.insert(NEEDS.to_owned(), needs(&[vec![call]]));
     }
     if with_body && !method.params.is_empty() {
         operation.insert("requestBody".to_owned(), body(method.params));

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::Controllers;
+use crate::document::controller::need;
 use crate::meta::{DocType, Right};
-use crate::rest::discovery;
+use crate::rest::document_method::{self, DocumentMethod};
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::{Names, failures, in_path, parameter, schema};
 use crate::rest::v1;
-use crate::web::plugin::NEEDS;
+use crate::web::plugin::{NEEDS, needs};
 
 /// The parameters of every list.
 const LIST: [&str; 9] = [
@@ -42,10 +43,14 @@ pub(super) fn add(document: &mut Document, doctype: &DocType, controllers: &Cont
             document.add_operation(&path, "delete", paths.delete());
         }
     }
-    for (method, description) in discovery::document_methods(controllers, doctype) {
-        let name = if doctype.issingle { in_path(&doctype.name) } else { "{name}".to_owned() };
-        let path = format!("/api/v2/document/{}/{name}/method/{method}", in_path(&doctype.name));
-        document.add_operation(&path, "post", paths.method(method, description));
+    let methods = document_method::of(controllers, doctype);
+    let name = if doctype.issingle { in_path(&doctype.name) } else { "{name}".to_owned() };
+    for method in &methods {
+        let path = format!("/api/v2/document/{}/{name}/method/{}", in_path(&doctype.name), method.name);
+        document.add_operation(&path, "post", paths.method(method));
+    }
+    if !methods.is_empty() {
+        document.add_operation(&format!("{}/{name}", paths.collection), "post", paths.run_method(&methods));
     }
 }
 
@@ -87,7 +92,7 @@ impl Paths<'_> {
 
     /// Says which right the engine asks for it.
     fn needs(&self, operation: &mut Map<String, Json>, right: Right) {
-        operation.insert(NEEDS.to_owned(), json!({ "doctype": self.doctype.name, "right": right.as_str() }));
+        operation.insert(NEEDS.to_owned(), needs(&[vec![need(&self.doctype.name, right)]]));
     }
 
     fn finish(mut operation: Map<String, Json>, status: &str, answer: Json, failing: &[&str]) -> Json {
@@ -143,11 +148,10 @@ impl Paths<'_> {
         Self::finish(operation, "202", answer, &["401", "403", "404", "417"])
     }
 
-    fn method(&self, method: &str, description: &str) -> Json {
-        let mut operation = self.operation(method, description.to_owned(), self.named(&[]));
-        let arguments = json!({ "type": "object", "description": "The arguments of the method" });
-        operation
-            .insert("requestBody".to_owned(), json!({ "content": { "application/json": { "schema": arguments } } }));
+    fn method(&self, method: &DocumentMethod) -> Json {
+        let mut operation = self.operation(method.name, method.description.to_owned(), self.named(&[]));
+        operation.insert(NEEDS.to_owned(), needs(std::slice::from_ref(&method.needs)));
+        operation.insert("requestBody".to_owned(), Self::arguments());
         let body = json!({
             "type": "object",
             "properties": {
@@ -158,5 +162,39 @@ impl Paths<'_> {
         let answer =
             json!({ "description": "What the method answers", "content": { "application/json": { "schema": body } } });
         Self::finish(operation, "200", answer, &["400", "401", "403", "404", "417"])
+    }
+
+    /// The same methods by the first version of the API.
+    fn run_method(&self, methods: &[DocumentMethod]) -> Json {
+        let summary = format!("Call a method of a {}", self.doctype.name);
+        let mut parameters = self.named(&[]);
+        let names: Vec<&str> = methods.iter().map(|method| method.name).collect();
+        parameters.push(json!({
+            "name": "run_method", "in": "query", "description": "The name of the method; it may stand in the body as well",
+            "schema": { "type": "string", "enum": names },
+        }));
+        let mut operation = self.operation("run_method", summary, parameters);
+        let lines = methods.iter().map(|method| format!("- `{}`: {}.", method.name, method.description));
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        let description = format!(
+            "{lines}\n\nMethods take different rights, so each way in by a token opens some of them only: \
+             what one takes stands at its own path below `/api/v2/document`."
+        );
+        operation.insert("description".to_owned(), Json::from(description));
+        let mut ways: Vec<_> = Vec::new();
+        for method in methods {
+            if !ways.contains(&method.needs) {
+                ways.push(method.needs.clone());
+            }
+        }
+        operation.insert(NEEDS.to_owned(), needs(&ways));
+        operation.insert("requestBody".to_owned(), Self::arguments());
+        let answer = Self::data("The result", &json!({ "nullable": true }));
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "417"])
+    }
+
+    fn arguments() -> Json {
+        let arguments = json!({ "type": "object", "description": "The arguments of the method" });
+        json!({ "content": { "application/json": { "schema": arguments } } })
     }
 }

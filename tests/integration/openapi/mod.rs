@@ -1,11 +1,18 @@
 //! The OpenAPI document and its pages.
 
+mod scopes;
+
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::resource::{BOOK, CHAPTER, SHELF};
 use crate::support::TestSite;
+
+/// The document as everybody reads it.
+async fn document(site: &TestSite) -> Json {
+    site.guest().get("/api/openapi.json").await.status(200).json()
+}
 
 #[tokio::test]
 async fn every_doctype_is_described() {
@@ -36,8 +43,7 @@ async fn every_doctype_is_described() {
 #[tokio::test]
 async fn the_scopes_are_those_of_the_documents_and_change_with_them() {
     let site = TestSite::new().with_doctype(SHELF).await;
-    let read = async || site.guest().get("/api/openapi.json").await.status(200).json();
-    let schemes = read().await["components"]["securitySchemes"].clone();
+    let schemes = document(&site).await["components"]["securitySchemes"].clone();
     let flows = &schemes["oauth2"]["flows"];
     let token = format!("{}/api/method/frappe.integrations.oauth2.get_token", site.documents().site_url());
     for flow in ["authorizationCode", "clientCredentials"] {
@@ -49,7 +55,7 @@ async fn the_scopes_are_those_of_the_documents_and_change_with_them() {
     assert!(["session", "api_key", "basic", "bearer"].iter().all(|name| schemes[name].is_object()));
     let own = json!({"scope": "shelf.fill", "description_for_people": "Fill your shelves"});
     site.db_insert("OAuth Scope Definition", own).await;
-    let schemes = read().await["components"]["securitySchemes"].clone();
+    let schemes = document(&site).await["components"]["securitySchemes"].clone();
     assert_eq!(schemes["oauth2"]["flows"]["authorizationCode"]["scopes"]["shelf.fill"], "Fill your shelves");
 }
 
