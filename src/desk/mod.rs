@@ -3,10 +3,11 @@
 pub mod form;
 pub mod help;
 pub mod home;
+pub mod indicator;
 pub mod list;
-mod list_page;
 pub mod shell;
 mod template_helpers;
+pub mod titles;
 
 use std::sync::Arc;
 
@@ -27,8 +28,8 @@ pub fn register(plugins: &mut Plugins) {
     let (get, post) = (Arc::clone(&panels), Arc::clone(&panels));
     plugins.route(
         Route::new("/app/:slug")
-            .get(move |exchange| list_page::get(exchange, Arc::clone(&get)))
-            .post(move |exchange| list_page::post(exchange, Arc::clone(&post))),
+            .get(move |exchange| list::page::get(exchange, Arc::clone(&get)))
+            .post(move |exchange| list::page::post(exchange, Arc::clone(&post))),
     );
     let (get, post) = (Arc::clone(&panels), panels);
     plugins.route(

@@ -1,6 +1,6 @@
 //! DocType + document + rights + problems → [`FormView`]. Pure: the same input gives the same form.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -8,11 +8,12 @@ use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{
-    Actions, Column, Confirm, Connection, FieldView, FormView, Indicator, Message, Pair, Problem, Section, Tab,
+    Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Problem, Section, Tab,
 };
+use crate::desk::indicator::indicator;
+use crate::desk::titles::Titles;
 use crate::desk::{document_url, help};
 use crate::error::FieldProblem;
-use crate::meta::doctype::slug;
 use crate::meta::expression::Expression;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Right};
@@ -34,22 +35,6 @@ pub struct Access {
     pub cancel: bool,
     /// Amend it.
     pub amend: bool,
-}
-
-/// The titles of linked documents, looked up before the form is built.
-#[derive(Clone, Debug, Default)]
-pub struct Titles(HashMap<String, HashMap<String, String>>);
-
-impl Titles {
-    /// The title of a document, if it was looked up.
-    pub fn get(&self, doctype: &str, name: &str) -> Option<&str> {
-        self.0.get(doctype)?.get(name).map(String::as_str)
-    }
-
-    /// Remembers a title.
-    pub fn insert(&mut self, doctype: &str, name: String, title: String) {
-        self.0.entry(doctype.to_owned()).or_default().insert(name, title);
-    }
 }
 
 /// What a form is made from.
@@ -183,59 +168,6 @@ pub fn form_view(input: &FormInput<'_>) -> FormView {
         connections: connections(input),
         activity: Vec::new(),
     }
-}
-
-/// The status of a document as a pill: its docstatus, its status field, or whether it is enabled.
-pub fn indicator(doctype: &DocType, document: &Document) -> Option<Indicator> {
-    if document.is_new {
-        return (!doctype.issingle).then(|| Indicator { label: "Not saved".to_owned(), color: "orange" });
-    }
-    indicator_of(doctype, document.docstatus(), &|fieldname| document.get(fieldname).to_string())
-}
-
-/// The same from single values, for lists.
-pub fn indicator_of(doctype: &DocType, docstatus: i64, value: &dyn Fn(&str) -> String) -> Option<Indicator> {
-    let pill = |label: &str, color| Some(Indicator { label: label.to_owned(), color });
-    match docstatus {
-        2 => return pill("Cancelled", "red"),
-        0 if doctype.is_submittable => return pill("Draft", "orange"),
-        _ => {}
-    }
-    if let Some(field) = doctype.field("status").filter(|field| field.fieldtype == Fieldtype::Select) {
-        let status = value(&field.fieldname);
-        if !status.is_empty() {
-            return pill(&status, state_color(doctype, &status));
-        }
-    }
-    if doctype.is_submittable {
-        return pill("Submitted", "blue");
-    }
-    let check = |fieldname: &str| doctype.field(fieldname).is_some_and(|field| field.fieldtype == Fieldtype::Check);
-    let on = |fieldname: &str| matches!(value(fieldname).as_str(), "1" | "true");
-    if check("enabled") {
-        return if on("enabled") { pill("Enabled", "green") } else { pill("Disabled", "gray") };
-    }
-    if check("disabled") && on("disabled") {
-        return pill("Disabled", "gray");
-    }
-    None
-}
-
-/// The colour that the DocType's states give a status, else a guess by the word.
-fn state_color(doctype: &DocType, status: &str) -> &'static str {
-    const COLORS: [&str; 10] =
-        ["blue", "cyan", "gray", "green", "light-blue", "orange", "pink", "purple", "red", "yellow"];
-    let declared = doctype.raw.get("states").and_then(Json::as_array).and_then(|all| {
-        let state = all.iter().find(|state| state.get("title").and_then(Json::as_str) == Some(status))?;
-        let color = slug(state.get("color")?.as_str()?);
-        COLORS.into_iter().find(|known| *known == color)
-    });
-    declared.unwrap_or(match status.to_lowercase().as_str() {
-        "open" | "pending" | "queued" | "waiting" => "orange",
-        "active" | "enabled" | "success" | "completed" | "closed" | "approved" | "paid" => "green",
-        "failed" | "error" | "rejected" | "revoked" | "overdue" | "expired" => "red",
-        _ => "gray",
-    })
 }
 
 fn tabs(input: &FormInput<'_>, draft: &Draft<'_>) -> Vec<Tab> {

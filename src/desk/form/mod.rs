@@ -9,4 +9,4 @@ pub mod page;
 pub mod posted;
 pub mod view;
 
-pub use build::{Access, FormInput, Place, Titles, carried, form_view};
+pub use build::{Access, FormInput, Place, carried, form_view};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::desk::help::Span;
+use crate::desk::indicator::Indicator;
 
 /// Everything that `desk/form.hbs` places.
 #[derive(Clone, Debug, Serialize)]
@@ -83,15 +84,6 @@ impl Message {
     pub fn new(text: &str) -> Self {
         Self { help: crate::desk::help::spans(text) }
     }
-}
-
-/// A status pill.
-#[derive(Clone, Debug, Serialize)]
-pub struct Indicator {
-    /// What it says.
-    pub label: String,
-    /// `gray`, `blue`, `green`, `orange`, `red`, …
-    pub color: &'static str,
 }
 
 /// Text and examples that a feature adds to the forms of its DocTypes.

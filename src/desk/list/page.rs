@@ -5,10 +5,13 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::StatusCode;
 
+use super::params::ListParams;
+use super::view::ListView;
+use super::{ListInput, list_view};
 use crate::desk::form::page::{self, PanelsByDocType, doctype_of};
 use crate::desk::form::view::Link;
-use crate::desk::list::{ListInput, ListParams, ListView, list_view};
 use crate::desk::shell::{self, Flash};
+use crate::desk::titles::list_titles;
 use crate::document::List;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Right};
@@ -89,7 +92,7 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, selected: &[String], 
         Err(error) => return Err(error),
     };
     let registry = documents.registry();
-    let titles = page::list_titles(exchange, &registry, doctype, &list).await?;
+    let titles = list_titles(exchange, &registry, doctype, &list).await?;
     let view: ListView = list_view(&ListInput {
         registry: &registry,
         doctype,

@@ -1,255 +1,26 @@
 //! `/app/<slug>`: the list of a DocType's documents, with search, filters, sorting, paging and deletion.
 
-use chrono::NaiveDateTime;
-use serde::Serialize;
-use serde_json::{Value as Json, json};
+pub mod page;
+pub mod params;
+pub mod view;
 
-use crate::desk::document_url;
-use crate::desk::form::build::{Titles, indicator_of};
+use chrono::NaiveDateTime;
+
+use self::params::{ListParams, PAGE_LENGTH, filterable, readable, search_fields};
+use self::view::{CellView, ColumnView, FilterView, ListView, RowView};
 use crate::desk::form::control::label;
 use crate::desk::form::view::Choice;
-use crate::desk::help::{self, Span};
+use crate::desk::indicator::indicator_of;
 use crate::desk::shell::ago;
-use crate::document::{Cell as Value, List, ListRequest};
+use crate::desk::titles::Titles;
+use crate::desk::{document_url, help};
+use crate::document::{Cell as Value, List};
 use crate::meta::doctype::{Order, slug};
 use crate::meta::{DocField, DocType, Fieldtype, Registry, Right, fieldtype};
 use crate::permissions::{Grant, Session};
 
-/// Rows on a page.
-pub const PAGE_LENGTH: u64 = 20;
 /// Columns besides title, status and time.
 const MAX_COLUMNS: usize = 6;
-
-/// What the address of a list asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListParams {
-    /// The words searched for.
-    pub query: String,
-    /// Fields and the values they must have.
-    pub filters: Vec<(String, String)>,
-    /// The column that sorts.
-    pub order_by: Option<(String, Order)>,
-    /// The page, from 1.
-    pub page: u64,
-}
-
-impl ListParams {
-    /// Reads the parameters of an address; what the DocType or the session's rights do not have is left out.
-    pub fn parse(doctype: &DocType, grant: &Grant, query: &[(String, String)]) -> Self {
-        let mut params = Self { page: 1, ..Self::default() };
-        for (name, value) in query {
-            let value = value.trim();
-            match name.as_str() {
-                _ if value.is_empty() => {}
-                "q" => value.clone_into(&mut params.query),
-                "page" => params.page = value.parse().unwrap_or(1).clamp(1, 10_000_000),
-                "order_by" => params.order_by = parse_order(doctype, grant, value),
-                _ if filterable(doctype, grant, name) => params.filters.push((name.clone(), value.to_owned())),
-                _ => {}
-            }
-        }
-        params
-    }
-
-    /// Whether anything narrows the list.
-    pub fn is_filtered(&self) -> bool {
-        !self.query.is_empty() || !self.filters.is_empty()
-    }
-
-    /// The request to the engine.
-    pub fn to_request(&self, doctype: &DocType, grant: &Grant) -> ListRequest {
-        let mut request = ListRequest::new(&doctype.name);
-        request.fields = wanted_fields(doctype, grant).into_iter().map(Json::from).collect();
-        request.filters = self.filters.iter().map(|(name, value)| filter(doctype, name, value)).collect();
-        if !self.query.is_empty() {
-            let pattern = format!("%{}%", self.query);
-            let fields = search_fields(doctype, grant);
-            request.or_filters = fields.into_iter().map(|field| json!([field, "like", pattern])).collect();
-        }
-        request.order_by = self.order_by.as_ref().map(|(field, order)| format!("{field} {}", order.as_str()));
-        request.start = (self.page - 1) * PAGE_LENGTH;
-        request.limit = Some(PAGE_LENGTH);
-        request
-    }
-
-    /// The address with something changed.
-    fn url(&self, doctype: &DocType, order_by: Option<(&str, Order)>, page: u64) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        if !self.query.is_empty() {
-            query.append_pair("q", &self.query);
-        }
-        query.extend_pairs(&self.filters);
-        if let Some((field, order)) = order_by {
-            query.append_pair("order_by", &format!("{field} {}", order.as_str()));
-        }
-        if page > 1 {
-            query.append_pair("page", &page.to_string());
-        }
-        let query = query.finish();
-        let url = format!("/app/{}", doctype.slug());
-        if query.is_empty() { url } else { format!("{url}?{query}") }
-    }
-
-    fn order(&self) -> Option<(&str, Order)> {
-        self.order_by.as_ref().map(|(field, order)| (field.as_str(), *order))
-    }
-}
-
-fn parse_order(doctype: &DocType, grant: &Grant, text: &str) -> Option<(String, Order)> {
-    let (field, order) = text.rsplit_once(' ').unwrap_or((text, "asc"));
-    let order = if order.eq_ignore_ascii_case("desc") { Order::Desc } else { Order::Asc };
-    filterable(doctype, grant, field).then(|| (field.to_owned(), order))
-}
-
-/// Columns that lists may name: those with a value that the session may read.
-fn filterable(doctype: &DocType, grant: &Grant, name: &str) -> bool {
-    match doctype.field(name) {
-        Some(field) => readable(grant, field) && field.has_column(),
-        None => doctype.column(name).is_some() && !name.starts_with('_'),
-    }
-}
-
-fn readable(grant: &Grant, field: &DocField) -> bool {
-    grant.reads_level(field.permlevel) && !field.secret && field.fieldtype != Fieldtype::Password
-}
-
-fn search_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a str> {
-    let mut fields = vec!["name"];
-    let more = doctype.title_field.iter().chain(&doctype.search_fields);
-    fields.extend(more.map(String::as_str).filter(|field| *field != "name" && filterable(doctype, grant, field)));
-    fields.dedup();
-    fields
-}
-
-fn filter(doctype: &DocType, name: &str, value: &str) -> Json {
-    match doctype.field(name).map(|field| field.fieldtype) {
-        Some(Fieldtype::Datetime) if value.len() <= 10 => json!([name, "between", [value, value]]),
-        Some(
-            Fieldtype::Data
-            | Fieldtype::SmallText
-            | Fieldtype::Text
-            | Fieldtype::LongText
-            | Fieldtype::ReadOnly
-            | Fieldtype::Autocomplete
-            | Fieldtype::Phone
-            | Fieldtype::Code,
-        ) => json!([name, "like", format!("%{value}%")]),
-        _ => json!([name, "=", value]),
-    }
-}
-
-/// Everything that `desk/list.hbs` places.
-#[derive(Clone, Debug, Serialize)]
-pub struct ListView {
-    /// The DocType.
-    pub doctype: String,
-    /// Its description.
-    pub help: Vec<Span>,
-    /// The list without filters.
-    pub url: String,
-    /// Where the form around the rows goes: the list with its filters.
-    pub post_url: String,
-    /// A form for a new document; empty if there is none.
-    pub create_url: String,
-    /// The words searched for.
-    pub query: String,
-    /// Where the search looks.
-    pub search_hint: String,
-    /// The filters that always stand there.
-    pub filters: Vec<FilterView>,
-    /// Those that only the address has.
-    pub extra: Vec<FilterView>,
-    /// Anything narrows the list.
-    pub filtered: bool,
-    /// The order, to keep it while filtering.
-    pub order_by: String,
-    /// What is wrong with the filters.
-    pub problem: String,
-    /// The columns.
-    pub columns: Vec<ColumnView>,
-    /// The rows.
-    pub rows: Vec<RowView>,
-    /// Documents can be deleted here.
-    pub deletable: bool,
-    /// `1–20 of 53`
-    pub range: String,
-    /// The page before; empty if there is none.
-    pub previous_url: String,
-    /// The page after; empty if there is none.
-    pub next_url: String,
-    /// The question whether to delete stands open.
-    pub confirm: bool,
-    /// `3 documents`
-    pub selected_count: String,
-}
-
-/// A filter.
-#[derive(Clone, Debug, Serialize)]
-pub struct FilterView {
-    /// The element's id.
-    pub id: String,
-    /// The parameter.
-    pub name: String,
-    /// The label.
-    pub label: String,
-    /// The input's type.
-    pub kind: &'static str,
-    /// The value.
-    pub value: String,
-    /// What can be chosen; empty for inputs.
-    pub choices: Vec<Choice>,
-    /// The DocType of a link picker; empty for other inputs.
-    pub target: String,
-}
-
-/// A column's heading.
-#[derive(Clone, Debug, Serialize)]
-pub struct ColumnView {
-    /// The label.
-    pub label: String,
-    /// Its class.
-    pub class: &'static str,
-    /// The list sorted by it; empty if it cannot be.
-    pub sort_url: String,
-    /// `ascending`, `descending` or empty.
-    pub sorted: &'static str,
-    /// The icon of the order.
-    pub arrow: &'static str,
-}
-
-/// A row.
-#[derive(Clone, Debug, Serialize)]
-pub struct RowView {
-    /// The document's name.
-    pub name: String,
-    /// Its title.
-    pub title: String,
-    /// Ticked.
-    pub selected: bool,
-    /// The cells.
-    pub cells: Vec<CellView>,
-}
-
-/// A cell.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct CellView {
-    /// The column's label, for narrow screens.
-    pub label: String,
-    /// Its class.
-    pub class: &'static str,
-    /// The one that leads to the document.
-    pub main: bool,
-    /// Where it leads; empty if nowhere.
-    pub href: String,
-    /// The text.
-    pub text: String,
-    /// A second line.
-    pub sub: String,
-    /// The colour of a pill; empty for text.
-    pub pill: String,
-    /// The exact time.
-    pub when: String,
-}
 
 /// What a list is made from.
 pub struct ListInput<'a> {
@@ -308,17 +79,6 @@ fn status_fields(doctype: &DocType) -> Vec<&str> {
     } else {
         Vec::new()
     }
-}
-
-fn wanted_fields(doctype: &DocType, grant: &Grant) -> Vec<String> {
-    let mut fields: Vec<String> = ["name", "docstatus", "modified"].map(str::to_owned).to_vec();
-    let more = doctype.title_field.as_deref().into_iter().chain(status_fields(doctype));
-    let more = more.filter(|name| filterable(doctype, grant, name)).map(str::to_owned);
-    fields.extend(more);
-    fields.extend(list_fields(doctype, grant).into_iter().map(|field| field.fieldname.clone()));
-    let mut seen = std::collections::HashSet::new();
-    fields.retain(|field| seen.insert(field.clone()));
-    fields
 }
 
 /// The list.

@@ -1,0 +1,119 @@
+//! What `desk/list.hbs` places.
+
+use serde::Serialize;
+
+use crate::desk::form::view::Choice;
+use crate::desk::help::Span;
+
+/// Everything that `desk/list.hbs` places.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListView {
+    /// The DocType.
+    pub doctype: String,
+    /// Its description.
+    pub help: Vec<Span>,
+    /// The list without filters.
+    pub url: String,
+    /// Where the form around the rows goes: the list with its filters.
+    pub post_url: String,
+    /// A form for a new document; empty if there is none.
+    pub create_url: String,
+    /// The words searched for.
+    pub query: String,
+    /// Where the search looks.
+    pub search_hint: String,
+    /// The filters that always stand there.
+    pub filters: Vec<FilterView>,
+    /// Those that only the address has.
+    pub extra: Vec<FilterView>,
+    /// Anything narrows the list.
+    pub filtered: bool,
+    /// The order, to keep it while filtering.
+    pub order_by: String,
+    /// What is wrong with the filters.
+    pub problem: String,
+    /// The columns.
+    pub columns: Vec<ColumnView>,
+    /// The rows.
+    pub rows: Vec<RowView>,
+    /// Documents can be deleted here.
+    pub deletable: bool,
+    /// `1–20 of 53`
+    pub range: String,
+    /// The page before; empty if there is none.
+    pub previous_url: String,
+    /// The page after; empty if there is none.
+    pub next_url: String,
+    /// The question whether to delete stands open.
+    pub confirm: bool,
+    /// `3 documents`
+    pub selected_count: String,
+}
+
+/// A filter.
+#[derive(Clone, Debug, Serialize)]
+pub struct FilterView {
+    /// The element's id.
+    pub id: String,
+    /// The parameter.
+    pub name: String,
+    /// The label.
+    pub label: String,
+    /// The input's type.
+    pub kind: &'static str,
+    /// The value.
+    pub value: String,
+    /// What can be chosen; empty for inputs.
+    pub choices: Vec<Choice>,
+    /// The DocType of a link picker; empty for other inputs.
+    pub target: String,
+}
+
+/// A column's heading.
+#[derive(Clone, Debug, Serialize)]
+pub struct ColumnView {
+    /// The label.
+    pub label: String,
+    /// Its class.
+    pub class: &'static str,
+    /// The list sorted by it; empty if it cannot be.
+    pub sort_url: String,
+    /// `ascending`, `descending` or empty.
+    pub sorted: &'static str,
+    /// The icon of the order.
+    pub arrow: &'static str,
+}
+
+/// A row.
+#[derive(Clone, Debug, Serialize)]
+pub struct RowView {
+    /// The document's name.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// Ticked.
+    pub selected: bool,
+    /// The cells.
+    pub cells: Vec<CellView>,
+}
+
+/// A cell.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CellView {
+    /// The column's label, for narrow screens.
+    pub label: String,
+    /// Its class.
+    pub class: &'static str,
+    /// The one that leads to the document.
+    pub main: bool,
+    /// Where it leads; empty if nowhere.
+    pub href: String,
+    /// The text.
+    pub text: String,
+    /// A second line.
+    pub sub: String,
+    /// The colour of a pill; empty for text.
+    pub pill: String,
+    /// The exact time.
+    pub when: String,
+}
