@@ -156,16 +156,34 @@ pub fn need(doctype: &str, right: Right) -> Need {
     Need::Right { doctype: doctype.to_owned(), right: right.as_str() }
 }
 
+/// What is done after documents of any DocType are written (Frappe's `doc_events` for `*`).
+#[async_trait]
+pub trait AfterWrite: Send + Sync {
+    /// After a document was inserted, saved or submitted, in the same transaction; `before` is the stored one.
+    async fn written(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()>;
+}
+
 /// The controllers of every DocType, in order of registration.
 #[derive(Clone, Default)]
 pub struct Controllers {
     by_doctype: HashMap<String, Vec<Arc<dyn Controller>>>,
+    after_write: Vec<Arc<dyn AfterWrite>>,
 }
 
 impl Controllers {
     /// Adds a controller for a DocType, behind those already there.
     pub fn add(&mut self, doctype: &str, controller: impl Controller + 'static) {
         self.by_doctype.entry(doctype.to_owned()).or_default().push(Arc::new(controller));
+    }
+
+    /// Adds what is done after every write.
+    pub fn add_after_write(&mut self, act: impl AfterWrite + 'static) {
+        self.after_write.push(Arc::new(act));
+    }
+
+    /// What is done after every write.
+    pub fn after_write(&self) -> &[Arc<dyn AfterWrite>] {
+        &self.after_write
     }
 
     /// The controllers of a DocType.

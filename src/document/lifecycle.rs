@@ -185,6 +185,11 @@ impl Work<'_> {
         }
         if transition == Transition::Cancel {
             self.check_back_links(document, "cancel", true).await?;
+        } else {
+            let documents = self.documents;
+            for act in documents.controllers().after_write() {
+                act.written(self, document, before).await?;
+            }
         }
         if let Some(before) = before.filter(|before| document.doctype.track_changes && !before.is_new)
             && let Some(data) = version::diff(before, document)

@@ -26,7 +26,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
-pub use controller::{Controller, Controllers};
+pub use controller::{AfterWrite, Controller, Controllers};
 pub use list::{Cell, List, ListRequest};
 pub use scope::DocumentScope;
 pub use work::Work;

@@ -158,7 +158,7 @@ impl Controller for File {
     }
 }
 
-fn is_local(url: &str) -> bool {
+pub(super) fn is_local(url: &str) -> bool {
     url.starts_with(PRIVATE) || url.starts_with(PUBLIC)
 }
 
@@ -195,7 +195,7 @@ async fn check_attach(work: &mut Work<'_>, doctype: &str, name: &str) -> Result<
 }
 
 /// Whether the session may make a File for a stored file: it is public, just uploaded by it, or readable for it.
-async fn may_refer(work: &mut Work<'_>, url: &str) -> Result<bool> {
+pub(super) async fn may_refer(work: &mut Work<'_>, url: &str) -> Result<bool> {
     if url.starts_with(PUBLIC) || is_just_stored(url) {
         return Ok(true);
     }

@@ -1,5 +1,7 @@
-//! DocTypes with behaviour of their own: File, and those that show the definitions of DocTypes.
+//! DocTypes with behaviour of their own: File, with what attaches files to documents, and those that show the
+//! definitions of DocTypes.
 
+mod attach;
 mod file;
 mod shown;
 
@@ -14,6 +16,7 @@ pub(super) type FilesFolder = Arc<OnceLock<PathBuf>>;
 /// Registers the controllers.
 pub(super) fn register(plugins: &mut Plugins, folder: &FilesFolder) {
     plugins.controller("File", file::File::new(folder));
+    plugins.controllers.add_after_write(attach::Attach);
     plugins.controller("DocType", shown::DocTypes);
     plugins.controller("DocField", shown::DocFields);
     plugins.controller("DocPerm", shown::DocPerms);

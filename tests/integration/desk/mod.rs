@@ -1,5 +1,6 @@
 //! The desk as a browser without JavaScript sees it: home, lists, forms and what they send.
 
+mod actions;
 mod form;
 mod help_text;
 mod home;
