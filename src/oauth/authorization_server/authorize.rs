@@ -10,7 +10,7 @@ use serde_json::json;
 use super::client_authentication::look_up;
 use super::end_session::verify_hint;
 use super::endpoint::read_form_text;
-use super::{APPROVE, Server, consent, par, request_object};
+use super::{APPROVE, Server, consent, metadata_document, par, request_object};
 use crate::document::Work;
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
@@ -84,7 +84,10 @@ async fn check(exchange: &Exchange, server: &Server, settings: &OAuthSettings, t
     let client = match look_up(exchange, server, client_id).await? {
         Ok(client) if client.enabled => client,
         Ok(_) => return Ok(Err(AuthorizeError::Page(unknown_client()))),
-        Err(error) => return Ok(Err(AuthorizeError::Page(error))),
+        Err(error) => {
+            let error = metadata_document::explain(exchange.session(), error);
+            return Ok(Err(AuthorizeError::Page(error)));
+        }
     };
     let resources = settings.resources(documents.site_url());
     let rules = settings.rules(documents.site_url(), &resources);

@@ -54,7 +54,7 @@ pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Par
             _ => credentials.client_id().unwrap_or_default().to_owned(),
         };
         let found = match look_up(exchange, server, &client_id).await? {
-            // Pages about programs are public: there is nothing to hide about what is wrong with them.
+            // What is wrong with the page about a program is told as far as everybody may know it.
             Err(error) if ClientIdUrl::looks_like(&client_id) => return Err(error.into()),
             found => found.ok().filter(|client| client.enabled),
         };

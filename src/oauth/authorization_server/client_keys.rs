@@ -22,15 +22,16 @@ pub enum Unproven {
 impl Unproven {
     /// The answer, with what `refused` makes of a signature that does not hold.
     ///
-    /// That a client's keys are out of reach for a while is told as such: it did nothing wrong.
+    /// That a client's keys are out of reach is told as such, for it may have done nothing wrong; not why they are, which
+    /// could tell strangers what answers in our network.
     pub fn into_error(self, refused: impl FnOnce(JwtError) -> Error) -> Error {
         match self {
             Self::Jwt(error) => refused(error),
-            Self::Keys(error) if error.is_temporary() => {
-                let text = "The keys of this client cannot be fetched: try again in a moment";
+            Self::Keys(error) => {
+                let text = "The keys of this client cannot be fetched: check that its jwks_uri opens from everywhere over \
+                    https, or try again in a moment";
                 Error::new(ErrorCode::TemporarilyUnavailable, text).because(error)
             }
-            Self::Keys(error) => refused(JwtError::UnknownKey).because(error),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Clients whose id is the address of a page about them: the page is fetched, checked, and kept as an OAuth Client.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
@@ -7,6 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use moka::sync::Cache;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, CACHE_CONTROL};
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::Server;
@@ -21,12 +23,18 @@ use crate::oauth::protocol::cimd::{self, ClientIdUrl};
 use crate::oauth::protocol::registration::ClientMetadata;
 use crate::oauth::protocol::{Error, ErrorCode};
 use crate::permissions::Session;
-use crate::web::Exchange;
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
+use crate::web::{Exchange, SecurityEvent, Severity};
 
 /// For how long a document is still used whose server cannot be reached: an outage there signs nobody out here.
 const STALE: Duration = Duration::hours(24);
 /// How many addresses are remembered as failed, or being fetched.
 const CAPACITY: u64 = 10_000;
+
+/// What is said of a page that cannot be had, whatever the reason: it would tell strangers what answers in our network.
+const OUT_OF_REACH: &str = "The page that describes this program cannot be used: check that its address opens from \
+    everywhere over https, without a redirect, within 5 seconds and with a trusted certificate, and that it is JSON of \
+    at most 5 KiB whose client_id is the address itself. Administrators find the reason among the Security Events";
 
 /// What is known of addresses besides the clients that they describe.
 pub struct MetadataDocuments {
@@ -47,23 +55,47 @@ impl Default for MetadataDocuments {
 
 /// Why a document is not used, remembered for a while.
 struct Failure {
+    /// For those who manage the site.
     reason: String,
+    /// For everybody else.
+    told: Cow<'static, str>,
     /// The document may be fine: its server did not answer.
     is_temporary: bool,
     until: DateTime<Utc>,
 }
 
 impl Failure {
-    fn new(reason: impl Into<String>, is_temporary: bool, now: DateTime<Utc>) -> Self {
-        Self { reason: reason.into(), is_temporary, until: now + cimd::NEGATIVE_CACHE }
+    /// Of a page that cannot be had, or that does not name itself: it may be anybody's.
+    fn out_of_reach(address: &str, why: &str, is_temporary: bool, now: DateTime<Utc>) -> Self {
+        let reason = format!("The page that describes this program, {address}, cannot be used: {why}");
+        Self { reason, told: OUT_OF_REACH.into(), is_temporary, until: now + cimd::NEGATIVE_CACHE }
+    }
+
+    /// Of a page that is about this program, so that whoever wrote it may read what is wrong with it.
+    fn mistaken(address: &str, why: &str, now: DateTime<Utc>) -> Self {
+        let reason = format!("The page that describes this program, {address}, is not right: {why}");
+        Self { told: reason.clone().into(), reason, is_temporary: false, until: now + cimd::NEGATIVE_CACHE }
     }
 
     fn error(&self) -> Error {
-        Error::new(ErrorCode::InvalidClient, self.reason.clone())
+        Error::new(ErrorCode::InvalidClient, self.told.clone()).because(Unused(self.reason.clone()))
     }
 }
 
-/// The client that an address describes, or why there is none, in words for the person in front of the browser.
+/// Why a page is not used, behind the error that says less.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unused(String);
+
+/// The error for the person in front of the browser: whoever manages the site reads the reason.
+pub fn explain(session: &Session, error: Error) -> Error {
+    match error.cause().and_then(|cause| cause.downcast_ref()) {
+        Some(Unused(reason)) if session.has_role(ROLE_SYSTEM_MANAGER) => Error::new(error.code(), reason.clone()),
+        _ => error,
+    }
+}
+
+/// The client that an address describes, or why there is none, in words for strangers; see [`explain`].
 pub async fn find(
     exchange: &Exchange,
     server: &Server,
@@ -101,7 +133,16 @@ pub async fn find(
             tracing::info!(client_id, reason = failure.reason, "a client metadata document is not used");
             let failure = Arc::new(failure);
             server.metadata_documents.failures.insert(url.as_str().to_owned(), Arc::clone(&failure));
-            Ok(after_failure(before, &failure, documents.clock().now()))
+            let answer = after_failure(before, &failure, documents.clock().now());
+            if answer.is_err() {
+                SecurityEvent::new("Client Metadata Refused", Severity::Info)
+                    .client(client_id)
+                    .during(&exchange.context)
+                    .details(json!({"reason": failure.reason}))
+                    .record(documents)
+                    .await;
+            }
+            Ok(answer)
         }
     }
 }
@@ -163,22 +204,19 @@ async fn fetch(
     let (body, lifetime) = match read.await {
         Ok(read) => read,
         Err(error) => {
-            let reason = format!("The page that describes this program, {}, cannot be used: {error}", url.as_str());
-            return Ok(Err(Failure::new(reason, is_temporary(&error), now)));
+            let is_temporary = is_temporary(&error);
+            return Ok(Err(Failure::out_of_reach(url.as_str(), &error.to_string(), is_temporary, now)));
         }
     };
+    let document = match url.read_document(&body) {
+        Ok(document) => document,
+        Err(error) => return Ok(Err(Failure::out_of_reach(url.as_str(), error.description(), false, now))),
+    };
     let announced = announced_scopes(exchange, server, settings).await?;
-    Ok(match url.check_document(&body, &policy(settings, &announced)) {
-        Ok(metadata) => Ok((metadata, now + lifetime)),
-        Err(error) => {
-            let reason = format!(
-                "The page that describes this program, {}, is not right: {}",
-                url.as_str(),
-                error.description()
-            );
-            Err(Failure::new(reason, false, now))
-        }
-    })
+    let checked = url.check_document(document, &policy(settings, &announced));
+    Ok(checked
+        .map(|metadata| (metadata, now + lifetime))
+        .map_err(|error| Failure::mistaken(url.as_str(), error.description(), now)))
 }
 
 /// Whether the same request may well succeed later.

@@ -89,18 +89,24 @@ impl ClientIdUrl {
         !listed(denied) && (allowed.is_empty() || listed(allowed))
     }
 
-    /// Checks a document that was fetched from this address.
-    pub fn check_document(&self, body: &[u8], policy: &RegistrationPolicy<'_>) -> Result<ClientMetadata> {
+    /// The document in what was fetched from this address: JSON that names this very address.
+    ///
+    /// Anything else may be any page at all, also one that strangers should hear nothing about.
+    pub fn read_document(&self, body: &[u8]) -> Result<Value> {
         if body.len() > MAX_BYTES {
             return Err(invalid("The client metadata document is too large"));
         }
         let document: Value = serde_json::from_slice(body)
             .map_err(|error| invalid("The client metadata document is not JSON").because(error))?;
-        let text = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        if text("client_id") != Some(&self.text) {
+        if text_of(&document, "client_id") != Some(&self.text) {
             return Err(invalid("client_id in the client metadata document differs from its address"));
         }
-        if text("client_name").is_none() {
+        Ok(document)
+    }
+
+    /// Checks a document that [`Self::read_document`] has found.
+    pub fn check_document(&self, mut document: Value, policy: &RegistrationPolicy<'_>) -> Result<ClientMetadata> {
+        if text_of(&document, "client_name").is_none_or(str::is_empty) {
             return Err(invalid("client_name is missing in the client metadata document"));
         }
         if document.get("redirect_uris").and_then(Value::as_array).is_none_or(Vec::is_empty) {
@@ -110,7 +116,6 @@ impl ClientIdUrl {
             return Err(invalid("A client metadata document is public and may not contain a secret"));
         }
         // Without a shared secret, leaving the method out can only mean a public client.
-        let mut document = document;
         if text_of(&document, "token_endpoint_auth_method").is_none() {
             document["token_endpoint_auth_method"] = Value::from(Method::None.as_str());
         }
@@ -168,7 +173,8 @@ mod tests {
             redirect_schemes: &[],
             allow_device_code: false,
         };
-        ClientIdUrl::parse(ADDRESS)?.check_document(document.to_string().as_bytes(), &policy)
+        let url = ClientIdUrl::parse(ADDRESS)?;
+        url.check_document(url.read_document(document.to_string().as_bytes())?, &policy)
     }
 
     fn document(changes: &Value) -> Value {

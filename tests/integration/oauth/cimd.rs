@@ -7,7 +7,7 @@ use doctyped::oauth::protocol::jwk::JwkSet;
 use doctyped::oauth::protocol::jwt::SigningKey;
 use doctyped::secret::SigningAlgorithm;
 use futures_util::future::join_all;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::described_program::{Answer, Page};
 use super::registration_rfc7591::settings;
@@ -21,8 +21,14 @@ const PATH: &str = "/oauth/client-metadata";
 async fn refusal(person: &Client, program: &Program) -> String {
     let page = person.get(&program.authorize_uri(&[])).await.status(400);
     assert_eq!(page.header("location"), "");
-    page.body
+    let (_, rest) = page.body.split_once("role=\"alert\">").unwrap();
+    rest.split('<').next().unwrap().to_owned()
 }
+
+/// What everybody reads of a page that cannot be used, whatever the reason.
+const OUT_OF_REACH: &str = "The page that describes this program cannot be used: check that its address opens from \
+    everywhere over https, without a redirect, within 5 seconds and with a trusted certificate, and that it is JSON of \
+    at most 5 KiB whose client_id is the address itself. Administrators find the reason among the Security Events";
 
 #[tokio::test]
 async fn a_program_that_a_page_describes_is_let_in_and_answered_at_any_local_port() {
@@ -127,30 +133,63 @@ async fn a_page_that_is_not_right_is_refused_and_the_person_reads_why() {
     let site = page.site().await;
     settings(&site, json!({"registration_rate_limit": 0})).await;
     let alice = site.user(ALICE, &[]).await;
-    let good = |path: &str, changes: Json| Answer::ok(&page.document(path, &changes));
-    page.serve("/elsewhere", good("/redirect", json!({})));
-    for (path, answer, says) in [
-        ("/redirect", Answer::status(302).with("location", &page.uri("/elsewhere")), "redirect"),
-        ("/gone", Answer::status(404), "404"),
-        ("/big", Answer::ok(&"x".repeat(5 * 1024 + 1)), "more than 5 KiB"),
-        ("/html", Answer::ok("<!doctype html>"), "not JSON"),
-        ("/other", good("/another", json!({})), "client_id in the client metadata document differs"),
-        ("/nameless", good("/nameless", json!({"client_name": ""})), "client_name is missing"),
-        ("/nowhere", good("/nowhere", json!({"redirect_uris": []})), "redirect_uris is missing"),
-        ("/clear", good("/clear", json!({"redirect_uris": ["http://app.example/cb"]})), "must use https"),
-        ("/secret", good("/secret", json!({"client_secret": "hunter2"})), "may not contain a secret"),
-        (
-            "/basic",
-            good("/basic", json!({"token_endpoint_auth_method": "client_secret_basic"})),
-            "may be none or private_key_jwt",
-        ),
+    for (path, changes, says) in [
+        ("/nameless", json!({"client_name": ""}), "client_name is missing"),
+        ("/nowhere", json!({"redirect_uris": []}), "redirect_uris is missing"),
+        ("/clear", json!({"redirect_uris": ["http://app.example/cb"]}), "must use https"),
+        ("/secret", json!({"client_secret": "hunter2"}), "may not contain a secret"),
+        ("/basic", json!({"token_endpoint_auth_method": "client_secret_basic"}), "may be none or private_key_jwt"),
     ] {
-        page.serve(path, answer);
+        page.serve(path, Answer::ok(&page.document(path, &changes)));
         let program = Program::registered(&site, &json!({"client_id": page.uri(path)}), "openid");
         let body = refusal(&alice, &program).await;
         assert!(body.contains(says), "{path}: {body}");
         assert!(!body.contains("hunter2"));
         program.refresh("dt_rt_x").await.oauth_error(401, "invalid_client");
+    }
+    assert!(site.db_names("OAuth Client", json!({})).await.is_empty());
+}
+
+#[tokio::test]
+async fn strangers_read_the_same_of_every_page_that_is_out_of_reach_and_administrators_why() {
+    let (page, untrusted) = (Page::start().await, Page::start().await);
+    let site = page.site().await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let hosts = format!("{}\n{}\nlocalhost:{closed}", page.host, untrusted.host);
+    settings(&site, json!({"registration_rate_limit": 0, "allowed_private_hosts": hosts})).await;
+    let (alice, administrator) = (site.user(ALICE, &[]).await, site.administrator().await);
+    page.serve("/elsewhere", Answer::ok(&page.document("/redirect", &json!({}))));
+    let at = |path: &str, answer: Answer| {
+        page.serve(path, answer);
+        page.uri(path)
+    };
+    for (uri, why) in [
+        ("https://localhost:9/client".to_owned(), "private network"),
+        (format!("https://localhost:{closed}/client"), "no connection could be made"),
+        ("https://nobody.invalid/client".to_owned(), "not found"),
+        (untrusted.uri(PATH), "certificate is not trusted"),
+        (at("/slow", Answer { delay: StdDuration::from_secs(30), ..Answer::ok("") }), "did not answer in time"),
+        (at("/redirect", Answer::status(302).with("location", &page.uri("/elsewhere"))), "redirect"),
+        (at("/gone", Answer::status(404)), "404"),
+        (at("/broken", Answer::status(503)), "503"),
+        (at("/big", Answer::ok(&"x".repeat(5 * 1024 + 1))), "more than 5 KiB"),
+        (at("/html", Answer::ok("<!doctype html>")), "not JSON"),
+        (at("/other", Answer::ok(&page.document("/another", &json!({})))), "differs from its address"),
+    ] {
+        let program = Program::registered(&site, &json!({"client_id": uri}), "openid");
+        for endpoint in ["get_token", "par", "introspect_token", "revoke_token", "device_authorization"] {
+            let refused = program.post(endpoint, &[("grant_type", "refresh_token"), ("token", "x")]).await;
+            let expected = json!({"error": "invalid_client", "error_description": OUT_OF_REACH});
+            assert_eq!(refused.oauth_error(401, "invalid_client").json(), expected, "{endpoint} {uri}");
+        }
+        assert_eq!(refusal(&alice, &program).await, OUT_OF_REACH, "{uri}");
+        let told = refusal(&administrator, &program).await;
+        assert!(told.contains(&uri) && told.contains(why), "{uri}: {told}");
+        // Noted once: what failed is remembered.
+        let about = json!({"event": "Client Metadata Refused", "client": uri});
+        let [noted] = site.db_names("Security Event", about).await.try_into().expect("one event");
+        let noted = administrator.read("Security Event", &noted).await.ok();
+        assert!(noted["details"].as_str().unwrap().contains(why), "{noted}");
     }
     assert_eq!(page.requests("/elsewhere"), 0);
     assert!(site.db_names("OAuth Client", json!({})).await.is_empty());
@@ -160,11 +199,11 @@ async fn a_page_that_is_not_right_is_refused_and_the_person_reads_why() {
 async fn a_page_whose_server_takes_too_long_is_not_waited_for() {
     let page = Page::start().await;
     let site = page.site().await;
-    let alice = site.user(ALICE, &[]).await;
+    let administrator = site.administrator().await;
     let program = page.describe(&site, PATH);
     page.serve(PATH, Answer { delay: StdDuration::from_secs(30), ..Answer::ok("") });
     let started = std::time::Instant::now();
-    assert!(refusal(&alice, &program).await.contains("did not answer in time"));
+    assert!(refusal(&administrator, &program).await.contains("did not answer in time"));
     assert!(started.elapsed() < StdDuration::from_secs(15));
 }
 
@@ -185,9 +224,9 @@ async fn private_addresses_are_not_called() {
     let page = Page::start().await;
     let site = page.site().await;
     settings(&site, json!({"allowed_private_hosts": ""})).await;
-    let alice = site.user(ALICE, &[]).await;
+    let administrator = site.administrator().await;
     let program = page.describe(&site, PATH);
-    assert!(refusal(&alice, &program).await.contains("private network"));
+    assert!(refusal(&administrator, &program).await.contains("private network"));
     assert_eq!(page.requests(PATH), 0);
 }
 
@@ -195,16 +234,16 @@ async fn private_addresses_are_not_called() {
 async fn a_failure_is_remembered_for_a_minute() {
     let page = Page::start().await;
     let site = page.site().await;
-    let alice = site.user(ALICE, &[]).await;
+    let administrator = site.administrator().await;
     let program = page.describe(&site, PATH);
     page.serve(PATH, Answer::status(500));
     for _ in 0..5 {
-        assert!(refusal(&alice, &program).await.contains("500"));
+        assert!(refusal(&administrator, &program).await.contains("500"));
     }
     assert_eq!(page.requests(PATH), 1);
     page.describe(&site, PATH);
     site.clock.advance(Duration::seconds(61));
-    alice.get(&program.authorize_uri(&[])).await.redirect();
+    administrator.get(&program.authorize_uri(&[])).await.redirect();
 }
 
 #[tokio::test]
@@ -222,7 +261,7 @@ async fn an_outage_of_the_page_signs_nobody_out_but_its_removal_does() {
     page.serve(PATH, Answer::status(404));
     site.clock.advance(Duration::seconds(61));
     let refused = program.refresh(refresh_token).await.oauth_error(401, "invalid_client");
-    assert!(refused.json()["error_description"].as_str().unwrap().contains("404"), "{}", refused.body);
+    assert_eq!(refused.json()["error_description"], OUT_OF_REACH);
 }
 
 #[tokio::test]
@@ -340,9 +379,9 @@ async fn without_the_certificate_nobody_is_believed() {
     let page = Page::start().await;
     let site = TestSite::new().await;
     settings(&site, json!({"allowed_private_hosts": page.host})).await;
-    let alice = site.user(ALICE, &[]).await;
+    let administrator = site.administrator().await;
     let program = page.describe(&site, PATH);
-    assert!(refusal(&alice, &program).await.contains("certificate is not trusted"));
+    assert!(refusal(&administrator, &program).await.contains("certificate is not trusted"));
 }
 
 #[tokio::test]

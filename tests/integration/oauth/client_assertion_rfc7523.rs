@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::registration_rfc7591::settings;
 use super::support::{BASE, Program};
 use crate::support::TestSite;
 use crate::support::client::Response;
@@ -293,6 +294,26 @@ async fn a_client_whose_keys_are_out_of_reach_is_told_to_try_again_and_its_serve
     site.clock.advance(Duration::seconds(11));
     renew(&program, &signed()).await.oauth_error(400, "invalid_grant");
     server.verify().await;
+}
+
+#[tokio::test]
+async fn nobody_reads_from_a_refusal_why_a_clients_keys_are_out_of_reach() {
+    let (site, key) = (TestSite::new().await, key());
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    settings(&site, json!({"allowed_private_hosts": format!("localhost:{closed}\nlocalhost:9")})).await;
+    let mut programs = Vec::new();
+    for address in [&*format!("https://localhost:{closed}/jwks"), "https://localhost:9/jwks", "https://nobody.invalid/"]
+    {
+        programs.push(Program::with_key(&site, &key, json!({"jwks": null, "jwks_uri": address})).await);
+    }
+    // One of them is not to be called any more.
+    settings(&site, json!({"allowed_private_hosts": format!("localhost:{closed}")})).await;
+    let mut told = std::collections::BTreeSet::new();
+    for program in &programs {
+        let refused = renew(program, &key.sign("JWT", &claims(&site, program, &json!({})))).await;
+        told.insert(refused.oauth_error(503, "temporarily_unavailable").body);
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
 }
 
 #[tokio::test]
