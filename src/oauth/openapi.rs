@@ -150,13 +150,18 @@ const CLIENT: [Field; 4] = [
     ("client_assertion_type", false, "`urn:ietf:params:oauth:client-assertion-type:jwt-bearer` (RFC 7523)"),
     ("client_assertion", false, "A signed statement of who the client is"),
 ];
-const GRANT: [Field; 8] = [
-    ("grant_type", true, "`authorization_code`, `refresh_token`, `client_credentials` or the device code's"),
+const GRANT: [Field; 13] = [
+    ("grant_type", true, "One of `grant_types_supported` in the metadata"),
     ("code", false, "The authorization code"),
     ("redirect_uri", false, "Where the code went"),
     ("code_verifier", false, "The number behind the challenge (RFC 7636)"),
     ("refresh_token", false, "The refresh token"),
     ("device_code", false, "The device code (RFC 8628)"),
+    ("subject_token", false, "The access token that is exchanged (RFC 8693)"),
+    ("subject_token_type", false, "`urn:ietf:params:oauth:token-type:access_token`"),
+    ("actor_token", false, "An access token of who acts for the person (RFC 8693)"),
+    ("actor_token_type", false, "`urn:ietf:params:oauth:token-type:access_token`"),
+    ("audience", false, "In an exchange, the same as `resource`"),
     ("scope", false, "Fewer scopes than were granted, separated by spaces"),
     ("resource", false, "For which resource the token is meant (RFC 8707)"),
 ];
@@ -278,6 +283,7 @@ fn schemas() -> Json {
             "expires_in": number("For how many seconds"), "refresh_token": text("Renews the access, once"),
             "scope": text("What was granted, separated by spaces"),
             "id_token": text("Who the person is, signed (OpenID Connect Core)"),
+            "issued_token_type": text("After an exchange: what the token is (RFC 8693)"),
         })),
         "OAuthIntrospection": object("What is known of a token (RFC 7662)", &["active"], json!({
             "active": { "type": "boolean", "description": "Whether it opens anything now" },
@@ -285,6 +291,7 @@ fn schemas() -> Json {
             "token_type": text("`Bearer` or `DPoP`"), "exp": number("Until when, in seconds since 1970"),
             "iat": number("Since when"), "sub": text("The person, as clients know them"),
             "aud": list("The resources it is meant for"), "iss": text("This site"),
+            "act": { "type": "object", "description": "Who acts for the person (RFC 8693)" },
         })),
         "OAuthUserInfo": object("Claims that the token's scopes open", &["sub"], json!({
             "sub": text("The person, the same for every client and for ever"), "name": text("The whole name"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use poem::Request;
 
@@ -23,11 +23,9 @@ use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{ErrorCode, access_token, resource};
 use crate::oauth::scope_limit::ScopeLimit;
 use crate::oauth::signing_keys::{self, SigningKeys};
-use crate::permissions::{Limit, Session};
+use crate::permissions::{Limit, Session, UserAccess};
 use crate::web::{Authenticated, Authenticator, Credentials, Site};
 
-/// How stale `last_used` may be.
-const TOUCH_AFTER: Duration = Duration::minutes(5);
 /// How many tokens are kept ready.
 const CAPACITY: u64 = 100_000;
 
@@ -129,9 +127,7 @@ impl BearerAuthenticator {
         let known = self.find(documents, presented.token).await?;
         let known = known.ok_or_else(|| refused("The access token is not valid"))?;
         let token = &known.token;
-        if !token.is_usable(now) {
-            return Err(refused("The access token has expired or was revoked"));
-        }
+        let access = standing(documents, token, now).await?.map_err(|reason| refused(&reason))?;
         match (token.dpop_jkt.as_deref(), presented.jkt) {
             (None, None) => {}
             (Some(bound), Some(jkt)) if bound == jkt => {}
@@ -141,18 +137,6 @@ impl BearerAuthenticator {
             }
             (None, Some(_)) => return Err(refused("This access token is bound to no key: send it as Bearer")),
         }
-        let client = OAuthClient::find_by_name(documents, &token.client).await?.filter(|client| client.enabled);
-        let client = client.ok_or_else(|| refused("The client of this access token is disabled"))?;
-        if client.registered_by == RegisteredBy::MetadataDocument {
-            let settings = OAuthSettings::load(documents).await?;
-            let accepted = settings.check_metadata_document(&client.client_id);
-            accepted.map_err(|error| refused(error.description()))?;
-        }
-        let access = documents.access(&token.user).await?;
-        let access = access.ok_or_else(|| refused("The account of this access token is disabled"))?;
-        if !token.acts_for_client() && !client.admits(&access) {
-            return Err(refused("The account may not use the client of this access token any more"));
-        }
         if !resource::covers(&token.resources, &format!("{}{path}", documents.site_url())) {
             return Err(refused("The access token is meant for another resource"));
         }
@@ -161,6 +145,67 @@ impl BearerAuthenticator {
         session.limit.clone_from(&known.limit);
         Ok((session, token.clone()))
     }
+}
+
+/// Whose rights an access token stands for now, or why for nobody's. One that was exchanged needs the token behind it.
+pub async fn standing(
+    documents: &Documents,
+    token: &BearerToken,
+    now: DateTime<Utc>,
+) -> Result<Result<Arc<UserAccess>, String>> {
+    let access = match stands_alone(documents, token, now).await? {
+        Ok((_, access)) => access,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let mut behind = token.subject_token.clone();
+    while let Some(name) = behind {
+        let subject = match documents.get(&Session::system(), OAUTH_BEARER_TOKEN, &name).await {
+            Ok(document) => BearerToken::from(&*document),
+            Err(Error::DoesNotExist { .. }) => return Ok(Err(ENDED_BEHIND.to_owned())),
+            Err(error) => return Err(error),
+        };
+        if stands_alone(documents, &subject, now).await?.is_err() {
+            return Ok(Err(ENDED_BEHIND.to_owned()));
+        }
+        behind = subject.subject_token;
+    }
+    Ok(Ok(access))
+}
+
+/// Why an exchanged token is refused whose subject token opens nothing any more.
+const ENDED_BEHIND: &str = "The access token was exchanged for one that has expired or was revoked";
+
+async fn stands_alone(
+    documents: &Documents,
+    token: &BearerToken,
+    now: DateTime<Utc>,
+) -> Result<Result<(OAuthClient, Arc<UserAccess>), String>> {
+    if !token.is_usable(now) {
+        return Ok(Err("The access token has expired or was revoked".to_owned()));
+    }
+    holder(documents, token).await
+}
+
+/// The client that a token was issued to and its account, or why the one may not act for the other any more.
+pub async fn holder(
+    documents: &Documents,
+    token: &BearerToken,
+) -> Result<Result<(OAuthClient, Arc<UserAccess>), String>> {
+    let client = OAuthClient::find_by_name(documents, &token.client).await?.filter(|client| client.enabled);
+    let Some(client) = client else { return Ok(Err("The client of this access token is disabled".to_owned())) };
+    if client.registered_by == RegisteredBy::MetadataDocument {
+        let settings = OAuthSettings::load(documents).await?;
+        if let Err(error) = settings.check_metadata_document(&client.client_id) {
+            return Ok(Err(error.description().to_owned()));
+        }
+    }
+    let Some(access) = documents.access(&token.user).await? else {
+        return Ok(Err("The account of this access token is disabled".to_owned()));
+    };
+    if !token.acts_for_client() && !client.admits(&access) {
+        return Ok(Err("The account may not use the client of this access token any more".to_owned()));
+    }
+    Ok(Ok((client, access)))
 }
 
 /// Whether both are the very same keys, or there are none.
@@ -179,7 +224,7 @@ fn is_signed_here(token: &str, keys: &JwkSet, issuer: &str) -> bool {
 
 /// Writes down that a token is in use: the first time at once, which ends the grace of the token before it.
 async fn note_use(documents: &Documents, token: &BearerToken, now: DateTime<Utc>) -> Result<()> {
-    if token.last_used.is_some_and(|at| now - at < TOUCH_AFTER) {
+    if token.is_in_use(now) {
         return Ok(());
     }
     let mut work = documents.begin(&Session::system()).await?;

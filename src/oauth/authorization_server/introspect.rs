@@ -17,6 +17,7 @@ use crate::oauth::doctype::{BearerToken, OAuthClient};
 use crate::oauth::protocol::introspection::{ActiveToken, Asker, Confirmation, IntrospectionResponse};
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{Error, Scope};
+use crate::oauth::resource_server::{holder, standing};
 use crate::permissions::{Session, UserAccess};
 use crate::web::Exchange;
 
@@ -61,24 +62,20 @@ async fn describe(
     };
     let Some(token) = token else { return Ok(None) };
     let now = documents.clock().now();
-    let (is_live, expires_at) = match kind {
-        TokenKind::AccessToken => (token.is_usable(now), token.expires_at),
-        _ => (token.is_renewable(now), token.refresh_expires_at),
-    };
     let asks = Asker {
         client_id: &asker.name,
         is_confidential: !asker.is_public(),
         may_introspect_all: asker.can_introspect,
-        resources: &[],
+        resources: &asker.own_resources,
     };
-    if !is_live || !asks.may_see(&token.client, &token.resources) {
+    if !asks.may_see(&token.client, &token.resources) {
         return Ok(None);
     }
-    let holder = OAuthClient::find_by_name(documents, &token.client).await?.filter(|client| client.enabled);
-    let (Some(holder), Some(access)) = (holder, documents.access(&token.user).await?) else { return Ok(None) };
-    if !token.acts_for_client() && !holder.admits(&access) {
-        return Ok(None);
-    }
+    let (is_live, expires_at) = match kind {
+        TokenKind::AccessToken => (standing(documents, &token, now).await?.is_ok(), token.expires_at),
+        _ => (token.is_renewable(now), token.refresh_expires_at),
+    };
+    let (true, Ok((holder, access))) = (is_live, holder(documents, &token).await?) else { return Ok(None) };
     let is_own = token.client == asker.name && token.scopes.contains(&Scope::OpenId);
     let extra = if is_own { claims(exchange, &token, &holder, &access).await? } else { Map::new() };
     Ok(Some(ActiveToken {
@@ -94,6 +91,7 @@ async fn describe(
         cnf: token.dpop_jkt.map(|jkt| Confirmation { jkt }),
         auth_time: token.auth_time.map(|at| at.timestamp()),
         acr: token.acr,
+        act: token.act,
         extra,
     }))
 }

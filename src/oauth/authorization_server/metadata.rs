@@ -16,6 +16,7 @@ use crate::oauth::protocol::metadata::{
     DEVICE_AUTHORIZATION, OPTIONAL_ENDPOINTS, REGISTER, ResourceMetadata, ServerConfiguration, ServerMetadata,
     WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
 };
+use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::resource;
 use crate::oauth::protocol::scope::Scope;
 use crate::oauth::signing_keys;
@@ -54,6 +55,7 @@ async fn authorization_server(
     let configuration = ServerConfiguration {
         issuer: exchange.site.documents.site_url().to_owned(),
         endpoints: endpoints.iter().copied().filter(is_on).collect(),
+        grant_types: GrantType::ALL.into_iter().filter(|grant| settings.offers(*grant)).collect(),
         scopes_supported: scopes_supported(&settings, &exchange, &server.catalogue).await?,
         client_id_metadata_documents: settings.client_id_metadata_documents,
         require_pushed_authorization_requests: settings.require_pushed,

@@ -89,6 +89,7 @@ impl Signing {
             acr: new.login.acr.map(str::to_owned),
             amr: words(new.login.amr),
             cnf: new.dpop_jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
+            act: new.exchanged.and_then(|from| from.act).cloned(),
         };
         Ok(Some(key.sign(access_token::TYPE, &claims)))
     }

@@ -9,7 +9,7 @@ use poem::http::{HeaderValue, StatusCode};
 use super::Server;
 use super::client_authentication::{authenticate, find_client};
 use super::endpoint::{Result, json, read_form, respond_to};
-use super::grant::{authorization_code, client_credentials, device_code, refresh_token};
+use super::grant::{authorization_code, client_credentials, device_code, refresh_token, token_exchange};
 use super::signed_tokens::Signing;
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
@@ -43,10 +43,14 @@ pub struct Asking {
 impl Asking {
     /// Fails unless the user may still log in and use the client.
     pub async fn check_user(&self, user: &str) -> Result<Arc<UserAccess>> {
-        let access = self.site.documents.access(user).await?;
-        access.filter(|access| self.client.admits(access)).ok_or_else(|| {
+        self.admitted(user).await?.ok_or_else(|| {
             Error::invalid_grant("The account behind this grant may not use this client any more").into()
         })
+    }
+
+    /// The user, if they may still log in and use the client.
+    pub async fn admitted(&self, user: &str) -> SiteResult<Option<Arc<UserAccess>>> {
+        Ok(self.site.documents.access(user).await?.filter(|access| self.client.admits(access)))
     }
 }
 
@@ -78,6 +82,10 @@ async fn answer(
     let client = authenticate(exchange, server, &parameters).await?;
     *known = Some(client.clone());
     let request = TokenRequest::parse(&parameters)?;
+    if !settings.offers(request.grant_type()) {
+        let message = format!("The grant {} is not offered here", request.grant_type().as_str());
+        return Err(Error::new(ErrorCode::UnsupportedGrantType, message).into());
+    }
     if !client.may_use(request.grant_type()) {
         let message = format!("This client may not use the grant {}", request.grant_type().as_str());
         return Err(Error::new(ErrorCode::UnauthorizedClient, message).into());
@@ -117,5 +125,6 @@ async fn answer(
             client_credentials::exchange(&asking, scope.as_deref(), &resource).await
         }
         TokenRequest::DeviceCode { device_code } => device_code::exchange(&asking, &device_code).await,
+        TokenRequest::TokenExchange(sent) => token_exchange::exchange(&asking, &sent).await,
     }
 }

@@ -8,12 +8,13 @@ use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::credentials::digest;
 use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
-use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, act_value};
 use crate::oauth::doctype::{OAuthClient, oauth_grant};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::refresh;
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
+use crate::oauth::protocol::token_exchange::Actor;
 use crate::secret;
 
 /// A pair to be made.
@@ -41,6 +42,19 @@ pub struct NewTokens<'a> {
     pub login: LoginFacts<'a>,
     /// The key that it is bound to.
     pub dpop_jkt: Option<&'a str>,
+    /// What it was exchanged for, if it was.
+    pub exchanged: Option<FromSubject<'a>>,
+}
+
+/// Where an exchanged token comes from (RFC 8693).
+#[derive(Clone, Copy, Debug)]
+pub struct FromSubject<'a> {
+    /// The token that it was exchanged for; it ends with this one.
+    pub subject_token: &'a str,
+    /// When that one ends.
+    pub expires_at: DateTime<Utc>,
+    /// Who acts.
+    pub act: Option<&'a Actor>,
 }
 
 /// What a refresh token may ask for, and for how long.
@@ -81,12 +95,17 @@ pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> 
     let (documents, settings) = (work.documents, &asking.settings);
     let now = parse_time(work.now()).unwrap_or_else(|| documents.clock().now());
     let lifetime = new.client.access_token_lifetime(settings);
+    let lifetime = new.exchanged.map_or(lifetime, |from| lifetime.min(from.expires_at - now));
     let name = secret::random_name() + &secret::random_name();
     let access_token = match asking.signing.access_token(work, &new, &name, now, now + lifetime).await? {
         Some(signed) => signed,
         None => TokenKind::AccessToken.generate(),
     };
-    let id_token = asking.signing.id_token(work, settings, &new, &access_token, now).await?;
+    let id_token = match new.exchanged {
+        None => asking.signing.id_token(work, settings, &new, &access_token, now).await?,
+        // Nobody logged in.
+        Some(_) => None,
+    };
     let refresh_token = new.renewable.map(|_| TokenKind::RefreshToken.generate());
     let mut document = work.new_document(OAUTH_BEARER_TOKEN)?;
     document.set_name(name);
@@ -110,6 +129,8 @@ pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> 
         ("acr", text_value(new.login.acr)),
         ("amr", text_value(new.login.amr)),
         ("dpop_jkt", text_value(new.dpop_jkt)),
+        ("subject_token", text_value(new.exchanged.map(|from| from.subject_token))),
+        ("act", new.exchanged.and_then(|from| from.act).map_or(Value::Null, act_value)),
     ];
     for (fieldname, value) in values {
         document.set(fieldname, value);

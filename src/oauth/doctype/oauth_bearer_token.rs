@@ -1,7 +1,7 @@
 //! OAuth Bearer Token: a typed view, and how tokens, families and everything of a user or a grant are revoked.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value as Json, json};
 
 use super::fields::{Fields, View};
@@ -9,10 +9,14 @@ use crate::document::{Controller, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
+use crate::oauth::protocol::token_exchange::Actor;
 use crate::web::{SecurityEvent, Severity};
 
 /// The name of the DocType.
 pub const OAUTH_BEARER_TOKEN: &str = "OAuth Bearer Token";
+
+/// How stale `last_used` may be.
+const TOUCH_AFTER: Duration = Duration::minutes(5);
 
 /// What is read and written.
 pub const VIEW: View = View {
@@ -44,6 +48,8 @@ pub const VIEW: View = View {
         "dpop_jkt",
         "acr",
         "amr",
+        "subject_token",
+        "act",
     ],
 };
 
@@ -96,6 +102,10 @@ pub struct BearerToken {
     pub acr: Option<String>,
     /// By what means.
     pub amr: Option<String>,
+    /// The token that it was exchanged for.
+    pub subject_token: Option<String>,
+    /// Who acts for the user.
+    pub act: Option<Actor>,
 }
 
 impl From<&Document> for BearerToken {
@@ -132,6 +142,8 @@ impl From<&Document> for BearerToken {
             dpop_jkt: fields.optional("dpop_jkt"),
             acr: fields.optional("acr"),
             amr: fields.optional("amr"),
+            subject_token: fields.optional("subject_token"),
+            act: fields.optional("act").and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
 }
@@ -157,10 +169,20 @@ impl BearerToken {
         self.grant_type == "Client Credentials"
     }
 
+    /// Whether its use was written down a short while ago.
+    pub fn is_in_use(&self, now: DateTime<Utc>) -> bool {
+        self.last_used.is_some_and(|at| now - at < TOUCH_AFTER)
+    }
+
     /// How the token is presented.
     pub fn token_type(&self) -> &'static str {
         if self.dpop_jkt.is_some() { "DPoP" } else { "Bearer" }
     }
+}
+
+/// Who acts, to be stored.
+pub fn act_value(act: &Actor) -> Value {
+    Value::from(json!(act).to_string())
 }
 
 /// Revokes one pair.

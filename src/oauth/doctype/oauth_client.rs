@@ -59,6 +59,9 @@ pub const VIEW: View = View {
         "allow_refresh_token",
         "allow_client_credentials",
         "allow_device_code",
+        "allow_token_exchange",
+        "exchange_targets",
+        "may_impersonate",
         "response_type",
         "require_pkce",
         "require_par",
@@ -70,6 +73,7 @@ pub const VIEW: View = View {
         "access_token_format",
         "id_token_signed_response_alg",
         "can_introspect",
+        "own_resources",
         "post_logout_redirect_uris",
         "backchannel_logout_uri",
         "registered_by",
@@ -136,6 +140,12 @@ pub struct OAuthClient {
     pub allows_client_credentials: bool,
     /// It may use the device grant.
     pub allows_device_code: bool,
+    /// It may exchange tokens.
+    pub allows_token_exchange: bool,
+    /// For which resources beyond those of the tokens that it exchanges.
+    pub exchange_targets: Vec<String>,
+    /// It may act as others without saying so.
+    pub may_impersonate: bool,
     /// It must use PKCE although it has a secret.
     pub require_pkce: bool,
     /// It must push its requests.
@@ -152,6 +162,8 @@ pub struct OAuthClient {
     pub id_token_alg: Option<String>,
     /// It may introspect every token.
     pub can_introspect: bool,
+    /// The resources where it answers itself.
+    pub own_resources: Vec<String>,
     /// Where it may send people after they logged out.
     pub post_logout_redirect_uris: Vec<String>,
     /// Where it wants to be told that somebody logged out.
@@ -207,6 +219,9 @@ impl From<&Document> for OAuthClient {
             allows_refresh: fields.check("allow_refresh_token"),
             allows_client_credentials: fields.check("allow_client_credentials"),
             allows_device_code: fields.check("allow_device_code"),
+            allows_token_exchange: fields.check("allow_token_exchange"),
+            exchange_targets: fields.words("exchange_targets"),
+            may_impersonate: fields.check("may_impersonate"),
             require_pkce: fields.check("require_pkce"),
             require_pushed: fields.check("require_par"),
             require_dpop: fields.check("require_dpop"),
@@ -215,6 +230,7 @@ impl From<&Document> for OAuthClient {
             jwks: fields.optional("jwks"),
             id_token_alg: fields.optional("id_token_signed_response_alg"),
             can_introspect: fields.check("can_introspect"),
+            own_resources: fields.words("own_resources"),
             post_logout_redirect_uris: fields.words("post_logout_redirect_uris"),
             backchannel_logout_uri: fields.optional("backchannel_logout_uri"),
             registered_by,
@@ -301,6 +317,7 @@ impl OAuthClient {
             GrantType::RefreshToken => self.allows_refresh,
             GrantType::ClientCredentials => self.allows_client_credentials && !self.is_public(),
             GrantType::DeviceCode => self.allows_device_code,
+            GrantType::TokenExchange => self.allows_token_exchange && !self.is_public(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::fields::{Fields, View};
+use super::fields::{Fields, View, lines_value};
 use super::oauth_client::VIEW;
 use super::oauth_settings::OAuthSettings;
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
@@ -10,10 +10,13 @@ use crate::meta::{Document, Registry};
 use crate::oauth::client::http::OutgoingError;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
-use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::oauth::protocol::{Scope, ScopeSet, resource};
 
 /// The members of a JSON Web Key that only its owner may know (RFC 7518 §6).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+
+/// The fields that list resources.
+const RESOURCES: [&str; 2] = ["own_resources", "exchange_targets"];
 
 /// Whether the client's secret is needed in plain again: because something is signed with it.
 pub fn needs_secret(document: &Document) -> bool {
@@ -44,6 +47,7 @@ pub fn check(
     problems.grants();
     problems.redirect_uris(before, settings);
     problems.scopes(registry);
+    problems.resources();
     problems.authentication(settings);
     problems.keys(called.jwks_uri);
     problems.logout(called.backchannel_logout_uri);
@@ -53,6 +57,11 @@ pub fn check(
     document.set("redirect_uris", redirect_uris);
     let scopes = Fields::new(document, &VIEW).words("scopes").join(" ");
     document.set("scopes", scopes);
+    for fieldname in RESOURCES {
+        let canonical: Vec<String> =
+            Fields::new(document, &VIEW).words(fieldname).iter().filter_map(|uri| resource::canonical(uri)).collect();
+        document.set(fieldname, lines_value(&canonical));
+    }
     Ok(())
 }
 
@@ -98,16 +107,18 @@ impl<'d> Problems<'d> {
                  Choose Code (RFC 9700 section 2.1.2)",
             );
         }
-        if self.fields().check("allow_client_credentials") {
-            if self.fields().text("token_endpoint_auth_method") == Method::None.label() {
-                self.refuse(
-                    "allow_client_credentials",
-                    "A program that acts for itself must prove who it is: choose another Token Endpoint Auth Method",
-                );
+        let is_public = self.fields().text("token_endpoint_auth_method") == Method::None.label();
+        for (fieldname, what) in
+            [("allow_client_credentials", "acts for itself"), ("allow_token_exchange", "exchanges tokens")]
+        {
+            if is_public && self.fields().check(fieldname) {
+                let message =
+                    format!("A program that {what} must prove who it is: choose another Token Endpoint Auth Method");
+                self.refuse(fieldname, message);
             }
-            if self.fields().text("user") == "Guest" {
-                self.refuse("user", "Choose a real account, made for this program: Guest has no rights of its own");
-            }
+        }
+        if self.fields().check("allow_client_credentials") && self.fields().text("user") == "Guest" {
+            self.refuse("user", "Choose a real account, made for this program: Guest has no rights of its own");
         }
     }
 
@@ -142,6 +153,16 @@ impl<'d> Problems<'d> {
             Ok(scopes) => {
                 for message in unknown_doctypes(registry, &scopes) {
                     self.refuse("scopes", message);
+                }
+            }
+        }
+    }
+
+    fn resources(&mut self) {
+        for fieldname in RESOURCES {
+            for uri in self.fields().words(fieldname) {
+                if resource::canonical(&uri).is_none() {
+                    self.refuse(fieldname, format!("{uri} is not an address: write it whole, https://example.com/mcp"));
                 }
             }
         }

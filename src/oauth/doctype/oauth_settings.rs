@@ -11,6 +11,7 @@ use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
 use crate::oauth::protocol::authorization_request::ServerRules;
 use crate::oauth::protocol::cimd::ClientIdUrl;
+use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::resource::{self, KnownResources};
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{self, ErrorCode, ScopeSet};
@@ -43,6 +44,7 @@ pub const VIEW: View = View {
         "client_id_metadata_allowed_domains",
         "client_id_metadata_denied_domains",
         "enable_device_grant",
+        "enable_token_exchange",
         "require_pushed_authorization_requests",
         "require_dpop_nonce",
         "authorization_code_lifetime",
@@ -135,6 +137,8 @@ pub struct OAuthSettings {
     pub client_id_metadata_denied_domains: Vec<String>,
     /// The device grant is offered.
     pub device_grant: bool,
+    /// Token exchange is offered.
+    pub token_exchange: bool,
     /// Every client must push its requests.
     pub require_pushed: bool,
     /// DPoP proofs must carry a nonce of ours.
@@ -218,6 +222,7 @@ impl OAuthSettings {
             client_id_metadata_allowed_domains: fields.words("client_id_metadata_allowed_domains"),
             client_id_metadata_denied_domains: fields.words("client_id_metadata_denied_domains"),
             device_grant: fields.check("enable_device_grant"),
+            token_exchange: fields.check("enable_token_exchange"),
             require_pushed: fields.check("require_pushed_authorization_requests"),
             require_dpop_nonce: fields.check("require_dpop_nonce"),
             code_lifetime: Duration::seconds(fields.positive("authorization_code_lifetime", 60)),
@@ -257,6 +262,15 @@ impl OAuthSettings {
             Ok(())
         } else {
             refuse(format!("This site does not accept programs that are described at {}", url.host()))
+        }
+    }
+
+    /// Whether this grant is switched on.
+    pub fn offers(&self, grant: GrantType) -> bool {
+        match grant {
+            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => true,
+            GrantType::DeviceCode => self.device_grant,
+            GrantType::TokenExchange => self.token_exchange,
         }
     }
 

@@ -7,6 +7,7 @@ use super::introspection::Confirmation;
 use super::jwt::{JwtError, Verified};
 use super::resource;
 use super::scope::ScopeSet;
+use super::token_exchange::Actor;
 
 /// The `typ` that keeps access tokens and id tokens apart.
 pub const TYPE: &str = "at+jwt";
@@ -42,6 +43,9 @@ pub struct AccessTokenClaims {
     /// The key it is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
+    /// Who acts for the subject (RFC 8693 §4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
 }
 
 /// What a verified access token says.
@@ -116,6 +120,7 @@ mod tests {
             acr: None,
             amr: vec![],
             cnf: None,
+            act: None,
         }
     }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::resource;
+use super::token_exchange::Actor;
 
 /// The answer about a token.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,9 @@ pub struct ActiveToken {
     /// How strongly (RFC 9470 §6.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
+    /// Who acts for the subject (RFC 8693 §4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
     /// Claims for the token's own client, if the token has the scope `openid`.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

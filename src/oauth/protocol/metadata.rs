@@ -61,6 +61,8 @@ pub struct ServerConfiguration {
     pub issuer: String,
     /// Which of [`OPTIONAL_ENDPOINTS`] answer.
     pub endpoints: Vec<&'static str>,
+    /// The grants that are switched on.
+    pub grant_types: Vec<GrantType>,
     /// The scopes to advertise.
     pub scopes_supported: Vec<String>,
     /// Whether client ids may be addresses.
@@ -205,10 +207,11 @@ impl ServerMetadata {
             scopes_supported: configuration.scopes_supported.clone(),
             response_types_supported: vec!["code"],
             response_modes_supported: ResponseMode::ALL.map(ResponseMode::as_str).to_vec(),
-            grant_types_supported: GrantType::ALL
-                .into_iter()
-                .filter(|grant| *grant != GrantType::DeviceCode || device.is_some())
-                .map(GrantType::as_str)
+            grant_types_supported: configuration
+                .grant_types
+                .iter()
+                .filter(|grant| **grant != GrantType::DeviceCode || device.is_some())
+                .map(|grant| grant.as_str())
                 .collect(),
             device_authorization_endpoint: device,
             code_challenge_methods_supported: vec!["S256"],
@@ -290,6 +293,7 @@ mod tests {
             issuer: "https://site.example".to_owned(),
             scopes_supported: vec!["openid".to_owned(), "offline_access".to_owned()],
             endpoints: OPTIONAL_ENDPOINTS.to_vec(),
+            grant_types: GrantType::ALL.to_vec(),
             client_id_metadata_documents: true,
             id_token_algorithms: vec!["ES256".to_owned(), "RS256".to_owned()],
             ..ServerConfiguration::default()

@@ -34,6 +34,7 @@ pub mod resource;
 pub mod scope;
 pub mod scope_rules;
 pub mod token;
+pub mod token_exchange;
 pub mod userinfo;
 
 pub use error::{AuthorizeError, Error, ErrorCode, Result};

@@ -212,13 +212,13 @@ fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec
     for name in &named {
         match GrantType::parse(name) {
             Some(GrantType::DeviceCode) if !policy.allow_device_code => {}
-            // The account that a program acts as when it acts for itself is chosen by administrators.
-            Some(GrantType::ClientCredentials) => {}
+            // As which account a program acts for itself, and what it may exchange, is decided by administrators.
+            Some(grant) if grant.needs_administrator() => {}
             Some(grant) if !grants.contains(&grant) => grants.push(grant),
             None if name == "implicit" || name == "password" => {
                 return Err(invalid(format!("grant_types: {name} is not supported, use authorization_code")));
             }
-            // Named twice, or one (jwt-bearer, token exchange) that may be meant for other servers.
+            // Named twice, or one (such as jwt-bearer) that may be meant for other servers.
             Some(_) | None => {}
         }
     }

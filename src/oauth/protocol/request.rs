@@ -6,6 +6,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 
 use super::error::{Error, ErrorCode, Result};
+use super::token_exchange::ExchangeRequest;
 
 /// Parameters that may be named several times (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
@@ -129,11 +130,14 @@ pub enum GrantType {
     ClientCredentials,
     /// By a device code (RFC 8628).
     DeviceCode,
+    /// By a token that is exchanged (RFC 8693).
+    TokenExchange,
 }
 
 impl GrantType {
     /// Every grant that we know; implicit and password are things of the past.
-    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode, Self::TokenExchange];
 
     /// The value of `grant_type`.
     pub const fn as_str(self) -> &'static str {
@@ -142,12 +146,18 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
 
     /// The grant of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+
+    /// Whether an administrator has to allow it to a client: a client that registers itself does not get it.
+    pub const fn needs_administrator(self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::TokenExchange)
     }
 }
 
@@ -168,6 +178,8 @@ pub enum TokenRequest {
     ClientCredentials { scope: Option<String>, resource: Vec<String> },
     /// A device asks whether the person has answered.
     DeviceCode { device_code: String },
+    /// A token becomes another one.
+    TokenExchange(ExchangeRequest),
 }
 
 impl TokenRequest {
@@ -194,6 +206,7 @@ impl TokenRequest {
             },
             GrantType::ClientCredentials => Self::ClientCredentials { scope: text("scope"), resource: resource() },
             GrantType::DeviceCode => Self::DeviceCode { device_code: parameters.require("device_code")?.to_owned() },
+            GrantType::TokenExchange => Self::TokenExchange(ExchangeRequest::parse(parameters)?),
         })
     }
 
@@ -204,6 +217,7 @@ impl TokenRequest {
             Self::RefreshToken { .. } => GrantType::RefreshToken,
             Self::ClientCredentials { .. } => GrantType::ClientCredentials,
             Self::DeviceCode { .. } => GrantType::DeviceCode,
+            Self::TokenExchange(_) => GrantType::TokenExchange,
         }
     }
 }

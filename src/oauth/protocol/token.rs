@@ -77,6 +77,9 @@ pub struct TokenResponse {
     /// Who logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
+    /// What a token was exchanged for (RFC 8693 §2.2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_token_type: Option<&'static str>,
 }
 
 impl TokenResponse {
@@ -86,7 +89,15 @@ impl TokenResponse {
             TokenScheme::Bearer => "Bearer",
             TokenScheme::Dpop => "DPoP",
         };
-        Self { access_token, token_type, expires_in, refresh_token: None, scope: scopes.to_string(), id_token: None }
+        Self {
+            access_token,
+            token_type,
+            expires_in,
+            refresh_token: None,
+            scope: scopes.to_string(),
+            id_token: None,
+            issued_token_type: None,
+        }
     }
 }
 

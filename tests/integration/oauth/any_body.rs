@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use doctyped::oauth::protocol::client_authentication::{ASSERTION_TYPE, basic_header};
 use doctyped::oauth::protocol::pkce::challenge_of;
 use doctyped::oauth::protocol::token::TokenKind;
+use doctyped::oauth::protocol::token_exchange::ACCESS_TOKEN;
 use poem::http::Method;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -19,10 +20,11 @@ use super::support::{BASE, Program, REDIRECT_URI, VERIFIER};
 use crate::support::client::Response;
 use crate::support::{Client, TestSite};
 
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// Endpoints that read forms.
 const FORMS: [&str; 5] = ["get_token", "par", "revoke_token", "introspect_token", "device_authorization"];
 /// Parameters that some endpoint knows.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 32] = [
     "grant_type",
     "code",
     "redirect_uri",
@@ -50,13 +52,20 @@ const NAMES: [&str; 27] = [
     "nonce",
     "dpop_jkt",
     "id_token_hint",
+    "subject_token",
+    "subject_token_type",
+    "actor_token",
+    "actor_token_type",
+    "requested_token_type",
 ];
 /// Values that mean something, and are no secrets.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 16] = [
     "authorization_code",
     "refresh_token",
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:device_code",
+    TOKEN_EXCHANGE,
+    ACCESS_TOKEN,
     "password",
     ASSERTION_TYPE,
     REDIRECT_URI,
@@ -116,16 +125,19 @@ impl Target {
             // And none leads out of this computer.
             let open = json!({
                 "registration_rate_limit": 0, "max_registered_clients": 0, "enable_client_id_metadata_documents": 0,
+                "enable_token_exchange": 1,
             });
             site.db_update("OAuth Settings", "OAuth Settings", open).await;
             site.db_user("robot@example.com", json!({})).await;
             let values = json!({
                 "allow_client_credentials": 1, "user": "robot@example.com", "allow_device_code": 1,
+                "allow_token_exchange": 1,
             });
             let basic = Program::new(&site, values.clone()).await;
             let mut public = values;
             public["token_endpoint_auth_method"] = json!("None");
             public["allow_client_credentials"] = json!(0);
+            public["allow_token_exchange"] = json!(0);
             let public = Program::new(&site, public).await;
             let known = vec![(basic.id, basic.secret), (public.id, String::new())];
             (site, known)
@@ -244,6 +256,13 @@ fn good(endpoint: &str, choice: Index) -> Vec<(&'static str, String)> {
                 ("code_verifier", VERIFIER.to_owned()),
             ],
             vec![grant("urn:ietf:params:oauth:grant-type:device_code"), ("device_code", "dt_dc_x".to_owned())],
+            vec![
+                grant(TOKEN_EXCHANGE),
+                ("subject_token", token(TokenKind::AccessToken)),
+                ("subject_token_type", ACCESS_TOKEN.to_owned()),
+                ("actor_token", token(TokenKind::AccessToken)),
+                ("actor_token_type", ACCESS_TOKEN.to_owned()),
+            ],
         ],
         "par" => vec![vec![
             ("response_type", "code".to_owned()),

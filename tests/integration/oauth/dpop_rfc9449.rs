@@ -17,13 +17,14 @@ const WHO: &str = "/api/method/frappe.auth.get_logged_user";
 const ALGS_CHALLENGE: &str = "DPoP algs=\"ES256 EdDSA RS256 PS256\"";
 
 /// A key, and the site that it signs for.
-struct Holder<'s> {
+pub struct Holder<'s> {
     site: &'s TestSite,
     key: SigningKey,
 }
 
 impl<'s> Holder<'s> {
-    fn new(site: &'s TestSite) -> Self {
+    /// Somebody with a new key.
+    pub fn new(site: &'s TestSite) -> Self {
         Self { site, key: SigningKey::generate(SigningAlgorithm::Es256) }
     }
 
@@ -41,7 +42,7 @@ impl<'s> Holder<'s> {
     }
 
     /// A program whose next request to the token endpoint carries a new proof.
-    fn proving(&self, program: &Program) -> Program {
+    pub fn proving(&self, program: &Program) -> Program {
         let uri = self.uri(&format!("{BASE}get_token"));
         program.with_header("dpop", &sign(&self.key, "POST", &uri, None, self.now()))
     }
@@ -66,12 +67,14 @@ impl<'s> Holder<'s> {
             .with_header("dpop", &self.proof(method, path, token))
     }
 
-    async fn tokens(&self, program: &Program, person: &Client) -> Json {
+    /// Tokens that are bound to the key.
+    pub async fn tokens(&self, program: &Program, person: &Client) -> Json {
         let code = program.code(person).await;
         self.proving(program).exchange(&code).await.status(200).json()
     }
 
-    async fn read(&self, tokens: &Json, path: &str) -> Response {
+    /// Asks with a bound token and a proof.
+    pub async fn read(&self, tokens: &Json, path: &str) -> Response {
         self.presenting(tokens, "GET", path).get(path).await
     }
 }

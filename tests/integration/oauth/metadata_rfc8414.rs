@@ -74,12 +74,20 @@ async fn every_address_that_is_advertised_answers() {
 async fn the_settings_decide_which_algorithms_and_endpoints_are_advertised() {
     let site = TestSite::new().await;
     let guest = site.guest();
-    assert!(guest.get(OPENID).await.json().get("registration_endpoint").is_some());
+    let metadata = guest.get(OPENID).await.json();
+    assert!(metadata.get("registration_endpoint").is_some());
+    let grants = |metadata: &Json| metadata["grant_types_supported"].as_array().unwrap().clone();
+    let [device, exchange] = ["device_code", "token-exchange"];
+    let has = |metadata: &Json, name: &str| {
+        grants(metadata).contains(&json!(format!("urn:ietf:params:oauth:grant-type:{name}")))
+    };
+    assert!(has(&metadata, device) && !has(&metadata, exchange), "{metadata}");
     let changed = json!({
         "id_token_signing_alg": "RS256",
         "allow_hs256_id_tokens": 1,
         "enable_dynamic_client_registration": 0,
         "enable_device_grant": 0,
+        "enable_token_exchange": 1,
         "resource_tos_uri": "https://site.example/terms",
     });
     site.db_update("OAuth Settings", "OAuth Settings", changed).await;
@@ -88,6 +96,7 @@ async fn the_settings_decide_which_algorithms_and_endpoints_are_advertised() {
     assert_eq!(metadata["op_tos_uri"], "https://site.example/terms");
     assert!(metadata.get("registration_endpoint").is_none());
     assert!(metadata.get("device_authorization_endpoint").is_none());
+    assert!(!has(&metadata, device) && has(&metadata, exchange), "{metadata}");
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ mod replay_guard;
 mod revocation_rfc7009;
 mod signing_keys;
 pub mod support;
+mod token_exchange_rfc8693;
 mod token_in_form;
 mod try_it;
 mod unused_clients;

@@ -87,6 +87,7 @@ pub async fn exchange(asking: &Asking, sent: &Sent) -> Result<TokenResponse> {
             amr: code.amr.as_deref(),
         },
         dpop_jkt: asking.dpop_jkt.as_deref(),
+        exchanged: None,
     };
     let tokens = issue(&mut work, asking, new).await?;
     work.commit().await?;

@@ -40,6 +40,7 @@ pub async fn exchange(asking: &Asking, scope: Option<&str>, resource: &[String])
         previous: None,
         login: LoginFacts::default(),
         dpop_jkt: asking.dpop_jkt.as_deref(),
+        exchanged: None,
     };
     let tokens = issue(&mut work, asking, new).await?;
     work.commit().await?;

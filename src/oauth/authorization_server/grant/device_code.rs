@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::document::Work;
 use crate::error::Error as SiteError;
 use crate::meta::Value;
-use crate::oauth::authorization_server::device_authorization::not_offered;
 use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, Renewable, issue};
@@ -22,9 +21,6 @@ use crate::web::{SecurityEvent, Severity};
 
 /// Answers one question of a device; questions about one code go one after the other.
 pub async fn exchange(asking: &Asking, device_code: &str) -> Result<TokenResponse> {
-    if !asking.settings.device_grant {
-        return Err(not_offered().into());
-    }
     let documents = &asking.site.documents;
     let kind = TokenKind::DeviceCode;
     let found = credentials::find(documents, kind, OAUTH_DEVICE_CODE, "device_code_digest", device_code).await?;
@@ -90,6 +86,7 @@ async fn redeem(asking: &Asking, mut work: Work<'_>, code: &DeviceCode) -> Resul
             ..LoginFacts::default()
         },
         dpop_jkt: asking.dpop_jkt.as_deref(),
+        exchanged: None,
     };
     let tokens = issue(&mut work, asking, new).await?;
     work.commit().await?;
