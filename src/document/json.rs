@@ -73,6 +73,11 @@ impl Work<'_> {
         name: &str,
         mut values: Map<String, Json>,
     ) -> Result<Document> {
+        if child.is_virtual {
+            // Who may not read it is told nothing; who may is told why it stays as it is.
+            self.get(&child.name, name).await?;
+            return Err(access::misuse(format!("{} is virtual: its rows cannot be changed here", child.name)));
+        }
         let row = self.find_row(&child.name, name).await?;
         let Some(row) = row else {
             return Err(if self.session.is_administrator() {

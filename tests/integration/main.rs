@@ -8,6 +8,7 @@ mod desk;
 mod engine;
 mod errors;
 mod errors_table;
+mod every_operation;
 mod files;
 mod health;
 mod login;

@@ -15,7 +15,7 @@ use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Value;
 use crate::oauth::client::http::Fetched;
-use crate::oauth::doctype::fields::time_value;
+use crate::oauth::doctype::fields::{text_value, time_value};
 use crate::oauth::doctype::oauth_logout_notice::{LogoutNotice, OAUTH_LOGOUT_NOTICE};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::jwt::{Algorithm, sign_hs256};
@@ -63,7 +63,9 @@ pub async fn deliver_due(documents: &Documents, server: &Server) -> Result<Strin
     let list = documents.list(&Session::system(), &request).await?;
     let mut taken = Vec::new();
     for row in 0..list.rows.len() {
-        let (name, at) = (list.text(row, "name"), Value::from(list.text(row, "next_attempt")));
+        let (name, at) = (list.text(row, "name"), list.text(row, "next_attempt"));
+        // One that somebody entered by hand may have none.
+        let at = text_value(Some(at).filter(|at| !at.is_empty()));
         let mut work = documents.begin(&Session::system()).await?;
         let leased = [("next_attempt", time_value(now + LEASE))];
         // Of several servers one alone takes it up.

@@ -266,3 +266,13 @@ async fn a_private_address_or_a_redirect_is_not_followed() {
     let failed = notice(&site, "Waiting", 1).await;
     assert!(failed["last_error"].as_str().unwrap().contains("302"), "{failed}");
 }
+
+#[tokio::test]
+async fn a_notice_that_somebody_entered_by_hand_holds_up_no_other() {
+    let site = site().await;
+    let program = Program::new(&site, json!({})).await;
+    site.db_insert(NOTICE, json!({"client": program.id, "status": "Waiting"})).await;
+    run_job(&site).await;
+    let waiting = site.db_names(NOTICE, json!({"status": "Waiting", "next_attempt": ["is", "not set"]})).await;
+    assert!(waiting.is_empty(), "it was taken up");
+}

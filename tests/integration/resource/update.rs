@@ -62,3 +62,16 @@ async fn a_row_by_itself_is_written_through_its_parent() {
     alice.remove("Chapter", &row).await.status(202).ok();
     assert_eq!(alice.read("Book", "Dune").await.ok()["chapters"].as_array().unwrap().len(), 3);
 }
+
+#[tokio::test]
+async fn rows_that_are_only_shown_are_not_written() {
+    let (site, alice) = library_with_books().await;
+    let administrator = site.administrator().await;
+    let shown = administrator.list("DocField", "limit=1").await.ok()[0]["name"].as_str().unwrap().to_owned();
+    for client in [&administrator, &alice] {
+        assert!(client.update("DocField", &shown, json!({"label": "Other"})).await.status.is_client_error());
+        assert!(client.remove("DocField", &shown).await.status.is_client_error());
+    }
+    administrator.update("DocField", "nothing", json!({})).await.error(404, "DoesNotExistError");
+    administrator.remove("DocPerm", "nothing").await.error(404, "DoesNotExistError");
+}
