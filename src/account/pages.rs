@@ -19,6 +19,43 @@ const HOME: &str = "/app";
 const REDIRECT: &str = "redirect-to";
 /// The query parameter that says who is expected to log in.
 const HINT: &str = "login_hint";
+/// The query parameter, and form field, that shows the page although somebody is logged in: a [`Prompt`].
+const PROMPT: &str = "prompt";
+
+/// Why somebody who is logged in comes to the login page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Prompt {
+    /// To prove again that it is they.
+    Login,
+    /// To let somebody else in.
+    SelectAccount,
+}
+
+impl Prompt {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "login" => Some(Self::Login),
+            "select_account" => Some(Self::SelectAccount),
+            _ => None,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::SelectAccount => "select_account",
+        }
+    }
+}
+
+/// What the login page shows.
+#[derive(Default)]
+struct LoginPage<'p> {
+    usr: &'p str,
+    target: Option<&'p str>,
+    prompt: Option<Prompt>,
+    error: Option<&'p str>,
+}
 
 /// Registers the pages.
 pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
@@ -30,15 +67,16 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
 
 async fn show_login(exchange: Exchange) -> Result<Response> {
     let query = exchange.query();
-    let parameter = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
-    let wanted = parameter(REDIRECT);
-    let usr = parameter(HINT).filter(|usr| usr.len() <= 140).unwrap_or_default();
-    let target = wanted.filter(|path| is_own_path(path));
-    if !exchange.context.session.is_guest() {
-        return Ok(see_other(target.as_deref().unwrap_or(HOME)));
+    let parameter = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let target = parameter(REDIRECT).filter(|path| is_own_path(path));
+    let session = exchange.session();
+    let prompt = parameter(PROMPT).and_then(Prompt::parse).filter(|_| !session.is_guest());
+    if !session.is_guest() && prompt.is_none() {
+        return Ok(see_other(target.unwrap_or(HOME)));
     }
-    let note = exchange.context.session_expired.then_some("Your session has ended. Log in again");
-    login_page(&exchange, StatusCode::OK, &usr, target.as_deref(), note, None).await
+    let own = if prompt == Some(Prompt::Login) { session.user() } else { "" };
+    let usr = parameter(HINT).filter(|usr| !usr.is_empty() && usr.len() <= 140).unwrap_or(own);
+    login_page(&exchange, StatusCode::OK, LoginPage { usr, target, prompt, error: None }).await
 }
 
 async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Response> {
@@ -46,6 +84,7 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
     let text = |name: &str| form.first(name).unwrap_or("").to_owned();
     let (usr, pwd) = (text("usr"), text("pwd"));
     let target = Some(text(REDIRECT)).filter(|path| is_own_path(path));
+    let prompt = Prompt::parse(&text(PROMPT)).filter(|_| !exchange.session().is_guest());
     let done = if usr.trim().is_empty() || pwd.is_empty() {
         Err(Error::Authentication(crate::error::AuthenticationError::BadCredentials))
     } else {
@@ -58,8 +97,8 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
         Err(error) => {
             let described = describe(&error);
             let message = format!("{}.", described.message);
-            let mut page =
-                login_page(&exchange, described.status, &usr, target.as_deref(), None, Some(&message)).await?;
+            let page = LoginPage { usr: &usr, target: target.as_deref(), prompt, error: Some(&message) };
+            let mut page = login_page(&exchange, described.status, page).await?;
             if let Some(seconds) = described.retry_after {
                 page.headers_mut().insert("retry-after", seconds.into());
             }
@@ -68,27 +107,40 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
     }
 }
 
-async fn login_page(
-    exchange: &Exchange,
-    status: StatusCode,
-    usr: &str,
-    target: Option<&str>,
-    note: Option<&str>,
-    error: Option<&str>,
-) -> Result<Response> {
+async fn login_page(exchange: &Exchange, status: StatusCode, page: LoginPage<'_>) -> Result<Response> {
+    let (site, context) = (&exchange.site, &exchange.context);
     let mut options = Vec::new();
-    for source in &exchange.site.login_options {
-        options.extend(source(exchange.site.clone(), target.map(str::to_owned)).await?);
+    for source in &site.login_options {
+        options.extend(source(site.clone(), page.target.map(str::to_owned)).await?);
     }
+    if let Some(prompt) = page.prompt {
+        for option in &mut options {
+            let separator = if option.href.contains('?') { '&' } else { '?' };
+            option.href = format!("{}{separator}{PROMPT}={}", option.href, prompt.as_str());
+        }
+    }
+    let name = &context.session.access.full_name;
+    let (title, note) = match page.prompt {
+        Some(Prompt::Login) => {
+            ("Log in once more", Some(format!("You are logged in as {name}. Prove that it is you.")))
+        }
+        Some(Prompt::SelectAccount) => {
+            ("Log in as somebody else", Some(format!("{name} stays logged in here until somebody else has logged in.")))
+        }
+        None if context.session_expired => ("Log in", Some("Your session has ended. Log in again".to_owned())),
+        None => ("Log in", None),
+    };
     let view = json!({
-        "page": page_view(&exchange.site, &exchange.context).await?,
-        "usr": usr,
-        "redirect_to": target.unwrap_or(""),
-        "note": note,
-        "error": error,
+        "page": page_view(site, context).await?,
+        "title": title,
+        "usr": page.usr,
+        "redirect_to": page.target.unwrap_or(""),
+        "prompt": page.prompt.map(Prompt::as_str),
+        "note": note.filter(|_| page.error.is_none()),
+        "error": page.error,
         "options": options,
     });
-    Ok(html(status, exchange.site.templates.render("account/login", &view)?))
+    Ok(html(status, site.templates.render("account/login", &view)?))
 }
 
 async fn send_logout(mut exchange: Exchange) -> Result<Response> {

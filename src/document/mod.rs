@@ -143,6 +143,14 @@ impl Documents {
         Ok(Arc::clone(&self.cached(session, doctype, name).await?.document))
     }
 
+    /// The same past the cache, for what another node may have changed and has to be known at once.
+    pub async fn get_uncached(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
+        let target = self.doctype(doctype)?;
+        let found = load::find(self.database(), &self.registry(), &target, name, false).await?;
+        self.check_found(self.database(), session, &target, name, found.as_ref(), Right::Read).await?;
+        found.ok_or_else(|| Error::does_not_exist(&target.name, name))
+    }
+
     /// The document whose column holds this value, for fields that are unique or nearly so; under the session's permissions.
     ///
     /// Secret fields can be asked for here (by their digest), as nowhere else: nobody outside chooses the field.

@@ -16,6 +16,7 @@ pub mod route;
 pub mod rpc;
 pub mod security_event;
 pub mod session;
+pub mod session_cookie;
 pub mod settings;
 pub mod site;
 pub mod templates;

@@ -22,7 +22,8 @@ use crate::web::middleware::Middleware;
 use crate::web::plugin::Authenticator;
 use crate::web::request::{Credentials, RequestContext};
 use crate::web::route::Route;
-use crate::web::session;
+use crate::web::session::Found;
+use crate::web::session_cookie::{COOKIE, remove_cookies};
 use crate::web::site::Site;
 
 /// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
@@ -184,13 +185,16 @@ impl Pipeline {
                 AuthenticationError::BadCredentials
             }));
         }
-        let Some(token) = cookie(request, session::COOKIE) else { return Ok(()) };
+        let Some(token) = cookie(request, COOKIE) else { return Ok(()) };
         let ip = context.ip.to_string();
-        if let Some(session) = self.site.sessions.find(&self.site.documents, token, &ip).await? {
-            *context = context.clone().with_cookie_session(session, token);
-        } else {
-            context.session_expired = true;
-            session::remove_cookies(&self.site, context);
+        match self.site.sessions.find(&self.site.documents, token, &ip).await? {
+            Found::Session(session) => *context = context.clone().with_cookie_session(session, token),
+            // The browser may have got its new cookie meanwhile, which must not be taken away again.
+            Found::Replaced => context.session_expired = true,
+            Found::Nothing => {
+                context.session_expired = true;
+                remove_cookies(&self.site, context);
+            }
         }
         Ok(())
     }

@@ -51,6 +51,8 @@ pub struct RequestContext {
     pub session_expired: bool,
     /// The token that forms of this session carry.
     csrf_token: Arc<str>,
+    /// The value of the session's cookie; empty without one.
+    session_cookie: Arc<str>,
     cookies: Arc<Mutex<Vec<HeaderValue>>>,
 }
 
@@ -66,6 +68,7 @@ impl RequestContext {
             credentials: Credentials::None,
             session_expired: false,
             csrf_token: Arc::from(""),
+            session_cookie: Arc::from(""),
             cookies: Arc::default(),
         }
     }
@@ -86,7 +89,18 @@ impl RequestContext {
         self.session = session;
         self.credentials = Credentials::Cookie;
         self.csrf_token = csrf::token(token).into();
+        self.session_cookie = token.into();
         self
+    }
+
+    /// The Session document of the browser that sent the request; `None` for guests and programs.
+    pub fn browser_session(&self) -> Option<&str> {
+        self.session.sid.as_deref().filter(|_| self.credentials == Credentials::Cookie && !self.session.is_guest())
+    }
+
+    /// The value of the session's cookie, a secret; empty without one.
+    pub(super) fn session_cookie(&self) -> &str {
+        &self.session_cookie
     }
 
     /// Adds a cookie to the answer, whatever the handler returns.

@@ -1,4 +1,7 @@
-//! Browser sessions: the cookie `sid`, the Session document behind it, and its life.
+//! Browser sessions: the Session document behind the cookie, and its life.
+//!
+//! Whoever logs in again in their own session gets a new cookie: what rests on the session stays, and whoever else has the
+//! old cookie is out.
 
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
@@ -6,7 +9,6 @@ use std::time::Duration as StdDuration;
 use async_trait::async_trait;
 use chrono::{Duration, NaiveDateTime, Timelike};
 use moka::sync::Cache;
-use poem::web::cookie::{Cookie, SameSite};
 use serde_json::json;
 
 use crate::clock::{DATETIME_FORMAT, format_datetime};
@@ -15,16 +17,12 @@ use crate::error::{AuthenticationError, Error, Result};
 use crate::meta::{Document, Value};
 use crate::permissions::Session;
 use crate::secret;
-use crate::web::document_name;
 use crate::web::request::RequestContext;
 use crate::web::security_event::{SecurityEvent, Severity};
+use crate::web::session_cookie::{locator, name_of, new_cookie, new_locator, remove_cookies, set_cookies};
 use crate::web::settings::LoginSettings;
 use crate::web::site::Site;
 
-/// The cookie's name, as Frappe has it.
-pub const COOKIE: &str = "sid";
-/// The cookies beside it that Frappe's clients read.
-const COMPANIONS: [&str; 5] = ["system_user", "full_name", "user_id", "user_image", "user_lang"];
 /// How stale `last_seen` may be.
 const TOUCH_AFTER: Duration = Duration::minutes(5);
 /// How long another node may go on using a session that was ended here.
@@ -65,6 +63,16 @@ pub struct NewSession<'a> {
     pub provider_sid: Option<&'a str>,
 }
 
+/// What a cookie opens.
+pub enum Found {
+    /// A session.
+    Session(Session),
+    /// Nothing any more: its session lives, but the person has logged in again since and has another cookie.
+    Replaced,
+    /// Nothing.
+    Nothing,
+}
+
 /// A session that was started.
 pub struct Started {
     /// On whose behalf requests with it are.
@@ -82,13 +90,15 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// The session of a cookie's value; `None` if it opens nothing (any more).
-    pub async fn find(&self, documents: &Documents, token: &str, ip: &str) -> Result<Option<Session>> {
+    /// What a cookie's value opens.
+    pub async fn find(&self, documents: &Documents, token: &str, ip: &str) -> Result<Found> {
         if !secret::has_valid_checksum(token) {
-            return Ok(None);
+            return Ok(Found::Nothing);
         }
-        let name = name_of(token);
-        let known = match self.known.get(&name) {
+        let (name, digest) = (name_of(token), secret::digest(token));
+        let fits = |known: &Known| secret::constant_time_eq(&known.digest, &digest);
+        // What is known here may be older than a login at another node.
+        let known = match self.known.get(&name).filter(|known| fits(known)) {
             Some(known) => known,
             None => match load(documents, &name).await? {
                 Some(known) => {
@@ -96,20 +106,23 @@ impl Sessions {
                     self.known.insert(name.clone(), known.clone());
                     known
                 }
-                None => return Ok(None),
+                None => return Ok(Found::Nothing),
             },
         };
         let now = documents.clock().now_naive();
-        if known.expires_at <= now || !secret::constant_time_eq(&known.digest, secret::digest(token)) {
-            return Ok(None);
+        if known.expires_at <= now {
+            return Ok(Found::Nothing);
         }
-        let Some(access) = documents.access(&known.user).await? else { return Ok(None) };
+        if !fits(&known) {
+            return Ok(Found::Replaced);
+        }
+        let Some(access) = documents.access(&known.user).await? else { return Ok(Found::Nothing) };
         if now - known.last_seen >= TOUCH_AFTER {
             self.touch(documents, &name, &known, ip).await?;
         }
         let mut session = Session::of(access);
         session.sid = Some(name.into());
-        Ok(Some(session))
+        Ok(Found::Session(session))
     }
 
     /// Notes that a session is in use, which also puts its end off.
@@ -137,46 +150,25 @@ impl Sessions {
         work.commit().await
     }
 
-    /// Starts a session for a person who has proved who they are: stores it and puts its cookies into the answer.
+    /// Starts a session for a person who has proved who they are, and puts its cookies into the answer.
+    ///
+    /// Where the browser has a session of theirs already, that one goes on, under a new cookie; one of somebody else ends.
     ///
     /// Fails for users that are disabled or may not log in from there or now.
     pub async fn start(&self, site: &Site, context: &RequestContext, new: NewSession<'_>) -> Result<Started> {
         let documents = &site.documents;
         let settings = LoginSettings::load(documents).await?;
         let now = documents.clock().now_naive();
-        let token = secret::random_token("sid_");
-        let name = name_of(&token);
         let access =
             documents.access(new.user).await?.ok_or(Error::Authentication(AuthenticationError::BadCredentials))?;
         let mut work = documents.begin(&Session::system()).await?;
         let user = work.get("User", new.user).await?;
         check_login_limits(&user, &context.ip.to_string(), now)?;
-        let device = device(&context.user_agent);
-        self.make_room(&mut work, &user, &device, context).await?;
-        let mut document = work.new_document("Session")?;
-        document.set("user", new.user);
-        document.set("device", device.as_str());
-        document.set("ip_address", context.ip.to_string());
-        document.set("user_agent", shorten(&context.user_agent, 500));
-        document.set("status", "Active");
-        document.set(
-            "login_method",
-            match new.method {
-                LoginMethod::Password => "Password",
-                LoginMethod::SocialLogin => "Social Login",
-            },
-        );
-        document.set("login_provider", new.provider);
-        document.set("provider_sid", new.provider_sid);
-        for fieldname in ["logged_in_at", "last_seen"] {
-            document.set(fieldname, format_datetime(now));
-        }
-        document.set("expires_at", format_datetime(now + settings.session_expiry));
-        document.set("session_digest", secret::digest(&token));
-        document.set_name(name.as_str());
-        work.insert(document).await?;
-        // The session is its user's own: that is what lets them see and end it.
-        work.set_values("Session", &name, &[("owner", Value::from(new.user))]).await?;
+        let values = values(context, &new, now, settings.session_expiry);
+        let (name, token) = match renew(&mut work, context, new.user, &values).await? {
+            Some(renewed) => renewed,
+            None => self.begin(&mut work, context, &user, values).await?,
+        };
         let at = Value::from(format_datetime(now));
         let values =
             [("last_login", at.clone()), ("last_active", at), ("last_ip", Value::from(context.ip.to_string()))];
@@ -187,6 +179,34 @@ impl Sessions {
         session.sid = Some(name.into());
         set_cookies(site, context, &token, &session, &user, settings.session_expiry);
         Ok(Started { session, user, token })
+    }
+
+    /// Stores a new session, in place of the one that the browser has; returns its name and its cookie.
+    async fn begin(
+        &self,
+        work: &mut Work<'_>,
+        context: &RequestContext,
+        user: &Document,
+        values: Vec<(&'static str, Value)>,
+    ) -> Result<(String, String)> {
+        if let Some(former) = context.browser_session() {
+            end(work, former).await?;
+        }
+        self.make_room(work, user, &device(&context.user_agent), context).await?;
+        let token = new_cookie(&new_locator());
+        let name = name_of(&token);
+        let mut document = work.new_document("Session")?;
+        for (fieldname, value) in values {
+            document.set(fieldname, value);
+        }
+        document.set("user", user.name());
+        document.set("status", "Active");
+        document.set("session_digest", secret::digest(&token));
+        document.set_name(name.as_str());
+        work.insert(document).await?;
+        // The session is its user's own: that is what lets them see and end it.
+        work.set_values("Session", &name, &[("owner", Value::from(user.name()))]).await?;
+        Ok((name, token))
     }
 
     /// Ends the session of a request and removes its cookies.
@@ -259,6 +279,53 @@ async fn end_all_as_system(work: &mut Work<'_>, user: &str, except: Option<&str>
     Ok(())
 }
 
+/// What is known of a session from the login that begins it or goes on with it.
+fn values(
+    context: &RequestContext,
+    new: &NewSession<'_>,
+    now: NaiveDateTime,
+    expiry: Duration,
+) -> Vec<(&'static str, Value)> {
+    let mut values = vec![
+        ("device", Value::from(device(&context.user_agent))),
+        ("ip_address", Value::from(context.ip.to_string())),
+        ("user_agent", Value::from(shorten(&context.user_agent, 500))),
+        (
+            "login_method",
+            Value::from(match new.method {
+                LoginMethod::Password => "Password",
+                LoginMethod::SocialLogin => "Social Login",
+            }),
+        ),
+        ("logged_in_at", Value::from(format_datetime(now))),
+        ("last_seen", Value::from(format_datetime(now))),
+        ("expires_at", Value::from(format_datetime(now + expiry))),
+    ];
+    // A session that rests on a provider goes on doing so: a logout there ends it, whatever proved the person since.
+    if let Some(provider) = new.provider {
+        values.push(("login_provider", Value::from(provider)));
+        values.push(("provider_sid", new.provider_sid.map_or(Value::Null, Value::from)));
+    }
+    values
+}
+
+/// Goes on with the browser's session if it is the person's own; returns its name and its new cookie.
+async fn renew(
+    work: &mut Work<'_>,
+    context: &RequestContext,
+    user: &str,
+    values: &[(&'static str, Value)],
+) -> Result<Option<(String, String)>> {
+    let Some(name) = context.browser_session().filter(|_| context.session.user() == user) else { return Ok(None) };
+    let token = new_cookie(locator(context.session_cookie()));
+    let mut values = values.to_vec();
+    values.push(("session_digest", Value::from(secret::digest(&token))));
+    // It may have been ended while the password was checked.
+    let active = Value::from("Active");
+    let renewed = work.set_values_if("Session", name, ("status", &active), &values).await?;
+    Ok(renewed.then(|| (name.to_owned(), token)))
+}
+
 async fn end(work: &mut Work<'_>, name: &str) -> Result<()> {
     work.set_values("Session", name, &[("status", Value::from("Ended"))]).await
 }
@@ -278,13 +345,8 @@ impl Controller for SessionController {
     }
 }
 
-/// The name of the Session document: it follows from the cookie's value, so that a lookup needs no search.
-fn name_of(token: &str) -> String {
-    document_name(&format!("session:{token}"))
-}
-
 async fn load(documents: &Documents, name: &str) -> Result<Option<Known>> {
-    let stored = match documents.get(&Session::system(), "Session", name).await {
+    let stored = match documents.get_uncached(&Session::system(), "Session", name).await {
         Ok(stored) => stored,
         Err(Error::DoesNotExist { .. }) => return Ok(None),
         Err(error) => return Err(error),
@@ -316,50 +378,6 @@ fn check_login_limits(user: &Document, ip: &str, now: NaiveDateTime) -> Result<(
         return Err(Error::Permission("Login not allowed at this time".to_owned()));
     }
     Ok(())
-}
-
-fn set_cookies(
-    site: &Site,
-    context: &RequestContext,
-    token: &str,
-    session: &Session,
-    user: &Document,
-    expiry: Duration,
-) {
-    let max_age = expiry.to_std().unwrap_or_default();
-    context.set_cookie(&cookie(site, COOKIE, token, Some(max_age)));
-    let values = [
-        if session.is_desk_user() { "yes".to_owned() } else { "no".to_owned() },
-        session.access.full_name.clone(),
-        session.user().to_owned(),
-        user.text("user_image").to_owned(),
-        Some(user.text("language")).filter(|language| !language.is_empty()).unwrap_or("en").to_owned(),
-    ];
-    for (name, value) in COMPANIONS.into_iter().zip(values) {
-        let mut cookie = cookie(site, name, &value, Some(max_age));
-        cookie.set_http_only(false);
-        context.set_cookie(&cookie);
-    }
-}
-
-/// Removes the cookies of a session from the browser.
-pub fn remove_cookies(site: &Site, context: &RequestContext) {
-    for name in std::iter::once(COOKIE).chain(COMPANIONS) {
-        context.set_cookie(&cookie(site, name, "", Some(StdDuration::ZERO)));
-    }
-}
-
-/// A cookie of the whole site: `HttpOnly`, `SameSite=Lax`, `Secure` where the site is https.
-pub fn cookie(site: &Site, name: &str, value: &str, max_age: Option<StdDuration>) -> Cookie {
-    let mut cookie = Cookie::new_with_str(name, value);
-    cookie.set_path("/");
-    cookie.set_http_only(true);
-    cookie.set_same_site(SameSite::Lax);
-    cookie.set_secure(site.config.is_https());
-    if let Some(max_age) = max_age {
-        cookie.set_max_age(max_age);
-    }
-    cookie
 }
 
 /// `Firefox on Linux`, as far as the browser tells.

@@ -336,6 +336,47 @@ async fn requests_from_other_sites_are_refused_with_a_cookie() {
 }
 
 #[tokio::test]
+async fn who_logs_in_again_in_the_same_browser_goes_on_in_the_same_session() {
+    let site = site_with_alice().await;
+    let client = logged_in(&site).await;
+    let (old, name) = (client.cookie("sid"), site.db_names("Session", json!({})).await);
+    client.log_in(ALICE, PASSWORD).await.ok();
+    assert_eq!(client.logged_user().await, ALICE);
+    assert_ne!(client.cookie("sid"), old);
+    assert_eq!(site.db_names("Session", json!({"status": "Active"})).await, name);
+    // In another browser it is another one.
+    logged_in(&site).await;
+    assert_eq!(site.db_names("Session", json!({"status": "Active"})).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_meanwhile_does_not_come_back_with_a_login() {
+    let site = site_with_alice().await;
+    let client = logged_in(&site).await;
+    let first = site.db_names("Session", json!({})).await;
+    let path = "frappe.core.doctype.user.user.update_password";
+    let elsewhere = logged_in(&site).await;
+    elsewhere.call(path, json!({"old_password": PASSWORD, "new_password": "another good one"})).await.ok();
+    client.log_in(ALICE, "another good one").await.ok();
+    assert_eq!(client.logged_user().await, ALICE);
+    assert_eq!(site.db_names("Session", json!({"status": "Ended"})).await, first);
+}
+
+#[tokio::test]
+async fn the_login_page_opens_for_somebody_who_is_logged_in_only_where_it_is_asked_for() {
+    let site = site_with_alice().await;
+    let client = logged_in(&site).await;
+    assert_eq!(client.get("/login?prompt=nonsense&redirect-to=/app/todo").await.redirect(), "/app/todo");
+    let again = client.get("/login?prompt=login&redirect-to=/app/todo").await.status(200);
+    assert!(again.body.contains("Log in once more") && again.body.contains(&format!("value=\"{ALICE}\"")));
+    let other = client.get("/login?prompt=select_account").await.status(200);
+    assert!(other.body.contains("Log in as somebody else") && !other.body.contains(&format!("value=\"{ALICE}\"")));
+    // Who is not logged in just logs in.
+    let page = site.guest().get("/login?prompt=login").await.status(200);
+    assert!(page.body.contains("<h1>Log in</h1>") && !page.body.contains("csrf_token"), "{}", page.body);
+}
+
+#[tokio::test]
 async fn the_login_page_leads_back() {
     let site = site_with_alice().await;
     let client = site.guest();

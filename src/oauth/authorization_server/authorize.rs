@@ -304,7 +304,8 @@ impl Person {
         else {
             return Ok(None);
         };
-        let document = documents.get(&Session::system(), "Session", sid).await?;
+        // Somebody who has just logged in once more, at another node perhaps, is not asked a third time.
+        let document = documents.get_uncached(&Session::system(), "Session", sid).await?;
         let by_password = document.text("login_method") == "Password";
         Ok(Some(Self {
             user: session.user().to_owned(),
@@ -436,15 +437,31 @@ pub fn redirect(to: &str) -> Response {
 
 /// The login page, with the way back.
 pub fn login_address(back: &str) -> String {
-    login_address_for(back, None)
+    address_of(&login_parameters(back, None, None))
 }
 
 /// The same, filled in for the person that the client expects (`login_hint`).
 pub fn login_address_for(back: &str, hint: Option<&str>) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("redirect-to", back);
-    if let Some(hint) = hint.filter(|hint| hint.len() <= 140) {
-        query.append_pair("login_hint", hint);
-    }
-    format!("/login?{}", query.finish())
+    address_of(&login_parameters(back, hint, None))
+}
+
+/// The login page for somebody else than who is logged in, who stays so until then.
+pub fn other_account_address(back: &str, hint: Option<&str>) -> String {
+    address_of(&login_parameters(back, hint, Some("select_account")))
+}
+
+/// What the login page has to know; `prompt` shows it although somebody is logged in.
+pub fn login_parameters<'p>(
+    back: &'p str,
+    hint: Option<&'p str>,
+    prompt: Option<&'p str>,
+) -> Vec<(&'static str, &'p str)> {
+    let hint = hint.filter(|hint| hint.len() <= 140);
+    let parameters =
+        [Some(("redirect-to", back)), hint.map(|hint| ("login_hint", hint)), prompt.map(|prompt| ("prompt", prompt))];
+    parameters.into_iter().flatten().collect()
+}
+
+fn address_of(parameters: &[(&str, &str)]) -> String {
+    format!("/login?{}", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish())
 }

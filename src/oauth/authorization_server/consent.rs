@@ -6,8 +6,8 @@ use url::{Position, Url};
 
 use super::APPROVE;
 use super::authorize::{
-    Person, allow_form_action, error_page, expired, find_pending, issue_code, login_address, login_address_for,
-    private, redirect, send,
+    Person, allow_form_action, error_page, expired, find_pending, issue_code, login_address, login_parameters,
+    other_account_address, private, redirect, send,
 };
 use crate::document::{Documents, Work};
 use crate::error::Result;
@@ -41,9 +41,15 @@ pub async fn show(
         view["loopback"] = json!(authority(redirect_uri.as_str()));
     }
     view["destination"] = json!(destination.to_string());
+    let (back, hint) = (format!("{APPROVE}?request_id={id}"), stored.request.login_hint.as_deref());
     view["request_id"] = json!(id);
     view["action"] = json!(APPROVE);
     view["again"] = json!(again);
+    view["login_again"] = login_parameters(&back, hint, Some("login"))
+        .into_iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    view["other_account"] = json!(other_account_address(&back, hint));
     let mut response = exchange.page("oauth/consent", view).await?;
     allow_form_action(&mut response, stored.request.target.redirect_uri.as_str());
     private(&mut response);
@@ -145,11 +151,6 @@ pub async fn answer(mut exchange: Exchange) -> Result<Response> {
     match decision.as_str() {
         "allow" => allow(&exchange, &stored, &client, &person).await,
         "deny" => deny(&exchange, &stored).await,
-        "switch" => {
-            exchange.site.sessions.end_current(&exchange.site, &exchange.context).await?;
-            let hint = stored.request.login_hint.as_deref();
-            Ok(redirect(&login_address_for(&format!("{APPROVE}?request_id={id}"), hint)))
-        }
         _ => error_page(&exchange, &Error::invalid_request("Choose either Allow or Deny")).await,
     }
 }

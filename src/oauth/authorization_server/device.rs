@@ -6,7 +6,7 @@ use poem::Response;
 use poem::http::{HeaderValue, StatusCode, header};
 use serde_json::{Value as Json, json};
 
-use super::authorize::{Person, error_page, expired, login_address, private, redirect};
+use super::authorize::{Person, error_page, expired, login_address, other_account_address, private, redirect};
 use super::consent::{self, Addressee};
 use super::{DEVICE, Server, with};
 use crate::document::Work;
@@ -79,10 +79,6 @@ pub async fn answer(mut exchange: Exchange, server: Arc<Server>) -> Result<Respo
     match decision.as_str() {
         "allow" => allow(&exchange, &server, &waiting, &person).await,
         "deny" => deny(&exchange, &waiting, &person).await,
-        "switch" => {
-            exchange.site.sessions.end_current(&exchange.site, &exchange.context).await?;
-            Ok(redirect(&login_address(&address(&id, None))))
-        }
         _ => error_page(&exchange, &Error::invalid_request("Choose either Allow or Deny")).await,
     }
 }
@@ -224,10 +220,10 @@ async fn consent_page(
     waiting.addressee().bind(documents, person).await?;
     let mut view = consent::view(documents, &server.catalogue, client, &code.scopes).await?;
     let own_address = exchange.context.ip.to_string();
-    let address = code.ip_address.as_deref().filter(|address| *address != own_address);
+    let asked_from = code.ip_address.as_deref().filter(|address| *address != own_address);
     let minutes = (documents.clock().now() - code.requested_at).num_minutes();
     view["device"] = json!({
-        "address": address,
+        "address": asked_from,
         "own_address": own_address,
         "age": match minutes {
             ..=0 => "less than a minute ago".to_owned(),
@@ -237,6 +233,7 @@ async fn consent_page(
     });
     view["request_id"] = json!(id);
     view["action"] = json!(DEVICE);
+    view["other_account"] = json!(other_account_address(&address(id, None), None));
     let mut response = exchange.page("oauth/consent", view).await?;
     private(&mut response);
     Ok(response)

@@ -16,12 +16,12 @@ const ALICE: &str = "alice@example.com";
 const NOTICE: &str = "OAuth Logout Notice";
 
 /// A site that may call programs on this computer.
-async fn site() -> TestSite {
+pub async fn site() -> TestSite {
     TestSite::new().with_config(|config| config.development = true).await
 }
 
 /// A program that listens, and answers like this.
-async fn listening(site: &TestSite, answer: ResponseTemplate) -> (MockServer, Program) {
+pub async fn listening(site: &TestSite, answer: ResponseTemplate) -> (MockServer, Program) {
     let server = MockServer::start().await;
     listen(&server, answer).await;
     let uri = format!("{}/logged-out", server.uri());
@@ -41,7 +41,7 @@ async fn listen(server: &MockServer, answer: ResponseTemplate) {
 }
 
 /// The logout tokens that a program has received, verified with the published keys.
-async fn received(site: &TestSite, server: &MockServer) -> Vec<Claims> {
+pub async fn received(site: &TestSite, server: &MockServer) -> Vec<Claims> {
     let keys = JwkSet::parse(&site.guest().get("/.well-known/jwks.json").await.status(200).json()).unwrap();
     let requests = server.received_requests().await.unwrap();
     let verify = |body: &[u8]| {
@@ -56,7 +56,7 @@ async fn received(site: &TestSite, server: &MockServer) -> Vec<Claims> {
 }
 
 /// The first logout token that a program receives.
-async fn wait_for_token(site: &TestSite, server: &MockServer) -> Claims {
+pub async fn wait_for_token(site: &TestSite, server: &MockServer) -> Claims {
     for _ in 0..100 {
         if let Some(claims) = received(site, server).await.into_iter().next() {
             return claims;

@@ -3,6 +3,7 @@
 use chrono::Duration;
 use serde_json::{Value as Json, json};
 
+use super::oidcc::basic::{link, log_in_as};
 use super::support::{BASE, Program, bearer, hidden, parameter};
 use crate::support::client::Response;
 use crate::support::{Client, PASSWORD, TestSite};
@@ -354,9 +355,8 @@ async fn another_account_can_be_used() {
     site.db_user("bob@example.com", json!({})).await;
     let program = television(&site).await;
     let codes = codes(&program).await;
-    let login = press(&browser, &consent(&browser, &codes).await, "switch").await.redirect();
-    let back = parameter(&format!("https://site.example{login}"), "redirect-to").unwrap();
-    browser.log_in("bob@example.com", PASSWORD).await.ok();
+    let login = link(&consent(&browser, &codes).await, "Use another account");
+    let back = log_in_as(&browser, &login, "bob@example.com", PASSWORD).await.redirect();
     let page = browser.get(&back).await.status(200);
     press(&browser, &page, "allow").await.status(200);
     let tokens = poll(&program, &codes).await.status(200).json();

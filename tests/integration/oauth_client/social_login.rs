@@ -97,6 +97,43 @@ async fn a_stranger_signs_up_and_comes_back_by_subject_and_not_by_address() {
 }
 
 #[tokio::test]
+async fn who_comes_again_goes_on_in_their_session_and_somebody_else_ends_it() {
+    let (provider, site) = (Provider::start().await, site().await);
+    provider.key(&site, json!({"sign_ups": "Allow"})).await;
+    let browser = site.guest();
+    let sessions = async |status: &str| site.db_names("Session", json!({"status": status})).await;
+    let back = provider.begin(&site, &browser, json!({"sid": "s1"})).await;
+    browser.get(&back).await.redirect();
+    let (first, cookie) = (sessions("Active").await, browser.cookie("sid"));
+    let back = provider.begin(&site, &browser, json!({"sid": "s2"})).await;
+    browser.get(&back).await.redirect();
+    assert_eq!(sessions("Active").await, first);
+    assert_ne!(browser.cookie("sid"), cookie);
+    assert_eq!(site.db_names("Session", json!({"provider_sid": "s2"})).await, first);
+    let back = provider.begin(&site, &browser, json!({"sub": "bob-there", "email": "bob@example.com"})).await;
+    browser.get(&back).await.redirect();
+    assert_eq!(browser.logged_user().await, "bob@example.com");
+    assert_eq!(sessions("Ended").await, first);
+}
+
+#[tokio::test]
+async fn who_must_prove_again_who_they_are_is_asked_by_the_provider_too() {
+    let (provider, site) = (Provider::start().await, site().await);
+    provider.key(&site, json!({})).await;
+    let browser = site.guest();
+    let back = provider.begin(&site, &browser, json!({})).await;
+    browser.get(&back).await.redirect();
+    for prompt in ["login", "select_account"] {
+        let page = browser.get(&format!("/login?prompt={prompt}&redirect-to=/app/todo")).await.status(200);
+        let href = page.body.split_once("href=\"/login/with/").unwrap().1.split('"').next().unwrap();
+        let href = format!("/login/with/{}", href.replace("&#x3D;", "=").replace("&amp;", "&"));
+        assert_eq!(parameter(&browser.get(&href).await.redirect(), "prompt"), prompt);
+    }
+    let location = browser.get("/login/with/example_login?prompt=none").await.redirect();
+    assert!(!location.contains("prompt="), "{location}");
+}
+
+#[tokio::test]
 async fn what_does_not_belong_to_this_browser_and_request_logs_nobody_in() {
     let (provider, site) = (Provider::start().await, site().await);
     provider.key(&site, json!({})).await;

@@ -27,7 +27,7 @@ use crate::secret;
 use crate::web::error::{describe, see_other};
 use crate::web::pipeline::cookie as cookie_of;
 use crate::web::plugin::LoginOption;
-use crate::web::session::cookie;
+use crate::web::session_cookie::cookie;
 use crate::web::{Exchange, LoginMethod, NewSession, Plugins, Route, SecurityEvent, Severity, Site};
 
 /// Registers the buttons, the start and the callbacks.
@@ -82,6 +82,8 @@ async fn start(exchange: Exchange, providers: Arc<Providers>) -> Result<Response
     let query = exchange.query();
     let wanted = query.iter().find(|(name, _)| name == "redirect-to").map(|(_, value)| value.as_str());
     let redirect_to = wanted.and_then(|wanted| own_path(&exchange.site.config.site_url, wanted)).unwrap_or_default();
+    let prompt = query.iter().find(|(name, _)| name == "prompt").map(|(_, value)| value.as_str());
+    let prompt = prompt.filter(|prompt| matches!(*prompt, "login" | "select_account"));
     let Some(key) = SocialLoginKey::enabled(&exchange.site.documents, &name).await? else {
         return failed(&exchange, StatusCode::NOT_FOUND, "", "/login", "There is no login with this provider").await;
     };
@@ -95,28 +97,30 @@ async fn start(exchange: Exchange, providers: Arc<Providers>) -> Result<Response
         binding: &browser,
         redirect_to: &redirect_to,
     };
-    match depart(&providers, &exchange.site.documents, key.clone(), new).await? {
+    match depart(&providers, &exchange.site.documents, key.clone(), new, prompt).await? {
         Ok(location) => Ok(no_referrer(see_other(&location))),
         Err(error) => refuse(&exchange, &key, "/login", &error.to_string()).await,
     }
 }
 
-/// Where to send the person, once the trip is noted.
+/// Where to send the person, once the trip is noted. With a `prompt`, an OpenID provider is to ask who they are even if
+/// it knows them.
 pub async fn depart(
     providers: &Providers,
     documents: &Documents,
     key: SocialLoginKey,
     new: NewState<'_>,
+    prompt: Option<&str>,
 ) -> Result<Result<String, ProviderError>> {
     let provider = match Provider::resolve(providers, documents, key).await {
         Ok(provider) => provider,
         Err(error) => return Ok(Err(error)),
     };
     let begun = oauth_client_state::begin(documents, new).await?;
-    Ok(Ok(authorization_url(&provider, &begun)))
+    Ok(Ok(authorization_url(&provider, &begun, prompt)))
 }
 
-fn authorization_url(provider: &Provider, begun: &Begun) -> String {
+fn authorization_url(provider: &Provider, begun: &Begun, prompt: Option<&str>) -> String {
     let challenge = pkce::challenge_of(&begun.code_verifier);
     let scope = provider.key.scopes.join(" ");
     let mut parameters: Vec<(&str, &str)> = vec![
@@ -132,6 +136,7 @@ fn authorization_url(provider: &Provider, begun: &Begun) -> String {
     }
     if provider.issuer.is_some() {
         parameters.push(("nonce", &begun.nonce));
+        parameters.extend(prompt.map(|prompt| ("prompt", prompt)));
     }
     for (name, value) in &provider.key.auth_url_data {
         if !parameters.iter().any(|(own, _)| own == name) {
@@ -263,10 +268,6 @@ async fn finish_login(
     };
     match site.sessions.start(site, context, new).await {
         Ok(started) => {
-            // The session that was there before is not taken over by anybody.
-            if !context.session.is_guest() {
-                end_former(exchange).await?;
-            }
             context.set_cookie(&cookie(site, cookie_name(site), "", Some(StdDuration::ZERO)));
             let home = if started.session.is_desk_user() { "/app" } else { "/" };
             // Sanitised when it was stored, and again where it is used.
@@ -278,14 +279,6 @@ async fn finish_login(
         }
         Err(error) => Err(error),
     }
-}
-
-/// Ends the session that the browser had before it logged in anew.
-async fn end_former(exchange: &Exchange) -> Result<()> {
-    let Some(sid) = exchange.session().sid.as_deref() else { return Ok(()) };
-    let mut work = exchange.site.documents.begin(&Session::system()).await?;
-    work.set_values("Session", sid, &[("status", crate::meta::Value::from("Ended"))]).await?;
-    work.commit().await
 }
 
 async fn finish_link(

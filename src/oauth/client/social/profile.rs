@@ -92,7 +92,7 @@ async fn link(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Respo
         binding: &binding,
         redirect_to: ADDRESS,
     };
-    match login::depart(&providers, documents, key, new).await? {
+    match login::depart(&providers, documents, key, new, None).await? {
         Ok(location) => leave(&exchange, &provider_name, &location).await,
         Err(error) => page(&exchange, StatusCode::BAD_REQUEST, Some(&error.to_string())).await,
     }

@@ -140,7 +140,34 @@ pub fn continued(page: &Response) -> String {
 
 /// Types in the password on the login page to which the browser was sent; returns where it goes then.
 pub async fn log_in(person: &Client, login_page: &str) -> String {
+    log_in_as(person, login_page, ALICE, PASSWORD).await.redirect()
+}
+
+/// Types in a name and a password there.
+pub async fn log_in_as(person: &Client, login_page: &str, usr: &str, pwd: &str) -> Response {
     let page = person.get(login_page).await.status(200);
-    let back = hidden(&page.body, "redirect-to");
-    person.form("/login", &[("usr", ALICE), ("pwd", PASSWORD), ("redirect-to", &back)]).await.redirect()
+    let mut fields = vec![("usr", usr.to_owned()), ("pwd", pwd.to_owned())];
+    for name in ["redirect-to", "csrf_token", "prompt"] {
+        if page.body.contains(&format!("name=\"{name}\"")) {
+            fields.push((name, hidden(&page.body, name)));
+        }
+    }
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    person.form("/login", &fields).await
+}
+
+/// The login page to which the page leads that asks for another login.
+#[track_caller]
+pub fn login_again(page: &Response) -> String {
+    assert!(page.body.contains("Log in once more") && !page.body.contains("code="), "{}", page.body);
+    let fields = ["redirect-to", "prompt"].map(|name| (name, hidden(&page.body, name)));
+    format!("/login?{}", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish())
+}
+
+/// Where a link of a page leads.
+#[track_caller]
+pub fn link(page: &Response, text: &str) -> String {
+    let before =
+        page.body.split_once(&format!("\">{text}</a>")).unwrap_or_else(|| panic!("no {text}: {}", page.body)).0;
+    before.rsplit_once("href=\"").unwrap().1.replace("&#x3D;", "=").replace("&amp;", "&")
 }

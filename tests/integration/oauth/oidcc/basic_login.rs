@@ -1,9 +1,10 @@
 //! Basic OP: who logs in, how long ago, and what the program wishes for the login page.
 
 use chrono::Duration;
+use doctyped::oauth::protocol::jwt::Claims;
 use serde_json::json;
 
-use super::basic::{ALICE, Basic, continued, error, log_in};
+use super::basic::{ALICE, Basic, continued, error, log_in, login_again};
 use crate::oauth::support::{Program, answer, hidden, parameter};
 
 /// Somebody who is not logged in comes with this wish to the login page, and gets through.
@@ -92,7 +93,6 @@ async fn oidcc_prompt_none_logged_in_gets_a_code_without_a_page() {
 #[tokio::test]
 async fn oidcc_prompt_login_asks_for_the_password_although_a_session_is_there() {
     let (basic, first) = Basic::signed_in().await;
-    asked_again(&basic, ("prompt", "login")).await;
     let again = log_in_again(&basic, ("prompt", "login")).await;
     assert!(again.seconds("auth_time") > first.claims.seconds("auth_time"));
     assert_eq!(again.text("sub"), first.claims.text("sub"));
@@ -109,20 +109,12 @@ async fn oidcc_max_age_1_asks_again_when_the_login_is_older() {
     assert!(basic.site.clock.now().timestamp() - again.seconds("auth_time").unwrap() <= 2);
 }
 
-/// The page that asks for another login; nothing has gone back to the program.
-async fn asked_again(basic: &Basic, wish: (&str, &str)) -> crate::support::client::Response {
+/// Logs in once more because of this wish; the claims of the id token.
+async fn log_in_again(basic: &Basic, wish: (&str, &str)) -> Claims {
     basic.site.clock.advance(Duration::seconds(2));
     let back = basic.alice.get(&basic.request(&[wish])).await.redirect();
     let page = basic.alice.get(&back).await.status(200);
-    assert!(page.body.contains("Log in once more") && !page.body.contains("code="), "{}", page.body);
-    page
-}
-
-/// Logs in once more because of this wish; the claims of the id token.
-async fn log_in_again(basic: &Basic, wish: (&str, &str)) -> doctyped::oauth::protocol::jwt::Claims {
-    let page = asked_again(basic, wish).await;
-    let login_page = answer(&basic.alice, &page, "switch").await.redirect();
-    let resumed = log_in(&basic.alice, &login_page).await;
+    let resumed = log_in(&basic.alice, &login_again(&page)).await;
     // No further question.
     basic.finish(&continued(&basic.alice.get(&resumed).await.status(200))).await.claims
 }

@@ -74,7 +74,7 @@
 //! | oidcc-backchannel-logout-discovery-endpoint-verification | `back_channel_logout::oidcc_backchannel_logout_discovery_endpoint_verification_it_is_announced` |
 //! | oidcc-backchannel-rp-initiated-logout | `back_channel_logout::oidcc_backchannel_rp_initiated_logout_tells_the_program_who_is_gone` |
 
-mod basic;
+pub mod basic;
 mod basic_claims;
 mod basic_code;
 mod basic_login;
