@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use poem::Response;
 use poem::http::StatusCode;
-use serde_json::{Map, Value as Json, json};
 
 use super::Server;
 use super::client_authentication::authenticate;
@@ -14,7 +13,7 @@ use crate::oauth::credentials;
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::doctype::user::subject_of;
 use crate::oauth::doctype::{BearerToken, OAuthClient};
-use crate::oauth::protocol::introspection::{ActiveToken, Asker, Confirmation, IntrospectionResponse};
+use crate::oauth::protocol::introspection::{ActiveToken, Asker, Confirmation, IntrospectionResponse, OwnClaims};
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{Error, Scope};
 use crate::oauth::resource_server::{holder, standing};
@@ -77,7 +76,7 @@ async fn describe(
     };
     let (true, Ok((holder, access))) = (is_live, holder(documents, &token).await?) else { return Ok(None) };
     let is_own = token.client == asker.name && token.scopes.contains(&Scope::OpenId);
-    let extra = if is_own { claims(exchange, &token, &holder, &access).await? } else { Map::new() };
+    let own = if is_own { claims(exchange, &token, &holder, &access).await? } else { OwnClaims::default() };
     Ok(Some(ActiveToken {
         scope: token.scopes.to_string(),
         client_id: holder.client_id,
@@ -92,7 +91,7 @@ async fn describe(
         auth_time: token.auth_time.map(|at| at.timestamp()),
         acr: token.acr,
         act: token.act,
-        extra,
+        own,
     }))
 }
 
@@ -102,18 +101,17 @@ async fn claims(
     token: &BearerToken,
     holder: &OAuthClient,
     access: &UserAccess,
-) -> Result<Map<String, Json>> {
-    let mut claims = Map::new();
-    claims.insert("trusted_client".to_owned(), json!(i64::from(holder.skip_authorization)));
+) -> Result<OwnClaims> {
+    let mut claims = OwnClaims { trusted_client: Some(u8::from(holder.skip_authorization)), ..OwnClaims::default() };
     if token.scopes.contains(&Scope::Profile) {
-        claims.insert("name".to_owned(), json!(access.full_name));
+        claims.name = Some(access.full_name.clone());
     }
     if token.scopes.contains(&Scope::Email) {
         let user = exchange.site.documents.get(&Session::system(), "User", &token.user).await?;
-        claims.insert("email".to_owned(), json!(user.text("email")));
+        claims.email = Some(user.text("email").to_owned());
     }
     if token.scopes.contains(&Scope::Roles) {
-        claims.insert("roles".to_owned(), json!(access.roles));
+        claims.roles = Some(access.roles.iter().cloned().collect());
     }
     Ok(claims)
 }

@@ -11,10 +11,9 @@ use crate::error::{Error, Result};
 use crate::oauth::client::social::resource::authorization_servers;
 use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
-use crate::oauth::doctype::oauth_settings::Registration;
 use crate::oauth::protocol::metadata::{
-    DEVICE_AUTHORIZATION, OPTIONAL_ENDPOINTS, REGISTER, ResourceMetadata, ServerConfiguration, ServerMetadata,
-    WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
+    OPTIONAL_ENDPOINTS, ResourceMetadata, ServerConfiguration, ServerMetadata, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE,
+    WELL_KNOWN_SERVER,
 };
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::resource;
@@ -44,17 +43,12 @@ async fn authorization_server(
     endpoints: Arc<[&'static str]>,
 ) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    if !settings.show_auth_server_metadata {
+    if !settings.serves(exchange.request.uri().path()) {
         return Err(hidden());
     }
-    let is_on = |path: &&str| match *path {
-        REGISTER => settings.registration != Registration::Off,
-        DEVICE_AUTHORIZATION => settings.device_grant,
-        _ => true,
-    };
     let configuration = ServerConfiguration {
         issuer: exchange.site.documents.site_url().to_owned(),
-        endpoints: endpoints.iter().copied().filter(is_on).collect(),
+        endpoints: endpoints.iter().copied().filter(|path| settings.serves(path)).collect(),
         grant_types: GrantType::ALL.into_iter().filter(|grant| settings.offers(*grant)).collect(),
         scopes_supported: scopes_supported(&settings, &exchange, &server.catalogue).await?,
         client_id_metadata_documents: settings.client_id_metadata_documents,
@@ -70,11 +64,11 @@ async fn authorization_server(
 /// The metadata of the resource that the path names.
 async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    if !settings.show_protected_resource_metadata {
-        return Err(hidden());
-    }
     let site = exchange.site.documents.site_url();
     let path = exchange.request.uri().path();
+    if !settings.serves(path) {
+        return Err(hidden());
+    }
     let path = path.strip_prefix(WELL_KNOWN_RESOURCE).unwrap_or_default();
     let asked = format!("{site}{path}");
     // Exactly a resource that we know: its document must name the very address that was asked for (RFC 9728 §3.3).
@@ -88,7 +82,11 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
     issuers.extend(authorization_servers(&server.providers, &exchange.site.documents).await?);
     let scopes = scopes_supported(&settings, &exchange, &server.catalogue).await?;
     Ok(public_json(&ResourceMetadata {
-        bearer_methods_supported: if settings.accept_token_in_form { vec!["header", "body"] } else { vec!["header"] },
+        bearer_methods_supported: if settings.accept_token_in_form {
+            vec!["header".to_owned(), "body".to_owned()]
+        } else {
+            vec!["header".to_owned()]
+        },
         resource_name: settings.resource_name,
         resource_documentation: settings.resource_documentation,
         resource_policy_uri: settings.resource_policy_uri,

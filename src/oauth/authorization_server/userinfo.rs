@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use poem::Response;
 use poem::http::{HeaderValue, StatusCode, header};
-use serde_json::{Map, Value as Json, json};
 
 use super::Server;
 use super::endpoint::{allow_origin, json as json_response};
@@ -15,8 +14,8 @@ use crate::oauth::doctype::user::subject;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::challenge::Challenge;
 use crate::oauth::protocol::token::from_authorization;
-use crate::oauth::protocol::userinfo::{Person, response};
-use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::oauth::protocol::userinfo::{Person, UserInfo};
+use crate::oauth::protocol::{Error as OAuthError, ErrorCode, Scope, ScopeSet};
 use crate::permissions::Session;
 use crate::web::{Credentials, Exchange, Site};
 
@@ -40,8 +39,8 @@ pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<R
         let message = "The scope openid is needed here";
         let challenge = Challenge::insufficient_scope(metadata.as_deref(), "openid", message);
         let challenge = Challenge { scheme, ..challenge }.to_string();
-        let body = json!({"error": "insufficient_scope", "error_description": message});
-        let mut refused = json_response(StatusCode::FORBIDDEN, &body);
+        let error = OAuthError::new(ErrorCode::InsufficientScope, message);
+        let mut refused = json_response(StatusCode::FORBIDDEN, &error.body());
         if let Ok(challenge) = HeaderValue::try_from(challenge) {
             refused.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -52,7 +51,7 @@ pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<R
 }
 
 /// The claims about a user that these scopes open, with `sub`.
-pub async fn claims(site: &Site, settings: &OAuthSettings, user: &str, scopes: &ScopeSet) -> Result<Map<String, Json>> {
+pub async fn claims(site: &Site, settings: &OAuthSettings, user: &str, scopes: &ScopeSet) -> Result<UserInfo> {
     let documents = &site.documents;
     let access = documents.access(user).await?.ok_or(Error::Authentication(AuthenticationError::BadCredentials))?;
     let document = documents.get(&Session::system(), "User", user).await?;
@@ -80,5 +79,5 @@ pub async fn claims(site: &Site, settings: &OAuthSettings, user: &str, scopes: &
         email_verified: document.check("email_verified"),
         roles: access.roles.iter().cloned().collect(),
     };
-    Ok(response(&person, scopes, settings.openid_includes_roles))
+    Ok(UserInfo::new(&person, scopes, settings.openid_includes_roles))
 }

@@ -9,6 +9,7 @@ use crate::document::{Controller, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
+use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::token_exchange::Actor;
 use crate::web::{SecurityEvent, Severity};
 
@@ -175,8 +176,8 @@ impl BearerToken {
     }
 
     /// How the token is presented.
-    pub fn token_type(&self) -> &'static str {
-        if self.dpop_jkt.is_some() { "DPoP" } else { "Bearer" }
+    pub fn token_type(&self) -> TokenScheme {
+        if self.dpop_jkt.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer }
     }
 }
 

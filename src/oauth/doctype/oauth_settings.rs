@@ -11,6 +11,9 @@ use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
 use crate::oauth::protocol::authorization_request::ServerRules;
 use crate::oauth::protocol::cimd::ClientIdUrl;
+use crate::oauth::protocol::metadata::{
+    DEVICE_AUTHORIZATION, REGISTER, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
+};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::resource::{self, KnownResources};
 use crate::oauth::protocol::token::from_authorization;
@@ -262,6 +265,17 @@ impl OAuthSettings {
             Ok(())
         } else {
             refuse(format!("This site does not accept programs that are described at {}", url.host()))
+        }
+    }
+
+    /// Whether what is at this path is switched on.
+    pub fn serves(&self, path: &str) -> bool {
+        match path {
+            REGISTER => self.registration != Registration::Off,
+            DEVICE_AUTHORIZATION => self.device_grant,
+            WELL_KNOWN_SERVER | WELL_KNOWN_OPENID => self.show_auth_server_metadata,
+            path if path.starts_with(WELL_KNOWN_RESOURCE) => self.show_protected_resource_metadata,
+            _ => true,
         }
     }
 

@@ -2,19 +2,35 @@
 
 use std::fmt;
 
+use poem_openapi::Enum;
+use serde::Serialize;
+
 use super::error::{Error, ErrorCode};
 
 /// The challenge of a client that used Basic and was refused (RFC 6749 §5.2).
 pub const BASIC: &str = "Basic realm=\"OAuth\", charset=\"UTF-8\"";
 
-/// Which kind of token the resource server asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How an access token is presented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Enum)]
+#[oai(rename = "OAuthTokenType")]
 pub enum TokenScheme {
     /// RFC 6750.
     #[default]
     Bearer,
     /// RFC 9449.
+    #[serde(rename = "DPoP")]
+    #[oai(rename = "DPoP")]
     Dpop,
+}
+
+impl TokenScheme {
+    /// The name in headers and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
 }
 
 /// What a resource server answers to a request that it refuses for its token.
@@ -68,10 +84,7 @@ impl<'a> Challenge<'a> {
 
 impl fmt::Display for Challenge<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.scheme {
-            TokenScheme::Bearer => "Bearer",
-            TokenScheme::Dpop => "DPoP",
-        })?;
+        f.write_str(self.scheme.as_str())?;
         let max_age = self.max_age.map(|seconds| seconds.to_string());
         let parameters = [
             ("error", self.error.map(ErrorCode::as_str)),

@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use poem_openapi::Enum;
 
 use super::error::{Error, Result};
 use super::request::{Parameters, decode};
@@ -16,7 +17,8 @@ pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jw
 const FORM_ENCODE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 /// A way to authenticate at the token endpoint (RFC 7591 §2, OpenID Connect Core §9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[oai(rename = "OAuthClientAuthenticationMethod", rename_all = "snake_case")]
 pub enum Method {
     /// Id and secret in the header `Authorization: Basic`.
     ClientSecretBasic,

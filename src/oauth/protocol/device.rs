@@ -1,6 +1,7 @@
 //! The device grant: codes for people and for devices, and how often to ask (RFC 8628).
 
 use chrono::{DateTime, Duration, Utc};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, ErrorCode};
@@ -22,8 +23,9 @@ const JITTER: Duration = Duration::milliseconds(500);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UserCode(String);
 
-/// The answer to a device (RFC 8628 §3.2).
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The codes of a device (RFC 8628 section 3.2).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+#[oai(rename = "OAuthDeviceAuthorization")]
 pub struct DeviceAuthorizationResponse {
     /// The code that the device keeps.
     pub device_code: String,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
 use super::authorization_response::{AuthorizationResponse, ResponseTarget};
@@ -10,8 +11,10 @@ use super::authorization_response::{AuthorizationResponse, ResponseTarget};
 /// The result of a protocol rule.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every error code that we send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Every error code that is sent, here or by redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "OAuthErrorCode", rename_all = "snake_case")]
 pub enum ErrorCode {
     /// A parameter is missing, repeated or malformed (RFC 6749 §4.1.2.1, §5.2; RFC 6750 §3.1).
     InvalidRequest,
@@ -141,12 +144,13 @@ pub struct Error {
     cause: Option<anyhow::Error>,
 }
 
-/// The JSON body of an error (RFC 6749 §5.2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What is wrong (RFC 6749 section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "OAuthError")]
 pub struct ErrorBody {
-    /// The code.
-    pub error: &'static str,
-    /// What is wrong and how to mend it.
+    /// The code, for programs.
+    pub error: ErrorCode,
+    /// What is wrong and how to mend it, for people.
     pub error_description: String,
 }
 
@@ -180,7 +184,7 @@ impl Error {
 
     /// The JSON body.
     pub fn body(&self) -> ErrorBody {
-        ErrorBody { error: self.code.as_str(), error_description: self.description.to_string() }
+        ErrorBody { error: self.code, error_description: self.description.to_string() }
     }
 
     /// Shorthand for the most frequent code.

@@ -1,8 +1,9 @@
 //! What a token introspection tells, and whom (RFC 7662).
 
+use poem_openapi::Object;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
+use super::challenge::TokenScheme;
 use super::resource;
 use super::token_exchange::Actor;
 
@@ -15,49 +16,71 @@ pub enum IntrospectionResponse {
     Active(Box<ActiveToken>),
 }
 
-/// An active token.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// An active token (RFC 7662 section 2.2).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Object)]
+#[oai(rename = "OAuthActiveToken")]
 pub struct ActiveToken {
-    /// The scopes.
+    /// The scopes, separated by spaces.
     pub scope: String,
     /// The client that holds it.
     pub client_id: String,
     /// The user's name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// `Bearer` or `DPoP`.
+    /// How it is presented, if it is an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_type: Option<&'static str>,
-    /// When it ends, in seconds.
+    pub token_type: Option<TokenScheme>,
+    /// When it ends, in seconds since 1970.
     pub exp: i64,
-    /// When it began, in seconds.
+    /// When it began, in seconds since 1970.
     pub iat: i64,
-    /// The user's subject identifier.
+    /// The person, as clients know them.
     pub sub: String,
     /// The resources it is meant for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
     pub aud: Vec<String>,
-    /// Our issuer.
+    /// Who issued it: this site.
     pub iss: String,
-    /// The key it is bound to (RFC 9449 §6.2).
+    /// The key it is bound to (RFC 9449 section 6.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
-    /// When the person logged in, in seconds (RFC 9470 §6.2).
+    /// When the person logged in, in seconds since 1970 (RFC 9470 section 6.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
-    /// How strongly (RFC 9470 §6.2).
+    /// How strongly they proved who they are (RFC 9470 section 6.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
-    /// Who acts for the subject (RFC 8693 §4.1).
+    /// Who acts for the person (RFC 8693 section 4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
-    /// Claims for the token's own client, if the token has the scope `openid`.
+    /// For the token's own client, if the token has the scope `openid`.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    #[oai(flatten)]
+    pub own: OwnClaims,
 }
 
-/// The key to which a token is bound (RFC 7800, RFC 9449 §6).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// What the token's own client is told of the person, as Frappe tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "OAuthOwnClaims")]
+pub struct OwnClaims {
+    /// To the token's own client: 1 if it needs no consent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_client: Option<u8>,
+    /// To the token's own client, with `profile`: the person's full name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// To the token's own client, with `email`: the e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// To the token's own client, with `roles`: the roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
+}
+
+/// The key to which a token is bound (RFC 7800, RFC 9449 section 6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "OAuthConfirmation")]
 pub struct Confirmation {
     /// The thumbprint of the key.
     pub jkt: String,

@@ -1,5 +1,6 @@
 //! What the site says about itself (RFC 8414, OpenID Connect Discovery, RFC 9728).
 
+use poem_openapi::Object;
 use serde::Serialize;
 
 use super::assertion;
@@ -79,80 +80,134 @@ pub struct ServerConfiguration {
     pub op_tos_uri: Option<String>,
 }
 
-/// Metadata of the authorization server; one document serves both well-known places.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of RFC 8414 §2 and its registry")]
+/// Metadata of the authorization server (RFC 8414 section 2, OpenID Connect Discovery section 3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "OAuthServerMetadata")]
 #[expect(clippy::struct_excessive_bools, reason = "the registry has many flags")]
 pub struct ServerMetadata {
+    /// The name of the server: the address of the site.
     pub issuer: String,
+    /// Where people allow or refuse access.
     pub authorization_endpoint: String,
+    /// Where programs get tokens.
     pub token_endpoint: String,
+    /// Where programs learn who logged in.
     pub userinfo_endpoint: String,
+    /// Where the public keys are.
     pub jwks_uri: String,
+    /// Where programs register.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,
+    /// Where programs give tokens back.
     pub revocation_endpoint: String,
+    /// Where resource servers ask about tokens.
     pub introspection_endpoint: String,
+    /// Where programs push authorization requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed_authorization_request_endpoint: Option<String>,
+    /// Where devices get their codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_authorization_endpoint: Option<String>,
+    /// Where people log out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_session_endpoint: Option<String>,
+    /// Scopes that may be asked for; not all there are.
     pub scopes_supported: Vec<String>,
-    pub response_types_supported: Vec<&'static str>,
-    pub response_modes_supported: Vec<&'static str>,
-    pub grant_types_supported: Vec<&'static str>,
-    pub code_challenge_methods_supported: Vec<&'static str>,
-    pub token_endpoint_auth_methods_supported: Vec<&'static str>,
-    pub token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
-    pub revocation_endpoint_auth_methods_supported: Vec<&'static str>,
-    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
-    pub introspection_endpoint_auth_methods_supported: Vec<&'static str>,
-    pub introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
-    pub subject_types_supported: Vec<&'static str>,
+    /// Values of `response_type`.
+    pub response_types_supported: Vec<String>,
+    /// Values of `response_mode`.
+    pub response_modes_supported: Vec<String>,
+    /// Values of `grant_type`.
+    pub grant_types_supported: Vec<String>,
+    /// Values of `code_challenge_method`.
+    pub code_challenge_methods_supported: Vec<String>,
+    /// How clients may authenticate at the token endpoint.
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// How they may sign assertions there.
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// How clients may authenticate at the revocation endpoint.
+    pub revocation_endpoint_auth_methods_supported: Vec<String>,
+    /// How they may sign assertions there.
+    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// How clients may authenticate at the introspection endpoint.
+    pub introspection_endpoint_auth_methods_supported: Vec<String>,
+    /// How they may sign assertions there.
+    pub introspection_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// Whether a person has one subject identifier for all clients.
+    pub subject_types_supported: Vec<String>,
+    /// How id tokens may be signed, the preferred way first.
     pub id_token_signing_alg_values_supported: Vec<String>,
-    pub request_object_signing_alg_values_supported: Vec<&'static str>,
-    pub dpop_signing_alg_values_supported: Vec<&'static str>,
-    pub acr_values_supported: Vec<&'static str>,
-    pub claim_types_supported: Vec<&'static str>,
-    pub claims_supported: Vec<&'static str>,
-    pub ui_locales_supported: Vec<&'static str>,
-    pub prompt_values_supported: Vec<&'static str>,
+    /// How authorization requests may be signed.
+    pub request_object_signing_alg_values_supported: Vec<String>,
+    /// How DPoP proofs may be signed.
+    pub dpop_signing_alg_values_supported: Vec<String>,
+    /// How strongly people may prove who they are.
+    pub acr_values_supported: Vec<String>,
+    /// Kinds of claims.
+    pub claim_types_supported: Vec<String>,
+    /// Claims of id tokens and user info.
+    pub claims_supported: Vec<String>,
+    /// Languages of the pages.
+    pub ui_locales_supported: Vec<String>,
+    /// Values of `prompt`.
+    pub prompt_values_supported: Vec<String>,
+    /// Whether single claims may be asked for.
     pub claims_parameter_supported: bool,
+    /// Whether requests may be signed.
     pub request_parameter_supported: bool,
+    /// Whether requests that lie elsewhere are fetched; pushed ones need no fetching.
     pub request_uri_parameter_supported: bool,
+    /// Whether such addresses have to be registered.
     pub require_request_uri_registration: bool,
+    /// Whether every request must be signed.
     pub require_signed_request_object: bool,
+    /// Whether every request must be pushed.
     pub require_pushed_authorization_requests: bool,
+    /// Whether answers name their issuer (RFC 9207).
     pub authorization_response_iss_parameter_supported: bool,
+    /// Whether a client id may be the address of a page about the program.
     pub client_id_metadata_document_supported: bool,
+    /// Whether clients are told of logouts.
     pub backchannel_logout_supported: bool,
+    /// Whether they are told which session ended.
     pub backchannel_logout_session_supported: bool,
+    /// Documentation for developers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_documentation: Option<String>,
+    /// The privacy policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub op_policy_uri: Option<String>,
+    /// The terms of service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub op_tos_uri: Option<String>,
 }
 
-/// Metadata of a protected resource (RFC 9728 §2).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of RFC 9728 §2")]
+/// Metadata of a protected resource (RFC 9728 section 2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "OAuthResourceMetadata")]
 pub struct ResourceMetadata {
+    /// The address of the resource, exactly as it was asked for.
     pub resource: String,
+    /// Whose tokens open it.
     pub authorization_servers: Vec<String>,
+    /// Scopes that may be asked for; not all there are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
     pub scopes_supported: Vec<String>,
-    pub bearer_methods_supported: Vec<&'static str>,
-    pub dpop_signing_alg_values_supported: Vec<&'static str>,
+    /// Where tokens may stand in a request.
+    pub bearer_methods_supported: Vec<String>,
+    /// How DPoP proofs may be signed.
+    pub dpop_signing_alg_values_supported: Vec<String>,
+    /// What people call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
+    /// Documentation for developers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_documentation: Option<String>,
+    /// The privacy policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_policy_uri: Option<String>,
+    /// The terms of service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_tos_uri: Option<String>,
 }
@@ -205,31 +260,32 @@ impl ServerMetadata {
             pushed_authorization_request_endpoint: optional(PAR),
             end_session_endpoint: optional(END_SESSION),
             scopes_supported: configuration.scopes_supported.clone(),
-            response_types_supported: vec!["code"],
-            response_modes_supported: ResponseMode::ALL.map(ResponseMode::as_str).to_vec(),
-            grant_types_supported: configuration
-                .grant_types
-                .iter()
-                .filter(|grant| **grant != GrantType::DeviceCode || device.is_some())
-                .map(|grant| grant.as_str())
-                .collect(),
+            response_types_supported: texts(["code"]),
+            response_modes_supported: texts(ResponseMode::ALL.map(ResponseMode::as_str)),
+            grant_types_supported: texts(
+                configuration
+                    .grant_types
+                    .iter()
+                    .filter(|grant| **grant != GrantType::DeviceCode || device.is_some())
+                    .map(|grant| grant.as_str()),
+            ),
             device_authorization_endpoint: device,
-            code_challenge_methods_supported: vec!["S256"],
+            code_challenge_methods_supported: texts(["S256"]),
             token_endpoint_auth_methods_supported: names(Method::ALL),
             token_endpoint_auth_signing_alg_values_supported: signing(),
             revocation_endpoint_auth_methods_supported: names(Method::ALL),
             revocation_endpoint_auth_signing_alg_values_supported: signing(),
             introspection_endpoint_auth_methods_supported: confidential,
             introspection_endpoint_auth_signing_alg_values_supported: signing(),
-            subject_types_supported: vec!["public"],
+            subject_types_supported: texts(["public"]),
             id_token_signing_alg_values_supported: configuration.id_token_algorithms.clone(),
-            request_object_signing_alg_values_supported: jar::ALGORITHMS.map(SigningAlgorithm::as_str).to_vec(),
+            request_object_signing_alg_values_supported: texts(jar::ALGORITHMS.map(SigningAlgorithm::as_str)),
             dpop_signing_alg_values_supported: dpop_algorithms(),
-            acr_values_supported: vec![id_token::ACR],
-            claim_types_supported: vec!["normal"],
-            claims_supported: CLAIMS.to_vec(),
-            ui_locales_supported: vec!["en"],
-            prompt_values_supported: vec!["none", "login", "consent", "select_account"],
+            acr_values_supported: texts([id_token::ACR]),
+            claim_types_supported: texts(["normal"]),
+            claims_supported: texts(CLAIMS),
+            ui_locales_supported: texts(["en"]),
+            prompt_values_supported: texts(["none", "login", "consent", "select_account"]),
             claims_parameter_supported: false,
             request_parameter_supported: true,
             request_uri_parameter_supported: false,
@@ -250,11 +306,10 @@ impl ServerMetadata {
 impl ResourceMetadata {
     /// The metadata of one resource with these authorization servers.
     pub fn new(resource: &str, authorization_servers: Vec<String>) -> Self {
-        let bearer_methods_supported = vec!["header"];
         Self {
             resource: resource.to_owned(),
             authorization_servers,
-            bearer_methods_supported,
+            bearer_methods_supported: texts(["header"]),
             dpop_signing_alg_values_supported: dpop_algorithms(),
             ..Self::default()
         }
@@ -268,18 +323,22 @@ impl ResourceMetadata {
     }
 }
 
-fn names(methods: impl IntoIterator<Item = Method>) -> Vec<&'static str> {
-    methods.into_iter().map(Method::as_str).collect()
+fn texts<'t>(names: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+fn names(methods: impl IntoIterator<Item = Method>) -> Vec<String> {
+    texts(methods.into_iter().map(Method::as_str))
 }
 
 /// What proves the keys that tokens may be bound to (RFC 9449).
-fn dpop_algorithms() -> Vec<&'static str> {
-    dpop::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).collect()
+fn dpop_algorithms() -> Vec<String> {
+    texts(dpop::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()))
 }
 
 /// The algorithms of client assertions.
-fn assertion_algorithms() -> Vec<&'static str> {
-    assertion::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).chain(["HS256"]).collect()
+fn assertion_algorithms() -> Vec<String> {
+    texts(assertion::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).chain(["HS256"]))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Pushed authorization requests (RFC 9126).
 
+use poem_openapi::Object;
 use serde::Serialize;
 
 use super::error::{Error, ErrorCode, Result};
@@ -16,10 +17,11 @@ pub const LIFETIME: u32 = 90;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestUri(String);
 
-/// The answer to a pushed request, with status 201.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A pushed request (RFC 9126 section 2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "OAuthPushedRequest")]
 pub struct PushedResponse {
-    /// The reference.
+    /// The reference that stands for it at the authorization endpoint, once.
     pub request_uri: String,
     /// For how many seconds it holds.
     pub expires_in: u32,

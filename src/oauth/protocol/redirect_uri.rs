@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
@@ -27,8 +28,9 @@ const FORBIDDEN_SCHEMES: [&str; 13] = [
 const MAX_LENGTH: usize = 1000;
 
 /// What kind of program a client is (OpenID Connect Dynamic Client Registration §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Enum)]
 #[serde(rename_all = "snake_case")]
+#[oai(rename = "OAuthApplicationType", rename_all = "snake_case")]
 pub enum ApplicationType {
     /// Reached in a browser.
     Web,

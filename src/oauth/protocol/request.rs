@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
+use poem_openapi::Enum;
 
 use super::error::{Error, ErrorCode, Result};
 use super::token_exchange::ExchangeRequest;
@@ -120,7 +121,8 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>> {
 }
 
 /// How a client gets a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[oai(rename = "OAuthGrantType", rename_all = "snake_case")]
 pub enum GrantType {
     /// By a code (RFC 6749 §4.1).
     AuthorizationCode,
@@ -129,8 +131,10 @@ pub enum GrantType {
     /// For itself (RFC 6749 §4.4).
     ClientCredentials,
     /// By a device code (RFC 8628).
+    #[oai(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
     /// By a token that is exchanged (RFC 8693).
+    #[oai(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,
 }
 

@@ -1,5 +1,7 @@
-//! Tokens as programs see them: prefixes, and the answer of the token endpoint (RFC 6749 §5.1).
+//! Tokens as programs see them: prefixes, and the answer of the token endpoint (RFC 6749 §5.1), which goes out with
+//! `Cache-Control: no-store`.
 
+use poem_openapi::Object;
 use serde::Serialize;
 
 use super::challenge::TokenScheme;
@@ -60,35 +62,32 @@ impl TokenKind {
     }
 }
 
-/// The answer that brings tokens; goes out with `Cache-Control: no-store`.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+/// Tokens (RFC 6749 section 5.1).
+#[derive(Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "OAuthTokens")]
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
-    /// `Bearer` or `DPoP`.
-    pub token_type: &'static str,
+    /// How to present it.
+    pub token_type: TokenScheme,
     /// For how many seconds the access token holds.
     pub expires_in: u64,
     /// The token that renews it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
-    /// What was granted: always told, so that no program has to guess.
+    /// What was granted, separated by spaces: always told, so that no program has to guess.
     pub scope: String,
-    /// Who logged in.
+    /// Who logged in: a JWT (OpenID Connect Core section 2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
-    /// What a token was exchanged for (RFC 8693 §2.2.1).
+    /// After an exchange: what the token is (RFC 8693 section 2.2.1).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub issued_token_type: Option<&'static str>,
+    pub issued_token_type: Option<String>,
 }
 
 impl TokenResponse {
     /// An answer with an access token only.
-    pub fn new(access_token: String, scheme: TokenScheme, expires_in: u64, scopes: &ScopeSet) -> Self {
-        let token_type = match scheme {
-            TokenScheme::Bearer => "Bearer",
-            TokenScheme::Dpop => "DPoP",
-        };
+    pub fn new(access_token: String, token_type: TokenScheme, expires_in: u64, scopes: &ScopeSet) -> Self {
         Self {
             access_token,
             token_type,

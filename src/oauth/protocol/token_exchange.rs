@@ -5,6 +5,7 @@
 //! silent about it (impersonation, §1.1).
 
 use chrono::{DateTime, Utc};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, ErrorCode, Result};
@@ -39,8 +40,9 @@ pub struct ExchangeRequest {
     pub targets: Vec<String>,
 }
 
-/// Who acts for the subject of a token (§4.1): the last one outside, those before within.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Who acts for the subject of a token (RFC 8693 section 4.1): the last one outside, those before within.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Object)]
+#[oai(rename = "OAuthActor")]
 pub struct Actor {
     /// The subject identifier of the account that acts.
     pub sub: String,

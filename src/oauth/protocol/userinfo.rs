@@ -1,6 +1,7 @@
 //! Which claims about a person each scope opens (OpenID Connect Core §5.1, §5.4).
 
-use serde_json::{Map, Value, json};
+use poem_openapi::Object;
+use serde::Serialize;
 
 use super::scope::{Scope, ScopeSet};
 
@@ -33,45 +34,71 @@ pub struct Person {
     pub roles: Vec<String>,
 }
 
-/// The claims that the granted scopes open, `sub` apart; empty ones are left out.
-///
-/// `openid_includes_roles` gives the roles to every client with `openid`, as older versions of Frappe do.
-pub fn claims(person: &Person, scopes: &ScopeSet, openid_includes_roles: bool) -> Map<String, Value> {
-    let mut claims = Map::new();
-    let mut text = |name: &str, value: &str| {
-        if !value.is_empty() {
-            claims.insert(name.to_owned(), json!(value));
-        }
-    };
-    if scopes.contains(&Scope::Profile) {
-        text("name", &person.name);
-        text("given_name", &person.given_name);
-        text("family_name", &person.family_name);
-        text("preferred_username", &person.preferred_username);
-        text("picture", &person.picture);
-        text("locale", &person.locale);
-        text("zoneinfo", &person.zoneinfo);
-    }
-    if scopes.contains(&Scope::Email) {
-        text("email", &person.email);
-    }
-    if let (true, Some(at)) = (scopes.contains(&Scope::Profile), person.updated_at) {
-        claims.insert("updated_at".to_owned(), json!(at));
-    }
-    if scopes.contains(&Scope::Email) && !person.email.is_empty() {
-        claims.insert("email_verified".to_owned(), json!(person.email_verified));
-    }
-    if scopes.contains(&Scope::Roles) || (openid_includes_roles && scopes.contains(&Scope::OpenId)) {
-        claims.insert("roles".to_owned(), json!(person.roles));
-    }
-    claims
+/// What a token's scopes tell about its person (OpenID Connect Core section 5.3.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "OAuthUserInfo")]
+pub struct UserInfo {
+    /// The person, the same for ever.
+    pub sub: String,
+    /// With `profile`: the full name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// With `profile`: the first name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<String>,
+    /// With `profile`: the last name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family_name: Option<String>,
+    /// With `profile`: the user name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred_username: Option<String>,
+    /// With `profile`: the address of a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+    /// With `profile`: the language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// With `profile`: the time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoneinfo: Option<String>,
+    /// With `profile`: when any of this last changed, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<i64>,
+    /// With `email`: the e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// With `email`: whether the person has proved that the address is theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
+    /// With `roles`: the roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
 }
 
-/// The answer of the userinfo endpoint: `sub`, always, and the claims.
-pub fn response(person: &Person, scopes: &ScopeSet, openid_includes_roles: bool) -> Map<String, Value> {
-    let mut answer = Map::from_iter([("sub".to_owned(), json!(person.subject))]);
-    answer.extend(claims(person, scopes, openid_includes_roles));
-    answer
+impl UserInfo {
+    /// The answer of the userinfo endpoint: `sub`, always, and the claims that the scopes open. Empty ones are left out.
+    ///
+    /// `openid_includes_roles` gives the roles to every client with `openid`, as older versions of Frappe do.
+    pub fn new(person: &Person, scopes: &ScopeSet, openid_includes_roles: bool) -> Self {
+        let may = |scope: Scope| scopes.contains(&scope);
+        let text = |scope: Scope, value: &str| (may(scope) && !value.is_empty()).then(|| value.to_owned());
+        let shows_roles = may(Scope::Roles) || (openid_includes_roles && may(Scope::OpenId));
+        let email = text(Scope::Email, &person.email);
+        Self {
+            sub: person.subject.clone(),
+            name: text(Scope::Profile, &person.name),
+            given_name: text(Scope::Profile, &person.given_name),
+            family_name: text(Scope::Profile, &person.family_name),
+            preferred_username: text(Scope::Profile, &person.preferred_username),
+            picture: text(Scope::Profile, &person.picture),
+            locale: text(Scope::Profile, &person.locale),
+            zoneinfo: text(Scope::Profile, &person.zoneinfo),
+            updated_at: person.updated_at.filter(|_| may(Scope::Profile)),
+            email_verified: email.is_some().then_some(person.email_verified),
+            email,
+            roles: shows_roles.then(|| person.roles.clone()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -90,8 +117,12 @@ mod tests {
         }
     }
 
+    fn keys(answer: &UserInfo) -> Vec<String> {
+        serde_json::to_value(answer).unwrap().as_object().unwrap().keys().cloned().collect()
+    }
+
     fn names(scopes: &str, with_roles: bool) -> Vec<String> {
-        response(&person(), &ScopeSet::parse(scopes).unwrap(), with_roles).keys().cloned().collect()
+        keys(&UserInfo::new(&person(), &ScopeSet::parse(scopes).unwrap(), with_roles))
     }
 
     #[test]
@@ -110,7 +141,7 @@ mod tests {
 
     #[test]
     fn nothing_is_null_or_empty() {
-        let answer = response(&Person::default(), &ScopeSet::parse("openid profile email").unwrap(), false);
-        assert_eq!(answer.keys().collect::<Vec<_>>(), ["sub"]);
+        let answer = UserInfo::new(&Person::default(), &ScopeSet::parse("openid profile email").unwrap(), false);
+        assert_eq!(keys(&answer), ["sub"]);
     }
 }

@@ -1,5 +1,7 @@
 //! The OpenAPI document and its pages.
 
+mod oauth;
+mod schema;
 mod scopes;
 
 use std::process::Command;

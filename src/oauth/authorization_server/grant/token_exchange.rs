@@ -74,7 +74,7 @@ pub async fn exchange(asking: &Asking, sent: &ExchangeRequest) -> Result<TokenRe
             .await?;
     }
     work.commit().await?;
-    Ok(TokenResponse { issued_token_type: Some(ACCESS_TOKEN), ..tokens })
+    Ok(TokenResponse { issued_token_type: Some(ACCESS_TOKEN.to_owned()), ..tokens })
 }
 
 async fn decided(
