@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
-use poem::Request;
-use poem::http::HeaderName;
+use poem::http::{HeaderName, HeaderValue};
+use poem::{Request, Response};
 
 use crate::document::Documents;
 use crate::error::{AuthenticationError, Error as SiteError, Result as SiteResult};
@@ -65,6 +65,28 @@ pub fn verify(
         nonces: if settings.require_dpop_nonce { &nonces } else { &[] },
     };
     check(text, &expected, now).map(Some)
+}
+
+/// Checks the proof of a request to an endpoint for clients, and uses it up, whatever comes of the request: another node
+/// must not take the same proof.
+pub async fn prove(
+    documents: &Documents,
+    settings: &OAuthSettings,
+    request: &Request,
+) -> SiteResult<Result<Option<Proof>>> {
+    match verify(documents, settings, request, None) {
+        Ok(Some(proof)) if !spend(documents, &proof).await? => Ok(Err(repeated())),
+        verified => Ok(verified),
+    }
+}
+
+/// Hands the newest nonce to a client, where OAuth Settings asks for nonces.
+pub fn offer_nonce(documents: &Documents, settings: &OAuthSettings, response: &mut Response) {
+    if settings.require_dpop_nonce
+        && let Ok(nonce) = HeaderValue::try_from(nonce(documents, documents.clock().now()))
+    {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
+    }
 }
 
 /// Uses up a proof for good: in the database, before anything that it opens happens.

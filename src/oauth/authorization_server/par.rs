@@ -14,7 +14,9 @@ use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::oauth::credentials;
 use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings, StoredRequest};
+use crate::oauth::dpop;
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, RequestOrigin};
+use crate::oauth::protocol::dpop::bound_key;
 use crate::oauth::protocol::metadata::PAR;
 use crate::oauth::protocol::par::{LIFETIME, PushedResponse, RequestUri, check_pushed};
 use crate::oauth::protocol::{AuthorizeError, Parameters};
@@ -36,7 +38,10 @@ async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let mut client = None;
     let result = answer(&mut exchange, &server, &settings, &mut client).await;
-    Ok(respond_to(&exchange, &settings, client.as_ref(), result.map(|pushed| json(StatusCode::CREATED, &pushed))))
+    let result = result.map(|pushed| json(StatusCode::CREATED, &pushed));
+    let mut response = respond_to(&exchange, &settings, client.as_ref(), result);
+    dpop::offer_nonce(&exchange.site.documents, &settings, &mut response);
+    Ok(response)
 }
 
 /// Everything is checked now, so that the client learns of a mistake before a person does.
@@ -53,12 +58,14 @@ async fn answer(
     let client = &*known.insert(authenticate(exchange, server, &parameters).await?);
     check_pushed(&parameters)?;
     let documents = &exchange.site.documents;
+    let proof = dpop::prove(documents, settings, &exchange.request).await??;
     let (parameters, origin) = request_object::read(documents, server, client, &parameters).await??;
     let resources = settings.resources(documents.site_url());
     let rules = settings.rules(documents.site_url(), &resources);
     let origin = RequestOrigin { pushed: true, ..origin };
-    let request = AuthorizationRequest::parse(&of_client(parameters, client), origin, &client.rules(), &rules)
+    let mut request = AuthorizationRequest::parse(&of_client(parameters, client), origin, &client.rules(), &rules)
         .map_err(AuthorizeError::into_error)?;
+    request.dpop_jkt = bound_key(request.dpop_jkt, proof.as_ref())?;
     let uri = RequestUri::generate();
     keep(documents, PUSHED, &client.name, &request, uri.id(), Duration::seconds(LIFETIME.into())).await?;
     Ok(uri.response())

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use poem::Response;
-use poem::http::{HeaderValue, StatusCode};
+use poem::http::StatusCode;
 
 use super::Server;
 use super::client_authentication::{authenticate, find_client};
 use super::endpoint::{Result, json, read_form, respond_to};
 use super::grant::{authorization_code, client_credentials, device_code, refresh_token, token_exchange};
 use super::signed_tokens::Signing;
-use crate::error::{Error as SiteError, Result as SiteResult};
+use crate::error::Result as SiteResult;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::dpop;
 use crate::oauth::protocol::request::TokenRequest;
@@ -61,11 +61,7 @@ pub async fn get_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResul
     let result = answer(&mut exchange, &server, &settings, &mut client).await;
     let result = result.map(|tokens| json(StatusCode::OK, &tokens));
     let mut response = respond_to(&exchange, &settings, client.as_ref(), result);
-    if settings.require_dpop_nonce {
-        let documents = &exchange.site.documents;
-        let nonce = dpop::nonce(documents, documents.clock().now());
-        response.headers_mut().insert(dpop::DPOP_NONCE, HeaderValue::try_from(nonce).map_err(SiteError::internal)?);
-    }
+    dpop::offer_nonce(&exchange.site.documents, &settings, &mut response);
     Ok(response)
 }
 
@@ -91,15 +87,10 @@ async fn answer(
         return Err(Error::new(ErrorCode::UnauthorizedClient, message).into());
     }
     let documents = &exchange.site.documents;
-    let proof = dpop::verify(documents, settings, &exchange.request, None)?;
-    match &proof {
-        // In the database, whatever comes of the request: another node must not take the same proof.
-        Some(proof) if !dpop::spend(documents, proof).await? => return Err(dpop::repeated().into()),
-        None if client.require_dpop => {
-            let message = "This client must prove that it holds its key: send the header DPoP (RFC 9449)";
-            return Err(Error::new(ErrorCode::InvalidDpopProof, message).into());
-        }
-        _ => {}
+    let proof = dpop::prove(documents, settings, &exchange.request).await??;
+    if proof.is_none() && client.require_dpop {
+        let message = "This client must prove that it holds its key: send the header DPoP (RFC 9449)";
+        return Err(Error::new(ErrorCode::InvalidDpopProof, message).into());
     }
     let now = exchange.site.documents.clock().now();
     let signing = Signing::of(&server.keys, &exchange.site.documents, settings, &client, now).await?;

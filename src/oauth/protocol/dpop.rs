@@ -90,6 +90,17 @@ pub fn thumbprint(parameters: &Parameters) -> Result<Option<String>> {
     Ok(Some(jkt.to_owned()))
 }
 
+/// The key to which the code of a pushed request is bound: the one that was proved when it was pushed. A `dpop_jkt` beside
+/// it must say the same (RFC 9449 §10.1).
+pub fn bound_key(dpop_jkt: Option<String>, proof: Option<&Proof>) -> Result<Option<String>> {
+    match (dpop_jkt, proof) {
+        (Some(jkt), Some(proof)) if jkt != proof.jkt => {
+            Err(Error::invalid_request("dpop_jkt is not the thumbprint of the key in the header DPoP"))
+        }
+        (jkt, proof) => Ok(jkt.or_else(|| proof.map(|proof| proof.jkt.clone()))),
+    }
+}
+
 /// A proof of ours, for a server where we are the client.
 pub fn sign(key: &SigningKey, method: &str, uri: &str, access_token: Option<&str>, now: DateTime<Utc>) -> String {
     let mut claims = json!({ "jti": secret::random_id(), "htm": method, "htu": uri, "iat": now.timestamp() });
@@ -208,5 +219,16 @@ mod tests {
         let mut without: Value = claims;
         without["jti"] = json!("");
         assert_eq!(code(&key.sign_with_embedded_key(TYPE, &without), &expected()), invalid);
+    }
+
+    #[test]
+    fn what_is_pushed_is_bound_to_the_key_that_was_proved_and_must_not_name_another() {
+        let proof = Proof { jkt: "key".to_owned(), jti: "a".to_owned(), expires_at: DateTime::UNIX_EPOCH };
+        let bound = |jkt: Option<&str>, proof| bound_key(jkt.map(str::to_owned), proof);
+        assert_eq!(bound(None, Some(&proof)).unwrap().as_deref(), Some("key"));
+        assert_eq!(bound(Some("key"), Some(&proof)).unwrap().as_deref(), Some("key"));
+        assert_eq!(bound(Some("other"), None).unwrap().as_deref(), Some("other"));
+        assert_eq!(bound(None, None).unwrap(), None);
+        assert!(bound(Some("other"), Some(&proof)).is_err());
     }
 }

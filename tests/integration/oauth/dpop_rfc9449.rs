@@ -19,7 +19,8 @@ const ALGS_CHALLENGE: &str = "DPoP algs=\"ES256 EdDSA RS256 PS256\"";
 /// A key, and the site that it signs for.
 pub struct Holder<'s> {
     site: &'s TestSite,
-    key: SigningKey,
+    /// The key.
+    pub key: SigningKey,
 }
 
 impl<'s> Holder<'s> {
@@ -43,7 +44,12 @@ impl<'s> Holder<'s> {
 
     /// A program whose next request to the token endpoint carries a new proof.
     pub fn proving(&self, program: &Program) -> Program {
-        let uri = self.uri(&format!("{BASE}get_token"));
+        self.proving_at(program, "get_token")
+    }
+
+    /// The same for another endpoint.
+    pub fn proving_at(&self, program: &Program, endpoint: &str) -> Program {
+        let uri = self.uri(&format!("{BASE}{endpoint}"));
         program.with_header("dpop", &sign(&self.key, "POST", &uri, None, self.now()))
     }
 

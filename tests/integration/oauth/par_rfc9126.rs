@@ -9,6 +9,7 @@ use doctyped::secret::SigningAlgorithm;
 use poem::http::Method;
 use serde_json::json;
 
+use super::dpop_rfc9449::Holder;
 use super::support::{BASE, Program, REDIRECT_URI, VERIFIER, answer, parameter};
 use crate::support::client::Response;
 use crate::support::{Client, TestSite};
@@ -276,4 +277,52 @@ async fn metadata_says_where_to_push() {
     let endpoint = format!("{}{BASE}par", site.documents().site_url());
     assert_eq!(metadata["pushed_authorization_request_endpoint"], endpoint);
     assert_eq!(metadata["require_pushed_authorization_requests"], false);
+}
+
+/// The code that Alice allows for a request that was pushed.
+async fn code(alice: &Client, program: &Program, pushed: &Response) -> String {
+    let uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+    let page = alice.get(&authorize(alice, &program.id, &uri, &[]).await.redirect()).await.status(200);
+    parameter(&answer(alice, &page, "allow").await.redirect(), "code").unwrap()
+}
+
+#[tokio::test]
+async fn the_key_that_is_proved_when_a_request_is_pushed_is_the_one_that_its_code_needs() {
+    let site = TestSite::new().await;
+    let alice = site.user("alice@example.com", &[]).await;
+    let program = Program::public(&site).await;
+    let (holder, thief) = (Holder::new(&site), Holder::new(&site));
+    let jkt = holder.key.jwk().thumbprint();
+    for beside in [vec![], vec![("dpop_jkt", &*jkt)]] {
+        let pushed = push(&holder.proving_at(&program, "par"), &beside).await.status(201);
+        let code = code(&alice, &program, &pushed).await;
+        program.exchange(&code).await.oauth_error(400, "invalid_grant");
+        thief.proving(&program).exchange(&code).await.oauth_error(400, "invalid_grant");
+        let tokens = holder.proving(&program).exchange(&code).await.status(200).json();
+        assert_eq!(tokens["token_type"], "DPoP");
+    }
+    // Without a proof the parameter alone counts, as before.
+    let pushed = push(&program, &[("dpop_jkt", &jkt)]).await.status(201);
+    let code = code(&alice, &program, &pushed).await;
+    thief.proving(&program).exchange(&code).await.oauth_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_proof_at_the_endpoint_must_hold_and_agree_with_what_is_pushed() {
+    let site = TestSite::new().await;
+    let program = Program::public(&site).await;
+    let (holder, other) = (Holder::new(&site), Holder::new(&site));
+    let jkt = other.key.jwk().thumbprint();
+    let contradicting = push(&holder.proving_at(&program, "par"), &[("dpop_jkt", &jkt)]).await;
+    assert!(contradicting.oauth_error(400, "invalid_request").body.contains("dpop_jkt"));
+    push(&holder.proving(&program), &[]).await.oauth_error(400, "invalid_dpop_proof");
+    push(&program.with_header("dpop", "nonsense"), &[]).await.oauth_error(400, "invalid_dpop_proof");
+    let once = holder.proving_at(&program, "par");
+    let pushed = push(&once, &[]).await.status(201);
+    assert_eq!(pushed.header("dpop-nonce"), "");
+    push(&once, &[]).await.oauth_error(400, "invalid_dpop_proof");
+    site.db_update("OAuth Settings", "OAuth Settings", json!({"require_dpop_nonce": 1})).await;
+    let refused = push(&holder.proving_at(&program, "par"), &[]).await.oauth_error(400, "use_dpop_nonce");
+    assert!(!refused.header("dpop-nonce").is_empty());
+    assert!(push(&program, &[]).await.status(201).header("dpop-nonce").len() > 20, "none is needed without a proof");
 }
