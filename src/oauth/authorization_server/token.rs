@@ -9,7 +9,7 @@ use poem::http::StatusCode;
 use super::Server;
 use super::client_authentication::{authenticate, find_client};
 use super::endpoint::{Result, json, read_form, respond_to};
-use super::grant::{authorization_code, client_credentials, device_code, refresh_token, token_exchange};
+use super::grant::{authorization_code, client_credentials, device_code, jwt_bearer, refresh_token, token_exchange};
 use super::signed_tokens::Signing;
 use crate::error::Result as SiteResult;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
@@ -117,5 +117,9 @@ async fn answer(
         }
         TokenRequest::DeviceCode { device_code } => device_code::exchange(&asking, &device_code).await,
         TokenRequest::TokenExchange(sent) => token_exchange::exchange(&asking, &sent).await,
+        TokenRequest::JwtBearer { assertion, scope, resource } => {
+            // On the heap: the others do not need the space of an outgoing request.
+            Box::pin(jwt_bearer::exchange(&asking, &assertion, scope.as_deref(), &resource)).await
+        }
     }
 }

@@ -42,6 +42,8 @@ pub struct NewTokens<'a> {
     pub login: LoginFacts<'a>,
     /// The key that it is bound to.
     pub dpop_jkt: Option<&'a str>,
+    /// Somebody logged in for it here: with `openid` there is an id token.
+    pub is_sign_in: bool,
     /// What it was exchanged for, if it was.
     pub exchanged: Option<FromSubject<'a>>,
 }
@@ -101,11 +103,8 @@ pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> 
         Some(signed) => signed,
         None => TokenKind::AccessToken.generate(),
     };
-    let id_token = match new.exchanged {
-        None => asking.signing.id_token(work, settings, &new, &access_token, now).await?,
-        // Nobody logged in.
-        Some(_) => None,
-    };
+    let id_token =
+        if new.is_sign_in { asking.signing.id_token(work, settings, &new, &access_token, now).await? } else { None };
     let refresh_token = new.renewable.map(|_| TokenKind::RefreshToken.generate());
     let mut document = work.new_document(OAUTH_BEARER_TOKEN)?;
     document.set_name(name);

@@ -60,6 +60,7 @@ pub const VIEW: View = View {
         "allow_client_credentials",
         "allow_device_code",
         "allow_token_exchange",
+        "allow_jwt_bearer",
         "exchange_targets",
         "may_impersonate",
         "response_type",
@@ -142,6 +143,8 @@ pub struct OAuthClient {
     pub allows_device_code: bool,
     /// It may exchange tokens.
     pub allows_token_exchange: bool,
+    /// It may come with statements of trusted servers about people.
+    pub allows_jwt_bearer: bool,
     /// For which resources beyond those of the tokens that it exchanges.
     pub exchange_targets: Vec<String>,
     /// It may act as others without saying so.
@@ -220,6 +223,7 @@ impl From<&Document> for OAuthClient {
             allows_client_credentials: fields.check("allow_client_credentials"),
             allows_device_code: fields.check("allow_device_code"),
             allows_token_exchange: fields.check("allow_token_exchange"),
+            allows_jwt_bearer: fields.check("allow_jwt_bearer"),
             exchange_targets: fields.words("exchange_targets"),
             may_impersonate: fields.check("may_impersonate"),
             require_pkce: fields.check("require_pkce"),
@@ -318,6 +322,7 @@ impl OAuthClient {
             GrantType::ClientCredentials => self.allows_client_credentials && !self.is_public(),
             GrantType::DeviceCode => self.allows_device_code,
             GrantType::TokenExchange => self.allows_token_exchange && !self.is_public(),
+            GrantType::JwtBearer => self.allows_jwt_bearer && !self.is_public(),
         }
     }
 

@@ -108,9 +108,11 @@ impl<'d> Problems<'d> {
             );
         }
         let is_public = self.fields().text("token_endpoint_auth_method") == Method::None.label();
-        for (fieldname, what) in
-            [("allow_client_credentials", "acts for itself"), ("allow_token_exchange", "exchanges tokens")]
-        {
+        for (fieldname, what) in [
+            ("allow_client_credentials", "acts for itself"),
+            ("allow_token_exchange", "exchanges tokens"),
+            ("allow_jwt_bearer", "gets tokens without asking people"),
+        ] {
             if is_public && self.fields().check(fieldname) {
                 let message =
                     format!("A program that {what} must prove who it is: choose another Token Endpoint Auth Method");

@@ -26,6 +26,8 @@ pub enum Purpose {
     RequestObject,
     /// A provider says that somebody has logged out (OpenID Connect Back-Channel Logout).
     LogoutToken,
+    /// A trusted server vouches for a person (RFC 7523 §2.1).
+    IdentityAssertion,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Self::DpopProof => "DPoP Proof",
             Self::RequestObject => "Request Object",
             Self::LogoutToken => "Logout Token",
+            Self::IdentityAssertion => "Identity Assertion",
         }
     }
 }

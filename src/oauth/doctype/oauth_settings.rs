@@ -48,6 +48,7 @@ pub const VIEW: View = View {
         "client_id_metadata_denied_domains",
         "enable_device_grant",
         "enable_token_exchange",
+        "enable_jwt_bearer_grant",
         "require_pushed_authorization_requests",
         "require_dpop_nonce",
         "authorization_code_lifetime",
@@ -142,6 +143,8 @@ pub struct OAuthSettings {
     pub device_grant: bool,
     /// Token exchange is offered.
     pub token_exchange: bool,
+    /// The JWT bearer grant is offered.
+    pub jwt_bearer: bool,
     /// Every client must push its requests.
     pub require_pushed: bool,
     /// DPoP proofs must carry a nonce of ours.
@@ -226,6 +229,7 @@ impl OAuthSettings {
             client_id_metadata_denied_domains: fields.words("client_id_metadata_denied_domains"),
             device_grant: fields.check("enable_device_grant"),
             token_exchange: fields.check("enable_token_exchange"),
+            jwt_bearer: fields.check("enable_jwt_bearer_grant"),
             require_pushed: fields.check("require_pushed_authorization_requests"),
             require_dpop_nonce: fields.check("require_dpop_nonce"),
             code_lifetime: Duration::seconds(fields.positive("authorization_code_lifetime", 60)),
@@ -285,6 +289,7 @@ impl OAuthSettings {
             GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => true,
             GrantType::DeviceCode => self.device_grant,
             GrantType::TokenExchange => self.token_exchange,
+            GrantType::JwtBearer => self.jwt_bearer,
         }
     }
 

@@ -39,6 +39,7 @@ pub const VIEW: View = View {
         "allow_email_linking",
         "show_in_resource_metadata",
         "resource_audience",
+        "may_vouch",
         "authorize_url",
         "access_token_url",
         "logout_url",
@@ -88,6 +89,7 @@ pub struct SocialLoginKey {
     pub allow_email_linking: bool,
     pub show_in_resource_metadata: bool,
     pub resource_audience: Option<String>,
+    pub may_vouch: bool,
     pub authorize_url: String,
     pub access_token_url: String,
     pub logout_url: Option<String>,
@@ -148,6 +150,7 @@ impl From<&Document> for SocialLoginKey {
             allow_email_linking: document.check("allow_email_linking"),
             show_in_resource_metadata: document.check("show_in_resource_metadata"),
             resource_audience: filled(document, "resource_audience"),
+            may_vouch: document.check("may_vouch"),
             authorize_url: below_base(text("authorize_url", |preset| preset.authorize_url)),
             access_token_url: below_base(text("access_token_url", |preset| preset.access_token_url)),
             logout_url: filled(document, "logout_url").map(below_base),
@@ -411,6 +414,10 @@ fn check_texts(document: &Document, key: &SocialLoginKey, problems: &mut Invalid
             "issuer",
             "Issuer is missing: ID tokens are checked by JWKS URI and Issuer together",
         ));
+    }
+    if key.may_vouch && key.openid_configuration.is_none() && (key.issuer.is_none() || key.jwks_uri.is_none()) {
+        let message = "What it says is checked by its keys: enter an OpenID Configuration, or Issuer and JWKS URI";
+        problems.push(problem(document, "may_vouch", message));
     }
     if key.user_id_property == key.email_property {
         let message =

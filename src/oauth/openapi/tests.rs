@@ -106,6 +106,7 @@ fn introspection_and_user_info_are_described_as_they_are_sent() {
 fn metadata_is_described_as_it_is_sent() {
     let most = ServerConfiguration {
         endpoints: OPTIONAL_ENDPOINTS.to_vec(),
+        grant_types: GrantType::ALL.to_vec(),
         service_documentation: text!("https://site.example/docs"),
         op_policy_uri: text!("https://site.example/privacy"),
         op_tos_uri: text!("https://site.example/terms"),

@@ -41,6 +41,8 @@ struct TokenRequest {
     requested_token_type: Option<String>,
     /// Token exchange: the same as `resource`.
     audience: Option<Vec<String>>,
+    /// JWT bearer: what a trusted server signed about a person (RFC 7523 section 2.1).
+    assertion: Option<String>,
     /// All but `authorization_code` and the device grant: fewer scopes than may be granted, separated by spaces.
     scope: Option<String>,
     /// For which resources the token is meant (RFC 8707).

@@ -8,6 +8,7 @@ use super::authorization_response::ResponseMode;
 use super::client_authentication::Method;
 use super::dpop;
 use super::id_token;
+use super::identity_assertion;
 use super::jar;
 use super::request::GrantType;
 use crate::secret::SigningAlgorithm;
@@ -119,6 +120,10 @@ pub struct ServerMetadata {
     pub response_modes_supported: Vec<String>,
     /// Values of `grant_type`.
     pub grant_types_supported: Vec<String>,
+    /// Kinds of assertions that the JWT bearer grant takes (draft-ietf-oauth-identity-assertion-authz-grant).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
+    pub authorization_grant_profiles_supported: Vec<String>,
     /// Values of `code_challenge_method`.
     pub code_challenge_methods_supported: Vec<String>,
     /// How clients may authenticate at the token endpoint.
@@ -269,6 +274,11 @@ impl ServerMetadata {
                     .filter(|grant| **grant != GrantType::DeviceCode || device.is_some())
                     .map(|grant| grant.as_str()),
             ),
+            authorization_grant_profiles_supported: if configuration.grant_types.contains(&GrantType::JwtBearer) {
+                texts([identity_assertion::PROFILE])
+            } else {
+                Vec::new()
+            },
             device_authorization_endpoint: device,
             code_challenge_methods_supported: texts(["S256"]),
             token_endpoint_auth_methods_supported: names(Method::ALL),
@@ -345,6 +355,7 @@ fn assertion_algorithms() -> Vec<String> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::identity_assertion::PROFILE;
     use super::*;
 
     fn configuration() -> ServerConfiguration {
@@ -387,7 +398,13 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_is_left_out_and_nothing_is_null() {
-        let off = ServerConfiguration { endpoints: vec![], client_id_metadata_documents: false, ..configuration() };
+        assert_eq!(metadata(&configuration())["authorization_grant_profiles_supported"], json!([PROFILE]));
+        let off = ServerConfiguration {
+            endpoints: vec![],
+            client_id_metadata_documents: false,
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::DeviceCode],
+            ..configuration()
+        };
         let metadata = metadata(&off);
         let members = metadata.as_object().unwrap();
         for absent in [
@@ -395,10 +412,11 @@ mod tests {
             "device_authorization_endpoint",
             "pushed_authorization_request_endpoint",
             "end_session_endpoint",
+            "authorization_grant_profiles_supported",
         ] {
             assert!(!members.contains_key(absent), "{absent}");
         }
-        assert!(!metadata["grant_types_supported"].to_string().contains("device_code"));
+        assert_eq!(metadata["grant_types_supported"], json!(["authorization_code"]));
         assert_eq!(metadata["client_id_metadata_document_supported"], false);
         assert!(members.values().all(|value| !value.is_null()));
     }

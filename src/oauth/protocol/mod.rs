@@ -17,6 +17,7 @@ pub mod device;
 pub mod dpop;
 pub mod error;
 pub mod id_token;
+pub mod identity_assertion;
 pub mod introspection;
 pub mod jar;
 pub mod jwk;

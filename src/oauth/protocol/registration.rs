@@ -218,7 +218,7 @@ fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec
             None if name == "implicit" || name == "password" => {
                 return Err(invalid(format!("grant_types: {name} is not supported, use authorization_code")));
             }
-            // Named twice, or one (such as jwt-bearer) that may be meant for other servers.
+            // Named twice, or one that may be meant for other servers.
             Some(_) | None => {}
         }
     }

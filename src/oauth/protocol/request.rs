@@ -136,12 +136,21 @@ pub enum GrantType {
     /// By a token that is exchanged (RFC 8693).
     #[oai(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,
+    /// By a statement of a trusted server (RFC 7523 §2.1).
+    #[oai(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearer,
 }
 
 impl GrantType {
     /// Every grant that we know; implicit and password are things of the past.
-    pub const ALL: [Self; 5] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode, Self::TokenExchange];
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::TokenExchange,
+        Self::JwtBearer,
+    ];
 
     /// The value of `grant_type`.
     pub const fn as_str(self) -> &'static str {
@@ -151,6 +160,7 @@ impl GrantType {
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
     }
 
@@ -161,7 +171,7 @@ impl GrantType {
 
     /// Whether an administrator has to allow it to a client: a client that registers itself does not get it.
     pub const fn needs_administrator(self) -> bool {
-        matches!(self, Self::ClientCredentials | Self::TokenExchange)
+        matches!(self, Self::ClientCredentials | Self::TokenExchange | Self::JwtBearer)
     }
 }
 
@@ -184,6 +194,8 @@ pub enum TokenRequest {
     DeviceCode { device_code: String },
     /// A token becomes another one.
     TokenExchange(ExchangeRequest),
+    /// Somebody vouches for a person.
+    JwtBearer { assertion: String, scope: Option<String>, resource: Vec<String> },
 }
 
 impl TokenRequest {
@@ -211,6 +223,11 @@ impl TokenRequest {
             GrantType::ClientCredentials => Self::ClientCredentials { scope: text("scope"), resource: resource() },
             GrantType::DeviceCode => Self::DeviceCode { device_code: parameters.require("device_code")?.to_owned() },
             GrantType::TokenExchange => Self::TokenExchange(ExchangeRequest::parse(parameters)?),
+            GrantType::JwtBearer => Self::JwtBearer {
+                assertion: parameters.require("assertion")?.to_owned(),
+                scope: text("scope"),
+                resource: resource(),
+            },
         })
     }
 
@@ -222,6 +239,7 @@ impl TokenRequest {
             Self::ClientCredentials { .. } => GrantType::ClientCredentials,
             Self::DeviceCode { .. } => GrantType::DeviceCode,
             Self::TokenExchange(_) => GrantType::TokenExchange,
+            Self::JwtBearer { .. } => GrantType::JwtBearer,
         }
     }
 }

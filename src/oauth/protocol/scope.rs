@@ -329,6 +329,23 @@ impl ScopeSet {
         if granted.is_empty() { Err(invalid("scope is empty: name what the program needs")) } else { Ok(granted) }
     }
 
+    /// What of these a client may be given where no refresh token comes along: as far as it registered them.
+    #[must_use]
+    pub fn shared_with_client(&self, registered: &Self) -> Self {
+        // As everywhere, these two need not be registered.
+        let registered = registered.union(&[Scope::OpenId, Scope::Profile].into_iter().collect());
+        let both = self.intersection(&registered).without_renewal();
+        // `read` beside `all` says nothing.
+        let adds = |scope: &&Scope| !both.iter().any(|other| other != *scope && other.covers(scope));
+        both.iter().filter(adds).cloned().collect()
+    }
+
+    /// The same without what only a refresh token is for.
+    #[must_use]
+    pub fn without_renewal(&self) -> Self {
+        self.iter().filter(|scope| **scope != Scope::OfflineAccess).cloned().collect()
+    }
+
     /// The scopes for a refresh or a code: those granted, or fewer if asked for; never more (RFC 6749 §6).
     pub fn narrowed(&self, requested: Option<&str>) -> Result<Self> {
         let Some(requested) = requested else { return Ok(self.clone()) };

@@ -228,21 +228,14 @@ fn check_key(parameter: &'static str, token: Held<'_>, exchanger: &Exchanger<'_>
 
 /// Scopes that the subject token and the client both have.
 fn lesser(subject: &ScopeSet, registered: &ScopeSet, requested: Option<&str>) -> Result<ScopeSet> {
-    // As with every other grant, these two need not be registered.
-    let always: ScopeSet = [Scope::OpenId, Scope::Profile].into_iter().collect();
-    let registered = registered.union(&always);
+    let shared = subject.shared_with_client(registered);
     let invalid = |message: String| Err(Error::new(ErrorCode::InvalidScope, message));
     let requested = requested.map(ScopeSet::parse).transpose()?.unwrap_or_default();
     if requested.is_empty() {
-        let both = subject.intersection(&registered);
-        // `read` beside `all` says nothing.
-        let adds = |scope: &Scope| !both.iter().any(|other| other != scope && other.covers(scope));
-        let both: ScopeSet =
-            both.iter().filter(|scope| **scope != Scope::OfflineAccess && adds(scope)).cloned().collect();
-        return if both.is_empty() {
+        return if shared.is_empty() {
             invalid("This client may use none of the scopes of the subject token".to_owned())
         } else {
-            Ok(both)
+            Ok(shared)
         };
     }
     for scope in requested.iter() {
@@ -252,7 +245,7 @@ fn lesser(subject: &ScopeSet, registered: &ScopeSet, requested: Option<&str>) ->
         if !subject.covers(scope) {
             return invalid(format!("The subject token does not allow the scope {scope}"));
         }
-        if !registered.covers(scope) {
+        if !shared.covers(scope) {
             return invalid(format!("This client may not ask for the scope {scope}: add it to the client's scopes"));
         }
     }

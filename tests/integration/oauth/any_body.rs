@@ -21,10 +21,14 @@ use crate::support::client::Response;
 use crate::support::{Client, TestSite};
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// A JWT but for its signature.
+const ASSERTION: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6Im9hdXRoLWlkLWphZytqd3QifQ.\
+                         eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUiLCJzdWIiOiJhIn0.AAAA";
 /// Endpoints that read forms.
 const FORMS: [&str; 5] = ["get_token", "par", "revoke_token", "introspect_token", "device_authorization"];
 /// Parameters that some endpoint knows.
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 33] = [
     "grant_type",
     "code",
     "redirect_uri",
@@ -57,15 +61,17 @@ const NAMES: [&str; 32] = [
     "actor_token",
     "actor_token_type",
     "requested_token_type",
+    "assertion",
 ];
 /// Values that mean something, and are no secrets.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 17] = [
     "authorization_code",
     "refresh_token",
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:device_code",
     TOKEN_EXCHANGE,
     ACCESS_TOKEN,
+    JWT_BEARER,
     "password",
     ASSERTION_TYPE,
     REDIRECT_URI,
@@ -125,19 +131,20 @@ impl Target {
             // And none leads out of this computer.
             let open = json!({
                 "registration_rate_limit": 0, "max_registered_clients": 0, "enable_client_id_metadata_documents": 0,
-                "enable_token_exchange": 1,
+                "enable_token_exchange": 1, "enable_jwt_bearer_grant": 1,
             });
             site.db_update("OAuth Settings", "OAuth Settings", open).await;
             site.db_user("robot@example.com", json!({})).await;
             let values = json!({
                 "allow_client_credentials": 1, "user": "robot@example.com", "allow_device_code": 1,
-                "allow_token_exchange": 1,
+                "allow_token_exchange": 1, "allow_jwt_bearer": 1,
             });
             let basic = Program::new(&site, values.clone()).await;
             let mut public = values;
             public["token_endpoint_auth_method"] = json!("None");
             public["allow_client_credentials"] = json!(0);
             public["allow_token_exchange"] = json!(0);
+            public["allow_jwt_bearer"] = json!(0);
             let public = Program::new(&site, public).await;
             let known = vec![(basic.id, basic.secret), (public.id, String::new())];
             (site, known)
@@ -263,6 +270,7 @@ fn good(endpoint: &str, choice: Index) -> Vec<(&'static str, String)> {
                 ("actor_token", token(TokenKind::AccessToken)),
                 ("actor_token_type", ACCESS_TOKEN.to_owned()),
             ],
+            vec![grant(JWT_BEARER), ("assertion", ASSERTION.to_owned()), ("scope", "read".to_owned())],
         ],
         "par" => vec![vec![
             ("response_type", "code".to_owned()),

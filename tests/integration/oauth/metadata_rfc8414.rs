@@ -77,17 +77,19 @@ async fn the_settings_decide_which_algorithms_and_endpoints_are_advertised() {
     let metadata = guest.get(OPENID).await.json();
     assert!(metadata.get("registration_endpoint").is_some());
     let grants = |metadata: &Json| metadata["grant_types_supported"].as_array().unwrap().clone();
-    let [device, exchange] = ["device_code", "token-exchange"];
+    let [device, exchange, vouched] = ["device_code", "token-exchange", "jwt-bearer"];
     let has = |metadata: &Json, name: &str| {
         grants(metadata).contains(&json!(format!("urn:ietf:params:oauth:grant-type:{name}")))
     };
-    assert!(has(&metadata, device) && !has(&metadata, exchange), "{metadata}");
+    assert!(has(&metadata, device) && !has(&metadata, exchange) && !has(&metadata, vouched), "{metadata}");
+    assert!(metadata.get("authorization_grant_profiles_supported").is_none());
     let changed = json!({
         "id_token_signing_alg": "RS256",
         "allow_hs256_id_tokens": 1,
         "enable_dynamic_client_registration": 0,
         "enable_device_grant": 0,
         "enable_token_exchange": 1,
+        "enable_jwt_bearer_grant": 1,
         "resource_tos_uri": "https://site.example/terms",
     });
     site.db_update("OAuth Settings", "OAuth Settings", changed).await;
@@ -96,7 +98,9 @@ async fn the_settings_decide_which_algorithms_and_endpoints_are_advertised() {
     assert_eq!(metadata["op_tos_uri"], "https://site.example/terms");
     assert!(metadata.get("registration_endpoint").is_none());
     assert!(metadata.get("device_authorization_endpoint").is_none());
-    assert!(!has(&metadata, device) && has(&metadata, exchange), "{metadata}");
+    assert!(!has(&metadata, device) && has(&metadata, exchange) && has(&metadata, vouched), "{metadata}");
+    let profiles = json!(["urn:ietf:params:oauth:grant-profile:id-jag"]);
+    assert_eq!(metadata["authorization_grant_profiles_supported"], profiles);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod examples;
 mod introspection_rfc7662;
 mod jar_rfc9101;
 mod jwt_access_token;
+mod jwt_bearer_rfc7523;
 mod login_again;
 mod management_rfc7592;
 mod mcp_client;

@@ -10,7 +10,7 @@ mod foreign_token;
 mod provider;
 mod social_back_channel_logout;
 mod social_github;
-mod social_login;
+pub mod social_login;
 mod social_roles;
 
 use serde_json::{Value as Json, json};
@@ -21,7 +21,7 @@ use crate::support::client::Response;
 use crate::support::{Client, TestSite};
 
 /// A site that may call providers on this computer.
-async fn site() -> TestSite {
+pub async fn site() -> TestSite {
     TestSite::new().with_config(|config| config.development = true).await
 }
 

@@ -10,13 +10,17 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::{answer_grant, parameter, site};
 use crate::support::{Client, TestSite};
 
-pub(super) struct Provider {
-    pub(super) server: MockServer,
-    pub(super) key: SigningKey,
+/// A provider that signs what its people say about themselves, and more.
+pub struct Provider {
+    /// Where it is.
+    pub server: MockServer,
+    /// What it signs with.
+    pub key: SigningKey,
 }
 
 impl Provider {
-    pub(super) async fn start() -> Self {
+    /// A provider that publishes its key.
+    pub async fn start() -> Self {
         let provider = Self { server: MockServer::start().await, key: SigningKey::generate(SigningAlgorithm::Es256) };
         provider.publish().await;
         provider
@@ -36,12 +40,13 @@ impl Provider {
     }
 
     /// Publishes its present key in place of what it published before.
-    pub(super) async fn renew_keys(&self) {
+    pub async fn renew_keys(&self) {
         let keys = ResponseTemplate::new(200).set_body_json(JwkSet { keys: vec![self.key.jwk()] }.to_value());
         Mock::given(method("GET")).and(path("/jwks")).respond_with(keys).with_priority(1).mount(&self.server).await;
     }
 
-    pub(super) async fn key(&self, site: &TestSite, values: Json) {
+    /// A Social Login Key of the site for it, `example_login`, with further values.
+    pub async fn key(&self, site: &TestSite, values: Json) {
         let mut key = json!({
             "provider_name": "Example Login", "social_login_provider": "Custom", "enable_social_login": 1,
             "client_id": "me", "client_secret": "secret of the site", "sign_ups": "Allow", "scopes": "openid email",

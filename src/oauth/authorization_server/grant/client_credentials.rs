@@ -40,6 +40,7 @@ pub async fn exchange(asking: &Asking, scope: Option<&str>, resource: &[String])
         previous: None,
         login: LoginFacts::default(),
         dpop_jkt: asking.dpop_jkt.as_deref(),
+        is_sign_in: true,
         exchanged: None,
     };
     let tokens = issue(&mut work, asking, new).await?;

@@ -86,6 +86,7 @@ async fn redeem(asking: &Asking, mut work: Work<'_>, code: &DeviceCode) -> Resul
             ..LoginFacts::default()
         },
         dpop_jkt: asking.dpop_jkt.as_deref(),
+        is_sign_in: true,
         exchanged: None,
     };
     let tokens = issue(&mut work, asking, new).await?;

@@ -101,6 +101,7 @@ pub async fn exchange(
             amr: token.amr.as_deref(),
         },
         dpop_jkt: asking.dpop_jkt.as_deref(),
+        is_sign_in: true,
         exchanged: None,
     };
     let tokens = issue(&mut work, asking, new).await?;

@@ -57,6 +57,7 @@ pub async fn exchange(asking: &Asking, sent: &ExchangeRequest) -> Result<TokenRe
             amr: subject.amr.as_deref(),
         },
         dpop_jkt: asking.dpop_jkt.as_deref(),
+        is_sign_in: false,
         exchanged: Some(FromSubject {
             subject_token: &subject.name,
             expires_at: decided.expires_at,

@@ -32,6 +32,9 @@ impl Panels for SetUpPanel {
             values.push(("Back-channel logout URL".to_owned(), address));
         }
         values.push(("After logging out".to_owned(), format!("{base}/login")));
+        if key.may_vouch {
+            values.push(("Audience of identity assertions".to_owned(), site.documents.site_url().to_owned()));
+        }
         values.retain(|(_, value)| !value.is_empty());
         let set_up =
             Panel { title: "At the provider".to_owned(), help: steps(provider).to_owned(), values, ..Panel::default() };

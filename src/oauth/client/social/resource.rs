@@ -49,20 +49,57 @@ async fn accepted(providers: &Providers, documents: &Documents) -> Result<Vec<Pr
         if !key.show_in_resource_metadata || key.resource_audience.is_none() {
             continue;
         }
-        let asked = (key.name.clone(), key.openid_configuration.clone());
-        if providers.paused.0.contains_key(&asked) {
-            continue;
-        }
-        match Provider::resolve(providers, documents, key).await {
-            Ok(provider) if provider.issuer.is_some() && provider.jwks_uri.is_some() => accepted.push(provider),
-            Ok(_) => {}
-            Err(error) => {
-                tracing::info!(%error, provider = asked.0, "the provider's tokens are not accepted for now");
-                providers.paused.0.insert(asked, ());
-            }
+        if let Found::Ready(provider) = look_up(providers, documents, key).await {
+            accepted.push(*provider);
         }
     }
     Ok(accepted)
+}
+
+/// A provider whose signatures are to be checked.
+enum Found {
+    /// Its name and its keys are known.
+    Ready(Box<Provider>),
+    /// It has none.
+    WithoutKeys,
+    /// It cannot be asked for the moment.
+    OutOfReach,
+}
+
+async fn look_up(providers: &Providers, documents: &Documents, key: SocialLoginKey) -> Found {
+    let asked = (key.name.clone(), key.openid_configuration.clone());
+    if providers.paused.0.contains_key(&asked) {
+        return Found::OutOfReach;
+    }
+    match Provider::resolve(providers, documents, key).await {
+        Ok(provider) if provider.issuer.is_some() && provider.jwks_uri.is_some() => Found::Ready(Box::new(provider)),
+        Ok(_) => Found::WithoutKeys,
+        Err(error) => {
+            tracing::info!(%error, provider = asked.0, "the provider's signatures are not accepted for now");
+            providers.paused.0.insert(asked, ());
+            Found::OutOfReach
+        }
+    }
+}
+
+/// The provider of that issuer, if an administrator lets it vouch for people at the token endpoint.
+pub async fn voucher(providers: &Providers, documents: &Documents, issuer: &str) -> Result<Option<Provider>> {
+    let mut is_out_of_reach = false;
+    for key in SocialLoginKey::all_enabled(documents).await? {
+        // What its key says need not be asked.
+        if !key.may_vouch || key.issuer.as_deref().is_some_and(|own| own != issuer) {
+            continue;
+        }
+        match look_up(providers, documents, key).await {
+            Found::Ready(provider) if provider.issuer.as_deref() == Some(issuer) => return Ok(Some(*provider)),
+            Found::OutOfReach => is_out_of_reach = true,
+            Found::Ready(_) | Found::WithoutKeys => {}
+        }
+    }
+    if is_out_of_reach {
+        return Err(Error::Unavailable("A provider cannot be asked for its keys: try again in a minute".to_owned()));
+    }
+    Ok(None)
 }
 
 /// The issuers of those providers, for the metadata of this resource (RFC 9728 §2, `authorization_servers`).

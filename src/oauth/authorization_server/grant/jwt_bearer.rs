@@ -1,0 +1,112 @@
+//! A trusted server vouches for a person, and the client gets a token for them (RFC 7523 §2.1, ID-JAG).
+
+use serde_json::json;
+
+use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::token::Asking;
+use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, issue, new_family};
+use crate::oauth::client::social::provider::Provider;
+use crate::oauth::client::social::resource::voucher;
+use crate::oauth::doctype::oauth_client::note_use;
+use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
+use crate::oauth::doctype::reading::{at, id_text};
+use crate::oauth::doctype::social_login_key::row_provider;
+use crate::oauth::doctype::user_social_login::find_user;
+use crate::oauth::protocol::identity_assertion::{Expected, IdentityAssertion, check, refused};
+use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
+use crate::oauth::protocol::token::TokenResponse;
+use crate::oauth::protocol::{Error, ErrorCode};
+use crate::permissions::Session;
+use crate::secret::SigningAlgorithm;
+use crate::web::{SecurityEvent, Severity};
+
+/// Exchanges an assertion. There is no refresh token: for the next one, the issuer is asked again.
+pub async fn exchange(
+    asking: &Asking,
+    assertion: &str,
+    scope: Option<&str>,
+    resource: &[String],
+) -> Result<TokenResponse> {
+    let documents = &asking.site.documents;
+    let (provider, verified) = verify(asking, assertion).await?;
+    let issuer = provider.issuer.as_deref().unwrap_or_default();
+    let expected = Expected {
+        issuer,
+        audience: documents.site_url(),
+        client_id: &asking.client.client_id,
+        jkt: asking.dpop_jkt.as_deref(),
+    };
+    let vouched = check(&verified, &expected, asking.now).map_err(|error| refused(&error))?;
+    let user = find(asking, &provider, verified).await?;
+    asking.check_user(&user).await?;
+    let scopes = vouched.grant(scope, &asking.client.scopes, &asking.settings.default_scopes)?;
+    let known = asking.settings.resources(documents.site_url());
+    let resources = vouched.resources(&known, resource.iter().map(String::as_str))?;
+    spend(asking, issuer, &user, &vouched).await?;
+    let mut work = documents.begin(&Session::system()).await?;
+    note_use(&mut work, &asking.client, asking.now).await?;
+    let new = NewTokens {
+        client: &asking.client,
+        user: &user,
+        scopes: &scopes,
+        resources: &resources,
+        renewable: None,
+        grant_type: "JWT Bearer",
+        grant: None,
+        family: &new_family(),
+        previous: None,
+        login: LoginFacts { auth_time: vouched.auth_time, ..LoginFacts::default() },
+        dpop_jkt: asking.dpop_jkt.as_deref(),
+        is_sign_in: false,
+        exchanged: None,
+    };
+    let tokens = issue(&mut work, asking, new).await?;
+    work.commit().await?;
+    Ok(tokens)
+}
+
+/// Verifies the signature with the keys of the issuer, if that may vouch for people here.
+async fn verify(asking: &Asking, assertion: &str) -> Result<(Provider, Verified)> {
+    let (documents, providers) = (&asking.site.documents, &asking.server.providers);
+    let parsed = Unverified::parse(assertion).map_err(|error| refused(&error))?;
+    let issuer = parsed.unverified_claims().text("iss").unwrap_or_default().to_owned();
+    let provider = voucher(providers, documents, &issuer).await?.filter(|_| issuer != documents.site_url());
+    let provider = provider.ok_or_else(|| Error::invalid_grant("The issuer of the assertion is not trusted here"))?;
+    let address = provider.jwks_uri.as_deref().unwrap_or_default();
+    let check = |keys: &_| parsed.clone().verify(keys, &SigningAlgorithm::ALL);
+    let checked = providers.keys.check_for_stranger(&providers.outgoing, documents, address, check).await;
+    let checked: std::result::Result<Verified, JwtError> = checked.map_err(|error| {
+        tracing::warn!(provider = provider.key.name, %error, "the keys of an issuer of assertions");
+        let message = "The keys of the issuer of the assertion cannot be fetched: try again in a moment";
+        Error::new(ErrorCode::TemporarilyUnavailable, message).because(error)
+    })?;
+    Ok((provider, checked.map_err(|error| refused(&error))?))
+}
+
+/// The person to whom the account at the provider is linked: by its id, as when they log in, and by nothing else.
+async fn find(asking: &Asking, provider: &Provider, verified: Verified) -> Result<String> {
+    let claims = verified.claims.0.into();
+    let userid = at(&claims, &provider.key.user_id_property).and_then(id_text).unwrap_or_default();
+    let mut work = asking.site.documents.begin(&Session::system()).await?;
+    let user = find_user(&mut work, &row_provider(&provider.key.name), &userid).await?;
+    Ok(user.ok_or_else(|| {
+        Error::invalid_grant("The assertion is about nobody here: the person has to link that account first")
+    })?)
+}
+
+/// Uses the assertion up: from now on a copy of it is refused.
+async fn spend(asking: &Asking, issuer: &str, user: &str, vouched: &IdentityAssertion) -> Result<()> {
+    let documents = &asking.site.documents;
+    let purpose = Purpose::IdentityAssertion;
+    if remember(documents, purpose, issuer, &vouched.jti, vouched.expires_at).await? {
+        return Ok(());
+    }
+    SecurityEvent::new("Identity Assertion Reused", Severity::Warning)
+        .user(user)
+        .client(asking.client.client_id.as_str())
+        .details(json!({"issuer": issuer}))
+        .during(&asking.context)
+        .record(documents)
+        .await;
+    Err(Error::invalid_grant("The assertion was used before: get another one from its issuer").into())
+}
