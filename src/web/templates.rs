@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use handlebars::{Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext};
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderErrorReason, Renderable,
+};
 use poem::Response;
 use poem::http::{StatusCode, header};
 use rust_embed::RustEmbed;
@@ -46,6 +48,7 @@ impl Templates {
         base.set_strict_mode(true);
         // Partials hold values of textareas: indenting them would change what people wrote.
         base.set_prevent_indent(true);
+        base.register_helper("include", Box::new(Include));
         for (name, helper) in helpers {
             base.register_helper(name, helper);
         }
@@ -102,6 +105,31 @@ impl Templates {
     /// An asset's bytes: from the folder, else embedded.
     pub fn asset(&self, path: &str) -> Option<Cow<'static, [u8]>> {
         asset(&self.0.folder, path)
+    }
+}
+
+/// `{{include "desk/help"}}`: another template in this place, seeing what this place sees.
+///
+/// A partial (`{{> …}}`) does the same on a copy of all it sees, which then is copied again by every block within: for a
+/// form that was three quarters of the work.
+struct Include;
+
+impl HelperDef for Include {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        templates: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        render: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let name = helper.param(0).and_then(|param| param.value().as_str()).unwrap_or_default();
+        let template = templates.get_template(name);
+        let template = template.ok_or_else(|| RenderErrorReason::TemplateNotFound(name.to_owned()))?;
+        let outer = render.get_current_template_name();
+        let result = template.render(templates, context, render, out);
+        render.set_current_template_name(outer);
+        result
     }
 }
 
