@@ -7,6 +7,7 @@ use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::metadata::{AUTHORIZE, DEVICE_AUTHORIZATION, PAR, TOKEN, USERINFO};
 use crate::oauth::protocol::redirect_uri::Destination;
+use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::scope::ScopeRight;
 use crate::oauth::protocol::{Scope, ScopeSet};
 
@@ -27,6 +28,12 @@ const SERVICE_PY: &str = include_str!("examples/service.py");
 const DEVICE_SH: &str = include_str!("examples/device.sh");
 const DEVICE_JS: &str = include_str!("examples/device.mjs");
 const DEVICE_PY: &str = include_str!("examples/device.py");
+const EXCHANGE_SH: &str = include_str!("examples/exchange.sh");
+const EXCHANGE_JS: &str = include_str!("examples/exchange.mjs");
+const EXCHANGE_PY: &str = include_str!("examples/exchange.py");
+const VOUCHED_SH: &str = include_str!("examples/vouched.sh");
+const VOUCHED_JS: &str = include_str!("examples/vouched.mjs");
+const VOUCHED_PY: &str = include_str!("examples/vouched.py");
 
 /// How texts are quoted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,13 +56,18 @@ pub enum Kind {
     Service,
     /// Signs people in on another device.
     Device,
+    /// Exchanges tokens.
+    Exchange,
+    /// Comes with what an identity provider says about people.
+    Vouched,
 }
 
 impl Kind {
     /// The ways of a client, the most telling first.
-    pub fn of(client: &OAuthClient, offers_devices: bool) -> Vec<Self> {
+    pub fn of(client: &OAuthClient, settings: &OAuthSettings) -> Vec<Self> {
+        let has = |grant| settings.offers(grant) && client.may_use(grant);
         let mut kinds = Vec::new();
-        if client.allows_client_credentials && !client.is_public() {
+        if has(GrantType::ClientCredentials) {
             kinds.push(Self::Service);
         }
         if client.allows_code {
@@ -66,9 +78,12 @@ impl Kind {
                 _ => Self::Native,
             });
         }
-        if client.allows_device_code && offers_devices {
-            kinds.push(Self::Device);
-        }
+        let further = [
+            (GrantType::DeviceCode, Self::Device),
+            (GrantType::TokenExchange, Self::Exchange),
+            (GrantType::JwtBearer, Self::Vouched),
+        ];
+        kinds.extend(further.into_iter().filter(|(grant, _)| has(*grant)).map(|(_, kind)| kind));
         kinds
     }
 
@@ -80,6 +95,8 @@ impl Kind {
             Self::Native => "Sign people in from a program",
             Self::Service => "Let the program act for itself",
             Self::Device => "Sign people in on another device",
+            Self::Exchange => "Exchange a token for a lesser one",
+            Self::Vouched => "Act for people whom a provider vouches for",
         }
     }
 
@@ -104,6 +121,14 @@ impl Kind {
             }
             Self::Device => {
                 "The program shows a short code, which the person types in on their phone or computer (RFC 8628)."
+            }
+            Self::Exchange => {
+                "The program holds an access token, or was sent one, and gets another that allows less or is for \
+                 another resource (RFC 8693). The new one ends with the old one."
+            }
+            Self::Vouched => {
+                "The person's identity provider signs for the program who they are, and nobody is asked here (RFC 7523 \
+                 section 2.1). The provider's Social Login Key has to allow it."
             }
         }
     }
@@ -133,6 +158,8 @@ impl Kind {
             Self::Native => [CODE_SH, CODE_JS, NATIVE_PY],
             Self::Service => [SERVICE_SH, SERVICE_JS, SERVICE_PY],
             Self::Device => [DEVICE_SH, DEVICE_JS, DEVICE_PY],
+            Self::Exchange => [EXCHANGE_SH, EXCHANGE_JS, EXCHANGE_PY],
+            Self::Vouched => [VOUCHED_SH, VOUCHED_JS, VOUCHED_PY],
         };
         let [shell, javascript, python] = texts;
         [

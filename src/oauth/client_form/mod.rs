@@ -38,7 +38,7 @@ impl Panels for ClientPanels {
         let client = OAuthClient::from(document);
         let settings = OAuthSettings::load(&site.documents).await?;
         let url = site.documents.site_url();
-        let kinds = Kind::of(&client, settings.device_grant);
+        let kinds = Kind::of(&client, &settings);
         let mut panels = Vec::new();
         let may_try = site.documents.check_permission(session, &document.doctype, Some(document), Right::Write).is_ok();
         if may_try && client.enabled && !try_it::Way::of(&client, &settings).is_empty() {
@@ -55,7 +55,7 @@ impl Panels for ClientPanels {
             ("Client ID".to_owned(), client.client_id.clone()),
             ("Metadata".to_owned(), format!("{url}{WELL_KNOWN_SERVER}")),
         ];
-        if kinds.iter().any(|kind| !matches!(kind, Kind::Service | Kind::Device)) {
+        if kinds.iter().any(|kind| matches!(kind, Kind::Web | Kind::Browser | Kind::Native)) {
             values.push(("Authorization endpoint".to_owned(), format!("{url}{AUTHORIZE}")));
         }
         if kinds.contains(&Kind::Device) {

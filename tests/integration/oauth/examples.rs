@@ -44,6 +44,11 @@ struct Example {
 impl Example {
     /// Starts it; `None` if its language is not here.
     fn start(language: &str, text: &str, secret: &str) -> Option<Self> {
+        Self::start_with(language, text, &[("CLIENT_SECRET", secret)])
+    }
+
+    /// The same with everything that it has to be told.
+    fn start_with(language: &str, text: &str, secrets: &[(&str, &str)]) -> Option<Self> {
         let (program, file) = match language {
             "curl" => ("bash", "example.sh"),
             "Python" => ("python3", "example.py"),
@@ -57,7 +62,7 @@ impl Example {
         std::fs::write(folder.path().join(file), text).unwrap();
         let mut child = Command::new(program)
             .arg(folder.path().join(file))
-            .env("CLIENT_SECRET", secret)
+            .envs(secrets.iter().copied())
             // What opens the person's browser opens nothing here.
             .env("BROWSER", "true")
             .env("NO_PROXY", "127.0.0.1")
@@ -133,6 +138,23 @@ async fn the_examples_of_a_service_get_a_token_and_call_the_api() {
 }
 
 #[tokio::test]
+async fn the_examples_of_an_exchange_trade_a_token_and_call_the_api() {
+    let (server, administrator, alice) = server().await;
+    administrator.update("OAuth Settings", "OAuth Settings", json!({"enable_token_exchange": 1})).await.ok();
+    let values = json!({"allow_token_exchange": 1, "scopes": "openid email"});
+    let mut program = Program::made_by(&administrator, server.guest(), values).await;
+    program.scope = "openid email".to_owned();
+    for (language, text) in examples(&administrator, &program.id, "Exchange a token for a lesser one").await {
+        let tokens = program.tokens(&alice).await;
+        let token = ("SUBJECT_TOKEN", tokens["access_token"].as_str().unwrap());
+        let secret = ("CLIENT_SECRET", program.secret.as_str());
+        let Some(example) = Example::start_with(&language, &text, &[secret, token]) else { continue };
+        let said = example.rest();
+        assert!(said.contains(&format!("\"email\":\"{ALICE}\"")), "{language}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn the_examples_of_a_website_sign_a_person_in() {
     let (server, administrator, alice) = server().await;
     for is_pushed in [false, true] {
@@ -177,6 +199,8 @@ async fn the_example_of_a_program_on_a_computer_waits_there_for_the_answer() {
 #[tokio::test]
 async fn each_kind_of_client_has_the_examples_of_its_kind() {
     let site = TestSite::new().await;
+    let grants = json!({"enable_token_exchange": 1, "enable_jwt_bearer_grant": 1});
+    site.db_update("OAuth Settings", "OAuth Settings", grants).await;
     for (values, title, telling) in [
         (json!({}), "Sign people in from a website", "CLIENT_SECRET"),
         (json!({"token_endpoint_auth_method": "None"}), "Sign people in from a web page", "sessionStorage"),
@@ -186,6 +210,8 @@ async fn each_kind_of_client_has_the_examples_of_its_kind() {
             "HTTPServer",
         ),
         (json!({"allow_device_code": 1}), "Sign people in on another device", "user_code"),
+        (json!({"allow_token_exchange": 1}), "Exchange a token for a lesser one", "SUBJECT_TOKEN"),
+        (json!({"allow_jwt_bearer": 1}), "Act for people whom a provider vouches for", "ASSERTION"),
     ] {
         let program = Program::new(&site, values.clone()).await;
         let texts = examples(&site.administrator().await, &program.id, title).await;
