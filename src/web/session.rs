@@ -23,6 +23,8 @@ use crate::web::session_cookie::{locator, name_of, new_cookie, new_locator, remo
 use crate::web::settings::LoginSettings;
 use crate::web::site::Site;
 
+/// How far back it is looked who was logged in in a browser.
+const REMEMBERED: usize = 5;
 /// How stale `last_seen` may be.
 const TOUCH_AFTER: Duration = Duration::minutes(5);
 /// How long another node may go on using a session that was ended here.
@@ -201,6 +203,7 @@ impl Sessions {
         }
         document.set("user", user.name());
         document.set("status", "Active");
+        document.set("replaces", context.browser_session());
         document.set("session_digest", secret::digest(&token));
         document.set_name(name.as_str());
         work.insert(document).await?;
@@ -257,6 +260,23 @@ impl Sessions {
     pub fn controller(&self) -> SessionController {
         SessionController { sessions: self.clone() }
     }
+}
+
+/// Whether a person was logged in in this browser before, as far as its sessions followed each other directly.
+pub async fn was_here(documents: &Documents, session: &str, user: &str) -> Result<bool> {
+    let mut name = session.to_owned();
+    for _ in 0..REMEMBERED {
+        let stored = match documents.get(&Session::system(), "Session", &name).await {
+            Ok(stored) => stored,
+            Err(Error::DoesNotExist { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if stored.text("user") == user {
+            return Ok(true);
+        }
+        stored.text("replaces").clone_into(&mut name);
+    }
+    Ok(false)
 }
 
 /// Ends every active session of a user, but for one.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::client_authentication::look_up;
 use super::end_session::verify_hint;
 use super::endpoint::read_form_text;
-use super::{APPROVE, Server, consent, metadata_document, par, request_object};
+use super::{APPROVE, Server, consent, metadata_document, other_account, par, request_object};
 use crate::document::Work;
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
@@ -25,6 +25,8 @@ use crate::oauth::doctype::{OAuthClient, OAuthSettings, StoredRequest, oauth_gra
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, client_id, unknown_client};
 use crate::oauth::protocol::authorization_response::AuthorizationResponse;
 use crate::oauth::protocol::id_token;
+use crate::oauth::protocol::jwt::JwtError;
+use crate::oauth::protocol::logout::Hint;
 use crate::oauth::protocol::par::{RequestUri, unknown_request_uri};
 use crate::oauth::protocol::pkce::CodeChallenge;
 use crate::oauth::protocol::prompt::{Consent, ConsentFacts, Login, Step, consent as consent_needed, decide};
@@ -173,7 +175,12 @@ async fn proceed(
     let documents = &exchange.site.documents;
     // Only a person in front of a browser can log in and allow; an API key or a token cannot.
     let person = Person::of(exchange).await?;
+    let hint = match hinted_subject(exchange, server, client, request).await? {
+        Ok(hint) => hint,
+        Err(error) => return send(exchange, request.target.error(&error), kept.is_some()).await,
+    };
     if let Some(person) = &person
+        && hint.as_ref().is_none_or(|hinted| *hinted == person.subject)
         && !client.admits(&exchange.session().access)
     {
         tracing::debug!(user = person.user, client = client.client_id, "the user has none of the client's roles");
@@ -198,10 +205,6 @@ async fn proceed(
         Consent::Remembered
     } else {
         consent_needed(&ConsentFacts { client_skips: false, ..facts })
-    };
-    let hint = match hinted_subject(exchange, server, client, request).await? {
-        Ok(hint) => hint,
-        Err(error) => return send(exchange, request.target.error(&error), kept.is_some()).await,
     };
     let login = person.as_ref().map(|person| Login {
         subject: &person.subject,
@@ -231,6 +234,9 @@ async fn proceed(
                     let back = format!("{APPROVE}?request_id={id}");
                     Ok(redirect(&login_address_for(&back, request.login_hint.as_deref())))
                 }
+                Some(person) if step == Step::OtherAccount => {
+                    other_account::show(exchange, client, (id, stored), &person, hint.as_deref()).await
+                }
                 Some(person) => {
                     let again = step == Step::Login;
                     consent::show(exchange, &server.catalogue, client, (id, stored), &person, again).await
@@ -241,7 +247,7 @@ async fn proceed(
 }
 
 /// Whom the client's `id_token_hint` is about. The token may have expired, but it must be one that we gave this client.
-async fn hinted_subject(
+pub async fn hinted_subject(
     exchange: &Exchange,
     server: &Server,
     client: &OAuthClient,
@@ -250,8 +256,9 @@ async fn hinted_subject(
     let Some(hint) = &request.id_token_hint else { return Ok(Ok(None)) };
     let issuer = exchange.site.documents.site_url();
     let verified = verify_hint(exchange, server, hint).await?;
-    let subject = verified.and_then(|token| {
-        id_token::check_hint(&token.claims, issuer, Some(&client.client_id)).map(|subject| Some(subject.to_owned()))
+    let subject = verified.and_then(|token| match Hint::of(&token, issuer)? {
+        hint if hint.client_id == client.client_id => Ok(Some(hint.subject.to_owned())),
+        _ => Err(JwtError::Claim("aud")),
     });
     Ok(subject.map_err(|error| {
         Error::invalid_request("id_token_hint is no id token of this client").because(anyhow::Error::new(error))

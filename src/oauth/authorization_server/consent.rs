@@ -1,20 +1,23 @@
 //! The consent page: who asks, for what, and where the answer goes; and the person's answer to it.
 
+use std::sync::Arc;
+
 use poem::Response;
 use serde_json::{Value as Json, json};
 use url::{Position, Url};
 
-use super::APPROVE;
 use super::authorize::{
-    Person, allow_form_action, error_page, expired, find_pending, issue_code, login_address, login_parameters,
-    other_account_address, private, redirect, send,
+    Person, allow_form_action, error_page, expired, find_pending, hinted_subject, issue_code, login_address,
+    login_parameters, other_account_address, private, redirect, send,
 };
+use super::{APPROVE, Server};
 use crate::document::{Documents, Work};
 use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{OAuthClient, StoredRequest};
+use crate::oauth::protocol::prompt::{Consent, Login, Step, decide};
 use crate::oauth::protocol::redirect_uri::Destination;
 use crate::oauth::protocol::{Error, ErrorCode, Scope, ScopeSet};
 use crate::permissions::Session;
@@ -122,7 +125,8 @@ impl Addressee<'_> {
     }
 }
 
-fn addressee(stored: &StoredRequest) -> Addressee<'_> {
+/// Who may answer this request.
+pub fn addressee(stored: &StoredRequest) -> Addressee<'_> {
     Addressee { name: &stored.name, user: stored.user.as_deref(), session_digest: stored.session_digest.as_deref() }
 }
 
@@ -134,7 +138,7 @@ pub async fn settle(work: &mut Work<'_>, name: &str, status: &str) -> Result<boo
 }
 
 /// Answers POST of `…approve`.
-pub async fn answer(mut exchange: Exchange) -> Result<Response> {
+pub async fn answer(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let form = exchange.form().await?;
     let id = form.first("request_id").unwrap_or_default().to_owned();
     let decision = form.first("decision").unwrap_or_default().to_owned();
@@ -149,29 +153,37 @@ pub async fn answer(mut exchange: Exchange) -> Result<Response> {
         return error_page(&exchange, &expired()).await;
     }
     match decision.as_str() {
-        "allow" => allow(&exchange, &stored, &client, &person).await,
-        "deny" => deny(&exchange, &stored).await,
+        "allow" => allow(&exchange, &server, &stored, &client, &person).await,
+        "deny" => deny(&exchange, &stored, &Error::new(ErrorCode::AccessDenied, "The person denied the request")).await,
+        "back" => {
+            let message = "The person whom id_token_hint is about is not logged in";
+            deny(&exchange, &stored, &Error::new(ErrorCode::LoginRequired, message)).await
+        }
         _ => error_page(&exchange, &Error::invalid_request("Choose either Allow or Deny")).await,
     }
 }
 
-async fn allow(exchange: &Exchange, stored: &StoredRequest, client: &OAuthClient, person: &Person) -> Result<Response> {
+async fn allow(
+    exchange: &Exchange,
+    server: &Server,
+    stored: &StoredRequest,
+    client: &OAuthClient,
+    person: &Person,
+) -> Result<Response> {
     let request = &stored.request;
+    let hint = match hinted_subject(exchange, server, client, request).await? {
+        Ok(hint) => hint,
+        Err(error) => return send(exchange, request.target.error(&error), false).await,
+    };
     if !client.admits(&exchange.session().access) {
         let error = Error::new(ErrorCode::AccessDenied, "This account may not use this client");
         return send(exchange, request.target.error(&error), false).await;
     }
     // The page may have been open for long: a login that has become too old meanwhile is renewed first.
     let now = exchange.site.documents.clock().now();
-    let login = crate::oauth::protocol::prompt::Login {
-        subject: &person.subject,
-        auth_time: person.auth_time,
-        account_chosen: true,
-    };
-    let given = crate::oauth::protocol::prompt::Consent::GivenNow;
-    let step =
-        crate::oauth::protocol::prompt::decide(&request.login, None, Some(login), given, stored.requested_at, now);
-    if step != crate::oauth::protocol::prompt::Step::Proceed {
+    let login = Login { subject: &person.subject, auth_time: person.auth_time, account_chosen: true };
+    let given = Consent::GivenNow;
+    if decide(&request.login, hint.as_deref(), Some(login), given, stored.requested_at, now) != Step::Proceed {
         return error_page(exchange, &expired()).await;
     }
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
@@ -191,13 +203,12 @@ async fn allow(exchange: &Exchange, stored: &StoredRequest, client: &OAuthClient
     send(exchange, request.target.code(&code), false).await
 }
 
-async fn deny(exchange: &Exchange, stored: &StoredRequest) -> Result<Response> {
+async fn deny(exchange: &Exchange, stored: &StoredRequest, error: &Error) -> Result<Response> {
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
     if !settle(&mut work, &stored.name, "Denied").await? {
         drop(work);
         return error_page(exchange, &expired()).await;
     }
     work.commit().await?;
-    let error = Error::new(ErrorCode::AccessDenied, "The person denied the request");
-    send(exchange, stored.request.target.error(&error), false).await
+    send(exchange, stored.request.target.error(error), false).await
 }

@@ -15,6 +15,7 @@ pub mod introspect;
 pub mod jwks;
 pub mod metadata;
 pub mod metadata_document;
+pub mod other_account;
 pub mod par;
 pub mod programs_with_access;
 pub mod rate_limit;
@@ -73,7 +74,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     plugins.own_credentials.extend([GET_TOKEN, REVOKE_TOKEN, INTROSPECT_TOKEN, REGISTER_CLIENT]);
     plugins
         .route(Route::new(AUTHORIZE).get(with(server, authorize::authorize)).post(with(server, authorize::authorize)));
-    plugins.route(Route::new(APPROVE).get(with(server, authorize::resume)).post(consent::answer));
+    plugins.route(Route::new(APPROVE).get(with(server, authorize::resume)).post(with(server, consent::answer)));
     let preflight = async |exchange| Ok(endpoint::preflight(&exchange, "POST, OPTIONS"));
     plugins.route(Route::new(GET_TOKEN).post(with(server, token::get_token)).on(Method::OPTIONS, preflight));
     plugins.route(Route::new(REVOKE_TOKEN).post(with(server, revoke::revoke_token)).on(Method::OPTIONS, preflight));

@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::oauth_bearer_token::revoke_all;
-use super::oauth_device_code;
+use super::{oauth_device_code, user_social_login};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::permissions::Session;
 
 /// The provider of the line that holds the subject identifier.
-const OWN_PROVIDER: &str = "frappe";
+const OWN_PROVIDER: &str = user_social_login::OWN;
 
 /// The stable random id under which clients know a user (`sub`).
 pub fn subject(user: &Document) -> Option<&str> {
@@ -34,7 +34,19 @@ pub async fn subject_of(documents: &Documents, user: &str) -> Result<String> {
     Ok(subject)
 }
 
-/// The same within a transaction, which acts as the program itself.
+/// The user whom clients know under a subject identifier.
+pub async fn user_of(documents: &Documents, subject: &str) -> Result<Option<String>> {
+    let mut request = ListRequest::new(user_social_login::DOCTYPE)
+        .fields(&["parent", "userid"])
+        .filters(json!({"provider": OWN_PROVIDER, "userid": subject, "parenttype": "User"}))
+        .all();
+    request.parent = Some("User".to_owned());
+    let list = documents.list(&Session::system(), &request).await?;
+    let found = (0..list.rows.len()).find(|row| list.text(*row, "userid") == subject);
+    Ok(found.map(|row| list.text(row, "parent").to_owned()))
+}
+
+/// A user's subject identifier within a transaction, which acts as the program itself.
 pub async fn subject_in(work: &mut Work<'_>, user: &str) -> Result<String> {
     let document = work.documents.get(&Session::system(), "User", user).await?;
     if let Some(subject) = subject(&document) {

@@ -59,6 +59,8 @@ pub enum Consent {
 pub enum Step {
     /// Show the login page.
     Login,
+    /// Say that the program expects another person than who is logged in.
+    OtherAccount,
     /// Show a choice of accounts.
     SelectAccount,
     /// Show the consent page.
@@ -146,10 +148,11 @@ pub fn decide(
     let prompt = rules.prompt;
     let needed = match login {
         None => Some((Step::Login, ErrorCode::LoginRequired)),
-        Some(login) if !rules.accepts(&login, requested_at, now) => Some((Step::Login, ErrorCode::LoginRequired)),
+        // However fresh their login is, it is not theirs that is wanted.
         Some(login) if hinted_subject.is_some_and(|hinted| hinted != login.subject) => {
-            Some((Step::Login, ErrorCode::LoginRequired))
+            Some((Step::OtherAccount, ErrorCode::LoginRequired))
         }
+        Some(login) if !rules.accepts(&login, requested_at, now) => Some((Step::Login, ErrorCode::LoginRequired)),
         Some(login) if prompt.select_account && !login.account_chosen => {
             Some((Step::SelectAccount, ErrorCode::AccountSelectionRequired))
         }
@@ -163,6 +166,13 @@ pub fn decide(
         Some((_, error)) if prompt.none => Step::Error(error),
         Some((step, _)) => step,
     }
+}
+
+/// An account as somebody else may see it: enough to recognise one's own, too little to learn another's.
+pub fn masked(account: &str) -> String {
+    let (name, host) = account.split_once('@').map_or((account, None), |(name, host)| (name, Some(host)));
+    let first = name.chars().next().map(String::from).unwrap_or_default();
+    host.map_or(format!("{first}•••"), |host| format!("{first}•••@{host}"))
 }
 
 /// Whether the person has to be asked, as far as earlier answers tell.
@@ -252,8 +262,17 @@ mod tests {
             decide(&rules, Some(hint), Some(login(-1)), Consent::Remembered, at(0), at(5))
         };
         assert_eq!(decide_hinted("", "alice"), Step::Proceed);
-        assert_eq!(decide_hinted("", "bob"), Step::Login);
+        assert_eq!(decide_hinted("", "bob"), Step::OtherAccount);
+        assert_eq!(decide_hinted("login", "bob"), Step::OtherAccount);
+        assert_eq!(decide_hinted("login", "alice"), Step::Login);
         assert_eq!(decide_hinted("none", "bob"), Step::Error(ErrorCode::LoginRequired));
+    }
+
+    #[test]
+    fn a_masked_account_shows_its_first_letter_and_its_host() {
+        assert_eq!(masked("alice@example.com"), "a•••@example.com");
+        assert_eq!(masked("Administrator"), "A•••");
+        assert_eq!(masked(""), "•••");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::registration_rfc7591::{register, settings};
-use super::support::{BASE, VERIFIER, bearer, parameter};
+use super::support::{BASE, Program, VERIFIER, bearer, parameter};
 use crate::browser::{Browser, is_wanted};
 use crate::support::TestSite;
 
@@ -108,4 +108,66 @@ async fn a_program_that_registers_itself_reads_what_a_person_allows_until_they_e
     browser.open(&format!("{base}/app/oauth-client/{client_id}")).await;
     browser.wait_for("return document.querySelector('.form-aside .panel') !== null").await;
     browser.look("registered-client").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_whom_the_program_does_not_expect_lets_the_expected_person_log_in_who_then_proves_it_again() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().listening().await;
+    let base = site.documents().site_url().to_owned();
+    let alice = site.user(ALICE, &[]).await;
+    site.db_user("bob@example.com", json!({})).await;
+    let server = MockServer::start().await;
+    let page = ResponseTemplate::new(200).set_body_raw("<!doctype html><title>Planner</title>", "text/html");
+    Mock::given(path("/callback")).respond_with(page).mount(&server).await;
+    let redirect_uri = format!("{}/callback", server.uri());
+    let mut program = Program::new(&site, json!({"default_redirect_uri": redirect_uri})).await;
+    "openid".clone_into(&mut program.scope);
+    let uri = |changes: &[(&str, &str)]| {
+        let mut all = vec![("redirect_uri", &*redirect_uri)];
+        all.extend(changes);
+        format!("{base}{}", program.authorize_uri(&all))
+    };
+    let answered = program.ask(&alice, &[("redirect_uri", &redirect_uri)], "allow").await;
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", &*parameter(&answered, "code").unwrap()),
+        ("redirect_uri", &*redirect_uri),
+        ("code_verifier", VERIFIER),
+    ];
+    let tokens = program.post("get_token", &fields).await.status(200).json();
+    let hint = tokens["id_token"].as_str().unwrap();
+
+    let browser = Browser::start(&site.folder.path().join("profile")).await;
+    browser.open(&format!("{base}/login")).await;
+    browser.log_in("bob@example.com").await;
+    browser.open(&uri(&[("id_token_hint", hint)])).await;
+    browser.wait_for("return document.querySelector('button[value=back]') !== null").await;
+    browser.look("other-account").await;
+    assert!(browser.text().await.contains("a•••@example.com"));
+    browser.click("form[action='/login'] button").await;
+    browser.wait_for("return location.pathname === '/login'").await;
+    browser.look("login-as-somebody-else").await;
+    browser.log_in(ALICE).await;
+    browser.click("button[value=allow]").await;
+    browser.wait_for("return document.title === 'Planner'").await;
+
+    // Once more, in the same session.
+    browser.open(&uri(&[("prompt", "login")])).await;
+    browser.wait_for("return document.querySelector(\"form[action='/login'] button\") !== null").await;
+    browser.look("log-in-once-more").await;
+    browser.click("form[action='/login'] button").await;
+    browser.wait_for("return location.pathname === '/login'").await;
+    browser.look("login-once-more").await;
+    browser.type_into("#pwd", crate::support::PASSWORD).await;
+    browser.click("form button[type=submit]").await;
+    browser.wait_for("return document.querySelector('button[value=allow]') !== null").await;
+    browser.click("button[value=allow]").await;
+    browser.wait_for("return document.title === 'Planner'").await;
+    let address = browser.run("return location.href").await;
+    assert!(parameter(address.as_str().unwrap(), "code").is_some());
+    let sessions = json!({"status": "Active", "user": ALICE});
+    assert_eq!(site.db_names("Session", sessions).await.len(), 2, "hers, and that of this browser");
 }

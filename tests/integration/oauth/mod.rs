@@ -29,6 +29,7 @@ mod oauth2_crate;
 mod oidcc;
 mod openid_connect;
 mod openidconnect_crate;
+mod other_account;
 mod par_rfc9126;
 mod programs_with_access;
 mod races;
