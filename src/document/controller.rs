@@ -125,6 +125,11 @@ pub trait Controller: Send + Sync {
     ) -> Option<Result<Json>> {
         None
     }
+    /// Whether a document method does nothing but read, so that a GET may call it. A link can have any browser send one,
+    /// with the cookie of whoever is logged in there.
+    fn reads(&self, method: &str) -> bool {
+        false
+    }
     /// Whether a document method waits for other servers: then [`Controller::call_outside`] answers it.
     fn runs_outside(&self, method: &str) -> bool {
         false

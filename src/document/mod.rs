@@ -323,7 +323,8 @@ impl Documents {
     }
 
     /// Calls a whitelisted document method through the DocType's controllers; the engine's own are `submit`, `cancel`,
-    /// `discard`, `rename`. With `write`, the document is loaded for writing. `None`: no such method.
+    /// `discard`, `rename`. With `write`, the document is loaded for writing; without, only methods that do nothing but
+    /// read are there. `None`: no such method.
     pub async fn call(
         &self,
         session: &Session,
@@ -348,7 +349,9 @@ impl Documents {
                 _ => {}
             }
         }
-        if let Some(controller) = self.controllers().of(doctype).iter().find(|known| known.runs_outside(method)) {
+        let controllers = self.controllers().of(doctype).iter().filter(|known| write || known.reads(method));
+        let controllers: Vec<&Arc<dyn Controller>> = controllers.collect();
+        if let Some(controller) = controllers.iter().find(|known| known.runs_outside(method)) {
             let document = self.get(session, doctype, name).await?;
             return controller.call_outside(self, session, &document, method, arguments).await.map(Some);
         }
@@ -358,7 +361,7 @@ impl Documents {
             let target = Arc::clone(&document.doctype);
             self.check_found(work.executor(), session, &target, name, Some(&document), Right::Write).await?;
         }
-        for controller in work.controllers(doctype) {
+        for controller in controllers {
             if let Some(result) = controller.call(&mut work, &mut document, method, arguments).await {
                 let result = result?;
                 if write {

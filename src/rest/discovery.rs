@@ -133,7 +133,8 @@ async fn doctype_method(exchange: Exchange) -> Result<Response> {
     let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
     let wanted = exchange.param("method");
     let methods = document_method::of(exchange.site.documents.controllers(), &doctype);
-    let Some(DocumentMethod { name, description, needs }) = methods.into_iter().find(|known| known.name == wanted)
+    let Some(DocumentMethod { name, description, reads, needs }) =
+        methods.into_iter().find(|known| known.name == wanted)
     else {
         return Err(Error::NoSuchRoute(format!("{} has no method {wanted}", doctype.name)));
     };
@@ -161,7 +162,7 @@ async fn doctype_method(exchange: Exchange) -> Result<Response> {
         "method": name,
         "name": name,
         "allow_guest": false,
-        "http_methods": ["POST"],
+        "http_methods": if reads { &["GET", "POST"][..] } else { &["POST"] },
         "permission": { "doctype": doctype.name, "right": right },
         "endpoint": format!("/api/v2/document/{}/{{name}}/method/{name}", doctype.name),
         "docstring": description,

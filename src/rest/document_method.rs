@@ -11,6 +11,8 @@ pub(super) struct DocumentMethod {
     pub name: &'static str,
     /// What it does.
     pub description: &'static str,
+    /// It does nothing but read, so that a GET may call it.
+    pub reads: bool,
     /// All that calling it by POST takes.
     pub needs: Vec<Need>,
 }
@@ -22,6 +24,7 @@ pub(super) fn of(controllers: &Controllers, doctype: &DocType) -> Vec<DocumentMe
         methods.extend(controller.methods().into_iter().map(|(name, description)| DocumentMethod {
             name,
             description,
+            reads: controller.reads(name),
             needs: controller.needs(&doctype.name, name),
         }));
     }
@@ -29,10 +32,10 @@ pub(super) fn of(controllers: &Controllers, doctype: &DocType) -> Vec<DocumentMe
 }
 
 /// Those of the engine, which every DocType has as far as they apply.
-pub(super) fn common(doctype: &DocType) -> Vec<DocumentMethod> {
+fn common(doctype: &DocType) -> Vec<DocumentMethod> {
     let mut methods = Vec::new();
     let mut add = |name, right, description| {
-        methods.push(DocumentMethod { name, description, needs: vec![need(&doctype.name, right)] });
+        methods.push(DocumentMethod { name, description, reads: false, needs: vec![need(&doctype.name, right)] });
     };
     if doctype.is_submittable {
         add("submit", Right::Submit, "Submits the draft: from then on only fields marked for it may change");
@@ -47,6 +50,7 @@ pub(super) fn common(doctype: &DocType) -> Vec<DocumentMethod> {
         methods.push(DocumentMethod {
             name: "add_comment",
             description: "Adds a comment with the text in `text`",
+            reads: false,
             needs,
         });
     }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use poem::http::HeaderMap;
 use serde_json::{Map, Value as Json};
 
-use crate::document::Children;
+use crate::document::{Children, Documents};
 use crate::error::{Error, Result};
-use crate::meta::{DocType, Document, Fieldtype, Registry, Right};
+use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::permissions::Session;
 use crate::rest::{comment, document_method};
 use crate::web::Site;
@@ -150,13 +150,13 @@ pub(super) async fn call(
     }
     match site.documents.call(session, doctype, name, method, arguments, write).await? {
         Some(result) => Ok(result),
-        None => Err(no_such_method(&site.documents.registry(), doctype, method, write)),
+        None => Err(no_such_method(&site.documents, doctype, method, write)),
     }
 }
 
-fn no_such_method(registry: &Registry, doctype: &str, method: &str, write: bool) -> Error {
-    let is_known = registry.get(doctype).is_some_and(|doctype| {
-        document_method::common(doctype).iter().any(|known| known.name == method)
+fn no_such_method(documents: &Documents, doctype: &str, method: &str, write: bool) -> Error {
+    let is_known = documents.registry().get(doctype).is_some_and(|doctype| {
+        document_method::of(documents.controllers(), doctype).iter().any(|known| known.name == method)
             || (doctype.is_virtual && matches!(method, "submit" | "cancel" | "discard" | "rename"))
     });
     if is_known && !write {
