@@ -98,6 +98,18 @@ async fn what_is_not_for_us_not_current_or_of_nobody_here_is_refused() {
 }
 
 #[tokio::test]
+async fn a_person_is_found_by_what_names_them_at_a_login() {
+    let (provider, site) = linked().await;
+    let key = json!({"user_id_property": "preferred_username"});
+    site.db_update("Social Login Key", "example_login", key).await;
+    let named = json!({"sub": "4711", "preferred_username": "alice-there"});
+    assert_eq!(bearer(&provider, &site, "at+jwt", &named).get(WHO).await.ok(), ALICE);
+    for other in [json!({"preferred_username": "mallory-there"}), json!({})] {
+        bearer(&provider, &site, "at+jwt", &other).get(WHO).await.error(401, "AuthenticationError");
+    }
+}
+
+#[tokio::test]
 async fn a_provider_is_neither_listed_nor_accepted_unless_the_settings_and_its_key_say_so() {
     let (provider, site) = linked().await;
     let own = [site.documents().site_url().to_owned()];

@@ -5,11 +5,11 @@ use serde_json::json;
 use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, issue, new_family};
+use crate::oauth::client::social::identity::user_id;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::social::resource::voucher;
 use crate::oauth::doctype::oauth_client::note_use;
 use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
-use crate::oauth::doctype::reading::{at, id_text};
 use crate::oauth::doctype::social_login_key::row_provider;
 use crate::oauth::doctype::user_social_login::find_user;
 use crate::oauth::protocol::identity_assertion::{Expected, IdentityAssertion, check, refused};
@@ -86,7 +86,7 @@ async fn verify(asking: &Asking, assertion: &str) -> Result<(Provider, Verified)
 /// The person to whom the account at the provider is linked: by its id, as when they log in, and by nothing else.
 async fn find(asking: &Asking, provider: &Provider, verified: Verified) -> Result<String> {
     let claims = verified.claims.0.into();
-    let userid = at(&claims, &provider.key.user_id_property).and_then(id_text).unwrap_or_default();
+    let userid = user_id(&provider.key, &claims).unwrap_or_default();
     let mut work = asking.site.documents.begin(&Session::system()).await?;
     let user = find_user(&mut work, &row_provider(&provider.key.name), &userid).await?;
     Ok(user.ok_or_else(|| {

@@ -141,9 +141,14 @@ async fn add_github_email(
     Ok(())
 }
 
+/// The id by which accounts of the provider are linked, as its key says where it stands; `None` if there is none.
+pub fn user_id(key: &SocialLoginKey, claims: &Json) -> Option<String> {
+    at(claims, &key.user_id_property).and_then(id_text)
+}
+
 /// Puts what was said into our words; `None` if it does not say who it is.
 pub fn read(key: &SocialLoginKey, claims: Json) -> Option<Identity> {
-    let userid = at(&claims, &key.user_id_property).and_then(id_text)?;
+    let userid = user_id(key, &claims)?;
     if userid.chars().count() > 140 || userid.chars().any(char::is_control) {
         return None;
     }

@@ -10,6 +10,7 @@ use poem::Request;
 use crate::document::Documents;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::oauth::client::Providers;
+use crate::oauth::client::social::identity::user_id;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
@@ -137,10 +138,11 @@ impl Authenticator for ForeignTokens {
         };
         let audience = provider.key.resource_audience.as_deref().unwrap_or_default();
         check(&verified, issuer, audience, documents).map_err(|error| refuse(error.to_string()))?;
-        let subject = verified.claims.require_text("sub").map_err(|error| refuse(error.to_string()))?.to_owned();
+        // As at a login: what names a person there is what the key says, which need not be `sub`.
+        let userid = user_id(&provider.key, &verified.claims.0.clone().into()).unwrap_or_default();
         let user = {
             let mut work = documents.begin(&Session::system()).await?;
-            user_social_login::find_user(&mut work, &row_provider(&provider.key.name), &subject).await?
+            user_social_login::find_user(&mut work, &row_provider(&provider.key.name), &userid).await?
         };
         let access = match user {
             Some(user) => documents.access(&user).await?,
