@@ -1,5 +1,7 @@
 //! The configuration: flag, environment, `doctyped.toml`, default, in that order; read once and validated.
 
+pub mod client_certificates;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, CommandFactory as _, Parser};
 use serde::Deserialize;
+
+use client_certificates::{CertificateCheck, ClientCertificates};
 
 /// The largest body of a request, in bytes, as Frappe has it.
 pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
@@ -37,6 +41,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// How many proxies in front of the server add to `X-Forwarded-For`; 0: none is believed.
     pub trusted_proxies: usize,
+    /// How a proxy passes on the certificates that clients prove themselves with; `None`: there are none.
+    pub client_certificates: Option<ClientCertificates>,
     /// A file of certificate authorities that are trusted, besides those of the computer, by requests to other servers.
     pub trusted_certificates: Option<PathBuf>,
     /// Templates are read again for every page.
@@ -96,6 +102,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             trusted_proxies: 0,
+            client_certificates: None,
             trusted_certificates: None,
             development: false,
             max_body_bytes: MAX_BODY_BYTES,
@@ -174,6 +181,24 @@ pub struct Settings {
     #[arg(long, global = true, env = "DOCTYPED_TRUSTED_PROXIES", value_name = "NUMBER")]
     trusted_proxies: Option<usize>,
 
+    /// The header in which a proxy passes on the certificate of a client
+    ///
+    /// For programs that prove who they are by TLS (RFC 8705). The proxy must set it for every request, and drop what
+    /// clients send under this name. It may hold the certificate as `Client-Cert` does (RFC 9440), as nginx's
+    /// `$ssl_client_escaped_cert`, or as plain base64 of its DER.
+    #[arg(long, global = true, env = "DOCTYPED_CLIENT_CERTIFICATE_HEADER", value_name = "NAME")]
+    client_certificate_header: Option<String>,
+
+    /// The addresses of the proxies whose header with a certificate is believed
+    ///
+    /// Addresses and networks, separated by commas: `127.0.0.1, 10.0.0.0/8`. From everybody else the header is ignored.
+    #[arg(long, global = true, env = "DOCTYPED_CLIENT_CERTIFICATE_PROXIES", value_name = "ADDRESSES")]
+    client_certificate_proxies: Option<String>,
+
+    /// Which certificates the proxy passes on [default: verified]
+    #[arg(long, global = true, env = "DOCTYPED_CLIENT_CERTIFICATES", value_name = "WHICH")]
+    client_certificates: Option<CertificateCheck>,
+
     /// A PEM file of certificate authorities to trust, besides those of the computer
     ///
     /// For servers of your own house that this site calls (Connected Apps, Social Login Keys, Client ID Metadata
@@ -228,6 +253,9 @@ impl Settings {
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            client_certificate_header: self.client_certificate_header.or(other.client_certificate_header),
+            client_certificate_proxies: self.client_certificate_proxies.or(other.client_certificate_proxies),
+            client_certificates: self.client_certificates.or(other.client_certificates),
             trusted_certificates: self.trusted_certificates.or(other.trusted_certificates),
             development: self.development.or(other.development),
         }
@@ -286,6 +314,12 @@ impl Config {
             .with_context(|| format!("DOCTYPED_LOG: {log} is no filter: try info"))?;
         let trusted_proxies = settings.trusted_proxies.unwrap_or(0);
         ensure!(trusted_proxies <= 16, "DOCTYPED_TRUSTED_PROXIES is at most 16");
+        let client_certificates = ClientCertificates::from_settings(
+            settings.client_certificate_header.as_deref(),
+            settings.client_certificate_proxies.as_deref(),
+            settings.client_certificates,
+            trusted_proxies,
+        )?;
         if let Some(password) = &settings.admin_password {
             ensure!(password.chars().count() >= 8, "DOCTYPED_ADMIN_PASSWORD must have at least 8 characters");
         }
@@ -307,6 +341,7 @@ impl Config {
             log,
             log_format: settings.log_format.unwrap_or_default(),
             trusted_proxies,
+            client_certificates,
             trusted_certificates: settings.trusted_certificates,
             development: settings.development.unwrap_or(false),
             max_body_bytes: default.max_body_bytes,
@@ -396,6 +431,7 @@ mod tests {
             ("log_format = 'xml'", "log_format"),
             ("admin_password = 'short'", "DOCTYPED_ADMIN_PASSWORD"),
             ("doctypes = ['/no/such/folder']", "DOCTYPED_DOCTYPES"),
+            ("client_certificates = 'some'", "client_certificates"),
         ] {
             let message = refused(toml);
             assert!(message.contains(named), "{toml}: {message}");

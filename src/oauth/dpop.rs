@@ -18,7 +18,7 @@ use crate::oauth::protocol::{Error, ErrorCode, Result};
 use crate::oauth::resource_server::{BearerAuthenticator, Presented};
 use crate::secret;
 use crate::secret::Purpose as KeyPurpose;
-use crate::web::{Authenticated, Authenticator, Credentials, Site, asked_path};
+use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, Site, asked_path};
 
 /// The header that carries a proof.
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -175,7 +175,8 @@ impl Authenticator for DpopAuthenticator {
         let missing = || Error::new(ErrorCode::InvalidDpopProof, "the header DPoP with the proof is missing");
         let proof = proof.ok_or_else(|| refused(&missing()))?;
         // The token first: only who holds one can fill what is remembered.
-        let presented = Presented { token: value, jkt: Some(&proof.jkt) };
+        let certificate = ClientCertificate::of(request);
+        let presented = Presented { token: value, jkt: Some(&proof.jkt), certificate };
         let (session, _) = self.tokens.session(site, presented, request.uri().path()).await?;
         let is_new = if request.method().is_safe() {
             self.seen.spend(&proof, documents.clock().now())?

@@ -16,7 +16,7 @@ pub mod session_end;
 pub mod signing_keys;
 pub mod unused_clients;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitionController};
 use crate::oauth::doctype::{oauth_bearer_token, oauth_client, oauth_grant, oauth_settings, oauth_signing_key, user};
@@ -51,8 +51,18 @@ pub fn register(plugins: &mut Plugins) {
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     openapi::register(plugins, &catalogue);
     let providers = client::register(plugins, &catalogue);
-    let client_controller = oauth_client::OAuthClientController { providers: Arc::clone(&providers) };
+    let certificates = Arc::new(OnceLock::new());
+    let client_controller = oauth_client::OAuthClientController {
+        providers: Arc::clone(&providers),
+        certificates: Arc::clone(&certificates),
+    };
     plugins.controller(oauth_client::OAUTH_CLIENT, client_controller);
+    plugins.at_start(async move |site| {
+        if let Some(configured) = &site.config.client_certificates {
+            let _ = certificates.set(configured.check);
+        }
+        Ok(())
+    });
     signing_keys::register(plugins, &keys);
     let server = Arc::new(authorization_server::Server {
         catalogue,

@@ -17,6 +17,7 @@ use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::doctype::oauth_client::RegisteredBy;
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
 use crate::oauth::doctype::{BearerToken, OAuthClient, OAuthSettings};
+use crate::oauth::protocol::certificate::thumbprint;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::Unverified;
 use crate::oauth::protocol::token::TokenKind;
@@ -24,7 +25,7 @@ use crate::oauth::protocol::{ErrorCode, access_token, resource};
 use crate::oauth::scope_limit::ScopeLimit;
 use crate::oauth::signing_keys::{self, SigningKeys};
 use crate::permissions::{Limit, Session, UserAccess};
-use crate::web::{Authenticated, Authenticator, Credentials, Site};
+use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, Site};
 
 /// How many tokens are kept ready.
 const CAPACITY: u64 = 100_000;
@@ -137,6 +138,11 @@ impl BearerAuthenticator {
             }
             (None, Some(_)) => return Err(refused("This access token is bound to no key: send it as Bearer")),
         }
+        if let Some(bound) = &token.x5t_s256
+            && presented.certificate.is_none_or(|certificate| thumbprint(certificate.der()) != *bound)
+        {
+            return Err(refused("The access token is bound to another certificate than that of the connection"));
+        }
         if !resource::covers(&token.resources, &format!("{}{path}", documents.site_url())) {
             return Err(refused("The access token is meant for another resource"));
         }
@@ -239,12 +245,14 @@ pub struct Presented<'a> {
     pub token: &'a str,
     /// The thumbprint of the key whose verified proof came along; `None`: it was sent as Bearer.
     pub jkt: Option<&'a str>,
+    /// The certificate of the connection.
+    pub certificate: Option<&'a ClientCertificate>,
 }
 
 impl<'a> Presented<'a> {
-    /// Sent as Bearer.
+    /// Sent as Bearer, without a certificate.
     pub const fn bearer(token: &'a str) -> Self {
-        Self { token, jkt: None }
+        Self { token, jkt: None, certificate: None }
     }
 
     /// The refusal in the scheme that the request used.
@@ -264,7 +272,8 @@ impl Authenticator for BearerAuthenticator {
     }
 
     async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>> {
-        let (session, _) = self.session(site, Presented::bearer(value), request.uri().path()).await?;
+        let presented = Presented { certificate: ClientCertificate::of(request), ..Presented::bearer(value) };
+        let (session, _) = self.session(site, presented, request.uri().path()).await?;
         Ok(Some(Authenticated { session, credentials: Credentials::Bearer }))
     }
 }

@@ -184,6 +184,12 @@ impl Curve {
 }
 
 impl PublicKey {
+    /// Reads an RSA key from PKCS#1, as it stands in certificates (RFC 8017 appendix A.1.1).
+    pub fn from_pkcs1(der: &[u8]) -> Option<Self> {
+        let (n, e) = rsa_components(der)?;
+        Some(Self::Rsa { n, e })
+    }
+
     /// Is this the signature of the message by the owner of this key? False as well when key and algorithm do not fit.
     pub fn verify(&self, algorithm: SigningAlgorithm, message: &[u8], signature: &[u8]) -> bool {
         match self {

@@ -4,6 +4,7 @@
 
 pub mod arguments;
 pub mod attempts;
+pub mod client_certificate;
 pub mod csrf;
 pub mod error;
 pub mod method;
@@ -22,6 +23,7 @@ pub mod site;
 pub mod templates;
 
 pub use arguments::{Arguments, UploadedFile};
+pub use client_certificate::ClientCertificate;
 pub use method::{Answer, Call, Method, Methods, Param, ServerMessage, Verbs, handler};
 pub use middleware::Middleware;
 pub use panel::{Panel, Panels};

@@ -16,6 +16,7 @@ use tracing::Instrument;
 use crate::config::Config;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::secret;
+use crate::web::client_certificate;
 use crate::web::csrf;
 use crate::web::error::{self, Origin};
 use crate::web::middleware::Middleware;
@@ -115,6 +116,9 @@ impl Pipeline {
     /// Everything before the route: limits, credentials, cross-site check.
     async fn prepare(&self, request: &mut Request, context: &mut RequestContext) -> Result<()> {
         normalize_path(request)?;
+        if let Some(certificates) = &self.site.config.client_certificates {
+            client_certificate::take(request, peer(request), certificates);
+        }
         limit_body(request, self.site.config.max_body_bytes).await?;
         for part in &self.middleware {
             part.before(&self.site, request).await?;
@@ -268,9 +272,14 @@ fn request_id(request: &Request, config: &Config) -> Arc<str> {
     sent.map_or_else(|| secret::random_text(b"0123456789abcdefghijklmnopqrstuvwxyz", 16).into(), Arc::from)
 }
 
+/// Who is at the other end of the connection.
+fn peer(request: &Request) -> IpAddr {
+    request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), std::net::SocketAddr::ip)
+}
+
 /// The sender's address: behind `proxies` proxies, what the outermost of them saw.
 fn address(request: &Request, proxies: usize) -> IpAddr {
-    let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), std::net::SocketAddr::ip);
+    let peer = peer(request);
     if proxies == 0 {
         return peer;
     }

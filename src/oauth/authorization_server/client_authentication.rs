@@ -4,7 +4,7 @@ use poem::http::header;
 
 use super::client_keys::check_signed;
 use super::endpoint::{Refusal, Result};
-use super::{GET_TOKEN, Server, metadata_document};
+use super::{GET_TOKEN, Server, client_certificate, metadata_document};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials::is_client_secret;
 use crate::oauth::doctype::OAuthClient;
@@ -71,6 +71,7 @@ pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Par
             };
             match (credentials.proof_for(client.auth_method)?, assertion?) {
                 (Proof::Secret(secret), _) => check_secret(exchange, &client, secret)?,
+                (Proof::Certificate, _) => Box::pin(client_certificate::check(exchange, server, &client)).await?,
                 (Proof::Assertion(_), Some(assertion)) if assertion.fits(client.auth_method) => {
                     Box::pin(check_assertion(exchange, server, &client, assertion)).await?;
                 }
@@ -144,6 +145,6 @@ async fn check_assertion(
 }
 
 /// The one answer to whoever did not prove who they are; the cause is for the log.
-fn refused(cause: &'static str) -> Refusal {
+pub fn refused(cause: &'static str) -> Refusal {
     Error::invalid_client().because(anyhow::anyhow!(cause)).into()
 }

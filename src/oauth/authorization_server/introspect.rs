@@ -87,7 +87,7 @@ async fn describe(
         sub: subject_of(documents, &token.user).await?,
         aud: token.resources,
         iss: documents.site_url().to_owned(),
-        cnf: token.dpop_jkt.map(|jkt| Confirmation { jkt }),
+        cnf: Confirmation::of(token.dpop_jkt.as_deref(), token.x5t_s256.as_deref()),
         auth_time: token.auth_time.map(|at| at.timestamp()),
         acr: token.acr,
         act: token.act,

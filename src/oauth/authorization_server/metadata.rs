@@ -54,6 +54,7 @@ async fn authorization_server(
         client_id_metadata_documents: settings.client_id_metadata_documents,
         require_pushed_authorization_requests: settings.require_pushed,
         id_token_algorithms: id_token_algorithms(&settings),
+        certificates: exchange.site.config.client_certificates.as_ref().map(|certificates| certificates.check),
         service_documentation: settings.resource_documentation,
         op_policy_uri: settings.resource_policy_uri,
         op_tos_uri: settings.resource_tos_uri,
@@ -87,6 +88,7 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
         } else {
             vec!["header".to_owned()]
         },
+        tls_client_certificate_bound_access_tokens: exchange.site.config.client_certificates.is_some(),
         resource_name: settings.resource_name,
         resource_documentation: settings.resource_documentation,
         resource_policy_uri: settings.resource_policy_uri,

@@ -213,7 +213,7 @@ async fn fetch(
         Err(error) => return Ok(Err(Failure::out_of_reach(url.as_str(), error.description(), false, now))),
     };
     let announced = announced_scopes(exchange, server, settings).await?;
-    let checked = url.check_document(document, &policy(settings, &announced));
+    let checked = url.check_document(document, &policy(&exchange.site.config, settings, &announced));
     Ok(checked
         .map(|metadata| (metadata, now + lifetime))
         .map_err(|error| Failure::mistaken(url.as_str(), error.description(), now)))

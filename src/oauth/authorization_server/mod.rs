@@ -3,6 +3,7 @@
 pub mod authorize;
 pub mod back_channel_logout;
 pub mod client_authentication;
+pub mod client_certificate;
 pub mod client_configuration;
 pub mod client_keys;
 pub mod consent;

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::endpoint::{Refusal, Result, json as json_response, preflight_of_listed, read_client_metadata, respond_to};
 use super::rate_limit::RateLimit;
 use super::{REGISTER_CLIENT, Server, metadata, with};
+use crate::config::Config;
 use crate::document::ListRequest;
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::meta::{Document, Value};
@@ -138,7 +139,7 @@ pub async fn read(
     request: &Json,
 ) -> Result<ClientMetadata> {
     let announced = announced_scopes(exchange, server, settings).await?;
-    Ok(ClientMetadata::parse(request, &policy(settings, &announced))?)
+    Ok(ClientMetadata::parse(request, &policy(&exchange.site.config, settings, &announced))?)
 }
 
 /// The scopes that a program may register: those that the metadata announces.
@@ -148,12 +149,13 @@ pub async fn announced_scopes(exchange: &Exchange, server: &Server, settings: &O
 }
 
 /// What the site allows a program to say of itself.
-pub fn policy<'s>(settings: &'s OAuthSettings, announced: &'s ScopeSet) -> RegistrationPolicy<'s> {
+pub fn policy<'s>(config: &Config, settings: &'s OAuthSettings, announced: &'s ScopeSet) -> RegistrationPolicy<'s> {
     RegistrationPolicy {
         default_scopes: &settings.default_scopes,
         scopes_supported: Some(announced),
         redirect_schemes: &settings.private_use_redirect_schemes,
         allow_device_code: settings.device_grant,
+        certificates: config.client_certificates.as_ref().map(|certificates| certificates.check),
     }
 }
 

@@ -64,12 +64,14 @@ impl Signing {
         Ok(Self { access, id })
     }
 
-    /// The access token as JWT, if the client gets it so (RFC 9068). `name` is the one of its document.
+    /// The access token as JWT, if the client gets it so (RFC 9068). `name` is the one of its document, `cnf` is what it
+    /// is bound to.
     pub async fn access_token(
         &self,
         work: &mut Work<'_>,
         new: &NewTokens<'_>,
         name: &str,
+        cnf: Option<Confirmation>,
         issued_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> SiteResult<Option<String>> {
@@ -88,7 +90,7 @@ impl Signing {
             auth_time: new.login.auth_time.map(|at| at.timestamp()),
             acr: new.login.acr.map(str::to_owned),
             amr: words(new.login.amr),
-            cnf: new.dpop_jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
+            cnf,
             act: new.exchanged.and_then(|from| from.act).cloned(),
         };
         Ok(Some(key.sign(access_token::TYPE, &claims)))

@@ -8,6 +8,7 @@ use poem::http::StatusCode;
 
 use super::Server;
 use super::client_authentication::{authenticate, find_client};
+use super::client_certificate;
 use super::endpoint::{Result, json, read_form, respond_to};
 use super::grant::{authorization_code, client_credentials, device_code, jwt_bearer, refresh_token, token_exchange};
 use super::signed_tokens::Signing;
@@ -38,6 +39,8 @@ pub struct Asking {
     pub signing: Signing,
     /// The thumbprint of the key of a verified DPoP proof.
     pub dpop_jkt: Option<String>,
+    /// The thumbprint of the certificate that came with the request.
+    pub certificate: Option<String>,
 }
 
 impl Asking {
@@ -92,6 +95,7 @@ async fn answer(
         let message = "This client must prove that it holds its key: send the header DPoP (RFC 9449)";
         return Err(Error::new(ErrorCode::InvalidDpopProof, message).into());
     }
+    let certificate = certificate(exchange, &client)?;
     let now = exchange.site.documents.clock().now();
     let signing = Signing::of(&server.keys, &exchange.site.documents, settings, &client, now).await?;
     let asking = Asking {
@@ -103,6 +107,7 @@ async fn answer(
         now,
         signing,
         dpop_jkt: proof.map(|proof| proof.jkt),
+        certificate,
     };
     match request {
         TokenRequest::AuthorizationCode { code, redirect_uri, code_verifier, resource } => {
@@ -120,6 +125,23 @@ async fn answer(
         TokenRequest::JwtBearer { assertion, scope, resource } => {
             // On the heap: the others do not need the space of an outgoing request.
             Box::pin(jwt_bearer::exchange(&asking, &assertion, scope.as_deref(), &resource)).await
+        }
+    }
+}
+
+/// The thumbprint of the certificate of the request, which a client whose tokens are bound to it must have.
+fn certificate(exchange: &Exchange, client: &OAuthClient) -> Result<Option<String>> {
+    let invalid = |text: String| Error::invalid_request(text);
+    match client_certificate::presented(exchange) {
+        Ok(Some(certificate)) => Ok(Some(certificate.thumbprint())),
+        // Of no interest to a client that needs none.
+        Ok(None) | Err(_) if !client.require_certificate => Ok(None),
+        Ok(None) => {
+            let text = "The tokens of this client are bound to its certificate: connect with one (RFC 8705)";
+            Err(invalid(text.to_owned()).into())
+        }
+        Err(error) => {
+            Err(invalid(format!("The tokens of this client are bound to its certificate, but {error}")).into())
         }
     }
 }

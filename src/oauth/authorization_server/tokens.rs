@@ -12,6 +12,7 @@ use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, act_value};
 use crate::oauth::doctype::{OAuthClient, oauth_grant};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
+use crate::oauth::protocol::introspection::Confirmation;
 use crate::oauth::protocol::refresh;
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
 use crate::oauth::protocol::token_exchange::Actor;
@@ -53,6 +54,8 @@ pub struct NewTokens<'a> {
 pub struct FromSubject<'a> {
     /// The token that it was exchanged for; it ends with this one.
     pub subject_token: &'a str,
+    /// That one is bound to the certificate with which the client has connected.
+    pub needs_certificate: bool,
     /// When that one ends.
     pub expires_at: DateTime<Utc>,
     /// Who acts.
@@ -99,7 +102,11 @@ pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> 
     let lifetime = new.client.access_token_lifetime(settings);
     let lifetime = new.exchanged.map_or(lifetime, |from| lifetime.min(from.expires_at - now));
     let name = secret::random_name() + &secret::random_name();
-    let access_token = match asking.signing.access_token(work, &new, &name, now, now + lifetime).await? {
+    let needs_certificate =
+        new.client.require_certificate || new.exchanged.is_some_and(|subject| subject.needs_certificate);
+    let certificate = asking.certificate.as_deref().filter(|_| needs_certificate);
+    let cnf = Confirmation::of(new.dpop_jkt, certificate);
+    let access_token = match asking.signing.access_token(work, &new, &name, cnf, now, now + lifetime).await? {
         Some(signed) => signed,
         None => TokenKind::AccessToken.generate(),
     };
@@ -128,6 +135,7 @@ pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> 
         ("acr", text_value(new.login.acr)),
         ("amr", text_value(new.login.amr)),
         ("dpop_jkt", text_value(new.dpop_jkt)),
+        ("x5t_s256", text_value(certificate)),
         ("subject_token", text_value(new.exchanged.map(|from| from.subject_token))),
         ("act", new.exchanged.and_then(|from| from.act).map_or(Value::Null, act_value)),
     ];

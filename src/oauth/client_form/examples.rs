@@ -259,6 +259,12 @@ fn authenticate(text: &str, method: Method, language: Language) -> String {
             "body.set(\"client_id\", clientId);".to_owned(),
             "form = {**form, \"client_id\": CLIENT_ID}".to_owned(),
         ),
+        // The connection carries the certificate: that is the work of whoever makes it.
+        Method::TlsClientAuth | Method::SelfSignedTlsClientAuth => (
+            "--cert client.pem --key client.key -d \"client_id=$client_id\"".to_owned(),
+            "body.set(\"client_id\", clientId); // over TLS with your certificate (RFC 8705)".to_owned(),
+            "form = {**form, \"client_id\": CLIENT_ID}  # over TLS with your certificate (RFC 8705)".to_owned(),
+        ),
         // Signing is a library's work: the example takes the finished assertion.
         Method::PrivateKeyJwt | Method::ClientSecretJwt => (
             format!("-d client_assertion_type={ASSERTION} -d \"client_assertion=$CLIENT_ASSERTION\""),

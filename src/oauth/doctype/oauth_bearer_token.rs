@@ -47,6 +47,7 @@ pub const VIEW: View = View {
         "previous_token",
         "sid",
         "dpop_jkt",
+        "x5t_s256",
         "acr",
         "amr",
         "subject_token",
@@ -99,6 +100,8 @@ pub struct BearerToken {
     pub auth_time: Option<DateTime<Utc>>,
     /// The key it is bound to.
     pub dpop_jkt: Option<String>,
+    /// The certificate it is bound to.
+    pub x5t_s256: Option<String>,
     /// How strongly the person had proved who they are.
     pub acr: Option<String>,
     /// By what means.
@@ -141,6 +144,7 @@ impl From<&Document> for BearerToken {
             sid: fields.optional("sid"),
             auth_time: fields.time("auth_time"),
             dpop_jkt: fields.optional("dpop_jkt"),
+            x5t_s256: fields.optional("x5t_s256"),
             acr: fields.optional("acr"),
             amr: fields.optional("amr"),
             subject_token: fields.optional("subject_token"),

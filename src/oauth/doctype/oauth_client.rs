@@ -1,6 +1,6 @@
 //! OAuth Client: a typed view, its secrets, and what ends with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::fields::{Fields, View, time_value};
 use super::oauth_client_checks::{self, Called};
 use super::oauth_settings::{AccessTokenFormat, OAuthSettings};
+use crate::config::client_certificates::CertificateCheck;
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{Document, Value};
@@ -17,6 +18,7 @@ use crate::oauth::client::http::OutgoingError;
 use crate::oauth::credentials::{is_client_secret, is_stored_client_secret, open_client_secret, store_client_secret};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::authorization_request::ClientRules;
+use crate::oauth::protocol::certificate::CertificateName;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris};
 use crate::oauth::protocol::request::GrantType;
@@ -68,8 +70,14 @@ pub const VIEW: View = View {
         "require_par",
         "require_dpop",
         "require_signed_request_object",
+        "tls_client_certificate_bound_access_tokens",
         "jwks_uri",
         "jwks",
+        "tls_client_auth_subject_dn",
+        "tls_client_auth_san_dns",
+        "tls_client_auth_san_uri",
+        "tls_client_auth_san_ip",
+        "tls_client_auth_san_email",
         "access_token_lifetime",
         "access_token_format",
         "id_token_signed_response_alg",
@@ -157,10 +165,14 @@ pub struct OAuthClient {
     pub require_dpop: bool,
     /// It must sign its requests.
     pub require_signed: bool,
+    /// Its tokens must be bound to its certificate.
+    pub require_certificate: bool,
     /// Where its keys are.
     pub jwks_uri: Option<String>,
     /// Its keys.
     pub jwks: Option<String>,
+    /// The name that its certificates have, if it proves itself by one.
+    pub certificate_name: Option<CertificateName>,
     /// How its id tokens are signed; `None`: as OAuth Settings says.
     pub id_token_alg: Option<String>,
     /// It may introspect every token.
@@ -230,8 +242,10 @@ impl From<&Document> for OAuthClient {
             require_pushed: fields.check("require_par"),
             require_dpop: fields.check("require_dpop"),
             require_signed: fields.check("require_signed_request_object"),
+            require_certificate: fields.check("tls_client_certificate_bound_access_tokens"),
             jwks_uri: fields.optional("jwks_uri"),
             jwks: fields.optional("jwks"),
+            certificate_name: CertificateName::only(|kind| fields.optional(kind.as_str())).ok(),
             id_token_alg: fields.optional("id_token_signed_response_alg"),
             can_introspect: fields.check("can_introspect"),
             own_resources: fields.words("own_resources"),
@@ -387,6 +401,8 @@ pub async fn digest_plain_secrets(documents: &Documents) -> Result<usize> {
 pub struct OAuthClientController {
     /// The way out by which keys are fetched.
     pub providers: Arc<Providers>,
+    /// Which certificates the proxy passes on; set when the site starts.
+    pub certificates: Arc<OnceLock<CertificateCheck>>,
 }
 
 impl OAuthClientController {
@@ -481,7 +497,8 @@ impl Controller for OAuthClientController {
                 .check_address(work.documents, document, before, "backchannel_logout_uri")
                 .await,
         };
-        oauth_client_checks::check(work.registry(), document, before, &settings, called)?;
+        let certificates = self.certificates.get().copied();
+        oauth_client_checks::check(work.registry(), document, before, &settings, called, certificates)?;
         let method = Method::from_label(document.text("token_endpoint_auth_method"));
         if method.is_some_and(Method::has_secret) {
             let has_one = !document.text("client_secret").is_empty();

@@ -5,9 +5,11 @@ use serde_json::Value as Json;
 use super::fields::{Fields, View, lines_value};
 use super::oauth_client::VIEW;
 use super::oauth_settings::OAuthSettings;
+use crate::config::client_certificates::CertificateCheck;
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Registry};
 use crate::oauth::client::http::OutgoingError;
+use crate::oauth::protocol::certificate::{CertificateName, NameKind};
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use crate::oauth::protocol::{Scope, ScopeSet, resource};
@@ -42,6 +44,7 @@ pub fn check(
     before: Option<&Document>,
     settings: &OAuthSettings,
     called: Called,
+    certificates: Option<CertificateCheck>,
 ) -> Result<()> {
     let mut problems = Problems { document, invalid: Invalid::default() };
     problems.grants();
@@ -49,6 +52,7 @@ pub fn check(
     problems.scopes(registry);
     problems.resources();
     problems.authentication(settings);
+    problems.certificates(before, certificates);
     problems.keys(called.jwks_uri);
     problems.logout(called.backchannel_logout_uri);
     let Problems { invalid, .. } = problems;
@@ -181,8 +185,11 @@ impl<'d> Problems<'d> {
             }
         }
         let has_keys = self.fields().optional("jwks").is_some() || self.fields().optional("jwks_uri").is_some();
-        if method == Method::PrivateKeyJwt.label() && !has_keys {
-            self.refuse("jwks_uri", "Private Key JWT needs the program's public keys: fill in JWKS URI or JWKS");
+        for needs_keys in [Method::PrivateKeyJwt, Method::SelfSignedTlsClientAuth].map(Method::label) {
+            if method == needs_keys && !has_keys {
+                let message = format!("{needs_keys} needs the program's public keys: fill in JWKS URI or JWKS");
+                self.refuse("jwks_uri", message);
+            }
         }
         if self.fields().check("require_signed_request_object") && !has_keys {
             self.refuse("jwks_uri", "Signed requests need the program's public keys: fill in JWKS URI or JWKS");
@@ -190,6 +197,44 @@ impl<'d> Problems<'d> {
         let lifetime = self.fields().int("access_token_lifetime");
         if lifetime != 0 && !(60..=30 * 86_400).contains(&lifetime) {
             self.refuse("access_token_lifetime", "An access token lives 60 seconds to 30 days; 0 takes OAuth Settings");
+        }
+    }
+
+    /// `offered`: which certificates the proxy passes on.
+    fn certificates(&mut self, before: Option<&Document>, offered: Option<CertificateCheck>) {
+        let changed =
+            |fieldname: &str| before.is_none_or(|before| before.get(fieldname) != self.document.get(fieldname));
+        let method = Method::from_label(self.fields().text("token_endpoint_auth_method"));
+        if let Some(method) = method.filter(|method| !method.is_offered(offered))
+            && changed("token_endpoint_auth_method")
+        {
+            let setting = match (offered, method) {
+                (None, _) => "set DOCTYPED_CLIENT_CERTIFICATE_HEADER",
+                (Some(_), Method::TlsClientAuth) => "set DOCTYPED_CLIENT_CERTIFICATES to verified",
+                (Some(_), _) => "set DOCTYPED_CLIENT_CERTIFICATES to any",
+            };
+            let message = format!("{} takes a proxy that passes on such certificates: {setting}", method.label());
+            self.refuse("token_endpoint_auth_method", message);
+        }
+        let bound = "tls_client_certificate_bound_access_tokens";
+        if self.fields().check(bound) && offered.is_none() && changed(bound) {
+            let message = "This takes a proxy that passes on certificates: set DOCTYPED_CLIENT_CERTIFICATE_HEADER";
+            self.refuse(bound, message);
+        }
+        if method != Some(Method::TlsClientAuth) {
+            return;
+        }
+        match CertificateName::only(|kind| self.fields().optional(kind.as_str())) {
+            Ok(name) => {
+                if let Err(error) = name.check() {
+                    self.refuse(name.kind.as_str(), error.to_string());
+                }
+            }
+            Err(_) => self.refuse(
+                NameKind::SubjectDn.as_str(),
+                "TLS Client Auth needs one name by which the program's certificates are known: fill in the subject or \
+                 one of the alternative names, and only one",
+            ),
         }
     }
 

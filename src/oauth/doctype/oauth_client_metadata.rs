@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::fields::{Fields, lines_value, text_value};
 use super::oauth_client::{OAuthClient, VIEW};
 use crate::meta::{Document, Value};
+use crate::oauth::protocol::certificate::NameKind;
 use crate::oauth::protocol::redirect_uri::ApplicationType;
 use crate::oauth::protocol::registration::ClientMetadata;
 use crate::oauth::protocol::request::GrantType;
@@ -40,11 +41,16 @@ pub fn write(metadata: &ClientMetadata, document: &mut Document) {
         ("post_logout_redirect_uris", lines_value(&metadata.post_logout_redirect_uris)),
         ("backchannel_logout_uri", text(&metadata.backchannel_logout_uri)),
         ("require_dpop", check(metadata.dpop_bound_access_tokens)),
+        ("tls_client_certificate_bound_access_tokens", check(metadata.tls_client_certificate_bound_access_tokens)),
         ("require_par", check(metadata.require_pushed_authorization_requests)),
         ("require_signed_request_object", check(metadata.require_signed_request_object)),
     ];
     for (fieldname, value) in values {
         document.set(fieldname, value);
+    }
+    for kind in NameKind::ALL {
+        let name = metadata.certificate_name.as_ref().filter(|name| name.kind == kind);
+        document.set(kind.as_str(), text_value(name.map(|name| name.text.as_str())));
     }
 }
 
@@ -77,7 +83,9 @@ pub fn read(document: &Document) -> ClientMetadata {
             .map(SigningAlgorithm::as_str),
         post_logout_redirect_uris: client.post_logout_redirect_uris,
         backchannel_logout_uri: client.backchannel_logout_uri,
+        certificate_name: client.certificate_name,
         dpop_bound_access_tokens: client.require_dpop,
+        tls_client_certificate_bound_access_tokens: client.require_certificate,
         require_pushed_authorization_requests: client.require_pushed,
         require_signed_request_object: client.require_signed,
     }

@@ -19,11 +19,13 @@ use indexmap::IndexSet;
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value as Json, json};
 
+use crate::config::client_certificates::CertificateCheck;
 use crate::error::Result;
 use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::oauth_settings::Registration;
 use crate::oauth::protocol::Scope;
+use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::metadata::{
     AUTHORIZE, DEVICE_AUTHORIZATION, END_SESSION, REGISTER, USERINFO, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE,
     WELL_KNOWN_SERVER,
@@ -142,7 +144,7 @@ impl DescribesApi for Security {
     async fn describe(&self, site: &Site, document: &mut Json) -> Result<()> {
         let definitions = self.catalogue.get(&site.documents).await?;
         let settings = OAuthSettings::load(&site.documents).await?;
-        leave_out(document, &settings);
+        leave_out(document, &settings, site.config.client_certificates.as_ref().map(|certificates| certificates.check));
         let scopes = scopes::all(&site.documents.registry(), &definitions);
         let schemes = scopes::schemes(site.documents.site_url(), scopes, &settings);
         if let Some(known) = document["components"]["securitySchemes"].as_object_mut() {
@@ -168,13 +170,15 @@ fn by_token(scopes: &Vec<String>) -> [Json; 2] {
     ["oauth2", "openid"].map(|name| json!({ name: scopes }))
 }
 
-/// Leaves out what OAuth Settings switches off.
-fn leave_out(document: &mut Json, settings: &OAuthSettings) {
+/// Leaves out what OAuth Settings switches off, and what takes certificates that no proxy passes on.
+fn leave_out(document: &mut Json, settings: &OAuthSettings, certificates: Option<CertificateCheck>) {
     if let Some(paths) = document["paths"].as_object_mut() {
         paths.retain(|path, _| settings.serves(path));
     }
     let offered = GrantType::ALL.into_iter().filter(|grant| settings.offers(*grant)).map(GrantType::as_str);
     document["components"]["schemas"]["OAuthGrantType"]["enum"] = offered.collect();
+    let offered = Method::ALL.into_iter().filter(|method| method.is_offered(certificates)).map(Method::as_str);
+    document["components"]["schemas"]["OAuthClientAuthenticationMethod"]["enum"] = offered.collect();
     if let Some(register) = document["paths"].get_mut(REGISTER) {
         let token = settings.registration == Registration::InitialAccessToken;
         register["post"]["security"] = if token { json!([{ "initial_access_token": [] }]) } else { json!([{}]) };

@@ -48,6 +48,16 @@ struct ClientMetadata {
     jwks_uri: Option<String>,
     /// Its public keys, as a JSON Web Key Set (RFC 7517), in place of `jwks_uri`.
     jwks: Option<Value>,
+    /// The subject of its certificates (RFC 4514), with `tls_client_auth`: this or one of the four names below.
+    tls_client_auth_subject_dn: Option<String>,
+    /// A domain in its certificates.
+    tls_client_auth_san_dns: Option<String>,
+    /// A URI in its certificates.
+    tls_client_auth_san_uri: Option<String>,
+    /// A network address in its certificates.
+    tls_client_auth_san_ip: Option<String>,
+    /// An e-mail address in its certificates.
+    tls_client_auth_san_email: Option<String>,
     /// How its id tokens are signed.
     id_token_signed_response_alg: Option<String>,
     /// Where it may send people after a logout.
@@ -56,6 +66,8 @@ struct ClientMetadata {
     backchannel_logout_uri: Option<String>,
     /// Whether its tokens are always bound to a key (RFC 9449).
     dpop_bound_access_tokens: Option<bool>,
+    /// Whether its tokens are always bound to its certificate (RFC 8705).
+    tls_client_certificate_bound_access_tokens: Option<bool>,
     /// Whether it always pushes its requests (RFC 9126).
     require_pushed_authorization_requests: Option<bool>,
     /// Whether it always signs its requests (RFC 9101).

@@ -6,6 +6,8 @@ use poem_openapi::types::{ParseError, ParseFromJSON};
 use serde::Serialize;
 
 use super::*;
+use crate::config::client_certificates::CertificateCheck;
+use crate::oauth::protocol::certificate::NameKind;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::device::{DeviceAuthorizationResponse, UserCode};
@@ -74,11 +76,13 @@ fn introspection_and_user_info_are_described_as_they_are_sent() {
     let first = Actor { sub: "a".to_owned(), client_id: "a".to_owned(), act: None };
     let actor = Actor { act: Some(Box::new(first.clone())), ..first.clone() };
     check("OAuthActor", &actor, &first);
+    let bound = Confirmation { jkt: text!("key"), x5t_s256: text!("certificate") };
+    check("OAuthConfirmation", &bound, &Confirmation::default());
     let token = ActiveToken {
         username: text!("alice"),
         token_type: Some(TokenScheme::Dpop),
         aud: vec!["https://site.example".to_owned()],
-        cnf: Some(Confirmation { jkt: "key".to_owned() }),
+        cnf: Some(bound.clone()),
         auth_time: Some(1),
         acr: text!("1"),
         act: Some(actor.clone()),
@@ -110,6 +114,7 @@ fn metadata_is_described_as_it_is_sent() {
         service_documentation: text!("https://site.example/docs"),
         op_policy_uri: text!("https://site.example/privacy"),
         op_tos_uri: text!("https://site.example/terms"),
+        certificates: Some(CertificateCheck::Verified),
         ..ServerConfiguration::default()
     };
     let least = ServerConfiguration::default();
@@ -121,6 +126,7 @@ fn metadata_is_described_as_it_is_sent() {
         resource_documentation: text!("https://site.example/docs"),
         resource_policy_uri: text!("https://site.example/privacy"),
         resource_tos_uri: text!("https://site.example/terms"),
+        tls_client_certificate_bound_access_tokens: true,
         ..least.clone()
     };
     check("OAuthResourceMetadata", &most, &least);
@@ -134,6 +140,7 @@ fn a_registration_is_described_as_it_is_read_and_sent() {
         scopes_supported: None,
         redirect_schemes: &[],
         allow_device_code: true,
+        certificates: Some(CertificateCheck::Verified),
     };
     let read = |metadata: Json| ClientMetadata::parse(&metadata, &policy).unwrap();
     let device = json!({ "grant_types": [GrantType::DeviceCode.as_str()] });
@@ -145,15 +152,23 @@ fn a_registration_is_described_as_it_is_read_and_sent() {
         "id_token_signed_response_alg": "ES256", "post_logout_redirect_uris": ["https://app.example/out"],
         "backchannel_logout_uri": "https://app.example/logout", "dpop_bound_access_tokens": true,
         "require_pushed_authorization_requests": true, "require_signed_request_object": true,
+        "tls_client_certificate_bound_access_tokens": true,
     });
     let by_uri = read(most.clone());
     most.as_object_mut().unwrap().shift_remove("jwks_uri");
     let key = PrivateKey::generate(SigningAlgorithm::Es256).public_key();
     most["jwks"] = json!({ "keys": [Jwk::named(key, SigningAlgorithm::Es256).to_value()] });
     let by_value = read(most);
+    // A program has one name in its certificates; every kind of it is described.
+    let names: Names = NameKind::ALL.map(|kind| kind.as_str().to_owned()).into();
     let shortest = ClientMetadata { id_token_signed_response_alg: None, ..read(device) };
     let both = ClientMetadata { jwks_uri: by_uri.jwks_uri, ..by_value };
-    assert_eq!(described("OAuthClientMetadata"), (sent(&both), Names::new()));
+    assert_eq!(described("OAuthClientMetadata"), (&sent(&both) | &names, Names::new()));
+    let by_certificate = json!({
+        "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "planner.example.com",
+        "redirect_uris": ["https://app.example/cb"],
+    });
+    assert!(sent(&read(by_certificate)).contains("tls_client_auth_san_dns"));
     let information = |metadata: &ClientMetadata, secret: Option<String>| ClientInformation {
         client_id: "id".to_owned(),
         client_id_issued_at: 1,
@@ -163,10 +178,11 @@ fn a_registration_is_described_as_it_is_read_and_sent() {
         client_secret: secret,
         metadata: metadata.clone(),
     };
-    check("OAuthClientInformation", &information(&both, text!("secret")), &information(&shortest, None));
+    let longest = &sent(&information(&both, text!("secret"))) | &names;
+    assert_eq!(described("OAuthClientInformation"), (longest, sent(&information(&shortest, None))));
     let (update, required) = described("OAuthClientUpdate");
     assert_eq!(required, Names::from(["client_id".to_owned()]));
-    assert_eq!(&update - &sent(&both), ["client_id", "client_secret"].map(str::to_owned).into());
+    assert_eq!(&(&update - &sent(&both)) - &names, ["client_id", "client_secret"].map(str::to_owned).into());
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub struct AccessTokenClaims {
     /// By what means.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
-    /// The key it is bound to.
+    /// What it is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
     /// Who acts for the subject (RFC 8693 §4.1).
@@ -61,8 +61,8 @@ pub struct AccessToken {
     pub jti: String,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
-    /// The key it is bound to.
-    pub jkt: Option<String>,
+    /// What it is bound to.
+    pub cnf: Option<Confirmation>,
 }
 
 /// Checks an access token whose signature was verified, at a resource.
@@ -75,9 +75,12 @@ pub fn check(token: &Verified, issuer: &str, at: &str, now: DateTime<Utc>) -> Re
         return Err(JwtError::Claim("aud"));
     }
     let expires_at = claims.require_current(now)?;
-    let jkt = match claims.0.get("cnf") {
-        // A token that is bound to something we do not understand is not a bearer token.
-        Some(cnf) => Some(cnf.get("jkt").and_then(|jkt| jkt.as_str()).ok_or(JwtError::Claim("cnf"))?.to_owned()),
+    let cnf = match claims.0.get("cnf") {
+        Some(cnf) => {
+            let text = |name: &str| cnf.get(name).and_then(|value| value.as_str());
+            // A token that is bound to something we do not understand is not a bearer token.
+            Some(Confirmation::of(text("jkt"), text("x5t#S256")).ok_or(JwtError::Claim("cnf"))?)
+        }
         None => None,
     };
     Ok(AccessToken {
@@ -86,7 +89,7 @@ pub fn check(token: &Verified, issuer: &str, at: &str, now: DateTime<Utc>) -> Re
         scopes: ScopeSet::from_stored(claims.text("scope").unwrap_or_default()),
         jti: claims.require_text("jti")?.to_owned(),
         expires_at,
-        jkt,
+        cnf,
     })
 }
 
@@ -134,7 +137,7 @@ mod tests {
     fn an_access_token_is_read_at_its_resource() {
         let token = check(&verified(TYPE, &claims()), ISSUER, "https://site.example/api/resource/Book", now()).unwrap();
         assert_eq!(token.scopes.to_string(), "openid doctype:Book:read");
-        assert_eq!((token.subject.as_str(), token.client_id.as_str(), token.jkt), ("u", "app", None));
+        assert_eq!((token.subject.as_str(), token.client_id.as_str(), token.cnf), ("u", "app", None));
     }
 
     #[test]
@@ -156,11 +159,13 @@ mod tests {
 
     #[test]
     fn a_bound_token_tells_its_key_and_never_passes_as_unbound() {
-        let bound = AccessTokenClaims { cnf: Some(Confirmation { jkt: "key".to_owned() }), ..claims() };
-        let token = check(&verified(TYPE, &bound), ISSUER, "https://site.example/api", now()).unwrap();
-        assert_eq!(token.jkt.as_deref(), Some("key"));
+        for cnf in [Confirmation::of(Some("key"), None), Confirmation::of(None, Some("certificate"))] {
+            let bound = AccessTokenClaims { cnf: cnf.clone(), ..claims() };
+            let token = check(&verified(TYPE, &bound), ISSUER, "https://site.example/api", now()).unwrap();
+            assert_eq!(token.cnf, cnf);
+        }
         let mut strange = serde_json::to_value(claims()).unwrap();
-        strange["cnf"] = json!({ "x5t#S256": "abc" });
+        strange["cnf"] = json!({ "kid": "abc" });
         let error = check(&verified(TYPE, &strange), ISSUER, "https://site.example/api", now());
         assert_eq!(error, Err(JwtError::Claim("cnf")));
     }

@@ -172,6 +172,7 @@ mod tests {
             scopes_supported: None,
             redirect_schemes: &[],
             allow_device_code: false,
+            certificates: None,
         };
         let url = ClientIdUrl::parse(ADDRESS)?;
         url.check_document(url.read_document(document.to_string().as_bytes())?, &policy)

@@ -1,4 +1,4 @@
-//! How a client says and proves who it is (RFC 6749 §2.3, RFC 7523 §2.2).
+//! How a client says and proves who it is (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2).
 
 use std::fmt;
 
@@ -9,6 +9,7 @@ use poem_openapi::Enum;
 
 use super::error::{Error, Result};
 use super::request::{Parameters, decode};
+use crate::config::client_certificates::CertificateCheck;
 
 /// The only kind of assertion that authenticates a client (RFC 7523 §2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -30,12 +31,35 @@ pub enum Method {
     PrivateKeyJwt,
     /// A JWT signed with the client's secret.
     ClientSecretJwt,
+    /// A certificate with a name that is the client's, from an authority that counts (RFC 8705 §2.1).
+    TlsClientAuth,
+    /// A certificate with a key that is the client's (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth,
 }
 
 impl Method {
     /// Every method, in the order in which metadata lists them.
-    pub const ALL: [Self; 5] =
-        [Self::ClientSecretBasic, Self::ClientSecretPost, Self::None, Self::PrivateKeyJwt, Self::ClientSecretJwt];
+    pub const ALL: [Self; 7] = [
+        Self::ClientSecretBasic,
+        Self::ClientSecretPost,
+        Self::None,
+        Self::PrivateKeyJwt,
+        Self::ClientSecretJwt,
+        Self::TlsClientAuth,
+        Self::SelfSignedTlsClientAuth,
+    ];
+
+    /// Whether the method works here, where a proxy passes on these certificates.
+    ///
+    /// A name proves something only if somebody has checked who gave it; a self-signed certificate reaches us only if
+    /// nobody does.
+    pub fn is_offered(self, certificates: Option<CertificateCheck>) -> bool {
+        match self {
+            Self::TlsClientAuth => certificates == Some(CertificateCheck::Verified),
+            Self::SelfSignedTlsClientAuth => certificates == Some(CertificateCheck::Any),
+            _ => true,
+        }
+    }
 
     /// The value of `token_endpoint_auth_method`.
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +69,8 @@ impl Method {
             Self::None => "none",
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::ClientSecretJwt => "client_secret_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
         }
     }
 
@@ -61,6 +87,8 @@ impl Method {
             Self::None => "None",
             Self::PrivateKeyJwt => "Private Key JWT",
             Self::ClientSecretJwt => "Client Secret JWT",
+            Self::TlsClientAuth => "TLS Client Auth",
+            Self::SelfSignedTlsClientAuth => "Self-Signed TLS Client Auth",
         }
     }
 
@@ -102,6 +130,8 @@ pub enum Proof<'a> {
     Secret(&'a str),
     /// A JWT, to be verified by [`super::assertion`].
     Assertion(&'a str),
+    /// The certificate of the connection, to be checked by [`super::certificate`].
+    Certificate,
     /// Nothing: a public client.
     Nothing,
 }
@@ -170,6 +200,7 @@ impl Credentials {
             (Presented::Assertion(assertion), Method::PrivateKeyJwt | Method::ClientSecretJwt) => {
                 Ok(Proof::Assertion(assertion))
             }
+            (Presented::Nothing, Method::TlsClientAuth | Method::SelfSignedTlsClientAuth) => Ok(Proof::Certificate),
             (Presented::Nothing, Method::None) => Ok(Proof::Nothing),
             _ => Err(Error::invalid_client()
                 .because(anyhow::anyhow!("the client must authenticate by {}", registered.as_str()))),
@@ -259,10 +290,24 @@ mod tests {
             [(&post, Method::ClientSecretPost), (&none, Method::None), (&by_header, Method::ClientSecretBasic)]
         {
             for method in Method::ALL {
-                assert_eq!(credentials.proof_for(method).is_ok(), method == only, "{credentials:?} {method:?}");
+                let proof = credentials.proof_for(method);
+                // Without a secret the certificate is what has to be checked.
+                let is_enough = proof.is_ok_and(|proof| proof != Proof::Certificate);
+                assert_eq!(is_enough, method == only, "{credentials:?} {method:?}");
             }
         }
         assert_eq!(none.proof_for(Method::ClientSecretBasic).err().unwrap().code(), ErrorCode::InvalidClient);
+    }
+
+    #[test]
+    fn a_certificate_is_needed_where_it_is_registered_and_counts_nowhere_else() {
+        let (none, post) = (parse(None, "client_id=a").unwrap(), parse(None, "client_id=a&client_secret=s").unwrap());
+        for method in [Method::TlsClientAuth, Method::SelfSignedTlsClientAuth] {
+            assert!(matches!(none.proof_for(method), Ok(Proof::Certificate)));
+            assert!(post.proof_for(method).is_err());
+            assert!(method.is_confidential() && !method.has_secret());
+        }
+        assert!(matches!(none.proof_for(Method::None), Ok(Proof::Nothing)));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct ActiveToken {
     pub aud: Vec<String>,
     /// Who issued it: this site.
     pub iss: String,
-    /// The key it is bound to (RFC 9449 section 6.2).
+    /// What it is bound to (RFC 8705 section 3.2, RFC 9449 section 6.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
     /// When the person logged in, in seconds since 1970 (RFC 9470 section 6.2).
@@ -78,12 +78,25 @@ pub struct OwnClaims {
     pub roles: Option<Vec<String>>,
 }
 
-/// The key to which a token is bound (RFC 7800, RFC 9449 section 6).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+/// What a token is bound to (RFC 7800).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "OAuthConfirmation")]
 pub struct Confirmation {
-    /// The thumbprint of the key.
-    pub jkt: String,
+    /// The thumbprint of the key that signs proofs (RFC 9449 section 6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
+    /// The thumbprint of the certificate of the connection (RFC 8705 section 3.1).
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "x5t#S256")]
+    pub x5t_s256: Option<String>,
+}
+
+impl Confirmation {
+    /// Of a key, a certificate, or both; `None` if it is bound to nothing.
+    pub fn of(jkt: Option<&str>, x5t_s256: Option<&str>) -> Option<Self> {
+        let confirmation = Self { jkt: jkt.map(str::to_owned), x5t_s256: x5t_s256.map(str::to_owned) };
+        Some(confirmation).filter(|confirmation| *confirmation != Self::default())
+    }
 }
 
 /// Who asks, after authentication.

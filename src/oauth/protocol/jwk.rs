@@ -1,7 +1,7 @@
 //! Public keys as JSON (RFC 7517), and their thumbprints (RFC 7638).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use crate::secret::{self, Curve, PublicKey, SigningAlgorithm};
@@ -22,6 +22,8 @@ pub struct Jwk {
     pub kid: Option<String>,
     /// The only algorithm it may be used with, if it says so.
     pub alg: Option<SigningAlgorithm>,
+    /// The certificate that it stands for, if it names one, as DER (`x5c`).
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// A set of keys.
@@ -51,7 +53,7 @@ pub enum JwkError {
 impl Jwk {
     /// The public half of a key of ours; its thumbprint is its name.
     pub fn named(key: PublicKey, alg: SigningAlgorithm) -> Self {
-        let mut jwk = Self { key, kid: None, alg: Some(alg) };
+        let mut jwk = Self { key, kid: None, alg: Some(alg), certificate: None };
         jwk.kid = Some(jwk.thumbprint());
         jwk
     }
@@ -75,7 +77,15 @@ impl Jwk {
             None => None,
         };
         let kid = text("kid").map(str::to_owned);
-        Ok(Self { key: parse_key(members)?, kid, alg })
+        let certificate = match members.get("x5c") {
+            // Base64, not base64url; what follows the first one are its issuers (RFC 7517 §4.7).
+            Some(chain) => {
+                let first = chain.get(0).and_then(Value::as_str).ok_or(JwkError::Malformed)?;
+                Some(STANDARD.decode(first).map_err(|_| JwkError::Malformed)?)
+            }
+            None => None,
+        };
+        Ok(Self { key: parse_key(members)?, kid, alg, certificate })
     }
 
     /// The key as JSON.

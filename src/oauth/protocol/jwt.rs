@@ -151,7 +151,8 @@ impl SigningKey {
 
     /// The public half, to be published.
     pub fn jwk(&self) -> Jwk {
-        Jwk { key: self.key.public_key(), kid: Some(self.kid.clone()), alg: Some(self.key.algorithm()) }
+        let alg = Some(self.key.algorithm());
+        Jwk { key: self.key.public_key(), kid: Some(self.kid.clone()), alg, certificate: None }
     }
 
     /// Signs claims into a token of this `typ`.

@@ -11,6 +11,7 @@ use super::id_token;
 use super::identity_assertion;
 use super::jar;
 use super::request::GrantType;
+use crate::config::client_certificates::CertificateCheck;
 use crate::secret::SigningAlgorithm;
 
 /// The path of an endpoint of Frappe's module `frappe.integrations.oauth2`.
@@ -73,6 +74,8 @@ pub struct ServerConfiguration {
     pub require_pushed_authorization_requests: bool,
     /// The algorithms of id tokens, the preferred one first.
     pub id_token_algorithms: Vec<String>,
+    /// Which certificates of clients a proxy passes on.
+    pub certificates: Option<CertificateCheck>,
     /// Documentation for developers.
     pub service_documentation: Option<String>,
     /// The privacy policy.
@@ -146,6 +149,10 @@ pub struct ServerMetadata {
     pub request_object_signing_alg_values_supported: Vec<String>,
     /// How DPoP proofs may be signed.
     pub dpop_signing_alg_values_supported: Vec<String>,
+    /// Whether tokens may be bound to the certificate of the client (RFC 8705 section 3.3).
+    #[serde(skip_serializing_if = "is_false")]
+    #[oai(default)]
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// How strongly people may prove who they are.
     pub acr_values_supported: Vec<String>,
     /// Kinds of claims.
@@ -203,6 +210,10 @@ pub struct ResourceMetadata {
     pub bearer_methods_supported: Vec<String>,
     /// How DPoP proofs may be signed.
     pub dpop_signing_alg_values_supported: Vec<String>,
+    /// Whether tokens may be bound to the certificate of the client (RFC 8705 section 3.3).
+    #[serde(skip_serializing_if = "is_false")]
+    #[oai(default)]
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// What people call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
@@ -250,7 +261,8 @@ impl ServerMetadata {
         let issuer = &configuration.issuer;
         let at = |path: &str| format!("{issuer}{path}");
         let optional = |path: &'static str| configuration.endpoints.contains(&path).then(|| at(path));
-        let confidential = names(Method::ALL.into_iter().filter(|method| method.is_confidential()));
+        let offered = || Method::ALL.into_iter().filter(|method| method.is_offered(configuration.certificates));
+        let confidential = names(offered().filter(|method| method.is_confidential()));
         let signing = || assertion_algorithms();
         let device = optional(DEVICE_AUTHORIZATION);
         Self {
@@ -281,9 +293,9 @@ impl ServerMetadata {
             },
             device_authorization_endpoint: device,
             code_challenge_methods_supported: texts(["S256"]),
-            token_endpoint_auth_methods_supported: names(Method::ALL),
+            token_endpoint_auth_methods_supported: names(offered()),
             token_endpoint_auth_signing_alg_values_supported: signing(),
-            revocation_endpoint_auth_methods_supported: names(Method::ALL),
+            revocation_endpoint_auth_methods_supported: names(offered()),
             revocation_endpoint_auth_signing_alg_values_supported: signing(),
             introspection_endpoint_auth_methods_supported: confidential,
             introspection_endpoint_auth_signing_alg_values_supported: signing(),
@@ -291,6 +303,7 @@ impl ServerMetadata {
             id_token_signing_alg_values_supported: configuration.id_token_algorithms.clone(),
             request_object_signing_alg_values_supported: texts(jar::ALGORITHMS.map(SigningAlgorithm::as_str)),
             dpop_signing_alg_values_supported: dpop_algorithms(),
+            tls_client_certificate_bound_access_tokens: configuration.certificates.is_some(),
             acr_values_supported: texts([id_token::ACR]),
             claim_types_supported: texts(["normal"]),
             claims_supported: texts(CLAIMS),
@@ -331,6 +344,11 @@ impl ResourceMetadata {
         self.scopes_supported = scopes.into_iter().filter(|scope| scope != "offline_access").collect();
         self
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn texts<'t>(names: impl IntoIterator<Item = &'t str>) -> Vec<String> {
@@ -419,6 +437,24 @@ mod tests {
         assert_eq!(metadata["grant_types_supported"], json!(["authorization_code"]));
         assert_eq!(metadata["client_id_metadata_document_supported"], false);
         assert!(members.values().all(|value| !value.is_null()));
+    }
+
+    #[test]
+    fn certificates_are_advertised_only_where_a_proxy_passes_them_on() {
+        for (certificates, method) in [
+            (None, None),
+            (Some(CertificateCheck::Verified), Some("tls_client_auth")),
+            (Some(CertificateCheck::Any), Some("self_signed_tls_client_auth")),
+        ] {
+            let metadata = metadata(&ServerConfiguration { certificates, ..configuration() });
+            for endpoint in ["token", "revocation", "introspection"] {
+                let methods = metadata[format!("{endpoint}_endpoint_auth_methods_supported")].as_array().unwrap();
+                let by_certificate = methods.iter().filter_map(Value::as_str).filter(|name| name.contains("tls"));
+                assert_eq!(by_certificate.collect::<Vec<_>>(), Vec::from_iter(method), "{endpoint}");
+            }
+            let bound = metadata.get("tls_client_certificate_bound_access_tokens");
+            assert_eq!(bound.is_some(), certificates.is_some());
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::certificate::{CertificateName, NameKind};
 use super::client_authentication::Method;
 use super::error::{Error, ErrorCode, Result};
 use super::jwk::JwkSet;
 use super::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use super::request::GrantType;
 use super::scope::ScopeSet;
+use crate::config::client_certificates::CertificateCheck;
 use crate::secret::{self, SigningAlgorithm};
 
 /// How many redirect URIs a program may register.
@@ -27,10 +29,13 @@ pub struct RegistrationPolicy<'a> {
     pub redirect_schemes: &'a [String],
     /// Whether devices may use the device grant.
     pub allow_device_code: bool,
+    /// Which certificates can prove who a program is.
+    pub certificates: Option<CertificateCheck>,
 }
 
 /// Metadata that passed every check: what is stored, and echoed to the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the registry has many flags")]
 pub struct ClientMetadata {
     /// The name that people read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +82,9 @@ pub struct ClientMetadata {
     /// Its keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
+    /// The name of its certificates (RFC 8705 §2.1.2).
+    #[serde(flatten)]
+    pub certificate_name: Option<CertificateName>,
     /// How its id tokens are signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<&'static str>,
@@ -89,6 +97,9 @@ pub struct ClientMetadata {
     /// Whether its tokens are always bound to a key.
     #[serde(skip_serializing_if = "is_false")]
     pub dpop_bound_access_tokens: bool,
+    /// Whether its tokens are always bound to its certificate (RFC 8705 §3.4).
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// Whether it always pushes its requests.
     #[serde(skip_serializing_if = "is_false")]
     pub require_pushed_authorization_requests: bool,
@@ -138,7 +149,7 @@ impl ClientMetadata {
             return Err(software_statement(statement));
         }
         let (grant_types, response_types) = grants(&members, policy)?;
-        let token_endpoint_auth_method = auth_method(&members)?;
+        let token_endpoint_auth_method = auth_method(&members, policy)?;
         let uses_code = grant_types.contains(&GrantType::AuthorizationCode);
         let (redirect_uris, application_type) = redirects(&members, uses_code, policy)?;
         let (jwks, jwks_uri) = keys(&members, token_endpoint_auth_method)?;
@@ -159,10 +170,12 @@ impl ClientMetadata {
             software_version: members.text("software_version")?,
             jwks_uri,
             jwks,
+            certificate_name: certificate_name(&members, token_endpoint_auth_method)?,
             id_token_signed_response_alg: id_token_alg(&members)?,
             post_logout_redirect_uris: post_logout_redirect_uris(&members, application_type, policy)?,
             backchannel_logout_uri: members.https_address("backchannel_logout_uri")?,
             dpop_bound_access_tokens: members.flag("dpop_bound_access_tokens")?,
+            tls_client_certificate_bound_access_tokens: certificate_bound(&members, policy)?,
             require_pushed_authorization_requests: members.flag("require_pushed_authorization_requests")?,
             require_signed_request_object: members.flag("require_signed_request_object")?,
         })
@@ -242,12 +255,12 @@ fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec
     Ok((grants, if uses_code { vec!["code"] } else { Vec::new() }))
 }
 
-fn auth_method(members: &Members<'_>) -> Result<Method> {
+fn auth_method(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<Method> {
     match members.text("token_endpoint_auth_method")? {
         None => Ok(Method::ClientSecretBasic),
         // A signature with the secret needs the secret itself, and we keep only its digest of those who come unasked.
         Some(name) => Method::parse(&name)
-            .filter(|method| *method != Method::ClientSecretJwt)
+            .filter(|method| *method != Method::ClientSecretJwt && method.is_offered(policy.certificates))
             .ok_or_else(|| invalid(format!("token_endpoint_auth_method {name} is not supported"))),
     }
 }
@@ -301,8 +314,31 @@ fn keys(members: &Members<'_>, method: Method) -> Result<(Option<Value>, Option<
     }
     match (&jwks, &jwks_uri) {
         (Some(_), Some(_)) => Err(invalid("Send jwks or jwks_uri, not both")),
-        (None, None) if method == Method::PrivateKeyJwt => Err(invalid("private_key_jwt needs jwks or jwks_uri")),
+        (None, None) if matches!(method, Method::PrivateKeyJwt | Method::SelfSignedTlsClientAuth) => {
+            Err(invalid(format!("{} needs jwks or jwks_uri", method.as_str())))
+        }
         _ => Ok((jwks, jwks_uri)),
+    }
+}
+
+/// What the name of a program's certificates is; of interest only where it proves itself by them.
+fn certificate_name(members: &Members<'_>, method: Method) -> Result<Option<CertificateName>> {
+    if method != Method::TlsClientAuth {
+        return Ok(None);
+    }
+    for kind in NameKind::ALL {
+        members.text(kind.as_str())?;
+    }
+    let name = CertificateName::only(|kind| members.text(kind.as_str()).ok().flatten());
+    let name = name.and_then(|name| name.check().map(|()| name));
+    name.map(Some).map_err(|error| invalid(format!("tls_client_auth: {error}")))
+}
+
+fn certificate_bound(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<bool> {
+    let name = "tls_client_certificate_bound_access_tokens";
+    match members.flag(name)? {
+        true if policy.certificates.is_none() => Err(invalid(format!("{name}: this site takes no certificates"))),
+        bound => Ok(bound),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::jwk::Jwk;
 use super::super::redirect_uri::VerifiedRedirectUri;
 use super::*;
 use crate::secret::PrivateKey;
@@ -15,12 +16,22 @@ fn parse(request: &Value) -> Result<ClientMetadata> {
 }
 
 fn parse_with(request: &Value, supported: Option<&str>) -> Result<ClientMetadata> {
+    parse_behind(request, supported, None)
+}
+
+/// The same at a site whose proxy passes on these certificates.
+fn parse_behind(
+    request: &Value,
+    supported: Option<&str>,
+    certificates: Option<CertificateCheck>,
+) -> Result<ClientMetadata> {
     let (default, supported) = (set("openid profile email"), supported.map(set));
     let policy = RegistrationPolicy {
         default_scopes: &default,
         scopes_supported: supported.as_ref(),
         redirect_schemes: &["cursor".to_owned()],
         allow_device_code: true,
+        certificates,
     };
     ClientMetadata::parse(request, &policy)
 }
@@ -211,4 +222,48 @@ fn the_answer_hides_its_secrets_from_logs() {
     assert!(!shown.contains("dt_cs_x") && !shown.contains("dt_reg_x"));
     assert_eq!(serde_json::to_value(&information).unwrap()["client_secret_expires_at"], 0);
     assert_eq!(information.client_id.len(), 26);
+}
+
+#[test]
+fn programs_prove_themselves_by_certificates_only_where_a_proxy_passes_them_on() {
+    let named = json!({
+        "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "planner.example.com",
+        "tls_client_certificate_bound_access_tokens": true,
+    });
+    let metadata = parse_behind(&with(&named), None, Some(CertificateCheck::Verified)).unwrap();
+    let echoed = serde_json::to_value(&metadata).unwrap();
+    for (name, value) in named.as_object().unwrap() {
+        assert_eq!(echoed[name], *value, "{name}");
+    }
+    for certificates in [None, Some(CertificateCheck::Any)] {
+        assert!(parse_behind(&with(&named), None, certificates).is_err(), "{certificates:?}");
+    }
+    let jwk = PrivateKey::generate(SigningAlgorithm::Es256).public_key();
+    let jwks = json!({ "keys": [Jwk::named(jwk, SigningAlgorithm::Es256).to_value()] });
+    let by_key = json!({ "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": jwks });
+    assert!(parse_behind(&with(&by_key), None, Some(CertificateCheck::Any)).is_ok());
+    assert!(parse_behind(&with(&by_key), None, Some(CertificateCheck::Verified)).is_err());
+    let bound = json!({ "tls_client_certificate_bound_access_tokens": true });
+    assert!(parse_behind(&with(&bound), None, None).is_err());
+    let echoed = serde_json::to_value(parse(&with(&json!({}))).unwrap()).unwrap();
+    assert!(echoed.get("tls_client_certificate_bound_access_tokens").is_none());
+}
+
+#[test]
+fn a_certificate_is_known_by_exactly_one_name() {
+    for names in [
+        json!({}),
+        json!({ "tls_client_auth_san_dns": "a.example", "tls_client_auth_san_ip": "203.0.113.7" }),
+        json!({ "tls_client_auth_subject_dn": "planner" }),
+        json!({ "tls_client_auth_san_ip": "a.example" }),
+        json!({ "tls_client_auth_san_dns": ["a.example"] }),
+    ] {
+        let mut request = with(&json!({ "token_endpoint_auth_method": "tls_client_auth" }));
+        request.as_object_mut().unwrap().extend(names.as_object().unwrap().clone());
+        let refused = parse_behind(&request, None, Some(CertificateCheck::Verified)).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InvalidClientMetadata, "{names}");
+    }
+    let mut request = with(&json!({ "token_endpoint_auth_method": "self_signed_tls_client_auth" }));
+    request["tls_client_auth_san_dns"] = json!("a.example");
+    assert!(parse_behind(&request, None, Some(CertificateCheck::Any)).is_err(), "without keys");
 }

@@ -66,6 +66,8 @@ pub struct Held<'a> {
     pub expires_at: DateTime<Utc>,
     /// The key that it is bound to.
     pub jkt: Option<&'a str>,
+    /// The thumbprint of the certificate that it is bound to.
+    pub x5t_s256: Option<&'a str>,
     /// Who acts already.
     pub act: Option<&'a Actor>,
 }
@@ -96,6 +98,8 @@ pub struct Exchanger<'a> {
     pub may_impersonate: bool,
     /// The key that it has just proved to hold.
     pub jkt: Option<&'a str>,
+    /// The thumbprint of the certificate with which it has connected.
+    pub x5t_s256: Option<&'a str>,
 }
 
 /// The token that comes out.
@@ -217,8 +221,12 @@ fn acting(subject: Held<'_>, actor: Acting<'_>, exchanger: &Exchanger<'_>) -> Re
     Ok(act)
 }
 
-/// Who exchanges a token that is bound to a key has to hold that key; the new one is bound to it as well.
+/// Who exchanges a token that is bound to a key or a certificate has to hold that; the new one is bound to it as well.
 fn check_key(parameter: &'static str, token: Held<'_>, exchanger: &Exchanger<'_>) -> Result<()> {
+    if token.x5t_s256.is_some() && token.x5t_s256 != exchanger.x5t_s256 {
+        let message = format!("{parameter} is bound to a certificate: connect with it (RFC 8705)");
+        return Err(Error::invalid_request(message));
+    }
     if token.jkt.is_none() || token.jkt == exchanger.jkt {
         return Ok(());
     }

@@ -29,6 +29,7 @@ struct Case {
     subject_scopes: ScopeSet,
     subject_resources: Vec<String>,
     subject_jkt: Option<&'static str>,
+    subject_certificate: Option<&'static str>,
     subject_act: Option<Actor>,
     actor: Option<(&'static str, Option<&'static str>, Option<Actor>)>,
     scopes: ScopeSet,
@@ -36,6 +37,7 @@ struct Case {
     targets: Vec<String>,
     may_impersonate: bool,
     jkt: Option<&'static str>,
+    certificate: Option<&'static str>,
 }
 
 impl Case {
@@ -45,6 +47,7 @@ impl Case {
             subject_scopes: scopes("openid read doctype:Book:write"),
             subject_resources: list(&[MCP]),
             subject_jkt: None,
+            subject_certificate: None,
             subject_act: None,
             actor: Some(("tools", None, None)),
             scopes: scopes("all"),
@@ -52,6 +55,7 @@ impl Case {
             targets: list(&[API]),
             may_impersonate: false,
             jkt: None,
+            certificate: None,
         }
     }
 
@@ -68,10 +72,19 @@ impl Case {
             resources: &self.subject_resources,
             expires_at: at(100),
             jkt: self.subject_jkt,
+            x5t_s256: self.subject_certificate,
             act: self.subject_act.as_ref(),
         };
         let actor = self.actor.as_ref().map(|(client, jkt, act)| Acting {
-            token: Held { client, scopes: &none, resources: &[], expires_at: at(50), jkt: *jkt, act: act.as_ref() },
+            token: Held {
+                client,
+                scopes: &none,
+                resources: &[],
+                expires_at: at(50),
+                jkt: *jkt,
+                x5t_s256: None,
+                act: act.as_ref(),
+            },
             sub: "robot",
         });
         let exchanger = Exchanger {
@@ -82,6 +95,7 @@ impl Case {
             targets: &self.targets,
             may_impersonate: self.may_impersonate,
             jkt: self.jkt,
+            x5t_s256: self.certificate,
         };
         decide(subject, actor, &exchanger, scope, list(targets))
     }
@@ -185,6 +199,10 @@ fn an_actor_token_is_the_clients_own_and_of_nobody_who_acts_for_others() {
 
 #[test]
 fn a_bound_token_is_exchanged_by_who_holds_its_key() {
+    let with = |certificate| Case { subject_certificate: Some("certificate"), certificate, ..Case::own() };
+    with(None).refused(None, &[], ErrorCode::InvalidRequest);
+    with(Some("another")).refused(None, &[], ErrorCode::InvalidRequest);
+    assert!(with(Some("certificate")).decide(None, &[]).is_ok());
     let by = |jkt| Case { subject_jkt: Some("key"), jkt, ..Case::own() };
     by(None).refused(None, &[], ErrorCode::InvalidDpopProof);
     by(Some("other")).refused(None, &[], ErrorCode::InvalidDpopProof);

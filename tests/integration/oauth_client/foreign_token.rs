@@ -87,6 +87,8 @@ async fn what_is_not_for_us_not_current_or_of_nobody_here_is_refused() {
         json!({"iss": "https://evil.example"}),
         // An id token says who somebody is, and opens nothing.
         json!({"nonce": "n"}),
+        json!({"cnf": {"jkt": "a key"}}),
+        json!({"cnf": {"x5t#S256": "a certificate"}}),
     ] {
         let refused = bearer(&provider, &site, "at+jwt", &change).get(WHO).await.status(401);
         assert!(refused.header("www-authenticate").contains("error=\"invalid_token\""), "{change}");

@@ -37,6 +37,9 @@ pub async fn exchange(
     if asking.client.is_public() && token.dpop_jkt.is_some() && token.dpop_jkt != asking.dpop_jkt {
         return Err(refused().because(anyhow::anyhow!("the refresh token is bound to another key")).into());
     }
+    if asking.client.is_public() && token.x5t_s256.is_some() && token.x5t_s256 != asking.certificate {
+        return Err(refused().because(anyhow::anyhow!("the refresh token is bound to another certificate")).into());
+    }
     asking.check_user(&token.user).await?;
     let scopes = token.renewable_scopes.narrowed(scope)?;
     let known = asking.settings.resources(documents.site_url());

@@ -60,6 +60,7 @@ pub async fn exchange(asking: &Asking, sent: &ExchangeRequest) -> Result<TokenRe
         is_sign_in: false,
         exchanged: Some(FromSubject {
             subject_token: &subject.name,
+            needs_certificate: subject.x5t_s256.is_some(),
             expires_at: decided.expires_at,
             act: decided.act.as_ref(),
         }),
@@ -99,6 +100,7 @@ async fn decided(
         targets: &client.exchange_targets,
         may_impersonate: client.may_impersonate,
         jkt: asking.dpop_jkt.as_deref(),
+        x5t_s256: asking.certificate.as_deref(),
     };
     let known = asking.settings.resources(documents.site_url());
     let targets = known.check(sent.targets.iter().map(String::as_str))?;
@@ -122,6 +124,7 @@ fn held(token: &BearerToken) -> Held<'_> {
         resources: &token.resources,
         expires_at: token.expires_at.unwrap_or_default(),
         jkt: token.dpop_jkt.as_deref(),
+        x5t_s256: token.x5t_s256.as_deref(),
         act: token.act.as_ref(),
     }
 }

@@ -164,7 +164,10 @@ fn check(verified: &Verified, issuer: &str, audience: &str, documents: &Document
     if !verified.header.typ.as_deref().is_none_or(|typ| matches!(typ, "at+jwt" | "jwt")) {
         return Err(JwtError::Type);
     }
-    if let Some(name) = ["nonce", "at_hash", "events"].into_iter().find(|name| verified.claims.0.contains_key(*name)) {
+    // One that is bound to a key or a certificate is of no use to who has only the token (RFC 7800), and we check neither.
+    if let Some(name) =
+        ["cnf", "nonce", "at_hash", "events"].into_iter().find(|name| verified.claims.0.contains_key(*name))
+    {
         return Err(JwtError::Claim(name));
     }
     verified.claims.require_issuer(issuer)?;

@@ -217,6 +217,7 @@ async fn asking(exchange: &Exchange, server: &Arc<Server>, client: &OAuthClient)
         now,
         signing,
         dpop_jkt: None,
+        certificate: None,
     })
 }
 
