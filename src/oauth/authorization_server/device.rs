@@ -253,6 +253,7 @@ async fn allow(exchange: &Exchange, server: &Server, waiting: &Waiting, person: 
         ("approved_at", Value::from(work.now())),
         ("sid", Value::from(person.sid.as_str())),
         ("auth_time", time_value(person.auth_time)),
+        ("acr", text_value(person.acr)),
         ("amr", text_value(person.amr)),
     ];
     if !settle(&mut work, request, "Approved", &values).await? {

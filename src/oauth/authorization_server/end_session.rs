@@ -117,7 +117,9 @@ pub async fn verify_hint(
         return Ok(unverified.verify(&keys, &ALGORITHMS));
     }
     let audience = unverified.unverified_claims().audience().first().map(|audience| (*audience).to_owned());
+    // A client may have a secret at hand for its assertions; that does not make it a signer of id tokens.
     let client = OAuthClient::find(documents, &audience.unwrap_or_default()).await?;
+    let client = client.filter(|client| client.id_token_alg.as_deref() == Some(Algorithm::Hs256.as_str()));
     let now = documents.clock().now();
     let secrets = client.map(|client| client.signing_secrets(documents.site_key(), now)).unwrap_or_default();
     let verified =

@@ -29,6 +29,7 @@ pub const VIEW: View = View {
         "last_polled",
         "sid",
         "auth_time",
+        "acr",
         "amr",
         "ip_address",
         "dpop_jkt",
@@ -63,6 +64,8 @@ pub struct DeviceCode {
     pub sid: Option<String>,
     /// When the person had proved who they are.
     pub auth_time: Option<DateTime<Utc>>,
+    /// How strongly.
+    pub acr: Option<String>,
     /// By what means.
     pub amr: Option<String>,
     /// The key it is bound to.
@@ -97,6 +100,7 @@ impl From<&Document> for DeviceCode {
             ip_address: fields.optional("ip_address"),
             sid: fields.optional("sid"),
             auth_time: fields.time("auth_time"),
+            acr: fields.optional("acr"),
             amr: fields.optional("amr"),
             dpop_jkt: fields.optional("dpop_jkt"),
             family: fields.text("family").to_owned(),

@@ -13,18 +13,18 @@ const WHO: &str = "/api/method/frappe.auth.get_logged_user";
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A public client that may use the grant.
-async fn television(site: &TestSite) -> Program {
+pub async fn television(site: &TestSite) -> Program {
     let values = json!({"app_name": "Television", "token_endpoint_auth_method": "None", "allow_device_code": 1});
     Program::new(site, values).await
 }
 
 /// New codes for a device.
-async fn codes(program: &Program) -> Json {
+pub async fn codes(program: &Program) -> Json {
     program.post("device_authorization", &[("scope", "openid all")]).await.status(200).json()
 }
 
 /// The device asks whether the person has answered.
-async fn poll(program: &Program, codes: &Json) -> Response {
+pub async fn poll(program: &Program, codes: &Json) -> Response {
     let code = codes["device_code"].as_str().unwrap();
     program.post("get_token", &[("grant_type", DEVICE_CODE), ("device_code", code)]).await
 }
@@ -36,12 +36,13 @@ async fn type_in(person: &Client, code: &str) -> Response {
 }
 
 /// The consent page for a code.
-async fn consent(person: &Client, codes: &Json) -> Response {
+pub async fn consent(person: &Client, codes: &Json) -> Response {
     let to = type_in(person, codes["user_code"].as_str().unwrap()).await.redirect();
     person.get(&to).await.status(200)
 }
 
-async fn press(person: &Client, page: &Response, decision: &str) -> Response {
+/// Presses a button of it.
+pub async fn press(person: &Client, page: &Response, decision: &str) -> Response {
     let (token, id) = (hidden(&page.body, "csrf_token"), hidden(&page.body, "request_id"));
     person.form("/device", &[("csrf_token", &token), ("request_id", &id), ("decision", decision)]).await
 }

@@ -7,6 +7,7 @@ use doctyped::oauth::protocol::jwt::{SigningKey, Unverified, Verified};
 use doctyped::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 
+use super::dpop_rfc9449::Holder;
 use super::support::{Program, bearer};
 use crate::support::TestSite;
 
@@ -67,6 +68,30 @@ async fn it_opens_the_api_and_ends_with_revocation_expiry_and_its_key() {
     bearer(&site, &tokens).get(USERS).await.ok();
     site.clock.advance(Duration::minutes(61));
     bearer(&site, &tokens).get(USERS).await.status(401);
+}
+
+#[tokio::test]
+async fn a_proof_binds_it_to_a_key_that_it_names_and_that_every_request_has_to_prove() {
+    let site = TestSite::new().await;
+    let alice = site.user(ALICE, &["System Manager"]).await;
+    let program = program(&site).await;
+    let (holder, thief) = (Holder::new(&site), Holder::new(&site));
+    let tokens = holder.tokens(&program, &alice).await;
+    assert_eq!(tokens["token_type"], "DPoP");
+    let claims = verified(&site, &tokens).await.claims;
+    assert_eq!(claims.0["cnf"], json!({"jkt": holder.key.jwk().thumbprint()}), "RFC 9449 section 6.1");
+    holder.read(&tokens, USERS).await.ok();
+    thief.read(&tokens, USERS).await.status(401);
+    bearer(&site, &tokens).get(USERS).await.status(401);
+    // A renewal needs the same key, and its token names it again.
+    let refresh_token = tokens["refresh_token"].as_str().unwrap();
+    program.refresh(refresh_token).await.oauth_error(400, "invalid_grant");
+    let renewed = holder.proving(&program).refresh(refresh_token).await.status(200).json();
+    assert_eq!(verified(&site, &renewed).await.claims.0["cnf"], claims.0["cnf"]);
+    holder.read(&renewed, USERS).await.ok();
+    // Without a proof nothing is bound, and nothing is said.
+    let unbound = program.tokens(&alice).await;
+    assert!(!verified(&site, &unbound).await.claims.0.contains_key("cnf"));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod device_rfc8628;
 mod dpop_rfc9449;
 mod end_session;
 mod examples;
+mod id_token_elsewhere;
 mod introspection_rfc7662;
 mod jar_rfc9101;
 mod jwt_access_token;

@@ -82,8 +82,9 @@ async fn redeem(asking: &Asking, mut work: Work<'_>, code: &DeviceCode) -> Resul
         login: LoginFacts {
             sid: code.sid.as_deref(),
             auth_time: code.auth_time,
+            acr: code.acr.as_deref(),
             amr: code.amr.as_deref(),
-            ..LoginFacts::default()
+            nonce: None,
         },
         dpop_jkt: asking.dpop_jkt.as_deref(),
         is_sign_in: true,
