@@ -1,9 +1,10 @@
-//! Token introspection (RFC 7662): only for programs that prove who they are, and only about what is their business.
+//! Token introspection (RFC 7662, RFC 9701): only for programs that prove who they are, and only about what is their
+//! business.
 
 use std::sync::Arc;
 
 use poem::Response;
-use poem::http::StatusCode;
+use poem::http::{StatusCode, header};
 
 use super::Server;
 use super::client_authentication::authenticate;
@@ -13,7 +14,9 @@ use crate::oauth::credentials;
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::doctype::user::subject_of;
 use crate::oauth::doctype::{BearerToken, OAuthClient};
-use crate::oauth::protocol::introspection::{ActiveToken, Asker, Confirmation, IntrospectionResponse, OwnClaims};
+use crate::oauth::protocol::introspection::{
+    ActiveToken, Asker, Confirmation, IntrospectionResponse, OwnClaims, SIGNED, SignedIntrospection, TYPE, wants_signed,
+};
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{Error, Scope};
 use crate::oauth::resource_server::{holder, standing};
@@ -24,10 +27,10 @@ use crate::web::Exchange;
 pub async fn introspect_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let context = exchange.context.clone();
     let result = answer(&mut exchange, &server).await;
-    Ok(respond(result.map(|found| json_response(StatusCode::OK, &found)), &context))
+    Ok(respond(result, &context))
 }
 
-async fn answer(exchange: &mut Exchange, server: &Server) -> Result<IntrospectionResponse> {
+async fn answer(exchange: &mut Exchange, server: &Server) -> Result<Response> {
     let parameters = read_form(exchange).await?;
     let client = authenticate(exchange, server, &parameters).await?;
     if client.is_public() {
@@ -35,10 +38,34 @@ async fn answer(exchange: &mut Exchange, server: &Server) -> Result<Introspectio
         return Err(Error::invalid_client().because(cause).into());
     }
     let presented = parameters.require("token")?;
-    Ok(match describe(exchange, server, &client, presented).await? {
+    let told = match describe(exchange, server, &client, presented).await? {
         Some(token) => IntrospectionResponse::Active(Box::new(token)),
         None => IntrospectionResponse::Inactive,
-    })
+    };
+    let accepted = exchange.request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    if wants_signed(&accepted.collect::<Vec<_>>().join(",")) {
+        signed(exchange, server, &client, &told).await
+    } else {
+        Ok(json_response(StatusCode::OK, &told))
+    }
+}
+
+/// The answer as a JWT for the client that asks, which can show it to others (RFC 9701 §5).
+async fn signed(
+    exchange: &Exchange,
+    server: &Server,
+    client: &OAuthClient,
+    told: &IntrospectionResponse,
+) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let key = server.keys.current(documents, client.introspection_alg).await?;
+    let claims = SignedIntrospection {
+        iss: documents.site_url(),
+        aud: &client.client_id,
+        iat: documents.clock().now().timestamp(),
+        token_introspection: told,
+    };
+    Ok(Response::builder().content_type(SIGNED).header(header::CACHE_CONTROL, "no-store").body(key.sign(TYPE, &claims)))
 }
 
 /// What the asker may know about a token that opens something now.

@@ -24,7 +24,7 @@ use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::TokenKind;
 use crate::permissions::{Session, UserAccess};
-use crate::secret::{Purpose, SiteKey};
+use crate::secret::{Purpose, SigningAlgorithm, SiteKey};
 use crate::web::{SecurityEvent, Severity};
 
 /// The name of the DocType.
@@ -81,6 +81,7 @@ pub const VIEW: View = View {
         "access_token_lifetime",
         "access_token_format",
         "id_token_signed_response_alg",
+        "introspection_signed_response_alg",
         "can_introspect",
         "own_resources",
         "post_logout_redirect_uris",
@@ -175,6 +176,8 @@ pub struct OAuthClient {
     pub certificate_name: Option<CertificateName>,
     /// How its id tokens are signed; `None`: as OAuth Settings says.
     pub id_token_alg: Option<String>,
+    /// How what it is told about tokens is signed, if it asks for that.
+    pub introspection_alg: SigningAlgorithm,
     /// It may introspect every token.
     pub can_introspect: bool,
     /// The resources where it answers itself.
@@ -247,6 +250,9 @@ impl From<&Document> for OAuthClient {
             jwks: fields.optional("jwks"),
             certificate_name: CertificateName::only(|kind| fields.optional(kind.as_str())).ok(),
             id_token_alg: fields.optional("id_token_signed_response_alg"),
+            // RFC 9701 §6 has this one where nothing is said.
+            introspection_alg: SigningAlgorithm::parse(fields.text("introspection_signed_response_alg"))
+                .unwrap_or(SigningAlgorithm::Rs256),
             can_introspect: fields.check("can_introspect"),
             own_resources: fields.words("own_resources"),
             post_logout_redirect_uris: fields.words("post_logout_redirect_uris"),

@@ -38,6 +38,7 @@ pub fn write(metadata: &ClientMetadata, document: &mut Document) {
         ("jwks_uri", text(&metadata.jwks_uri)),
         ("jwks", text(&jwks)),
         ("id_token_signed_response_alg", text_value(metadata.id_token_signed_response_alg)),
+        ("introspection_signed_response_alg", text_value(metadata.introspection_signed_response_alg)),
         ("post_logout_redirect_uris", lines_value(&metadata.post_logout_redirect_uris)),
         ("backchannel_logout_uri", text(&metadata.backchannel_logout_uri)),
         ("require_dpop", check(metadata.dpop_bound_access_tokens)),
@@ -81,6 +82,9 @@ pub fn read(document: &Document) -> ClientMetadata {
             .id_token_alg
             .and_then(|name| SigningAlgorithm::parse(&name))
             .map(SigningAlgorithm::as_str),
+        introspection_signed_response_alg: fields
+            .optional("introspection_signed_response_alg")
+            .map(|_| client.introspection_alg.as_str()),
         post_logout_redirect_uris: client.post_logout_redirect_uris,
         backchannel_logout_uri: client.backchannel_logout_uri,
         certificate_name: client.certificate_name,

@@ -60,6 +60,8 @@ struct ClientMetadata {
     tls_client_auth_san_email: Option<String>,
     /// How its id tokens are signed.
     id_token_signed_response_alg: Option<String>,
+    /// How what it is told about tokens is signed, if it asks for that; `RS256` if left out (RFC 9701).
+    introspection_signed_response_alg: Option<String>,
     /// Where it may send people after a logout.
     post_logout_redirect_uris: Option<Vec<String>>,
     /// Where it is told of logouts.

@@ -2,8 +2,8 @@
 #![expect(clippy::unused_async, reason = "the macro wants every operation to be async")]
 
 use poem_openapi::param::Header;
-use poem_openapi::payload::Json;
-use poem_openapi::{ApiResponse, Object, OpenApi};
+use poem_openapi::payload::{Json, PlainText};
+use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent};
 
 use super::browser::AuthorizationParameters;
 use super::parts::{Client, ClientFields, FormOf, Refused, Tag, answered_elsewhere};
@@ -130,7 +130,17 @@ enum Revoked {
 enum Introspected {
     /// What is known of the token, as far as it is the client's business.
     #[oai(status = 200)]
-    Known(Json<Introspection>),
+    Known(Told),
+}
+
+#[derive(ResponseContent)]
+#[expect(dead_code, clippy::large_enum_variant, reason = "the handlers answer; this describes them")]
+enum Told {
+    /// As it is.
+    Plain(Json<Introspection>),
+    /// As a JWT for the client that asks (RFC 9701), with `Accept: application/token-introspection+jwt`.
+    #[oai(content_type = "application/token-introspection+jwt")]
+    Signed(PlainText<String>),
 }
 
 #[derive(ApiResponse)]
@@ -173,7 +183,7 @@ impl Tokens {
         answered_elsewhere()
     }
 
-    /// Ask about a token (RFC 7662); for clients that prove who they are.
+    /// Ask about a token (RFC 7662); for clients that prove who they are. The answer comes signed for whom asks so (RFC 9701).
     #[oai(
         path = "/api/method/frappe.integrations.oauth2.introspect_token",
         method = "post",

@@ -1,4 +1,4 @@
-//! What a token introspection tells, and whom (RFC 7662).
+//! What a token introspection tells, and whom (RFC 7662); signed, if that is asked for (RFC 9701).
 
 use poem_openapi::Object;
 use serde::Serialize;
@@ -6,6 +6,11 @@ use serde::Serialize;
 use super::challenge::TokenScheme;
 use super::resource;
 use super::token_exchange::Actor;
+
+/// The media type of a signed answer (RFC 9701 §4, §5).
+pub const SIGNED: &str = "application/token-introspection+jwt";
+/// Its `typ`, which keeps it apart from tokens.
+pub const TYPE: &str = "token-introspection+jwt";
 
 /// The answer about a token.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +104,36 @@ impl Confirmation {
     }
 }
 
+/// The claims of a signed answer: whom it is for, and nothing by which it could pass as a token (RFC 9701 §5, §8.1).
+#[derive(Clone, Debug, Serialize)]
+pub struct SignedIntrospection<'a> {
+    /// Our issuer.
+    pub iss: &'a str,
+    /// The client that asks.
+    pub aud: &'a str,
+    /// When the answer was made, in seconds.
+    pub iat: i64,
+    /// The answer itself.
+    pub token_introspection: &'a IntrospectionResponse,
+}
+
+/// Whether the header `Accept` asks for a signed answer: it names that type, and prefers no other. No star means it, for
+/// whoever sends one reads JSON.
+pub fn wants_signed(accept: &str) -> bool {
+    let quality = |wanted: &str| {
+        let of_type = |range: &str| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_it = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+            let weight =
+                parts.find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")));
+            is_it.then(|| weight.map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0)))
+        };
+        accept.split(',').find_map(of_type).unwrap_or(0.0)
+    };
+    let signed = quality(SIGNED);
+    signed > 0.0 && signed >= quality("application/json")
+}
+
 /// Who asks, after authentication.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
@@ -145,6 +180,39 @@ mod tests {
     #[test]
     fn an_inactive_token_tells_nothing() {
         assert_eq!(serde_json::to_string(&IntrospectionResponse::Inactive).unwrap(), r#"{"active":false}"#);
+    }
+
+    #[test]
+    fn a_signed_answer_is_given_to_who_asks_for_it() {
+        for accept in [
+            SIGNED,
+            "Application/Token-Introspection+JWT",
+            "application/token-introspection+jwt, application/json;q=0.5",
+            "application/json, application/token-introspection+jwt",
+            "text/html, application/token-introspection+jwt; q=0.2",
+        ] {
+            assert!(wants_signed(accept), "{accept}");
+        }
+        for accept in [
+            "",
+            "*/*",
+            "application/*",
+            "application/json",
+            "application/jwt",
+            "application/token-introspection+jwt;q=0",
+            "application/token-introspection+jwt;q=x",
+            "application/json, application/token-introspection+jwt;q=0.9",
+        ] {
+            assert!(!wants_signed(accept), "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_signed_answer_says_whom_it_is_for_and_has_nothing_of_a_token() {
+        let answer =
+            SignedIntrospection { iss: "i", aud: "a", iat: 1, token_introspection: &IntrospectionResponse::Inactive };
+        let text = serde_json::to_string(&answer).unwrap();
+        assert_eq!(text, r#"{"iss":"i","aud":"a","iat":1,"token_introspection":{"active":false}}"#);
     }
 
     #[test]

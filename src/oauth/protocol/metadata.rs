@@ -145,6 +145,8 @@ pub struct ServerMetadata {
     pub subject_types_supported: Vec<String>,
     /// How id tokens may be signed, the preferred way first.
     pub id_token_signing_alg_values_supported: Vec<String>,
+    /// How answers about tokens may be signed (RFC 9701 section 7).
+    pub introspection_signing_alg_values_supported: Vec<String>,
     /// How authorization requests may be signed.
     pub request_object_signing_alg_values_supported: Vec<String>,
     /// How DPoP proofs may be signed.
@@ -301,6 +303,9 @@ impl ServerMetadata {
             introspection_endpoint_auth_signing_alg_values_supported: signing(),
             subject_types_supported: texts(["public"]),
             id_token_signing_alg_values_supported: configuration.id_token_algorithms.clone(),
+            introspection_signing_alg_values_supported: texts(
+                configuration.id_token_algorithms.iter().map(String::as_str).filter(|name| *name != "HS256"),
+            ),
             request_object_signing_alg_values_supported: texts(jar::ALGORITHMS.map(SigningAlgorithm::as_str)),
             dpop_signing_alg_values_supported: dpop_algorithms(),
             tls_client_certificate_bound_access_tokens: configuration.certificates.is_some(),

@@ -88,6 +88,9 @@ pub struct ClientMetadata {
     /// How its id tokens are signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<&'static str>,
+    /// How what it is told about tokens is signed, if it asks for that (RFC 9701 §6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_signed_response_alg: Option<&'static str>,
     /// Where it may send people after a logout.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub post_logout_redirect_uris: Vec<String>,
@@ -171,7 +174,10 @@ impl ClientMetadata {
             jwks_uri,
             jwks,
             certificate_name: certificate_name(&members, token_endpoint_auth_method)?,
-            id_token_signed_response_alg: id_token_alg(&members)?,
+            // RS256 is what a program expects that names nothing (OpenID Connect Registration §2).
+            id_token_signed_response_alg: signed_response_alg(&members, "id_token_signed_response_alg")?
+                .or(Some(SigningAlgorithm::Rs256.as_str())),
+            introspection_signed_response_alg: signed_response_alg(&members, "introspection_signed_response_alg")?,
             post_logout_redirect_uris: post_logout_redirect_uris(&members, application_type, policy)?,
             backchannel_logout_uri: members.https_address("backchannel_logout_uri")?,
             dpop_bound_access_tokens: members.flag("dpop_bound_access_tokens")?,
@@ -342,16 +348,14 @@ fn certificate_bound(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> 
     }
 }
 
-/// RS256 is what a program expects that names nothing (OpenID Connect Registration §2).
-fn id_token_alg(members: &Members<'_>) -> Result<Option<&'static str>> {
-    let Some(name) = members.text("id_token_signed_response_alg")? else {
-        return Ok(Some(SigningAlgorithm::Rs256.as_str()));
-    };
+/// With which of our keys we are to sign.
+fn signed_response_alg(members: &Members<'_>, member: &str) -> Result<Option<&'static str>> {
+    let Some(name) = members.text(member)? else { return Ok(None) };
     match SigningAlgorithm::parse(&name) {
         Some(algorithm @ (SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 | SigningAlgorithm::EdDsa)) => {
             Ok(Some(algorithm.as_str()))
         }
-        _ => Err(invalid("id_token_signed_response_alg may be ES256, RS256 or EdDSA")),
+        _ => Err(invalid(format!("{member} may be ES256, RS256 or EdDSA"))),
     }
 }
 
