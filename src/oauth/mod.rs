@@ -70,6 +70,8 @@ pub fn register(plugins: &mut Plugins) {
         providers,
         keys,
         registrations: authorization_server::registration::Registrations::default(),
+        pushed_requests: authorization_server::rate_limit::RateLimit::default(),
+        device_codes: authorization_server::rate_limit::RateLimit::default(),
         metadata_documents: authorization_server::metadata_document::MetadataDocuments::default(),
     });
     plugins.controller("Session", session_end::EndsSignIns { server: Arc::clone(&server) });

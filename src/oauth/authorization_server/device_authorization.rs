@@ -52,6 +52,8 @@ async fn answer(
     let parameters = read_form(exchange).await?;
     let client = authenticate(exchange, server, &parameters).await?;
     *known = Some(client.clone());
+    let now = exchange.site.documents.clock().now();
+    server.device_codes.count(exchange.context.ip, settings.request_rate_limit, now)?;
     let resources = parameters.all("resource");
     let asked = Asked::check(exchange, settings, &client, parameters.get("scope"), resources)?;
     open(exchange, &client, &asked, dpop::thumbprint(&parameters)?.as_deref()).await

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use poem::http::Method;
 
 use crate::oauth::authorization_server::metadata_document::MetadataDocuments;
+use crate::oauth::authorization_server::rate_limit::RateLimit;
 use crate::oauth::authorization_server::registration::Registrations;
 use crate::oauth::client::Providers;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
@@ -57,6 +58,10 @@ pub struct Server {
     pub keys: SigningKeys,
     /// The registrations of the last minute.
     pub registrations: Registrations,
+    /// The requests that were pushed in the last minute.
+    pub pushed_requests: RateLimit,
+    /// The device codes of the last minute.
+    pub device_codes: RateLimit,
     /// What is known of the addresses that are client ids.
     pub metadata_documents: MetadataDocuments,
 }

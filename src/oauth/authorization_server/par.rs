@@ -56,8 +56,9 @@ async fn answer(
         *known = find_client(exchange, server, client_id).await?;
     }
     let client = &*known.insert(authenticate(exchange, server, &parameters).await?);
-    check_pushed(&parameters)?;
     let documents = &exchange.site.documents;
+    server.pushed_requests.count(exchange.context.ip, settings.request_rate_limit, documents.clock().now())?;
+    check_pushed(&parameters)?;
     let proof = dpop::prove(documents, settings, &exchange.request).await??;
     let (parameters, origin) = request_object::read(documents, server, client, &parameters).await??;
     let resources = settings.resources(documents.site_url());

@@ -51,6 +51,7 @@ pub const VIEW: View = View {
         "enable_jwt_bearer_grant",
         "require_pushed_authorization_requests",
         "require_dpop_nonce",
+        "request_rate_limit",
         "authorization_code_lifetime",
         "access_token_lifetime",
         "refresh_replay_grace_seconds",
@@ -127,6 +128,8 @@ pub struct OAuthSettings {
     pub default_scopes: ScopeSet,
     /// Schemes without a dot that redirect URIs may have.
     pub private_use_redirect_schemes: Vec<String>,
+    /// Pushed requests, and device codes, a minute and address; 0: no limit.
+    pub request_rate_limit: i64,
     /// Registrations a minute and address; 0: no limit.
     pub registration_rate_limit: i64,
     /// Registered clients at most; 0: no limit.
@@ -221,6 +224,7 @@ impl OAuthSettings {
             public_client_origins: fields.words("allowed_public_client_origins"),
             default_scopes: fields.scopes("default_scopes"),
             private_use_redirect_schemes: fields.words("private_use_redirect_schemes"),
+            request_rate_limit: fields.int("request_rate_limit"),
             registration_rate_limit: fields.int("registration_rate_limit"),
             max_registered_clients: fields.int("max_registered_clients"),
             unused_client_days: fields.int("unused_client_days"),

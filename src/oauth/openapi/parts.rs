@@ -123,7 +123,7 @@ pub(super) enum Refused {
     /// The body is far too large.
     #[oai(status = 413)]
     TooLarge(Json<SiteError>),
-    /// The client has failed to authenticate too often.
+    /// The client has failed to authenticate, or has asked, too often.
     #[oai(status = 429, header(name = "Retry-After", ty = "u64", description = "After how many seconds to try again"))]
     TooOften(Json<ErrorBody>),
     /// Something went wrong here.

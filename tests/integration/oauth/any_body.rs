@@ -131,7 +131,7 @@ impl Target {
             // And none leads out of this computer.
             let open = json!({
                 "registration_rate_limit": 0, "max_registered_clients": 0, "enable_client_id_metadata_documents": 0,
-                "enable_token_exchange": 1, "enable_jwt_bearer_grant": 1,
+                "request_rate_limit": 0, "enable_token_exchange": 1, "enable_jwt_bearer_grant": 1,
             });
             site.db_update("OAuth Settings", "OAuth Settings", open).await;
             site.db_user("robot@example.com", json!({})).await;

@@ -406,6 +406,22 @@ async fn a_new_password_ends_what_was_allowed_but_not_fetched() {
 }
 
 #[tokio::test]
+async fn one_address_asks_for_as_many_codes_in_a_minute_as_the_settings_say() {
+    let site = TestSite::new().await;
+    site.db_update("OAuth Settings", "OAuth Settings", json!({"request_rate_limit": 2})).await;
+    let program = television(&site).await;
+    for _ in 0..2 {
+        codes(&program).await;
+    }
+    let refused = program.post("device_authorization", &[]).await.oauth_error(429, "temporarily_unavailable");
+    assert!((1..=61).contains(&refused.header("retry-after").parse::<i64>().unwrap()));
+    assert_eq!(refused.header("cache-control"), "no-store");
+    assert_eq!(site.db_names("OAuth Device Code", json!({})).await.len(), 2, "nothing is stored");
+    site.clock.advance(Duration::seconds(61));
+    codes(&program).await;
+}
+
+#[tokio::test]
 async fn old_codes_are_removed() {
     let site = TestSite::new().await;
     codes(&television(&site).await).await;

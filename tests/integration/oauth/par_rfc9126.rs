@@ -279,6 +279,32 @@ async fn metadata_says_where_to_push() {
     assert_eq!(metadata["require_pushed_authorization_requests"], false);
 }
 
+#[tokio::test]
+async fn one_address_pushes_as_often_in_a_minute_as_the_settings_say() {
+    let site = TestSite::new().await;
+    let limit = async |limit: i64| {
+        site.db_update("OAuth Settings", "OAuth Settings", json!({"request_rate_limit": limit})).await;
+    };
+    limit(2).await;
+    let (program, other) = (Program::public(&site).await, Program::new(&site, json!({})).await);
+    // Who does not prove who they are is counted elsewhere.
+    site.guest().form(&format!("{BASE}par"), &[("client_id", &other.id)]).await.oauth_error(401, "invalid_client");
+    push(&program, &[]).await.status(201);
+    push(&other, &[]).await.status(201);
+    let refused = push(&program, &[]).await.oauth_error(429, "temporarily_unavailable");
+    assert!((1..=61).contains(&refused.header("retry-after").parse::<i64>().unwrap()));
+    assert_eq!(site.db_names("OAuth Authorization Request", json!({})).await.len(), 2, "nothing is stored");
+    // Codes for devices are counted apart.
+    let values = json!({"token_endpoint_auth_method": "None", "allow_device_code": 1});
+    Program::new(&site, values).await.post("device_authorization", &[]).await.status(200);
+    site.clock.advance(Duration::seconds(61));
+    push(&program, &[]).await.status(201);
+    limit(0).await;
+    for _ in 0..5 {
+        push(&program, &[]).await.status(201);
+    }
+}
+
 /// The code that Alice allows for a request that was pushed.
 async fn code(alice: &Client, program: &Program, pushed: &Response) -> String {
     let uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
