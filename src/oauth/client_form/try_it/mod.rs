@@ -166,6 +166,7 @@ async fn show_steps(exchange: &Exchange, client: &OAuthClient, steps: Vec<Step>,
         "is_service": ways.contains(&Way::Service),
         "user": client.user,
         "is_done": is_done,
+        "is_finished": is_done && waiting.is_null(),
         "waiting": waiting,
         "steps": steps,
     });
