@@ -19,7 +19,9 @@ pub mod unused_clients;
 use std::sync::{Arc, OnceLock};
 
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitionController};
-use crate::oauth::doctype::{oauth_bearer_token, oauth_client, oauth_grant, oauth_settings, oauth_signing_key, user};
+use crate::oauth::doctype::{
+    oauth_bearer_token, oauth_client, oauth_client_controller, oauth_grant, oauth_settings, oauth_signing_key, user,
+};
 use crate::oauth::signing_keys::SigningKeys;
 use crate::web::Plugins;
 
@@ -52,7 +54,7 @@ pub fn register(plugins: &mut Plugins) {
     openapi::register(plugins, &catalogue);
     let providers = client::register(plugins, &catalogue);
     let certificates = Arc::new(OnceLock::new());
-    let client_controller = oauth_client::OAuthClientController {
+    let client_controller = oauth_client_controller::OAuthClientController {
         providers: Arc::clone(&providers),
         certificates: Arc::clone(&certificates),
     };

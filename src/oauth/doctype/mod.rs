@@ -7,6 +7,7 @@ pub mod oauth_authorization_request;
 pub mod oauth_bearer_token;
 pub mod oauth_client;
 pub mod oauth_client_checks;
+pub mod oauth_client_controller;
 pub mod oauth_client_metadata;
 pub mod oauth_client_state;
 pub mod oauth_device_code;
