@@ -111,6 +111,8 @@ pub enum Need {
     },
     /// Calling a method, by its dotted path.
     Method(String),
+    /// What is guarded: no limit of credentials leaves it.
+    Unlimited,
 }
 
 /// All problems of one document.

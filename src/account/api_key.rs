@@ -107,6 +107,8 @@ impl Authenticator for ApiKeyAuthenticator {
 /// System Managers make them for everybody but Administrator; people make their own.
 pub async fn generate(work: &mut Work<'_>, user: &str) -> Result<Json> {
     let session = &work.session;
+    // A key opens everything that its user may do.
+    work.documents.check_unlimited(session, "make API keys")?;
     let own = session.user() == user && !session.is_guest();
     let may = session.is_administrator() || own || (session.has_role(ROLE_SYSTEM_MANAGER) && user != ADMINISTRATOR);
     if !may {

@@ -40,6 +40,7 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
         path: "login",
         verbs: Verbs::POST,
         guest: true,
+        guarded: false,
         summary: "Logs in with a password and sets the session cookie",
         params: LOGIN,
         handler: handler(move |call| login_method(call, passwords.clone())),
@@ -48,6 +49,7 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
         path: "logout",
         verbs: Verbs::READ,
         guest: true,
+        guarded: false,
         summary: "Ends the session of the cookie",
         params: &[],
         handler: handler(async |call: Call| {

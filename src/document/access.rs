@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::database::{Executor, references};
-use crate::document::controller::need;
+use crate::document::controller::need_on;
 use crate::document::{Documents, ListRequest};
 use crate::error::{AuthenticationError, Error, ProblemKind, Result};
 use crate::meta::{DocType, Document, Right};
@@ -140,6 +140,17 @@ impl Documents {
         Ok(())
     }
 
+    /// Fails with `InsufficientScope` for credentials that are limited; `what` says what only others may do.
+    pub fn check_unlimited(&self, session: &Session, what: &str) -> Result<()> {
+        match &session.limit {
+            None => Ok(()),
+            Some(limit) => Err(Error::InsufficientScope {
+                message: format!("Only credentials without a limited scope may {what}"),
+                scope: limit.needed_for_guarded(),
+            }),
+        }
+    }
+
     /// Answers for a document that was looked up: nothing if the session has the right on it, or the refusal.
     ///
     /// Somebody who sees only some documents of the DocType learns nothing about the others, not even that they exist.
@@ -197,7 +208,7 @@ impl Documents {
             Right::Share => "share",
             _ => return Ok(false),
         };
-        let within_limit = session.limit.as_ref().is_none_or(|limit| limit.allows(&doctype.name, right));
+        let within_limit = decide::is_within_limit(session, doctype, right);
         if session.is_guest() || !within_limit || self.0.registry.load().get("DocShare").is_none() {
             return Ok(false);
         }
@@ -230,7 +241,7 @@ pub(super) fn refusal(
             scope: scope.clone(),
         },
         _ if session.is_guest() => {
-            let need = need(&doctype.name, right);
+            let need = need_on(doctype, right);
             Error::Authentication(AuthenticationError::MissingFor(need))
         }
         _ => Error::Permission(format!("{} may not {} {what}", session.user(), right.as_str())),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use crate::document::Documents;
 use crate::document::work::Work;
 use crate::error::{Error, Need, Result};
-use crate::meta::{Document, Right};
+use crate::meta::{DocType, Document, Right};
 use crate::permissions::Session;
 
 /// Behaviour that one DocType adds to the document lifecycle; every hook defaults to nothing.
@@ -154,6 +154,11 @@ pub trait Controller: Send + Sync {
     fn needs(&self, doctype: &str, method: &str) -> Vec<Need> {
         vec![need(doctype, Right::Write)]
     }
+}
+
+/// What a right on this DocType takes: where it is guarded, credentials that nothing limits.
+pub fn need_on(doctype: &DocType, right: Right) -> Need {
+    if doctype.guarded_rights.contains(right) { Need::Unlimited } else { need(&doctype.name, right) }
 }
 
 /// A right on a DocType, as something needed.

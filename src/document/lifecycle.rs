@@ -54,6 +54,7 @@ impl Work<'_> {
         self.adopt_rows(&mut document);
         self.reset_levels(&mut document, None);
         self.documents.check_permission(&self.session, &doctype, Some(&document), Right::Create)?;
+        self.check_guarded(&document, None)?;
         self.before_write(&mut document, None, transition, &mut problems).await?;
         self.seal_passwords(&mut document).await?;
         input::normalise(&mut document);
@@ -116,6 +117,7 @@ impl Work<'_> {
                 return Err(error);
             }
         }
+        self.check_guarded(&document, Some(before))?;
         self.before_write(&mut document, Some(before), transition, &mut problems).await?;
         self.seal_passwords(&mut document).await?;
         input::normalise(&mut document);

@@ -5,6 +5,7 @@ mod cache;
 pub mod controller;
 mod copy;
 mod defaults;
+mod guard;
 mod input;
 mod json;
 mod lifecycle;

@@ -23,6 +23,9 @@ impl Work<'_> {
         self.documents
             .check_found(self.executor(), &self.session, &doctype, old, Some(&document), Right::Write)
             .await?;
+        if doctype.fields.iter().any(|field| field.guarded) {
+            self.documents.check_unlimited(&self.session, &format!("rename {} {old}", doctype.name))?;
+        }
         let new = new.trim();
         if !doctype.has_table() || doctype.istable {
             return Err(crate::document::access::misuse(format!("{} cannot be renamed", doctype.name)));

@@ -82,7 +82,7 @@ impl<'a> Work<'a> {
         Ok(defaults::new_document(&self.doctype(doctype)?, &self.surroundings()))
     }
 
-    fn surroundings(&self) -> Surroundings<'_> {
+    pub(super) fn surroundings(&self) -> Surroundings<'_> {
         Surroundings { session: &self.session, clock: self.documents.clock() }
     }
 

@@ -99,6 +99,8 @@ pub struct DocField {
     pub is_virtual: bool,
     /// Holds a secret or its digest: never sent, listed, filtered by or shown (a property of ours, not Frappe's).
     pub secret: bool,
+    /// Decides about access: limited credentials never change it (a property of ours).
+    pub guarded: bool,
     /// What deleting the target of this Link does.
     pub on_delete: OnDelete,
     /// The fieldname before a rename; the column is renamed, not added.

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value as Json};
 
 use crate::meta::docfield::DocField;
-use crate::meta::docperm::DocPerm;
+use crate::meta::docperm::{DocPerm, Rights};
 use crate::meta::fieldtype::{ColumnType, Fieldtype};
 use crate::meta::naming_rule::NamingRule;
 
@@ -147,6 +147,8 @@ pub struct Declaration {
     pub fields: Vec<DocField>,
     /// The permission rows.
     pub permissions: Vec<DocPerm>,
+    /// Rights that limited credentials never have, whatever they name (a property of ours).
+    pub guarded_rights: Rights,
     /// The whole definition as read, overlays applied.
     pub raw: Map<String, Json>,
     /// The files it came from, the base file first.

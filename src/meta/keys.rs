@@ -68,6 +68,11 @@ pub const DOCTYPE: &[Key] = &[
     acts("fields", Rows, "The fields, in the order of the form."),
     acts("field_order", Any, "Fieldnames in the order of the form; wins over the order of `fields`."),
     acts("permissions", Rows, "Which role may do what. A role that is not listed may do nothing."),
+    acts(
+        "guarded_rights",
+        Names,
+        "Rights that no limited scope gives, such as `create, write, delete, share`: whoever may use them could give themselves more. Only credentials without limits, such as a session or a token with the scope `all`, may.",
+    ),
     acts("issingle", Flag, "There is exactly one document, such as settings."),
     acts(
         "istable",
@@ -215,6 +220,11 @@ pub const FIELD: &[Key] = &[
         "ignore_xss_filter",
         Flag,
         "HTML is stored as it comes. Dangerous: whoever may write the field can run scripts in the browser of those who read it.",
+    ),
+    acts(
+        "guarded",
+        Flag,
+        "Decides who somebody is or what they may do: credentials with limited scopes cannot change it, nor rename the document.",
     ),
     acts("secret", Flag, "Holds a secret or its digest: never sent, listed, filtered by or shown."),
     acts(

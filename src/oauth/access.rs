@@ -16,7 +16,7 @@ use crate::oauth::dpop::{DPOP_NONCE, nonce};
 use crate::oauth::protocol::challenge::{Challenge, TokenScheme};
 use crate::oauth::protocol::dpop::ALGS;
 use crate::oauth::protocol::request::is_form;
-use crate::oauth::protocol::scope_rules::{missing_for, missing_for_method};
+use crate::oauth::protocol::scope_rules::{missing_for, missing_for_guarded, missing_for_method};
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{Error as OAuthError, ErrorCode};
 use crate::oauth::resource_server::BearerAuthenticator;
@@ -179,5 +179,6 @@ fn scope_for(need: &Need) -> String {
             missing_for(doctype, right)
         }
         Need::Method(path) => missing_for_method(path),
+        Need::Unlimited => missing_for_guarded(),
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::meta::Right;
 use crate::oauth::protocol::ScopeSet;
-use crate::oauth::protocol::scope_rules::{ScopeResolver, ScopeRules, missing_for, missing_for_method};
+use crate::oauth::protocol::scope_rules::{
+    ScopeResolver, ScopeRules, missing_for, missing_for_guarded, missing_for_method,
+};
 use crate::permissions::Limit;
 
 /// The limit of a token, whoever issued it.
@@ -34,5 +36,9 @@ impl Limit for ScopeLimit {
 
     fn needed_for_method(&self, path: &str) -> String {
         missing_for_method(path)
+    }
+
+    fn needed_for_guarded(&self) -> String {
+        missing_for_guarded()
     }
 }

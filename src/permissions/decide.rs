@@ -1,9 +1,10 @@
 //! The decisions: rights by role, by owner, by User Permission, by level; and the same as a condition for lists.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::meta::{DocType, Document, Fieldtype, Right, Rights};
-use crate::permissions::session::Session;
+use crate::permissions::session::{Limit, Session};
 
 /// What a session may do with the documents of one DocType, before a particular one is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,12 @@ pub enum Denied {
     },
 }
 
+/// Whether the credentials leave the right on the DocType; a session without a limit has no credentials to ask.
+pub fn is_within_limit(session: &Session, doctype: &DocType, right: Right) -> bool {
+    let leaves = |limit: &Arc<dyn Limit>| !doctype.guarded_rights.contains(right) && limit.allows(&doctype.name, right);
+    session.limit.as_ref().is_none_or(leaves)
+}
+
 impl Grant {
     /// Everything.
     pub const ALL: Self = Self {
@@ -51,9 +58,9 @@ impl Grant {
     /// What the session's roles and credentials give on the DocType.
     pub fn of(session: &Session, doctype: &DocType) -> Self {
         let mut grant = if session.is_administrator() { Self::ALL } else { Self::by_role(session, doctype) };
-        if let Some(limit) = &session.limit {
+        if session.limit.is_some() {
             for right in Right::ALL {
-                if !limit.allows(&doctype.name, right) {
+                if !is_within_limit(session, doctype, right) {
                     grant.limited |= grant.rights.contains(right) || grant.owner_rights.contains(right);
                     grant.rights.remove(right);
                     grant.owner_rights.remove(right);
@@ -124,9 +131,11 @@ pub fn check(session: &Session, doctype: &DocType, document: Option<&Document>, 
         return Ok(());
     }
     if let Some(limit) = &session.limit
-        && !limit.allows(&doctype.name, right)
+        && !is_within_limit(session, doctype, right)
     {
-        return Err(Denied::Scope(limit.needed(&doctype.name, right)));
+        let is_guarded = doctype.guarded_rights.contains(right);
+        let needed = if is_guarded { limit.needed_for_guarded() } else { limit.needed(&doctype.name, right) };
+        return Err(Denied::Scope(needed));
     }
     if session.is_administrator() {
         return Ok(());

@@ -51,7 +51,9 @@ pub struct UserPermission {
 
 /// What the credentials of a session leave of the user's rights (a bearer token's scope, say).
 ///
-/// The engine asks it at the same place where it asks roles, so that no caller can forget it.
+/// The engine asks it at the same place where it asks roles, so that no caller can forget it. What is guarded (rights
+/// and fields that decide who may do what, methods that give credentials) is outside of every limit: whoever could
+/// change that could take any right that the limit leaves out.
 pub trait Limit: Send + Sync + fmt::Debug {
     /// Whether the right on the DocType is inside.
     fn allows(&self, doctype: &str, right: Right) -> bool;
@@ -61,6 +63,8 @@ pub trait Limit: Send + Sync + fmt::Debug {
     fn needed(&self, doctype: &str, right: Right) -> String;
     /// Every scope that the method would need, space separated.
     fn needed_for_method(&self, path: &str) -> String;
+    /// Every scope that what is guarded would need, space separated: one that limits nothing.
+    fn needed_for_guarded(&self) -> String;
 }
 
 /// On whose behalf something is done.

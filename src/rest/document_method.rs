@@ -28,6 +28,18 @@ pub(super) fn of(controllers: &Controllers, doctype: &DocType) -> Vec<DocumentMe
             needs: controller.needs(&doctype.name, name),
         }));
     }
+    for method in &mut methods {
+        let is_guarded = |need: &Need| match need {
+            Need::Right { doctype: of, right } if *of == doctype.name => {
+                Right::parse(right).is_some_and(|right| doctype.guarded_rights.contains(right))
+            }
+            _ => false,
+        };
+        let renames = method.name == "rename" && doctype.fields.iter().any(|field| field.guarded);
+        if renames || method.needs.iter().any(is_guarded) {
+            method.needs.push(Need::Unlimited);
+        }
+    }
     methods
 }
 

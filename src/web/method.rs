@@ -9,7 +9,7 @@ use poem::Response;
 use poem::http::{self, HeaderMap};
 use serde_json::{Map, Value as Json, json};
 
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::{Error, Need, ProblemKind, Result};
 use crate::permissions::Session;
 use crate::web::arguments::UploadedFile;
 use crate::web::request::RequestContext;
@@ -88,12 +88,21 @@ pub struct Method {
     pub verbs: Verbs,
     /// Callable without credentials.
     pub guest: bool,
+    /// Gives or changes credentials: credentials that are limited may not call it, whatever their scope names.
+    pub guarded: bool,
     /// What it does: a sentence.
     pub summary: &'static str,
     /// Its arguments.
     pub params: &'static [Param],
     /// What runs.
     pub handler: Handler,
+}
+
+impl Method {
+    /// What calling it takes of credentials that are limited.
+    pub fn need(&self) -> Need {
+        if self.guarded { Need::Unlimited } else { Need::Method(self.path.to_owned()) }
+    }
 }
 
 /// One call of a method.
@@ -341,10 +350,13 @@ impl Methods {
             return Err(Error::NoSuchRoute(format!("There is no method {path}")));
         };
         if !method.guest {
-            call.context.require_login_for_method(path)?;
+            call.context.require_login_for(method.need())?;
         }
         if !method.verbs.allows(&call.verb) {
             return Err(Error::Permission(format!("Not permitted: call {path} with {}", method.verbs.0.join(" or "))));
+        }
+        if method.guarded {
+            call.site.documents.check_unlimited(&call.context.session, &format!("call {path}"))?;
         }
         if let Some(limit) = &call.context.session.limit
             && !method.guest

@@ -161,7 +161,7 @@ pub trait Authenticator: Send + Sync {
 
 /// The key under which an operation of the OpenAPI document says what the engine asks for it: a list of ways to be let
 /// in, each of them a list of all that it takes. `{"doctype", "right"}` is a right on a DocType, `{"right"}` one on
-/// whatever DocType is meant, `{"method"}` leave to call a method.
+/// whatever DocType is meant, `{"method"}` leave to call a method, `{"unlimited"}` credentials that nothing limits.
 pub const NEEDS: &str = "x-needs";
 
 /// What stands under [`NEEDS`].
@@ -169,6 +169,7 @@ pub fn needs(ways: &[Vec<Need>]) -> Json {
     let one = |need: &Need| match need {
         Need::Right { doctype, right } => json!({ "doctype": doctype, "right": right }),
         Need::Method(path) => json!({ "method": path }),
+        Need::Unlimited => json!({ "unlimited": true }),
     };
     ways.iter().map(|way| way.iter().map(one).collect::<Json>()).collect()
 }

@@ -130,9 +130,9 @@ impl RequestContext {
         self.require(AuthenticationError::Missing)
     }
 
-    /// The same for a method, which the refusal then names.
-    pub fn require_login_for_method(&self, path: &str) -> Result<()> {
-        self.require(AuthenticationError::MissingFor(Need::Method(path.to_owned())))
+    /// The same where it is known what credentials would have to allow, which the refusal then names.
+    pub fn require_login_for(&self, need: Need) -> Result<()> {
+        self.require(AuthenticationError::MissingFor(need))
     }
 
     fn require(&self, missing: AuthenticationError) -> Result<()> {

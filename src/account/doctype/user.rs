@@ -5,9 +5,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::account::api_key::{self, KnownKeys};
 use crate::account::password::{self, Passwords};
+use crate::document::controller::need;
 use crate::document::{Controller, Work};
-use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
-use crate::meta::{Document, Value};
+use crate::error::{Error, FieldProblem, Invalid, Need, ProblemKind, Result};
+use crate::meta::{Document, Right, Value};
 use crate::permissions::session::{ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
 use crate::secret;
 use crate::web::session::end_all;
@@ -182,6 +183,10 @@ impl Controller for UserController {
 
     fn methods(&self) -> Vec<(&'static str, &'static str)> {
         vec![("generate_keys", "Makes a new API secret, and a key if there is none; the secret is shown only here")]
+    }
+
+    fn needs(&self, doctype: &str, _: &str) -> Vec<Need> {
+        vec![need(doctype, Right::Write), Need::Unlimited]
     }
 }
 

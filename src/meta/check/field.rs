@@ -168,6 +168,12 @@ fn check_flags(checker: &mut Checker<'_, '_>, index: usize) {
     } else if !on_delete.is_empty() && !matches!(field.fieldtype, Fieldtype::Link | Fieldtype::DynamicLink) {
         checker.rule(at("on_delete"), format!("a {fieldtype} links to nothing: remove `on_delete`"));
     }
+    if field.guarded && checker.doctype.istable {
+        checker
+            .rule(at("guarded"), "rows are guarded with their table: set `guarded` on the Table field of the parent");
+    } else if field.guarded && !holds_value && !field.fieldtype.is_table() {
+        checker.rule(at("guarded"), format!("a {fieldtype} holds no value that could be guarded"));
+    }
     let is_number = field.fieldtype.column_type(field).is_some_and(|column| column.shape() != Shape::Text);
     if field.non_negative && !is_number {
         checker.rule(at("non_negative"), format!("a {fieldtype} is no number: remove `non_negative`"));

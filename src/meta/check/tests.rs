@@ -1,6 +1,7 @@
 //! One broken rule a row.
 
 use super::idle_keys;
+use crate::meta::Right;
 use crate::meta::load::{Loaded, Problem, Severity, Source, load};
 
 /// Loads a DocType named Book (with the keys given) beside a few others.
@@ -62,6 +63,7 @@ fn broken_rules_of_fields_are_found() {
         ("is_virtual: 1, unique: 1", "cannot be unique or indexed"),
         ("fieldtype: Link, options: Author, on_delete: cascda", "did you mean `cascade`?"),
         ("on_delete: ignore", "links to nothing"),
+        ("fieldtype: Button, guarded: 1", "holds no value that could be guarded"),
     ];
     for (field, part) in table {
         let loaded = load_beside("book.yaml", &with_field(field));
@@ -72,6 +74,23 @@ fn broken_rules_of_fields_are_found() {
             "{field}: {found:?}"
         );
     }
+}
+
+#[test]
+fn guarded_rights_are_rights_and_rows_are_guarded_with_their_table() {
+    let found = messages(&load_beside("book.yaml", "name: Book\nguarded_rights: create, wriet\nfields: []"));
+    assert!(
+        found.iter().any(|m| m.starts_with("book.yaml:2: Book: ") && m.contains("did you mean `write`?")),
+        "{found:?}"
+    );
+    let loaded = load_beside("book.yaml", "name: Book\nistable: 1\nfields:\n- {fieldname: a, guarded: 1}");
+    let found = messages(&loaded);
+    assert!(loaded.has_errors() && found.iter().any(|m| m.contains("on the Table field of the parent")), "{found:?}");
+    let loaded =
+        load_beside("book.yaml", "name: Book\nguarded_rights: [create, write]\nfields:\n- {fieldname: a, guarded: 1}");
+    assert_eq!(messages(&loaded), [""; 0]);
+    let book = loaded.doctypes.iter().find(|doctype| doctype.name == "Book").unwrap();
+    assert_eq!(book.guarded_rights.iter().collect::<Vec<_>>(), [Right::Write, Right::Create]);
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub(super) fn declaration(
         renamed_from: optional("renamed_from"),
         fields: Vec::with_capacity(draft.fields.len()),
         permissions: permissions(draft, istable, reporter),
+        guarded_rights: guarded_rights(draft, reporter),
         raw: Map::new(),
         sources: draft.sources.iter().map(|source| reporter.sources[*source].path.clone()).collect(),
     };
@@ -149,6 +150,7 @@ fn field(
         columns: u8::try_from(columns).unwrap_or(0),
         ignore_xss_filter: section.flag("ignore_xss_filter"),
         secret: section.flag("secret"),
+        guarded: section.flag("guarded"),
         on_delete: match section.text("on_delete").trim() {
             "cascade" => OnDelete::Cascade,
             "ignore" => OnDelete::Ignore,
@@ -236,6 +238,20 @@ fn permissions(draft: &Draft, istable: bool, reporter: &mut Reporter<'_>) -> Vec
         });
     }
     rows
+}
+
+fn guarded_rights(draft: &Draft, reporter: &mut Reporter<'_>) -> Rights {
+    let mut rights = Rights::NONE;
+    for name in names(draft.base.text("guarded_rights")) {
+        if let Some(right) = Right::parse(&name) {
+            rights.insert(right);
+            continue;
+        }
+        let near = suggestion(nearest(&name, Right::ALL.map(Right::as_str)));
+        let message = format!("`guarded_rights` names `{name}`, which is no right{near}");
+        reporter.error(draft.base.place_of("guarded_rights"), &draft.name, None, message);
+    }
+    rights
 }
 
 /// What one key makes of others, as Frappe does when a DocType is saved.

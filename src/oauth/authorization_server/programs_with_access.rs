@@ -38,6 +38,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
         path: "frappe.www.third_party_apps.delete_client",
         verbs: Verbs::POST,
         guest: false,
+        guarded: false,
         summary: "Takes back what the caller has allowed a program",
         params: PARAMS,
         handler: handler(delete_client),

@@ -22,6 +22,9 @@ use crate::web::request::page_view;
 use crate::web::templates::html;
 use crate::web::{AccountPage, Exchange, Plugins, Route, Site};
 
+/// Programs have the methods of Connected App for it, and need them in their scope.
+const ONLY_PEOPLE: &str = "Connections are made, seen and ended";
+
 /// Registers the pages.
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     plugins.panels.entry(DOCTYPE.to_owned()).or_default().push(Arc::new(ConnectPanel));
@@ -91,13 +94,13 @@ fn address(app: &ConnectedApp) -> String {
 }
 
 async fn readable(exchange: &Exchange) -> Result<ConnectedApp> {
-    exchange.context.require_login()?;
+    exchange.context.require_browser(ONLY_PEOPLE)?;
     let document = exchange.site.documents.get(exchange.session(), DOCTYPE, exchange.param("name")).await?;
     Ok(ConnectedApp::from(&*document))
 }
 
 async fn list(exchange: Exchange) -> Result<Response> {
-    exchange.context.require_login()?;
+    exchange.context.require_browser(ONLY_PEOPLE)?;
     let documents = &exchange.site.documents;
     let request =
         ListRequest::new(DOCTYPE).fields(&["name", "provider_name"]).order_by("provider_name asc, name asc").all();

@@ -321,6 +321,7 @@ pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
         path: "frappe.integrations.doctype.connected_app.connected_app.request",
         verbs: Verbs::POST,
         guest: false,
+        guarded: false,
         summary: "Calls the API of a Connected App's provider with the caller's connection and passes the answer on",
         params: PARAMS,
         handler: handler(move |call| answer(call, Arc::clone(&providers))),

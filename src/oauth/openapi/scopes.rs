@@ -8,11 +8,16 @@ use crate::oauth::doctype::oauth_scope_definition::ScopeDefinitions;
 use crate::oauth::protocol::Scope;
 use crate::oauth::protocol::metadata::{AUTHORIZE, TOKEN, WELL_KNOWN_OPENID};
 use crate::oauth::protocol::scope::ScopeRight;
-use crate::oauth::protocol::scope_rules::missing_for;
+use crate::oauth::protocol::scope_rules::{missing_for, missing_for_guarded};
 
 /// The scopes that one way into an operation takes, by what the engine asks for it.
 pub(super) fn of_way(way: &Json) -> Option<Vec<String>> {
-    way.as_array()?.iter().map(scope_for).collect()
+    let needs = way.as_array()?;
+    // What limits nothing covers the rest.
+    if needs.iter().any(|need| need.get("unlimited").is_some()) {
+        return Some(vec![missing_for_guarded()]);
+    }
+    needs.iter().map(scope_for).collect()
 }
 
 fn scope_for(need: &Json) -> Option<String> {
@@ -50,7 +55,9 @@ pub(super) fn all(registry: &Registry, definitions: &ScopeDefinitions) -> Map<St
                 ScopeRight::Create | ScopeRight::Delete => !doctype.issingle,
                 ScopeRight::Read | ScopeRight::Write | ScopeRight::Report => true,
             };
-            if applies {
+            // Nobody should ask for what a scope cannot give.
+            let is_guarded = doctype.guarded_rights.iter().any(|guarded| guarded.as_str() == right.as_str());
+            if applies && !is_guarded {
                 let scope = Scope::doctype(doctype.name.as_str(), right);
                 scopes.insert(scope.to_string(), Json::from(scope.describe()));
             }

@@ -120,6 +120,11 @@ pub fn missing_for_method(path: &str) -> String {
     Scope::Method(path.to_owned()).to_string()
 }
 
+/// The scope to name in a challenge when something is guarded, so that only a scope without limits gives it.
+pub fn missing_for_guarded() -> String {
+    Scope::All.to_string()
+}
+
 /// The rights of a DocType that a scope's right stands for; each of them includes reading.
 fn rights_of(scope: ScopeRight) -> Rights {
     let mut rights = Rights::NONE;
@@ -204,6 +209,7 @@ mod tests {
         }
         assert_eq!(missing_for("Sales Order", Right::Cancel), "doctype:Sales_Order:submit");
         assert!(rules(&missing_for_method("a.b")).allows_method("a.b"));
+        assert!(rules(&missing_for_guarded()).allows_everything());
     }
 
     proptest! {

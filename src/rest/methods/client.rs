@@ -11,7 +11,7 @@ use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::rest::arguments::{Arguments, Dialect, filters, invalid, list_request};
 use crate::rest::methods::{add, add_for_guests};
 use crate::rest::{envelope, resource};
-use crate::web::{Answer, Call, Param, Plugins, Site, Verbs};
+use crate::web::{Answer, Call, Method, Param, Plugins, Site, Verbs, handler};
 
 const DOCTYPE: Param = Param::required("doctype", "string", "The DocType, for example `User`");
 const NAME: Param = Param::required("docname", "string", "The name of the document");
@@ -108,14 +108,15 @@ pub(super) fn register(plugins: &mut Plugins) {
             Param::required("fieldname", "string", "The Password field"),
         ]
     };
-    add(
-        plugins,
-        "frappe.client.get_password",
-        Verbs::READ,
-        "Reads a stored password; for the System Manager only",
+    plugins.method(Method {
+        path: "frappe.client.get_password",
+        verbs: Verbs::READ,
+        guest: false,
+        guarded: true,
+        summary: "Reads a stored password; for the System Manager only",
         params,
-        get_password,
-    );
+        handler: handler(get_password),
+    });
     let summary = "Says the name of the document that amends a cancelled one, or false";
     let params = const { &[DOCTYPE, NAME] };
     add(plugins, "frappe.client.is_document_amended", Verbs::READ, summary, params, is_document_amended);

@@ -46,7 +46,7 @@ fn add<F, Fut>(
     F: Fn(Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Answer>> + Send + 'static,
 {
-    plugins.method(Method { path, verbs, guest: false, summary, params, handler: handler(run) });
+    plugins.method(Method { path, verbs, guest: false, guarded: false, summary, params, handler: handler(run) });
 }
 
 /// Registers a method for everybody; what it reads is still under the permissions of Guest.
@@ -61,5 +61,5 @@ fn add_for_guests<F, Fut>(
     F: Fn(Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Answer>> + Send + 'static,
 {
-    plugins.method(Method { path, verbs, guest: true, summary, params, handler: handler(run) });
+    plugins.method(Method { path, verbs, guest: true, guarded: false, summary, params, handler: handler(run) });
 }

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::error::Need;
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::failures;
 use crate::web::plugin::{NEEDS, needs};
@@ -33,8 +32,7 @@ fn operation(method: &Method, id: String, with_body: bool) -> Json {
     if method.guest {
         operation.insert("security".to_owned(), json!([{}, { "session": [] }, { "api_key": [] }, { "bearer": [] }]));
     } else {
-        let call = Need::Method(method.path.to_owned());
-        operation.insert(NEEDS.to_owned(), needs(&[vec![call]]));
+        operation.insert(NEEDS.to_owned(), needs(&[vec![method.need()]]));
     }
     if with_body && !method.params.is_empty() {
         operation.insert("requestBody".to_owned(), body(method.params));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::Controllers;
-use crate::document::controller::need;
+use crate::document::controller::need_on;
 use crate::meta::{DocType, Right};
 use crate::rest::document_method::{self, DocumentMethod};
 use crate::rest::openapi::Document;
@@ -92,7 +92,7 @@ impl Paths<'_> {
 
     /// Says which right the engine asks for it.
     fn needs(&self, operation: &mut Map<String, Json>, right: Right) {
-        operation.insert(NEEDS.to_owned(), needs(&[vec![need(&self.doctype.name, right)]]));
+        operation.insert(NEEDS.to_owned(), needs(&[vec![need_on(self.doctype, right)]]));
     }
 
     fn finish(mut operation: Map<String, Json>, status: &str, answer: Json, failing: &[&str]) -> Json {

@@ -42,9 +42,9 @@ async fn a_scope_limits_a_token_to_a_doctype_and_a_right() {
     assert!(challenge.contains("/.well-known/oauth-protected-resource/api\""), "{challenge}");
     token.get("/api/resource/User").await.error(403, "PermissionError");
     token.get("/api/v2/document/User").await.error(403, "PermissionError");
-    let method = token.post("/api/method/frappe.core.doctype.user.user.generate_keys", json!({})).await.status(403);
+    let method = token.post("/api/method/frappe.client.insert", json!({})).await.status(403);
     let challenge = method.header("www-authenticate");
-    assert!(challenge.contains("scope=\"method:frappe.core.doctype.user.user.generate_keys\""), "{challenge}");
+    assert!(challenge.contains("scope=\"method:frappe.client.insert\""), "{challenge}");
 }
 
 #[tokio::test]

@@ -32,9 +32,23 @@ async fn every_doctype_is_described() {
     assert!(document["paths"]["/api/method/login"]["post"].is_object(), "written by hand");
     assert!(document["paths"]["/api/method/frappe.client.get_list"]["get"].is_object());
 
-    let operation = &document["paths"]["/api/resource/OAuth%20Client/{name}"]["put"];
-    let security = operation["security"].as_array().unwrap();
-    assert!(security.contains(&json!({"oauth2": ["doctype:OAuth_Client:write"]})), "{security:?}");
+    for (path, verb, scope) in [
+        ("/api/resource/Book/{name}", "put", "doctype:Book:write"),
+        ("/api/resource/OAuth%20Client/{name}", "get", "doctype:OAuth_Client:read"),
+        // What is guarded takes credentials without limits.
+        ("/api/resource/OAuth%20Client/{name}", "put", "all"),
+        ("/api/resource/User/{name}", "put", "doctype:User:write"),
+        ("/api/resource/User/{name}", "delete", "all"),
+        ("/api/v2/document/User/{name}/method/generate_keys", "post", "all"),
+        ("/api/v2/document/User/{name}/method/rename", "post", "all"),
+        ("/api/method/frappe.core.doctype.user.user.generate_keys", "post", "all"),
+    ] {
+        let security = document["paths"][path][verb]["security"].as_array().unwrap();
+        assert!(security.contains(&json!({ "oauth2": [scope] })), "{verb} {path}: {security:?}");
+    }
+    let scopes = &document["components"]["securitySchemes"]["oauth2"]["flows"]["authorizationCode"]["scopes"];
+    assert!(scopes["doctype:User:write"].is_string() && scopes["doctype:Role:read"].is_string());
+    assert!(scopes["doctype:User:delete"].is_null() && scopes["doctype:Role:write"].is_null(), "they give nothing");
     let token = &document["paths"]["/api/method/frappe.integrations.oauth2.get_token"]["post"];
     assert!(token["requestBody"]["content"]["application/x-www-form-urlencoded"].is_object());
 

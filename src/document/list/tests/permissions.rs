@@ -220,6 +220,9 @@ impl Limit for Nothing {
     fn needed_for_method(&self, _: &str) -> String {
         "all".to_owned()
     }
+    fn needed_for_guarded(&self) -> String {
+        "all".to_owned()
+    }
 }
 
 #[tokio::test]

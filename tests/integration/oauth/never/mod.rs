@@ -15,7 +15,7 @@
 //! | 12 | PKCE is S256, and public clients cannot do without it | [`codes::a_public_client_cannot_do_without_pkce`], [`codes::a_verifier_without_a_challenge_is_refused`], `oauth::authorization_code::pkce_is_required_and_s256_only` |
 //! | 13 | A code goes to the address that it was made for | [`codes::a_code_works_for_the_one_address_that_it_was_sent_to`] |
 //! | 14 | A refresh token is its client's, works once and ends | [`tokens::a_sign_in_ends_after_a_year_however_often_it_was_renewed`], `oauth::refresh::{a_refresh_token_belongs_to_its_client, each_renewal_replaces_both_tokens, an_unused_refresh_token_expires}` |
-//! | 15 | A scope limits everywhere | [`tokens::no_address_of_the_site_forgets_the_scopes`], `oauth::bearer_rfc6750::{a_scope_limits_a_token_to_a_doctype_and_a_right, a_token_with_openid_alone_opens_no_data}` |
+//! | 15 | A scope limits everywhere | [`tokens::no_address_of_the_site_forgets_the_scopes`], `oauth::bearer_rfc6750::{a_scope_limits_a_token_to_a_doctype_and_a_right, a_token_with_openid_alone_opens_no_data}`; none but `all` reaches what would widen it: [`escalation`] |
 //! | 16 | Who is disabled is out | `oauth::bearer_rfc6750::a_disabled_user_or_client_is_out_at_once`, [`codes::a_code_of_somebody_who_was_disabled_is_worth_nothing`] |
 //! | 17 | Introspection tells its own clients, and only about what works now | `oauth::introspection_rfc7662` |
 //! | 18 | Nothing that opens a door can be read back | [`tokens::not_even_an_administrator_reads_a_secret_back`], `secrets` |
@@ -39,4 +39,5 @@ mod answers;
 mod clients;
 mod codes;
 mod consent;
+mod escalation;
 mod tokens;
