@@ -63,11 +63,15 @@ impl Browser {
     }
 
     async fn post(&self, path: &str, body: Json) -> Json {
+        self.try_post(path, &body).await.unwrap_or_else(|error| panic!("{path} {body}: {error}"))
+    }
+
+    /// The answer, or why the browser could not give one.
+    async fn try_post(&self, path: &str, body: &Json) -> Result<Json, String> {
         let answer = self.http.post(format!("{}{path}", self.session)).body(body.to_string()).send().await.unwrap();
         let text = answer.text().await.unwrap();
         let answer: Json = serde_json::from_str(&text).unwrap();
-        assert!(answer["value"].get("error").is_none(), "{path} {body}: {text}");
-        answer["value"].clone()
+        if answer["value"].get("error").is_some() { Err(text) } else { Ok(answer["value"].clone()) }
     }
 
     /// Goes to an address.
@@ -80,10 +84,11 @@ impl Browser {
         self.post("/execute/sync", json!({"script": script, "args": []})).await
     }
 
-    /// Waits until a function body says yes.
+    /// Waits until a function body says yes. A page that is just being left says nothing.
     pub async fn wait_for(&self, script: &str) {
+        let body = json!({"script": script, "args": []});
         for _ in 0..100 {
-            if self.run(script).await == json!(true) {
+            if self.try_post("/execute/sync", &body).await == Ok(json!(true)) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -91,9 +96,16 @@ impl Browser {
         panic!("not within ten seconds: {script}");
     }
 
+    /// An element, once the page has it.
     async fn element(&self, css: &str) -> String {
-        let found = self.post("/element", json!({"using": "css selector", "value": css})).await;
-        found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+        let wanted = json!({"using": "css selector", "value": css});
+        for _ in 0..100 {
+            if let Ok(found) = self.try_post("/element", &wanted).await {
+                return found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no {css} within ten seconds");
     }
 
     /// Clicks an element.
