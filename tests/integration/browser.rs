@@ -32,15 +32,7 @@ pub struct Browser {
 impl Browser {
     /// Starts one with a profile of its own.
     pub async fn start(profile: &std::path::Path) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is installed (Debian: chromium-driver)");
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let started = lines.map(Result::unwrap).find(|line| line.contains("started successfully on port")).unwrap();
-        let port: u16 = started.rsplit(' ').next().unwrap().trim_end_matches('.').parse().unwrap();
+        let (driver, port) = (0..5).find_map(|_| start_driver()).expect("ChromeDriver starts");
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let profile = format!("--user-data-dir={}", profile.display());
         let arguments = [
@@ -157,6 +149,26 @@ impl Browser {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), png).unwrap();
     }
+}
+
+/// Starts a driver on a free port; `None` if another one took the port that it had found.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is installed (Debian: chromium-driver)");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let port = lines.find_map(|line| {
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    if port.is_none() {
+        let _ = driver.kill();
+        let _ = driver.wait();
+    }
+    Some((driver, port?))
 }
 
 impl Drop for Browser {
