@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use crate::document::{ListRequest, Work};
+use crate::document::{Documents, List, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::Document;
 use crate::oauth::doctype::View;
+use crate::permissions::Session;
 
 /// The DocType.
 pub const DOCTYPE: &str = "User Social Login";
@@ -47,16 +48,34 @@ pub fn of(user: &Document) -> Vec<SocialAccount> {
 
 /// The user to whom an account elsewhere is linked.
 pub async fn find_user(work: &mut Work<'_>, provider: &str, userid: &str) -> Result<Option<String>> {
+    match request(provider, userid) {
+        Some(request) => Ok(user_in(&work.list(&request).await?, userid)),
+        None => Ok(None),
+    }
+}
+
+/// The same outside of a transaction, for what happens at every request.
+pub async fn linked_user(documents: &Documents, provider: &str, userid: &str) -> Result<Option<String>> {
+    match request(provider, userid) {
+        Some(request) => Ok(user_in(&documents.list(&Session::system(), &request).await?, userid)),
+        None => Ok(None),
+    }
+}
+
+fn request(provider: &str, userid: &str) -> Option<ListRequest> {
     if userid.is_empty() || provider == OWN {
-        return Ok(None);
+        return None;
     }
     let mut request = ListRequest::new(DOCTYPE)
         .fields(&["parent", "userid"])
         .filters(json!({"provider": provider, "userid": userid, "parenttype": "User"}))
         .all();
     request.parent = Some("User".to_owned());
-    let list = work.list(&request).await?;
-    // Databases differ in whether capital letters count; here they do.
+    Some(request)
+}
+
+/// Databases differ in whether capital letters count; here they do.
+fn user_in(list: &List, userid: &str) -> Option<String> {
     let found = (0..list.rows.len()).find(|row| list.text(*row, "userid") == userid);
-    Ok(found.map(|row| list.text(row, "parent").to_owned()).filter(|user| !user.is_empty()))
+    found.map(|row| list.text(row, "parent").to_owned()).filter(|user| !user.is_empty())
 }

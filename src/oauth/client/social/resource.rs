@@ -14,7 +14,7 @@ use crate::oauth::client::social::identity::user_id;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
-use crate::oauth::doctype::user_social_login;
+use crate::oauth::doctype::user_social_login::linked_user;
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
 use crate::oauth::protocol::scope::ScopeSet;
 use crate::oauth::scope_limit::ScopeLimit;
@@ -140,11 +140,7 @@ impl Authenticator for ForeignTokens {
         check(&verified, issuer, audience, documents).map_err(|error| refuse(error.to_string()))?;
         // As at a login: what names a person there is what the key says, which need not be `sub`.
         let userid = user_id(&provider.key, &verified.claims.0.clone().into()).unwrap_or_default();
-        let user = {
-            let mut work = documents.begin(&Session::system()).await?;
-            user_social_login::find_user(&mut work, &row_provider(&provider.key.name), &userid).await?
-        };
-        let access = match user {
+        let access = match linked_user(documents, &row_provider(&provider.key.name), &userid).await? {
             Some(user) => documents.access(&user).await?,
             None => None,
         };
