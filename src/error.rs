@@ -166,6 +166,7 @@ pub enum ProblemKind {
     InvalidUuidValue,
     InvalidColumnName,
     Type,
+    AlreadyRestored,
 }
 
 /// A collision with what is stored.

@@ -411,6 +411,14 @@ pub async fn revert_series(exec: &dyn Executor, prefix: &str, number: i64) -> Re
     exec.execute(&sql.text, sql.params).await.map(|_| ())
 }
 
+/// Goes on behind a number that is in use, if the series has not come so far.
+pub async fn advance_series(exec: &dyn Executor, prefix: &str, number: i64) -> Result<(), DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("UPDATE \"tabSeries\" SET \"current\" = ").bind_int(number);
+    sql.push(" WHERE \"name\" = ").bind_text(prefix).push(" AND \"current\" < ").bind_int(number);
+    exec.execute(&sql.text, sql.params).await.map(|_| ())
+}
+
 /// The stored text of `__Auth` (sealed or hashed) and whether it is sealed.
 pub async fn auth(
     exec: &dyn Executor,

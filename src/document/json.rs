@@ -52,12 +52,7 @@ impl Work<'_> {
         }
         let found = self.load(doctype, name, true).await?;
         let before = self.readable(doctype, name, found, Right::Write).await?;
-        if let Some(modified) = values.get("modified").and_then(Json::as_str)
-            && !before.is_new
-            && !same_moment(modified, before.modified())
-        {
-            return Err(modified_meanwhile(&before, modified));
-        }
+        check_latest(&before, values.get("modified").and_then(Json::as_str))?;
         let mut document = before.clone();
         if let Some(docstatus) = requested_docstatus(values)? {
             document.values[slot::DOCSTATUS] = Value::Int(docstatus);
@@ -133,6 +128,16 @@ fn name_text(value: &Json) -> Option<String> {
         Json::String(name) => Some(name.clone()).filter(|name| !name.is_empty()),
         Json::Number(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+/// The optimistic lock: fails if the document is no longer as it was when `modified` was read. `None` asks for no lock.
+pub(super) fn check_latest(before: &Document, modified: Option<&str>) -> Result<()> {
+    match modified {
+        Some(modified) if !before.is_new && !same_moment(modified, before.modified()) => {
+            Err(modified_meanwhile(before, modified))
+        }
+        _ => Ok(()),
     }
 }
 

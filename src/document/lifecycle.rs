@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::database::schema::wanted::unique_field;
 use crate::database::{Backend, documents, unique_violation};
+use crate::document::restore::{DELETED_DOCUMENT, VERSION};
 use crate::document::work::Work;
 use crate::document::{defaults, input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
@@ -52,7 +53,9 @@ impl Work<'_> {
         // A document that cannot be named may still have other problems to tell of.
         collect(self.set_new_name(&mut document).await, &mut problems)?;
         self.adopt_rows(&mut document);
-        self.reset_levels(&mut document, None);
+        if !self.restoring {
+            self.reset_levels(&mut document, None);
+        }
         self.documents.check_permission(&self.session, &doctype, Some(&document), Right::Create)?;
         self.check_guarded(&document, None)?;
         self.before_write(&mut document, None, transition, &mut problems).await?;
@@ -150,6 +153,9 @@ impl Work<'_> {
         if transition != Transition::Cancel {
             self.adopt_rows(document);
             validate::validate(&self.session, document, before, problems);
+            if self.restoring {
+                validate::excuse_passwords(document, problems);
+            }
             if let NamingRule::Field(fieldname) = &document.doctype.naming_rule
                 && !document.name().is_empty()
             {
@@ -201,7 +207,7 @@ impl Work<'_> {
                 ("docname", Value::from(document.name())),
                 ("data", Value::from(data.to_string())),
             ];
-            self.insert_log("Version", &values).await?;
+            self.insert_log(VERSION, &values).await?;
         }
         for controller in &controllers {
             controller.on_change(self, document).await?;
@@ -267,7 +273,7 @@ impl Work<'_> {
 
     async fn insert_rows(&mut self, document: &mut Document) -> Result<()> {
         let doctype = Arc::clone(&document.doctype);
-        if doctype.naming_rule == NamingRule::Autoincrement {
+        if doctype.naming_rule == NamingRule::Autoincrement && document.values[slot::NAME].is_blank() {
             let number = documents::insert_numbered(self.executor(), document)
                 .await
                 .map_err(|error| write_error(self.backend(), &doctype, "", error))?;
@@ -413,14 +419,13 @@ impl Work<'_> {
         for controller in &controllers {
             controller.after_delete(self, &document).await?;
         }
-        let is_log = matches!(doctype.document_type(), Some("System" | "Log")) || doctype.name == "Deleted Document";
-        if !is_log {
+        if doctype.keeps_deleted() {
             let values = [
                 ("deleted_doctype", Value::from(doctype.name.as_str())),
                 ("deleted_name", Value::from(name)),
                 ("data", Value::from(serde_json::Value::Object(document.to_json_whole()).to_string())),
             ];
-            self.insert_log("Deleted Document", &values).await?;
+            self.insert_log(DELETED_DOCUMENT, &values).await?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ mod load;
 mod naming;
 mod password;
 mod rename;
+pub mod restore;
 pub mod scope;
 mod validate;
 mod version;
@@ -324,7 +325,7 @@ impl Documents {
     }
 
     /// Calls a whitelisted document method through the DocType's controllers; the engine's own are `submit`, `cancel`,
-    /// `discard`, `rename`. With `write`, the document is loaded for writing; without, only methods that do nothing but
+    /// `discard`, `rename`, and `restore` of a Deleted Document or a Version. With `write`, the document is loaded for writing; without, only methods that do nothing but
     /// read are there. `None`: no such method.
     pub async fn call(
         &self,
@@ -338,6 +339,16 @@ impl Documents {
         let json = |document: &Document| Some(Json::Object(self.to_json(session, document)));
         if write {
             match method {
+                "restore" if doctype == restore::DELETED_DOCUMENT => {
+                    let new_name = arguments.get("new_name").and_then(Json::as_str);
+                    return Ok(Some(self.restore(session, name, new_name).await?.to_json()));
+                }
+                "restore" if doctype == restore::VERSION => {
+                    let before = arguments.get("before").is_some_and(|before| before == true || before == 1);
+                    let moment = if before { restore::Moment::Before } else { restore::Moment::After };
+                    let modified = arguments.get("modified").and_then(Json::as_str);
+                    return Ok(Some(self.restore_version(session, name, moment, modified).await?.to_json()));
+                }
                 "submit" => return Ok(json(&self.submit(session, doctype, name).await?)),
                 "cancel" => return Ok(json(&self.cancel(session, doctype, name).await?)),
                 "discard" => return Ok(json(&self.discard(session, doctype, name).await?)),

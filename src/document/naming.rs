@@ -24,8 +24,10 @@ impl Work<'_> {
             return Ok(());
         }
         if let NamingRule::Autoincrement = doctype.naming_rule {
-            // The database counts; see `insert_rows`.
-            document.set_name(crate::meta::Value::Null);
+            // The database counts (see `insert_rows`), but what comes back has its number already.
+            if !self.restoring {
+                document.set_name(crate::meta::Value::Null);
+            }
             return Ok(());
         }
         let amended_from = document.text("amended_from").to_owned();
@@ -189,22 +191,34 @@ pub(super) fn check_name(doctype: &DocType, name: &str) -> Result<()> {
 
 /// Gives the number of a deleted document back if it was the last of its series.
 pub(super) async fn revert_series(exec: &dyn Executor, doctype: &DocType, document: &Document) -> Result<()> {
-    let digits = match &doctype.naming_rule {
-        NamingRule::NamingSeries => Some(5),
-        NamingRule::Series(parts) => match parts.last() {
-            Some(SeriesPart::Counter(digits)) => Some(*digits),
-            _ => None,
-        },
-        _ => None,
-    };
-    let Some(digits) = digits else { return Ok(()) };
     let name = document.name();
+    if let Some((prefix, number)) = counted(doctype, &name) {
+        documents::revert_series(exec, prefix, number).await?;
+    }
+    Ok(())
+}
+
+/// Takes the number in a name that came back, so that the series goes on behind it.
+pub(super) async fn advance_series(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<()> {
+    if let Some((prefix, number)) = counted(doctype, name) {
+        documents::advance_series(exec, prefix, number).await?;
+    }
+    Ok(())
+}
+
+/// The text before the counter at the end of a name, and the number; `None` where the rule counts nothing there.
+fn counted<'n>(doctype: &DocType, name: &'n str) -> Option<(&'n str, i64)> {
+    let digits = match &doctype.naming_rule {
+        NamingRule::NamingSeries => 5,
+        NamingRule::Series(parts) => match parts.last() {
+            Some(SeriesPart::Counter(digits)) => *digits,
+            _ => return None,
+        },
+        _ => return None,
+    };
     let prefix = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let counted = &name[prefix.len()..];
     // A number may outgrow its digits; a prefix may end in digits.
     let split = if counted.len() > digits { name.len() - digits } else { prefix.len() };
-    if let (Some(prefix), Some(number)) = (name.get(..split), name.get(split..).and_then(|n| n.parse().ok())) {
-        documents::revert_series(exec, prefix, number).await?;
-    }
-    Ok(())
+    Some((name.get(..split)?, name.get(split..)?.parse().ok()?))
 }

@@ -68,14 +68,7 @@ impl Work<'_> {
         for controller in &controllers {
             controller.after_rename(self, old, new, merge).await?;
         }
-        let values = [
-            ("comment_type", Value::from("Edit")),
-            ("reference_doctype", Value::from(doctype.name.as_str())),
-            ("reference_name", Value::from(new)),
-            ("comment_email", Value::from(self.session.user())),
-            ("content", Value::from(format!("renamed from {old} to {new}"))),
-        ];
-        self.insert_log("Comment", &values).await?;
+        self.insert_edit(&doctype.name, new, format!("renamed from {old} to {new}")).await?;
         Ok(new.to_owned())
     }
 

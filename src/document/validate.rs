@@ -70,6 +70,20 @@ fn check_mandatory(
     }
 }
 
+/// A document that is restored may lack its passwords, which are not kept.
+pub(super) fn excuse_passwords(document: &Document, problems: &mut Vec<FieldProblem>) {
+    let is_password = |table: Option<&str>, field: Option<&str>| {
+        let doctype =
+            table.map_or(Some(&document.doctype), |table| document.rows(table).first().map(|row| &row.doctype));
+        let field = doctype.zip(field).and_then(|(doctype, field)| doctype.field(field));
+        field.is_some_and(|field| field.fieldtype == Fieldtype::Password)
+    };
+    problems.retain(|problem| {
+        let table = problem.row.as_ref().map(|(table, _)| table.as_str());
+        problem.kind != ProblemKind::Mandatory || !is_password(table, problem.field.as_deref())
+    });
+}
+
 /// Nothing stored, or only blanks, or HTML without text and pictures. Numbers and Checks are never missing.
 fn is_missing(document: &Document, field: &DocField) -> bool {
     if field.fieldtype.is_table() {

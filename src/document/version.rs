@@ -1,9 +1,13 @@
-//! What changed between two states of a document, as Frappe's Version rows say it.
+//! What changed between two states of a document, as Frappe's Version rows say it, and the way back.
 
-use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
 
 use crate::document::validate::{same, same_row};
-use crate::meta::{Document, Fieldtype, fieldtype};
+use crate::document::work::Work;
+use crate::error::Result;
+use crate::meta::{Document, Fieldtype, Value, fieldtype};
 
 /// The `data` of a Version; `None` if nothing worth a Version changed.
 pub(super) fn diff(before: &Document, after: &Document) -> Option<Json> {
@@ -40,7 +44,7 @@ pub(super) fn diff(before: &Document, after: &Document) -> Option<Json> {
     }))
 }
 
-/// `[fieldname, old, new]` as people read the values; secrets only as having changed.
+/// `[fieldname, old, new]` with the values as they are stored; secrets only as having changed.
 fn changed_fields(before: &Document, after: &Document) -> Vec<Json> {
     let mut changed = Vec::new();
     for (index, column) in after.doctype.columns.iter().enumerate() {
@@ -54,11 +58,117 @@ fn changed_fields(before: &Document, after: &Document) -> Vec<Json> {
                 changed.push(json!([field.fieldname, "*", "*"]));
             }
             Some(field) => {
-                changed.push(json!([field.fieldname, fieldtype::display(field, old), fieldtype::display(field, new)]));
+                changed.push(json!([field.fieldname, old.to_json(), new.to_json()]));
             }
             None if column.name == "docstatus" => changed.push(json!(["docstatus", old.to_json(), new.to_json()])),
             None => {}
         }
     }
     changed
+}
+
+/// Takes a change, the `data` of a Version, back out of the document. What cannot be undone is noted.
+///
+/// `stored` is the document as it is stored, whose rows keep their names even if they went and came back in between.
+pub(super) async fn undo(
+    work: &mut Work<'_>,
+    (document, stored): (&mut Document, &Document),
+    data: &Json,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    for entry in entries(data, "changed") {
+        set_old(document, entry, notes);
+    }
+    for entry in entries(data, "row_changed") {
+        let Some(rows) = entry[0].as_str().and_then(|table| document.rows_mut(table)) else {
+            note_missing(document, &entry[0], notes);
+            continue;
+        };
+        if let Some(row) = rows.iter_mut().find(|row| entry[2].as_str() == Some(row.name().as_str())) {
+            for change in entry[3].as_array().into_iter().flatten() {
+                set_old(row, change, notes);
+            }
+        }
+    }
+    for entry in entries(data, "added") {
+        match entry[0].as_str().and_then(|table| document.rows_mut(table)) {
+            Some(rows) => rows.retain(|row| entry[1]["name"].as_str() != Some(row.name().as_str())),
+            None => note_missing(document, &entry[0], notes),
+        }
+    }
+    // In the order that they had, so that each finds its place.
+    let mut removed: Vec<&Json> = entries(data, "removed").collect();
+    removed.sort_by_key(|entry| entry[1]["idx"].as_i64());
+    for entry in removed {
+        let table = entry[0].as_str().and_then(|table| document.doctype.table(table));
+        let (Some(table), Some(values)) = (table, entry[1].as_object()) else {
+            note_missing(document, &entry[0], notes);
+            continue;
+        };
+        let name = values.get("name").and_then(Json::as_str).unwrap_or_default();
+        if document.tables[table].iter().any(|row| row.name() == name) {
+            continue;
+        }
+        let row = row_again(work, stored, table, values, notes).await?;
+        let at = values.get("idx").and_then(Json::as_u64).map_or(usize::MAX, |idx| usize::try_from(idx).unwrap_or(1));
+        let rows = &mut document.tables[table];
+        rows.insert(at.saturating_sub(1).min(rows.len()), row);
+    }
+    Ok(())
+}
+
+fn entries<'a>(data: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
+    data.get(key).and_then(Json::as_array).into_iter().flatten()
+}
+
+/// `[fieldname, old, new]`: the old value comes back.
+fn set_old(document: &mut Document, entry: &Json, notes: &mut Vec<String>) {
+    let doctype = Arc::clone(&document.doctype);
+    let Some(fieldname) = entry[0].as_str().filter(|name| *name != "docstatus") else { return };
+    let (Some(field), Some(column)) = (doctype.field(fieldname), doctype.column(fieldname)) else {
+        note_missing(document, &entry[0], notes);
+        return;
+    };
+    if field.fieldtype == Fieldtype::Password {
+        notes.push(format!("{} stays as it is now: passwords are not kept", field.label));
+        return;
+    }
+    match fieldtype::parse(field, doctype.columns[column].column_type, &entry[1]) {
+        Ok(value) => document.values[column] = value,
+        Err(_) => notes.push(format!("{} stays as it is now: {} no longer fits it", field.label, entry[1])),
+    }
+}
+
+fn note_missing(document: &Document, fieldname: &Json, notes: &mut Vec<String>) {
+    notes.push(format!("{} no longer has the field {}", document.doctype.name, fieldname.as_str().unwrap_or("?")));
+}
+
+/// A row that was removed, with its name if that is still free.
+async fn row_again(
+    work: &mut Work<'_>,
+    stored: &Document,
+    table: usize,
+    values: &Map<String, Json>,
+    notes: &mut Vec<String>,
+) -> Result<Document> {
+    let name = values.get("name").and_then(Json::as_str).unwrap_or_default();
+    let mut row = if let Some(row) = stored.tables[table].iter().find(|row| row.name() == name) {
+        row.clone()
+    } else {
+        let field = stored.doctype.table_fields().nth(table);
+        let mut row = work.new_document(&field.map(|field| field.options.clone()).unwrap_or_default())?;
+        work.name_row(&mut row, name).await?;
+        row
+    };
+    let doctype = Arc::clone(&row.doctype);
+    for (key, value) in values {
+        if let (Some(field), Some(column)) = (doctype.field(key), doctype.column(key)) {
+            if field.fieldtype != Fieldtype::Password {
+                set_old(&mut row, &json!([key, value]), notes);
+            } else if row.is_new {
+                row.values[column] = Value::Null;
+            }
+        }
+    }
+    Ok(row)
 }

@@ -22,6 +22,8 @@ pub struct Work<'a> {
     pub session: Session,
     pub(super) registry: Arc<Registry>,
     pub(super) pending: Vec<FieldProblem>,
+    /// What is inserted was there before: what was kept of it counts, whoever brings it back.
+    pub(super) restoring: bool,
     tx: database::Transaction,
     now: String,
     touched: Vec<(String, String)>,
@@ -38,6 +40,7 @@ impl<'a> Work<'a> {
             session: session.clone(),
             registry: documents.registry(),
             pending: Vec::new(),
+            restoring: false,
             tx,
             now,
             touched: Vec::new(),
@@ -261,6 +264,18 @@ impl<'a> Work<'a> {
         input::normalise(&mut document);
         documents::insert(self.executor(), &[&document]).await?;
         Ok(())
+    }
+
+    /// Notes on a document what was done to it besides changing values, as a comment of the kind `Edit`.
+    pub(super) async fn insert_edit(&mut self, doctype: &str, name: &str, content: String) -> Result<()> {
+        let values = [
+            ("comment_type", Value::from("Edit")),
+            ("reference_doctype", Value::from(doctype)),
+            ("reference_name", Value::from(name)),
+            ("comment_email", Value::from(self.session.user())),
+            ("content", Value::from(content)),
+        ];
+        self.insert_log("Comment", &values).await
     }
 
     /// Owner, creation and modification of something new; what the client sent for them does not count.

@@ -226,6 +226,11 @@ impl DocType {
         self.raw.get("document_type").and_then(Json::as_str)
     }
 
+    /// Whether a deleted document is kept as a Deleted Document: not those that the program itself makes and removes.
+    pub fn keeps_deleted(&self) -> bool {
+        !matches!(self.document_type(), Some("System" | "Log")) && self.name != "Deleted Document"
+    }
+
     /// The declaration alone.
     pub fn declaration(&self) -> &Declaration {
         &self.declaration

@@ -108,6 +108,7 @@ pub fn exc_type(kind: ProblemKind) -> &'static str {
         ProblemKind::InvalidUuidValue => "InvalidUUIDValue",
         ProblemKind::InvalidColumnName => "InvalidColumnName",
         ProblemKind::Type => "FrappeTypeError",
+        ProblemKind::AlreadyRestored => "DocumentAlreadyRestored",
     }
 }
 

@@ -4,44 +4,67 @@ use chrono::NaiveDateTime;
 use serde_json::{Value as Json, json};
 
 use crate::desk::form::control::label;
+use crate::desk::form::page::{RESTORE, RESTORE_BEFORE};
 use crate::desk::form::view::{Activity, Change};
 use crate::desk::help;
 use crate::desk::shell::ago;
+use crate::document::restore::VERSION;
 use crate::document::{Documents, List, ListRequest};
 use crate::error::{Error, Result};
-use crate::meta::{DocType, Document, Fieldtype};
+use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, fieldtype};
 use crate::permissions::{Grant, Session};
 
 /// How many of each are shown.
 const LIMIT: u64 = 10;
 /// Longer values are cut.
 const LONGEST: usize = 140;
+/// How many values stand for a row.
+const MOST_IN_ROW: usize = 4;
 
-/// The latest versions and comments, newest first.
+/// The latest versions and comments, newest first. With `restorable`, versions can be restored.
 pub async fn activity(
     documents: &Documents,
     session: &Session,
     grant: &Grant,
     document: &Document,
+    restorable: bool,
 ) -> Result<Vec<Activity>> {
     let registry = documents.registry();
     let doctype = &document.doctype;
     let now = documents.clock().now_naive();
     let mut found = Vec::new();
-    if doctype.track_changes && registry.get("Version").is_some() {
-        let request = latest("Version", &["owner", "creation", "data"])
+    if doctype.track_changes && registry.get(VERSION).is_some() {
+        let request = latest(VERSION, &["name", "owner", "creation", "data"])
             .filters(json!([["ref_doctype", "=", doctype.name], ["docname", "=", document.name()]]));
         let list = readable(documents.list(session, &request).await)?;
-        found.extend((0..list.rows.len()).filter_map(|row| version(&list, row, doctype, grant, now)));
+        let read = Reading { registry: &registry, grant };
+        let oldest = (list.rows.len() as u64) < LIMIT;
+        for row in 0..list.rows.len() {
+            let Some(mut version) = version(&list, row, doctype, &read, now) else { continue };
+            let name = list.text(row, "name");
+            if restorable && row > 0 {
+                version.restore = format!("{RESTORE}{name}");
+            }
+            if restorable && oldest && row + 1 == list.rows.len() {
+                version.restore_before = format!("{RESTORE_BEFORE}{name}");
+            }
+            found.push(version);
+        }
     }
     if registry.get("Comment").is_some() {
-        let request = latest("Comment", &["owner", "comment_by", "creation", "content"])
+        let request = latest("Comment", &["owner", "comment_by", "comment_type", "creation", "content"])
             .filters(json!([["reference_doctype", "=", doctype.name], ["reference_name", "=", document.name()]]));
         let list = readable(documents.list(session, &request).await)?;
         found.extend((0..list.rows.len()).map(|row| comment(&list, row, now)));
     }
     found.sort_by(|a, b| b.when.cmp(&a.when));
     Ok(found)
+}
+
+/// What is needed to read a change as this person may.
+struct Reading<'a> {
+    registry: &'a Registry,
+    grant: &'a Grant,
 }
 
 fn latest(doctype: &str, fields: &[&str]) -> ListRequest {
@@ -58,18 +81,28 @@ fn readable(result: Result<List>) -> Result<List> {
     }
 }
 
-fn version(list: &List, row: usize, doctype: &DocType, grant: &Grant, now: NaiveDateTime) -> Option<Activity> {
+fn version(list: &List, row: usize, doctype: &DocType, read: &Reading<'_>, now: NaiveDateTime) -> Option<Activity> {
     let data: Json = serde_json::from_str(list.text(row, "data")).ok()?;
     let mut changes: Vec<Change> =
-        entries(&data, "changed").filter_map(|entry| change(entry, doctype, grant)).collect();
-    for (key, from, to) in [("added", "", "row added"), ("removed", "row removed", "")] {
-        for entry in entries(&data, key) {
-            changes.extend(change(&json!([entry.get(0)?, from, to]), doctype, grant));
-        }
+        entries(&data, "changed").filter_map(|entry| read.change(entry, doctype, "")).collect();
+    for entry in entries(&data, "removed") {
+        changes.extend(read.row(entry, doctype).map(|(label, from)| Change {
+            label,
+            from,
+            to: "row removed".to_owned(),
+        }));
+    }
+    for entry in entries(&data, "added") {
+        changes.extend(read.row(entry, doctype).map(|(label, row)| {
+            let to = if row.is_empty() { "row added".to_owned() } else { format!("row added: {row}") };
+            Change { label, from: String::new(), to }
+        }));
     }
     for entry in entries(&data, "row_changed") {
-        let row = entry.get(1).and_then(Json::as_i64).unwrap_or(0) + 1;
-        changes.extend(change(&json!([entry.get(0)?, "", format!("row {row} changed")]), doctype, grant));
+        let Some((label, child)) = read.table(entry, doctype) else { continue };
+        let row = format!("{label} row {}: ", entry[1].as_i64().unwrap_or(0) + 1);
+        let fields = entry[3].as_array().into_iter().flatten();
+        changes.extend(fields.filter_map(|entry| read.change(entry, child, &row)));
     }
     (!changes.is_empty()).then(|| moment(list, row, "owner", "changed", changes, now))
 }
@@ -78,31 +111,58 @@ fn entries<'a>(data: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
     data.get(key).and_then(Json::as_array).into_iter().flatten()
 }
 
-/// `[fieldname, old, new]`, if the field is one that the session may read.
-fn change(entry: &Json, doctype: &DocType, grant: &Grant) -> Option<Change> {
-    let fieldname = entry.get(0)?.as_str()?;
-    let field = doctype.field(fieldname);
-    if field.is_some_and(|field| {
-        field.secret || field.fieldtype == Fieldtype::Password || !grant.reads_level(field.permlevel)
-    }) {
-        return None;
+impl<'a> Reading<'a> {
+    fn may_read(&self, field: &DocField) -> bool {
+        !field.secret && field.fieldtype != Fieldtype::Password && self.grant.reads_level(field.permlevel)
     }
-    let text = |at: usize| {
-        let text = match entry.get(at) {
-            None | Some(Json::Null) => String::new(),
-            Some(Json::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+
+    /// `[fieldname, old, new]`, if the field is one that the session may read.
+    fn change(&self, entry: &Json, doctype: &DocType, before: &str) -> Option<Change> {
+        let fieldname = entry[0].as_str()?;
+        let field = doctype.field(fieldname);
+        if field.is_some_and(|field| !self.may_read(field)) {
+            return None;
+        }
+        let label = field.map_or_else(|| crate::meta::doctype::unscrub(fieldname), label);
+        Some(Change { label: format!("{before}{label}"), from: shown(field, &entry[1]), to: shown(field, &entry[2]) })
+    }
+
+    /// The label and the DocType of the table that an entry begins with.
+    fn table(&self, entry: &Json, doctype: &DocType) -> Option<(String, &'a DocType)> {
+        let field = doctype.field(entry[0].as_str()?).filter(|field| self.may_read(field))?;
+        Some((label(field), self.registry.get(&field.options)?))
+    }
+
+    /// `[table, row]`: the table's label and what the row says in a grid.
+    fn row(&self, entry: &Json, doctype: &DocType) -> Option<(String, String)> {
+        let (label, child) = self.table(entry, doctype)?;
+        let values = |listed: bool| {
+            let fields = child.fields.iter().filter(|field| self.may_read(field) && (!listed || field.in_list_view));
+            let texts = fields.map(|field| shown(Some(field), &entry[1][&field.fieldname]));
+            texts.filter(|text| !text.is_empty()).take(MOST_IN_ROW).collect::<Vec<_>>().join(", ")
         };
-        text.char_indices().nth(LONGEST).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
+        let row = Some(values(true)).filter(|row| !row.is_empty()).unwrap_or_else(|| values(false));
+        Some((label, row))
+    }
+}
+
+/// A value as people read it, and texts of changes that were kept in another way as they are.
+fn shown(field: Option<&DocField>, value: &Json) -> String {
+    let parsed = field.and_then(|field| fieldtype::parse(field, field.fieldtype.column_type(field)?, value).ok());
+    let text = match (field.zip(parsed), value) {
+        (_, Json::Null) => String::new(),
+        (Some((field, value)), _) => fieldtype::display(field, &value),
+        (None, Json::String(text)) => text.clone(),
+        (None, other) => other.to_string(),
     };
-    let label = field.map_or_else(|| crate::meta::doctype::unscrub(fieldname), label);
-    Some(Change { label, from: text(1), to: text(2) })
+    text.char_indices().nth(LONGEST).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
 }
 
 fn comment(list: &List, row: usize, now: NaiveDateTime) -> Activity {
     let who = if list.text(row, "comment_by").is_empty() { "owner" } else { "comment_by" };
     let content = help::plain(list.text(row, "content"));
-    moment(list, row, who, &format!("wrote: {content}"), Vec::new(), now)
+    let what = if list.text(row, "comment_type") == "Edit" { content } else { format!("wrote: {content}") };
+    moment(list, row, who, &what, Vec::new(), now)
 }
 
 fn moment(list: &List, row: usize, who: &str, what: &str, changes: Vec<Change>, now: NaiveDateTime) -> Activity {
@@ -113,5 +173,7 @@ fn moment(list: &List, row: usize, who: &str, what: &str, changes: Vec<Change>, 
         ago: ago(when, now),
         what: what.to_owned(),
         changes,
+        restore: String::new(),
+        restore_before: String::new(),
     }
 }

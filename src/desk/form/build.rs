@@ -13,6 +13,7 @@ use crate::desk::form::view::{
 use crate::desk::indicator::indicator;
 use crate::desk::titles::Titles;
 use crate::desk::{document_url, help};
+use crate::document::restore::DELETED_DOCUMENT;
 use crate::error::FieldProblem;
 use crate::meta::expression::Expression;
 use crate::meta::naming_rule::NamingRule;
@@ -357,6 +358,10 @@ fn actions(input: &FormInput<'_>) -> Actions {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair(from, &document.name()).finish();
         format!("/app/{}/new?{query}", doctype.slug())
     };
+    let may_restore = || {
+        let target = input.registry.get(document.text("deleted_doctype"));
+        !document.check("restored") && target.is_some_and(|target| Grant::of(input.session, target).may(Right::Create))
+    };
     let mut actions = Actions {
         save: write && docstatus < 2,
         submit: stored && doctype.is_submittable && docstatus == 0 && submit,
@@ -364,6 +369,8 @@ fn actions(input: &FormInput<'_>) -> Actions {
         amend: stored && docstatus == 2 && amend,
         discard: stored && doctype.is_submittable && docstatus == 0 && write,
         delete: stored && docstatus != 1 && delete,
+        keeps_deleted: doctype.keeps_deleted(),
+        restore: stored && doctype.name == DELETED_DOCUMENT && may_restore(),
         duplicate: stored && create,
         rename: stored && doctype.allow_rename && write && docstatus == 0,
         new: stored && create,

@@ -16,6 +16,7 @@ use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
 use crate::desk::{document_url, help};
 use crate::document::Children;
+use crate::document::restore::{Moment, VERSION};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::unscrub;
 use crate::meta::{DocType, Document, Fieldtype, Right};
@@ -29,6 +30,11 @@ pub type PanelsByDocType = Arc<HashMap<String, Vec<Arc<dyn Panels>>>>;
 
 /// The name of the file input beside an Attach field.
 const FILE: &str = ".__file";
+
+/// The action that restores a version begins so; its name follows.
+pub const RESTORE: &str = "restore:";
+/// The action that restores what was before a version.
+pub const RESTORE_BEFORE: &str = "restore-before:";
 
 /// What the form's template gets beyond the layout's keys.
 #[derive(Serialize)]
@@ -91,6 +97,7 @@ pub async fn get_document(
         cancel: asked == "cancel",
         discard: asked == "discard",
         rename: asked == "rename",
+        restore: asked == "restore",
     };
     show(&exchange, &panels, &document, Showing { confirm, ..Showing::default() }).await
 }
@@ -162,7 +169,9 @@ pub async fn post_document(
 
 /// Whether the action stores what was typed.
 fn saves(action: &str) -> bool {
-    !matches!(action, "delete" | "cancel" | "discard" | "rename")
+    !matches!(action, "delete" | "cancel" | "discard" | "rename" | "restore")
+        && !action.starts_with(RESTORE)
+        && !action.starts_with(RESTORE_BEFORE)
 }
 
 fn conflict_problem(doctype: &DocType, conflict: &Conflict) -> FieldProblem {
@@ -209,6 +218,26 @@ async fn act(
             let renamed = documents.rename(session, &doctype.name, name, new, merge).await?;
             finish(format!("Renamed to {renamed}"), &address(&renamed))
         }
+        ("restore", Some(name)) => {
+            let new_name = Some(posted.text("__new_name").trim()).filter(|name| !name.is_empty());
+            let restored = documents.restore(session, name, new_name).await?;
+            let (doctype, name) = (&restored.document.doctype, restored.document.name());
+            restored_flash(&format!("Restored {name}"), &restored.notes).keep(exchange);
+            let readable = documents.get(session, &doctype.name, &name).await.is_ok();
+            Ok(see_other(&if readable { document_url(&doctype.slug(), &name) } else { format!("/app/{slug}") }))
+        }
+        (action, Some(name)) if action.starts_with(RESTORE) || action.starts_with(RESTORE_BEFORE) => {
+            let version = action.split_once(':').map_or("", |(_, version)| version);
+            let moment = if action.starts_with(RESTORE) { Moment::After } else { Moment::Before };
+            let modified = Some(posted.text("modified")).filter(|modified| !modified.is_empty());
+            let of = documents.get(session, VERSION, version).await?;
+            if of.text("ref_doctype") != doctype.name || of.text("docname") != name {
+                return Err(Error::does_not_exist(VERSION, version));
+            }
+            let restored = documents.restore_version(session, version, moment, modified).await?;
+            restored_flash("Earlier version restored", &restored.notes).keep(exchange);
+            Ok(see_other(&address(name)))
+        }
         (action, _) => {
             let saved = save(exchange, doctype, name, posted).await?;
             let name = saved.name();
@@ -226,6 +255,14 @@ async fn act(
                 None => finish("Saved".to_owned(), &address(&name)),
             }
         }
+    }
+}
+
+/// What was restored, and what could not be.
+pub fn restored_flash(done: &str, notes: &[String]) -> Flash {
+    match notes {
+        [] => Flash::done(done),
+        notes => Flash::done(format!("{done}. {}", notes.join(". "))),
     }
 }
 
@@ -375,7 +412,7 @@ async fn show(
     form.shown_once = showing.shown_once;
     if !document.is_new {
         form.story = Some(story(exchange, document));
-        form.activity = activity::activity(documents, session, &grant, document).await?;
+        form.activity = activity::activity(documents, session, &grant, document, access.write).await?;
     }
     // A Single that nobody has saved yet is there all the same.
     if !document.is_new || doctype.issingle {

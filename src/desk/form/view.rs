@@ -395,6 +395,10 @@ pub struct Actions {
     pub discard: bool,
     /// Delete.
     pub delete: bool,
+    /// What is deleted can be restored.
+    pub keeps_deleted: bool,
+    /// Restore a deleted document.
+    pub restore: bool,
     /// Make a copy.
     pub duplicate: bool,
     /// Give another name.
@@ -425,6 +429,8 @@ pub struct Confirm {
     pub discard: bool,
     /// Rename to?
     pub rename: bool,
+    /// Restore?
+    pub restore: bool,
 }
 
 /// Who made and changed the document.
@@ -472,6 +478,10 @@ pub struct Activity {
     pub what: String,
     /// Field by field.
     pub changes: Vec<Change>,
+    /// The action that brings back the values after this change; empty if there is none.
+    pub restore: String,
+    /// The action that brings back the values before it; empty if there is none.
+    pub restore_before: String,
 }
 
 /// One field's change.

@@ -14,6 +14,7 @@ use crate::desk::indicator::indicator_of;
 use crate::desk::shell::ago;
 use crate::desk::titles::Titles;
 use crate::desk::{document_url, help};
+use crate::document::restore::DELETED_DOCUMENT;
 use crate::document::{Cell as Value, List};
 use crate::meta::doctype::{Order, slug};
 use crate::meta::{DocField, DocType, Fieldtype, Registry, Right, fieldtype};
@@ -115,6 +116,8 @@ pub fn list_view(input: &ListInput<'_>) -> ListView {
         .map(|name| doctype.field(name).map_or_else(|| "Name".to_owned(), label))
         .collect();
     let selected = input.selected.len();
+    let deletable = grant.may(Right::Delete) && !doctype.is_virtual;
+    let restorable = doctype.name == DELETED_DOCUMENT;
     ListView {
         doctype: doctype.name.clone(),
         help: help::spans(&doctype.description),
@@ -133,7 +136,10 @@ pub fn list_view(input: &ListInput<'_>) -> ListView {
         order_by: params.order().map(|(field, order)| format!("{field} {}", order.as_str())).unwrap_or_default(),
         problem: input.problem.clone(),
         columns: columns(input, &fields, has_pill),
-        deletable: grant.may(Right::Delete) && !doctype.is_virtual,
+        deletable,
+        keeps_deleted: doctype.keeps_deleted(),
+        restorable,
+        selectable: deletable || restorable,
         range: if rows.is_empty() { String::new() } else { format!("{}–{} of {}", start + 1, last, grouped(total)) },
         previous_url: if params.page > 1 {
             params.url(doctype, params.order(), params.page - 1)

@@ -13,6 +13,7 @@ use crate::desk::form::view::Link;
 use crate::desk::shell::{self, Flash};
 use crate::desk::titles::list_titles;
 use crate::document::List;
+use crate::document::restore::DELETED_DOCUMENT;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Right};
 use crate::web::Exchange;
@@ -45,6 +46,7 @@ pub async fn post(mut exchange: Exchange, panels: PanelsByDocType) -> Result<Res
     match form.first("__action") {
         Some("delete") if !names.is_empty() => show(&exchange, &doctype, &names, true).await,
         Some("delete_confirmed") => delete(&exchange, &doctype, &names).await,
+        Some("restore") if doctype.name == DELETED_DOCUMENT && !names.is_empty() => restore(&exchange, &names).await,
         _ => Ok(see_other(&own_address(&exchange))),
     }
 }
@@ -54,25 +56,57 @@ fn own_address(exchange: &Exchange) -> String {
 }
 
 async fn delete(exchange: &Exchange, doctype: &DocType, names: &[String]) -> Result<Response> {
-    let mut deleted = 0;
-    let mut problems = Vec::new();
+    let mut outcome = Outcome::default();
     for name in names {
-        match exchange.site.documents.delete(exchange.session(), &doctype.name, name).await {
-            Ok(()) => deleted += 1,
-            Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
-            Err(error) => problems.push(format!("{name}: {error}")),
-        }
+        outcome.note(name, exchange.site.documents.delete(exchange.session(), &doctype.name, name).await)?;
     }
-    let kept = problems.len();
-    problems.truncate(MAX_NAMED);
-    let count = |count: usize| if count == 1 { "1 document".to_owned() } else { format!("{count} documents") };
-    let flash = if kept == 0 {
-        Flash::done(format!("Deleted {}", count(deleted)))
-    } else {
-        Flash::failed(format!("Deleted {}, kept {}. {}", count(deleted), count(kept), problems.join(". ")))
-    };
-    flash.keep(exchange);
-    Ok(see_other(&own_address(exchange)))
+    Ok(outcome.answer(exchange, "Deleted", "kept"))
+}
+
+/// Brings deleted documents back, each by itself.
+async fn restore(exchange: &Exchange, names: &[String]) -> Result<Response> {
+    let mut outcome = Outcome::default();
+    for name in names {
+        let restored = exchange.site.documents.restore(exchange.session(), name, None).await;
+        outcome.notes.extend(restored.iter().flat_map(|restored| restored.notes.iter().cloned()));
+        outcome.note(name, restored.map(drop))?;
+    }
+    Ok(outcome.answer(exchange, "Restored", "left"))
+}
+
+/// What became of several documents.
+#[derive(Default)]
+struct Outcome {
+    done: usize,
+    problems: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Outcome {
+    fn note(&mut self, name: &str, result: Result<()>) -> Result<()> {
+        match result {
+            Ok(()) => self.done += 1,
+            Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+            Err(error) => self.problems.push(format!("{name}: {error}")),
+        }
+        Ok(())
+    }
+
+    /// Back to the list, which says so: `Deleted 2 documents, kept 1 document. …`
+    fn answer(mut self, exchange: &Exchange, done: &str, not_done: &str) -> Response {
+        let not = self.problems.len();
+        self.problems.truncate(MAX_NAMED);
+        self.notes.truncate(MAX_NAMED);
+        let count = |count: usize| if count == 1 { "1 document".to_owned() } else { format!("{count} documents") };
+        let flash = if not == 0 {
+            page::restored_flash(&format!("{done} {}", count(self.done)), &self.notes)
+        } else {
+            let problems = self.problems.join(". ");
+            Flash::failed(format!("{done} {}, {not_done} {}. {problems}", count(self.done), count(not)))
+        };
+        flash.keep(exchange);
+        see_other(&own_address(exchange))
+    }
 }
 
 async fn show(exchange: &Exchange, doctype: &Arc<DocType>, selected: &[String], confirm: bool) -> Result<Response> {

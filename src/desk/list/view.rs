@@ -7,6 +7,7 @@ use crate::desk::help::Span;
 
 /// Everything that `desk/list.hbs` places.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something the template shows or not")]
 pub struct ListView {
     /// The DocType.
     pub doctype: String,
@@ -38,6 +39,12 @@ pub struct ListView {
     pub rows: Vec<RowView>,
     /// Documents can be deleted here.
     pub deletable: bool,
+    /// What is deleted can be restored.
+    pub keeps_deleted: bool,
+    /// Documents can be restored here.
+    pub restorable: bool,
+    /// Documents can be ticked.
+    pub selectable: bool,
     /// `1–20 of 53`
     pub range: String,
     /// The page before; empty if there is none.

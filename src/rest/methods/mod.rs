@@ -8,6 +8,7 @@ mod desk_search;
 mod doc_method;
 mod file;
 mod reportview;
+mod restore;
 mod share;
 mod system;
 mod tag;
@@ -29,6 +30,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     doc_method::register(plugins);
     file::register(plugins);
     reportview::register(plugins);
+    restore::register(plugins);
     share::register(plugins);
     system::register(plugins);
     tag::register(plugins);

@@ -5,4 +5,5 @@ mod frappe_doctypes;
 mod life;
 mod naming;
 mod permissions;
+mod restore;
 mod sample;
