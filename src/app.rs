@@ -124,7 +124,8 @@ impl App {
             starters,
             panels: _,
         } = plugins;
-        let documents = Documents::new(database, registry, controllers, clock, site_key, config.site_url.clone());
+        let (site_url, max_rows) = (config.site_url.clone(), config.limits.rows);
+        let documents = Documents::new(database, registry, controllers, clock, site_key, site_url, max_rows);
         let administrator_password = initial_data::ensure(&documents, config.admin_password.as_ref()).await?;
         let templates = Templates::new(helpers, &config.templates, config.development)?;
         let folders = sources::folders(&config);

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
@@ -135,7 +136,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // Other commands print results; their logs are only what went wrong.
     start_logging(&config, matches!(command, Command::Serve));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         match command {
             Command::Serve => serve(config).await,
             Command::Migrate(options) => run_migrate(config, &options).await,
@@ -148,7 +149,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::User(User::Password { user }) => set_password(config, &user).await,
             Command::Key { user } => make_key(config, &user).await,
         }
-    })
+    });
+    // What still computes for somebody who is no longer answered does not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {

@@ -1,6 +1,7 @@
 //! The configuration: flag, environment, `doctyped.toml`, default, in that order; read once and validated.
 
 pub mod client_certificates;
+pub mod limits;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,6 +13,7 @@ use clap::{Args, CommandFactory as _, Parser};
 use serde::Deserialize;
 
 use client_certificates::{CertificateCheck, ClientCertificates};
+use limits::{LimitSettings, Limits};
 
 /// The largest body of a request, in bytes, as Frappe has it.
 pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
@@ -49,6 +51,8 @@ pub struct Config {
     pub development: bool,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: usize,
+    /// What requests and connections may take.
+    pub limits: Limits,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long an exchange with another server may take: tokens, keys, discovery. Calls of its API may take twice as long.
@@ -106,6 +110,7 @@ impl Default for Config {
             trusted_certificates: None,
             development: false,
             max_body_bytes: MAX_BODY_BYTES,
+            limits: Limits::default(),
             request_timeout: Duration::from_mins(2),
             outgoing_timeout: Duration::from_secs(15),
         }
@@ -209,6 +214,10 @@ pub struct Settings {
     /// Reads templates again for every page
     #[arg(long, global = true, env = "DOCTYPED_DEVELOPMENT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     development: Option<bool>,
+
+    #[command(flatten)]
+    #[serde(skip)]
+    limits: LimitSettings,
 }
 
 /// The names of all settings, read from their definition, so that no list has to be kept.
@@ -235,7 +244,9 @@ impl Settings {
             let joined = folders.context("doctypes must be a list of folders")?.join(":");
             table.insert("doctypes".to_owned(), toml::Value::String(joined));
         }
-        Ok(table.try_into()?)
+        let limits = LimitSettings::KEYS.into_iter().filter_map(|key| table.remove_entry(key));
+        let limits: LimitSettings = limits.collect::<toml::Table>().try_into()?;
+        Ok(Self { limits, ..table.try_into()? })
     }
 
     /// These, and those of `other` where nothing is said.
@@ -258,6 +269,7 @@ impl Settings {
             client_certificates: self.client_certificates.or(other.client_certificates),
             trusted_certificates: self.trusted_certificates.or(other.trusted_certificates),
             development: self.development.or(other.development),
+            limits: self.limits.or(other.limits),
         }
     }
 }
@@ -345,6 +357,7 @@ impl Config {
             trusted_certificates: settings.trusted_certificates,
             development: settings.development.unwrap_or(false),
             max_body_bytes: default.max_body_bytes,
+            limits: Limits::from_settings(&settings.limits, trusted_proxies, default.max_body_bytes)?,
             request_timeout: default.request_timeout,
             outgoing_timeout: default.outgoing_timeout,
         })
@@ -432,10 +445,25 @@ mod tests {
             ("admin_password = 'short'", "DOCTYPED_ADMIN_PASSWORD"),
             ("doctypes = ['/no/such/folder']", "DOCTYPED_DOCTYPES"),
             ("client_certificates = 'some'", "client_certificates"),
+            ("max_rows = 0", "DOCTYPED_MAX_ROWS"),
+            ("max_rows = 'many'", "max_rows"),
+            ("body_memory = 1", "DOCTYPED_BODY_MEMORY"),
+            ("max_connections = 0", "DOCTYPED_MAX_CONNECTIONS"),
+            ("header_timeout = 0", "DOCTYPED_HEADER_TIMEOUT"),
+            ("limits = 1", "limits"),
         ] {
             let message = refused(toml);
             assert!(message.contains(named), "{toml}: {message}");
         }
+    }
+
+    #[test]
+    fn behind_proxies_no_address_is_limited_unless_it_is_said() {
+        let per_address = |toml: &str| load(toml).unwrap().limits.connections_per_address;
+        assert_eq!(per_address(""), Some(200));
+        assert_eq!(per_address("trusted_proxies = 1"), None);
+        assert_eq!(per_address("trusted_proxies = 1\nmax_connections_per_address = 50"), Some(50));
+        assert_eq!(per_address("max_connections_per_address = 0"), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod document;
 pub mod error;
 pub mod meta;
 pub mod oauth;
+pub mod pace;
 pub mod permissions;
 pub mod reload;
 pub mod rest;

@@ -12,8 +12,13 @@ use crate::meta::doctype::slot;
 use crate::meta::fieldtype::{ColumnType, Shape};
 use crate::meta::{DocType, Document, Value};
 
-/// Parameters at most in one statement: below SQLite's 32,766 and PostgreSQL's 65,535.
-const MAX_PARAMS: usize = 30_000;
+/// Parameters at most in one statement. Connections keep prepared statements, so large ones cost memory for long.
+const MAX_PARAMS: usize = 8_000;
+/// Up to how many rows are inserted by one statement whatever their number; more come in powers of two, so that there are
+/// few different statements.
+const FEW_ROWS: usize = 32;
+/// How many names one statement takes.
+const NAMES_AT_ONCE: usize = 256;
 
 /// What is derived from a DocType once, for each database.
 #[derive(Default)]
@@ -157,7 +162,13 @@ pub async fn insert(exec: &dyn Executor, rows: &[&Document]) -> Result<(), DbErr
     let doctype = &first.doctype;
     let table = sql_of(doctype, exec.backend());
     let width = doctype.columns.len();
-    for chunk in rows.chunks((MAX_PARAMS / width).max(1)) {
+    let most = (MAX_PARAMS / width).max(1);
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let at_once = rest.len().min(most);
+        let at_once = if at_once > FEW_ROWS { 1 << at_once.ilog2() } else { at_once };
+        let (chunk, others) = rest.split_at(at_once);
+        rest = others;
         let mut text = String::with_capacity(table.insert_head.len() + chunk.len() * width * 4);
         text.push_str(&table.insert_head);
         let mut params = Vec::with_capacity(chunk.len() * width);
@@ -284,6 +295,42 @@ pub async fn name_by(
 /// Deletes a row.
 pub async fn delete(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<u64, DbErr> {
     exec.execute(&sql_of(doctype, exec.backend()).delete, vec![name_param(doctype, name)]).await
+}
+
+/// Deletes rows with their secrets.
+pub async fn delete_all(exec: &dyn Executor, doctype: &DocType, names: &[String]) -> Result<(), DbErr> {
+    let column_type = doctype.columns[slot::NAME].column_type;
+    for together in names.chunks(NAMES_AT_ONCE) {
+        let mut sql = Sql::new(exec.backend());
+        sql.push("DELETE FROM ").ident(&doctype.table_name()).push(" WHERE \"name\" IN (");
+        push_names(&mut sql, column_type, together);
+        exec.execute(&sql.text, sql.params).await?;
+    }
+    delete_all_auth(exec, &doctype.name, names).await
+}
+
+/// Deletes the secrets of several documents of one DocType.
+pub async fn delete_all_auth(exec: &dyn Executor, doctype: &str, names: &[String]) -> Result<(), DbErr> {
+    for together in names.chunks(NAMES_AT_ONCE) {
+        let mut sql = Sql::new(exec.backend());
+        sql.push("DELETE FROM \"__Auth\" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" IN (");
+        push_names(&mut sql, ColumnType::Text, together);
+        exec.execute(&sql.text, sql.params).await?;
+    }
+    Ok(())
+}
+
+/// Names for `IN (`, with the bracket at the end. The last is repeated up to a power of two, so that there are few
+/// different statements.
+fn push_names(sql: &mut Sql, column_type: ColumnType, names: &[String]) {
+    let Some(last) = names.last() else { return };
+    for index in 0..names.len().next_power_of_two() {
+        if index > 0 {
+            sql.push(",");
+        }
+        sql.bind(column_type, names.get(index).unwrap_or(last).as_str());
+    }
+    sql.push(")");
 }
 
 /// Deletes every child row of a parent in one child DocType.

@@ -1,5 +1,6 @@
 //! JSON into documents: every value parsed by its fieldtype, every problem collected.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
@@ -9,6 +10,48 @@ use crate::document::Children;
 use crate::document::defaults::{self, Surroundings};
 use crate::error::{FieldProblem, ProblemKind};
 use crate::meta::{DocField, DocType, Document, Registry, Value, fieldtype};
+use crate::pace;
+
+/// How many child rows one piece of work takes, so that none keeps others from their own for long.
+pub(super) struct RowLimit {
+    most: usize,
+    left: usize,
+}
+
+impl RowLimit {
+    /// At most so many rows, in a document and in all documents of one work together.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, left: most }
+    }
+
+    /// As many as there are: what was stored before comes back whole.
+    pub(super) fn none() -> Self {
+        Self::new(usize::MAX)
+    }
+
+    /// Whether so many rows may come for a table field. As many as are stored may always come: limits can be lowered.
+    fn take(&mut self, field: &DocField, sent: usize, stored: usize) -> Result<(), FieldProblem> {
+        if sent > self.left.max(stored) {
+            return Err(self.exceeded(field, &format!("{sent} rows are sent, and a request may bring {}", self.left)));
+        }
+        self.left = self.left.saturating_sub(sent);
+        Ok(())
+    }
+
+    /// Whether a document that had `before` rows may have as many as it has now; `field` is the one that was written.
+    fn check(&self, field: &DocField, document: &Document, before: usize) -> Result<(), FieldProblem> {
+        let now = document.count_rows();
+        if now <= self.most.max(before) {
+            return Ok(());
+        }
+        Err(self.exceeded(field, &format!("the document would have {now} rows, and may have {}", self.most)))
+    }
+
+    fn exceeded(&self, field: &DocField, message: &str) -> FieldProblem {
+        let message = format!("{}: {message} (the limit is {} rows)", field.label, self.most);
+        FieldProblem::at(ProblemKind::Validation, &field.fieldname, &field.label, message)
+    }
+}
 
 /// Merges `values` into the document. Unknown keys and standard columns are ignored, as Frappe does;
 /// `docstatus` and `name` are the lifecycle's.
@@ -18,15 +61,25 @@ pub(super) fn apply(
     children: Children,
     registry: &Registry,
     surroundings: &Surroundings<'_>,
+    limit: &mut RowLimit,
     problems: &mut Vec<FieldProblem>,
 ) {
+    let rows_before = document.count_rows();
     let doctype = Arc::clone(&document.doctype);
     for (key, input) in values {
         let Some(field) = doctype.field(key) else { continue };
         if let Some(table) = doctype.table(key) {
             let Some(child) = registry.get(&field.options) else { continue };
+            let sent = input.as_array().map_or(0, Vec::len);
+            if let Err(problem) = limit.take(field, sent, document.tables[table].len()) {
+                problems.push(problem);
+                continue;
+            }
             let stored = std::mem::take(&mut document.tables[table]);
-            document.tables[table] = apply_rows(stored, field, child, input, children, surroundings, problems);
+            document.tables[table] = pace::aside(stored.len() + sent > pace::MANY_ROWS, || {
+                apply_rows(stored, field, child, input, children, surroundings, problems)
+            });
+            problems.extend(limit.check(field, document, rows_before).err());
         } else if let Some(column) = doctype.column(key) {
             apply_value(document, column, field, input, problems);
         }
@@ -51,7 +104,7 @@ fn apply_value(
 
 /// The rows of a table field. A row that names a stored one updates it; the others are new.
 fn apply_rows(
-    mut stored: Vec<Document>,
+    stored: Vec<Document>,
     field: &DocField,
     child: &Arc<DocType>,
     input: &Json,
@@ -68,6 +121,9 @@ fn apply_rows(
             return stored;
         }
     };
+    let names: HashMap<String, usize> = stored.iter().map(Document::name).zip(0..).collect();
+    // A row that was taken out or used leaves its place empty.
+    let mut stored: Vec<Option<Document>> = stored.into_iter().map(Some).collect();
     let mut result = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
         let Some(values) = row_values(row, child) else {
@@ -79,20 +135,18 @@ fn apply_rows(
         let known = values
             .get("name")
             .map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned))
-            .and_then(|name| stored.iter().position(|row| row.name() == name));
+            .and_then(|name| names.get(&name).copied())
+            .filter(|position| stored[*position].is_some());
         let deleted = values.get("_delete").is_some_and(|flag| flag.as_bool().unwrap_or(flag == 1));
         if children == Children::Patch && deleted {
             if let Some(position) = known {
-                stored.remove(position);
+                stored[position] = None;
             }
             continue;
         }
-        let patched = children == Children::Patch && known.is_some();
-        let mut document = match known {
-            Some(position) if patched => stored[position].clone(),
-            Some(position) => stored.remove(position),
-            None => defaults::new_document(child, surroundings),
-        };
+        let mut document = known
+            .and_then(|position| stored[position].take())
+            .unwrap_or_else(|| defaults::new_document(child, surroundings));
         let mut row_problems = Vec::new();
         for (key, input) in &*values {
             if let (Some(child_field), Some(column)) = (child.field(key), child.column(key)) {
@@ -101,13 +155,12 @@ fn apply_rows(
         }
         problems.extend(row_problems.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
         match known {
-            Some(position) if patched => stored[position] = document,
+            Some(position) if children == Children::Patch => stored[position] = Some(document),
             _ => result.push(document),
         }
     }
     if children == Children::Patch {
-        stored.extend(result);
-        return stored;
+        return stored.into_iter().flatten().chain(result).collect();
     }
     result
 }

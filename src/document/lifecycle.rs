@@ -1,17 +1,23 @@
 //! The life of a document, one function for each step of it, in Frappe's order (frappe-model §1.6).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::database::schema::wanted::unique_field;
 use crate::database::{Backend, documents, unique_violation};
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
+use crate::document::stored_rows::StoredRows;
 use crate::document::work::Work;
 use crate::document::{defaults, input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::slot;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocType, Document, Right, Value};
+use crate::pace::{self, breathe};
 use crate::secret;
+
+/// How many problems of one save are told.
+const MOST_PROBLEMS: usize = 200;
 
 /// What a save does to the docstatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +158,7 @@ impl Work<'_> {
         }
         if transition != Transition::Cancel {
             self.adopt_rows(document);
-            validate::validate(&self.session, document, before, problems);
+            pace::aside(document.has_many_rows(), || validate::validate(&self.session, document, before, problems));
             if self.restoring {
                 validate::excuse_passwords(document, problems);
             }
@@ -168,7 +174,7 @@ impl Work<'_> {
         {
             check_update_after_submit(document, before, problems);
         }
-        Invalid { problems: std::mem::take(problems) }.into_result()
+        Invalid { problems: at_most(std::mem::take(problems)) }.into_result()
     }
 
     /// The hooks after a write, the Version, and the caches.
@@ -200,12 +206,14 @@ impl Work<'_> {
             }
         }
         if let Some(before) = before.filter(|before| document.doctype.track_changes && !before.is_new)
-            && let Some(data) = version::diff(before, document)
+            && let Some(data) = pace::aside(document.has_many_rows() || before.has_many_rows(), || {
+                version::diff(before, document).map(|data| data.to_string())
+            })
         {
             let values = [
                 ("ref_doctype", Value::from(document.doctype.name.as_str())),
                 ("docname", Value::from(document.name())),
-                ("data", Value::from(data.to_string())),
+                ("data", Value::from(data)),
             ];
             self.insert_log(VERSION, &values).await?;
         }
@@ -250,19 +258,20 @@ impl Work<'_> {
                 };
             }
         }
+        let stored = StoredRows::of(before);
         for (table, field) in doctype.table_fields().enumerate() {
             if field.permlevel > 0 && !grant.writes_level(field.permlevel) {
                 document.tables[table] = before.map(|before| before.tables[table].clone()).unwrap_or_default();
                 continue;
             }
             for row in &mut document.tables[table] {
-                let old = before.and_then(|before| validate::same_row(before, table, row)).cloned();
+                let old = stored.get(table, row);
                 let child = Arc::clone(&row.doctype);
                 for (index, column) in child.columns.iter().enumerate() {
                     let Some(field) = column.field.map(|field| &child.fields[field]) else { continue };
                     if field.permlevel > 0
                         && !grant.writes_level(field.permlevel)
-                        && let Some(old) = &old
+                        && let Some(old) = old
                     {
                         row.values[index] = old.values[index].clone();
                     }
@@ -285,7 +294,8 @@ impl Work<'_> {
                 .map_err(|error| write_error(self.backend(), &doctype, &document.name(), error))?;
         }
         for rows in &mut document.tables {
-            for row in rows.iter_mut() {
+            for (index, row) in rows.iter_mut().enumerate() {
+                breathe(index).await;
                 input::normalise(row);
                 row.is_new = false;
             }
@@ -311,22 +321,25 @@ impl Work<'_> {
                 .await
                 .map_err(|error| write_error(self.backend(), &doctype, &document.name(), error))?;
         }
+        let stored = StoredRows::of(Some(before));
         for table in 0..document.tables.len() {
             let rows = &mut document.tables[table];
-            for row in before.tables.get(table).into_iter().flatten() {
-                if !rows.iter().any(|kept| !kept.is_new && kept.name() == row.name()) {
-                    documents::delete(self.executor(), &row.doctype, &row.name()).await?;
-                    documents::delete_auth(self.executor(), &row.doctype.name, &row.name(), None).await?;
-                }
+            let kept: HashSet<String> = rows.iter().filter(|row| !row.is_new).map(Document::name).collect();
+            let rows_before = before.tables.get(table).map_or(&[][..], Vec::as_slice);
+            let gone: Vec<String> =
+                rows_before.iter().map(Document::name).filter(|name| !kept.contains(name)).collect();
+            if let Some(first) = rows_before.first() {
+                documents::delete_all(self.executor(), &first.doctype, &gone).await?;
             }
             let mut fresh = Vec::new();
-            for row in rows.iter_mut() {
+            for (index, row) in rows.iter_mut().enumerate() {
+                breathe(index).await;
                 input::normalise(row);
                 if row.is_new {
                     fresh.push(&*row);
                     continue;
                 }
-                let old = validate::same_row(before, table, row);
+                let old = stored.get(table, row);
                 if old.is_none_or(|old| old.values != row.values) {
                     row.values[slot::MODIFIED] = Value::from(self.now());
                     row.values[slot::MODIFIED_BY] = Value::from(self.session.user());
@@ -335,12 +348,7 @@ impl Work<'_> {
                         .map_err(|error| write_error(self.backend(), &row.doctype, &row.name(), error))?;
                 }
             }
-            if let Some(first) = fresh.first() {
-                let child = Arc::clone(&first.doctype);
-                documents::insert(self.executor(), &fresh)
-                    .await
-                    .map_err(|error| write_error(self.backend(), &child, "", error))?;
-            }
+            self.insert_children(fresh).await?;
             for row in rows.iter_mut() {
                 row.is_new = false;
             }
@@ -412,8 +420,11 @@ impl Work<'_> {
         }
         documents::delete(self.executor(), &doctype, name).await?;
         documents::delete_auth(self.executor(), &doctype.name, name, None).await?;
-        for row in document.tables.iter().flatten() {
-            documents::delete_auth(self.executor(), &row.doctype.name, &row.name(), None).await?;
+        for rows in &document.tables {
+            let names: Vec<String> = rows.iter().map(Document::name).collect();
+            if let Some(first) = rows.first() {
+                documents::delete_all_auth(self.executor(), &first.doctype.name, &names).await?;
+            }
         }
         self.touch(&doctype.name, name);
         for controller in &controllers {
@@ -423,12 +434,28 @@ impl Work<'_> {
             let values = [
                 ("deleted_doctype", Value::from(doctype.name.as_str())),
                 ("deleted_name", Value::from(name)),
-                ("data", Value::from(serde_json::Value::Object(document.to_json_whole()).to_string())),
+                (
+                    "data",
+                    Value::from(pace::aside(document.has_many_rows(), || {
+                        serde_json::Value::Object(document.to_json_whole()).to_string()
+                    })),
+                ),
             ];
             self.insert_log(DELETED_DOCUMENT, &values).await?;
         }
         Ok(())
     }
+}
+
+/// As many problems as somebody can read; of the others only how many there are.
+fn at_most(mut problems: Vec<FieldProblem>) -> Vec<FieldProblem> {
+    if problems.len() > MOST_PROBLEMS {
+        let left_out = problems.len() - MOST_PROBLEMS;
+        problems.truncate(MOST_PROBLEMS);
+        let message = format!("There are {left_out} more problems");
+        problems.push(FieldProblem::general(ProblemKind::Validation, message));
+    }
+    problems
 }
 
 /// Lets validation problems of a hook join the others; everything else ends the work.
@@ -489,6 +516,7 @@ fn check_update_after_submit(document: &Document, before: &Document, problems: &
             problems.push(FieldProblem::at(ProblemKind::UpdateAfterSubmit, &field.fieldname, &field.label, message));
         }
     }
+    let stored = StoredRows::of(Some(before));
     for (table, field) in doctype.table_fields().enumerate() {
         if field.allow_on_submit {
             continue;
@@ -500,7 +528,7 @@ fn check_update_after_submit(document: &Document, before: &Document, problems: &
             continue;
         }
         for (index, row) in rows.iter().enumerate() {
-            let Some(old) = validate::same_row(before, table, row) else { continue };
+            let Some(old) = stored.get(table, row) else { continue };
             let mut found = Vec::new();
             check_update_after_submit(row, old, &mut found);
             problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));

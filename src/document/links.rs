@@ -1,14 +1,16 @@
 //! Links: that they point at something, what is fetched through them, and who points here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::database::{documents, references};
-use crate::document::validate::{same, same_row, strip_tags};
+use crate::document::stored_rows::StoredRows;
+use crate::document::validate::{same, strip_tags};
 use crate::document::work::Work;
 use crate::error::{Error, FieldProblem, ProblemKind, Result};
 use crate::meta::docfield::OnDelete;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
+use crate::pace::breathe;
 
 /// What is known of a link's target: its docstatus, and the row where something is fetched from it.
 struct Target {
@@ -22,6 +24,13 @@ const AT_ONCE: usize = 50;
 /// Targets looked up in this save, so that ten rows with one link cost one query.
 type Targets = HashMap<(String, String), Option<Target>>;
 
+/// Targets to be looked up together, each once.
+#[derive(Default)]
+struct Wanted {
+    targets: Vec<(Arc<DocType>, String)>,
+    known: HashSet<(String, String)>,
+}
+
 impl Work<'_> {
     /// Checks every Link and Dynamic Link that is new or changed, and fills in `fetch_from` fields.
     pub(super) async fn check_links(
@@ -31,15 +40,16 @@ impl Work<'_> {
         problems: &mut Vec<FieldProblem>,
     ) -> Result<()> {
         let mut targets = Targets::new();
-        self.look_up_targets(document, before, &mut targets).await?;
+        let stored = StoredRows::of(before);
+        self.look_up_targets(document, before, &stored, &mut targets).await?;
         self.check_links_of(document, before, &mut targets, problems).await?;
         let doctype = Arc::clone(&document.doctype);
         for (table, field) in doctype.table_fields().enumerate() {
             let mut rows = std::mem::take(&mut document.tables[table]);
             for (index, row) in rows.iter_mut().enumerate() {
-                let old = before.and_then(|before| same_row(before, table, row));
+                breathe(index).await;
                 let mut found = Vec::new();
-                self.check_links_of(row, old, &mut targets, &mut found).await?;
+                self.check_links_of(row, stored.get(table, row), &mut targets, &mut found).await?;
                 problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
             }
             document.tables[table] = rows;
@@ -53,15 +63,18 @@ impl Work<'_> {
         &mut self,
         document: &Document,
         before: Option<&Document>,
+        stored: &StoredRows<'_>,
         targets: &mut Targets,
     ) -> Result<()> {
-        let mut wanted = Vec::new();
+        let mut wanted = Wanted::default();
         self.collect_targets(document, before, &mut wanted);
         for (table, rows) in document.tables.iter().enumerate() {
-            for row in rows {
-                self.collect_targets(row, before.and_then(|before| same_row(before, table, row)), &mut wanted);
+            for (index, row) in rows.iter().enumerate() {
+                breathe(index).await;
+                self.collect_targets(row, stored.get(table, row), &mut wanted);
             }
         }
+        let Wanted { targets: wanted, .. } = wanted;
         for together in wanted.chunks(AT_ONCE) {
             let found = documents::docstatuses(self.executor(), together).await?;
             for ((doctype, name), docstatus) in together.iter().zip(found) {
@@ -72,12 +85,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn collect_targets(
-        &self,
-        document: &Document,
-        before: Option<&Document>,
-        wanted: &mut Vec<(Arc<DocType>, String)>,
-    ) {
+    fn collect_targets(&self, document: &Document, before: Option<&Document>, wanted: &mut Wanted) {
         let doctype = &document.doctype;
         for field in doctype.fields.iter().filter(|field| is_link(field)) {
             let value = document.get(&field.fieldname).to_string();
@@ -88,10 +96,8 @@ impl Work<'_> {
             }
             let Ok(target) = link_target(doctype, document, field) else { continue };
             let Some(target) = self.registry.get(target).filter(|target| target.has_table()) else { continue };
-            if target.name != "DocType"
-                && !wanted.iter().any(|(known, name)| known.name == target.name && *name == value)
-            {
-                wanted.push((Arc::clone(target), value));
+            if target.name != "DocType" && wanted.known.insert((target.name.clone(), value.clone())) {
+                wanted.targets.push((Arc::clone(target), value));
             }
         }
     }

@@ -17,6 +17,7 @@ mod password;
 mod rename;
 pub mod restore;
 pub mod scope;
+mod stored_rows;
 mod validate;
 mod version;
 pub mod work;
@@ -38,6 +39,7 @@ use crate::database::Database;
 use crate::document::cache::{Cached, DocumentCache};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Registry, Right};
+use crate::pace;
 use crate::permissions::decide::Denied;
 use crate::permissions::{Grant, Session, UserAccess};
 use crate::secret::SiteKey;
@@ -63,6 +65,7 @@ struct Inner {
     clock: Clock,
     site_key: SiteKey,
     site_url: String,
+    max_rows: usize,
     cache: DocumentCache,
     access: moka::sync::Cache<String, Arc<UserAccess>>,
     access_writes: AtomicU64,
@@ -77,6 +80,7 @@ impl Documents {
         clock: Clock,
         site_key: SiteKey,
         site_url: String,
+        max_rows: usize,
     ) -> Self {
         Self(Arc::new(Inner {
             database,
@@ -85,6 +89,7 @@ impl Documents {
             clock,
             site_key,
             site_url,
+            max_rows,
             cache: DocumentCache::new(),
             access: moka::sync::Cache::new(10_000),
             access_writes: AtomicU64::new(0),
@@ -121,6 +126,11 @@ impl Documents {
     /// The public URL of the site, without a trailing slash.
     pub fn site_url(&self) -> &str {
         &self.0.site_url
+    }
+
+    /// How many child rows a document and a request may have.
+    pub fn max_rows(&self) -> usize {
+        self.0.max_rows
     }
 
     /// The controllers.
@@ -178,9 +188,11 @@ impl Documents {
         let cached = self.cached(session, doctype, name).await?;
         let levels = self.read_levels(session, &cached.document);
         Ok(cached.answer(levels, |document| {
-            let document = document.to_json(&|level| levels & (1 << level.min(9)) != 0);
-            let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
-            serde_json::to_vec(&answer).unwrap_or_default().into()
+            pace::aside(document.has_many_rows(), || {
+                let document = document.to_json(&|level| levels & (1 << level.min(9)) != 0);
+                let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
+                serde_json::to_vec(&answer).unwrap_or_default().into()
+            })
         }))
     }
 
@@ -228,7 +240,7 @@ impl Documents {
     /// A document as this session may see it: levels it may not read are left out.
     pub fn to_json(&self, session: &Session, document: &Document) -> Map<String, Json> {
         let levels = self.read_levels(session, document);
-        document.to_json(&|level| levels & (1 << level.min(9)) != 0)
+        pace::aside(document.has_many_rows(), || document.to_json(&|level| levels & (1 << level.min(9)) != 0))
     }
 
     /// The levels of a document, one bit each, that the session reads; it may read the document itself.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use crate::database::documents;
+use crate::document::input::RowLimit;
 use crate::document::work::Work;
 use crate::document::{Children, Documents, ListRequest, access, json as writing, version};
 use crate::error::{Error, ProblemKind, Result};
@@ -153,6 +154,7 @@ impl Work<'_> {
         if !files.is_empty() {
             notes.push(format!("Attached files were deleted with it, upload again: {}", files.join(", ")));
         }
+        self.row_limit = RowLimit::none();
         self.apply(&mut document, &plain, Children::Replace);
         for key in ["_user_tags", "_liked_by"] {
             if let Some(text) = values.get(key).and_then(Json::as_str) {

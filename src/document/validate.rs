@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::document::scope::DocumentScope;
+use crate::document::stored_rows::StoredRows;
 use crate::error::{FieldProblem, ProblemKind};
 use crate::meta::{DocField, Document, Fieldtype, Value, fieldtype};
 use crate::permissions::Session;
@@ -21,6 +22,7 @@ pub(super) fn validate(
         check_constants(session, document, before, problems);
     }
     let doctype = Arc::clone(&document.doctype);
+    let stored = StoredRows::of(before);
     for (table, field) in doctype.table_fields().enumerate() {
         let mut rows = std::mem::take(&mut document.tables[table]);
         for (index, row) in rows.iter_mut().enumerate() {
@@ -28,19 +30,13 @@ pub(super) fn validate(
             clean_html(row);
             check_mandatory(session, row, Some(document), &mut found);
             check_values(row, &mut found);
-            if let Some(old) = before.and_then(|before| same_row(before, table, row)) {
+            if let Some(old) = stored.get(table, row) {
                 check_constants(session, row, old, &mut found);
             }
             problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
         }
         document.tables[table] = rows;
     }
-}
-
-/// The stored state of a row.
-pub(super) fn same_row<'d>(before: &'d Document, table: usize, row: &Document) -> Option<&'d Document> {
-    let name = row.name();
-    before.tables.get(table)?.iter().find(|old| old.name() == name)
 }
 
 /// Whether a problem of the field is known already, so that a refused value is not called missing too.

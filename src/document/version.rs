@@ -1,10 +1,12 @@
 //! What changed between two states of a document, as Frappe's Version rows say it, and the way back.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::document::validate::{same, same_row};
+use crate::document::stored_rows::StoredRows;
+use crate::document::validate::same;
 use crate::document::work::Work;
 use crate::error::Result;
 use crate::meta::{Document, Fieldtype, Value, fieldtype};
@@ -13,9 +15,10 @@ use crate::meta::{Document, Fieldtype, Value, fieldtype};
 pub(super) fn diff(before: &Document, after: &Document) -> Option<Json> {
     let changed = changed_fields(before, after);
     let (mut added, mut removed, mut row_changed) = (Vec::new(), Vec::new(), Vec::new());
+    let (stored, kept) = (StoredRows::of(Some(before)), StoredRows::of(Some(after)));
     for (table, field) in after.doctype.table_fields().enumerate() {
         for (index, row) in after.tables[table].iter().enumerate() {
-            match same_row(before, table, row) {
+            match stored.get(table, row) {
                 None => added.push(json!([field.fieldname, row.to_json_whole()])),
                 Some(old) => {
                     let fields = changed_fields(old, row);
@@ -26,7 +29,7 @@ pub(super) fn diff(before: &Document, after: &Document) -> Option<Json> {
             }
         }
         for row in before.tables.get(table).into_iter().flatten() {
-            if same_row(after, table, row).is_none() {
+            if kept.get(table, row).is_none() {
                 removed.push(json!([field.fieldname, row.to_json_whole()]));
             }
         }
@@ -79,23 +82,33 @@ pub(super) async fn undo(
     for entry in entries(data, "changed") {
         set_old(document, entry, notes);
     }
+    let places: Vec<HashMap<String, usize>> =
+        document.tables.iter().map(|rows| rows.iter().map(Document::name).zip(0..).collect()).collect();
     for entry in entries(data, "row_changed") {
-        let Some(rows) = entry[0].as_str().and_then(|table| document.rows_mut(table)) else {
+        let Some(table) = entry[0].as_str().and_then(|table| document.doctype.table(table)) else {
             note_missing(document, &entry[0], notes);
             continue;
         };
-        if let Some(row) = rows.iter_mut().find(|row| entry[2].as_str() == Some(row.name().as_str())) {
+        if let Some(place) = entry[2].as_str().and_then(|name| places[table].get(name)) {
+            let row = &mut document.tables[table][*place];
             for change in entry[3].as_array().into_iter().flatten() {
                 set_old(row, change, notes);
             }
         }
     }
+    let mut added: HashSet<(usize, &str)> = HashSet::new();
     for entry in entries(data, "added") {
-        match entry[0].as_str().and_then(|table| document.rows_mut(table)) {
-            Some(rows) => rows.retain(|row| entry[1]["name"].as_str() != Some(row.name().as_str())),
+        match entry[0].as_str().and_then(|table| document.doctype.table(table)) {
+            Some(table) => added.extend(entry[1]["name"].as_str().map(|name| (table, name))),
             None => note_missing(document, &entry[0], notes),
         }
     }
+    for (table, rows) in document.tables.iter_mut().enumerate() {
+        rows.retain(|row| !added.contains(&(table, row.name().as_str())));
+    }
+    let mut there: Vec<HashSet<String>> =
+        document.tables.iter().map(|rows| rows.iter().map(Document::name).collect()).collect();
+    let stored_rows = StoredRows::of(Some(stored));
     // In the order that they had, so that each finds its place.
     let mut removed: Vec<&Json> = entries(data, "removed").collect();
     removed.sort_by_key(|entry| entry[1]["idx"].as_i64());
@@ -106,10 +119,10 @@ pub(super) async fn undo(
             continue;
         };
         let name = values.get("name").and_then(Json::as_str).unwrap_or_default();
-        if document.tables[table].iter().any(|row| row.name() == name) {
+        if !there[table].insert(name.to_owned()) {
             continue;
         }
-        let row = row_again(work, stored, table, values, notes).await?;
+        let row = row_again(work, stored, stored_rows.named(table, name), table, values, notes).await?;
         let at = values.get("idx").and_then(Json::as_u64).map_or(usize::MAX, |idx| usize::try_from(idx).unwrap_or(1));
         let rows = &mut document.tables[table];
         rows.insert(at.saturating_sub(1).min(rows.len()), row);
@@ -147,12 +160,13 @@ fn note_missing(document: &Document, fieldname: &Json, notes: &mut Vec<String>) 
 async fn row_again(
     work: &mut Work<'_>,
     stored: &Document,
+    stored_row: Option<&Document>,
     table: usize,
     values: &Map<String, Json>,
     notes: &mut Vec<String>,
 ) -> Result<Document> {
     let name = values.get("name").and_then(Json::as_str).unwrap_or_default();
-    let mut row = if let Some(row) = stored.tables[table].iter().find(|row| row.name() == name) {
+    let mut row = if let Some(row) = stored_row {
         row.clone()
     } else {
         let field = stored.doctype.table_fields().nth(table);

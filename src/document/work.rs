@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use crate::database::{self, Backend, Executor, documents};
 use crate::document::controller::{Controller, no_controller};
 use crate::document::defaults::{self, Surroundings};
+use crate::document::input::RowLimit;
 use crate::document::list::{self, List, ListRequest};
 use crate::document::{Children, Documents, access, input, load};
 use crate::error::{Error, FieldProblem, Result};
@@ -24,6 +25,7 @@ pub struct Work<'a> {
     pub(super) pending: Vec<FieldProblem>,
     /// What is inserted was there before: what was kept of it counts, whoever brings it back.
     pub(super) restoring: bool,
+    pub(super) row_limit: RowLimit,
     tx: database::Transaction,
     now: String,
     touched: Vec<(String, String)>,
@@ -41,6 +43,7 @@ impl<'a> Work<'a> {
             registry: documents.registry(),
             pending: Vec::new(),
             restoring: false,
+            row_limit: RowLimit::new(documents.max_rows()),
             tx,
             now,
             touched: Vec::new(),
@@ -195,7 +198,9 @@ impl<'a> Work<'a> {
     /// Parses JSON into a document; problems are collected and reported by the save that follows.
     pub fn apply(&mut self, document: &mut Document, values: &Map<String, Json>, children: Children) {
         let mut problems = std::mem::take(&mut self.pending);
-        input::apply(document, values, children, &self.registry, &self.surroundings(), &mut problems);
+        let mut limit = std::mem::replace(&mut self.row_limit, RowLimit::new(0));
+        input::apply(document, values, children, &self.registry, &self.surroundings(), &mut limit, &mut problems);
+        self.row_limit = limit;
         self.pending = problems;
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::meta::doctype::{DocType, slot};
 use crate::meta::value::Value;
+use crate::pace;
 
 /// One document, or one child row.
 #[derive(Clone, Debug)]
@@ -90,6 +91,16 @@ impl Document {
         if let Some(column) = self.doctype.column(fieldname) {
             self.values[column] = value.into();
         }
+    }
+
+    /// How many rows it has, in all its table fields.
+    pub fn count_rows(&self) -> usize {
+        self.tables.iter().map(Vec::len).sum()
+    }
+
+    /// Whether it has so many rows that going through them is long work.
+    pub fn has_many_rows(&self) -> bool {
+        self.count_rows() > pace::MANY_ROWS
     }
 
     /// The rows of a table field.

@@ -6,6 +6,7 @@ use poem::{FromRequest, Request, RequestBody};
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, ProblemKind, Result};
+use crate::pace;
 
 /// Arguments and files.
 #[derive(Debug, Default)]
@@ -96,12 +97,13 @@ async fn take_body(request: &mut Request) -> Result<Body> {
         return Ok(Body { is_json: content_type.contains("json"), ..Body::default() });
     }
     if content_type.starts_with("application/x-www-form-urlencoded") {
-        let fields = url::form_urlencoded::parse(&bytes).into_owned().collect();
+        let fields =
+            pace::aside(bytes.len() > pace::MANY_BYTES, || url::form_urlencoded::parse(&bytes).into_owned().collect());
         return Ok(Body { form: Form { fields, files: Vec::new() }, ..Body::default() });
     }
     let looks_like_json = matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['));
     if content_type.contains("json") || (content_type.is_empty() && looks_like_json) {
-        let json = serde_json::from_slice(&bytes)
+        let json = pace::aside(bytes.len() > pace::MANY_BYTES, || serde_json::from_slice(&bytes))
             .map_err(|error| Error::BadRequest(format!("The body is not valid JSON: {error}")))?;
         return Ok(Body { is_json: true, json: Some(json), ..Body::default() });
     }

@@ -10,6 +10,7 @@ use poem::http::{self, HeaderMap};
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::{Error, Need, ProblemKind, Result};
+use crate::pace;
 use crate::permissions::Session;
 use crate::web::arguments::UploadedFile;
 use crate::web::request::RequestContext;
@@ -305,7 +306,13 @@ fn double_encoded(messages: &[ServerMessage]) -> String {
 
 /// A JSON answer.
 pub fn json_response(status: http::StatusCode, body: &Json) -> Response {
-    json_bytes(status, body.to_string().into_bytes())
+    let has_many = |value: &Json| value.as_array().is_some_and(|rows| rows.len() > pace::MANY_ROWS);
+    let is_long = body
+        .as_object()
+        .into_iter()
+        .flat_map(Map::values)
+        .any(|part| has_many(part) || part.as_object().into_iter().flat_map(Map::values).any(has_many));
+    json_bytes(status, pace::aside(is_long, || body.to_string().into_bytes()))
 }
 
 /// A JSON answer from bytes that are JSON already.

@@ -16,6 +16,7 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::pace;
 use crate::secret;
 use crate::web::request::Exchange;
 
@@ -83,10 +84,9 @@ impl Templates {
         if self.0.development {
             self.0.ready.store(Arc::new(compile(&self.0.helpers, &self.0.folder).map_err(Error::Internal)?));
         }
-        self.0
-            .ready
-            .load()
-            .render(name, view)
+        let ready = self.0.ready.load();
+        // A form with thousands of rows takes long.
+        pace::aside(true, || ready.render(name, view))
             .map_err(|error| Error::Internal(anyhow::Error::new(error).context(name.to_owned())))
     }
 

@@ -1,5 +1,7 @@
 //! Child tables as grids: columns, rows, the fields behind a row, spare rows, and the row that the browser copies.
 
+use std::collections::HashMap;
+
 use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
 use crate::desk::form::view::{ColumnHead, Message, RowView, TableView};
@@ -26,13 +28,14 @@ pub fn table_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, pl
     let grid = Grid { input, draft, field, columns: &columns, rest: &rest, editable };
     let empty = Document::new(child.clone());
     let stored = draft.document.rows(&field.fieldname);
+    let by_name: HashMap<String, &Document> = stored.iter().map(|row| (row.name(), row)).collect();
     let posted = draft.posted.and_then(|posted| posted.tables.get(&field.fieldname));
     let rows: Vec<RowView> = match posted {
         Some(rows) => rows
             .iter()
             .enumerate()
             .map(|(index, row)| {
-                let known = stored.iter().find(|known| !row.name.is_empty() && known.name() == row.name);
+                let known = by_name.get(&row.name).copied();
                 grid.row(&index.to_string(), known.unwrap_or(&empty), Some(&row.values), Some(index), false)
             })
             .collect(),

@@ -20,6 +20,7 @@ use crate::document::restore::{Moment, VERSION};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::unscrub;
 use crate::meta::{DocType, Document, Fieldtype, Right};
+use crate::pace;
 use crate::permissions::Grant;
 use crate::web::error::{describe, see_other};
 use crate::web::templates::html;
@@ -389,7 +390,7 @@ async fn show(
     let conflict = showing.problems.iter().any(|problem| problem.kind == ProblemKind::TimestampMismatch);
     showing.problems.retain(|problem| problem.kind != ProblemKind::TimestampMismatch);
     let titles = form_titles(exchange, &registry, document, showing.posted).await?;
-    let mut form = form_view(&FormInput {
+    let input = FormInput {
         registry: &registry,
         doctype,
         document,
@@ -401,7 +402,8 @@ async fn show(
         titles: &titles,
         carry: showing.carry,
         confirm: showing.confirm,
-    });
+    };
+    let mut form = pace::aside(document.has_many_rows(), || form_view(&input));
     form.conflict = conflict;
     if let Some(posted) = showing.posted
         && conflict

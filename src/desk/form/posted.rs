@@ -122,7 +122,8 @@ impl Posted {
             if field.fieldtype.is_table() {
                 if let (Some(rows), Some(child)) = (self.tables.get(&field.fieldname), registry.get(&field.options)) {
                     let stored = stored.map_or(&[][..], |document| document.rows(&field.fieldname));
-                    let rows = rows.iter().map(|row| row_values(row, child, stored)).collect();
+                    let stored: HashMap<String, &Document> = stored.iter().map(|row| (row.name(), row)).collect();
+                    let rows = rows.iter().map(|row| row_values(row, child, stored.get(&row.name).copied())).collect();
                     values.insert(field.fieldname.clone(), Json::Array(rows));
                 }
             } else if let Some(value) = typed_value(field, &self.fields, stored) {
@@ -152,9 +153,8 @@ fn typed_value(field: &DocField, typed: &Typed, stored: Option<&Document>) -> Op
     }
 }
 
-fn row_values(row: &PostedRow, child: &DocType, stored: &[Document]) -> Json {
-    // What the form does not show of a stored row stays: the engine takes rows whole.
-    let known = stored.iter().find(|known| !row.name.is_empty() && known.name() == row.name);
+/// What the form does not show of a stored row stays: the engine takes rows whole.
+fn row_values(row: &PostedRow, child: &DocType, known: Option<&Document>) -> Json {
     let mut values = known.map(Document::to_json_whole).unwrap_or_default();
     for key in [
         "doctype",

@@ -3,6 +3,7 @@
 mod every_fieldtype;
 mod frappe_doctypes;
 mod life;
+mod many_rows;
 mod naming;
 mod permissions;
 mod restore;

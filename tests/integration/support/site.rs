@@ -123,7 +123,13 @@ impl TestSite {
     }
 
     /// Stops the site and starts it again on the same database, files and clock.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same with another configuration.
+    pub async fn restart_with(mut self, configure: impl FnOnce(&mut Config)) -> Self {
+        configure(&mut self.config);
         self.site.documents.database().close().await;
         let app = build(self.config.clone(), self.clock.clone(), self.sources.clone()).await;
         self.jobs = app.jobs().to_vec();
