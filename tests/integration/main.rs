@@ -4,6 +4,7 @@
 mod api_key;
 mod browser;
 mod config;
+mod corpus;
 mod desk;
 mod engine;
 mod errors;
