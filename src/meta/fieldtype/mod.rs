@@ -375,6 +375,7 @@ fn validate_unnamed(field: &DocField, column_type: ColumnType, value: &Value) ->
         F::Data => text::validate_format(field.options.trim(), text),
         F::Phone => text::validate_phone_number(text),
         F::Color => text::validate_color(text),
+        F::Attach | F::AttachImage => text::validate_attachment(text),
         F::Json | F::Geolocation => structured::validate_json(text),
         F::Code if structured::is_json_code(field) => structured::validate_json(text),
         _ => Ok(()),

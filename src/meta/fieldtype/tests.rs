@@ -287,6 +287,27 @@ fn texts() {
         accepts(&url, &[(json!(good), text(good))]);
     }
     refuses(&url, ProblemKind::Validation, &[json!("example.com"), json!("https://"), json!("no url"), json!("/a b")]);
+    for active in [
+        "javascript:alert(1)",
+        "JavaScript://example.com/%0aalert(1)",
+        " \u{1}javascript:x",
+        "java\nscript:x",
+        "java\tscript:x",
+        "vbscript:x",
+        "data:text/html,x",
+        "blob:https://example.com/x",
+    ] {
+        refuses(&url, ProblemKind::Validation, &[json!(active)]);
+        for fieldtype in [Fieldtype::Attach, Fieldtype::AttachImage] {
+            refuses(&field(fieldtype, ""), ProblemKind::Validation, &[json!(active)]);
+        }
+    }
+    let picture = "data:image/png;base64,iVBORw0KGgo=";
+    accepts(
+        &field(Fieldtype::AttachImage, ""),
+        &[(json!(picture), text(picture)), (json!("/files/a.png"), text("/files/a.png"))],
+    );
+    refuses(&field(Fieldtype::AttachImage, ""), ProblemKind::Validation, &[json!("data:image/svg+xml,<svg/>")]);
 
     let color = field(Fieldtype::Color, "");
     accepts(&color, &[(json!("#2490ef"), text("#2490ef"))]);

@@ -95,14 +95,38 @@ pub(super) fn validate_color(text: &str) -> Result<(), Fault> {
     Err((ProblemKind::Validation, format!("must be a color such as #2490ef, not {}", quote(text))))
 }
 
-/// Whether a text is an absolute URL with something behind the scheme, or a path of this site.
+/// Schemes whose addresses run or hold what a page shows, instead of leading somewhere.
+const ACTIVE_SCHEMES: [&str; 7] = ["javascript", "vbscript", "data", "blob", "filesystem", "about", "view-source"];
+
+/// Whether a text is an absolute URL with something behind the scheme, or a path of this site. What a browser would run
+/// (`javascript:`, `data:`, …) is not an address, however it is written.
 pub(crate) fn is_url(text: &str) -> bool {
     let text = text.trim();
-    if text.starts_with('/') {
-        return !text.contains(char::is_whitespace);
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) || is_active(text) {
+        return false;
     }
-    !text.contains(char::is_whitespace)
-        && Url::parse(text).is_ok_and(|url| url.has_host() || !url.path().trim_start_matches('/').is_empty())
+    text.starts_with('/')
+        || Url::parse(text).is_ok_and(|url| url.has_host() || !url.path().trim_start_matches('/').is_empty())
+}
+
+/// Whether a browser would run a text as an address, rather than go there. Reads the scheme as browsers do: white space and
+/// control characters in front and line breaks within do not count (WHATWG URL §4.4).
+fn is_active(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| c <= ' ');
+    let scheme: String =
+        text.split(':').next().unwrap_or("").chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
+    text.contains(':') && ACTIVE_SCHEMES.iter().any(|active| scheme.trim().eq_ignore_ascii_case(active))
+}
+
+/// The value of an Attach field becomes a link, or the source of a picture: pictures may be `data:`.
+pub(super) fn validate_attachment(text: &str) -> Result<(), Fault> {
+    let is_picture = text.trim_start().get(..11).is_some_and(|start| start.eq_ignore_ascii_case("data:image/"))
+        && !text.trim_start().to_ascii_lowercase().starts_with("data:image/svg");
+    if is_active(text) && !is_picture {
+        let message = format!("must be the address of a file such as /files/a.pdf, not {}", quote(text));
+        return Err((ProblemKind::Validation, message));
+    }
+    Ok(())
 }
 
 fn validate_emails(text: &str) -> Result<(), Fault> {
