@@ -412,7 +412,7 @@ impl Work<'_> {
         }
         self.delete_cascade(&document).await?;
         self.check_back_links(&document, "delete", false).await?;
-        crate::document::naming::revert_series(self.executor(), &doctype, &document).await?;
+        crate::document::naming::revert_series(self.executor(), &document).await?;
         for field in doctype.table_fields() {
             if let Some(child) = self.registry.get(&field.options).cloned() {
                 documents::delete_children(self.executor(), &child, &doctype.name, name).await?;

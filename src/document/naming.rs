@@ -121,12 +121,12 @@ fn naming_series(doctype: &DocType, document: &mut Document) -> Result<Vec<Serie
     if series.is_empty() {
         return Err(Error::invalid(ProblemKind::Mandatory, "Naming Series is required: choose one"));
     }
-    parse_series(&format!("{series}.#####"))
-        .map_err(|message| Error::invalid(ProblemKind::InvalidNamingSeries, message))
+    // An option without a counter gets one of five digits (Frappe's `make_autoname`).
+    parse_series(&series).map_err(|message| Error::invalid(ProblemKind::InvalidNamingSeries, message))
 }
 
 /// The name that a `field:` rule takes from the document.
-fn named_by_field(doctype: &DocType, document: &Document, fieldname: &str) -> Result<String> {
+fn named_by_field(doctype: &DocType, document: &mut Document, fieldname: &str) -> Result<String> {
     let name = document.get(fieldname).to_string().trim().to_owned();
     if name.is_empty() {
         let label = doctype.field(fieldname).map_or(fieldname, |field: &DocField| field.label.as_str());
@@ -138,6 +138,10 @@ fn named_by_field(doctype: &DocType, document: &Document, fieldname: &str) -> Re
                 format!("{label} is required: it names the document"),
             )],
         }));
+    }
+    if document.get(fieldname).as_str().is_some_and(|value| value != name) {
+        // What names the document reads as the name does.
+        document.set(fieldname, name.as_str());
     }
     Ok(name)
 }
@@ -171,12 +175,26 @@ fn consecutive_week(now: NaiveDateTime) -> u32 {
     }
 }
 
+/// Characters that no name may hold: those of HTML tags, those that cannot be seen or sent (control characters, line and
+/// paragraph separators), and those that make a name look like another one (bidirectional controls, zero-width spaces).
+fn is_forbidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '<' | '>' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
 /// The rules that hold for every name (frappe-model §1.4).
 pub(super) fn check_name(doctype: &DocType, name: &str) -> Result<()> {
     let problem = if name.trim().is_empty() {
         format!("A {} needs a name", doctype.name)
-    } else if let Some(c) = name.chars().find(|c| matches!(c, '<' | '>' | '\0')) {
-        format!("The name {name} must not contain `{}`", c.escape_default())
+    } else if name == "." || name == ".." {
+        format!("A document cannot be named {name}: no address could lead to it")
+    } else if name != name.trim() {
+        format!("The name `{name}` must not begin or end with a space")
+    } else if let Some(c) = name.chars().find(|&c| is_forbidden(c)) {
+        format!("The name {} must not contain `{}`", name.replace(is_forbidden, " "), c.escape_default())
     } else if name.chars().count() > MAX_NAME_LENGTH {
         format!("The name is {} characters long: at most {MAX_NAME_LENGTH} are allowed", name.chars().count())
     } else if name == doctype.name && !doctype.issingle {
@@ -190,32 +208,34 @@ pub(super) fn check_name(doctype: &DocType, name: &str) -> Result<()> {
 }
 
 /// Gives the number of a deleted document back if it was the last of its series.
-pub(super) async fn revert_series(exec: &dyn Executor, doctype: &DocType, document: &Document) -> Result<()> {
+pub(super) async fn revert_series(exec: &dyn Executor, document: &Document) -> Result<()> {
     let name = document.name();
-    if let Some((prefix, number)) = counted(doctype, &name) {
+    if let Some((prefix, number)) = counted(document, &name) {
         documents::revert_series(exec, prefix, number).await?;
     }
     Ok(())
 }
 
 /// Takes the number in a name that came back, so that the series goes on behind it.
-pub(super) async fn advance_series(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<()> {
-    if let Some((prefix, number)) = counted(doctype, name) {
+pub(super) async fn advance_series(exec: &dyn Executor, document: &Document, name: &str) -> Result<()> {
+    if let Some((prefix, number)) = counted(document, name) {
         documents::advance_series(exec, prefix, number).await?;
     }
     Ok(())
 }
 
 /// The text before the counter at the end of a name, and the number; `None` where the rule counts nothing there.
-fn counted<'n>(doctype: &DocType, name: &'n str) -> Option<(&'n str, i64)> {
-    let digits = match &doctype.naming_rule {
-        NamingRule::NamingSeries => 5,
-        NamingRule::Series(parts) => match parts.last() {
-            Some(SeriesPart::Counter(digits)) => *digits,
-            _ => return None,
-        },
+fn counted<'n>(document: &Document, name: &'n str) -> Option<(&'n str, i64)> {
+    let of_option;
+    let parts = match &document.doctype.naming_rule {
+        NamingRule::NamingSeries => {
+            of_option = parse_series(document.text("naming_series")).ok()?;
+            &of_option
+        }
+        NamingRule::Series(parts) => parts,
         _ => return None,
     };
+    let Some(&SeriesPart::Counter(digits)) = parts.last() else { return None };
     let prefix = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let counted = &name[prefix.len()..];
     // A number may outgrow its digits; a prefix may end in digits.

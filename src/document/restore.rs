@@ -107,7 +107,7 @@ impl Work<'_> {
         let mut document = inserted?;
         let name = document.name();
         self.keep_origin(&mut document, &values).await?;
-        crate::document::naming::advance_series(self.executor(), &doctype, &name).await?;
+        crate::document::naming::advance_series(self.executor(), &document, &name).await?;
         let caller = self.become_system();
         let stored = self.set_values(DELETED_DOCUMENT, deleted, &[("new_name", Value::from(name.as_str()))]).await;
         self.session = caller;

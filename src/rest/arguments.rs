@@ -4,6 +4,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::document::list::{DEFAULT_PAGE_LENGTH, ListRequest};
 use crate::error::{Error, ProblemKind, Result};
+use crate::meta::DocType;
+use crate::meta::doctype::{CHILD_COLUMNS, PARENT_COLUMNS, STANDARD_COLUMNS};
 
 /// Which of the two sets of list parameters is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,9 +234,18 @@ pub(super) fn filters(arguments: Arguments<'_>, name: &str) -> Result<Json> {
 
 /// The values of a document in a create or update: `data` (an object, or text that holds one) if it came, else everything.
 ///
-/// Where the DocType has a field `data` of its own, only `data` alone is read as a wrapping.
-pub(super) fn document_values(mut values: Map<String, Json>, has_data_field: bool) -> Result<Map<String, Json>> {
-    let is_wrapped = match values.get("data").filter(|_| !has_data_field || values.len() == 1) {
+/// Where the DocType has a field `data` of its own, `data` is that field, unless it is text that holds nothing but fields of
+/// the DocType: so older clients send a whole document in a form.
+pub(super) fn document_values(mut values: Map<String, Json>, doctype: &DocType) -> Result<Map<String, Json>> {
+    let has_data_field = doctype.field("data").is_some();
+    let holds_a_document = |text: &str| {
+        serde_json::from_str::<Map<String, Json>>(text).is_ok_and(|inner| {
+            !inner.is_empty() && inner.keys().all(|key| doctype.field(key).is_some() || is_standard(key))
+        })
+    };
+    let is_wrapped = match values.get("data") {
+        Some(Json::String(text)) if has_data_field => values.len() == 1 && holds_a_document(text),
+        _ if has_data_field => false,
         Some(Json::Object(_)) => true,
         Some(Json::String(text)) => text.trim_start().starts_with('{'),
         Some(Json::Array(_)) if values.len() == 1 => {
@@ -249,6 +260,12 @@ pub(super) fn document_values(mut values: Map<String, Json>, has_data_field: boo
         values.shift_remove(transport);
     }
     Ok(values)
+}
+
+/// Whether a fieldname is a standard column, which `set_value` does not touch.
+pub(super) fn is_standard(fieldname: &str) -> bool {
+    fieldname == "doctype"
+        || STANDARD_COLUMNS.iter().chain(&CHILD_COLUMNS).chain(&PARENT_COLUMNS).any(|(name, _)| *name == fieldname)
 }
 
 /// A document as forms keep it: without what only the form knows, and new rows without their provisional names.
@@ -281,6 +298,14 @@ mod tests {
             Json::Object(map) => map,
             _ => Map::new(),
         }
+    }
+
+    /// A DocType with a field of that name.
+    fn doctype(fieldname: &str) -> std::sync::Arc<DocType> {
+        let text =
+            format!("name: Sample\nmodule: Core\nfields: [{{ fieldname: {fieldname}, fieldtype: JSON, label: A }}]\n");
+        let loaded = crate::meta::load::load(&[crate::meta::load::Source { path: "sample.yaml".to_owned(), text }]);
+        std::sync::Arc::clone(&loaded.doctypes[0])
     }
 
     fn list(value: Json) -> Result<ListRequest> {
@@ -333,16 +358,33 @@ mod tests {
 
     #[test]
     fn a_document_may_be_wrapped_in_data() {
+        let note = doctype("title");
         let plain = json!({"title": "x"});
         for given in [plain.clone(), json!({"data": plain}), json!({"data": "{\"title\":\"x\"}"})] {
-            assert_eq!(Json::Object(document_values(map(given), false).unwrap()), plain);
+            assert_eq!(Json::Object(document_values(map(given), &note).unwrap()), plain);
         }
-        // A field may be called data.
-        let field = json!({"data": "text", "title": "x"});
-        assert_eq!(Json::Object(document_values(map(field.clone()), false).unwrap()), field);
-        let text = json!({"data": "{}", "title": "x"});
-        assert_eq!(Json::Object(document_values(map(text.clone()), true).unwrap()), text);
-        assert!(document_values(map(json!({"data": [1]})), false).is_err());
+        let other = json!({"data": "text", "title": "x"});
+        assert_eq!(Json::Object(document_values(map(other.clone()), &note).unwrap()), other);
+        assert!(document_values(map(json!({"data": [1]})), &note).is_err());
+    }
+
+    #[test]
+    fn a_field_called_data_is_no_wrapping() {
+        let sample = doctype("data");
+        for field in [
+            json!({"data": "{}", "title": "x"}),
+            json!({"data": {"k": 1}}),
+            json!({"data": {"data": 1}}),
+            json!({"data": [1]}),
+            json!({"data": "{\"k\": 1}"}),
+            json!({"data": "text"}),
+            json!({"data": 7}),
+        ] {
+            assert_eq!(Json::Object(document_values(map(field.clone()), &sample).unwrap()), field);
+        }
+        let whole =
+            document_values(map(json!({"data": "{\"data\": \"x\", \"doctype\": \"Sample\"}"})), &sample).unwrap();
+        assert_eq!(whole.get("data"), Some(&json!("x")));
     }
 
     #[test]

@@ -84,7 +84,7 @@ async fn list(mut exchange: Exchange, doctype: &str) -> Result<Response> {
 
 async fn create(mut exchange: Exchange, doctype: &str) -> Result<Response> {
     let target = exchange.site.documents.doctype(doctype)?;
-    let values = document_values(exchange.values().await?, target.field("data").is_some())?;
+    let values = document_values(exchange.values().await?, &target)?;
     let document = resource::create(&exchange.site, exchange.session(), doctype, &values, false).await?;
     Ok(envelope::data(&exchange.context, Json::Object(resource::without_nulls(document))))
 }
@@ -123,7 +123,7 @@ pub(super) async fn whole(exchange: &Exchange, doctype: &str, name: &str) -> Res
 async fn update(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
     let target = exchange.site.documents.doctype(doctype)?;
     let children = resource::children(exchange.request.headers());
-    let values = document_values(exchange.values().await?, target.field("data").is_some())?;
+    let values = document_values(exchange.values().await?, &target)?;
     let document = resource::update(&exchange.site, exchange.session(), doctype, name, values, children).await?;
     Ok(envelope::data(&exchange.context, Json::Object(document)))
 }

@@ -4,7 +4,6 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
-use crate::meta::doctype::{CHILD_COLUMNS, PARENT_COLUMNS, STANDARD_COLUMNS};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
@@ -336,10 +335,4 @@ async fn validate_link(call: Call) -> Result<Answer> {
     Ok(Answer::message(
         list.to_json().into_iter().next().unwrap_or_else(|| Map::from_iter([("name".to_owned(), Json::Null)])),
     ))
-}
-
-/// Whether a fieldname is a standard column, which `set_value` does not touch.
-pub(super) fn is_standard(fieldname: &str) -> bool {
-    fieldname == "doctype"
-        || STANDARD_COLUMNS.iter().chain(&CHILD_COLUMNS).chain(&PARENT_COLUMNS).any(|(name, _)| *name == fieldname)
 }
