@@ -1,7 +1,7 @@
 //! The pages around logging in: `/login`, `/logout`, and the root of the site.
 
 use poem::Response;
-use poem::http::{Method as HttpMethod, StatusCode};
+use poem::http::StatusCode;
 use serde_json::json;
 
 use crate::account::login;
@@ -156,8 +156,7 @@ async fn send_logout(mut exchange: Exchange) -> Result<Response> {
 /// The root: Frappe's legacy transport where the request has a `cmd`, else the way to the desk.
 async fn root(exchange: Exchange) -> Result<Response> {
     let (site, context) = (exchange.site.clone(), exchange.context.clone());
-    let is_read = matches!(*exchange.verb(), HttpMethod::GET | HttpMethod::HEAD);
-    let origin = Origin { style: Style::ApiV1, is_safe: is_read, uri: "/".to_owned(), scheme: None };
+    let origin = Origin { style: Style::ApiV1, is_navigation: false, uri: "/".to_owned(), scheme: None };
     match rpc::legacy(exchange).await {
         Ok(Some(response)) => Ok(response),
         Ok(None) => Ok(see_other(HOME)),

@@ -35,18 +35,20 @@ pub(super) enum Rows {
     Arrays,
     /// `{"has_next_page":…,"data":[{…}]}`
     Page,
+    /// `{"has_next_page":…,"data":[[…]]}`
+    PageOfArrays,
 }
 
 /// A list's answer, written in one pass.
 pub(super) fn list(context: &RequestContext, list: &List, shape: Rows) -> Response {
     let mut out = Vec::with_capacity(64 + list.rows.len() * list.keys.len() * 24);
     out.extend_from_slice(match shape {
-        Rows::Page if list.has_next_page => b"{\"has_next_page\":true,\"data\":".as_slice(),
-        Rows::Page => b"{\"has_next_page\":false,\"data\":",
+        Rows::Page | Rows::PageOfArrays if list.has_next_page => b"{\"has_next_page\":true,\"data\":".as_slice(),
+        Rows::Page | Rows::PageOfArrays => b"{\"has_next_page\":false,\"data\":",
         Rows::Objects | Rows::Arrays => b"{\"data\":",
     });
     match shape {
-        Rows::Arrays => list.write_json_rows(&mut out),
+        Rows::Arrays | Rows::PageOfArrays => list.write_json_rows(&mut out),
         Rows::Objects | Rows::Page => list.write_json(&mut out),
     }
     if context.session_expired {

@@ -9,7 +9,7 @@ use crate::document::{Children, Documents};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::permissions::Session;
-use crate::rest::{comment, document_method};
+use crate::rest::{comment, document_method, files};
 use crate::web::Site;
 
 /// The header that says how child rows in a change are read.
@@ -99,6 +99,11 @@ pub(super) async fn check(site: &Site, session: &Session, document: &Document, r
     }
 }
 
+/// Whether a File document comes with its content, which is stored with it.
+pub(super) fn brings_content(doctype: &str, values: &Map<String, Json>) -> bool {
+    doctype == "File" && values.get("content").is_some_and(|content| !content.is_null())
+}
+
 /// Inserts a document. With `keep_name`, a `name` in the values counts whatever the naming rule.
 pub(super) async fn create(
     site: &Site,
@@ -107,6 +112,11 @@ pub(super) async fn create(
     values: &Map<String, Json>,
     keep_name: bool,
 ) -> Result<Map<String, Json>> {
+    if brings_content(doctype, values)
+        && let Json::Object(file) = files::store_document(site, session, values).await?
+    {
+        return Ok(file);
+    }
     let document = if keep_name {
         let doctype = site.documents.doctype(doctype)?;
         let mut work = site.documents.begin(session).await?;

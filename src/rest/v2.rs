@@ -60,13 +60,17 @@ async fn list(mut exchange: Exchange, doctype: &str) -> Result<Response> {
 
 async fn list_of(exchange: &Exchange, doctype: &str, values: &Map<String, Json>) -> Result<Response> {
     let request = list_request(doctype, values, Dialect::V2)?;
+    let shape = match Arguments(values).flag("as_dict")? {
+        Some(false) => Rows::PageOfArrays,
+        _ => Rows::Page,
+    };
     let list = exchange.site.documents.list(exchange.session(), &request).await?;
-    Ok(envelope::list(&exchange.context, &list, Rows::Page))
+    Ok(envelope::list(&exchange.context, &list, shape))
 }
 
 async fn create(mut exchange: Exchange, doctype: &str) -> Result<Response> {
     let target = exchange.site.documents.doctype(doctype)?;
-    let values = document_values(exchange.values().await?, target.field("data").is_some())?;
+    let values = document_values(exchange.values().await?, &target)?;
     let document = resource::create(&exchange.site, exchange.session(), doctype, &values, true).await?;
     Ok(envelope::data(&exchange.context, Json::Object(document)))
 }
@@ -85,7 +89,7 @@ async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Respo
 async fn update(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
     let target = exchange.site.documents.doctype(doctype)?;
     let children = resource::children(exchange.request.headers());
-    let values = document_values(exchange.values().await?, target.field("data").is_some())?;
+    let values = document_values(exchange.values().await?, &target)?;
     let document = resource::update(&exchange.site, exchange.session(), doctype, name, values, children).await?;
     Ok(envelope::data(&exchange.context, Json::Object(document)))
 }
@@ -100,7 +104,7 @@ async fn copy(exchange: Exchange, doctype: &str, name: &str) -> Result<Response>
     let copy = documents.copy(exchange.session(), doctype, name).await?;
     let mut json = documents.to_json(exchange.session(), &copy);
     // What only a stored document has is not part of a copy.
-    for key in ["name", "owner", "creation", "modified", "modified_by"] {
+    for key in ["name", "owner", "creation", "modified", "modified_by", "docstatus", "idx"] {
         json.shift_remove(key);
     }
     Ok(envelope::data(&exchange.context, Json::Object(json)))

@@ -28,6 +28,13 @@ pub struct Described {
     pub allow: Option<String>,
 }
 
+impl Described {
+    /// Frappe's class and the message in one line, as `exc` and `exception` have it.
+    fn exception(&self) -> String {
+        format!("frappe.exceptions.{}: {}", self.exc_type, self.message)
+    }
+}
+
 /// The table. It has no `_` arm, so that a new kind of error forces a decision.
 pub fn describe(error: &Error) -> Described {
     let (status, exc_type, title) = match error {
@@ -167,8 +174,9 @@ impl Style {
 pub struct Origin {
     /// How the error is told.
     pub style: Style,
-    /// The request only reads.
-    pub is_safe: bool,
+    /// A browser opens a page: it takes HTML, or says that it navigates (Fetch Metadata). Others keep what they get, and
+    /// would keep the login page for the file that they asked for.
+    pub is_navigation: bool,
     /// Path and query, to come back to after a login.
     pub uri: String,
     /// The scheme of the credentials sent in the header `Authorization`, in lower case.
@@ -180,7 +188,9 @@ impl Origin {
     pub fn of(request: &Request) -> Self {
         Self {
             style: Style::of(request),
-            is_safe: request.method().is_safe(),
+            is_navigation: request.method().is_safe()
+                && (request.header("sec-fetch-mode") == Some("navigate")
+                    || request.header(header::ACCEPT).is_some_and(|accept| accept.contains("text/html"))),
             uri: request.uri().path_and_query().map_or("/", |uri| uri.as_str()).to_owned(),
             scheme: request
                 .header(header::AUTHORIZATION)
@@ -234,6 +244,10 @@ fn api_v1(error: &Error, described: &Described, context: &RequestContext) -> Res
         body.insert("message".to_owned(), Json::String(described.message.clone()));
     }
     body.insert("exc_type".to_owned(), Json::from(described.exc_type));
+    // Clients written for Frappe raise on `exc` and on nothing else; there is no traceback in it.
+    let exception = described.exception();
+    body.insert("exc".to_owned(), Json::from(Json::from(vec![exception.as_str()]).to_string()));
+    body.insert("exception".to_owned(), Json::from(exception));
     let texts: Vec<String> = sentences(error, described)
         .into_iter()
         .map(|message| {
@@ -256,7 +270,7 @@ fn api_v2(error: &Error, described: &Described) -> Response {
         "message": described.message,
         "title": described.title,
         "indicator": "red",
-        "exception": Json::Null,
+        "exception": described.exception(),
     });
     if let Error::Validation(invalid) = error {
         entry["problems"] = problems(invalid);
@@ -284,7 +298,7 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
         },
         _ => false,
     };
-    if needs_login && from.is_safe {
+    if needs_login && from.is_navigation {
         let back: String = url::form_urlencoded::byte_serialize(from.uri.as_bytes()).collect();
         return see_other(&format!("/login?redirect-to={back}"));
     }

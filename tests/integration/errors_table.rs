@@ -27,7 +27,9 @@ fn expect(answer: &Response, is_v2: bool, status: u16, exc_type: &str, what: &st
     } else {
         assert_eq!(body["exc_type"], exc_type, "{what}: {body}");
         assert!(!answer.server_messages().is_empty(), "{what}: {body}");
-        assert!(body.get("exc").is_none() && body.get("exception").is_none(), "{what}: {body}");
+        let exception = format!("frappe.exceptions.{exc_type}: ");
+        assert!(body["exception"].as_str().is_some_and(|text| text.starts_with(&exception)), "{what}: {body}");
+        assert!(body["exc"].as_str().is_some_and(|text| !text.contains("Traceback")), "{what}: {body}");
     }
 }
 

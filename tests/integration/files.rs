@@ -49,6 +49,33 @@ async fn public_files_are_for_everybody_and_private_ones_are_not() {
     let guest = site.guest().with_header("accept", "application/json");
     guest.get("/private/files/b.txt").await.status(401);
     guest.get("/private/files/nothing.txt").await.status(401);
+    // Who keeps what comes is not given the login page for the file; who opens it in a browser is.
+    site.guest().with_header("accept", "*/*").get("/private/files/b.txt").await.status(401);
+    let image =
+        site.guest().with_header("accept", "image/avif,image/webp,*/*").with_header("sec-fetch-mode", "no-cors");
+    image.get("/private/files/b.txt").await.status(401);
+    assert!(site.guest().get("/private/files/b.txt").await.redirect().starts_with("/login?redirect-to="));
+}
+
+#[tokio::test]
+async fn a_file_document_may_bring_its_content() {
+    let (site, alice) = library_with_books().await;
+    let text = json!({"file_name": "a.txt", "content": "plain", "is_private": 1});
+    let file = alice.create("File", text).await.ok();
+    assert_eq!(alice.get(&url(&file)).await.status(200).body, "plain");
+    let encoded = json!({
+        "doctype": "File", "file_name": "b.txt", "content": "aGVsbG8=", "decode": true,
+        "attached_to_doctype": "Book", "attached_to_name": "Dune",
+    });
+    let file = alice.call("frappe.client.insert", json!({ "doc": encoded })).await.ok();
+    assert_eq!((&file["attached_to_name"], &file["file_size"]), (&json!("Dune"), &json!(5)));
+    assert_eq!(alice.get(&url(&file)).await.status(200).body, "hello");
+    let wrong = json!({"file_name": "c.txt", "content": "not base64!", "decode": 1});
+    alice.create("File", wrong).await.error(417, "ValidationError");
+    let reader = site.user("rita@example.com", &[READER]).await;
+    let other =
+        json!({"file_name": "d.txt", "content": "x", "attached_to_doctype": "Book", "attached_to_name": "Dune"});
+    reader.create("File", other).await.error(403, "PermissionError");
 }
 
 #[tokio::test]

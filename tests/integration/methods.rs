@@ -59,11 +59,22 @@ async fn the_client_writes() {
     let many: Vec<Json> = (0..201).map(|n| json!({"doctype": "Shelf", "name": n.to_string()})).collect();
     alice.call("frappe.client.insert_many", json!({"docs": many})).await.error(417, "ValidationError");
 
+    let of_dune = json!({"doctype": "Book", "name": "Dune"});
     let set = |field: Json, value: Json| json!({"doctype": "Book", "name": "Dune", "fieldname": field, "value": value});
     assert_eq!(call(&alice, "frappe.client.set_value", set(json!("pages"), json!(1))).await["pages"], 1);
     let several = json!({"pages": 2, "author": "H"});
     assert_eq!(call(&alice, "frappe.client.set_value", set(several, Json::Null)).await["author"], "H");
     alice.call("frappe.client.set_value", set(json!("owner"), json!("x"))).await.error(417, "ValidationError");
+    // A document as it was read goes back whole (frappe-ui's documentResource).
+    let mut whole = call(&alice, "frappe.client.get", of_dune.clone()).await;
+    whole["pages"] = json!(7);
+    let first = set(whole.clone(), Json::Null);
+    assert_eq!(call(&alice, "frappe.client.set_value", first).await["pages"], 7);
+    // What was read before somebody else's change is refused.
+    alice.call("frappe.client.set_value", set(whole, Json::Null)).await.error(417, "TimestampMismatchError");
+    alice.call("frappe.client.set_value", set(json!({"nothing": 1}), Json::Null)).await.error(417, "ValidationError");
+    let row = json!({"doctype": "Chapter", "parenttype": "Book", "parent": "Dune", "parentfield": "chapters", "heading": "I"});
+    assert_eq!(call(&alice, "frappe.client.insert_many", json!({"docs": [row]})).await, json!(["Dune"]));
 
     let saved = json!({"doc": {"doctype": "Book", "name": "Dune", "pages": 3}});
     assert_eq!(call(&alice, "frappe.client.save", saved).await["pages"], 3);
@@ -94,6 +105,26 @@ async fn reading_writes_nothing_and_missing_arguments_are_named() {
     alice.call("frappe.client.get_list", json!({"doctype": ["Book"]})).await.error(417, "FrappeTypeError");
     alice.call("frappe.client.insert", json!({"doc": "{"})).await.error(417, "DataError");
     alice.call("frappe.client.insert", json!({"doc": [1]})).await.error(417, "FrappeTypeError");
+}
+
+#[tokio::test]
+async fn every_refusal_carries_the_exception_that_clients_raise_on() {
+    let (site, alice) = library_with_books().await;
+    for (answer, class) in [
+        (alice.call("frappe.client.get_list", json!({})).await, "FrappeTypeError"),
+        (alice.read("Book", "Nothing").await, "DoesNotExistError"),
+        (alice.create("Book", json!({"pages": -1})).await, "MandatoryError"),
+        (site.guest().read("Book", "Dune").await, "AuthenticationError"),
+        (site.guest().log_in("alice@example.com", "wrong").await, "AuthenticationError"),
+    ] {
+        let body = answer.json();
+        let exception = body["exception"].as_str().unwrap_or_default();
+        assert!(exception.starts_with(&format!("frappe.exceptions.{class}: ")), "{body}");
+        let exc: Vec<String> = serde_json::from_str(body["exc"].as_str().unwrap()).unwrap();
+        assert_eq!(exc, [exception]);
+    }
+    let body = alice.get("/api/v2/document/Book/Nothing").await.json();
+    assert!(body["errors"][0]["exception"].as_str().unwrap().contains("DoesNotExistError"), "{body}");
 }
 
 #[tokio::test]

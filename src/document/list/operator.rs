@@ -108,7 +108,7 @@ pub(super) fn condition<'a>(
             Some("not set") => Ok(Condition::IsSet { column, set: false }),
             _ => Err(misuse(format!("Filter {}: is takes set or not set", column.name))),
         },
-        Operator::Between => between(found, value),
+        Operator::Between => between(found, value, today),
         Operator::Timespan | Operator::Previous | Operator::Next => span(found, operator, value, today),
         Operator::Regex => {
             let pattern = pattern(found, value)?;
@@ -168,8 +168,16 @@ fn one_of<'a>(found: FoundColumn<'a>, value: &Json, negated: bool) -> Result<Con
     Ok(Condition::OneOf { column, values, negated, or_null })
 }
 
-fn between<'a>(found: FoundColumn<'a>, value: &Json) -> Result<Condition<'a>> {
+/// A span of days may leave out its last day, or both: then it ends, or is, today (Frappe's `get_between_date_filter`).
+fn between<'a>(found: FoundColumn<'a>, value: &Json, today: NaiveDate) -> Result<Condition<'a>> {
     let column = found.column;
+    let filled;
+    let value = if matches!(column.column_type, ColumnType::Date | ColumnType::Datetime) {
+        filled = with_today(value, today);
+        &filled
+    } else {
+        value
+    };
     let wrong = || misuse(format!("Filter {}: between takes two values, the first and the last", column.name));
     let split: Vec<Json>;
     let ends: &[Json] = match value {
@@ -191,6 +199,18 @@ fn between<'a>(found: FoundColumn<'a>, value: &Json) -> Result<Condition<'a>> {
         return Err(wrong());
     }
     Ok(Condition::Between { column, low, high: end })
+}
+
+fn with_today(value: &Json, today: NaiveDate) -> Json {
+    let mut ends: Vec<Json> = match value {
+        Json::Array(ends) => ends.clone(),
+        Json::String(text) if !text.trim().is_empty() => text.split(',').map(|end| Json::from(end.trim())).collect(),
+        _ => Vec::new(),
+    };
+    while ends.len() < 2 {
+        ends.push(Json::from(today.to_string()));
+    }
+    Json::Array(ends)
 }
 
 fn span<'a>(found: FoundColumn<'a>, operator: Operator, value: &Json, today: NaiveDate) -> Result<Condition<'a>> {

@@ -66,7 +66,8 @@ impl Term<'_> {
                 Found::Table(field) => Meaning::Table(field),
             });
         };
-        if function == Function::Count && self.name == "*" {
+        // Every row adds one, as `SUM(1)` says it too.
+        if function == Function::Count && self.name == "*" || is_counted_by(function, self.name) {
             return Ok(Meaning::Expression(Expression::CountAll, None));
         }
         match scope.find(self.name, Purpose::Order)? {
@@ -86,6 +87,10 @@ impl Term<'_> {
             Err(missing) => Err(refuse(missing, self.name)),
         }
     }
+}
+
+fn is_counted_by(function: Function, argument: &str) -> bool {
+    matches!(function, Function::Count | Function::Sum) && argument == "1"
 }
 
 /// Sums and means are for numbers.

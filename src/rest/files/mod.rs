@@ -5,6 +5,8 @@ mod name;
 mod range;
 pub(super) mod serve;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::ListRequest;
@@ -133,6 +135,25 @@ pub(super) async fn store(site: &Site, session: &Session, file: NewFile) -> Resu
     let document = JUST_STORED.scope(file_url, insert(site, session, new)).await?;
     stored.keep();
     Ok(document)
+}
+
+/// A File document that brings its content along, as Frappe's clients insert one: `content` is text, or Base64 with `decode`.
+pub(super) async fn store_document(site: &Site, session: &Session, values: &Map<String, Json>) -> Result<Json> {
+    let arguments = Arguments(values);
+    let content = arguments.required("content")?;
+    let content = if arguments.flag("decode")?.unwrap_or(false) { decode(&content)? } else { content.into_bytes() };
+    let target = match (arguments.text("attached_to_doctype")?, arguments.text("attached_to_name")?) {
+        (Some(doctype), Some(name)) => Some(Target { doctype, name, field: arguments.text("attached_to_field")? }),
+        _ => None,
+    };
+    let (file_name, is_private) = (arguments.required("file_name")?, arguments.flag("is_private")?);
+    store(site, session, NewFile { file_name, content, is_private, folder: arguments.text("folder")?, target }).await
+}
+
+/// Base64, with or without `data:<type>;base64,` in front as browsers write it.
+pub(super) fn decode(text: &str) -> Result<Vec<u8>> {
+    let encoded = text.split_once("base64,").map_or(text, |(_, encoded)| encoded);
+    STANDARD.decode(encoded.trim()).map_err(|_| invalid("The content is not valid Base64"))
 }
 
 /// Makes a File document for a file that is stored already. The controller of File checks that the session may read it.

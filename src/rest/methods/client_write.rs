@@ -1,15 +1,12 @@
 //! `frappe.client`: the methods that write.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::Children;
 use crate::error::{Error, Result};
-use crate::rest::arguments::{Arguments, invalid, missing, without_form_state, wrong_type};
+use crate::rest::arguments::{Arguments, invalid, is_standard, missing, without_form_state, wrong_type};
 use crate::rest::files::{NewFile, Target};
 use crate::rest::methods::add;
-use crate::rest::methods::client::is_standard;
 use crate::rest::{files, resource};
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
@@ -111,6 +108,9 @@ pub(super) fn name_of(document: &Map<String, Json>) -> Option<String> {
 async fn insert(call: Call) -> Result<Answer> {
     let (doctype, values) = doc_argument(&call)?;
     let target = call.site.documents.doctype(&doctype)?;
+    if resource::brings_content(&doctype, &values) {
+        return Ok(Answer::message(files::store_document(&call.site, call.session(), &values).await?));
+    }
     let inserted = call.site.documents.insert(call.session(), &doctype, &values).await?;
     if !target.istable {
         return Ok(Answer::message(resource::seen(&call.site, call.session(), &inserted)));
@@ -129,7 +129,11 @@ async fn insert_many(call: Call) -> Result<Answer> {
         let (doctype, values) = document(doc)?;
         let doctype = work.doctype(&doctype)?;
         let inserted = work.insert_json(&doctype, &values, false).await?;
-        names.push(inserted.values[crate::meta::doctype::slot::NAME].to_json());
+        // Whoever adds a row hears of its document, as from `insert`.
+        names.push(match doctype.istable {
+            true => Json::from(inserted.text("parent")),
+            false => inserted.values[crate::meta::doctype::slot::NAME].to_json(),
+        });
     }
     work.commit().await?;
     Ok(Answer::message(names))
@@ -176,18 +180,21 @@ async fn set_value(call: Call) -> Result<Answer> {
     let arguments = Arguments(&call.arguments);
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let values = match arguments.get("fieldname") {
+        // A whole document as it was read: what the engine keeps itself (`creation`, `_comments`, `__onload`) stays as it is,
+        // `modified` guards against a change in between, `docstatus` submits and cancels.
         Some(Json::Object(values)) => values.clone(),
         Some(Json::String(text)) if text.trim_start().starts_with('{') => arguments.object("fieldname")?,
         _ => {
-            let value = call.arguments.get("value").cloned().unwrap_or(Json::Null);
-            Map::from_iter([(arguments.required("fieldname")?, value)])
+            let field = arguments.required("fieldname")?;
+            if is_standard(&field) {
+                return Err(invalid("Cannot edit standard fields"));
+            }
+            Map::from_iter([(field, call.arguments.get("value").cloned().unwrap_or(Json::Null))])
         }
     };
-    if values.keys().any(|field| is_standard(field)) {
-        return Err(invalid("Cannot edit standard fields"));
-    }
     let target = call.site.documents.doctype(&doctype)?;
-    if let Some(unknown) = values.keys().find(|field| target.field(field).is_none()) {
+    let is_kept = |field: &str| is_standard(field) || field.starts_with('_');
+    if let Some(unknown) = values.keys().find(|field| target.field(field).is_none() && !is_kept(field)) {
         return Err(invalid(format!("{doctype} has no field {unknown}")));
     }
     let saved = resource::update(&call.site, call.session(), &doctype, &name, values, children(&call)).await?;
@@ -262,13 +269,8 @@ async fn update_document_title(call: Call) -> Result<Answer> {
 async fn attach_file(call: Call) -> Result<Answer> {
     let arguments = Arguments(&call.arguments);
     let data = arguments.required("filedata")?;
-    let content = if arguments.flag("decode_base64")?.unwrap_or(false) {
-        // Browsers put `data:<type>;base64,` in front.
-        let encoded = data.split_once("base64,").map_or(data.as_str(), |(_, encoded)| encoded);
-        STANDARD.decode(encoded.trim()).map_err(|_| wrong_type("filedata", "Base64"))?
-    } else {
-        data.into_bytes()
-    };
+    let content =
+        if arguments.flag("decode_base64")?.unwrap_or(false) { files::decode(&data)? } else { data.into_bytes() };
     let file = NewFile {
         file_name: arguments.required("filename")?,
         content,

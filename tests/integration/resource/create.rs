@@ -68,6 +68,7 @@ async fn an_unknown_doctype_is_a_404() {
 const READING: &str = "
 name: Reading
 autoname: Prompt
+allow_rename: true
 fields:
   - {fieldname: title, fieldtype: Data, label: Title}
   - {fieldname: data, fieldtype: JSON, label: Data}

@@ -148,6 +148,10 @@ impl Client {
         if !content_type.is_empty() {
             headers.insert("content-type", HeaderValue::from_str(content_type).unwrap());
         }
+        if !uri.starts_with("/api") && !self.headers.iter().any(|(name, _)| name == "accept") {
+            // Pages are opened by browsers.
+            headers.insert("accept", HeaderValue::from_static("text/html,*/*;q=0.8"));
+        }
         for (name, value) in &self.headers {
             headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
         }
