@@ -9,9 +9,9 @@ use std::sync::{Arc, LazyLock};
 use doctyped::app::{App, Build};
 use doctyped::config::{Config, Hidden};
 use doctyped::meta::Registry;
+use doctyped::meta::Value;
 use doctyped::meta::expression::{Expression, Scope};
 use doctyped::meta::load::{Source, load};
-use doctyped::meta::Value;
 use doctyped::oauth::protocol::cimd::ClientIdUrl;
 use doctyped::oauth::protocol::jwk::JwkSet;
 use doctyped::oauth::protocol::jwt::{SigningKey, Unverified};
@@ -191,14 +191,18 @@ pub fn multipart(data: &[u8]) {
 /// set that is read is written and read again the same.
 pub fn jwt(data: &[u8]) {
     static KEYS: LazyLock<JwkSet> = LazyLock::new(|| {
-        let keys = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa].map(|alg| SigningKey::generate(alg).jwk().to_value());
+        let keys =
+            [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa].map(|alg| SigningKey::generate(alg).jwk().to_value());
         JwkSet::parse(&json!({ "keys": keys })).unwrap()
     });
     let text = String::from_utf8_lossy(data);
     let (token, keys) = text.split_once('\n').unwrap_or((&text, ""));
     if let Ok(token) = Unverified::parse(token) {
         let _ = (token.unverified_claims().text("iss"), token.unverified_claims().audience());
-        assert!(token.verify(&KEYS, &[SigningAlgorithm::Es256, SigningAlgorithm::EdDsa]).is_err(), "a forged token verifies");
+        assert!(
+            token.verify(&KEYS, &[SigningAlgorithm::Es256, SigningAlgorithm::EdDsa]).is_err(),
+            "a forged token verifies"
+        );
     }
     if let Ok(token) = Unverified::parse(token) {
         assert!(token.verify_hs256(b"a shared secret that nobody has guessed").is_err(), "a forged token verifies");
@@ -226,7 +230,8 @@ pub fn client_metadata(data: &[u8]) {
     let Ok(request) = serde_json::from_slice::<Json>(data) else { return };
     if let Ok(metadata) = ClientMetadata::parse(&request, &policy) {
         let echo = serde_json::to_value(&metadata).unwrap();
-        let again = ClientMetadata::parse(&echo, &policy).unwrap_or_else(|error| panic!("the echo is refused: {error}"));
+        let again =
+            ClientMetadata::parse(&echo, &policy).unwrap_or_else(|error| panic!("the echo is refused: {error}"));
         assert_eq!(serde_json::to_value(&again).unwrap(), echo, "metadata change on their way");
     }
     if let Ok(address) = ClientIdUrl::parse(request.get("client_id").and_then(Json::as_str).unwrap_or_default())

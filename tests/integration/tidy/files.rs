@@ -5,7 +5,7 @@ use super::{files_below, shown};
 #[test]
 fn every_rust_file_says_first_what_lives_in_it() {
     let mut wrong = Vec::new();
-    for path in files_below("src", &["rs"]).into_iter().chain(files_below("tests", &["rs"])) {
+    for path in files_below("src", &["rs"]).into_iter().chain(files_below("tests/integration", &["rs"])) {
         let text = std::fs::read_to_string(&path).expect("readable");
         if !text.starts_with("//! ") && !text.starts_with("#![doc") {
             wrong.push(shown(&path));
