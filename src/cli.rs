@@ -378,6 +378,8 @@ fn start_logging(config: &Config, serves: bool) {
     // The statements of sqlx are not the reader's concern unless they ask for them.
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // On a full disk a line may not be written; to complain of that on the same way would end the request.
+    let lines = lines.log_internal_errors(false);
     match config.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => lines.json().init(),

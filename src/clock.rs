@@ -53,6 +53,12 @@ impl Clock {
     }
 }
 
+/// The moment after one that a document stores; the same text if it is none.
+pub fn just_after(stored: &str) -> String {
+    let at = NaiveDateTime::parse_from_str(stored, DATETIME_FORMAT);
+    at.map_or_else(|_| stored.to_owned(), |at| format_datetime(at + Duration::microseconds(1)))
+}
+
 /// A datetime as documents store it.
 pub fn format_datetime(at: NaiveDateTime) -> String {
     at.format(DATETIME_FORMAT).to_string()

@@ -66,6 +66,9 @@ pub enum Error {
     /// The service cannot answer now (shutting down, database gone).
     #[error("{0}")]
     Unavailable(String),
+    /// There is no room for what was to be stored.
+    #[error("{0}")]
+    StorageFull(String),
     /// Our own fault; the cause is logged once, the answer says nothing of it.
     #[error("Internal error")]
     Internal(#[source] anyhow::Error),
@@ -258,14 +261,13 @@ impl Error {
         Self::Internal(cause.into())
     }
 
+    /// Whether the site failed, whatever was asked: nothing that a caller may take for a refusal and pass over.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Internal(_) | Self::Unavailable(_) | Self::StorageFull(_))
+    }
+
     /// Not found, or hidden.
     pub fn does_not_exist(doctype: impl Into<String>, name: impl Into<String>) -> Self {
         Self::DoesNotExist { doctype: doctype.into(), name: name.into() }
-    }
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Internal(error.into())
     }
 }

@@ -1,6 +1,7 @@
 //! The only source of randomness, digests, sealed texts and signatures: everything else asks here.
 
 mod password;
+pub mod private;
 mod signature;
 mod site_key;
 

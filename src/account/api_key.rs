@@ -54,8 +54,7 @@ impl KnownKeys {
         if key.is_empty() || name.is_empty() {
             return Ok(None);
         }
-        let mut work = documents.begin(&system).await?;
-        let stored = work.get_hash("User", name, FIELD).await?;
+        let stored = documents.reading(&system).get_hash("User", name, FIELD).await?;
         if !stored.is_some_and(|stored| secret::constant_time_eq(stored, secret::digest(secret))) {
             return Ok(None);
         }

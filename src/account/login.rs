@@ -159,8 +159,7 @@ async fn find_user(documents: &Documents, typed: &str) -> Result<Option<String>>
 }
 
 async fn stored_hash(documents: &Documents, user: &str) -> Result<Option<String>> {
-    // Dropped at once: nothing is locked while the password is hashed.
-    documents.begin(&Session::system()).await?.get_hash("User", user, password::FIELD).await
+    documents.reading(&Session::system()).get_hash("User", user, password::FIELD).await
 }
 
 async fn rehash(documents: &Documents, passwords: &Passwords, user: &str, pwd: String) -> Result<()> {

@@ -93,7 +93,7 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
     };
     match done {
         Ok(done) => Ok(see_other(&target.unwrap_or(done.home_page))),
-        Err(error @ (Error::Internal(_) | Error::CrossSite(_))) => Err(error),
+        Err(error) if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
         Err(error) => {
             let described = describe(&error);
             let message = format!("{}.", described.message);

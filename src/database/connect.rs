@@ -1,31 +1,24 @@
 //! Connections: those that write and those that only read, in pools of their own, behind [`Executor`].
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Values,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait, Values,
 };
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
+use crate::database::contention::{Contention, WAIT_BRIEFLY};
+use crate::database::fault::{Fault, fault};
+use crate::database::outage::Outage;
+use crate::database::pools::{self, Use};
 use crate::database::row::{self, Param};
+use crate::database::writable::Writable;
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
-
-/// Page cache of one SQLite connection, in KiB; counts once per connection.
-const SQLITE_CACHE_KIB: u32 = 4096;
-/// How many SQLite connections read at once.
-const SQLITE_READERS: u32 = 4;
-/// How many transactions run at once on PostgreSQL.
-const POSTGRES_WRITERS: u32 = 8;
-/// How many PostgreSQL connections read at once.
-const POSTGRES_READERS: u32 = 8;
-/// How long a statement waits for another process's write on SQLite.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a request waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::secret::private;
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +39,24 @@ pub struct Database {
     readers: DatabaseConnection,
     writer: DatabaseConnection,
     url: Arc<str>,
+    outage: Arc<Outage>,
+    contention: Arc<Contention>,
+    pub(super) writable: Arc<Writable>,
 }
 
-/// One open transaction; dropping it rolls back.
+/// One open transaction; dropping it rolls back. After the first statement that fails it takes no more, and is not committed:
+/// SQLite may have rolled back by itself, and PostgreSQL would answer a commit as if it had happened.
 #[derive(Debug)]
 pub struct Transaction {
-    backend: Backend,
+    database: Database,
     inner: DatabaseTransaction,
+    failed: AtomicBool,
+    waits_briefly: AtomicBool,
 }
+
+/// Statements that only read, each for itself: what [`Executor`] is where nothing is to be written.
+#[derive(Clone, Debug)]
+pub struct Reading(pub Database);
 
 /// Something that runs statements: the pools (each statement for itself) or a transaction.
 ///
@@ -71,24 +74,31 @@ pub trait Executor: Send + Sync {
 }
 
 impl Database {
-    /// Connects; on SQLite the file and its folder are made if missing.
+    /// Connects; on SQLite the file and its folder are made if missing, for nobody else to read.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            let path = path.trim_start_matches("//").split('?').next().unwrap_or_default();
-            if let Some(folder) = std::path::Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                std::fs::create_dir_all(folder)?;
+        let (backend, outage) = if url.starts_with("sqlite:") {
+            if let Some(path) = sqlite_path(url) {
+                private::own_file(&path)?;
+                for ending in ["-wal", "-shm"] {
+                    private::keep_to_owner(&with_ending(&path, ending));
+                }
             }
-            let writer = sea_orm::Database::connect(sqlite_options(url, 1)).await?;
-            let readers = sea_orm::Database::connect(sqlite_options(url, SQLITE_READERS)).await?;
-            return Ok(Self { backend: Backend::Sqlite, readers, writer, url: url.into() });
-        }
-        anyhow::ensure!(
-            url.starts_with("postgres:") || url.starts_with("postgresql:"),
-            "DOCTYPED_DATABASE_URL must start with sqlite: or postgres:"
-        );
-        let writer = sea_orm::Database::connect(postgres_options(url, POSTGRES_WRITERS)).await?;
-        let readers = sea_orm::Database::connect(postgres_options(url, POSTGRES_READERS)).await?;
-        Ok(Self { backend: Backend::Postgres, readers, writer, url: url.into() })
+            (Backend::Sqlite, Outage::new(None)?)
+        } else {
+            anyhow::ensure!(
+                url.starts_with("postgres:") || url.starts_with("postgresql:"),
+                "DOCTYPED_DATABASE_URL must start with sqlite: or postgres:"
+            );
+            (Backend::Postgres, Outage::new(Some(url))?)
+        };
+        let options = |usage| match backend {
+            Backend::Sqlite => pools::sqlite(url, usage),
+            Backend::Postgres => pools::postgres(url, usage, &outage),
+        };
+        let writer = sea_orm::Database::connect(options(Use::Writing)).await?;
+        let readers = sea_orm::Database::connect(options(Use::Reading)).await?;
+        let (contention, writable) = (Arc::default(), Arc::default());
+        Ok(Self { backend, readers, writer, url: url.into(), outage, contention, writable })
     }
 
     /// The URL it was opened with; may hold a password, so never log it.
@@ -97,41 +107,127 @@ impl Database {
     }
 
     /// Begins a transaction that may write. On SQLite it holds the one writer until it ends.
+    ///
+    /// In a task of its own: whoever stops waiting in the middle would leave a connection in a transaction that nobody ends.
     pub async fn begin(&self) -> Result<Transaction, DbErr> {
-        let inner = match self.backend {
-            Backend::Sqlite => {
-                let options = TransactionOptions {
-                    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                    ..TransactionOptions::default()
-                };
-                self.writer.begin_with_options(options).await?
+        let database = self.clone();
+        let beginning = tokio::spawn(async move {
+            match database.try_begin().await {
+                // Nothing has happened yet, so that nothing happens twice; the next connection is tested first.
+                Err(error) if fault(&error) == Some(Fault::Gone) => database.try_begin().await,
+                other => other,
             }
-            Backend::Postgres => self.writer.begin().await?,
-        };
-        Ok(Transaction { backend: self.backend, inner })
+        });
+        beginning.await.unwrap_or_else(|error| Err(DbErr::Custom(format!("a transaction did not begin: {error}"))))
     }
 
-    /// Closes the pools once requests under way are done.
+    async fn try_begin(&self) -> Result<Transaction, DbErr> {
+        let begun = async {
+            match self.backend {
+                Backend::Sqlite => {
+                    let options = TransactionOptions {
+                        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                        ..TransactionOptions::default()
+                    };
+                    self.writer.begin_with_options(options).await
+                }
+                Backend::Postgres => self.writer.begin().await,
+            }
+        };
+        let inner = self.outage.guard(begun).await?;
+        let database = self.clone();
+        Ok(Transaction { database, inner, failed: AtomicBool::new(false), waits_briefly: AtomicBool::new(false) })
+    }
+
+    /// Closes the pools once requests under way are done. SQLite's file is complete by itself then.
     pub async fn close(&self) {
         if let Err(error) = self.readers.clone().close().await {
             tracing::warn!(%error, "closing the readers");
+        }
+        if self.backend == Backend::Sqlite
+            && let Err(error) = self.writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await
+            && fault(&error) != Some(Fault::Gone)
+        {
+            tracing::warn!(%error, "the write-ahead log was not taken over into the database file");
         }
         if let Err(error) = self.writer.clone().close().await {
             tracing::warn!(%error, "closing the writer");
         }
     }
+
+    /// Takes note of what an error says about the database.
+    fn note(&self, error: &DbErr, sql: &str) {
+        match fault(error) {
+            Some(found @ (Fault::Full | Fault::ReadOnly)) => self.writable.note(found),
+            Some(Fault::Gone) => self.outage.note(),
+            Some(Fault::Locked) => self.contention.note(sql),
+            _ => {}
+        }
+    }
+
+    async fn query(&self, sql: &str, params: Vec<Param>) -> Result<Vec<QueryResult>, DbErr> {
+        let statement = statement(self.backend, sql, params);
+        if !self.contention.concerns(sql) {
+            return self.readers.query_all_raw(statement).await;
+        }
+        let transaction = self.readers.begin().await?;
+        transaction.execute_unprepared(WAIT_BRIEFLY).await?;
+        transaction.query_all_raw(statement).await
+    }
+}
+
+/// The file of a SQLite URL; `None`: another database, or none on the disk.
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?.trim_start_matches("//").split('?').next().unwrap_or_default();
+    let path = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
+    let is_file = !path.is_empty() && !path.starts_with(':') && !url.contains("mode=memory");
+    is_file.then(|| PathBuf::from(path.as_ref()))
+}
+
+/// The path of a file that lies beside another under the same name and an ending.
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 impl Transaction {
     /// Makes everything durable.
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.inner.commit().await
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(over());
+        }
+        let done = self.inner.commit().await;
+        if let Err(error) = &done {
+            self.database.note(error, "");
+        }
+        done
     }
 
     /// Undoes everything.
     pub async fn rollback(self) -> Result<(), DbErr> {
         self.inner.rollback().await
     }
+
+    /// Runs a statement, unless one failed before.
+    async fn run<T>(&self, sql: &str, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(over());
+        }
+        if self.database.contention.concerns(sql) && !self.waits_briefly.swap(true, Ordering::Relaxed) {
+            self.inner.execute_unprepared(WAIT_BRIEFLY).await?;
+        }
+        let done = statement.await;
+        if let Err(error) = &done {
+            self.failed.store(true, Ordering::Relaxed);
+            self.database.note(error, sql);
+        }
+        done
+    }
+}
+
+fn over() -> DbErr {
+    DbErr::Custom("a statement of this transaction has failed, which ended it".to_owned())
 }
 
 #[async_trait]
@@ -141,11 +237,21 @@ impl Executor for Database {
     }
 
     async fn execute(&self, sql: &str, params: Vec<Param>) -> Result<u64, DbErr> {
-        Ok(self.writer.execute_raw(statement(self.backend, sql, params)).await?.rows_affected())
+        let transaction = self.begin().await?;
+        let rows = transaction.execute(sql, params).await?;
+        transaction.commit().await?;
+        Ok(rows)
     }
 
     async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
-        decode(&self.readers.query_all_raw(statement(self.backend, sql, params)).await?, shapes)
+        let found = match self.outage.guard(self.query(sql, params.clone())).await {
+            Err(error) if fault(&error) == Some(Fault::Gone) => self.outage.guard(self.query(sql, params)).await,
+            other => other,
+        };
+        if let Err(error) = &found {
+            self.note(error, sql);
+        }
+        decode(&found?, shapes)
     }
 
     async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
@@ -154,21 +260,42 @@ impl Executor for Database {
 }
 
 #[async_trait]
-impl Executor for Transaction {
+impl Executor for Reading {
     fn backend(&self) -> Backend {
-        self.backend
+        self.0.backend
     }
 
-    async fn execute(&self, sql: &str, params: Vec<Param>) -> Result<u64, DbErr> {
-        Ok(self.inner.execute_raw(statement(self.backend, sql, params)).await?.rows_affected())
+    async fn execute(&self, _sql: &str, _params: Vec<Param>) -> Result<u64, DbErr> {
+        Err(DbErr::Custom("what only reads was about to write".to_owned()))
     }
 
     async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
-        decode(&self.inner.query_all_raw(statement(self.backend, sql, params)).await?, shapes)
+        self.0.fetch(sql, params, shapes).await
     }
 
     async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
-        self.inner.execute_unprepared(sql).await.map(|_| ())
+        self.execute(sql, Vec::new()).await.map(|_| ())
+    }
+}
+
+#[async_trait]
+impl Executor for Transaction {
+    fn backend(&self) -> Backend {
+        self.database.backend
+    }
+
+    async fn execute(&self, sql: &str, params: Vec<Param>) -> Result<u64, DbErr> {
+        let statement = statement(self.database.backend, sql, params);
+        Ok(self.run(sql, self.inner.execute_raw(statement)).await?.rows_affected())
+    }
+
+    async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
+        let statement = statement(self.database.backend, sql, params);
+        decode(&self.run(sql, self.inner.query_all_raw(statement)).await?, shapes)
+    }
+
+    async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
+        self.run(sql, self.inner.execute_unprepared(sql)).await.map(|_| ())
     }
 }
 
@@ -180,48 +307,6 @@ pub fn unique_violation(error: &DbErr) -> Option<String> {
         sea_orm::SqlErr::UniqueConstraintViolation(text) => Some(text),
         _ => None,
     }
-}
-
-fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .sqlx_logging(false)
-        .record_stmt_in_spans(false)
-        .map_sqlx_sqlite_opts(|options| {
-            options
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Normal)
-                .busy_timeout(BUSY_TIMEOUT)
-                .foreign_keys(true)
-                .statement_cache_capacity(256)
-                // The operator `regex`; linear in time, whatever the pattern.
-                .with_regexp()
-                .pragma("cache_size", format!("-{SQLITE_CACHE_KIB}"))
-                .pragma("temp_store", "memory")
-        });
-    options
-}
-
-fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .sqlx_logging(false)
-        .record_stmt_in_spans(false)
-        .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        // A generic plan chosen early can be thousands of times too slow once the data is skewed.
-        .map_sqlx_postgres_opts(|options| {
-            options.options([("plan_cache_mode", "force_custom_plan"), ("TimeZone", "UTC")])
-        });
-    options
 }
 
 fn statement(backend: Backend, sql: &str, params: Vec<Param>) -> Statement {

@@ -154,7 +154,7 @@ async fn count(documents: &Documents, session: &Session, key: &[String]) -> Resu
     };
     match documents.count(session, &ListRequest::new(doctype).filters(filters)).await {
         Ok(count) => Ok(Json::from(count)),
-        Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => Err(error),
+        Err(error) if error.is_failure() => Err(error),
         Err(_) => Ok(Json::Null),
     }
 }

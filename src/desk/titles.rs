@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::desk::form::posted::Posted;
 use crate::document::{Cell, List, ListRequest};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::{DocType, Document, Fieldtype, Registry};
 use crate::web::Exchange;
 
@@ -100,7 +100,7 @@ async fn find_titles(exchange: &Exchange, registry: &Registry, wanted: Wanted<'_
                     titles.insert(target, list.text(row, "name").to_owned(), list.text(row, title_field).to_owned());
                 }
             }
-            Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+            Err(error) if error.is_failure() => return Err(error),
             // Who may not read the target sees its name, as the link itself shows it.
             Err(_) => {}
         }

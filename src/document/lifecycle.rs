@@ -112,8 +112,7 @@ impl Work<'_> {
         self.documents
             .check_found(self.executor(), &self.session, &doctype, &document.name(), Some(before), right)
             .await?;
-        document.values[slot::MODIFIED] = Value::from(self.now());
-        document.values[slot::MODIFIED_BY] = Value::from(self.session.user());
+        self.stamp_change(&mut document, before.modified());
         self.adopt_rows(&mut document);
         self.reset_levels(&mut document, Some(before));
         if transition != Transition::Cancel {
@@ -341,8 +340,7 @@ impl Work<'_> {
                 }
                 let old = stored.get(table, row);
                 if old.is_none_or(|old| old.values != row.values) {
-                    row.values[slot::MODIFIED] = Value::from(self.now());
-                    row.values[slot::MODIFIED_BY] = Value::from(self.session.user());
+                    self.stamp_change(row, old.map_or("", Document::modified));
                     documents::update(self.executor(), row)
                         .await
                         .map_err(|error| write_error(self.backend(), &row.doctype, &row.name(), error))?;
@@ -374,8 +372,8 @@ impl Work<'_> {
             controller.before_discard(self, &mut document).await?;
         }
         document.values[slot::DOCSTATUS] = Value::Int(2);
-        document.values[slot::MODIFIED] = Value::from(self.now());
-        document.values[slot::MODIFIED_BY] = Value::from(self.session.user());
+        let before = document.modified().to_owned();
+        self.stamp_change(&mut document, &before);
         self.adopt_rows(&mut document);
         documents::update(self.executor(), &document).await?;
         for row in document.tables.iter().flatten() {

@@ -205,7 +205,7 @@ impl Documents {
         }
         let ticket = self.0.cache.ticket(&doctype.name, name);
         let found = if doctype.is_virtual {
-            self.begin(session).await?.virtual_document(&doctype, name).await?
+            self.reading(session).virtual_document(&doctype, name).await?
         } else if doctype.istable {
             return self.child_row(session, &doctype, name).await;
         } else {
@@ -266,6 +266,11 @@ impl Documents {
     /// Begins a transaction for several steps. Dropping it undoes them; [`Work::commit`] makes them durable.
     pub async fn begin(&self, session: &Session) -> Result<Work<'_>> {
         Work::begin(self, session).await
+    }
+
+    /// The same to read several things only: it holds neither a transaction nor SQLite's one writer, and cannot change anything.
+    pub fn reading(&self, session: &Session) -> Work<'_> {
+        Work::reading(self, session)
     }
 
     /// Inserts a document from JSON: one transaction, the whole lifecycle.
@@ -379,7 +384,7 @@ impl Documents {
             let document = self.get(session, doctype, name).await?;
             return controller.call_outside(self, session, &document, method, arguments).await.map(Some);
         }
-        let mut work = self.begin(session).await?;
+        let mut work = if write { self.begin(session).await? } else { self.reading(session) };
         let mut document = work.get_for_update(doctype, name).await?;
         if write {
             let target = Arc::clone(&document.doctype);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::database::{self, Backend, Executor, documents};
+use crate::clock;
+use crate::database::{Backend, Executor, Reading, Transaction, documents};
 use crate::document::controller::{Controller, no_controller};
 use crate::document::defaults::{self, Surroundings};
 use crate::document::input::RowLimit;
@@ -15,7 +16,7 @@ use crate::meta::doctype::slot;
 use crate::meta::{DocType, Document, Registry, Right, Value};
 use crate::permissions::Session;
 
-/// One transaction. Dropping it rolls back.
+/// One transaction, or what looks like one but only reads. Dropping it rolls back.
 pub struct Work<'a> {
     /// The documents it works on.
     pub documents: &'a Documents,
@@ -26,29 +27,43 @@ pub struct Work<'a> {
     /// What is inserted was there before: what was kept of it counts, whoever brings it back.
     pub(super) restoring: bool,
     pub(super) row_limit: RowLimit,
-    tx: database::Transaction,
+    on: On,
     now: String,
     touched: Vec<(String, String)>,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
+/// What the statements of a work run on.
+enum On {
+    Transaction(Transaction),
+    /// Nothing is written, so that nothing is held either.
+    Readers(Reading),
+}
+
 impl<'a> Work<'a> {
     pub(super) async fn begin(documents: &'a Documents, session: &Session) -> Result<Self> {
-        let tx = documents.database().begin().await?;
-        // The time is taken inside the transaction, so that later commits never carry earlier times.
-        let now = documents.clock().now_text();
-        Ok(Self {
+        let transaction = documents.database().begin().await?;
+        Ok(Self::on(On::Transaction(transaction), documents, session))
+    }
+
+    pub(super) fn reading(documents: &'a Documents, session: &Session) -> Self {
+        Self::on(On::Readers(Reading(documents.database().clone())), documents, session)
+    }
+
+    fn on(on: On, documents: &'a Documents, session: &Session) -> Self {
+        Self {
             documents,
             session: session.clone(),
             registry: documents.registry(),
             pending: Vec::new(),
             restoring: false,
             row_limit: RowLimit::new(documents.max_rows()),
-            tx,
-            now,
+            on,
+            // The time is taken inside the transaction, so that later commits never carry earlier times.
+            now: documents.clock().now_text(),
             touched: Vec::new(),
             after_commit: Vec::new(),
-        })
+        }
     }
 
     /// The time of this work as documents store it; the same throughout.
@@ -67,11 +82,14 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn executor(&self) -> &dyn Executor {
-        &self.tx
+        match &self.on {
+            On::Transaction(transaction) => transaction,
+            On::Readers(readers) => readers,
+        }
     }
 
     pub(super) fn backend(&self) -> Backend {
-        self.tx.backend()
+        self.executor().backend()
     }
 
     pub(super) fn controllers(&self, doctype: &str) -> Vec<Arc<dyn Controller>> {
@@ -107,7 +125,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// A document to be changed: its row is locked until the work ends.
+    /// A document to be changed: its row is locked until the work ends, unless the work only reads.
     pub async fn get_for_update(&mut self, doctype: &str, name: &str) -> Result<Document> {
         let found = self.load(doctype, name, true).await?;
         self.readable(doctype, name, found, Right::Write).await
@@ -136,6 +154,7 @@ impl<'a> Work<'a> {
         if doctype.is_virtual {
             return self.virtual_document(&doctype, name).await;
         }
+        let for_update = for_update && matches!(self.on, On::Transaction(_));
         load::find(self.executor(), &self.registry, &doctype, name, for_update).await
     }
 
@@ -292,6 +311,13 @@ impl<'a> Work<'a> {
         document.values[slot::MODIFIED_BY] = user;
     }
 
+    /// Who changed a stored document, and when: never before the last change, should the clock have gone back.
+    pub(super) fn stamp_change(&self, document: &mut Document, before: &str) {
+        let at = if self.now() < before { clock::just_after(before) } else { self.now().to_owned() };
+        document.values[slot::MODIFIED] = Value::from(at);
+        document.values[slot::MODIFIED_BY] = Value::from(self.session.user());
+    }
+
     /// From here on the program itself acts; the session that comes back is to be put into [`Work::session`] again.
     #[must_use = "put the session back"]
     pub fn become_system(&mut self) -> Session {
@@ -307,11 +333,14 @@ impl<'a> Work<'a> {
     ///
     /// Runs to its end even if the request that asked for it is gone, so that a cache never outlives what it holds.
     pub async fn commit(self) -> Result<()> {
-        let Self { documents, tx, touched, after_commit, .. } = self;
+        let Self { documents, on, touched, after_commit, .. } = self;
+        let On::Transaction(transaction) = on else { return Ok(()) };
         let documents = documents.clone();
         let committed = tokio::spawn(async move {
-            tx.commit().await?;
+            let done = transaction.commit().await;
+            // Also after a failure: of a connection that ended meanwhile, nobody knows how far the database got.
             documents.forget(&touched);
+            done?;
             for act in after_commit {
                 act();
             }

@@ -25,6 +25,7 @@ use crate::oauth::protocol::{ErrorCode, access_token, resource};
 use crate::oauth::scope_limit::ScopeLimit;
 use crate::oauth::signing_keys::{self, SigningKeys};
 use crate::permissions::{Limit, Session, UserAccess};
+use crate::web::behind::write_behind;
 use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, Site};
 
 /// How many tokens are kept ready.
@@ -146,7 +147,7 @@ impl BearerAuthenticator {
         if !resource::covers(&token.resources, &format!("{}{path}", documents.site_url())) {
             return Err(refused("The access token is meant for another resource"));
         }
-        note_use(documents, token, now).await?;
+        note_use(documents, token, now).await;
         let mut session = Session::of(access);
         session.limit.clone_from(&known.limit);
         Ok((session, token.clone()))
@@ -229,13 +230,17 @@ fn is_signed_here(token: &str, keys: &JwkSet, issuer: &str) -> bool {
 }
 
 /// Writes down that a token is in use: the first time at once, which ends the grace of the token before it.
-async fn note_use(documents: &Documents, token: &BearerToken, now: DateTime<Utc>) -> Result<()> {
+async fn note_use(documents: &Documents, token: &BearerToken, now: DateTime<Utc>) {
     if token.is_in_use(now) {
-        return Ok(());
+        return;
     }
-    let mut work = documents.begin(&Session::system()).await?;
-    work.set_values(OAUTH_BEARER_TOKEN, &token.name, &[("last_used", time_value(now))]).await?;
-    work.commit().await
+    let (documents, name) = (documents.clone(), token.name.clone());
+    write_behind("token in use", async move {
+        let mut work = documents.begin(&Session::system()).await?;
+        work.set_values(OAUTH_BEARER_TOKEN, &name, &[("last_used", time_value(now))]).await?;
+        work.commit().await
+    })
+    .await;
 }
 
 /// An access token as a request presents it.

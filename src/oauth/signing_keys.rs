@@ -276,7 +276,7 @@ async fn wanted(documents: &Documents) -> Result<Vec<SigningAlgorithm>> {
 /// Reads the keys past every cache: another server may have changed them. What did not change keeps its parsed form.
 async fn load(documents: &Documents, changes: u64, before: Option<&Keyring>) -> Result<Keyring> {
     let read_at = documents.clock().now();
-    let mut work = documents.begin(&Session::system()).await?;
+    let mut work = documents.reading(&Session::system());
     let list = work.list(&ListRequest::new(OAUTH_SIGNING_KEY).order_by("creation desc").all()).await?;
     let mut stored = Vec::with_capacity(list.rows.len());
     let mut signing = HashMap::new();
@@ -291,7 +291,7 @@ async fn load(documents: &Documents, changes: u64, before: Option<&Keyring>) -> 
             let known = before.and_then(|before| before.signing.get(&key.alg)).filter(|known| known.kid() == key.name);
             let private = match known {
                 Some(known) => Some(Arc::clone(known)),
-                None => open(&mut work, &key).await.map(Arc::new),
+                None => open(&mut work, &key).await?.map(Arc::new),
             };
             if let Some(private) = private {
                 signing.insert(key.alg, private);
@@ -308,19 +308,23 @@ async fn load(documents: &Documents, changes: u64, before: Option<&Keyring>) -> 
 }
 
 /// Opens the private half of a key; one that does not open can still be published.
-async fn open(work: &mut Work<'_>, key: &StoredKey) -> Option<SigningKey> {
-    let opened = work.get_password(OAUTH_SIGNING_KEY, &key.name, "private_key").await;
+async fn open(work: &mut Work<'_>, key: &StoredKey) -> Result<Option<SigningKey>> {
+    let opened = match work.get_password(OAUTH_SIGNING_KEY, &key.name, "private_key").await {
+        // That the database does not answer says nothing about the key.
+        Err(error @ Error::Unavailable(_)) => return Err(error),
+        opened => opened,
+    };
     let private = opened.map_err(anyhow::Error::from).and_then(|sealed| {
         let der = STANDARD.decode(sealed.unwrap_or_default())?;
         Ok(PrivateKey::from_pkcs8(key.alg, &der)?)
     });
-    match private {
+    Ok(match private {
         Ok(private) => Some(SigningKey::new(key.name.as_str(), private)),
         Err(error) => {
             tracing::error!(key = key.name, cause = ?error, "an OAuth Signing Key does not open with the site key");
             None
         }
-    }
+    })
 }
 
 /// A new key, made where it holds nobody up.

@@ -65,6 +65,7 @@ pub fn describe(error: &Error) -> Described {
         Error::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "Method Not Allowed"),
         Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsError", "Too Many Requests"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SessionStopped", "Not Available"),
+        Error::StorageFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "SessionStopped", "Storage Full"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Server Error"),
     };
     Described {
@@ -78,6 +79,7 @@ pub fn describe(error: &Error) -> Described {
         retry_after: match error {
             Error::RateLimited { retry_after } => Some(*retry_after),
             Error::Unavailable(_) => Some(5),
+            Error::StorageFull(_) => Some(60),
             _ => None,
         },
         allow: match error {

@@ -4,6 +4,7 @@
 
 pub mod arguments;
 pub mod attempts;
+pub mod behind;
 pub mod client_certificate;
 pub mod csrf;
 pub mod error;

@@ -17,6 +17,7 @@ use crate::error::{AuthenticationError, Error, Result};
 use crate::meta::{Document, Value};
 use crate::permissions::Session;
 use crate::secret;
+use crate::web::behind::write_behind;
 use crate::web::request::RequestContext;
 use crate::web::security_event::{SecurityEvent, Severity};
 use crate::web::session_cookie::{locator, name_of, new_cookie, new_locator, remove_cookies, set_cookies};
@@ -120,7 +121,9 @@ impl Sessions {
         }
         let Some(access) = documents.access(&known.user).await? else { return Ok(Found::Nothing) };
         if now - known.last_seen >= TOUCH_AFTER {
-            self.touch(documents, &name, &known, ip).await?;
+            let (sessions, documents, ip) = (self.clone(), documents.clone(), ip.to_owned());
+            let name = name.clone();
+            write_behind("session in use", async move { sessions.touch(&documents, &name, &known, &ip).await }).await;
         }
         let mut session = Session::of(access);
         session.sid = Some(name.into());

@@ -30,6 +30,7 @@ fn every_error_has_its_status_and_class() {
         (Error::MethodNotAllowed { allow: "GET".to_owned() }, 405, "MethodNotAllowed"),
         (Error::RateLimited { retry_after: 7 }, 429, "TooManyRequestsError"),
         (Error::Unavailable("x".to_owned()), 503, "SessionStopped"),
+        (Error::StorageFull("x".to_owned()), 507, "SessionStopped"),
         (Error::Internal(anyhow::anyhow!("x")), 500, "InternalError"),
     ];
     for (error, status, exc_type) in cases {

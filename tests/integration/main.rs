@@ -20,5 +20,6 @@ mod openapi;
 mod reload;
 mod resource;
 mod secrets;
+mod storage;
 mod support;
 mod tidy;

@@ -11,10 +11,9 @@ use sea_orm::DbErr;
 
 use crate::database::connect::{Backend, Database, Executor, Transaction};
 use crate::database::plan::{Plan, Risk, plan};
-use crate::database::schema::wanted::{STATE_TABLE, TableSpec};
+use crate::database::schema::wanted::TableSpec;
 use crate::database::schema::{introspect, names};
-use crate::database::sql::{Sql, quote};
-use crate::meta::fieldtype::Shape;
+use crate::database::state;
 use crate::meta::{DocType, Registry};
 
 pub use assess::assess;
@@ -23,6 +22,9 @@ pub use assess::assess;
 const PLANNER_VERSION: u32 = 1;
 /// The advisory lock of PostgreSQL that whoever migrates holds; any number that nobody else uses.
 const LOCK: i64 = 0x0064_6f63_7479_7065;
+
+/// The key under which it is remembered which definitions were applied last.
+const SCHEMA: &str = "schema";
 
 /// Tables and indexes made at most in one transaction on PostgreSQL, whose lock table holds some 6,400 as it is shipped.
 ///
@@ -82,7 +84,7 @@ pub async fn migrate(
     let fingerprint = fingerprint(backend, doctypes.iter());
     if options.unless_current && !options.prune {
         // The table may not exist yet; whatever else is wrong shows below.
-        let applied = applied_fingerprint(database).await.ok().flatten();
+        let applied = state::get(database, SCHEMA).await.ok().flatten();
         if applied.as_deref() == Some(&fingerprint) {
             return Ok(Report { plan: Plan::empty(backend), applied: false });
         }
@@ -124,26 +126,20 @@ pub async fn migrate(
 
 async fn carry_out(executor: &dyn Executor, plan: &Plan, fingerprint: &str) -> Result<(), MigrateError> {
     apply::apply(executor, plan).await?;
-    if applied_fingerprint(executor).await?.as_deref() != Some(fingerprint) {
-        let mut sql = Sql::new(executor.backend());
-        sql.push("INSERT INTO ").ident(STATE_TABLE).push(" (\"key\", \"value\") VALUES ('schema', ");
-        sql.bind_text(fingerprint).push(") ON CONFLICT (\"key\") DO UPDATE SET \"value\" = excluded.\"value\"");
-        executor.execute(&sql.text, sql.params).await?;
+    if state::get(executor, SCHEMA).await?.as_deref() != Some(fingerprint) {
+        state::set(executor, SCHEMA, fingerprint).await?;
     }
     Ok(())
 }
 
-async fn applied_fingerprint(executor: &dyn Executor) -> Result<Option<String>, DbErr> {
-    let sql = format!("SELECT \"value\" FROM {} WHERE \"key\" = 'schema'", quote(STATE_TABLE));
-    let rows = executor.fetch(&sql, Vec::new(), &[Shape::Text]).await?;
-    Ok(rows.first().and_then(|row| row[0].as_str().map(ToOwned::to_owned)))
-}
-
-/// SQLite's transaction began with the lock.
+/// SQLite's transaction began with the lock. What changes tables may take its time, unlike the statements of requests.
 async fn lock(transaction: &Transaction) -> Result<(), DbErr> {
     match transaction.backend() {
         Backend::Sqlite => Ok(()),
-        Backend::Postgres => transaction.execute_script(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await,
+        Backend::Postgres => {
+            let patience = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;";
+            transaction.execute_script(&format!("{patience} SELECT pg_advisory_xact_lock({LOCK})")).await
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::desk::help;
 use crate::desk::shell::ago;
 use crate::document::restore::VERSION;
 use crate::document::{Documents, List, ListRequest};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, fieldtype};
 use crate::permissions::{Grant, Session};
 
@@ -76,7 +76,7 @@ fn latest(doctype: &str, fields: &[&str]) -> ListRequest {
 /// Whoever may not read versions or comments sees none.
 fn readable(result: Result<List>) -> Result<List> {
     match result {
-        Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => Err(error),
+        Err(error) if error.is_failure() => Err(error),
         other => Ok(other.unwrap_or_default()),
     }
 }

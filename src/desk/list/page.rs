@@ -86,7 +86,7 @@ impl Outcome {
     fn note(&mut self, name: &str, result: Result<()>) -> Result<()> {
         match result {
             Ok(()) => self.done += 1,
-            Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+            Err(error) if error.is_failure() => return Err(error),
             Err(error) => self.problems.push(format!("{name}: {error}")),
         }
         Ok(())

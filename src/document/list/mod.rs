@@ -375,7 +375,7 @@ impl Documents {
     pub async fn list(&self, session: &Session, request: &ListRequest) -> Result<List> {
         let registry = self.registry();
         if is_virtual(&registry, request) {
-            return self.begin(session).await?.list(request).await;
+            return self.reading(session).list(request).await;
         }
         run(Context { registry: &registry, exec: self.database(), session, clock: self.clock() }, request).await
     }
@@ -384,7 +384,7 @@ impl Documents {
     pub async fn count(&self, session: &Session, request: &ListRequest) -> Result<u64> {
         let registry = self.registry();
         if is_virtual(&registry, request) {
-            return self.begin(session).await?.count(request).await;
+            return self.reading(session).count(request).await;
         }
         count(Context { registry: &registry, exec: self.database(), session, clock: self.clock() }, request).await
     }

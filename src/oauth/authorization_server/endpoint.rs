@@ -11,6 +11,7 @@ use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::cors::{self, AllowedOrigins, Audience, CorsHeaders};
 use crate::oauth::protocol::request::{is_form, refuse_query};
 use crate::oauth::protocol::{Error, ErrorCode, Parameters, challenge};
+use crate::web::error::describe;
 use crate::web::{Exchange, RequestContext};
 
 /// The largest body that these endpoints read.
@@ -51,8 +52,13 @@ impl From<SiteError> for Refusal {
             }
             SiteError::BadRequest(text) => (ErrorCode::InvalidRequest, text.clone(), StatusCode::BAD_REQUEST),
             SiteError::TooLarge(text) => (ErrorCode::InvalidRequest, text.clone(), StatusCode::PAYLOAD_TOO_LARGE),
-            SiteError::Unavailable(text) => {
-                (ErrorCode::TemporarilyUnavailable, text.clone(), StatusCode::SERVICE_UNAVAILABLE)
+            SiteError::Unavailable(_) | SiteError::StorageFull(_) => {
+                let described = describe(&error);
+                return Self {
+                    retry_after: described.retry_after,
+                    status: Some(described.status),
+                    ..Self::from(Error::new(ErrorCode::TemporarilyUnavailable, described.message))
+                };
             }
             _ => {
                 let text = "Something went wrong here: it is noted in the log".to_owned();

@@ -149,8 +149,7 @@ impl ConnectedApp {
                 return Ok(Err(ProviderError::Setup(message)));
             }
         }
-        // Dropped at once: nothing is locked while the provider is asked.
-        self.client_in(&mut documents.begin(&Session::system()).await?).await
+        self.client_in(&mut documents.reading(&Session::system())).await
     }
 }
 

@@ -204,8 +204,7 @@ impl SocialLoginKey {
 
     /// The secret that the provider gave.
     pub async fn client_secret(&self, documents: &Documents) -> Result<Option<String>> {
-        // Dropped at once: nothing is locked while the provider is asked.
-        documents.begin(&Session::system()).await?.get_password(DOCTYPE, &self.name, "client_secret").await
+        documents.reading(&Session::system()).get_password(DOCTYPE, &self.name, "client_secret").await
     }
 }
 

@@ -68,8 +68,7 @@ impl Connection {
 
     /// The connection, if there is one.
     pub async fn find(documents: &Documents, app: &str, user: &str) -> Result<Option<Self>> {
-        // Dropped at once: reading locks nothing for longer than it takes.
-        Self::find_in(&mut documents.begin(&Session::system()).await?, app, user).await
+        Self::find_in(&mut documents.reading(&Session::system()), app, user).await
     }
 
     /// The same within a transaction of the program itself, with the row locked.

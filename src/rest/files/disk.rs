@@ -133,6 +133,10 @@ impl Folder {
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        tracing::error!(path = %path.display(), %error, "the disk of the files is full");
+        return Error::StorageFull("The disk is full: no file can be stored until there is room".to_owned());
+    }
     Error::Internal(anyhow::Error::new(error).context(path.display().to_string()))
 }
 

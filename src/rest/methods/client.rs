@@ -299,8 +299,8 @@ async fn get_password(call: Call) -> Result<Answer> {
     if !is_typed {
         return Err(no_such_field(&document.doctype, &fieldname));
     }
-    let mut work = call.site.documents.begin(call.session()).await?;
-    let password = work.get_password(&doctype, &document.name(), &fieldname).await?;
+    let password =
+        call.site.documents.reading(call.session()).get_password(&doctype, &document.name(), &fieldname).await?;
     Ok(Answer::message(password.map_or(Json::Null, Json::from)))
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::Children;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rest::arguments::{Arguments, invalid, is_standard, missing, without_form_state, wrong_type};
 use crate::rest::files::{NewFile, Target};
 use crate::rest::methods::add;
@@ -226,7 +226,7 @@ async fn bulk_update(call: Call) -> Result<Answer> {
         match result {
             Ok(_) => {}
             // Our own fault is no failure of that document.
-            Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+            Err(error) if error.is_failure() => return Err(error),
             Err(error) => failed.push(json!({ "doc": doc, "exc": error.to_string() })),
         }
     }

@@ -69,7 +69,7 @@ async fn bulk_restore(call: Call) -> Result<Answer> {
             {
                 invalid.push(name);
             }
-            Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+            Err(error) if error.is_failure() => return Err(error),
             Err(error) => {
                 answer = answer.alert(format!("{text}: {error}"), "red");
                 failed.push(name);

@@ -46,6 +46,13 @@ impl TestDatabase {
         rows
     }
 
+    /// Does something to the database itself.
+    pub async fn execute(&self, sql: &str) {
+        let connection = Database::connect(&self.url).await.unwrap();
+        connection.execute_unprepared(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// Every row of every table, as text.
     pub async fn dump(&self) -> String {
         let connection = Database::connect(&self.url).await.unwrap();

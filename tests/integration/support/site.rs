@@ -46,7 +46,7 @@ pub struct TestSite {
     /// Answers on a port, if that was asked for.
     server: Option<tokio::task::JoinHandle<()>>,
     // Last, so that it is dropped when nothing uses it any more.
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// Changes the configuration before the site is built.
@@ -120,6 +120,11 @@ impl TestSite {
         let request = doctyped::document::ListRequest::new(doctype).filters(filters).order_by("creation asc").all();
         let list = self.documents().list(&Session::system(), &request).await.expect("the filters are valid");
         (0..list.rows.len()).map(|row| list.text(row, "name").to_owned()).collect()
+    }
+
+    /// Its database, past the site.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
     }
 
     /// Stops the site and starts it again on the same database, files and clock.
@@ -206,7 +211,7 @@ impl TestSiteBuilder {
             sources: self.sources,
             config,
             server,
-            _database: database,
+            database,
         }
     }
 }

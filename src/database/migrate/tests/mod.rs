@@ -15,6 +15,7 @@ use crate::database::schema::{Snapshot, SqlType};
 use crate::database::sql::push_select;
 use crate::database::unique_violation;
 use crate::meta::doctype::Declaration;
+use crate::meta::fieldtype::Shape;
 use crate::meta::{ColumnType, DocField, Fieldtype, Value};
 
 /// One fresh database.

@@ -1,0 +1,47 @@
+//! What the engine remembers about a database: one text a key.
+
+use sea_orm::DbErr;
+
+use crate::database::connect::{Backend, Executor};
+use crate::database::row::Param;
+use crate::database::schema::wanted::STATE_TABLE;
+use crate::database::sql::{Sql, quote};
+use crate::meta::fieldtype::Shape;
+
+/// What is remembered under a key; also `None` where there is no schema yet.
+pub async fn get(executor: &dyn Executor, key: &str) -> Result<Option<String>, DbErr> {
+    if !has_table(executor, STATE_TABLE).await? {
+        return Ok(None);
+    }
+    let mut sql = Sql::new(executor.backend());
+    sql.push("SELECT \"value\" FROM ").ident(STATE_TABLE).push(" WHERE \"key\" = ").bind_text(key);
+    let rows = executor.fetch(&sql.text, sql.params, &[Shape::Text]).await?;
+    Ok(rows.first().and_then(|row| row[0].as_str().map(ToOwned::to_owned)))
+}
+
+/// Remembers a text under a key.
+pub async fn set(executor: &dyn Executor, key: &str, value: &str) -> Result<(), DbErr> {
+    let mut sql = Sql::new(executor.backend());
+    sql.push("INSERT INTO ").ident(STATE_TABLE).push(" (\"key\", \"value\") VALUES (").bind_text(key).push(", ");
+    sql.bind_text(value).push(") ON CONFLICT (\"key\") DO UPDATE SET \"value\" = excluded.\"value\"");
+    executor.execute(&sql.text, sql.params).await.map(|_| ())
+}
+
+/// Whether a table holds anything; false as well if there is no such table.
+pub async fn has_rows(executor: &dyn Executor, table: &str) -> Result<bool, DbErr> {
+    if !has_table(executor, table).await? {
+        return Ok(false);
+    }
+    let sql = format!("SELECT CAST(1 AS bigint) FROM {} LIMIT 1", quote(table));
+    Ok(!executor.fetch(&sql, Vec::new(), &[Shape::Int]).await?.is_empty())
+}
+
+async fn has_table(executor: &dyn Executor, table: &str) -> Result<bool, DbErr> {
+    let sql = match executor.backend() {
+        Backend::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?",
+        Backend::Postgres => {
+            "SELECT CAST(tablename AS text) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
+        }
+    };
+    Ok(!executor.fetch(sql, vec![Param::text(table)], &[Shape::Text]).await?.is_empty())
+}

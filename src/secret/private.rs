@@ -1,0 +1,56 @@
+//! Files and folders that nobody but their owner may read.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+
+/// Makes a folder that only its owner may enter, with those above it; one that is there stays as it is.
+pub fn own_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Makes an empty file that only its owner may read, unless it is there, and takes one that is there from the others.
+pub fn own_file(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        own_folder(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => {
+            keep_to_owner(path);
+            Ok(())
+        }
+    }
+}
+
+/// Takes from everybody but the owner what they may do with a file or folder. That this fails, as with files of somebody
+/// else, is told in the log.
+pub fn keep_to_owner(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let Ok(metadata) = std::fs::metadata(path) else { return };
+        let mode = metadata.permissions().mode();
+        let kept = mode & !0o077;
+        if mode == kept {
+            return;
+        }
+        let kept = std::fs::Permissions::from_mode(kept);
+        match std::fs::set_permissions(path, kept) {
+            Ok(()) => tracing::info!(path = %path.display(), "others could read this: now its owner alone can"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "others may read this: run chmod go-rwx on it");
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}

@@ -1,0 +1,50 @@
+//! What the database does when it cannot: nothing that was answered is lost, and whoever asks is told what to do.
+
+mod blocked;
+mod postgres;
+mod transactions;
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{Client, TestSite};
+
+/// A DocType that everybody may use.
+const NOTE: &str = "name: Storage Note
+module: Test
+autoname: field:title
+fields:
+  - { fieldname: title, fieldtype: Data, label: Title, reqd: true, unique: true }
+  - { fieldname: text, fieldtype: Long Text, label: Text }
+permissions:
+  - { role: System Manager, read: true, write: true, create: true, delete: true }
+";
+
+/// Another one.
+const PAGE: &str = "name: Storage Page
+module: Test
+autoname: field:title
+fields:
+  - { fieldname: title, fieldtype: Data, label: Title, reqd: true }
+permissions:
+  - { role: System Manager, read: true, write: true, create: true, delete: true }
+";
+
+async fn site() -> TestSite {
+    TestSite::new().with_doctype(NOTE).with_doctype(PAGE).await
+}
+
+async fn create(client: &Client, doctype: &str, title: &str) -> crate::support::client::Response {
+    client.create(doctype, json!({"title": title})).await
+}
+
+/// The names that the database itself has.
+async fn stored(site: &TestSite) -> Vec<String> {
+    site.database().ask("SELECT name FROM \"tabStorage Note\" ORDER BY name").await
+}
+
+/// A refusal that says when to come back.
+#[track_caller]
+fn later(answer: crate::support::client::Response, status: u16) -> Json {
+    assert!(!answer.header("retry-after").is_empty(), "{} {}", answer.status, answer.body);
+    answer.error(status, "SessionStopped")
+}
