@@ -127,6 +127,7 @@ impl App {
         let (site_url, max_rows) = (config.site_url.clone(), config.limits.rows);
         let documents = Documents::new(database, registry, controllers, clock, site_key, site_url, max_rows);
         let administrator_password = initial_data::ensure(&documents, config.admin_password.as_ref()).await?;
+        documents.load_zone().await?;
         let templates = Templates::new(helpers, &config.templates, config.development)?;
         let folders = sources::folders(&config);
         let site = Site::new(Parts {

@@ -1,9 +1,13 @@
 //! The only source of time: everything else asks a [`Clock`].
 
+pub mod zone;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Utc};
+
+pub use zone::Zone;
 
 /// The format of datetimes in documents and JSON: microseconds, no offset, UTC.
 pub const DATETIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.6f";
@@ -37,9 +41,9 @@ impl Clock {
         format_datetime(self.now_naive())
     }
 
-    /// Today as text, `YYYY-MM-DD`.
-    pub fn today_text(&self) -> String {
-        self.now_naive().date().to_string()
+    /// What the clocks of a zone show now.
+    pub fn now_in(&self, zone: Zone) -> NaiveDateTime {
+        zone.to_local(self.now_naive())
     }
 
     /// The year of today.

@@ -20,6 +20,7 @@ use crate::web::Plugins;
 pub fn register(plugins: &mut Plugins) {
     let passwords = Passwords::default();
     let keys = api_key::KnownKeys::default();
+    plugins.controller("System Settings", doctype::system_settings::SystemSettings);
     plugins.controller("User", doctype::user::UserController::new(passwords.clone(), keys.clone()));
     plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::token(keys.clone())));
     plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::basic(keys)));

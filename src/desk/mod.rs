@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::web::{Plugins, Route};
+use crate::permissions::TimesIn;
+use crate::web::{Exchange, Plugins, Route};
 
 /// What stays as it is in a part of an address.
 const ADDRESS_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
@@ -22,21 +23,27 @@ const ADDRESS_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remo
 pub fn register(plugins: &mut Plugins) {
     let panels = Arc::new(std::mem::take(&mut plugins.panels));
     plugins.helpers.extend(template_helpers::all());
-    plugins.route(Route::new("/app").get(home::get));
+    plugins.route(Route::new("/app").get(|exchange| home::get(own(exchange))));
     plugins.route(Route::new("/app/_counts").get(home::counts));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
     let (get, post) = (Arc::clone(&panels), Arc::clone(&panels));
     plugins.route(
         Route::new("/app/:slug")
-            .get(move |exchange| list::page::get(exchange, Arc::clone(&get)))
-            .post(move |exchange| list::page::post(exchange, Arc::clone(&post))),
+            .get(move |exchange| list::page::get(own(exchange), Arc::clone(&get)))
+            .post(move |exchange| list::page::post(own(exchange), Arc::clone(&post))),
     );
     let (get, post) = (Arc::clone(&panels), panels);
     plugins.route(
         Route::new("/app/:slug/:name")
-            .get(move |exchange| form::page::get(exchange, Arc::clone(&get)))
-            .post(move |exchange| form::page::post(exchange, Arc::clone(&post))),
+            .get(move |exchange| form::page::get(own(exchange), Arc::clone(&get)))
+            .post(move |exchange| form::page::post(own(exchange), Arc::clone(&post))),
     );
+}
+
+/// In the desk people read and write times in their own zone.
+fn own(mut exchange: Exchange) -> Exchange {
+    exchange.context.session.times_in = TimesIn::Own;
+    exchange
 }
 
 /// The address of a document's form.

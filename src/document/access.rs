@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::clock::Zone;
 use crate::database::{Executor, references};
 use crate::document::controller::need_on;
 use crate::document::{Documents, ListRequest};
@@ -73,6 +74,7 @@ impl Documents {
             roles,
             user_permissions: self.user_permissions(&system, user).await?,
             strict_user_permissions: self.strict_user_permissions(&system).await?,
+            time_zone: Zone::parse(document.text("time_zone")),
         }))
     }
 

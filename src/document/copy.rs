@@ -29,7 +29,7 @@ impl Documents {
     }
 
     fn copy_of(&self, session: &Session, source: &Document) -> Document {
-        let surroundings = defaults::Surroundings { session, clock: self.clock() };
+        let surroundings = self.surroundings(session);
         let grant = self.grant(session, &source.doctype);
         let copy_values = |from: &Document| {
             let mut copy = defaults::new_document(&from.doctype, &surroundings);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Zone};
 use crate::meta::fieldtype::{self, ColumnType};
 use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
 use crate::permissions::Session;
@@ -15,6 +15,8 @@ pub(super) struct Surroundings<'a> {
     pub session: &'a Session,
     /// Now.
     pub clock: &'a Clock,
+    /// Where.
+    pub zone: Zone,
 }
 
 /// A new document of the DocType with every default filled in (frappe-model §1.6, "default").
@@ -37,17 +39,17 @@ fn default_of(field: &DocField, column_type: ColumnType, surroundings: &Surround
     {
         return Value::Text(permission.for_value.clone());
     }
-    let clock = surroundings.clock;
+    let now = || surroundings.clock.now_in(surroundings.zone);
     match field.default.as_deref().map(str::trim) {
         Some("__user" | "_Login") => Value::Text(surroundings.session.user().to_owned()),
         Some("_Full Name") => Value::Text(surroundings.session.access.full_name.clone()),
-        Some("Today" | "today" | "__today") if field.fieldtype == Fieldtype::Date => Value::Text(clock.today_text()),
+        Some("Today" | "today" | "__today") if field.fieldtype == Fieldtype::Date => Value::Text(now().date().to_string()),
         Some("Today" | "today" | "__today" | "Now" | "now") if field.fieldtype == Fieldtype::Datetime => {
-            Value::Text(clock.now_text())
+            Value::Text(surroundings.clock.now_text())
         }
         Some("Today" | "today" | "__today" | "Now" | "now") => match field.fieldtype {
-            Fieldtype::Date => Value::Text(clock.today_text()),
-            Fieldtype::Time => Value::Text(clock.now_naive().time().format("%H:%M:%S").to_string()),
+            Fieldtype::Date => Value::Text(now().date().to_string()),
+            Fieldtype::Time => Value::Text(now().time().format("%H:%M:%S").to_string()),
             _ => static_default(field, column_type).unwrap_or_default(),
         },
         _ => static_default(field, column_type).unwrap_or_default(),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::clock::Zone;
 use crate::database::schema::wanted::value_for_null;
 use crate::document::Children;
 use crate::document::defaults::{self, Surroundings};
 use crate::error::{FieldProblem, ProblemKind};
+use crate::meta::fieldtype::ColumnType;
 use crate::meta::{DocField, DocType, Document, Registry, Value, fieldtype};
 use crate::pace;
 
@@ -81,7 +83,7 @@ pub(super) fn apply(
             });
             problems.extend(limit.check(field, document, rows_before).err());
         } else if let Some(column) = doctype.column(key) {
-            apply_value(document, column, field, input, problems);
+            apply_value(document, column, field, input, surroundings.zone, problems);
         }
     }
 }
@@ -91,12 +93,19 @@ fn apply_value(
     column: usize,
     field: &DocField,
     input: &Json,
+    zone: Zone,
     problems: &mut Vec<FieldProblem>,
 ) {
     if field.secret {
         return;
     }
-    match fieldtype::parse(field, document.doctype.columns[column].column_type, input) {
+    let column_type = document.doctype.columns[column].column_type;
+    match fieldtype::parse_in(zone, field, column_type, input) {
+        // What clocks show twice stays the one of the two that it was.
+        Ok(value)
+            if column_type == ColumnType::Datetime
+                && !zone.is_utc()
+                && zone.shown(value.text()) == zone.shown(document.values[column].text()) => {}
         Ok(value) => document.values[column] = value,
         Err((kind, message)) => problems.push(FieldProblem::at(kind, &field.fieldname, &field.label, message)),
     }
@@ -150,7 +159,7 @@ fn apply_rows(
         let mut row_problems = Vec::new();
         for (key, input) in &*values {
             if let (Some(child_field), Some(column)) = (child.field(key), child.column(key)) {
-                apply_value(&mut document, column, child_field, input, &mut row_problems);
+                apply_value(&mut document, column, child_field, input, surroundings.zone, &mut row_problems);
             }
         }
         problems.extend(row_problems.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));

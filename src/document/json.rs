@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::clock::Zone;
 use crate::document::{Children, Work, access};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::slot;
@@ -52,7 +53,7 @@ impl Work<'_> {
         }
         let found = self.load(doctype, name, true).await?;
         let before = self.readable(doctype, name, found, Right::Write).await?;
-        check_latest(&before, values.get("modified").and_then(Json::as_str))?;
+        check_latest(&before, values.get("modified").and_then(Json::as_str), self.documents.zone(&self.session))?;
         let mut document = before.clone();
         if let Some(docstatus) = requested_docstatus(values)? {
             document.values[slot::DOCSTATUS] = Value::Int(docstatus);
@@ -131,11 +132,13 @@ fn name_text(value: &Json) -> Option<String> {
     }
 }
 
-/// The optimistic lock: fails if the document is no longer as it was when `modified` was read. `None` asks for no lock.
-pub(super) fn check_latest(before: &Document, modified: Option<&str>) -> Result<()> {
+/// The optimistic lock: fails if the document is no longer as it was when `modified` was read, in the zone or as stored.
+/// `None` asks for no lock.
+pub(super) fn check_latest(before: &Document, modified: Option<&str>, zone: Zone) -> Result<()> {
+    let stored = zone.shown(before.modified());
     match modified {
-        Some(modified) if !before.is_new && !same_moment(modified, before.modified()) => {
-            Err(modified_meanwhile(before, modified))
+        Some(modified) if !before.is_new && !same_moment(modified, &stored) && !same_moment(modified, before.modified()) => {
+            Err(modified_meanwhile(before, &stored, modified))
         }
         _ => Ok(()),
     }
@@ -147,12 +150,11 @@ fn same_moment(sent: &str, stored: &str) -> bool {
     short(sent) == short(stored)
 }
 
-fn modified_meanwhile(before: &Document, sent: &str) -> Error {
+fn modified_meanwhile(before: &Document, stored: &str, sent: &str) -> Error {
     let message = format!(
-        "Error: {} ({}) has been modified after you have opened it ({}, {sent}). Please refresh to get the latest document",
+        "Error: {} ({}) has been modified after you have opened it ({stored}, {sent}). Please refresh to get the latest document",
         before.name(),
-        before.doctype.name,
-        before.modified()
+        before.doctype.name
     );
     Error::Validation(Invalid { problems: vec![FieldProblem::general(ProblemKind::TimestampMismatch, message)] })
 }

@@ -34,15 +34,18 @@ pub use list::{Cell, List, ListRequest};
 pub use scope::DocumentScope;
 pub use work::Work;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Zone};
 use crate::database::Database;
 use crate::document::cache::{Cached, DocumentCache};
 use crate::error::{Error, Result};
-use crate::meta::{DocType, Document, Registry, Right};
+use crate::meta::{DocType, Document, Registry, Right, View};
 use crate::pace;
 use crate::permissions::decide::Denied;
-use crate::permissions::{Grant, Session, UserAccess};
+use crate::permissions::{Grant, Session, TimesIn, UserAccess};
 use crate::secret::SiteKey;
+
+/// The Single that holds what is true of the whole site.
+const SYSTEM_SETTINGS: &str = "System Settings";
 
 /// How child rows in an update are read (`Prefer: children=patch`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +72,7 @@ struct Inner {
     cache: DocumentCache,
     access: moka::sync::Cache<String, Arc<UserAccess>>,
     access_writes: AtomicU64,
+    zone: ArcSwap<Zone>,
 }
 
 impl Documents {
@@ -93,6 +97,7 @@ impl Documents {
             cache: DocumentCache::new(),
             access: moka::sync::Cache::new(10_000),
             access_writes: AtomicU64::new(0),
+            zone: ArcSwap::from_pointee(Zone::UTC),
         }))
     }
 
@@ -116,6 +121,39 @@ impl Documents {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// The zone of the site, from System Settings.
+    pub fn site_zone(&self) -> Zone {
+        **self.0.zone.load()
+    }
+
+    /// The zone in which the session reads and writes datetimes.
+    pub fn zone(&self, session: &Session) -> Zone {
+        match session.times_in {
+            TimesIn::Utc => Zone::UTC,
+            TimesIn::Site => self.site_zone(),
+            TimesIn::Own => session.access.time_zone.unwrap_or_else(|| self.site_zone()),
+        }
+    }
+
+    /// Reads the zone of the site anew: once at the start, and whenever the settings were written.
+    pub async fn load_zone(&self) -> Result<()> {
+        if self.registry().get(SYSTEM_SETTINGS).is_none() {
+            return Ok(());
+        }
+        let settings = self.get_uncached(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await?;
+        let zone = Zone::parse(settings.text("time_zone")).unwrap_or_default();
+        if zone != self.site_zone() {
+            self.0.zone.store(Arc::new(zone));
+            // Answers that are kept as bytes hold times of the old zone.
+            self.0.cache.clear();
+        }
+        Ok(())
+    }
+
+    fn surroundings<'a>(&'a self, session: &'a Session) -> defaults::Surroundings<'a> {
+        defaults::Surroundings { session, clock: self.clock(), zone: self.zone(session) }
     }
 
     /// The key that seals Password fields.
@@ -189,7 +227,7 @@ impl Documents {
         let levels = self.read_levels(session, &cached.document);
         Ok(cached.answer(levels, |document| {
             pace::aside(document.has_many_rows(), || {
-                let document = document.to_json(&|level| levels & (1 << level.min(9)) != 0);
+                let document = document.to_json(View { levels, zone: self.site_zone() });
                 let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
                 serde_json::to_vec(&answer).unwrap_or_default().into()
             })
@@ -239,8 +277,8 @@ impl Documents {
 
     /// A document as this session may see it: levels it may not read are left out.
     pub fn to_json(&self, session: &Session, document: &Document) -> Map<String, Json> {
-        let levels = self.read_levels(session, document);
-        pace::aside(document.has_many_rows(), || document.to_json(&|level| levels & (1 << level.min(9)) != 0))
+        let view = View { levels: self.read_levels(session, document), zone: self.zone(session) };
+        pace::aside(document.has_many_rows(), || document.to_json(view))
     }
 
     /// The levels of a document, one bit each, that the session reads; it may read the document itself.
@@ -260,7 +298,7 @@ impl Documents {
     pub async fn new_document(&self, session: &Session, doctype: &str) -> Result<Document> {
         let doctype = self.doctype(doctype)?;
         self.check_permission(session, &doctype, None, Right::Create)?;
-        Ok(defaults::new_document(&doctype, &defaults::Surroundings { session, clock: self.clock() }))
+        Ok(defaults::new_document(&doctype, &self.surroundings(session)))
     }
 
     /// Begins a transaction for several steps. Dropping it undoes them; [`Work::commit`] makes them durable.

@@ -72,7 +72,7 @@ impl Work<'_> {
 
     /// Writes the parts out; the counter runs per text before it.
     async fn next_name(&mut self, document: &Document, parts: &[SeriesPart]) -> Result<String> {
-        let now = self.documents.clock().now_naive();
+        let now = self.documents.clock().now_in(self.documents.site_zone());
         let mut name = String::new();
         for part in parts {
             match part {

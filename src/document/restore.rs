@@ -12,7 +12,7 @@ use crate::error::{Error, ProblemKind, Result};
 use crate::meta::doctype::slot;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocType, Document, Fieldtype, Value, keys};
-use crate::permissions::Session;
+use crate::permissions::{Session, TimesIn};
 
 /// The DocType that keeps deleted documents.
 pub const DELETED_DOCUMENT: &str = "Deleted Document";
@@ -155,7 +155,10 @@ impl Work<'_> {
             notes.push(format!("Attached files were deleted with it, upload again: {}", files.join(", ")));
         }
         self.row_limit = RowLimit::none();
+        // What was kept is as it was stored, wherever it is restored.
+        let times_in = std::mem::replace(&mut self.session.times_in, TimesIn::Utc);
         self.apply(&mut document, &plain, Children::Replace);
+        self.session.times_in = times_in;
         for key in ["_user_tags", "_liked_by"] {
             if let Some(text) = values.get(key).and_then(Json::as_str) {
                 document.set(key, text);
@@ -263,7 +266,7 @@ impl Work<'_> {
         }
         let found = self.load(&kind, &docname, true).await?;
         let before = self.readable(&kind, &docname, found, crate::meta::Right::Write).await?;
-        writing::check_latest(&before, modified)?;
+        writing::check_latest(&before, modified, self.documents.zone(&self.session))?;
         let filters = json!([["ref_doctype", "=", kind], ["docname", "=", docname]]);
         let request = ListRequest::new(VERSION).fields(&["name", "creation", "data"]).filters(filters);
         let caller = self.become_system();

@@ -10,7 +10,7 @@ use crate::document::controller::{Controller, no_controller};
 use crate::document::defaults::{self, Surroundings};
 use crate::document::input::RowLimit;
 use crate::document::list::{self, List, ListRequest};
-use crate::document::{Children, Documents, access, input, load};
+use crate::document::{Children, Documents, SYSTEM_SETTINGS, access, input, load};
 use crate::error::{Error, FieldProblem, Result};
 use crate::meta::doctype::slot;
 use crate::meta::{DocType, Document, Registry, Right, Value};
@@ -107,7 +107,7 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { session: &self.session, clock: self.documents.clock() }
+        self.documents.surroundings(&self.session)
     }
 
     /// A document that the session may read, or `DoesNotExist`.
@@ -195,7 +195,8 @@ impl<'a> Work<'a> {
 
     fn list_context(&self) -> list::Context<'_> {
         let (registry, clock) = (&*self.registry, self.documents.clock());
-        list::Context { registry, exec: self.executor(), session: &self.session, clock }
+        let zone = self.documents.zone(&self.session);
+        list::Context { registry, exec: self.executor(), session: &self.session, clock, zone }
     }
 
     /// All documents of a virtual DocType; `None` for every other.
@@ -340,6 +341,9 @@ impl<'a> Work<'a> {
             let done = transaction.commit().await;
             // Also after a failure: of a connection that ended meanwhile, nobody knows how far the database got.
             documents.forget(&touched);
+            if done.is_ok() && touched.iter().any(|(doctype, _)| doctype == SYSTEM_SETTINGS) {
+                documents.load_zone().await?;
+            }
             done?;
             for act in after_commit {
                 act();

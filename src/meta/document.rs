@@ -1,12 +1,43 @@
 //! A document in memory: the values of one DocType's columns and its child rows. Its life is `document/`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::clock::Zone;
 use crate::meta::doctype::{DocType, slot};
+use crate::meta::fieldtype::ColumnType;
 use crate::meta::value::Value;
 use crate::pace;
+
+/// What of a document somebody may see, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Bit n: fields of permlevel n.
+    pub levels: u16,
+    /// The zone of its datetimes.
+    pub zone: Zone,
+}
+
+impl View {
+    /// Everything, as it is stored.
+    pub const WHOLE: Self = Self { levels: u16::MAX, zone: Zone::UTC };
+
+    fn reads(self, permlevel: u8) -> bool {
+        self.levels & (1 << permlevel.min(9)) != 0
+    }
+
+    /// A stored value as it is seen.
+    fn value<'v>(self, value: &'v Value, column_type: ColumnType) -> Cow<'v, Value> {
+        match value {
+            Value::Text(text) if column_type == ColumnType::Datetime && !self.zone.is_utc() => {
+                Cow::Owned(Value::Text(self.zone.shown(text)))
+            }
+            value => Cow::Borrowed(value),
+        }
+    }
+}
 
 /// One document, or one child row.
 #[derive(Clone, Debug)]
@@ -126,30 +157,30 @@ impl Document {
 
     /// As REST sends it (frappe-rest §2.7): standard columns, fields in form order, `doctype`, child arrays.
     ///
-    /// `may_read` decides per permission level; fields of other levels are left out. Secret fields are left out always;
+    /// The view decides; fields of levels that are not in it are left out. Secret fields are left out always;
     /// Password values are stars of their length; the standard columns `_user_tags`, … appear only if set. What the save
     /// that made this document reveals comes last.
-    pub fn to_json(&self, may_read: &dyn Fn(u8) -> bool) -> Map<String, Json> {
+    pub fn to_json(&self, view: View) -> Map<String, Json> {
         let mut out = Map::with_capacity(self.values.len() + self.tables.len() + 1);
         let mut trailing = Vec::new();
         for (column, value) in self.doctype.columns.iter().zip(&self.values) {
             match column.field.map(|index| &self.doctype.fields[index]) {
-                Some(field) if field.secret || !may_read(field.permlevel) => {}
+                Some(field) if field.secret || !view.reads(field.permlevel) => {}
                 None if column.name.starts_with('_') => {
                     if !value.is_blank() {
                         trailing.push((column.name.clone(), value.to_json()));
                     }
                 }
                 Some(_) | None => {
-                    out.insert(column.name.clone(), value.to_json());
+                    out.insert(column.name.clone(), view.value(value, column.column_type).to_json());
                 }
             }
         }
         out.insert("doctype".to_owned(), Json::String(self.doctype.name.clone()));
         out.extend(trailing);
         for (field, rows) in self.doctype.table_fields().zip(&self.tables) {
-            if may_read(field.permlevel) {
-                let rows = rows.iter().map(|row| Json::Object(row.to_json(may_read))).collect();
+            if view.reads(field.permlevel) {
+                let rows = rows.iter().map(|row| Json::Object(row.to_json(view))).collect();
                 out.insert(field.fieldname.clone(), Json::Array(rows));
             }
         }
@@ -159,6 +190,21 @@ impl Document {
 
     /// Everything, for internal use and for people who may read every level.
     pub fn to_json_whole(&self) -> Map<String, Json> {
-        self.to_json(&|_| true)
+        self.to_json(View::WHOLE)
+    }
+
+    /// The same document with its datetimes, and those of its rows, as clocks in the zone show them: to be shown, not stored.
+    #[must_use]
+    pub fn in_zone(mut self, zone: Zone) -> Self {
+        let view = View { zone, ..View::WHOLE };
+        for (column, value) in self.doctype.columns.iter().zip(&mut self.values) {
+            if let Cow::Owned(shown) = view.value(value, column.column_type) {
+                *value = shown;
+            }
+        }
+        for rows in &mut self.tables {
+            *rows = std::mem::take(rows).into_iter().map(|row| row.in_zone(zone)).collect();
+        }
+        self
     }
 }

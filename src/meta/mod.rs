@@ -17,7 +17,7 @@ pub mod value;
 pub use docfield::DocField;
 pub use docperm::{DocPerm, Right, Rights};
 pub use doctype::DocType;
-pub use document::Document;
+pub use document::{Document, View};
 pub use expression::Expression;
 pub use fieldtype::{ColumnType, Fieldtype};
 pub use registry::Registry;

@@ -4,4 +4,4 @@ pub mod decide;
 pub mod session;
 
 pub use decide::{Denied, Grant};
-pub use session::{Limit, Session, UserAccess, UserPermission};
+pub use session::{Limit, Session, TimesIn, UserAccess, UserPermission};

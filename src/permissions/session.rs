@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::clock::Zone;
 use crate::meta::{Document, Right};
 
 /// The user that may do everything.
@@ -34,6 +35,19 @@ pub struct UserAccess {
     pub user_permissions: Vec<UserPermission>,
     /// System Settings: an empty Link is outside a User Permission too.
     pub strict_user_permissions: bool,
+    /// The zone of the person's clock; `None`: that of the site.
+    pub time_zone: Option<Zone>,
+}
+
+/// In which zone a session reads and writes datetimes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimesIn {
+    /// As they are stored: the program itself.
+    Utc,
+    /// The zone of the site: APIs, which say it with `get_time_zone`.
+    Site,
+    /// The zone of the person: the desk.
+    Own,
 }
 
 /// A User Permission: of one DocType, only these documents.
@@ -76,6 +90,8 @@ pub struct Session {
     pub limit: Option<Arc<dyn Limit>>,
     /// The name of the Session document, for browser sessions.
     pub sid: Option<Arc<str>>,
+    /// In which zone datetimes are read and written.
+    pub times_in: TimesIn,
     system: bool,
 }
 
@@ -88,7 +104,7 @@ impl Session {
             is_system_user: true,
             ..UserAccess::default()
         };
-        Self { access: Arc::new(access), limit: None, sid: None, system: true }
+        Self { access: Arc::new(access), limit: None, sid: None, times_in: TimesIn::Utc, system: true }
     }
 
     /// Nobody.
@@ -104,7 +120,14 @@ impl Session {
 
     /// A user's.
     pub fn of(access: Arc<UserAccess>) -> Self {
-        Self { access, limit: None, sid: None, system: false }
+        Self { access, limit: None, sid: None, times_in: TimesIn::Site, system: false }
+    }
+
+    /// The same, with datetimes in another zone.
+    #[must_use]
+    pub fn with_times_in(mut self, times_in: TimesIn) -> Self {
+        self.times_in = times_in;
+        self
     }
 
     /// The user's name.

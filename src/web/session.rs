@@ -168,7 +168,7 @@ impl Sessions {
             documents.access(new.user).await?.ok_or(Error::Authentication(AuthenticationError::BadCredentials))?;
         let mut work = documents.begin(&Session::system()).await?;
         let user = work.get("User", new.user).await?;
-        check_login_limits(&user, &context.ip.to_string(), now)?;
+        check_login_limits(&user, &context.ip.to_string(), documents.site_zone().to_local(now))?;
         let values = values(context, &new, now, settings.session_expiry);
         let (name, token) = match renew(&mut work, context, new.user, &values).await? {
             Some(renewed) => renewed,
@@ -387,7 +387,7 @@ async fn load(documents: &Documents, name: &str) -> Result<Option<Known>> {
     }))
 }
 
-/// `restrict_ip`, `login_after` and `login_before` of a user.
+/// `restrict_ip`, `login_after` and `login_before` of a user; `now` in the zone of the site.
 fn check_login_limits(user: &Document, ip: &str, now: NaiveDateTime) -> Result<()> {
     let restrict = user.text("restrict_ip");
     let mut entries = restrict.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()).peekable();

@@ -1,3 +1,4 @@
 //! Behaviour of the DocTypes of this feature, one file each.
 
+pub mod system_settings;
 pub mod user;

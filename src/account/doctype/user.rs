@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::account::api_key::{self, KnownKeys};
 use crate::account::password::{self, Passwords};
+use crate::clock::Zone;
 use crate::document::controller::need;
 use crate::document::{Controller, Work};
 use crate::error::{Error, FieldProblem, Invalid, Need, ProblemKind, Result};
@@ -71,6 +72,21 @@ pub fn is_standard(user: &str) -> bool {
     user == ADMINISTRATOR || user == GUEST
 }
 
+/// A time zone is one of the IANA database, as it is written there.
+pub(super) fn check_time_zone(document: &mut Document, invalid: &mut Invalid) {
+    let name = document.text("time_zone").trim().to_owned();
+    match Zone::parse(&name) {
+        Some(zone) => document.set("time_zone", zone.name()),
+        None if name.is_empty() => {}
+        None => invalid.push(FieldProblem::at(
+            ProblemKind::Validation,
+            "time_zone",
+            "Time Zone",
+            format!("{name} is not a time zone: choose one such as Europe/Vienna"),
+        )),
+    }
+}
+
 #[async_trait]
 impl Controller for UserController {
     async fn before_insert(&self, work: &mut Work<'_>, user: &mut Document) -> Result<()> {
@@ -87,6 +103,7 @@ impl Controller for UserController {
         normalize(user, before, &mut invalid);
         check_roles(user, &mut invalid);
         check_username(user, &mut invalid);
+        check_time_zone(user, &mut invalid);
         if is_standard(&user.name()) && !user.check("enabled") {
             invalid.push(FieldProblem::at(
                 ProblemKind::Validation,

@@ -3,6 +3,7 @@
 use chrono::NaiveDateTime;
 use serde_json::{Value as Json, json};
 
+use crate::clock::Zone;
 use crate::desk::form::control::label;
 use crate::desk::form::page::{RESTORE, RESTORE_BEFORE};
 use crate::desk::form::view::{Activity, Change};
@@ -10,8 +11,8 @@ use crate::desk::help;
 use crate::desk::shell::ago;
 use crate::document::restore::VERSION;
 use crate::document::{Documents, List, ListRequest};
-use crate::error::Result;
-use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, fieldtype};
+use crate::error::{Error, Result};
+use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Value, fieldtype};
 use crate::permissions::{Grant, Session};
 
 /// How many of each are shown.
@@ -31,13 +32,14 @@ pub async fn activity(
 ) -> Result<Vec<Activity>> {
     let registry = documents.registry();
     let doctype = &document.doctype;
-    let now = documents.clock().now_naive();
+    let zone = documents.zone(session);
+    let now = documents.clock().now_in(zone);
     let mut found = Vec::new();
     if doctype.track_changes && registry.get(VERSION).is_some() {
         let request = latest(VERSION, &["name", "owner", "creation", "data"])
             .filters(json!([["ref_doctype", "=", doctype.name], ["docname", "=", document.name()]]));
         let list = readable(documents.list(session, &request).await)?;
-        let read = Reading { registry: &registry, grant };
+        let read = Reading { registry: &registry, grant, zone };
         let oldest = (list.rows.len() as u64) < LIMIT;
         for row in 0..list.rows.len() {
             let Some(mut version) = version(&list, row, doctype, &read, now) else { continue };
@@ -65,6 +67,7 @@ pub async fn activity(
 struct Reading<'a> {
     registry: &'a Registry,
     grant: &'a Grant,
+    zone: Zone,
 }
 
 fn latest(doctype: &str, fields: &[&str]) -> ListRequest {
@@ -124,7 +127,7 @@ impl<'a> Reading<'a> {
             return None;
         }
         let label = field.map_or_else(|| crate::meta::doctype::unscrub(fieldname), label);
-        Some(Change { label: format!("{before}{label}"), from: shown(field, &entry[1]), to: shown(field, &entry[2]) })
+        Some(Change { label: format!("{before}{label}"), from: self.shown(field, &entry[1]), to: self.shown(field, &entry[2]) })
     }
 
     /// The label and the DocType of the table that an entry begins with.
@@ -138,24 +141,27 @@ impl<'a> Reading<'a> {
         let (label, child) = self.table(entry, doctype)?;
         let values = |listed: bool| {
             let fields = child.fields.iter().filter(|field| self.may_read(field) && (!listed || field.in_list_view));
-            let texts = fields.map(|field| shown(Some(field), &entry[1][&field.fieldname]));
+            let texts = fields.map(|field| self.shown(Some(field), &entry[1][&field.fieldname]));
             texts.filter(|text| !text.is_empty()).take(MOST_IN_ROW).collect::<Vec<_>>().join(", ")
         };
         let row = Some(values(true)).filter(|row| !row.is_empty()).unwrap_or_else(|| values(false));
         Some((label, row))
     }
-}
 
-/// A value as people read it, and texts of changes that were kept in another way as they are.
-fn shown(field: Option<&DocField>, value: &Json) -> String {
+    /// A value as people read it, and texts of changes that were kept in another way as they are.
+    fn shown(&self, field: Option<&DocField>, value: &Json) -> String {
     let parsed = field.and_then(|field| fieldtype::parse(field, field.fieldtype.column_type(field)?, value).ok());
     let text = match (field.zip(parsed), value) {
         (_, Json::Null) => String::new(),
+        (Some((field, value)), _) if field.fieldtype == Fieldtype::Datetime => {
+            fieldtype::display(field, &Value::from(self.zone.shown(value.text())))
+        }
         (Some((field, value)), _) => fieldtype::display(field, &value),
         (None, Json::String(text)) => text.clone(),
         (None, other) => other.to_string(),
     };
     text.char_indices().nth(LONGEST).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
+    }
 }
 
 fn comment(list: &List, row: usize, now: NaiveDateTime) -> Activity {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::clock::Zone;
 use crate::desk::form::draft::Draft;
 use crate::desk::form::grid;
 use crate::desk::form::posted::{REMOVE, WAS, native_moment};
@@ -11,6 +12,9 @@ use crate::desk::help::{self, safe_url};
 use crate::meta::doctype::slug;
 use crate::meta::{DocField, Fieldtype, Right, fieldtype};
 use crate::permissions::Grant;
+
+/// The options of an Autocomplete field that offers all time zones.
+const TIME_ZONES: &str = "Time Zones";
 
 /// Whether a field can be changed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,6 +298,9 @@ fn autocomplete_choices(field: &DocField) -> Vec<Choice> {
         chosen: false,
         id: String::new(),
     };
+    if field.options.trim() == TIME_ZONES {
+        return Zone::names().map(|name| choice(name, name)).collect();
+    }
     if let Ok(Json::Array(items)) = serde_json::from_str::<Json>(&field.options) {
         return items
             .iter()

@@ -125,7 +125,7 @@ async fn new_document(exchange: &Exchange, doctype: &Arc<DocType>) -> Result<(Do
         if let Some(field) = doctype.field(name)
             && let Some(column_type) = field.fieldtype.column_type(field)
             && !field.secret
-            && let Ok(value) = crate::meta::fieldtype::parse_text(field, column_type, text)
+            && let Ok(value) = crate::meta::fieldtype::parse_text_in(documents.zone(session), field, column_type, text)
         {
             document.set(name, value);
         }
@@ -277,7 +277,8 @@ async fn save(exchange: &Exchange, doctype: &Arc<DocType>, name: Option<&str>, p
         return documents.insert(session, &doctype.name, &values).await;
     };
     let stored = documents.get(session, &doctype.name, name).await?;
-    let mut values = posted.to_values(&registry, doctype, Some(&stored));
+    let shown = stored.as_ref().clone().in_zone(documents.zone(session));
+    let mut values = posted.to_values(&registry, doctype, Some(&shown));
     if posted.action == "submit" {
         values.insert("docstatus".to_owned(), Json::from(1));
     }
@@ -384,6 +385,7 @@ async fn show(
 ) -> Result<Response> {
     let documents = &exchange.site.documents;
     let session = exchange.session();
+    let document = &document.clone().in_zone(documents.zone(session));
     let doctype = &document.doctype;
     let registry = documents.registry();
     let (grant, access) = access(exchange, document).await?;
@@ -477,7 +479,8 @@ async fn access(exchange: &Exchange, document: &Document) -> Result<(Grant, Acce
 }
 
 fn story(exchange: &Exchange, document: &Document) -> Story {
-    let now = exchange.site.documents.clock().now_naive();
+    let documents = &exchange.site.documents;
+    let now = documents.clock().now_in(documents.zone(exchange.session()));
     let (created, modified) = (document.text("creation"), document.modified());
     Story {
         created_by: document.owner().to_owned(),

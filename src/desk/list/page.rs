@@ -139,7 +139,7 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, selected: &[String], 
         selected,
         confirm,
         problem,
-        now: documents.clock().now_naive(),
+        now: documents.clock().now_in(documents.zone(session)),
     });
     let crumbs = vec![Link { label: doctype.name.clone(), href: format!("/app/{}", doctype.slug()) }];
     let text = shell::render(exchange, "desk/list", &doctype.name, crumbs, view).await?;

@@ -1,9 +1,9 @@
 //! The `filters` and `or_filters` parameters in all of Frappe's shapes.
 
-use chrono::NaiveDate;
 use serde_json::Value as Json;
 
 use crate::database::query::{Comparison, Condition};
+use crate::document::list::Here;
 use crate::document::list::operator::{self, Operator};
 use crate::document::list::scope::{Scope, shown};
 use crate::document::list::visible::Purpose;
@@ -27,15 +27,15 @@ pub(super) enum Connector {
 pub(super) struct Filters<'s, 'a> {
     /// The tables.
     pub scope: &'s mut Scope<'a>,
-    /// What `timespan` counts from.
-    pub today: NaiveDate,
+    /// When and where.
+    pub here: Here,
     conditions: usize,
 }
 
 impl<'s, 'a> Filters<'s, 'a> {
     /// A reader that has read nothing.
-    pub(super) fn new(scope: &'s mut Scope<'a>, today: NaiveDate) -> Self {
-        Self { scope, today, conditions: 0 }
+    pub(super) fn new(scope: &'s mut Scope<'a>, here: Here) -> Self {
+        Self { scope, here, conditions: 0 }
     }
 
     /// The condition for a whole parameter: `{f: v}`, `{f: [op, v]}`, `[[f, v], [f, op, v], [dt, f, op, v]]`, nested
@@ -178,7 +178,7 @@ impl<'s, 'a> Filters<'s, 'a> {
             return Err(misuse(format!("A list takes at most {MAX_CONDITIONS} filters")));
         }
         let found = self.scope.column(field, Purpose::Filter)?;
-        operator::condition(self.scope, found, operator, value, self.today)
+        operator::condition(self.scope, found, operator, value, self.here)
     }
 }
 

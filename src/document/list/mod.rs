@@ -18,9 +18,10 @@ mod tests;
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use serde_json::Value as Json;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Zone};
 use crate::database::Executor;
 use crate::database::query::{self, Condition};
 use crate::document::list::plan::{Plan, Wanted};
@@ -154,6 +155,17 @@ pub(crate) struct Context<'a> {
     pub session: &'a Session,
     /// What time it is.
     pub clock: &'a Clock,
+    /// In which zone datetimes are asked for and answered.
+    pub zone: Zone,
+}
+
+/// When and where a list is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Here {
+    /// What `timespan` counts from.
+    pub today: NaiveDate,
+    /// The zone of datetimes in filters.
+    pub zone: Zone,
 }
 
 /// A page of documents that the session may see. Virtual DocTypes are listed by [`run_virtual`].
@@ -233,8 +245,8 @@ fn plan<'a>(
     request: &ListRequest,
     wanted: Wanted,
 ) -> Result<Plan<'a>> {
-    let today = context.clock.now_naive().date();
-    plan::plan(context.registry, context.session, doctype, rows, request, today, wanted)
+    let here = Here { today: context.clock.now_in(context.zone).date(), zone: context.zone };
+    plan::plan(context.registry, context.session, doctype, rows, request, here, wanted)
 }
 
 fn doctype<'a>(registry: &'a Registry, request: &ListRequest) -> Result<&'a Arc<DocType>> {
@@ -371,13 +383,17 @@ fn misuse(message: impl Into<String>) -> Error {
 }
 
 impl Documents {
+    fn list_context<'a>(&'a self, registry: &'a Registry, session: &'a Session) -> Context<'a> {
+        Context { registry, exec: self.database(), session, clock: self.clock(), zone: self.zone(session) }
+    }
+
     /// A page of documents that the session may read.
     pub async fn list(&self, session: &Session, request: &ListRequest) -> Result<List> {
         let registry = self.registry();
         if is_virtual(&registry, request) {
             return self.reading(session).list(request).await;
         }
-        run(Context { registry: &registry, exec: self.database(), session, clock: self.clock() }, request).await
+        run(self.list_context(&registry, session), request).await
     }
 
     /// How many documents that list would have without paging.
@@ -386,7 +402,7 @@ impl Documents {
         if is_virtual(&registry, request) {
             return self.reading(session).count(request).await;
         }
-        count(Context { registry: &registry, exec: self.database(), session, clock: self.clock() }, request).await
+        count(self.list_context(&registry, session), request).await
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
-use chrono::NaiveDate;
 use serde_json::Value as Json;
 
+use crate::clock::Zone;
 use crate::database::query::{Comparison, Condition, Relation, Tree};
+use crate::document::list::Here;
 use crate::document::list::memory::compare;
 use crate::document::list::scope::{FoundColumn, Scope, shown};
 use crate::document::list::timespan;
@@ -91,25 +92,25 @@ pub(super) fn condition<'a>(
     found: FoundColumn<'a>,
     operator: Operator,
     value: &Json,
-    today: NaiveDate,
+    here: Here,
 ) -> Result<Condition<'a>> {
     let column = found.column;
     match operator {
-        Operator::Compare(comparison) => compared(found, comparison, value),
+        Operator::Compare(comparison) => compared(found, comparison, value, here.zone),
         Operator::Like { negated } => {
             let pattern = pattern(found, value)?;
             // NULL counts as the empty text, which only `%` matches.
             let or_null = negated && column.nullable && !pattern.chars().all(|letter| letter == '%');
             Ok(Condition::Like { column, pattern, negated, or_null })
         }
-        Operator::In { negated } => one_of(found, value, negated),
+        Operator::In { negated } => one_of(found, value, negated, here.zone),
         Operator::Is => match value.as_str().map(|word| word.trim().to_ascii_lowercase()).as_deref() {
             Some("set") => Ok(Condition::IsSet { column, set: true }),
             Some("not set") => Ok(Condition::IsSet { column, set: false }),
             _ => Err(misuse(format!("Filter {}: is takes set or not set", column.name))),
         },
-        Operator::Between => between(found, value, today),
-        Operator::Timespan | Operator::Previous | Operator::Next => span(found, operator, value, today),
+        Operator::Between => between(found, value, here),
+        Operator::Timespan | Operator::Previous | Operator::Next => span(found, operator, value, here),
         Operator::Regex => {
             let pattern = pattern(found, value)?;
             regex::RegexBuilder::new(&pattern).case_insensitive(true).build().map_err(|error| {
@@ -127,9 +128,14 @@ pub(super) fn condition<'a>(
     }
 }
 
-fn compared<'a>(found: FoundColumn<'a>, comparison: Comparison, value: &Json) -> Result<Condition<'a>> {
+fn compared<'a>(
+    found: FoundColumn<'a>,
+    comparison: Comparison,
+    value: &Json,
+    zone: Zone,
+) -> Result<Condition<'a>> {
     let column = found.column;
-    let parsed = parse(found, value)?;
+    let parsed = parse(found, value, zone)?;
     let is_empty = parsed.is_blank();
     match comparison {
         Comparison::Equal if is_empty => return Ok(Condition::IsSet { column, set: false }),
@@ -143,13 +149,13 @@ fn compared<'a>(found: FoundColumn<'a>, comparison: Comparison, value: &Json) ->
     Ok(Condition::Compare { column, comparison, value: parsed, or_null })
 }
 
-fn one_of<'a>(found: FoundColumn<'a>, value: &Json, negated: bool) -> Result<Condition<'a>> {
+fn one_of<'a>(found: FoundColumn<'a>, value: &Json, negated: bool, zone: Zone) -> Result<Condition<'a>> {
     let column = found.column;
     let mut values = Vec::new();
     let mut add = |item: &Json| -> Result<()> {
         let parsed = match item {
-            Json::String(text) => parse(found, &Json::String(text.trim().to_owned()))?,
-            item => parse(found, item)?,
+            Json::String(text) => parse(found, &Json::String(text.trim().to_owned()), zone)?,
+            item => parse(found, item, zone)?,
         };
         values.push(if matches!(parsed, Value::Null) { empty(column.column_type) } else { parsed });
         Ok(())
@@ -169,7 +175,8 @@ fn one_of<'a>(found: FoundColumn<'a>, value: &Json, negated: bool) -> Result<Con
 }
 
 /// A span of days may leave out its last day, or both: then it ends, or is, today (Frappe's `get_between_date_filter`).
-fn between<'a>(found: FoundColumn<'a>, value: &Json, today: NaiveDate) -> Result<Condition<'a>> {
+fn between<'a>(found: FoundColumn<'a>, value: &Json, here: Here) -> Result<Condition<'a>> {
+    let Here { today, zone } = here;
     let column = found.column;
     let filled;
     let value = if matches!(column.column_type, ColumnType::Date | ColumnType::Datetime) {
@@ -189,11 +196,12 @@ fn between<'a>(found: FoundColumn<'a>, value: &Json, today: NaiveDate) -> Result
         _ => return Err(wrong()),
     };
     let [low, high] = ends else { return Err(wrong()) };
-    let low = parse(found, low)?;
-    let mut end = parse(found, high)?;
+    let low = parse(found, low, zone)?;
+    let mut end = parse(found, high, zone)?;
     // A date stands for its first moment; the last day of a span counts as a whole.
     if column.column_type == ColumnType::Datetime && high.as_str().is_some_and(|text| text.trim().len() == 10) {
-        end = Value::Text(format!("{} 23:59:59.999999", end.text().get(..10).unwrap_or_default()));
+        let day = zone.shown(end.text());
+        end = Value::Text(zone.stored(&format!("{} 23:59:59.999999", day.get(..10).unwrap_or_default())));
     }
     if matches!(low, Value::Null) || matches!(end, Value::Null) {
         return Err(wrong());
@@ -213,7 +221,8 @@ fn with_today(value: &Json, today: NaiveDate) -> Json {
     Json::Array(ends)
 }
 
-fn span<'a>(found: FoundColumn<'a>, operator: Operator, value: &Json, today: NaiveDate) -> Result<Condition<'a>> {
+fn span<'a>(found: FoundColumn<'a>, operator: Operator, value: &Json, here: Here) -> Result<Condition<'a>> {
+    let Here { today, zone } = here;
     let column = found.column;
     let name = value.as_str().unwrap_or_default();
     let days = match operator {
@@ -234,8 +243,9 @@ fn span<'a>(found: FoundColumn<'a>, operator: Operator, value: &Json, today: Nai
             Ok(Condition::Between { column, low, high })
         }
         ColumnType::Datetime => {
-            let low = Value::Text(format!("{first} 00:00:00.000000"));
-            Ok(Condition::Between { column, low, high: Value::Text(format!("{last} 23:59:59.999999")) })
+            let low = Value::Text(zone.stored(&format!("{first} 00:00:00.000000")));
+            let high = Value::Text(zone.stored(&format!("{last} 23:59:59.999999")));
+            Ok(Condition::Between { column, low, high })
         }
         _ => Err(misuse(format!("Filter {}: spans of time need a Date or Datetime field", column.name))),
     }
@@ -266,7 +276,7 @@ fn tree<'a>(scope: &Scope<'a>, found: FoundColumn<'a>) -> Result<Tree<'a>> {
 }
 
 /// The value in the type of the column.
-fn parse(found: FoundColumn<'_>, value: &Json) -> Result<Value> {
+fn parse(found: FoundColumn<'_>, value: &Json, zone: Zone) -> Result<Value> {
     let column_type = match found.column.column_type {
         // Part of a JSON text is no JSON.
         ColumnType::Json => ColumnType::LongText,
@@ -277,7 +287,7 @@ fn parse(found: FoundColumn<'_>, value: &Json) -> Result<Value> {
     if number_left_out && found.column.nullable {
         return Ok(Value::Null);
     }
-    fieldtype::parse_for_column(column_type, value)
+    fieldtype::parse_for_column(column_type, value, zone)
         .map_err(|message| misuse(format!("Filter {}: {message}", found.column.name)))
 }
 
@@ -291,7 +301,7 @@ fn pattern(found: FoundColumn<'_>, value: &Json) -> Result<String> {
 }
 
 fn text(found: FoundColumn<'_>, value: &Json) -> Result<String> {
-    match fieldtype::parse_for_column(ColumnType::LongText, value) {
+    match fieldtype::parse_for_column(ColumnType::LongText, value, Zone::UTC) {
         Ok(value) => Ok(value.to_string()),
         Err(message) => Err(misuse(format!("Filter {}: {message}", found.column.name))),
     }

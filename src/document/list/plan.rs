@@ -1,9 +1,8 @@
 //! From a request to a query: what is selected, joined, filtered, grouped and sorted. Reads no database.
 
-use chrono::NaiveDate;
 
 use crate::database::query::{Condition, Expression, Function, JoinOn, Select};
-use crate::document::list::ListRequest;
+use crate::document::list::{Here, ListRequest};
 use crate::document::list::fields::{Fields, FieldsReader, Output, Source, name_column};
 use crate::document::list::filters::{Connector, Filters};
 use crate::document::list::order::{self, Keys};
@@ -40,11 +39,11 @@ pub(super) fn plan<'a>(
     doctype: &'a std::sync::Arc<crate::meta::DocType>,
     rows: Rows<'a>,
     request: &ListRequest,
-    today: NaiveDate,
+    here: Here,
     wanted: Wanted,
 ) -> Result<Plan<'a>> {
     let mut scope = Scope::new(registry, session, doctype, rows.visible);
-    let mut filters = Filters::new(&mut scope, today);
+    let mut filters = Filters::new(&mut scope, here);
     let mut condition = vec![rows.condition];
     condition.push(filters.parse(&request.filters, Connector::And)?);
     condition.push(filters.parse(&request.or_filters, Connector::Or)?);

@@ -4,28 +4,31 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value as Json};
 
-use crate::database::query::{Condition, Expression, MAIN, Select};
+use crate::clock::Zone;
+use crate::database::query::{Condition, Expression, Function, MAIN, Select};
 use crate::document::list::fields::{ChildRows, Output, Source};
 use crate::document::list::plan::Plan;
 use crate::document::list::visible;
 use crate::document::list::{Cell, Context, List, ListRequest, run};
 use crate::error::{Error, Result};
 use crate::meta::doctype::Order;
+use crate::meta::fieldtype::ColumnType;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
 
 /// Turns one page of rows into a list. `documents` are those of the rows, where they are in memory.
 pub(super) async fn finish(
     context: Context<'_>,
     plan: Plan<'_>,
-    rows: Vec<Vec<Value>>,
+    mut rows: Vec<Vec<Value>>,
     documents: Option<&[&Document]>,
     has_next_page: bool,
 ) -> Result<List> {
+    show_times(&plan, context.zone, &mut rows);
     let mut children = Vec::new();
     for output in &plan.outputs {
         if let Source::Children(wanted) = &output.source {
             let found = match documents {
-                Some(documents) => in_memory(wanted, documents),
+                Some(documents) => in_memory(context.zone, wanted, documents),
                 None => fetch_children(context, &plan, wanted, &rows).await?,
             };
             children.push(found);
@@ -54,6 +57,31 @@ pub(super) async fn finish(
     }
     let keys = plan.outputs.into_iter().map(|output| output.key).collect();
     Ok(List { keys, rows: cells, has_next_page })
+}
+
+/// Datetimes leave in the zone of who asks.
+fn show_times(plan: &Plan<'_>, zone: Zone, rows: &mut [Vec<Value>]) {
+    if zone.is_utc() {
+        return;
+    }
+    let is_time = |(_, item): &(usize, &Expression<'_>)| match item {
+        Expression::Column(column) | Expression::Function(Function::Min | Function::Max, column) => {
+            column.column_type == ColumnType::Datetime
+        }
+        _ => false,
+    };
+    let times: Vec<usize> = plan.select.items.iter().enumerate().filter(is_time).map(|(at, _)| at).collect();
+    for row in rows {
+        for at in &times {
+            show_time(zone, &mut row[*at]);
+        }
+    }
+}
+
+fn show_time(zone: Zone, value: &mut Value) {
+    if let Value::Text(text) = value {
+        *text = zone.shown(text);
+    }
 }
 
 /// Whether the rows of the query are the rows of the list as they stand.
@@ -120,21 +148,24 @@ async fn fetch_children(
     for row in select.fetch(context.exec).await? {
         let mut values = row.into_iter();
         let parent = values.next().unwrap_or_default().to_string();
-        let object = child_object(wanted, values);
+        let object = child_object(context.zone, wanted, values);
         by_parent.entry(parent).or_default().push(object);
     }
     Ok(names.iter().map(|name| Json::Array(by_parent.get(name).cloned().unwrap_or_default())).collect())
 }
 
-fn in_memory(wanted: &ChildRows<'_>, documents: &[&Document]) -> Vec<Json> {
+fn in_memory(zone: Zone, wanted: &ChildRows<'_>, documents: &[&Document]) -> Vec<Json> {
     let row =
-        |row: &Document| child_object(wanted, wanted.columns.iter().map(|(column, _)| row.values[*column].clone()));
+        |row: &Document| child_object(zone, wanted, wanted.columns.iter().map(|(column, _)| row.values[*column].clone()));
     let rows = |document: &&Document| Json::Array(document.rows(&wanted.field.fieldname).iter().map(row).collect());
     documents.iter().map(rows).collect()
 }
 
-fn child_object(wanted: &ChildRows<'_>, values: impl Iterator<Item = Value>) -> Json {
-    let pair = |((column, key), value): (&(usize, String), Value)| {
+fn child_object(zone: Zone, wanted: &ChildRows<'_>, values: impl Iterator<Item = Value>) -> Json {
+    let pair = |((column, key), mut value): (&(usize, String), Value)| {
+        if wanted.child.columns[*column].column_type == ColumnType::Datetime {
+            show_time(zone, &mut value);
+        }
         let is_password =
             wanted.child.column_field(*column).is_some_and(|field| field.fieldtype == Fieldtype::Password);
         (key.clone(), if is_password { stars(&value).to_json() } else { value.to_json() })

@@ -10,6 +10,7 @@ pub(crate) mod time;
 
 use serde_json::Value as Json;
 
+use crate::clock::Zone;
 use crate::error::ProblemKind;
 use crate::meta::docfield::DocField;
 use crate::meta::value::Value;
@@ -261,8 +262,20 @@ type Fault = (ProblemKind, String);
 ///
 /// Coerces as Frappe does, except that text which is no number is refused by number fields and text which is no date by date
 /// fields (Frappe stores 0, and fails). Null is 0 where the column is never null.
+///
+/// Datetimes without an offset are in UTC; see [`parse_in`].
 pub fn parse(field: &DocField, column_type: ColumnType, input: &Json) -> Result<Value, (ProblemKind, String)> {
-    parse_unnamed(field, column_type, input).map_err(|fault| named(field, fault))
+    parse_in(Zone::UTC, field, column_type, input)
+}
+
+/// The same, with datetimes that have no offset in a zone.
+pub fn parse_in(
+    zone: Zone,
+    field: &DocField,
+    column_type: ColumnType,
+    input: &Json,
+) -> Result<Value, (ProblemKind, String)> {
+    parse_unnamed(field, column_type, input, zone).map_err(|fault| named(field, fault))
 }
 
 /// Checks a parsed value against the rules of its field: options, formats, lengths, ranges.
@@ -272,12 +285,22 @@ pub fn validate(field: &DocField, column_type: ColumnType, value: &Value) -> Res
 
 /// Text of a form or an address → stored value. Line ends become `\n`: browsers send them as `\r\n`.
 pub fn parse_text(field: &DocField, column_type: ColumnType, input: &str) -> Result<Value, (ProblemKind, String)> {
-    let input = if input.contains('\r') { input.replace("\r\n", "\n") } else { input.to_owned() };
-    parse(field, column_type, &Json::String(input))
+    parse_text_in(Zone::UTC, field, column_type, input)
 }
 
-/// A standard column's or a filter's value by the type of the column alone; a date stands for its first moment.
-pub fn parse_for_column(column_type: ColumnType, input: &Json) -> Result<Value, String> {
+/// The same, with datetimes in a zone.
+pub fn parse_text_in(
+    zone: Zone,
+    field: &DocField,
+    column_type: ColumnType,
+    input: &str,
+) -> Result<Value, (ProblemKind, String)> {
+    let input = if input.contains('\r') { input.replace("\r\n", "\n") } else { input.to_owned() };
+    parse_in(zone, field, column_type, &Json::String(input))
+}
+
+/// A standard column's or a filter's value by the type of the column alone; a date stands for its first moment in the zone.
+pub fn parse_for_column(column_type: ColumnType, input: &Json, zone: Zone) -> Result<Value, String> {
     let parsed = match column_type {
         _ if input.is_null() => return Ok(Value::Null),
         ColumnType::SmallInt => match input {
@@ -288,7 +311,7 @@ pub fn parse_for_column(column_type: ColumnType, input: &Json) -> Result<Value, 
         ColumnType::Int | ColumnType::BigInt => number::parse_int(input),
         ColumnType::Decimal | ColumnType::Rating => number::parse_float(input),
         ColumnType::Date => time::parse_date(input),
-        ColumnType::Datetime => time::parse_datetime(input),
+        ColumnType::Datetime => time::parse_datetime(input, zone),
         ColumnType::Time => time::parse_time(input),
         ColumnType::Json => structured::parse_json(input),
         ColumnType::Varchar(_) | ColumnType::Text | ColumnType::LongText => match input {
@@ -314,7 +337,7 @@ pub fn display(field: &DocField, value: &Value) -> String {
     }
 }
 
-fn parse_unnamed(field: &DocField, column_type: ColumnType, input: &Json) -> Result<Value, Fault> {
+fn parse_unnamed(field: &DocField, column_type: ColumnType, input: &Json, zone: Zone) -> Result<Value, Fault> {
     use Fieldtype as F;
     let missing = input.is_null() || input.as_str().is_some_and(|text| text.trim().is_empty());
     if missing && column_type.shape() != Shape::Text {
@@ -334,7 +357,7 @@ fn parse_unnamed(field: &DocField, column_type: ColumnType, input: &Json) -> Res
         F::Rating => number::parse_rating(input)?,
         F::Duration => time::parse_duration(input)?,
         F::Date => time::parse_date(input)?,
-        F::Datetime => time::parse_datetime(input)?,
+        F::Datetime => time::parse_datetime(input, zone)?,
         F::Time => time::parse_time(input)?,
         F::Select => choice::parse(input)?,
         F::Json | F::Geolocation => structured::parse_json(input)?,
@@ -369,7 +392,7 @@ fn validate_unnamed(field: &DocField, column_type: ColumnType, value: &Value) ->
     }
     match field.fieldtype {
         F::Date => time::validate(text, time::parse_date),
-        F::Datetime => time::validate(text, time::parse_datetime),
+        F::Datetime => time::validate(text, |input| time::parse_datetime(input, Zone::UTC)),
         F::Time => time::validate(text, time::parse_time),
         F::Select => choice::validate(field, text),
         F::Data => text::validate_format(field.options.trim(), text),

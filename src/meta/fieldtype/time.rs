@@ -6,6 +6,7 @@ use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTim
 use serde_json::Value as Json;
 
 use super::{Fault, number, quote_json};
+use crate::clock::Zone;
 use crate::error::ProblemKind;
 use crate::meta::value::Value;
 
@@ -17,11 +18,15 @@ pub(super) fn parse_date(input: &Json) -> Result<Value, Fault> {
     })
 }
 
-/// `2026-03-31 08:30:00`, also with `T`, without seconds, with a fraction; an offset or `Z` is turned into UTC; of a date, its
-/// first moment.
-pub(super) fn parse_datetime(input: &Json) -> Result<Value, Fault> {
+/// `2026-03-31 08:30:00` in the zone, also with `T`, without seconds, with a fraction; one with an offset or `Z` is an instant
+/// by itself; of a date, its first moment. Stored in UTC.
+pub(super) fn parse_datetime(input: &Json, zone: Zone) -> Result<Value, Fault> {
     with_text(input, "a date and time such as 2026-03-31 08:30:00", |text| {
-        let moment = read_datetime(text).or_else(|| read_date(text)?.and_hms_opt(0, 0, 0))?;
+        let moment = match read_moment(text) {
+            Some((moment, true)) => moment,
+            Some((moment, false)) => zone.to_utc(moment),
+            None => zone.to_utc(read_date(text)?.and_hms_opt(0, 0, 0)?),
+        };
         Some(moment.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
     })
 }
@@ -105,6 +110,11 @@ fn read_date(text: &str) -> Option<NaiveDate> {
 }
 
 fn read_datetime(text: &str) -> Option<NaiveDateTime> {
+    read_moment(text).map(|(moment, _)| moment)
+}
+
+/// A datetime, and whether its offset makes it an instant in UTC.
+fn read_moment(text: &str) -> Option<(NaiveDateTime, bool)> {
     let date = read_date(text.get(..10)?)?;
     let rest = text.get(10..)?;
     let rest = rest.strip_prefix(['T', 't', ' '])?.trim_start();
@@ -117,7 +127,7 @@ fn read_datetime(text: &str) -> Option<NaiveDateTime> {
             DateTime::<chrono::Utc>::from_naive_utc_and_offset(utc, chrono::Utc).naive_utc()
         }
     };
-    (1..=9999).contains(&moment.year()).then_some(moment)
+    (1..=9999).contains(&moment.year()).then_some((moment, offset.is_some()))
 }
 
 /// `08:30:00+02:00` → the time, and the seconds east of Greenwich if an offset is given.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::controller::need;
 use crate::document::{Children, Documents};
 use crate::error::{Error, Need, ProblemKind, Result};
-use crate::meta::{Document, Right};
+use crate::meta::{Document, Right, View};
 use crate::oauth::client::discovery;
 use crate::oauth::client::use_connection::{self, ProviderRequest};
 use crate::oauth::client::{MODULE, Providers, renewal, web_application_flow};
@@ -58,7 +58,7 @@ pub async fn call(
         "get_backend_app_token" => {
             require_system_manager(session, "fetch a token for the app itself")?;
             let connection = web_application_flow::backend_token(providers, documents, &app).await?;
-            Ok(shown(&connection.document))
+            Ok(shown(documents, &connection.document))
         }
         "request" => {
             let request = ProviderRequest::from_arguments(arguments)?;
@@ -73,7 +73,7 @@ pub async fn call(
                     web_application_flow::initiate(documents, session, &app, &user, success_uri).await.map(Json::from)
                 }
                 "get_user_token" => match renewal::active(providers, documents, &app, &user).await {
-                    Ok(Some(connection)) => Ok(shown(&connection.document)),
+                    Ok(Some(connection)) => Ok(shown(documents, &connection.document)),
                     Ok(None) | Err(Error::Validation(_)) => {
                         let success_uri = text("success_uri");
                         web_application_flow::initiate(documents, session, &app, &user, success_uri)
@@ -84,7 +84,7 @@ pub async fn call(
                 },
                 "get_active_token" => {
                     let connection = renewal::active(providers, documents, &app, &user).await?;
-                    Ok(connection.map_or(Json::Null, |connection| shown(&connection.document)))
+                    Ok(connection.map_or(Json::Null, |connection| shown(documents, &connection.document)))
                 }
                 "has_token" => Ok(Json::from(has_token(documents, &app, &user).await?)),
                 "disconnect" => disconnect(documents, session, &app, &user).await,
@@ -148,8 +148,8 @@ pub async fn disconnect(documents: &Documents, session: &Session, app: &Connecte
 }
 
 /// A connection as it leaves the site: never with its tokens.
-pub fn shown(document: &Document) -> Json {
-    let mut json = document.to_json_whole();
+pub fn shown(documents: &Documents, document: &Document) -> Json {
+    let mut json = document.to_json(View { zone: documents.site_zone(), ..View::WHOLE });
     for fieldname in ["access_token", "refresh_token", "state", "refresh_started_at"] {
         json.shift_remove(fieldname);
     }

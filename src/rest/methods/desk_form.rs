@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::ListRequest;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right};
-use crate::permissions::Session;
+use crate::permissions::{Session, TimesIn};
 use crate::rest::arguments::Arguments;
 use crate::rest::methods::add;
 use crate::rest::methods::client::permissions;
@@ -136,7 +136,7 @@ impl Notes<'_> {
         let mut request = ListRequest::new(doctype).fields(fields).order_by("creation desc, name desc");
         request.filters = json!([[reference[0], "=", self.doctype], [reference[1], "=", self.name]]);
         request.limit = Some(MOST_NOTES);
-        let list = self.site.documents.list(&Session::system(), &request).await?;
+        let list = self.site.documents.list(&Session::system().with_times_in(TimesIn::Site), &request).await?;
         Ok(list.to_json())
     }
 }
@@ -144,7 +144,7 @@ impl Notes<'_> {
 async fn user_info(site: &Site, people: BTreeSet<&str>) -> Result<Map<String, Json>> {
     let mut request = ListRequest::new("User").fields(&["name", "full_name", "user_image"]).all();
     request.filters = json!([["name", "in", people]]);
-    let list = site.documents.list(&Session::system(), &request).await?;
+    let list = site.documents.list(&Session::system().with_times_in(TimesIn::Site), &request).await?;
     let rows = list.to_json().into_iter().filter_map(|mut row| {
         let Some(Json::String(name)) = row.shift_remove("name") else { return None };
         let info = json!({

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::{Children, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Right};
-use crate::permissions::Session;
+use crate::permissions::{Session, TimesIn};
 use crate::rest::arguments::{Arguments, invalid};
 use crate::rest::methods::add;
 use crate::rest::resource;
@@ -82,7 +82,7 @@ async fn shares(site: &Site, document: &Document) -> Result<Vec<Map<String, Json
         .all();
     request.filters = json!([["share_doctype", "=", document.doctype.name], ["share_name", "=", document.name()]]);
     // Whoever may read a document may know whom it is shared with.
-    Ok(site.documents.list(&Session::system(), &request).await?.to_json())
+    Ok(site.documents.list(&Session::system().with_times_in(TimesIn::Site), &request).await?.to_json())
 }
 
 async fn get_users(call: Call) -> Result<Answer> {

@@ -2,20 +2,23 @@
 
 use serde_json::json;
 
+use crate::clock::Zone;
 use crate::error::Result;
-use crate::permissions::Session;
-use crate::rest::methods::add_for_guests;
-use crate::web::settings::SYSTEM_SETTINGS;
+use crate::rest::methods::{add, add_for_guests};
 use crate::web::{Answer, Call, Plugins, Verbs};
 
 /// Registers the methods.
 pub(super) fn register(plugins: &mut Plugins) {
     let path = "frappe.client.get_time_zone";
     add_for_guests(plugins, path, Verbs::READ, "Says the time zone of the site", &[], get_time_zone);
+    let path = "frappe.core.doctype.user.user.get_timezones";
+    add(plugins, path, Verbs::READ, "Lists the names of all time zones", &[], get_timezones);
 }
 
 async fn get_time_zone(call: Call) -> Result<Answer> {
-    let settings = call.site.documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await?;
-    let zone = Some(settings.text("time_zone")).filter(|zone| !zone.is_empty()).unwrap_or("UTC");
-    Ok(Answer::message(json!({ "time_zone": zone })))
+    Ok(Answer::message(json!({ "time_zone": call.site.documents.site_zone().name() })))
+}
+
+async fn get_timezones(_: Call) -> Result<Answer> {
+    Ok(Answer::message(json!({ "timezones": Zone::names().collect::<Vec<_>>() })))
 }

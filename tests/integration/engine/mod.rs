@@ -8,3 +8,4 @@ mod naming;
 mod permissions;
 mod restore;
 mod sample;
+mod time_zone;

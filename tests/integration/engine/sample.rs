@@ -117,6 +117,7 @@ fn value_of(field: &DocField, seed: usize) -> Option<Json> {
         F::TextEditor => json!("<p>Some <b>text</b></p>"),
         F::Attach | F::AttachImage => json!("/files/picture.png"),
         F::Icon => json!("star"),
+        F::Autocomplete if field.options == "Time Zones" => json!("Europe/Vienna"),
         _ if field.has_column() => text(),
         _ => return None,
     })

@@ -215,7 +215,7 @@ impl Site {
         for (name, value) in values.as_object().unwrap() {
             let Some(column) = document.doctype.column(name) else { continue };
             let column_type = document.doctype.columns[column].column_type;
-            document.values[column] = fieldtype::parse_for_column(column_type, value).unwrap();
+            document.values[column] = fieldtype::parse_for_column(column_type, value, Zone::UTC).unwrap();
         }
         document
     }
@@ -300,7 +300,7 @@ impl Site {
     }
 
     pub(super) fn context<'a>(&'a self, session: &'a Session) -> Context<'a> {
-        Context { registry: &self.registry, exec: &self.database, session, clock: &self.clock }
+        Context { registry: &self.registry, exec: &self.database, session, clock: &self.clock, zone: Zone::UTC }
     }
 
     /// The list as JSON objects.

@@ -10,8 +10,8 @@ fn statement(backend: Backend, session: &Session, request: &ListRequest, wanted:
     let registry = registry();
     let doctype = registry.get(&request.doctype).unwrap();
     let rows = visible::rows(&registry, session, doctype, query::MAIN).unwrap();
-    let today = NaiveDate::from_ymd_opt(2026, 3, 31).unwrap();
-    let plan = plan::plan(&registry, session, doctype, rows, request, today, wanted).unwrap();
+    let here = Here { today: NaiveDate::from_ymd_opt(2026, 3, 31).unwrap(), zone: Zone::UTC };
+    let plan = plan::plan(&registry, session, doctype, rows, request, here, wanted).unwrap();
     let sql = match wanted {
         Wanted::Rows => plan.select.sql(backend),
         Wanted::Count => plan.select.count_sql(backend),
@@ -100,12 +100,12 @@ fn planning_a_list_takes_no_more_than_some_microseconds() {
     let registry = registry();
     let (session, request) =
         (user("ann", &["Sales"]), ListRequest::new("Sales Order").filters(json!({"customer": "Bob"})));
-    let today = NaiveDate::from_ymd_opt(2026, 3, 31).unwrap();
+    let here = Here { today: NaiveDate::from_ymd_opt(2026, 3, 31).unwrap(), zone: Zone::UTC };
     let begin = std::time::Instant::now();
     for _ in 0..1000 {
         let doctype = registry.get("Sales Order").unwrap();
         let rows = visible::rows(&registry, &session, doctype, query::MAIN).unwrap();
-        let plan = plan::plan(&registry, &session, doctype, rows, &request, today, Wanted::Rows).unwrap();
+        let plan = plan::plan(&registry, &session, doctype, rows, &request, here, Wanted::Rows).unwrap();
         assert!(plan.select.sql(Backend::Sqlite).params.len() == 2);
     }
     // Generous: a debug build on a busy machine.
