@@ -18,8 +18,8 @@ const SHARDS: usize = 64;
 pub(super) struct Cached {
     /// The document, child rows included.
     pub document: Arc<Document>,
-    /// `{"data":…}` by the mask of readable levels; most DocTypes have one.
-    answers: Mutex<Vec<(u16, Bytes)>>,
+    /// `{"data":…}` by the readable levels and those that are seen without masks; most DocTypes have one.
+    answers: Mutex<Vec<((u16, u16), Bytes)>>,
 }
 
 impl Cached {
@@ -29,9 +29,9 @@ impl Cached {
     }
 
     /// The answer for readers of these levels, made on first use.
-    pub(super) fn answer(&self, levels: u16, make: impl FnOnce(&Document) -> Bytes) -> Bytes {
+    pub(super) fn answer(&self, levels: (u16, u16), make: impl FnOnce(&Document) -> Bytes) -> Bytes {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, bytes)) = answers.iter().find(|(mask, _)| *mask == levels) {
+        if let Some((_, bytes)) = answers.iter().find(|(known, _)| *known == levels) {
             return bytes.clone();
         }
         let bytes = make(&self.document);

@@ -37,7 +37,7 @@ impl Documents {
                 let Some(field) = column.field.map(|field| &from.doctype.fields[field]) else { continue };
                 let is_password = field.fieldtype == crate::meta::Fieldtype::Password;
                 let readable = from.doctype.istable || session.is_administrator() || grant.reads_level(field.permlevel);
-                if !field.no_copy && !field.secret && !is_password && readable {
+                if !field.no_copy && !field.secret && !is_password && readable && !grant.masks(field) {
                     copy.values[index] = from.values[index].clone();
                 }
             }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::clock::Zone;
 use crate::database::schema::wanted::value_for_null;
 use crate::document::Children;
 use crate::document::defaults::{self, Surroundings};
 use crate::error::{FieldProblem, ProblemKind};
+use crate::permissions::Grant;
 use crate::meta::fieldtype::ColumnType;
 use crate::meta::{DocField, DocType, Document, Registry, Value, fieldtype};
 use crate::pace;
@@ -55,6 +55,14 @@ impl RowLimit {
     }
 }
 
+/// Who sends values.
+pub(super) struct Reading<'a> {
+    /// When and where.
+    pub surroundings: &'a Surroundings<'a>,
+    /// What they may do with the document.
+    pub grant: Grant,
+}
+
 /// Merges `values` into the document. Unknown keys and standard columns are ignored, as Frappe does;
 /// `docstatus` and `name` are the lifecycle's.
 pub(super) fn apply(
@@ -62,7 +70,7 @@ pub(super) fn apply(
     values: &Map<String, Json>,
     children: Children,
     registry: &Registry,
-    surroundings: &Surroundings<'_>,
+    reading: &Reading<'_>,
     limit: &mut RowLimit,
     problems: &mut Vec<FieldProblem>,
 ) {
@@ -79,11 +87,11 @@ pub(super) fn apply(
             }
             let stored = std::mem::take(&mut document.tables[table]);
             document.tables[table] = pace::aside(stored.len() + sent > pace::MANY_ROWS, || {
-                apply_rows(stored, field, child, input, children, surroundings, problems)
+                apply_rows(stored, field, child, input, children, reading, problems)
             });
             problems.extend(limit.check(field, document, rows_before).err());
         } else if let Some(column) = doctype.column(key) {
-            apply_value(document, column, field, input, surroundings.zone, problems);
+            apply_value(document, column, field, input, reading, problems);
         }
     }
 }
@@ -93,12 +101,14 @@ fn apply_value(
     column: usize,
     field: &DocField,
     input: &Json,
-    zone: Zone,
+    reading: &Reading<'_>,
     problems: &mut Vec<FieldProblem>,
 ) {
-    if field.secret {
+    // What somebody saw masked comes back masked, and stays as it is.
+    if field.secret || !document.is_new && reading.grant.masks(field) {
         return;
     }
+    let zone = reading.surroundings.zone;
     let column_type = document.doctype.columns[column].column_type;
     match fieldtype::parse_in(zone, field, column_type, input) {
         // What clocks show twice stays the one of the two that it was.
@@ -118,7 +128,7 @@ fn apply_rows(
     child: &Arc<DocType>,
     input: &Json,
     children: Children,
-    surroundings: &Surroundings<'_>,
+    reading: &Reading<'_>,
     problems: &mut Vec<FieldProblem>,
 ) -> Vec<Document> {
     let rows = match input {
@@ -155,11 +165,11 @@ fn apply_rows(
         }
         let mut document = known
             .and_then(|position| stored[position].take())
-            .unwrap_or_else(|| defaults::new_document(child, surroundings));
+            .unwrap_or_else(|| defaults::new_document(child, reading.surroundings));
         let mut row_problems = Vec::new();
         for (key, input) in &*values {
             if let (Some(child_field), Some(column)) = (child.field(key), child.column(key)) {
-                apply_value(&mut document, column, child_field, input, surroundings.zone, &mut row_problems);
+                apply_value(&mut document, column, child_field, input, reading, &mut row_problems);
             }
         }
         problems.extend(row_problems.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));

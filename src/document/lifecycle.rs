@@ -12,7 +12,7 @@ use crate::document::{defaults, input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::slot;
 use crate::meta::naming_rule::NamingRule;
-use crate::meta::{DocField, DocType, Document, Right, Value};
+use crate::meta::{DocField, DocType, Document, Right, Value, View};
 use crate::pace::{self, breathe};
 use crate::secret;
 
@@ -205,14 +205,15 @@ impl Work<'_> {
             }
         }
         if let Some(before) = before.filter(|before| document.doctype.track_changes && !before.is_new)
-            && let Some(data) = pace::aside(document.has_many_rows() || before.has_many_rows(), || {
-                version::diff(before, document).map(|data| data.to_string())
+            && let Some((data, kept)) = pace::aside(document.has_many_rows() || before.has_many_rows(), || {
+                version::diff(before, document).map(|(data, kept)| (data.to_string(), kept.map(|kept| kept.to_string())))
             })
         {
             let values = [
                 ("ref_doctype", Value::from(document.doctype.name.as_str())),
                 ("docname", Value::from(document.name())),
                 ("data", Value::from(data)),
+                ("kept", kept.map_or(Value::Null, Value::from)),
             ];
             self.insert_log(VERSION, &values).await?;
         }
@@ -241,7 +242,7 @@ impl Work<'_> {
         }
     }
 
-    /// Fields of levels that the session may not write keep their stored value, or their default.
+    /// Fields of levels that the session may not write keep their stored value, or their default; masked ones their stored value.
     fn reset_levels(&self, document: &mut Document, before: Option<&Document>) {
         if self.session.is_system() {
             return;
@@ -250,7 +251,8 @@ impl Work<'_> {
         let grant = self.documents.grant(&self.session, &doctype);
         for (index, column) in doctype.columns.iter().enumerate() {
             let Some(field) = column.field.map(|field| &doctype.fields[field]) else { continue };
-            if field.permlevel > 0 && !grant.writes_level(field.permlevel) {
+            let masked = before.is_some() && grant.masks(field);
+            if masked || field.permlevel > 0 && !grant.writes_level(field.permlevel) {
                 document.values[index] = match before {
                     Some(before) => before.values[index].clone(),
                     None => defaults::static_default(field, column.column_type).unwrap_or_default(),
@@ -268,8 +270,7 @@ impl Work<'_> {
                 let child = Arc::clone(&row.doctype);
                 for (index, column) in child.columns.iter().enumerate() {
                     let Some(field) = column.field.map(|field| &child.fields[field]) else { continue };
-                    if field.permlevel > 0
-                        && !grant.writes_level(field.permlevel)
+                    if (grant.masks(field) || field.permlevel > 0 && !grant.writes_level(field.permlevel))
                         && let Some(old) = old
                     {
                         row.values[index] = old.values[index].clone();
@@ -435,9 +436,10 @@ impl Work<'_> {
                 (
                     "data",
                     Value::from(pace::aside(document.has_many_rows(), || {
-                        serde_json::Value::Object(document.to_json_whole()).to_string()
+                        serde_json::Value::Object(document.to_json(View::MASKED)).to_string()
                     })),
                 ),
+                ("kept", kept(&document)),
             ];
             self.insert_log(DELETED_DOCUMENT, &values).await?;
         }
@@ -454,6 +456,15 @@ fn at_most(mut problems: Vec<FieldProblem>) -> Vec<FieldProblem> {
         problems.push(FieldProblem::general(ProblemKind::Validation, message));
     }
     problems
+}
+
+/// The whole document where what people read of it is masked.
+fn kept(document: &Document) -> Value {
+    let masks = |document: &Document| document.doctype.fields.iter().any(|field| field.mask);
+    if !masks(document) && !document.tables.iter().flatten().any(masks) {
+        return Value::Null;
+    }
+    Value::from(serde_json::Value::Object(document.to_json_whole()).to_string())
 }
 
 /// Lets validation problems of a hook join the others; everything else ends the work.

@@ -224,10 +224,10 @@ impl Documents {
     /// The same as the bytes of `{"data":{…}}`, from the cache where possible: the hot path of REST.
     pub async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Bytes> {
         let cached = self.cached(session, doctype, name).await?;
-        let levels = self.read_levels(session, &cached.document);
-        Ok(cached.answer(levels, |document| {
+        let view = View { zone: self.site_zone(), ..self.view(session, &cached.document) };
+        Ok(cached.answer((view.levels, view.unmasked), |document| {
             pace::aside(document.has_many_rows(), || {
-                let document = document.to_json(View { levels, zone: self.site_zone() });
+                let document = document.to_json(view);
                 let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
                 serde_json::to_vec(&answer).unwrap_or_default().into()
             })
@@ -277,20 +277,22 @@ impl Documents {
 
     /// A document as this session may see it: levels it may not read are left out.
     pub fn to_json(&self, session: &Session, document: &Document) -> Map<String, Json> {
-        let view = View { levels: self.read_levels(session, document), zone: self.zone(session) };
+        let view = self.view(session, document);
         pace::aside(document.has_many_rows(), || document.to_json(view))
     }
 
-    /// The levels of a document, one bit each, that the session reads; it may read the document itself.
-    fn read_levels(&self, session: &Session, document: &Document) -> u16 {
+    /// What the session sees of a document that it may read.
+    pub fn view(&self, session: &Session, document: &Document) -> View {
+        let zone = self.zone(session);
         if session.is_administrator() {
-            return u16::MAX;
+            return View { zone, ..View::WHOLE };
         }
         // A row has the levels of its parent.
         let parent = document.doctype.istable.then(|| self.0.registry.load().get(document.text("parenttype")).cloned());
         let doctype = parent.flatten();
         // Whoever may read a document at all, by a share for example, reads level 0.
-        self.grant(session, doctype.as_ref().unwrap_or(&document.doctype)).read_levels | 1
+        let grant = self.grant(session, doctype.as_ref().unwrap_or(&document.doctype));
+        View { levels: grant.read_levels | 1, unmasked: grant.unmasked, zone }
     }
 
     /// A new document with its defaults filled in, not stored.

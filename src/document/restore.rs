@@ -268,7 +268,7 @@ impl Work<'_> {
         let before = self.readable(&kind, &docname, found, crate::meta::Right::Write).await?;
         writing::check_latest(&before, modified, self.documents.zone(&self.session))?;
         let filters = json!([["ref_doctype", "=", kind], ["docname", "=", docname]]);
-        let request = ListRequest::new(VERSION).fields(&["name", "creation", "data"]).filters(filters);
+        let request = ListRequest::new(VERSION).fields(&["name", "creation", "data", "kept"]).filters(filters);
         let caller = self.become_system();
         let changes = self.list(&request.order_by("creation desc").all()).await;
         self.session = caller;
@@ -285,7 +285,7 @@ impl Work<'_> {
             if is_this && moment == Moment::After {
                 continue;
             }
-            let change: Json = serde_json::from_str(changes.text(row, "data")).unwrap_or_default();
+            let change: Json = serde_json::from_str(whole(changes.text(row, "kept"), changes.text(row, "data"))).unwrap_or_default();
             version::undo(self, (&mut document, &before), &change, &mut notes).await?;
             undone = true;
         }
@@ -299,9 +299,14 @@ impl Work<'_> {
     }
 }
 
+/// What was kept without masks, or what is shown of it if there are none.
+fn whole<'t>(kept: &'t str, data: &'t str) -> &'t str {
+    if kept.is_empty() { data } else { kept }
+}
+
 /// The kept document as JSON.
 fn kept_values(kept: &Document) -> Result<Map<String, Json>> {
-    serde_json::from_str(kept.text("data")).map_err(|_| {
+    serde_json::from_str(whole(kept.text("kept"), kept.text("data"))).map_err(|_| {
         let message = format!("{} cannot be restored: what was kept of it cannot be read", kept.text("deleted_name"));
         Error::invalid(ProblemKind::Validation, message)
     })

@@ -9,19 +9,26 @@ use crate::document::stored_rows::StoredRows;
 use crate::document::validate::same;
 use crate::document::work::Work;
 use crate::error::Result;
-use crate::meta::{Document, Fieldtype, Value, fieldtype};
+use crate::meta::{Document, Fieldtype, Value, View, fieldtype};
 
-/// The `data` of a Version; `None` if nothing worth a Version changed.
-pub(super) fn diff(before: &Document, after: &Document) -> Option<Json> {
-    let changed = changed_fields(before, after);
+/// The `data` of a Version, and the same without masks where some are in it; `None` if nothing worth a Version changed.
+pub(super) fn diff(before: &Document, after: &Document) -> Option<(Json, Option<Json>)> {
+    let whole = diff_seen(before, after, View::WHOLE)?;
+    let shown = diff_seen(before, after, View::MASKED)?;
+    let kept = (whole != shown).then_some(whole);
+    Some((shown, kept))
+}
+
+fn diff_seen(before: &Document, after: &Document, view: View) -> Option<Json> {
+    let changed = changed_fields(before, after, view);
     let (mut added, mut removed, mut row_changed) = (Vec::new(), Vec::new(), Vec::new());
     let (stored, kept) = (StoredRows::of(Some(before)), StoredRows::of(Some(after)));
     for (table, field) in after.doctype.table_fields().enumerate() {
         for (index, row) in after.tables[table].iter().enumerate() {
             match stored.get(table, row) {
-                None => added.push(json!([field.fieldname, row.to_json_whole()])),
+                None => added.push(json!([field.fieldname, row.to_json(view)])),
                 Some(old) => {
-                    let fields = changed_fields(old, row);
+                    let fields = changed_fields(old, row, view);
                     if !fields.is_empty() {
                         row_changed.push(json!([field.fieldname, index, row.name(), fields]));
                     }
@@ -30,7 +37,7 @@ pub(super) fn diff(before: &Document, after: &Document) -> Option<Json> {
         }
         for row in before.tables.get(table).into_iter().flatten() {
             if kept.get(table, row).is_none() {
-                removed.push(json!([field.fieldname, row.to_json_whole()]));
+                removed.push(json!([field.fieldname, row.to_json(view)]));
             }
         }
     }
@@ -48,7 +55,7 @@ pub(super) fn diff(before: &Document, after: &Document) -> Option<Json> {
 }
 
 /// `[fieldname, old, new]` with the values as they are stored; secrets only as having changed.
-fn changed_fields(before: &Document, after: &Document) -> Vec<Json> {
+fn changed_fields(before: &Document, after: &Document, view: View) -> Vec<Json> {
     let mut changed = Vec::new();
     for (index, column) in after.doctype.columns.iter().enumerate() {
         let (Some(old), new) = (before.values.get(index), &after.values[index]) else { continue };
@@ -61,7 +68,9 @@ fn changed_fields(before: &Document, after: &Document) -> Vec<Json> {
                 changed.push(json!([field.fieldname, "*", "*"]));
             }
             Some(field) => {
-                changed.push(json!([field.fieldname, old.to_json(), new.to_json()]));
+                let column_type = column.column_type;
+                let seen = |value| view.value(value, column_type, Some(field)).to_json();
+                changed.push(json!([field.fieldname, seen(old), seen(new)]));
             }
             None if column.name == "docstatus" => changed.push(json!(["docstatus", old.to_json(), new.to_json()])),
             None => {}

@@ -218,8 +218,10 @@ impl<'a> Work<'a> {
     /// Parses JSON into a document; problems are collected and reported by the save that follows.
     pub fn apply(&mut self, document: &mut Document, values: &Map<String, Json>, children: Children) {
         let mut problems = std::mem::take(&mut self.pending);
+        let grant = self.documents.grant(&self.session, &document.doctype);
         let mut limit = std::mem::replace(&mut self.row_limit, RowLimit::new(0));
-        input::apply(document, values, children, &self.registry, &self.surroundings(), &mut limit, &mut problems);
+        let reading = input::Reading { surroundings: &self.surroundings(), grant };
+        input::apply(document, values, children, &self.registry, &reading, &mut limit, &mut problems);
         self.row_limit = limit;
         self.pending = problems;
     }

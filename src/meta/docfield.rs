@@ -97,6 +97,8 @@ pub struct DocField {
     pub sort_options: bool,
     /// Computed, no column.
     pub is_virtual: bool,
+    /// Shown masked to those whose permissions do not say `mask`.
+    pub mask: bool,
     /// Holds a secret or its digest: never sent, listed, filtered by or shown (a property of ours, not Frappe's).
     pub secret: bool,
     /// Decides about access: limited credentials never change it (a property of ours).

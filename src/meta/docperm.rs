@@ -124,4 +124,6 @@ pub struct DocPerm {
     pub if_owner: bool,
     /// The rights.
     pub rights: Rights,
+    /// Sees the values of masked fields of its level (Frappe's `mask`).
+    pub mask: bool,
 }

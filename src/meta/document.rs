@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::clock::Zone;
 use crate::meta::doctype::{DocType, slot};
-use crate::meta::fieldtype::ColumnType;
+use crate::meta::docfield::DocField;
+use crate::meta::fieldtype::{ColumnType, masked};
 use crate::meta::value::Value;
 use crate::pace;
 
@@ -16,21 +17,31 @@ use crate::pace;
 pub struct View {
     /// Bit n: fields of permlevel n.
     pub levels: u16,
+    /// Bit n: masked fields of permlevel n as they are.
+    pub unmasked: u16,
     /// The zone of its datetimes.
     pub zone: Zone,
 }
 
 impl View {
     /// Everything, as it is stored.
-    pub const WHOLE: Self = Self { levels: u16::MAX, zone: Zone::UTC };
+    pub const WHOLE: Self = Self { levels: u16::MAX, unmasked: u16::MAX, zone: Zone::UTC };
+
+    /// Every level, with masks where fields are masked for anybody.
+    pub const MASKED: Self = Self { unmasked: 0, ..Self::WHOLE };
 
     fn reads(self, permlevel: u8) -> bool {
         self.levels & (1 << permlevel.min(9)) != 0
     }
 
+    fn masks(self, field: Option<&DocField>) -> bool {
+        field.is_some_and(|field| field.mask && self.unmasked & (1 << field.permlevel.min(9)) == 0)
+    }
+
     /// A stored value as it is seen.
-    fn value<'v>(self, value: &'v Value, column_type: ColumnType) -> Cow<'v, Value> {
+    pub fn value<'v>(self, value: &'v Value, column_type: ColumnType, field: Option<&DocField>) -> Cow<'v, Value> {
         match value {
+            value if self.masks(field) => Cow::Owned(field.map_or(Value::Null, |field| masked(field, value))),
             Value::Text(text) if column_type == ColumnType::Datetime && !self.zone.is_utc() => {
                 Cow::Owned(Value::Text(self.zone.shown(text)))
             }
@@ -164,7 +175,8 @@ impl Document {
         let mut out = Map::with_capacity(self.values.len() + self.tables.len() + 1);
         let mut trailing = Vec::new();
         for (column, value) in self.doctype.columns.iter().zip(&self.values) {
-            match column.field.map(|index| &self.doctype.fields[index]) {
+            let field = column.field.map(|index| &self.doctype.fields[index]);
+            match field {
                 Some(field) if field.secret || !view.reads(field.permlevel) => {}
                 None if column.name.starts_with('_') => {
                     if !value.is_blank() {
@@ -172,7 +184,7 @@ impl Document {
                     }
                 }
                 Some(_) | None => {
-                    out.insert(column.name.clone(), view.value(value, column.column_type).to_json());
+                    out.insert(column.name.clone(), view.value(value, column.column_type, field).to_json());
                 }
             }
         }
@@ -193,17 +205,18 @@ impl Document {
         self.to_json(View::WHOLE)
     }
 
-    /// The same document with its datetimes, and those of its rows, as clocks in the zone show them: to be shown, not stored.
+    /// The same document, rows included, with masked values and with datetimes as clocks in the zone show them: to be shown,
+    /// not stored. Fields of every level are still there.
     #[must_use]
-    pub fn in_zone(mut self, zone: Zone) -> Self {
-        let view = View { zone, ..View::WHOLE };
+    pub fn seen(mut self, view: View) -> Self {
         for (column, value) in self.doctype.columns.iter().zip(&mut self.values) {
-            if let Cow::Owned(shown) = view.value(value, column.column_type) {
+            let field = column.field.map(|index| &self.doctype.fields[index]);
+            if let Cow::Owned(shown) = view.value(value, column.column_type, field) {
                 *value = shown;
             }
         }
         for rows in &mut self.tables {
-            *rows = std::mem::take(rows).into_iter().map(|row| row.in_zone(zone)).collect();
+            *rows = std::mem::take(rows).into_iter().map(|row| row.seen(view)).collect();
         }
         self
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::meta::{DocType, Document, Fieldtype, Right, Rights};
+use crate::meta::{DocField, DocType, Document, Fieldtype, Right, Rights};
 use crate::permissions::session::{Limit, Session};
 
 /// What a session may do with the documents of one DocType, before a particular one is looked at.
@@ -17,6 +17,8 @@ pub struct Grant {
     pub read_levels: u16,
     /// Bit n: fields of permlevel n may be written.
     pub write_levels: u16,
+    /// Bit n: masked fields of permlevel n are seen as they are.
+    pub unmasked: u16,
     /// The credentials, not the roles, are what is missing where a right is.
     pub limited: bool,
 }
@@ -52,6 +54,7 @@ impl Grant {
         owner_rights: Rights::ALL,
         read_levels: 0x3ff,
         write_levels: 0x3ff,
+        unmasked: 0x3ff,
         limited: false,
     };
 
@@ -95,6 +98,10 @@ impl Grant {
             if row.permlevel == 0 && row.rights.contains(Right::Create) {
                 grant.write_levels |= bit;
             }
+            // Who owns a document is not asked where fields are shown.
+            if row.mask && !row.if_owner {
+                grant.unmasked |= bit;
+            }
         }
         // Whoever may read the document at all reads level 0.
         if grant.rights.contains(Right::Read) || grant.owner_rights.contains(Right::Read) {
@@ -117,6 +124,11 @@ impl Grant {
     /// Whether fields of that level may be read.
     pub fn reads_level(&self, permlevel: u8) -> bool {
         self.read_levels & (1 << permlevel.min(9)) != 0
+    }
+
+    /// Whether the field's value is shown masked.
+    pub fn masks(&self, field: &DocField) -> bool {
+        field.mask && self.unmasked & (1 << field.permlevel.min(9)) == 0
     }
 
     /// Whether fields of that level may be written.

@@ -123,6 +123,7 @@ fn field_row(field: &DocField) -> Map<String, Json> {
         "read_only": flag(field.read_only),
         "hidden": flag(field.hidden),
         "no_copy": flag(field.no_copy),
+        "mask": flag(field.mask),
         "in_list_view": flag(field.in_list_view),
         "in_standard_filter": flag(field.in_standard_filter),
         "in_global_search": flag(field.in_global_search),
@@ -145,6 +146,7 @@ fn permission_row(permission: &DocPerm) -> Map<String, Json> {
     let mut out = object(json!({
         "role": permission.role,
         "permlevel": permission.permlevel,
+        "mask": u8::from(permission.mask),
         "if_owner": u8::from(permission.if_owner),
     }));
     for right in Right::ALL {

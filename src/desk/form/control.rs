@@ -101,7 +101,8 @@ fn is_readable(input: &FormInput<'_>, field: &DocField) -> bool {
 }
 
 fn fixed(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, place: &Place<'_>) -> Fixed {
-    let may = input.access.write && input.grant.writes_level(field.permlevel) && !place.fixed;
+    let masked = input.grant.masks(field) && !draft.document.is_new;
+    let may = input.access.write && input.grant.writes_level(field.permlevel) && !place.fixed && !masked;
     let docstatus = input.document.docstatus();
     let frozen = docstatus == 2 || (docstatus == 1 && !field.allow_on_submit && !place.row_allowed_on_submit);
     let once = field.set_only_once && !draft.document.is_new && !draft.document.get(&field.fieldname).is_blank();

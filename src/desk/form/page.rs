@@ -277,7 +277,7 @@ async fn save(exchange: &Exchange, doctype: &Arc<DocType>, name: Option<&str>, p
         return documents.insert(session, &doctype.name, &values).await;
     };
     let stored = documents.get(session, &doctype.name, name).await?;
-    let shown = stored.as_ref().clone().in_zone(documents.zone(session));
+    let shown = stored.as_ref().clone().seen(documents.view(session, &stored));
     let mut values = posted.to_values(&registry, doctype, Some(&shown));
     if posted.action == "submit" {
         values.insert("docstatus".to_owned(), Json::from(1));
@@ -385,7 +385,7 @@ async fn show(
 ) -> Result<Response> {
     let documents = &exchange.site.documents;
     let session = exchange.session();
-    let document = &document.clone().in_zone(documents.zone(session));
+    let document = &document.clone().seen(documents.view(session, document));
     let doctype = &document.doctype;
     let registry = documents.registry();
     let (grant, access) = access(exchange, document).await?;

@@ -95,7 +95,7 @@ fn parse_order(doctype: &DocType, grant: &Grant, text: &str) -> Option<(String, 
 /// Columns that lists may name: those with a value that the session may read.
 pub(super) fn filterable(doctype: &DocType, grant: &Grant, name: &str) -> bool {
     match doctype.field(name) {
-        Some(field) => readable(grant, field) && field.has_column(),
+        Some(field) => readable(grant, field) && !grant.masks(field) && field.has_column(),
         None => doctype.column(name).is_some() && !name.starts_with('_'),
     }
 }

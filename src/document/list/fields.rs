@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use crate::database::query::{ColumnRef, Expression, Function, MAIN};
 use crate::document::list::scope::{FoundColumn, Missing, Scope, refuse, shown, split};
 use crate::document::list::term::{self, Meaning, Term};
-use crate::document::list::visible::{self, Purpose};
+use crate::document::list::visible::{self, Purpose, Visible};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::doctype::slot;
 use crate::meta::fieldtype::Fieldtype;
@@ -43,6 +43,8 @@ pub(super) enum Source<'a> {
     Item(usize),
     /// The same, as stars.
     Stars(usize),
+    /// The same, masked as the field is.
+    Masked(usize, &'a DocField),
     /// Child rows, fetched by a query of their own.
     Children(ChildRows<'a>),
 }
@@ -56,6 +58,8 @@ pub(super) struct ChildRows<'a> {
     pub child: &'a Arc<DocType>,
     /// The columns, in order, with their keys.
     pub columns: Vec<(usize, String)>,
+    /// Whose values are shown masked.
+    pub visible: Visible,
 }
 
 /// Reads fields.
@@ -204,7 +208,7 @@ impl<'a> FieldsReader<'_, 'a> {
             }
         }
         let key = self.free_key(alias.unwrap_or(&field.fieldname), Some(&field.fieldname));
-        let source = Source::Children(ChildRows { field, child, columns: chosen });
+        let source = Source::Children(ChildRows { field, child, columns: chosen, visible });
         self.output(key, alias.is_some(), source)
     }
 
@@ -231,7 +235,12 @@ impl<'a> FieldsReader<'_, 'a> {
         let is_password =
             found.and_then(|found| found.field).is_some_and(|field| field.fieldtype == Fieldtype::Password);
         let item = self.item(expression);
-        self.output(key, is_alias, if is_password { Source::Stars(item) } else { Source::Item(item) })
+        let source = match found.and_then(|found| found.field.filter(|_| found.masked)) {
+            Some(field) => Source::Masked(item, field),
+            None if is_password => Source::Stars(item),
+            None => Source::Item(item),
+        };
+        self.output(key, is_alias, source)
     }
 
     fn output(&mut self, key: String, is_alias: bool, source: Source<'a>) -> Result<()> {

@@ -169,6 +169,9 @@ fn read_expand<'a>(reader: &mut FieldsReader<'_, 'a>, request: &ListRequest) -> 
         let Some(field) = found.field.filter(|field| field.fieldtype == Fieldtype::Link) else {
             return Err(misuse(format!("expand takes Link fields, and {} is none", found.column.name)));
         };
+        if found.masked {
+            continue;
+        }
         let item = reader.ensure(found.column);
         let shows = |output: &Output<'_>| matches!(output.source, Source::Item(shown) if shown == item);
         let outputs = &mut reader.fields.outputs;

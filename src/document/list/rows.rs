@@ -12,7 +12,7 @@ use crate::document::list::visible;
 use crate::document::list::{Cell, Context, List, ListRequest, run};
 use crate::error::{Error, Result};
 use crate::meta::doctype::Order;
-use crate::meta::fieldtype::ColumnType;
+use crate::meta::fieldtype::{ColumnType, masked};
 use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
 
 /// Turns one page of rows into a list. `documents` are those of the rows, where they are in memory.
@@ -95,6 +95,7 @@ fn build_row(outputs: &[Output<'_>], index: usize, row: &[Value], children: &mut
     let cell = |output: &Output<'_>| match &output.source {
         Source::Item(item) => Cell::Value(row[*item].clone()),
         Source::Stars(item) => Cell::Value(stars(&row[*item])),
+        Source::Masked(item, field) => Cell::Value(masked(field, &row[*item])),
         Source::Children(_) => {
             let found = children.next().and_then(|rows| rows.get_mut(index)).map(Json::take);
             Cell::Json(found.unwrap_or_else(|| Json::Array(Vec::new())))
@@ -166,9 +167,12 @@ fn child_object(zone: Zone, wanted: &ChildRows<'_>, values: impl Iterator<Item =
         if wanted.child.columns[*column].column_type == ColumnType::Datetime {
             show_time(zone, &mut value);
         }
-        let is_password =
-            wanted.child.column_field(*column).is_some_and(|field| field.fieldtype == Fieldtype::Password);
-        (key.clone(), if is_password { stars(&value).to_json() } else { value.to_json() })
+        let shown = match wanted.child.column_field(*column) {
+            Some(field) if wanted.visible.masks(field) => masked(field, &value),
+            Some(field) if field.fieldtype == Fieldtype::Password => stars(&value),
+            _ => value,
+        };
+        (key.clone(), shown.to_json())
     };
     Json::Object(wanted.columns.iter().zip(values).map(pair).collect())
 }

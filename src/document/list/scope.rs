@@ -31,6 +31,15 @@ pub(super) struct FoundColumn<'a> {
     pub doctype: &'a DocType,
     /// Its field; standard columns have none.
     pub field: Option<&'a DocField>,
+    /// Its values are shown masked.
+    pub masked: bool,
+}
+
+impl<'a> FoundColumn<'a> {
+    fn new(column: ColumnRef<'a>, doctype: &'a DocType, index: usize, visible: Visible) -> Self {
+        let field = doctype.column_field(index);
+        Self { column, doctype, field, masked: field.is_some_and(|field| visible.masks(field)) }
+    }
 }
 
 /// Why a name stands for nothing.
@@ -98,7 +107,7 @@ impl<'a> Scope<'a> {
             self.multiplied = true;
         }
         let column = visible::column_ref(self.joins[join].table, doctype, found);
-        Ok(Found::Column(FoundColumn { column, doctype, field: doctype.column_field(found) }))
+        Ok(Found::Column(FoundColumn::new(column, doctype, found, self.joined[join])))
     }
 
     /// A column, for everything but selecting.
@@ -123,11 +132,8 @@ impl<'a> Scope<'a> {
         if join.is_some_and(|join| matches!(self.joins[join].on, JoinOn::Child { .. })) {
             self.multiplied = true;
         }
-        let found = |column| FoundColumn {
-            column: visible::column_ref(number, doctype, column),
-            doctype,
-            field: doctype.column_field(column),
-        };
+        let found =
+            |column| FoundColumn::new(visible::column_ref(number, doctype, column), doctype, column, visible);
         Ok(visible.star(doctype).map(found).collect())
     }
 
@@ -138,7 +144,7 @@ impl<'a> Scope<'a> {
                 return Err(Missing::Hidden);
             }
             let column = visible::column_ref(MAIN, doctype, index);
-            return Ok(Found::Column(FoundColumn { column, doctype, field: doctype.column_field(index) }));
+            return Ok(Found::Column(FoundColumn::new(column, doctype, index, self.visible)));
         }
         match doctype.field(name) {
             Some(field) if field.fieldtype.is_table() && self.visible.has_tables() => {

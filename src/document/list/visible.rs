@@ -25,6 +25,8 @@ pub(super) struct Visible {
     system: bool,
     /// Bit n: fields of permlevel n.
     levels: u16,
+    /// Bit n: masked fields of permlevel n are seen as they are.
+    unmasked: u16,
     /// Only the right `select`: the name and the search fields.
     select_only: bool,
 }
@@ -43,7 +45,7 @@ pub(super) struct Rows<'a> {
 impl Visible {
     /// Whether the column may be used for that.
     ///
-    /// Secrets are for the program alone, and a Password tells nothing but its length. Whoever has only the right `select`
+    /// Secrets are for the program alone, a Password tells nothing but its length, a masked field nothing but its mask. Whoever has only the right `select`
     /// may filter by what link pickers filter by, but not look into texts.
     pub(super) fn column(self, doctype: &DocType, column: usize, purpose: Purpose) -> bool {
         if self.system {
@@ -56,7 +58,8 @@ impl Visible {
                 || purpose != Purpose::Select && column <= slot::IDX
                 || doctype.search_fields.contains(name);
         };
-        if field.secret || field.fieldtype == Fieldtype::Password && purpose != Purpose::Select {
+        let tells_nothing = field.fieldtype == Fieldtype::Password || self.masks(field);
+        if field.secret || tells_nothing && purpose != Purpose::Select {
             return false;
         }
         self.reads_level(field.permlevel) && (!self.select_only || is_for_pickers(doctype, field, purpose))
@@ -65,6 +68,11 @@ impl Visible {
     /// Whether fields of that level may be seen.
     pub(super) fn reads_level(self, permlevel: u8) -> bool {
         self.system || self.levels & (1 << permlevel.min(9)) != 0
+    }
+
+    /// Whether the field's values are shown masked.
+    pub(super) fn masks(self, field: &DocField) -> bool {
+        field.mask && !self.system && self.unmasked & (1 << field.permlevel.min(9)) == 0
     }
 
     /// Whether child rows may be seen, their table field's level aside.
@@ -101,7 +109,7 @@ pub(super) fn rows<'a>(
     let select_only = !session.is_administrator() && !grant.may(Right::Read) && grant.may(Right::Select);
     let right = if select_only { Right::Select } else { Right::Read };
     let visible =
-        Visible { system: session.is_system(), levels: grant.read_levels | u16::from(select_only), select_only };
+        Visible { system: session.is_system(), levels: grant.read_levels | u16::from(select_only), unmasked: grant.unmasked, select_only };
     let name = column_ref(table, doctype, slot::NAME);
     let may_share = !session.is_administrator() && !session.is_guest() && registry.get("DocShare").is_some();
     let shared =
@@ -141,14 +149,15 @@ pub(super) fn rows<'a>(
 
 /// Every row and column, for Administrator and the program itself.
 pub(super) fn everything(session: &Session) -> Rows<'static> {
-    let visible = Visible { system: session.is_system(), levels: u16::MAX, select_only: false };
+    let visible = Visible { system: session.is_system(), levels: u16::MAX, unmasked: u16::MAX, select_only: false };
     Rows { condition: Condition::ALWAYS, visible, shared_only: None }
 }
 
 /// What of a document that was checked as a whole may be seen.
 pub(super) fn checked(session: &Session, doctype: &DocType) -> Rows<'static> {
-    let levels = Grant::of(session, doctype).read_levels;
-    let visible = Visible { system: session.is_system(), levels, select_only: false };
+    let grant = Grant::of(session, doctype);
+    let (levels, unmasked) = (grant.read_levels, grant.unmasked);
+    let visible = Visible { system: session.is_system(), levels, unmasked, select_only: false };
     Rows { condition: Condition::ALWAYS, visible, shared_only: None }
 }
 

@@ -1,6 +1,7 @@
 //! What a fieldtype is: its column, how input becomes a value, how a value is checked and shown. One file a family.
 
 mod choice;
+mod mask;
 mod number;
 mod structured;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use crate::error::ProblemKind;
 use crate::meta::docfield::DocField;
 use crate::meta::value::Value;
 
+pub use mask::masked;
 pub(crate) use text::DATA_FORMATS;
 
 /// Frappe's fieldtypes.

@@ -149,6 +149,7 @@ fn field(
         bold: section.flag("bold"),
         columns: u8::try_from(columns).unwrap_or(0),
         ignore_xss_filter: section.flag("ignore_xss_filter"),
+        mask: section.flag("mask"),
         secret: section.flag("secret"),
         guarded: section.flag("guarded"),
         on_delete: match section.text("on_delete").trim() {
@@ -235,6 +236,7 @@ fn permissions(draft: &Draft, istable: bool, reporter: &mut Reporter<'_>) -> Vec
             permlevel: u8::try_from(permlevel).unwrap_or(0),
             if_owner: section.flag("if_owner"),
             rights,
+            mask: section.flag("mask"),
         });
     }
     rows

@@ -67,11 +67,12 @@ impl Search {
         {
             return Err(invalid(format!("{} has no field {field} to search in", doctype.name)));
         }
+        let grant = call.site.documents.grant(call.session(), &doctype);
         let declared = doctype.title_field.iter().chain(&doctype.search_fields).chain(&asked);
         for field in declared {
-            let may_show = doctype
-                .field(field)
-                .is_some_and(|field| field.has_column() && !field.secret && field.fieldtype != Fieldtype::Password);
+            let may_show = doctype.field(field).is_some_and(|field| {
+                field.has_column() && !field.secret && field.fieldtype != Fieldtype::Password && !grant.masks(field)
+            });
             if may_show && !fields.contains(field) {
                 fields.push(field.clone());
             }

@@ -4,6 +4,7 @@ mod every_fieldtype;
 mod frappe_doctypes;
 mod life;
 mod many_rows;
+mod mask;
 mod naming;
 mod permissions;
 mod restore;
