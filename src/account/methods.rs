@@ -7,8 +7,8 @@ use crate::account::login;
 use crate::account::password::Passwords;
 use crate::account::{api_key, pages};
 use crate::document::ListRequest;
-use crate::error::{AuthenticationError, Error, Result};
-use crate::meta::Right;
+use crate::error::{AuthenticationError, Error, ProblemKind, Result};
+use crate::meta::{Right, Value};
 use crate::permissions::Session;
 use crate::permissions::session::{ADMINISTRATOR, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
 use crate::web::attempts::Subject;
@@ -19,6 +19,7 @@ use crate::web::{Answer, Call, Method, Param, Plugins, Verbs, handler};
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 const GENERATE_KEYS: &[Param] = &[Param::required("user", "string", "The user")];
+const SWITCH_THEME: &[Param] = &[Param::required("theme", "string", "`Light`, `Dark` or `Automatic`")];
 const UPDATE_PASSWORD: &[Param] = &[
     Param::required("new_password", "string", "The new password"),
     Param::required("old_password", "string", "The password so far"),
@@ -43,6 +44,15 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
         json!({"doctyped": {"title": "Doctyped", "description": "DocTypes as tables, REST, forms and OAuth", "version": VERSION}})
     }));
     plugins.method(read("frappe.auth.get_logged_user", false, "Who calls", |call| json!(call.session().user())));
+    plugins.method(Method {
+        path: "frappe.core.doctype.user.user.switch_theme",
+        verbs: Verbs::WRITE,
+        guest: false,
+        guarded: false,
+        summary: "Chooses the colours of the desk for the caller",
+        params: SWITCH_THEME,
+        handler: handler(switch_theme),
+    });
     plugins.method(Method {
         path: "frappe.core.doctype.user.user.generate_keys",
         verbs: Verbs::WRITE,
@@ -71,6 +81,18 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
         params: UPDATE_PASSWORD,
         handler: handler(move |call| update_password(call, passwords.clone())),
     });
+}
+
+async fn switch_theme(call: Call) -> Result<Answer> {
+    let theme = call.required_text("theme")?;
+    if !["Light", "Dark", "Automatic"].contains(&theme.as_str()) {
+        let message = format!("theme is Light, Dark or Automatic, not {theme}");
+        return Err(Error::invalid(ProblemKind::Validation, message));
+    }
+    let mut work = call.site.documents.begin(&Session::system()).await?;
+    work.set_values("User", call.session().user(), &[("desk_theme", Value::from(theme))]).await?;
+    work.commit().await?;
+    Ok(Answer::nothing())
 }
 
 async fn generate_keys(call: Call) -> Result<Answer> {

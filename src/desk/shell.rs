@@ -37,6 +37,8 @@ pub struct Shell {
     pub initials: String,
     /// The person's own User form; empty if they have none.
     pub user_url: String,
+    /// `light` or `dark`; empty where the device decides.
+    pub theme: &'static str,
 }
 
 /// A page of the desk: `page` and `shell` for the layout, and the view of the page itself.
@@ -117,6 +119,11 @@ pub async fn render(
             super::document_url("user", session.user())
         } else {
             String::new()
+        },
+        theme: match session.access.desk_theme.as_str() {
+            "Light" => "light",
+            "Dark" => "dark",
+            _ => "",
         },
     };
     exchange.site.templates.render(template, &DeskPage { title, page, shell, view })

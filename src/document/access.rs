@@ -75,6 +75,7 @@ impl Documents {
             user_permissions: self.user_permissions(&system, user).await?,
             strict_user_permissions: self.strict_user_permissions(&system).await?,
             time_zone: Zone::parse(document.text("time_zone")),
+            desk_theme: document.text("desk_theme").to_owned(),
         }))
     }
 

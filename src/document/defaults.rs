@@ -43,7 +43,9 @@ fn default_of(field: &DocField, column_type: ColumnType, surroundings: &Surround
     match field.default.as_deref().map(str::trim) {
         Some("__user" | "_Login") => Value::Text(surroundings.session.user().to_owned()),
         Some("_Full Name") => Value::Text(surroundings.session.access.full_name.clone()),
-        Some("Today" | "today" | "__today") if field.fieldtype == Fieldtype::Date => Value::Text(now().date().to_string()),
+        Some("Today" | "today" | "__today") if field.fieldtype == Fieldtype::Date => {
+            Value::Text(now().date().to_string())
+        }
         Some("Today" | "today" | "__today" | "Now" | "now") if field.fieldtype == Fieldtype::Datetime => {
             Value::Text(surroundings.clock.now_text())
         }

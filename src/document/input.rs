@@ -9,10 +9,10 @@ use crate::database::schema::wanted::value_for_null;
 use crate::document::Children;
 use crate::document::defaults::{self, Surroundings};
 use crate::error::{FieldProblem, ProblemKind};
-use crate::permissions::Grant;
 use crate::meta::fieldtype::ColumnType;
 use crate::meta::{DocField, DocType, Document, Registry, Value, fieldtype};
 use crate::pace;
+use crate::permissions::Grant;
 
 /// How many child rows one piece of work takes, so that none keeps others from their own for long.
 pub(super) struct RowLimit {

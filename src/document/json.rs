@@ -137,7 +137,9 @@ fn name_text(value: &Json) -> Option<String> {
 pub(super) fn check_latest(before: &Document, modified: Option<&str>, zone: Zone) -> Result<()> {
     let stored = zone.shown(before.modified());
     match modified {
-        Some(modified) if !before.is_new && !same_moment(modified, &stored) && !same_moment(modified, before.modified()) => {
+        Some(modified)
+            if !before.is_new && !same_moment(modified, &stored) && !same_moment(modified, before.modified()) =>
+        {
             Err(modified_meanwhile(before, &stored, modified))
         }
         _ => Ok(()),

@@ -285,7 +285,8 @@ impl Work<'_> {
             if is_this && moment == Moment::After {
                 continue;
             }
-            let change: Json = serde_json::from_str(whole(changes.text(row, "kept"), changes.text(row, "data"))).unwrap_or_default();
+            let change: Json =
+                serde_json::from_str(whole(changes.text(row, "kept"), changes.text(row, "data"))).unwrap_or_default();
             version::undo(self, (&mut document, &before), &change, &mut notes).await?;
             undone = true;
         }

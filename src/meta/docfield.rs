@@ -97,6 +97,8 @@ pub struct DocField {
     pub sort_options: bool,
     /// Computed, no column.
     pub is_virtual: bool,
+    /// Nothing acts on the value (a property of ours).
+    pub informational: bool,
     /// Shown masked to those whose permissions do not say `mask`.
     pub mask: bool,
     /// Holds a secret or its digest: never sent, listed, filtered by or shown (a property of ours, not Frappe's).

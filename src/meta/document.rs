@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use crate::clock::Zone;
-use crate::meta::doctype::{DocType, slot};
 use crate::meta::docfield::DocField;
+use crate::meta::doctype::{DocType, slot};
 use crate::meta::fieldtype::{ColumnType, masked};
 use crate::meta::value::Value;
 use crate::pace;

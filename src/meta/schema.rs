@@ -137,7 +137,8 @@ fn properties(keys: &'static [Key]) -> Map<String, Json> {
             Kind::Any => json!({}),
         };
         if let Json::Object(schema) = &mut schema {
-            schema.insert("description".to_owned(), Json::from(key.help));
+            let kept = if key.acts { "" } else { " Kept for compatibility: Doctyped does not act on it." };
+            schema.insert("description".to_owned(), Json::from(format!("{}{kept}", key.help)));
         }
         all.insert(key.name.to_owned(), schema);
     }

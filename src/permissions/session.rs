@@ -20,7 +20,7 @@ pub const ROLE_DESK_USER: &str = "Desk User";
 /// The role that administers the site.
 pub const ROLE_SYSTEM_MANAGER: &str = "System Manager";
 
-/// What is known of a user that decides about rights; loaded once and shared by their sessions.
+/// What is known of a user that decides about rights and about what they see; loaded once and shared by their sessions.
 #[derive(Clone, Debug, Default)]
 pub struct UserAccess {
     /// The name of the User document.
@@ -37,6 +37,8 @@ pub struct UserAccess {
     pub strict_user_permissions: bool,
     /// The zone of the person's clock; `None`: that of the site.
     pub time_zone: Option<Zone>,
+    /// The colours of the desk: `Light`, `Dark`, or `Automatic`.
+    pub desk_theme: String,
 }
 
 /// In which zone a session reads and writes datetimes.

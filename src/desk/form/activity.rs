@@ -127,7 +127,11 @@ impl<'a> Reading<'a> {
             return None;
         }
         let label = field.map_or_else(|| crate::meta::doctype::unscrub(fieldname), label);
-        Some(Change { label: format!("{before}{label}"), from: self.shown(field, &entry[1]), to: self.shown(field, &entry[2]) })
+        Some(Change {
+            label: format!("{before}{label}"),
+            from: self.shown(field, &entry[1]),
+            to: self.shown(field, &entry[2]),
+        })
     }
 
     /// The label and the DocType of the table that an entry begins with.
@@ -150,17 +154,17 @@ impl<'a> Reading<'a> {
 
     /// A value as people read it, and texts of changes that were kept in another way as they are.
     fn shown(&self, field: Option<&DocField>, value: &Json) -> String {
-    let parsed = field.and_then(|field| fieldtype::parse(field, field.fieldtype.column_type(field)?, value).ok());
-    let text = match (field.zip(parsed), value) {
-        (_, Json::Null) => String::new(),
-        (Some((field, value)), _) if field.fieldtype == Fieldtype::Datetime => {
-            fieldtype::display(field, &Value::from(self.zone.shown(value.text())))
-        }
-        (Some((field, value)), _) => fieldtype::display(field, &value),
-        (None, Json::String(text)) => text.clone(),
-        (None, other) => other.to_string(),
-    };
-    text.char_indices().nth(LONGEST).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
+        let parsed = field.and_then(|field| fieldtype::parse(field, field.fieldtype.column_type(field)?, value).ok());
+        let text = match (field.zip(parsed), value) {
+            (_, Json::Null) => String::new(),
+            (Some((field, value)), _) if field.fieldtype == Fieldtype::Datetime => {
+                fieldtype::display(field, &Value::from(self.zone.shown(value.text())))
+            }
+            (Some((field, value)), _) => fieldtype::display(field, &value),
+            (None, Json::String(text)) => text.clone(),
+            (None, other) => other.to_string(),
+        };
+        text.char_indices().nth(LONGEST).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
     }
 }
 

@@ -380,7 +380,9 @@ fn actions(input: &FormInput<'_>) -> Actions {
         menu: false,
         confirm: input.confirm,
     };
-    actions.menu = actions.discard || actions.delete || actions.duplicate || actions.rename || actions.new;
+    let shows_menu = !doctype.hide_toolbar;
+    actions.menu =
+        shows_menu && (actions.discard || actions.delete || actions.duplicate || actions.rename || actions.new);
     actions
 }
 

@@ -16,6 +16,9 @@ use crate::permissions::Grant;
 /// The options of an Autocomplete field that offers all time zones.
 const TIME_ZONES: &str = "Time Zones";
 
+/// What is said of a value on which nothing acts.
+const INFORMATIONAL: &str = "For information only: Doctyped does not act on it.";
+
 /// Whether a field can be changed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fixed {
@@ -40,7 +43,11 @@ pub fn field_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, pl
     let required = field.reqd || field.mandatory_depends_on.as_ref().is_some_and(|condition| condition.requires(draft));
     let id = place.id(&field.fieldname);
     let errors = place.errors(input, &field.fieldname);
-    let mut help = help::spans(&field.description);
+    let mut help = if field.informational {
+        help::spans(format!("{} {INFORMATIONAL}", field.description).trim())
+    } else {
+        help::spans(&field.description)
+    };
     if place.in_cell {
         help.clear();
     }

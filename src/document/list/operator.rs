@@ -128,12 +128,7 @@ pub(super) fn condition<'a>(
     }
 }
 
-fn compared<'a>(
-    found: FoundColumn<'a>,
-    comparison: Comparison,
-    value: &Json,
-    zone: Zone,
-) -> Result<Condition<'a>> {
+fn compared<'a>(found: FoundColumn<'a>, comparison: Comparison, value: &Json, zone: Zone) -> Result<Condition<'a>> {
     let column = found.column;
     let parsed = parse(found, value, zone)?;
     let is_empty = parsed.is_blank();

@@ -1,13 +1,12 @@
 //! From a request to a query: what is selected, joined, filtered, grouped and sorted. Reads no database.
 
-
 use crate::database::query::{Condition, Expression, Function, JoinOn, Select};
-use crate::document::list::{Here, ListRequest};
 use crate::document::list::fields::{Fields, FieldsReader, Output, Source, name_column};
 use crate::document::list::filters::{Connector, Filters};
 use crate::document::list::order::{self, Keys};
 use crate::document::list::scope::{Found, Missing, Scope, refuse};
 use crate::document::list::visible::{Purpose, Rows};
+use crate::document::list::{Here, ListRequest};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{DocField, Fieldtype, Registry};
 use crate::permissions::Session;

@@ -156,8 +156,9 @@ async fn fetch_children(
 }
 
 fn in_memory(zone: Zone, wanted: &ChildRows<'_>, documents: &[&Document]) -> Vec<Json> {
-    let row =
-        |row: &Document| child_object(zone, wanted, wanted.columns.iter().map(|(column, _)| row.values[*column].clone()));
+    let row = |row: &Document| {
+        child_object(zone, wanted, wanted.columns.iter().map(|(column, _)| row.values[*column].clone()))
+    };
     let rows = |document: &&Document| Json::Array(document.rows(&wanted.field.fieldname).iter().map(row).collect());
     documents.iter().map(rows).collect()
 }

@@ -132,8 +132,7 @@ impl<'a> Scope<'a> {
         if join.is_some_and(|join| matches!(self.joins[join].on, JoinOn::Child { .. })) {
             self.multiplied = true;
         }
-        let found =
-            |column| FoundColumn::new(visible::column_ref(number, doctype, column), doctype, column, visible);
+        let found = |column| FoundColumn::new(visible::column_ref(number, doctype, column), doctype, column, visible);
         Ok(visible.star(doctype).map(found).collect())
     }
 

@@ -108,8 +108,12 @@ pub(super) fn rows<'a>(
     let grant = Grant::of(session, doctype);
     let select_only = !session.is_administrator() && !grant.may(Right::Read) && grant.may(Right::Select);
     let right = if select_only { Right::Select } else { Right::Read };
-    let visible =
-        Visible { system: session.is_system(), levels: grant.read_levels | u16::from(select_only), unmasked: grant.unmasked, select_only };
+    let visible = Visible {
+        system: session.is_system(),
+        levels: grant.read_levels | u16::from(select_only),
+        unmasked: grant.unmasked,
+        select_only,
+    };
     let name = column_ref(table, doctype, slot::NAME);
     let may_share = !session.is_administrator() && !session.is_guest() && registry.get("DocShare").is_some();
     let shared =

@@ -150,6 +150,7 @@ fn field(
         columns: u8::try_from(columns).unwrap_or(0),
         ignore_xss_filter: section.flag("ignore_xss_filter"),
         mask: section.flag("mask"),
+        informational: section.flag("informational"),
         secret: section.flag("secret"),
         guarded: section.flag("guarded"),
         on_delete: match section.text("on_delete").trim() {

@@ -5,12 +5,18 @@ import { startLinks } from "./link.js";
 
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// Light and dark: the first click leaves the scheme of the device.
+// Light and dark: the first click leaves the scheme of the device. The choice belongs to the person; pages without one
+// keep to this device.
 for (const button of $$("[data-theme-toggle]")) {
   button.addEventListener("click", () => {
     const root = document.documentElement;
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
+    fetch("/api/method/frappe.core.doctype.user.user.switch_theme", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Frappe-CSRF-Token": document.querySelector('[name="csrf_token"]').value },
+      body: JSON.stringify({ theme: dark ? "Light" : "Dark" }),
+    }).catch(() => { /* It holds for this page. */ });
     try { localStorage.setItem("theme", root.dataset.theme); } catch { /* No storage: it holds for this page. */ }
   });
 }

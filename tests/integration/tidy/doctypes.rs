@@ -5,7 +5,7 @@ use doctyped::meta::load::{Source, load};
 
 use super::{files_below, shown};
 
-fn shipped() -> Vec<Source> {
+pub(super) fn shipped() -> Vec<Source> {
     files_below("doctypes", &["yaml"])
         .iter()
         .map(|path| Source { path: shown(path), text: std::fs::read_to_string(path).expect("readable") })

@@ -3,6 +3,7 @@
 mod architecture;
 mod doctypes;
 mod files;
+mod promises;
 mod templates;
 
 use std::path::{Path, PathBuf};
