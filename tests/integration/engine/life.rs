@@ -158,7 +158,7 @@ async fn changes_are_kept_as_versions() {
     assert_eq!(versions.len(), 1);
     let version = admin.read("Version", &versions[0]).await.ok();
     let data: Json = serde_json::from_str(version["data"].as_str().unwrap()).unwrap();
-    assert_eq!(data["changed"][0], json!(["total", "10.5", "12"]));
+    assert_eq!(data["changed"][0], json!(["total", 10.5, 12.0]));
     assert_eq!(data["removed"].as_array().unwrap().len(), 2);
 }
 
