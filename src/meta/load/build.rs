@@ -199,8 +199,9 @@ fn fetch_from(
             Some((link.to_owned(), source.to_owned()))
         }
         _ => {
-            let message = format!("`fetch_from` must be `link_field.source_field`, not `{text}`");
-            reporter.error(section.place_of("fetch_from"), &draft.name, Some(fieldname), message);
+            // Published files have halves of it; Frappe fetches nothing then, and neither do we.
+            let message = format!("fetches nothing: `fetch_from` must be `link_field.source_field`, not `{text}`");
+            reporter.warn(section.place_of("fetch_from"), &draft.name, Some(fieldname), message);
             None
         }
     }

@@ -34,15 +34,11 @@ pub(super) struct Draft {
     pub(super) sources: Vec<usize>,
 }
 
-/// A file that changes a DocType defined elsewhere; `draft.name` is that DocType.
-pub(super) struct Overlay {
-    pub(super) draft: Draft,
-}
-
 /// What a file holds.
 pub(super) enum Read {
     DocType(Draft),
-    Overlay(Overlay),
+    /// Changes to the DocType of that name, which is defined elsewhere.
+    Overlay(Draft),
 }
 
 impl Section {
@@ -91,6 +87,7 @@ impl Draft {
 /// Reads one source; `None` if it holds nothing to use, which is then reported.
 pub(super) fn read(source: usize, reporter: &mut Reporter<'_>) -> Option<Read> {
     let Source { path, text } = &reporter.sources[source];
+    let text = text.trim_start_matches('\u{feff}');
     let lenient = is_json(path);
     let outline = Outline::new(text, lenient);
     let content = match parse(text, lenient) {
@@ -104,7 +101,8 @@ pub(super) fn read(source: usize, reporter: &mut Reporter<'_>) -> Option<Read> {
     let start = Place { source, line: 1 };
     let Json::Object(content) = content else {
         let (severity, message) = match content {
-            Json::Null => (Severity::Warning, "holds nothing: remove the file or define a DocType in it"),
+            // Half a save, or a removal that was not meant: only a file that is gone takes its DocType along.
+            Json::Null => (Severity::Error, "is empty: define a DocType in it, or remove the file"),
             _ if lenient => (Severity::Warning, "holds no DocType and is skipped"),
             _ => (Severity::Error, "must be one DocType: `name: …` and its other keys from the first column on"),
         };
@@ -129,13 +127,12 @@ pub(super) fn read(source: usize, reporter: &mut Reporter<'_>) -> Option<Read> {
     }
     let mut reader = Reader { source, lenient, outline: &outline, doctype: &name, is_overlay, reporter };
     let draft = reader.draft(content);
-    Some(if is_overlay { Read::Overlay(Overlay { draft }) } else { Read::DocType(draft) })
+    Some(if is_overlay { Read::Overlay(draft) } else { Read::DocType(draft) })
 }
 
 /// Text → JSON, or the line and what is wrong with it.
 fn parse(text: &str, is_json: bool) -> Result<Json, (Option<usize>, String)> {
     if is_json {
-        let text = text.trim_start_matches('\u{feff}');
         return serde_json::from_str(text)
             .map_err(|error| (Some(error.line()), format!("is no valid JSON: {}", without_place(&error.to_string()))));
     }

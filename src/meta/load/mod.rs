@@ -7,6 +7,7 @@ mod build;
 mod draft;
 mod outline;
 mod overlay;
+mod published;
 #[cfg(test)]
 mod tests;
 
@@ -56,6 +57,16 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Source {
+    /// A file that comes with the program: what the program itself relies on.
+    pub fn is_shipped(&self) -> bool {
+        self.path.starts_with(SHIPPED)
+    }
+}
+
+/// How the paths of the shipped files begin.
+pub const SHIPPED: &str = "embedded/";
+
 /// A DocType file that another one of the same name replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overridden {
@@ -76,6 +87,8 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
     /// Which files replaced which.
     pub overridden: Vec<Overridden>,
+    /// For every source, the DocType that it defines or extends; `None` if that cannot be told.
+    pub named: Vec<Option<String>>,
 }
 
 impl Loaded {
@@ -91,6 +104,13 @@ impl Loaded {
             .filter(|problem| problem.severity == Severity::Error && !problem.doctype.is_empty())
             .map(|problem| problem.doctype.as_str())
             .collect()
+    }
+}
+
+impl Problem {
+    /// The DocType that cannot be used because of it.
+    fn broken(&self) -> Option<String> {
+        (self.severity == Severity::Error && !self.doctype.is_empty()).then(|| self.doctype.clone())
     }
 }
 
@@ -152,8 +172,17 @@ pub fn load(sources: &[Source]) -> Loaded {
     let mut drafts: IndexMap<String, Draft> = IndexMap::new();
     let mut overlays = Vec::new();
     for source in 0..sources.len() {
-        match draft::read(source, &mut reporter) {
+        let read = draft::read(source, &mut reporter);
+        loaded.named.push(match &read {
+            Some(Read::DocType(draft) | Read::Overlay(draft)) => Some(draft.name.clone()),
+            None => reporter.problems.last().map(|problem| problem.doctype.clone()).filter(|name| !name.is_empty()),
+        });
+        match read {
             Some(Read::DocType(draft)) => {
+                let earlier = drafts.get(&draft.name);
+                if earlier.is_some_and(|earlier| published::is_set_aside(earlier, &draft, &mut reporter)) {
+                    continue;
+                }
                 if let Some(earlier) = drafts.insert(draft.name.clone(), draft) {
                     note_override(&earlier, source, &mut reporter, &mut loaded);
                 }
@@ -165,66 +194,57 @@ pub fn load(sources: &[Source]) -> Loaded {
     for overlay in overlays {
         overlay::apply(overlay, &mut drafts, &mut reporter);
     }
-    let mut doctypes = Vec::with_capacity(drafts.len());
-    // Fields of unknown type are reported once, not for what follows from it.
-    let mut unusable: HashSet<(String, usize)> = HashSet::new();
     for draft in drafts.values_mut() {
-        let declaration = build::declaration(draft, &mut reporter, &mut unusable);
-        doctypes.push(Arc::new(DocType::new(declaration)));
+        published::tidy(draft, &mut reporter);
     }
-    let locate = |doctype: &str, at: At<'_>| {
-        let place = drafts.get(doctype).map(|draft| draft.place(at)).unwrap_or_default();
-        let file = sources.get(place.source).map_or("", |source| source.path.as_str());
-        check::Place { file: file.to_owned(), line: place.line, lenient: is_json(file) }
-    };
-    let is_usable = |doctype: &str, field: usize| !unusable.contains(&(doctype.to_owned(), field));
-    loaded.problems = reporter.problems;
-    loaded.problems.extend(check::check_usable(&doctypes, &locate, &is_usable));
-    loaded.doctypes = without_broken(doctypes, &mut loaded.problems, &locate);
+    published::leave_out_tables(&mut drafts, &HashSet::new(), &mut reporter);
+    loop {
+        let known = reporter.problems.len();
+        let (doctypes, found) = build_all(&mut drafts, &mut reporter);
+        let broken: HashSet<String> = reporter.problems.iter().chain(&found).filter_map(Problem::broken).collect();
+        // What was found is found again when the DocTypes are built without the tables that cannot be used.
+        let built = reporter.problems.split_off(known);
+        if published::leave_out_tables(&mut drafts, &broken, &mut reporter) {
+            continue;
+        }
+        loaded.doctypes = doctypes.into_iter().filter(|doctype| !broken.contains(&doctype.name)).collect();
+        loaded.problems = reporter.problems;
+        loaded.problems.extend(built);
+        loaded.problems.extend(found);
+        break;
+    }
     let order: HashMap<&str, usize> =
         sources.iter().enumerate().map(|(index, source)| (source.path.as_str(), index)).collect();
     loaded.problems.sort_by_key(|problem| (order.get(problem.file.as_str()).copied(), problem.line, problem.severity));
     loaded
 }
 
-/// Leaves out DocTypes with errors, and those whose child tables were left out.
-fn without_broken(
-    mut doctypes: Vec<Arc<DocType>>,
-    problems: &mut Vec<Problem>,
-    locate: &check::Locate<'_>,
-) -> Vec<Arc<DocType>> {
-    loop {
-        let broken: HashSet<&str> =
-            problems.iter().filter(|p| p.severity == Severity::Error).map(|p| p.doctype.as_str()).collect();
-        let (out, kept): (Vec<_>, Vec<_>) =
-            doctypes.into_iter().partition(|doctype| broken.contains(doctype.name.as_str()));
-        doctypes = kept;
-        let mut found = Vec::new();
-        for doctype in &doctypes {
-            for (index, field) in doctype.fields.iter().enumerate().filter(|(_, field)| field.fieldtype.is_table()) {
-                if out.iter().any(|broken| broken.name == field.options) {
-                    let place = locate(&doctype.name, At::Field(index, Some("options")));
-                    found.push(Problem {
-                        severity: Severity::Error,
-                        file: place.file,
-                        line: place.line,
-                        doctype: doctype.name.clone(),
-                        field: Some(field.fieldname.clone()),
-                        message: format!("child table {} has errors: mend them first", field.options),
-                    });
-                }
-            }
-        }
-        if found.is_empty() {
-            return doctypes;
-        }
-        problems.extend(found);
+/// Builds every draft and checks all of them together; what building reports goes to the reporter.
+fn build_all(drafts: &mut IndexMap<String, Draft>, reporter: &mut Reporter<'_>) -> (Vec<Arc<DocType>>, Vec<Problem>) {
+    let mut doctypes = Vec::with_capacity(drafts.len());
+    // Fields of unknown type are reported once, not for what follows from it.
+    let mut unusable: HashSet<(String, usize)> = HashSet::new();
+    for draft in drafts.values_mut() {
+        let declaration = build::declaration(draft, reporter, &mut unusable);
+        doctypes.push(Arc::new(DocType::new(declaration)));
     }
+    let locate = |doctype: &str, at: At<'_>| {
+        let place = drafts.get(doctype).map(|draft| draft.place(at)).unwrap_or_default();
+        let file = reporter.sources.get(place.source).map_or("", |source| source.path.as_str());
+        check::Place { file: file.to_owned(), line: place.line, lenient: is_json(file) }
+    };
+    let is_usable = |doctype: &str, field: usize| !unusable.contains(&(doctype.to_owned(), field));
+    let found = check::check_usable(&doctypes, &locate, &is_usable);
+    (doctypes, found)
 }
 
 fn note_override(earlier: &Draft, source: usize, reporter: &mut Reporter<'_>, loaded: &mut Loaded) {
     let sources = reporter.sources;
     let (old, new) = (&sources[earlier.base.place.source].path, &sources[source].path);
+    // A shipped file in the folder of the same name is the same file, to be edited.
+    if old.strip_prefix(SHIPPED).is_some_and(|shipped| new.replace('\\', "/").ends_with(shipped)) {
+        return;
+    }
     // Folders override each other on purpose; two files side by side are a copy that kept its name.
     if Path::new(old).parent() == Path::new(new).parent() {
         let message = format!("{old} defines it too and has no effect: give one of them another name");

@@ -4,15 +4,14 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::Reporter;
-use super::draft::{Draft, Overlay, Section};
+use super::draft::{Draft, Section};
 use crate::meta::keys::{nearest, suggestion};
 
 /// Lists that an overlay adds to; every other key of a DocType it replaces.
 const ADDED_TO: [&str; 3] = ["links", "actions", "states"];
 
 /// Applies one overlay to the draft that it names.
-pub(super) fn apply(overlay: Overlay, drafts: &mut IndexMap<String, Draft>, reporter: &mut Reporter<'_>) {
-    let Overlay { draft: mut changes } = overlay;
+pub(super) fn apply(mut changes: Draft, drafts: &mut IndexMap<String, Draft>, reporter: &mut Reporter<'_>) {
     if !drafts.contains_key(&changes.name) {
         let near = suggestion(nearest(&changes.name, drafts.keys().map(String::as_str)));
         let place = changes.base.place_of("extends");
