@@ -1,5 +1,6 @@
 //! The composition root: the only file that names every feature. A configuration becomes a site that serves.
 
+pub mod definitions;
 pub mod initial_data;
 pub mod jobs;
 pub mod sources;
@@ -13,13 +14,13 @@ use anyhow::Context as _;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use tokio::sync::watch;
 
+use crate::app::definitions::{InForce, Putting};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::migrate::{MigrateOptions, migrate};
-use crate::database::{Database, plan::Plan};
+use crate::database::Database;
 use crate::document::Documents;
-use crate::meta::Registry;
-use crate::meta::load::{Loaded, Problem, Severity, Source, load};
+use crate::meta::in_force::Fault;
+use crate::meta::load::Source;
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::site::{DocTypeFiles, Parts};
@@ -75,6 +76,8 @@ pub struct Summary {
     pub administrator_password: Option<String>,
     /// Warnings about DocType files.
     pub warnings: Vec<String>,
+    /// What is held back of the DocType files.
+    pub faults: Vec<Fault>,
 }
 
 /// Every feature registers here, and nowhere else.
@@ -97,14 +100,18 @@ impl App {
             Some(key) => key,
             None => read_site_key(&config)?,
         };
-        let loaded = load(&sources::all(&config, &sources)?);
-        let warnings = warnings(&loaded);
-        let registry = registry(loaded, 1)?;
         let sessions = Sessions::default();
         let plugins = plugins(&sessions);
-        check_plugins(&plugins, &registry)?;
+        check_plugins(&plugins)?;
         let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
-        let plan = synchronize(&database, &registry).await?;
+        let putting = Putting {
+            config: &config,
+            extra: &sources,
+            generation: 1,
+            needed: plugins.controllers.doctypes().map(str::to_owned).collect(),
+            is_served: false,
+        };
+        let InForce { registry, schema, faults, warnings } = definitions::put_in_force(&database, putting).await?;
         let doctypes = registry.len();
         let Plugins {
             controllers,
@@ -145,12 +152,13 @@ impl App {
             openapi,
             describes_api,
         });
+        reload::note(&site, faults.clone());
         for start in starters {
             start(site.clone()).await.context("start a feature")?;
         }
         let endpoint = Pipeline::new(site.clone(), authenticators, middleware, own_credentials, foreign_forms, routes)?;
         let endpoint = Arc::new(endpoint);
-        let summary = Summary { doctypes, folders, schema: plan.summary(), administrator_password, warnings };
+        let summary = Summary { doctypes, folders, schema, administrator_password, warnings, faults };
         Ok(Self { site, endpoint, summary, jobs, sources })
     }
 
@@ -203,38 +211,8 @@ impl App {
     }
 }
 
-/// The DocTypes as a registry; every error of every file at once if there are any.
-pub fn registry(loaded: Loaded, generation: u64) -> anyhow::Result<Registry> {
-    if loaded.has_errors() {
-        let errors: Vec<String> = loaded
-            .problems
-            .iter()
-            .filter(|problem| problem.severity == Severity::Error)
-            .map(Problem::to_string)
-            .collect();
-        anyhow::bail!("the DocType files have errors:\n{}", errors.join("\n"));
-    }
-    Ok(Registry::new(loaded.doctypes, generation))
-}
-
-/// The warnings about DocType files.
-fn warnings(loaded: &Loaded) -> Vec<String> {
-    let is_warning = |problem: &&Problem| problem.severity == Severity::Warning;
-    loaded.problems.iter().filter(is_warning).map(Problem::to_string).collect()
-}
-
-/// Makes additive changes to the schema; a change that could lose data is refused with the plan.
-pub async fn synchronize(database: &Database, registry: &Registry) -> anyhow::Result<Plan> {
-    let options = MigrateOptions { unless_current: true, ..MigrateOptions::default() };
-    let report = migrate(database, registry, options).await?;
-    Ok(report.plan)
-}
-
-/// Finds what would only show later: a controller without its DocType, a method claimed twice.
-fn check_plugins(plugins: &Plugins, registry: &Registry) -> anyhow::Result<()> {
-    for doctype in plugins.controllers.doctypes() {
-        anyhow::ensure!(registry.get(doctype).is_some(), "a controller names the unknown DocType {doctype}");
-    }
+/// Finds what would only show later: a method claimed twice.
+fn check_plugins(plugins: &Plugins) -> anyhow::Result<()> {
     let twice = plugins.methods.claimed_twice();
     anyhow::ensure!(twice.is_empty(), "two features claim the methods {}", twice.join(", "));
     Ok(())

@@ -13,9 +13,10 @@ use poem::{Endpoint as _, Request};
 use serde_json::{Map, Value as Json, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{self, App, Build, Summary, sources};
+use crate::app::definitions::migrate_to_files;
+use crate::app::{App, Build, Summary, sources};
 use crate::config::{Config, Hidden, LogFormat, Settings};
-use crate::database::{Database, MigrateOptions, migrate};
+use crate::database::{Database, MigrateOptions};
 use crate::document::Children;
 use crate::meta::check::idle_keys;
 use crate::meta::load::{Severity, load};
@@ -178,6 +179,10 @@ fn print_block(site: &Site, summary: &Summary, address: SocketAddr) {
     lines.push(format!("  {} DocTypes from {from}", summary.doctypes));
     lines.push(format!("  Schema: {}", summary.schema));
     lines.extend(summary.warnings.iter().map(|warning| format!("  Warning: {warning}")));
+    for fault in &summary.faults {
+        lines.extend(fault.lines.iter().map(|line| format!("  Held back: {}", line.trim())));
+        lines.push(format!("    {}", fault.consequence()));
+    }
     // A closed standard output is no reason not to serve.
     drop(say(&lines.join("\n")));
 }
@@ -214,15 +219,15 @@ async fn stop_signal() {
 }
 
 async fn run_migrate(config: Config, asked: &Migrate) -> anyhow::Result<ExitCode> {
-    let registry = app::registry(load(&sources::all(&config, &[])?), 1)?;
     let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
     let options = MigrateOptions {
         apply_risky: asked.apply_risky,
         prune: asked.prune,
         dry_run: asked.plan,
         unless_current: false,
+        in_steps: true,
     };
-    let report = migrate(&database, &registry, options).await;
+    let report = migrate_to_files(&database, &config, options).await;
     database.close().await;
     let report = report?;
     say(report.plan.to_string().trim_end())?;
@@ -233,7 +238,9 @@ async fn run_migrate(config: Config, asked: &Migrate) -> anyhow::Result<ExitCode
 }
 
 fn check(config: &Config) -> anyhow::Result<ExitCode> {
-    let loaded = load(&sources::all(config, &[])?);
+    let files = sources::all(config, &[]);
+    let mut loaded = load(&files.sources);
+    loaded.problems.extend(files.unreadable);
     for problem in &loaded.problems {
         let kind = if problem.severity == Severity::Error { "error" } else { "warning" };
         say(&format!("{kind}: {problem}"))?;

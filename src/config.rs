@@ -49,6 +49,8 @@ pub struct Config {
     pub trusted_certificates: Option<PathBuf>,
     /// Templates are read again for every page.
     pub development: bool,
+    /// The server does not start while DocType files have errors or wait for somebody's consent.
+    pub strict: bool,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: usize,
     /// What requests and connections may take.
@@ -109,6 +111,7 @@ impl Default for Config {
             client_certificates: None,
             trusted_certificates: None,
             development: false,
+            strict: false,
             max_body_bytes: MAX_BODY_BYTES,
             limits: Limits::default(),
             request_timeout: Duration::from_mins(2),
@@ -218,6 +221,12 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(skip)]
     limits: LimitSettings,
+
+    /// Does not start while DocType files have errors, or make changes that could lose data
+    ///
+    /// Otherwise such files are held back and what was in force before serves. For pipelines.
+    #[arg(long, global = true, env = "DOCTYPED_STRICT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    strict: Option<bool>,
 }
 
 /// The names of all settings, read from their definition, so that no list has to be kept.
@@ -270,6 +279,7 @@ impl Settings {
             trusted_certificates: self.trusted_certificates.or(other.trusted_certificates),
             development: self.development.or(other.development),
             limits: self.limits.or(other.limits),
+            strict: self.strict.or(other.strict),
         }
     }
 }
@@ -356,6 +366,7 @@ impl Config {
             client_certificates,
             trusted_certificates: settings.trusted_certificates,
             development: settings.development.unwrap_or(false),
+            strict: settings.strict.unwrap_or(false),
             max_body_bytes: default.max_body_bytes,
             limits: Limits::from_settings(&settings.limits, trusted_proxies, default.max_body_bytes)?,
             request_timeout: default.request_timeout,

@@ -1,4 +1,5 @@
-//! Live reload: when DocType files change, all are read again, checked, migrated, and put in force together, or not at all.
+//! Live reload: when DocType files change, all are read again, checked and migrated; what is good of them is put in force
+//! together, and what is not stays as it was.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,24 +10,31 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::app;
-use crate::app::sources;
-use crate::meta::load::{Problem, Severity, Source, load};
+use crate::app::definitions::{InForce, Putting, put_in_force};
+use crate::app::sources::{self, Files};
+use crate::database::migrate::applied_fingerprint;
+use crate::meta::in_force::{Fault, Stays, Why};
+use crate::meta::load::Source;
 use crate::web::Site;
 
 /// How long the files must be quiet: editors and version control write in several steps.
 const QUIET: Duration = Duration::from_millis(300);
+/// How long a file must be gone before it counts as removed: some programs delete a file to write it anew.
+const GONE: Duration = Duration::from_secs(1);
+/// How often it is looked whether what is held back can be taken: `migrate` may have run, a folder may be mounted again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// What a reload did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reloaded {
-    /// The new DocTypes are in force; says what changed in the schema.
+    /// All files are in force; says what changed in the schema.
     Swapped {
         /// How many DocTypes there are now.
         doctypes: usize,
         /// What changed in the schema.
         schema: String,
     },
-    /// The old DocTypes go on serving, and these are the reasons.
+    /// Some DocTypes go on serving as they were, and these are the reasons; all others are in force.
     Kept(Vec<String>),
 }
 
@@ -42,22 +50,48 @@ pub fn watch(site: Site, extra: Vec<Source>, mut stop: watch::Receiver<bool>) ->
             }
         };
         watched.follow(&site);
-        let mut last = sources::all(&site.config, &extra).unwrap_or_default();
+        let mut last = State::look(&site, &extra).await;
         loop {
+            let is_held_back = !site.doctype_files.faults().is_empty();
             tokio::select! {
                 change = changes.recv() => if change.is_none() { return },
+                () = tokio::time::sleep(AGAIN), if is_held_back => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
             watched.follow(&site);
             // Most events change nothing that counts: an editor's backup, a folder beside.
-            let current = sources::all(&site.config, &extra).unwrap_or_default();
+            let mut current = State::look(&site, &extra).await;
+            if current.lacks_files_of(&last) {
+                tokio::time::sleep(GONE).await;
+                current = State::look(&site, &extra).await;
+            }
             if current != last {
-                last = current;
                 reload(&site, &extra).await;
+                last = State { schema: applied_fingerprint(site.documents.database()).await.ok().flatten(), ..current };
             }
         }
     })
+}
+
+/// What a reload depends on.
+#[derive(PartialEq)]
+struct State {
+    files: Files,
+    /// Which definitions the tables were last brought in step with, by this process or by `migrate`.
+    schema: Option<String>,
+}
+
+impl State {
+    async fn look(site: &Site, extra: &[Source]) -> Self {
+        let schema = applied_fingerprint(site.documents.database()).await.ok().flatten();
+        Self { files: sources::all(&site.config, extra), schema }
+    }
+
+    fn lacks_files_of(&self, earlier: &Self) -> bool {
+        let present: BTreeSet<&str> = self.files.sources.iter().map(|source| source.path.as_str()).collect();
+        earlier.files.sources.iter().any(|source| !present.contains(source.path.as_str()))
+    }
 }
 
 /// The folders under watch; dropping it ends the watching.
@@ -107,44 +141,52 @@ impl Watched {
     }
 }
 
-/// Reads all DocType files again and puts them in force if nothing is wrong. What is wrong is logged and shown in the desk.
+/// Reads all DocType files again and puts in force what is good of them. What is held back is logged and shown in the desk.
 pub async fn reload(site: &Site, extra: &[Source]) -> Reloaded {
-    let outcome = match try_reload(site, extra).await {
-        Ok(outcome) => outcome,
-        Err(error) => Reloaded::Kept(format!("{error:#}").lines().map(str::to_owned).collect()),
-    };
-    match &outcome {
-        Reloaded::Swapped { doctypes, schema } => {
+    match try_reload(site, extra).await {
+        Ok(InForce { registry, schema, faults, .. }) if faults.is_empty() => {
+            let doctypes = registry.len();
             tracing::info!(doctypes, schema, "DocTypes reloaded");
-            site.doctype_files.set_problems(Vec::new());
+            note(site, faults);
+            Reloaded::Swapped { doctypes, schema }
         }
-        Reloaded::Kept(problems) => {
-            for problem in problems {
-                tracing::error!(problem, "DocTypes not reloaded: the old ones go on serving");
-            }
-            site.doctype_files.set_problems(problems.clone());
+        Ok(InForce { faults, .. }) => {
+            note(site, faults);
+            Reloaded::Kept(site.doctype_files.problems())
+        }
+        Err(error) => {
+            let lines: Vec<String> = format!("{error:#}").lines().map(str::to_owned).collect();
+            let doctype = String::new();
+            let (why, stays, statements) = (Why::Pending, Stays::Before, Vec::new());
+            note(site, vec![Fault { doctype, why, stays, lines, statements }]);
+            Reloaded::Kept(site.doctype_files.problems())
         }
     }
-    outcome
 }
 
-async fn try_reload(site: &Site, extra: &[Source]) -> anyhow::Result<Reloaded> {
-    let loaded = load(&sources::all(&site.config, extra)?);
-    if loaded.has_errors() {
-        let is_error = |problem: &&Problem| problem.severity == Severity::Error;
-        return Ok(Reloaded::Kept(loaded.problems.iter().filter(is_error).map(Problem::to_string).collect()));
+/// Logs what is held back, and shows it in the desk.
+pub fn note(site: &Site, faults: Vec<Fault>) {
+    for fault in &faults {
+        let problem = fault.lines.join("; ");
+        tracing::error!(doctype = fault.doctype, problem, "held back: {}", fault.consequence());
     }
-    for problem in &loaded.problems {
-        tracing::warn!(%problem, "DocType file");
-    }
+    site.doctype_files.set(faults);
+}
+
+async fn try_reload(site: &Site, extra: &[Source]) -> anyhow::Result<InForce> {
     let documents = &site.documents;
-    let registry = app::registry(loaded, documents.registry().generation + 1)?;
-    for doctype in documents.controllers().doctypes() {
-        anyhow::ensure!(registry.get(doctype).is_some(), "the DocType {doctype} is gone, but the program needs it");
+    let putting = Putting {
+        config: &site.config,
+        extra,
+        generation: documents.registry().generation + 1,
+        needed: documents.controllers().doctypes().map(str::to_owned).collect(),
+        is_served: true,
+    };
+    let in_force = put_in_force(documents.database(), putting).await?;
+    for warning in &in_force.warnings {
+        tracing::warn!(%warning, "DocType file");
     }
-    let plan = app::synchronize(documents.database(), &registry).await?;
-    let doctypes = registry.len();
-    documents.set_registry(registry);
+    documents.set_registry(in_force.registry.clone());
     app::initial_data::follow_doctypes(documents).await?;
-    Ok(Reloaded::Swapped { doctypes, schema: plan.summary() })
+    Ok(in_force)
 }

@@ -2,6 +2,7 @@
 
 pub mod connect;
 mod contention;
+pub mod definitions;
 pub mod documents;
 pub mod fault;
 pub mod migrate;

@@ -27,8 +27,6 @@ pub struct HomeView {
     pub greeting: String,
     /// What was searched for.
     pub query: String,
-    /// The mistakes in DocType files, one line each.
-    pub broken: Vec<String>,
     /// The modules with their DocTypes.
     pub modules: Vec<ModuleView>,
 }
@@ -60,7 +58,7 @@ pub struct Tile {
 }
 
 /// The home page: the DocTypes that the session may read and that match all words of the query.
-pub fn home_view(registry: &Registry, session: &Session, query: &str, broken: &[String]) -> HomeView {
+pub fn home_view(registry: &Registry, session: &Session, query: &str) -> HomeView {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
     let mut modules: BTreeMap<String, Vec<Tile>> = BTreeMap::new();
     for doctype in readable(registry, session) {
@@ -76,7 +74,6 @@ pub fn home_view(registry: &Registry, session: &Session, query: &str, broken: &[
     HomeView {
         greeting: if name.is_empty() { "Welcome".to_owned() } else { format!("Welcome, {name}") },
         query: query.to_owned(),
-        broken: broken.to_vec(),
         modules: modules
             .into_iter()
             .map(|(name, doctypes)| ModuleView {
@@ -115,8 +112,7 @@ pub async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     let query = exchange.query().into_iter().find(|(name, _)| name == "q").map(|(_, value)| value).unwrap_or_default();
     let registry = exchange.site.documents.registry();
-    let broken = exchange.site.doctype_files.problems();
-    let view = home_view(&registry, exchange.session(), query.trim(), &broken);
+    let view = home_view(&registry, exchange.session(), query.trim());
     Ok(html(StatusCode::OK, shell::render(&exchange, "desk/home", "Home", Vec::new(), view).await?))
 }
 

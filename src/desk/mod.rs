@@ -1,5 +1,6 @@
 //! The desk: forms, lists and a home page for every DocType, generated from its fields.
 
+pub mod definitions;
 pub mod form;
 pub mod help;
 pub mod home;
@@ -26,6 +27,7 @@ pub fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app").get(|exchange| home::get(own(exchange))));
     plugins.route(Route::new("/app/_counts").get(home::counts));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
+    plugins.route(Route::new("/app/_definitions").get(definitions::get));
     let (get, post) = (Arc::clone(&panels), Arc::clone(&panels));
     plugins.route(
         Route::new("/app/:slug")

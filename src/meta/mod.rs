@@ -7,6 +7,7 @@ pub mod doctype;
 pub mod document;
 pub mod expression;
 pub mod fieldtype;
+pub mod in_force;
 pub mod keys;
 pub mod load;
 pub mod naming_rule;

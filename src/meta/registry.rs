@@ -18,7 +18,7 @@ pub struct Reference {
 }
 
 /// One consistent set of DocTypes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Registry {
     doctypes: BTreeMap<String, Arc<DocType>>,
     by_slug: HashMap<String, String>,

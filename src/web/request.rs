@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::error::{AuthenticationError, Error, Need, Result};
 use crate::permissions::Session;
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::arguments::{self, Arguments};
 use crate::web::csrf;
 use crate::web::settings::LoginSettings;
@@ -228,8 +229,8 @@ impl Exchange {
 }
 
 /// What every page shows around its content: `app_name`, `path`, `user`, `full_name`, `logged_in`, `is_desk_user`,
-/// `csrf_token`, `request_id`, `account_pages` (of whoever is logged in), and `doctype_problems` (lines, for people who
-/// use the desk).
+/// `csrf_token`, `request_id`, `account_pages` (of whoever is logged in), and `held_back` (how many DocTypes are, for System
+/// Managers).
 pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
     let settings = LoginSettings::load(&site.documents).await?;
     let session = &context.session;
@@ -237,7 +238,7 @@ pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
         .iter()
         .map(|page| json!({"label": page.label, "href": page.href, "icon": page.icon, "current": page.href == &*context.path}))
         .collect();
-    let problems = if session.is_desk_user() { site.doctype_files.problems() } else { Arc::default() };
+    let held_back = if session.has_role(ROLE_SYSTEM_MANAGER) { site.doctype_files.faults().len() } else { 0 };
     Ok(json!({
         "app_name": settings.app_name,
         "path": &*context.path,
@@ -248,6 +249,6 @@ pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
         "csrf_token": context.csrf_token(),
         "request_id": &*context.id,
         "account_pages": account_pages,
-        "doctype_problems": &*problems,
+        "held_back": held_back,
     }))
 }

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use crate::config::Config;
 use crate::document::Documents;
+use crate::meta::in_force::Fault;
 use crate::web::attempts::Attempts;
 use crate::web::method::Methods;
 use crate::web::plugin::{AccountPage, LoginOptions};
@@ -63,18 +64,23 @@ impl Deref for Site {
     }
 }
 
-/// The state of the DocType files: what the last load found wrong while older definitions go on serving.
+/// What is held back of the DocType files, while what was in force before serves.
 #[derive(Clone, Default)]
-pub struct DocTypeFiles(Arc<ArcSwap<Vec<String>>>);
+pub struct DocTypeFiles(Arc<ArcSwap<Vec<Fault>>>);
 
 impl DocTypeFiles {
-    /// The problems of the last load, one line each; empty if all is well.
-    pub fn problems(&self) -> Arc<Vec<String>> {
+    /// What the last load held back; empty if all is well.
+    pub fn faults(&self) -> Arc<Vec<Fault>> {
         self.0.load_full()
     }
 
-    /// Notes what the last load found.
-    pub fn set_problems(&self, problems: Vec<String>) {
-        self.0.store(Arc::new(problems));
+    /// The same, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        self.0.load().iter().flat_map(|fault| fault.lines.iter().cloned()).collect()
+    }
+
+    /// Notes what the last load held back.
+    pub fn set(&self, faults: Vec<Fault>) {
+        self.0.store(Arc::new(faults));
     }
 }

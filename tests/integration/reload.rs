@@ -1,4 +1,4 @@
-//! Live reload: all DocType files together, or none.
+//! DocType files while a site is served and when it starts: what is good is in force, what is not stays as it was.
 
 use doctyped::meta::load::Source;
 use doctyped::reload::{Reloaded, reload};
@@ -38,7 +38,7 @@ async fn a_broken_file_changes_nothing_and_is_reported() {
     let broken = BOOK.replace("Data", "Dta");
     let Reloaded::Kept(problems) = reload(&site.site, &source(&broken)).await else { panic!("it was taken") };
     assert!(problems[0].contains("test/book.yaml:5"), "{problems:?}");
-    assert_eq!(*site.site.doctype_files.problems(), problems);
+    assert_eq!(site.site.doctype_files.problems(), problems);
     site.db_insert("Book", json!({"title": "Moby-Dick"})).await;
     site.guest().log_in("Administrator", PASSWORD).await.ok();
     reload(&site.site, &source(BOOK)).await;
@@ -53,6 +53,137 @@ async fn a_change_that_could_lose_data_waits_for_migrate() {
     let Reloaded::Kept(problems) = reload(&site.site, &source(&risky)).await else { panic!("it was taken") };
     assert!(problems.iter().any(|line| line.contains("title")), "{problems:?}");
     assert_eq!(site.db_names("Book", json!({"title": "Moby-Dick"})).await.len(), 1);
+}
+
+const LOAN: &str = "
+name: Loan
+module: Library
+fields:
+  - { fieldname: book, fieldtype: Link, options: Book, label: Book }
+permissions:
+  - { role: Librarian, read: true, write: true, create: true }
+";
+
+/// A site whose DocType files lie in a folder that tests write to.
+async fn site_with_files(files: &[(&str, &str)]) -> (TestSite, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap().keep();
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let configured = folder.clone();
+    let site = TestSite::new().with_config(move |config| config.doctypes = vec![configured]).await;
+    (site, folder)
+}
+
+#[tokio::test]
+async fn one_broken_file_holds_up_no_other_neither_live_nor_at_the_start() {
+    let (mut site, folder) = site_with_files(&[("book.yaml", BOOK), ("loan.yaml", LOAN)]).await;
+    site.db_insert("Book", json!({"title": "Moby-Dick"})).await;
+    let better = LOAN.replace("permissions:", "  - { fieldname: until, fieldtype: Date, label: Until }\npermissions:");
+    for broken in [
+        "",
+        "name: Book\nfields:\n  - { fieldname: ti",
+        "name: Book\nfields:\n  - { fieldname: title, fieldtype: Dta }",
+    ] {
+        std::fs::write(folder.join("book.yaml"), broken).unwrap();
+        std::fs::write(folder.join("loan.yaml"), &better).unwrap();
+        assert!(matches!(reload(&site.site, &[]).await, Reloaded::Kept(_)), "{broken}");
+        for _ in 0..2 {
+            assert!(site.documents().doctype("Book").unwrap().field("title").unwrap().reqd, "{broken}");
+            assert!(
+                site.documents().doctype("Loan").unwrap().field("until").is_some(),
+                "{broken}: the good one is in force"
+            );
+            let title = format!("Dune {}", site.db_names("Book", json!({})).await.len());
+            let book = site.db_insert("Book", json!({"title": title})).await;
+            site.db_insert("Loan", json!({"book": book, "until": "2030-01-01"})).await;
+            assert!(site.site.doctype_files.problems()[0].contains("book.yaml"), "{broken}");
+            site = site.restart().await;
+        }
+    }
+    std::fs::write(folder.join("book.yaml"), BOOK).unwrap();
+    assert!(matches!(reload(&site.site, &[]).await, Reloaded::Swapped { .. }));
+}
+
+#[tokio::test]
+async fn a_change_that_could_lose_data_waits_over_restarts_with_its_plan_in_the_desk() {
+    let (mut site, folder) = site_with_files(&[("book.yaml", BOOK), ("loan.yaml", LOAN)]).await;
+    site.db_insert("Book", json!({"title": "Moby-Dick"})).await;
+    std::fs::write(folder.join("book.yaml"), BOOK.replace("fieldtype: Data", "fieldtype: Int")).unwrap();
+    std::fs::write(folder.join("more.yaml"), LOAN.replace("Loan", "More")).unwrap();
+    assert!(matches!(reload(&site.site, &[]).await, Reloaded::Kept(_)));
+    for _ in 0..2 {
+        assert!(site.documents().doctype("More").is_ok());
+        site.db_insert("Book", json!({"title": "Still text"})).await;
+        let administrator = site.administrator().await;
+        for page in ["/app", "/app/loan", "/app/user/Administrator"] {
+            let page = administrator.get(page).await.status(200).body;
+            assert!(page.contains("href=\"/app/_definitions\""), "{page}");
+        }
+        let page = administrator.get("/app/_definitions").await.status(200).body;
+        for part in
+            ["Book has a change that could lose data", "title", "row", "doctyped migrate --apply-risky", "<details>"]
+        {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        site = site.restart().await;
+    }
+    let reader = site.user("reader@example.com", &[]).await;
+    assert!(!reader.get("/app").await.status(200).body.contains("/app/_definitions"));
+    reader.get("/app/_definitions").await.status(403);
+}
+
+#[tokio::test]
+async fn a_removed_file_takes_its_doctype_out_of_force_and_leaves_the_table() {
+    let (mut site, folder) = site_with_files(&[("book.yaml", BOOK), ("loan.yaml", LOAN)]).await;
+    site.db_insert("Book", json!({"title": "Moby-Dick"})).await;
+    std::fs::remove_file(folder.join("book.yaml")).unwrap();
+    assert!(matches!(reload(&site.site, &[]).await, Reloaded::Swapped { .. }));
+    site = site.restart().await;
+    assert!(site.documents().doctype("Book").is_err() && site.documents().doctype("Loan").is_ok());
+    std::fs::write(folder.join("book.yaml"), BOOK).unwrap();
+    reload(&site.site, &[]).await;
+    assert_eq!(site.db_names("Book", json!({"title": "Moby-Dick"})).await.len(), 1, "the documents are there again");
+}
+
+#[tokio::test]
+async fn a_folder_that_disappears_takes_nothing_along() {
+    let (mut site, folder) = site_with_files(&[("book.yaml", BOOK), ("loan.yaml", LOAN)]).await;
+    let unmounted = folder.with_extension("unmounted");
+    std::fs::rename(&folder, &unmounted).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(reload(&site.site, &[]).await, Reloaded::Kept(_)));
+        site.db_insert("Book", json!({"title": format!("Dune {}", site.db_names("Book", json!({})).await.len())}))
+            .await;
+        site = site.restart().await;
+        // What a mount point is without its volume.
+        drop(std::fs::create_dir(&folder));
+    }
+    std::fs::remove_dir(&folder).unwrap();
+    std::fs::rename(&unmounted, &folder).unwrap();
+    assert!(matches!(reload(&site.site, &[]).await, Reloaded::Swapped { .. }));
+}
+
+#[tokio::test]
+async fn what_breaks_an_overlay_or_a_child_table_is_contained() {
+    let overlay = "extends: User\nfields:\n  - { fieldname: shoe_size, fieldtype: Int, label: Shoe Size }\n";
+    let line = "name: Loan Line\nmodule: Library\nistable: true\nfields:\n  - { fieldname: note, label: Note }\n";
+    let loan = LOAN.replace(
+        "permissions:",
+        "  - { fieldname: lines, fieldtype: Table, options: Loan Line, label: Lines }\npermissions:",
+    );
+    let files = [("book.yaml", BOOK), ("loan.yaml", &loan), ("line.yaml", line), ("user.yaml", overlay)];
+    let (mut site, folder) = site_with_files(&files).await;
+    std::fs::write(folder.join("user.yaml"), "extends: User\nfields:\n  - { fieldname: shoe size }\n").unwrap();
+    std::fs::write(folder.join("line.yaml"), "name: Loan Line\nistable: maybe\n").unwrap();
+    std::fs::write(folder.join("book.yaml"), "name: Book\nfields: 3\n").unwrap();
+    reload(&site.site, &[]).await;
+    for size in [43, 44] {
+        site.db_update("User", "Administrator", json!({"shoe_size": size})).await;
+        site.db_insert("Loan", json!({"lines": [{"note": "torn"}]})).await;
+        site = site.restart().await;
+    }
+    assert_eq!(site.site.doctype_files.faults().len(), 3);
 }
 
 #[tokio::test]

@@ -30,9 +30,22 @@ pub(super) async fn apply(executor: &dyn Executor, plan: &Plan) -> Result<(), Mi
                 script => executor.execute_script(&script).await,
             },
         };
-        done.map_err(|source| MigrateError::Failed { doing: change.to_string().trim().to_owned(), source })?;
+        done.map_err(|source| MigrateError::Failed {
+            doctype: change.doctype.clone(),
+            doing: change.to_string().trim().to_owned(),
+            source,
+        })?;
     }
     Ok(())
+}
+
+/// What a change runs, for people to read; on SQLite a table that is built anew is told as such.
+pub fn statement(plan: &Plan, change: &Change) -> String {
+    if plan.rebuilds.contains_key(&change.table) && is_part_of_rebuild(&change.action) {
+        let table = quote(&change.table);
+        return format!("-- {table} is built anew with its rows: {}", change.description);
+    }
+    script(plan.backend, change).trim().to_owned()
 }
 
 /// Indexes go before and come after everything that may stand in their way; data follows when all columns are there.

@@ -6,6 +6,7 @@ mod assess;
 mod tests;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sea_orm::DbErr;
 
@@ -16,15 +17,21 @@ use crate::database::schema::{introspect, names};
 use crate::database::state;
 use crate::meta::{DocType, Registry};
 
+pub use apply::statement;
 pub use assess::assess;
 
 /// Changes whenever this program would plan differently for the same definitions.
-const PLANNER_VERSION: u32 = 1;
+const PLANNER_VERSION: u32 = 2;
 /// The advisory lock of PostgreSQL that whoever migrates holds; any number that nobody else uses.
 const LOCK: i64 = 0x0064_6f63_7479_7065;
 
 /// The key under which it is remembered which definitions were applied last.
 const SCHEMA: &str = "schema";
+/// How long one of many steps holds the writer, about.
+const STEP: Duration = Duration::from_millis(100);
+
+/// How often additions are looked for again, because another process makes some as well.
+const ROUNDS: usize = 5;
 
 /// Tables and indexes made at most in one transaction on PostgreSQL, whose lock table holds some 6,400 as it is shipped.
 ///
@@ -43,6 +50,9 @@ pub struct MigrateOptions {
     pub dry_run: bool,
     /// Look no further if these definitions are those last applied: one query, for a fast start.
     pub unless_current: bool,
+    /// Make what only adds table by table, in transactions of about [`STEP`], so that others write in between; the rest at
+    /// once. For sites that are served meanwhile.
+    pub in_steps: bool,
 }
 
 /// What was done, or would be.
@@ -63,6 +73,8 @@ pub enum MigrateError {
     /// A statement failed.
     #[error("The tables were left as they were, because this failed: {doing}")]
     Failed {
+        /// The DocType; empty for the engine's own tables.
+        doctype: String,
         /// The change under way.
         doing: String,
         /// What the database said.
@@ -90,22 +102,40 @@ pub async fn migrate(
         }
     }
     let mut whole_plan: Option<Plan> = None;
+    let mut failed: Option<String> = None;
+    let rounds = if options.in_steps && !options.dry_run { ROUNDS } else { 0 };
+    for _ in 0..rounds {
+        let plan = preview(database, doctypes, options).await?;
+        let additions = plan.additions();
+        let is_done = plan.is_empty();
+        let whole_plan = whole_plan.get_or_insert(plan);
+        if is_done {
+            let transaction = database.begin().await?;
+            carry_out(&transaction, &Plan::empty(backend), &fingerprint).await?;
+            transaction.commit().await?;
+            return Ok(Report { plan: whole_plan.clone(), applied: !whole_plan.is_empty() });
+        }
+        if additions.is_empty() {
+            break;
+        }
+        if let Err(error) = add(database, &additions).await {
+            // Another process may have made the same change just before; what fails twice fails.
+            let MigrateError::Failed { doing, .. } = &error else { return Err(error) };
+            if failed.as_ref() == Some(doing) {
+                return Err(error);
+            }
+            failed = Some(doing.clone());
+        }
+    }
     loop {
         let transaction = database.begin().await?;
         lock(&transaction).await?;
-        let snapshot = introspect(&transaction).await?;
-        let mut plan = plan(backend, doctypes.iter(), &snapshot, options.prune);
-        assess(&transaction, &mut plan).await?;
+        let plan = look(&transaction, doctypes, options.prune).await?;
         if options.dry_run {
             transaction.rollback().await?;
             return Ok(Report { plan, applied: false });
         }
-        let is_refused = plan.changes.iter().any(|change| match change.risk {
-            Risk::Safe => false,
-            Risk::Risky(_) => !options.apply_risky,
-            Risk::Refused(_) => true,
-        });
-        if is_refused {
+        if is_refused(&plan, options) {
             transaction.rollback().await?;
             return Err(MigrateError::Refused(Box::new(plan)));
         }
@@ -124,12 +154,67 @@ pub async fn migrate(
     }
 }
 
+/// The plan as things are, with its risks.
+async fn look(executor: &dyn Executor, doctypes: &Registry, prune: bool) -> Result<Plan, DbErr> {
+    let snapshot = introspect(executor).await?;
+    let mut plan = plan(executor.backend(), doctypes.iter(), &snapshot, prune);
+    assess(executor, &mut plan).await?;
+    Ok(plan)
+}
+
+fn is_refused(plan: &Plan, options: MigrateOptions) -> bool {
+    plan.changes.iter().any(|change| match change.risk {
+        Risk::Safe => false,
+        Risk::Risky(_) => !options.apply_risky,
+        Risk::Refused(_) => true,
+    })
+}
+
+/// Looks without keeping anybody from writing.
+async fn preview(database: &Database, doctypes: &Registry, options: MigrateOptions) -> Result<Plan, MigrateError> {
+    let plan = match database.backend() {
+        Backend::Sqlite => look(database, doctypes, options.prune).await?,
+        // The probes make functions of their own, which nobody else shall see.
+        Backend::Postgres => {
+            let transaction = database.begin().await?;
+            let plan = look(&transaction, doctypes, options.prune).await?;
+            transaction.rollback().await?;
+            plan
+        }
+    };
+    if is_refused(&plan, options) {
+        return Err(MigrateError::Refused(Box::new(plan)));
+    }
+    Ok(plan)
+}
+
+/// Makes additions, table by table; others write between the steps.
+async fn add(database: &Database, additions: &[Plan]) -> Result<(), MigrateError> {
+    let mut left = additions.iter().peekable();
+    while left.peek().is_some() {
+        let transaction = database.begin().await?;
+        lock(&transaction).await?;
+        let began = Instant::now();
+        while let Some(addition) = left.next_if(|_| began.elapsed() < STEP) {
+            apply::apply(&transaction, addition).await?;
+        }
+        transaction.commit().await?;
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
 async fn carry_out(executor: &dyn Executor, plan: &Plan, fingerprint: &str) -> Result<(), MigrateError> {
     apply::apply(executor, plan).await?;
     if state::get(executor, SCHEMA).await?.as_deref() != Some(fingerprint) {
         state::set(executor, SCHEMA, fingerprint).await?;
     }
     Ok(())
+}
+
+/// What stands for the definitions that the tables were last brought in step with; `None` before the first time.
+pub async fn applied_fingerprint(executor: &dyn Executor) -> Result<Option<String>, DbErr> {
+    state::get(executor, SCHEMA).await
 }
 
 /// SQLite's transaction began with the lock. What changes tables may take its time, unlike the statements of requests.

@@ -148,6 +148,27 @@ impl Plan {
         self.changes.iter().filter(|change| matches!(change.risk, Risk::Refused(_)))
     }
 
+    /// What can be made beforehand and table by table, because it only adds: a plan for each table whose every change does.
+    pub(super) fn additions(&self) -> Vec<Self> {
+        let mut tables: BTreeMap<&str, (bool, Vec<Change>)> = BTreeMap::new();
+        let is_given_up = |name: &str| {
+            self.changes.iter().any(|c| matches!(&c.action, Action::RenameTable { from, .. } if from == name))
+        };
+        for change in &self.changes {
+            let adds = match &change.action {
+                Action::CreateTable(_) => !is_given_up(&change.table),
+                Action::AddColumn(_) => true,
+                Action::CreateIndex { blank_to_null, .. } => !blank_to_null,
+                _ => false,
+            };
+            let (only_adds, changes) = tables.entry(&change.table).or_insert((true, Vec::new()));
+            *only_adds &= adds && change.risk == Risk::Safe;
+            changes.push(change.clone());
+        }
+        let adding = tables.into_values().filter(|(only_adds, _)| *only_adds);
+        adding.map(|(_, changes)| Self { changes, ..Self::empty(self.backend) }).collect()
+    }
+
     /// The part of a plan that may be carried out beforehand, because it only adds tables that nobody knows yet.
     ///
     /// `None` if the whole plan makes no more than `limit` relations (tables and indexes).

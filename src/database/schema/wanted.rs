@@ -10,6 +10,8 @@ use crate::meta::{DocField, Value};
 
 /// Where the engine keeps what it must remember about a database.
 pub const STATE_TABLE: &str = "__doctyped";
+/// Where the engine keeps the definitions that were last in force.
+pub const DEFINITION_TABLE: &str = "__DocType";
 /// PostgreSQL's B-tree entries hold 2,704 bytes: longer text is indexed by its digest, or not at all.
 const POSTGRES_INDEXED_LENGTH: u32 = 600;
 /// Defaults that depend on who asks and when; they are no constants.
@@ -150,6 +152,11 @@ pub fn engine_tables(backend: Backend) -> Vec<TableSpec> {
             3,
         ),
         table(STATE_TABLE, &[("key", key), ("value", ColumnType::Text)], 1),
+        table(
+            DEFINITION_TABLE,
+            &[("doctype", key), ("definition", ColumnType::LongText), ("files", ColumnType::Text)],
+            1,
+        ),
     ]
 }
 

@@ -118,7 +118,7 @@ pub(super) fn tidy(draft: &mut Draft, reporter: &mut Reporter<'_>) {
     for index in renamed {
         let name = draft.fields[index].text("fieldname").to_owned();
         let is_free = |free: &String| !taken.contains_key(&free.to_ascii_lowercase());
-        let Some(free) = (2..).map(|n| format!("{name}_{n}")).find(is_free) else { continue };
+        let Some(free) = (2..1000).map(|n| format!("{name}_{n}")).find(is_free) else { continue };
         let comes_first = taken.get(&name.to_ascii_lowercase()).is_some_and(|counts| index < *counts);
         taken.insert(free.to_ascii_lowercase(), index);
         if let Some(Json::Array(order)) = draft.base.map.get_mut("field_order") {
@@ -203,7 +203,7 @@ mod tests {
 
     use crate::meta::load::{Loaded, Severity, Source, load};
 
-    fn published(fields: Json) -> Loaded {
+    fn published(fields: &Json) -> Loaded {
         let order: Vec<Json> = fields.as_array().unwrap().iter().map(|field| field["fieldname"].clone()).collect();
         let text = json!({"doctype": "DocType", "name": "Visit", "field_order": order, "fields": fields}).to_string();
         load(&[Source { path: "app/visit.json".to_owned(), text }])
@@ -230,7 +230,7 @@ mod tests {
             "_seen",
         ];
         for name in names {
-            let loaded = published(json!([{"fieldname": "a"}, {"fieldname": name, "fieldtype": "Data"}]));
+            let loaded = published(&json!([{"fieldname": "a"}, {"fieldname": name, "fieldtype": "Data"}]));
             assert_eq!(fieldnames(&loaded), ["a"], "{name}");
             let [problem] = loaded.problems.as_slice() else { panic!("{name}: {:?}", loaded.problems) };
             assert!(problem.severity == Severity::Warning && problem.message.contains(name), "{problem}");
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn of_two_fields_with_one_name_the_last_counts_and_no_layout_is_lost() {
-        let loaded = published(json!([
+        let loaded = published(&json!([
             {"fieldname": "a", "fieldtype": "Data", "label": "First"},
             {"fieldname": "b", "fieldtype": "Section Break"},
             {"fieldname": "A", "fieldtype": "Int", "label": "Last"},
@@ -256,13 +256,13 @@ mod tests {
     #[test]
     fn a_fetch_from_that_names_no_link_fetches_nothing() {
         for text in [".", ".territory", "employee", "employee.", "a.b.c", " . "] {
-            let loaded = published(json!([{"fieldname": "employee"}, {"fieldname": "x", "fetch_from": text}]));
+            let loaded = published(&json!([{"fieldname": "employee"}, {"fieldname": "x", "fetch_from": text}]));
             assert_eq!(fieldnames(&loaded).len(), 2);
             assert!(loaded.doctypes[0].field("x").unwrap().fetch_from.is_none(), "{text}");
             assert_eq!(loaded.problems.len(), 1, "{text}: {:?}", loaded.problems);
         }
         for text in ["absent.title", "employee.title"] {
-            let loaded = published(json!([{"fieldname": "employee"}, {"fieldname": "x", "fetch_from": text}]));
+            let loaded = published(&json!([{"fieldname": "employee"}, {"fieldname": "x", "fetch_from": text}]));
             assert_eq!(fieldnames(&loaded).len(), 2, "{text}");
         }
     }
@@ -272,7 +272,7 @@ mod tests {
         for options in ["Dynamic Link", "", "Visit"] {
             for fieldtype in ["Table", "Table MultiSelect"] {
                 let table = json!({"fieldname": "rows", "fieldtype": fieldtype, "options": options});
-                let loaded = published(json!([{"fieldname": "a"}, table]));
+                let loaded = published(&json!([{"fieldname": "a"}, table]));
                 assert_eq!(fieldnames(&loaded), ["a"], "{options}");
                 assert_eq!(loaded.problems.len(), 1, "{options}: {:?}", loaded.problems);
             }

@@ -24,14 +24,6 @@ async fn home_shows_what_one_may_read_with_its_purpose() {
 }
 
 #[tokio::test]
-async fn mistakes_in_doctype_files_are_shown() {
-    let site = TestSite::new().await;
-    site.site.doctype_files.set_problems(vec!["doctypes/x.yaml:3: broken".to_owned()]);
-    let page = site.administrator().await.get("/app").await.status(200).body;
-    assert!(page.contains("doctypes/x.yaml:3: broken"));
-}
-
-#[tokio::test]
 async fn counts_say_only_what_one_may_know() {
     let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).await;
     site.db_insert("Loan", json!({"title": "Dune", "kind": "Novel"})).await;

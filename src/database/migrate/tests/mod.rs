@@ -126,8 +126,10 @@ impl Site {
     }
 }
 
-const RISKY: MigrateOptions = MigrateOptions { apply_risky: true, prune: false, dry_run: false, unless_current: false };
-const PRUNE: MigrateOptions = MigrateOptions { apply_risky: false, prune: true, dry_run: false, unless_current: false };
+const RISKY: MigrateOptions = MigrateOptions { apply_risky: true, ..SAFE };
+const PRUNE: MigrateOptions = MigrateOptions { prune: true, ..SAFE };
+const SAFE: MigrateOptions =
+    MigrateOptions { apply_risky: false, prune: false, dry_run: false, unless_current: false, in_steps: false };
 
 fn registry(declarations: Vec<Declaration>) -> Registry {
     Registry::new(declarations.into_iter().map(|found| Arc::new(DocType::new(found))), 1)
