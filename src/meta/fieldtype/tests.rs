@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{ColumnType, Fieldtype, display, parse, parse_for_column, parse_text, validate};
+use crate::clock::Zone;
 use crate::error::ProblemKind;
 use crate::meta::docfield::DocField;
 use crate::meta::value::Value;
@@ -376,14 +377,14 @@ fn filters_are_read_by_column() {
         (C::Int, json!(null), Value::Null),
     ];
     for (column, input, expected) in table {
-        assert_eq!(parse_for_column(column, &input), Ok(expected), "{column:?} {input}");
+        assert_eq!(parse_for_column(column, &input, Zone::UTC), Ok(expected), "{column:?} {input}");
     }
     assert_eq!(
-        parse_for_column(C::Date, &json!("soon")).unwrap_err(),
+        parse_for_column(C::Date, &json!("soon"), Zone::UTC).unwrap_err(),
         "Value must be a date such as 2026-03-31, not `soon`"
     );
-    assert!(parse_for_column(C::SmallInt, &json!("x")).is_err());
-    assert!(parse_for_column(C::Varchar(140), &json!([1])).is_err());
+    assert!(parse_for_column(C::SmallInt, &json!("x"), Zone::UTC).is_err());
+    assert!(parse_for_column(C::Varchar(140), &json!([1]), Zone::UTC).is_err());
 }
 
 #[test]
@@ -460,7 +461,7 @@ proptest! {
     ) {
         let field = DocField { unique, ..field(Fieldtype::ALL[index].0, options) };
         let Some(column_type) = field.fieldtype.column_type(&field) else { return Ok(()) };
-        let _ = parse_for_column(column_type, &input);
+        let _ = parse_for_column(column_type, &input, Zone::UTC);
         match accept(&field, &input) {
             Ok(value) => {
                 let _ = display(&field, &value);
