@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::clock::format_datetime;
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
+use crate::meta::Value;
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::doctype::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
 use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
@@ -29,6 +30,7 @@ const BATCH: u64 = 100;
 /// Registers the jobs.
 pub fn register(plugins: &mut Plugins) {
     plugins.job("remove expired OAuth codes, requests and tokens", StdDuration::from_mins(15), async |site| {
+        forget_answers(&site.documents).await?;
         let removed = remove_expired(&site.documents).await?;
         Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
     });
@@ -36,6 +38,25 @@ pub fn register(plugins: &mut Plugins) {
         let removed = remove_unused_clients(&site.documents).await?;
         Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
     });
+}
+
+/// Forgets the answers to renewals that nobody may repeat any more.
+pub async fn forget_answers(documents: &Documents) -> Result<()> {
+    let past = format_datetime(documents.clock().now_naive());
+    let mut request = ListRequest::new(OAUTH_BEARER_TOKEN).filters(json!({"repeatable_until": ["<", past]}));
+    request.limit = Some(BATCH);
+    loop {
+        let mut work = documents.begin(&Session::system()).await?;
+        let list = work.list(&request).await?;
+        for row in 0..list.rows.len() {
+            let forgotten = [("sealed_answer", Value::Null), ("repeatable_until", Value::Null)];
+            work.set_values(OAUTH_BEARER_TOKEN, list.text(row, "name"), &forgotten).await?;
+        }
+        work.commit().await?;
+        if (list.rows.len() as u64) < BATCH {
+            return Ok(());
+        }
+    }
 }
 
 /// Removes what has expired; says how much.

@@ -229,7 +229,7 @@ fn is_signed_here(token: &str, keys: &JwkSet, issuer: &str) -> bool {
     })
 }
 
-/// Writes down that a token is in use: the first time at once, which ends the grace of the token before it.
+/// Writes down that a token is in use: the first time at once, then now and then.
 async fn note_use(documents: &Documents, token: &BearerToken, now: DateTime<Utc>) {
     if token.is_in_use(now) {
         return;

@@ -13,7 +13,7 @@ use crate::oauth::authorization_server::Server;
 use crate::oauth::authorization_server::back_channel_logout::{LEASE, deliver_soon};
 use crate::oauth::doctype::fields::parse_time;
 use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
-use crate::oauth::doctype::oauth_bearer_token::{self, OAUTH_BEARER_TOKEN};
+use crate::oauth::doctype::oauth_bearer_token::{self, ACTIVE, OAUTH_BEARER_TOKEN, RENEWED};
 use crate::oauth::doctype::oauth_logout_notice::{self, NewNotice, OAUTH_LOGOUT_NOTICE};
 use crate::oauth::doctype::user::subject;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
@@ -50,7 +50,7 @@ impl EndsSignIns {
 
     async fn end(&self, work: &mut Work<'_>, sid: &str, user: &str) -> Result<()> {
         let settings = OAuthSettings::load(work.documents).await?;
-        let fields = ["name", "client", "scopes", "renewable_scopes", "status"];
+        let fields = ["name", "client", "scopes", "renewable_scopes", "status", "expiration_time"];
         let request = ListRequest::new(OAUTH_BEARER_TOKEN).fields(&fields).filters(json!({"sid": sid})).all();
         let tokens = work.list(&request).await?;
         let mut told = BTreeSet::new();
@@ -61,7 +61,12 @@ impl EndsSignIns {
             if scopes.contains(&Scope::OpenId) {
                 told.insert(tokens.text(row, "client").to_owned());
             }
-            if settings.end_tokens_at_logout && tokens.text(row, "status") == "Active" && ends_with_session(&scopes) {
+            let opens = match tokens.text(row, "status") {
+                ACTIVE => true,
+                RENEWED => tokens.text(row, "expiration_time") > work.now(),
+                _ => false,
+            };
+            if settings.end_tokens_at_logout && opens && ends_with_session(&scopes) {
                 oauth_bearer_token::revoke(work, tokens.text(row, "name")).await?;
             }
         }

@@ -11,7 +11,7 @@ use super::{Server, with};
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::oauth::doctype::fields::parse_time;
-use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::doctype::oauth_bearer_token::{ACTIVE, OAUTH_BEARER_TOKEN, RENEWED};
 use crate::oauth::doctype::oauth_grant::{self, OAUTH_GRANT};
 use crate::oauth::doctype::oauth_scope_definition::ScopeDefinitions;
 use crate::oauth::doctype::{Grant, OAuthClient};
@@ -87,7 +87,7 @@ async fn grants(documents: &Documents, filters: &Json) -> Result<Vec<Grant>> {
 
 /// When a token of each grant was last used.
 async fn last_uses(documents: &Documents, user: &str) -> Result<HashMap<String, DateTime<Utc>>> {
-    let filters = json!([["user", "=", user], ["status", "=", "Active"], ["last_used", "is", "set"]]);
+    let filters = json!([["user", "=", user], ["status", "in", [ACTIVE, RENEWED]], ["last_used", "is", "set"]]);
     let request = ListRequest::new(OAUTH_BEARER_TOKEN).fields(&["name", "grant", "last_used"]).filters(filters).all();
     let list = documents.list(&Session::system(), &request).await?;
     let mut latest: HashMap<String, DateTime<Utc>> = HashMap::new();

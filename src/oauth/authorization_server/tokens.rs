@@ -1,15 +1,15 @@
 //! Makes pairs of access and refresh tokens and the documents that stand for them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::token::Asking;
-use crate::document::Work;
-use crate::error::Result;
+use crate::document::{Documents, Work};
+use crate::error::{Error, Result};
 use crate::meta::Value;
 use crate::oauth::credentials::digest;
 use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
-use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, act_value};
-use crate::oauth::doctype::{OAuthClient, oauth_grant};
+use crate::oauth::doctype::oauth_bearer_token::{ACTIVE, OAUTH_BEARER_TOKEN, act_value};
+use crate::oauth::doctype::{BearerToken, OAuthClient, oauth_grant};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::introspection::Confirmation;
@@ -38,7 +38,7 @@ pub struct NewTokens<'a> {
     /// What all tokens of one sign-in share.
     pub family: &'a str,
     /// The pair that this one replaces.
-    pub previous: Option<&'a str>,
+    pub previous: Option<Previous<'a>>,
     /// What is known of the login.
     pub login: LoginFacts<'a>,
     /// The key that it is bound to.
@@ -47,6 +47,15 @@ pub struct NewTokens<'a> {
     pub is_sign_in: bool,
     /// What it was exchanged for, if it was.
     pub exchanged: Option<FromSubject<'a>>,
+}
+
+/// The pair that a renewal replaces.
+#[derive(Clone, Copy, Debug)]
+pub struct Previous<'a> {
+    /// Its document.
+    pub name: &'a str,
+    /// For how long its refresh token gets the same answer again.
+    pub grace: Duration,
 }
 
 /// Where an exchanged token comes from (RFC 8693).
@@ -127,9 +136,9 @@ pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> 
         ("issued_at", time_value(now)),
         ("expiration_time", time_value(now + lifetime)),
         ("expires_in", Value::from(lifetime.num_seconds())),
-        ("status", Value::from("Active")),
+        ("status", Value::from(ACTIVE)),
         ("family", Value::from(new.family)),
-        ("previous_token", text_value(new.previous)),
+        ("previous_token", text_value(new.previous.map(|previous| previous.name))),
         ("sid", text_value(new.login.sid)),
         ("auth_time", new.login.auth_time.map_or(Value::Null, time_value)),
         ("acr", text_value(new.login.acr)),
@@ -150,11 +159,36 @@ pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> 
         document.set("refresh_expiration_time", time_value(expires_at));
         document.set("family_expiration_time", time_value(renewable.family_expires_at));
     }
+    let scheme = if new.dpop_jkt.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer };
+    let seconds = u64::try_from(lifetime.num_seconds()).unwrap_or(0);
+    let answer =
+        TokenResponse { refresh_token, id_token, ..TokenResponse::new(access_token, scheme, seconds, new.scopes) };
+    if let Some(previous) = new.previous.filter(|previous| previous.grace > Duration::zero()) {
+        document.set("sealed_answer", seal_answer(documents, &document.name(), &answer)?);
+        document.set("repeatable_until", time_value(now + previous.grace));
+    }
     work.insert(document).await?;
     if let Some(grant) = new.grant {
         oauth_grant::note_use(work, grant, now).await?;
     }
-    let scheme = if new.dpop_jkt.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer };
-    let seconds = u64::try_from(lifetime.num_seconds()).unwrap_or(0);
-    Ok(TokenResponse { refresh_token, id_token, ..TokenResponse::new(access_token, scheme, seconds, new.scopes) })
+    Ok(answer)
+}
+
+/// The answer to a renewal, kept for whoever repeats it: only with the site's key can it be read, and only from this
+/// document.
+fn seal_answer(documents: &Documents, name: &str, answer: &TokenResponse) -> Result<String> {
+    let answer = serde_json::to_vec(answer).map_err(|error| Error::Internal(error.into()))?;
+    Ok(documents.site_key().seal(answer, &answer_place(name)))
+}
+
+/// The same answer once more, if it is still kept; the access token has lived on meanwhile.
+pub fn repeat_answer(documents: &Documents, token: &BearerToken, now: DateTime<Utc>) -> Option<TokenResponse> {
+    let opened = documents.site_key().open(token.sealed_answer.as_deref()?, &answer_place(&token.name)).ok()?;
+    let answer: TokenResponse = serde_json::from_slice(&opened).ok()?;
+    let left = token.expires_at.map_or(0, |at| (at - now).num_seconds());
+    Some(TokenResponse { expires_in: u64::try_from(left).unwrap_or(0), ..answer })
+}
+
+fn answer_place(name: &str) -> String {
+    format!("{OAUTH_BEARER_TOKEN}\u{1f}{name}\u{1f}sealed_answer")
 }

@@ -16,6 +16,11 @@ use crate::web::{SecurityEvent, Severity};
 /// The name of the DocType.
 pub const OAUTH_BEARER_TOKEN: &str = "OAuth Bearer Token";
 
+/// The status of a pair whose tokens both work.
+pub const ACTIVE: &str = "Active";
+/// The status of a pair whose refresh token was exchanged.
+pub const RENEWED: &str = "Renewed";
+
 /// How stale `last_used` may be.
 const TOUCH_AFTER: Duration = Duration::minutes(5);
 
@@ -45,6 +50,8 @@ pub const VIEW: View = View {
         "rotated_at",
         "family",
         "previous_token",
+        "sealed_answer",
+        "repeatable_until",
         "sid",
         "dpop_jkt",
         "x5t_s256",
@@ -72,8 +79,10 @@ pub struct BearerToken {
     pub renewable_scopes: ScopeSet,
     /// For which resources the refresh token may ask.
     pub renewable_resources: Vec<String>,
-    /// It was not revoked.
+    /// It was neither revoked nor renewed.
     pub is_active: bool,
+    /// It was revoked: neither of the pair opens anything.
+    pub is_revoked: bool,
     /// There is a refresh token.
     pub has_refresh_token: bool,
     /// How it came about, by the option of the field.
@@ -92,6 +101,8 @@ pub struct BearerToken {
     pub family_expires_at: Option<DateTime<Utc>>,
     /// When the refresh token was exchanged.
     pub rotated_at: Option<DateTime<Utc>>,
+    /// The answer with this pair in it, sealed, for whoever repeats the renewal that made it.
+    pub sealed_answer: Option<String>,
     /// What all tokens of one sign-in share.
     pub family: String,
     /// The browser session.
@@ -130,7 +141,8 @@ impl From<&Document> for BearerToken {
             renewable_scopes: if renewable_scopes.is_empty() { scopes.clone() } else { renewable_scopes },
             scopes,
             resources,
-            is_active: fields.text("status") == "Active",
+            is_active: fields.text("status") == ACTIVE,
+            is_revoked: !matches!(fields.text("status"), ACTIVE | RENEWED),
             has_refresh_token: !fields.text("refresh_token").is_empty(),
             grant_type: fields.text("grant_type").to_owned(),
             grant: fields.optional("grant"),
@@ -140,6 +152,7 @@ impl From<&Document> for BearerToken {
             refresh_expires_at: fields.time("refresh_expiration_time"),
             family_expires_at: fields.time("family_expiration_time"),
             rotated_at: fields.time("rotated_at"),
+            sealed_answer: fields.optional("sealed_answer"),
             family: fields.text("family").to_owned(),
             sid: fields.optional("sid"),
             auth_time: fields.time("auth_time"),
@@ -154,9 +167,10 @@ impl From<&Document> for BearerToken {
 }
 
 impl BearerToken {
-    /// Whether the access token holds at that moment, as far as the token itself says.
+    /// Whether the access token holds at that moment, as far as the token itself says. Renewing a pair does not end its
+    /// access token: requests that are on their way with it are answered.
     pub fn is_usable(&self, now: DateTime<Utc>) -> bool {
-        self.is_active && self.expires_at.is_some_and(|at| at > now)
+        !self.is_revoked && self.expires_at.is_some_and(|at| at > now)
     }
 
     /// Whether the refresh token could be exchanged at that moment.
@@ -206,8 +220,11 @@ pub async fn revoke_all(work: &mut Work<'_>, filters: Json) -> Result<usize> {
 }
 
 async fn revoke_all_as_system(work: &mut Work<'_>, mut filters: Json) -> Result<usize> {
-    filters["status"] = json!("Active");
-    let list = work.list(&ListRequest::new(OAUTH_BEARER_TOKEN).filters(filters).all()).await?;
+    // Of a pair that was renewed, only the access token may still open something.
+    filters["status"] = json!(["in", [ACTIVE, RENEWED]]);
+    let mut request = ListRequest::new(OAUTH_BEARER_TOKEN).filters(filters).all();
+    request.or_filters = json!([["status", "=", ACTIVE], ["expiration_time", ">", work.now()]]);
+    let list = work.list(&request).await?;
     for row in 0..list.rows.len() {
         revoke(work, list.text(row, "name")).await?;
     }
@@ -221,7 +238,7 @@ pub struct BearerTokenController;
 impl Controller for BearerTokenController {
     async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         let token = BearerToken::from(document);
-        if work.session.is_system() || !token.is_active {
+        if work.session.is_system() || token.is_revoked {
             return Ok(());
         }
         SecurityEvent::new("Token Revoked", Severity::Info)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use poem_openapi::Enum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Error, ErrorCode};
 
@@ -11,7 +11,7 @@ use super::error::{Error, ErrorCode};
 pub const BASIC: &str = "Basic realm=\"OAuth\", charset=\"UTF-8\"";
 
 /// How an access token is presented.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Enum)]
 #[oai(rename = "OAuthTokenType")]
 pub enum TokenScheme {
     /// RFC 6750.

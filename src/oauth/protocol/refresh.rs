@@ -1,9 +1,10 @@
 //! Refresh tokens: rotation, lost answers, and reuse (RFC 6749 §6, RFC 9700 §4.14).
 //!
 //! Each renewal replaces the pair of tokens; all pairs that come from one sign-in are a family. A refresh token that
-//! comes back after it was replaced was stolen, or its answer got lost on the way. Within a few seconds, and as long
-//! as nobody has used the successor, we take it for a lost answer and issue the pair again; otherwise the whole
-//! family dies.
+//! comes back after it was replaced was stolen, or its answer got lost on the way, or two workers of one program
+//! renewed at once. Within a few seconds, and as long as the successor itself was not exchanged, everybody who comes
+//! with it gets the very same successor, so that there is one line of tokens and the next reuse is noticed; otherwise
+//! the whole family dies. The access token beside a refresh token that was exchanged lives to its own end.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -20,8 +21,8 @@ pub struct RefreshState {
     pub family_expires_at: DateTime<Utc>,
     /// When it was replaced, if it was.
     pub rotated_at: Option<DateTime<Utc>>,
-    /// Whether its successor was used: its access token opened something, or its refresh token was exchanged.
-    pub successor_used: bool,
+    /// Whether its successor was exchanged in turn.
+    pub successor_rotated: bool,
 }
 
 /// What becomes of a refresh token that came in.
@@ -29,8 +30,8 @@ pub struct RefreshState {
 pub enum RefreshDecision {
     /// Replace it by a new pair, atomically: only who marks it rotated may go on.
     Rotate,
-    /// The answer was lost: revoke the unused successor pair and issue another one in its place.
-    Reissue,
+    /// The answer was lost, or another worker was first: give the same successor again.
+    Repeat,
     /// Somebody else has it: revoke the family, log a security event, answer `invalid_grant`.
     ReuseDetected,
     /// Too old: answer `invalid_grant`.
@@ -45,7 +46,7 @@ pub fn decide_refresh(state: &RefreshState, now: DateTime<Utc>, grace: Duration)
         return RefreshDecision::Revoked;
     }
     match state.rotated_at {
-        Some(at) if now - at <= grace && !state.successor_used => RefreshDecision::Reissue,
+        Some(at) if now - at <= grace && !state.successor_rotated => RefreshDecision::Repeat,
         Some(_) => RefreshDecision::ReuseDetected,
         None if now >= state.expires_at || now >= state.family_expires_at => RefreshDecision::Expired,
         None => RefreshDecision::Rotate,
@@ -79,7 +80,7 @@ mod tests {
             expires_at: at(1000),
             family_expires_at: at(5000),
             rotated_at: None,
-            successor_used: false,
+            successor_rotated: false,
         }
     }
 
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn a_lost_answer_is_given_again() {
         let rotated = RefreshState { rotated_at: Some(at(0)), ..fresh() };
-        assert_eq!(decide(rotated, 10), RefreshDecision::Reissue);
+        assert_eq!(decide(rotated, 10), RefreshDecision::Repeat);
     }
 
     #[test]
@@ -113,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_token_whose_successor_was_used_kills_the_family_at_once() {
-        let rotated = RefreshState { rotated_at: Some(at(0)), successor_used: true, ..fresh() };
+    fn a_replaced_token_whose_successor_was_exchanged_kills_the_family_at_once() {
+        let rotated = RefreshState { rotated_at: Some(at(0)), successor_rotated: true, ..fresh() };
         assert_eq!(decide(rotated, 1), RefreshDecision::ReuseDetected);
     }
 
@@ -142,19 +143,19 @@ mod tests {
         #[test]
         fn new_tokens_come_only_from_a_token_that_is_alive(
             revoked: bool, expires in 0_i64..2000, family in 0_i64..2000,
-            rotated in proptest::option::of(0_i64..2000), successor_used: bool, now in 0_i64..2000,
+            rotated in proptest::option::of(0_i64..2000), successor_rotated: bool, now in 0_i64..2000,
         ) {
             let state = RefreshState {
                 revoked,
                 expires_at: at(expires),
                 family_expires_at: at(family),
                 rotated_at: rotated.map(at),
-                successor_used,
+                successor_rotated,
             };
             match decide(state, now) {
                 RefreshDecision::Rotate => prop_assert!(!revoked && rotated.is_none() && now < expires && now < family),
-                RefreshDecision::Reissue => {
-                    prop_assert!(!revoked && !successor_used && rotated.is_some_and(|at| now - at <= 10));
+                RefreshDecision::Repeat => {
+                    prop_assert!(!revoked && !successor_rotated && rotated.is_some_and(|at| now - at <= 10));
                 }
                 _ => {}
             }

@@ -2,7 +2,7 @@
 //! `Cache-Control: no-store`.
 
 use poem_openapi::Object;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::challenge::TokenScheme;
 use super::scope::ScopeSet;
@@ -63,7 +63,7 @@ impl TokenKind {
 }
 
 /// Tokens (RFC 6749 section 5.1).
-#[derive(Clone, PartialEq, Eq, Serialize, Object)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
 #[oai(rename = "OAuthTokens")]
 pub struct TokenResponse {
     /// The access token.

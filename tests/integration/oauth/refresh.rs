@@ -9,15 +9,19 @@ use crate::support::TestSite;
 const WHO: &str = "/api/method/frappe.auth.get_logged_user";
 
 #[tokio::test]
-async fn each_renewal_replaces_both_tokens() {
+async fn each_renewal_gives_another_pair_and_the_access_token_before_it_lives_to_its_end() {
     let site = TestSite::new().await;
     let alice = site.user("alice@example.com", &[]).await;
     let program = Program::public(&site).await;
     let first = program.tokens(&alice).await;
     let second = program.refresh(first["refresh_token"].as_str().unwrap()).await.status(200).json();
     assert_ne!(first["refresh_token"], second["refresh_token"]);
-    bearer(&site, &first).get(WHO).await.error(401, "AuthenticationError");
+    bearer(&site, &first).get(WHO).await.ok();
     bearer(&site, &second).get(WHO).await.ok();
+    site.clock.advance(Duration::minutes(59));
+    bearer(&site, &first).get(WHO).await.ok();
+    site.clock.advance(Duration::minutes(2));
+    bearer(&site, &first).get(WHO).await.error(401, "AuthenticationError");
 }
 
 #[tokio::test]
@@ -27,26 +31,76 @@ async fn a_used_refresh_token_that_comes_back_ends_the_family() {
     let program = Program::public(&site).await;
     let first = program.tokens(&alice).await;
     let second = program.refresh(first["refresh_token"].as_str().unwrap()).await.status(200).json();
-    bearer(&site, &second).get(WHO).await.ok();
+    site.clock.advance(Duration::seconds(11));
     program.refresh(first["refresh_token"].as_str().unwrap()).await.oauth_error(400, "invalid_grant");
-    bearer(&site, &second).get(WHO).await.error(401, "AuthenticationError");
+    for pair in [&first, &second] {
+        bearer(&site, pair).get(WHO).await.error(401, "AuthenticationError");
+    }
     program.refresh(second["refresh_token"].as_str().unwrap()).await.oauth_error(400, "invalid_grant");
     assert_eq!(site.db_names("Security Event", json!({"event": "Refresh Token Reused"})).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_given_again_within_the_grace() {
+async fn within_the_grace_everybody_gets_the_same_successor_whatever_tokens_look_like() {
+    for format in ["Opaque", "JWT"] {
+        let site = TestSite::new().await;
+        let alice = site.user("alice@example.com", &[]).await;
+        let program = Program::new(&site, json!({"access_token_format": format})).await;
+        let first = program.tokens(&alice).await;
+        let renew = async || program.refresh(first["refresh_token"].as_str().unwrap()).await;
+        let quick = renew().await.status(200).json();
+        // The quicker worker goes to work with it, and that is nobody's loss.
+        bearer(&site, &quick).get(WHO).await.ok();
+        site.clock.advance(Duration::seconds(3));
+        let slow = renew().await.status(200).json();
+        for same in ["access_token", "refresh_token", "id_token", "scope"] {
+            assert_eq!(quick[same], slow[same], "{format}: {same}");
+        }
+        assert_eq!(quick["expires_in"].as_u64().unwrap() - 3, slow["expires_in"].as_u64().unwrap());
+        assert_eq!(site.db_names("OAuth Bearer Token", json!({"status": "Active"})).await.len(), 1);
+        assert!(site.db_names("Security Event", json!({"event": "Refresh Token Reused"})).await.is_empty());
+        site.clock.advance(Duration::seconds(8));
+        renew().await.oauth_error(400, "invalid_grant");
+        bearer(&site, &slow).get(WHO).await.error(401, "AuthenticationError");
+    }
+}
+
+#[tokio::test]
+async fn a_token_whose_successor_was_renewed_ends_the_family_even_within_the_grace() {
     let site = TestSite::new().await;
     let alice = site.user("alice@example.com", &[]).await;
     let program = Program::public(&site).await;
     let first = program.tokens(&alice).await;
-    let lost = program.refresh(first["refresh_token"].as_str().unwrap()).await.status(200).json();
-    let again = program.refresh(first["refresh_token"].as_str().unwrap()).await.status(200).json();
-    bearer(&site, &again).get(WHO).await.ok();
-    bearer(&site, &lost).get(WHO).await.error(401, "AuthenticationError");
-    site.clock.advance(Duration::seconds(11));
+    let second = program.refresh(first["refresh_token"].as_str().unwrap()).await.status(200).json();
+    let third = program.refresh(second["refresh_token"].as_str().unwrap()).await.status(200).json();
     program.refresh(first["refresh_token"].as_str().unwrap()).await.oauth_error(400, "invalid_grant");
-    bearer(&site, &again).get(WHO).await.error(401, "AuthenticationError");
+    for pair in [&first, &second, &third] {
+        bearer(&site, pair).get(WHO).await.error(401, "AuthenticationError");
+        program.refresh(pair["refresh_token"].as_str().unwrap()).await.oauth_error(400, "invalid_grant");
+    }
+    assert_eq!(site.db_names("Security Event", json!({"event": "Refresh Token Reused"})).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_sealed_and_only_for_the_grace() {
+    let site = TestSite::new().await;
+    let alice = site.user("alice@example.com", &[]).await;
+    let program = Program::public(&site).await;
+    let first = program.tokens(&alice).await;
+    let second = program.refresh(first["refresh_token"].as_str().unwrap()).await.status(200).json();
+    let kept = async || {
+        let name = site.db_names("OAuth Bearer Token", json!({"status": "Active"})).await.remove(0);
+        let system = doctyped::permissions::Session::system();
+        let document = site.documents().get(&system, "OAuth Bearer Token", &name).await.unwrap();
+        document.text("sealed_answer").to_owned()
+    };
+    let sealed = kept().await;
+    assert!(sealed.starts_with("sealed1.") && !sealed.contains(second["access_token"].as_str().unwrap()), "{sealed}");
+    doctyped::oauth::jobs::forget_answers(site.documents()).await.unwrap();
+    assert_eq!(kept().await, sealed);
+    site.clock.advance(Duration::seconds(11));
+    doctyped::oauth::jobs::forget_answers(site.documents()).await.unwrap();
+    assert_eq!(kept().await, "");
 }
 
 #[tokio::test]

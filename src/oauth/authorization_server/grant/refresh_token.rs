@@ -8,11 +8,11 @@ use crate::error::Result as SiteResult;
 use crate::meta::Value;
 use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
-use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, Renewable, issue};
+use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, Previous, Renewable, issue, repeat_answer};
 use crate::oauth::credentials;
 use crate::oauth::doctype::BearerToken;
 use crate::oauth::doctype::fields::time_value;
-use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
+use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, RENEWED, revoke_all};
 use crate::oauth::doctype::oauth_client::note_use;
 use crate::oauth::protocol::refresh::{RefreshDecision, RefreshState, decide_refresh, refused};
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
@@ -55,27 +55,24 @@ pub async fn exchange(
         expires_at: token.refresh_expires_at.unwrap_or_default(),
         family_expires_at: token.family_expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
         rotated_at: token.rotated_at,
-        successor_used: successors.iter().any(|next| next.last_used.is_some() || next.rotated_at.is_some()),
+        successor_rotated: successors.iter().any(|next| next.rotated_at.is_some()),
     };
     // Without any grace, not even the same instant counts as a repetition.
     let grace = Some(asking.settings.replay_grace).filter(|grace| !grace.is_zero()).unwrap_or(Duration::MIN);
     match decide_refresh(&state, now, grace) {
         RefreshDecision::Rotate => {
-            let rotated = [("rotated_at", time_value(now)), ("status", Value::from("Revoked"))];
+            // Nobody needs the answer any more in which it was handed out.
+            let rotated = [
+                ("rotated_at", time_value(now)),
+                ("status", Value::from(RENEWED)),
+                ("sealed_answer", Value::Null),
+                ("repeatable_until", Value::Null),
+            ];
             if !work.set_values_if(OAUTH_BEARER_TOKEN, &token.name, ("rotated_at", &Value::Null), &rotated).await? {
                 return Err(refused().because(anyhow::anyhow!("another request was first")).into());
             }
         }
-        RefreshDecision::Reissue => {
-            // Its answer got lost: the pair that nobody has used gives way to another one.
-            let Some(unused) = successors.iter().find(|next| next.is_active) else {
-                return Err(refused().because(anyhow::anyhow!("the family was revoked")).into());
-            };
-            let gone = [("status", Value::from("Revoked"))];
-            if !work.set_values_if(OAUTH_BEARER_TOKEN, &unused.name, ("status", &Value::from("Active")), &gone).await? {
-                return Err(refused().because(anyhow::anyhow!("another request was first")).into());
-            }
-        }
+        RefreshDecision::Repeat => return repeat(asking, &successors, now),
         RefreshDecision::ReuseDetected => return reused(asking, work, &token).await,
         RefreshDecision::Expired => return Err(refused().because(anyhow::anyhow!("it has expired")).into()),
         RefreshDecision::Revoked => return Err(refused().because(anyhow::anyhow!("it was revoked")).into()),
@@ -94,7 +91,7 @@ pub async fn exchange(
         grant_type: "Refresh Token",
         grant: token.grant.as_deref(),
         family: &token.family,
-        previous: Some(&token.name),
+        previous: Some(Previous { name: &token.name, grace: asking.settings.replay_grace }),
         login: LoginFacts {
             // It belongs to the request that began the sign-in (OpenID Connect Core §12.2).
             nonce: None,
@@ -112,7 +109,21 @@ pub async fn exchange(
     Ok(tokens)
 }
 
-/// The pairs that replaced this one; more than one if answers got lost.
+/// The same pair again: bound to what the first answer bound it to, so of no use to a key that is another.
+fn repeat(asking: &Asking, successors: &[BearerToken], now: DateTime<Utc>) -> Result<TokenResponse> {
+    let Some(successor) = successors.iter().find(|next| next.is_active) else {
+        return Err(refused().because(anyhow::anyhow!("the family was revoked")).into());
+    };
+    if successor.dpop_jkt != asking.dpop_jkt
+        || (successor.x5t_s256.is_some() && successor.x5t_s256 != asking.certificate)
+    {
+        return Err(refused().because(anyhow::anyhow!("its successor is bound to another key")).into());
+    }
+    let answer = repeat_answer(&asking.site.documents, successor, now);
+    Ok(answer.ok_or_else(|| refused().because(anyhow::anyhow!("its successor cannot be given again")))?)
+}
+
+/// The pair that replaced this one; older programs may have left more than one.
 async fn successors(work: &mut Work<'_>, token: &BearerToken) -> SiteResult<Vec<BearerToken>> {
     if token.rotated_at.is_none() {
         return Ok(Vec::new());

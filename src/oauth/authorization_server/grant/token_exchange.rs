@@ -129,7 +129,7 @@ fn held(token: &BearerToken) -> Held<'_> {
     }
 }
 
-/// A token that is exchanged is in use: that ends the grace of the one before it.
+/// A token that is exchanged is in use.
 async fn note_token_use(work: &mut Work<'_>, token: &BearerToken, asking: &Asking) -> SiteResult<()> {
     if token.is_in_use(asking.now) {
         return Ok(());
