@@ -36,9 +36,12 @@ pub struct CorsHeaders {
 }
 
 /// `Access-Control-Allow-Headers` of a preflight.
-pub const ALLOW_HEADERS: &str = "Authorization, Content-Type, DPoP, MCP-Protocol-Version";
+///
+/// What pages of OAuth clients send, of Frappe's own libraries (frappe-ui, frappe-js-sdk), and of MCP clients.
+pub const ALLOW_HEADERS: &str = "Authorization, Content-Type, Accept, DPoP, X-Frappe-Site-Name, X-Frappe-CSRF-Token, \
+     X-Requested-With, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID";
 /// The headers that a page may read.
-const EXPOSE: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After";
+const EXPOSE: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, Mcp-Session-Id";
 
 impl AllowedOrigins {
     /// Reads the field Allowed Public Client Origins: one origin a line, or `*`.
