@@ -177,6 +177,10 @@ impl Pipeline {
         {
             for authenticator in self.authenticators.iter().filter(|known| known.scheme() == scheme) {
                 if let Some(found) = authenticator.authenticate(&self.site, request, value).await? {
+                    if !is_for_programs(request.uri().path()) {
+                        let message = "Pages are for people who are logged in with a browser; programs use /api";
+                        return Err(Error::Permission(message.to_owned()));
+                    }
                     context.session = found.session;
                     context.credentials = found.credentials;
                     return Ok(());
@@ -292,6 +296,13 @@ fn address(request: &Request, proxies: usize) -> IpAddr {
         .map(str::trim)
         .collect();
     hops.len().checked_sub(proxies).and_then(|at| hops[at].parse().ok()).unwrap_or(peer)
+}
+
+/// Where credentials in a header count: everywhere but on pages, which no scope of a token speaks of.
+fn is_for_programs(path: &str) -> bool {
+    const PLACES: [&str; 7] = ["/api", "/assets", "/files", "/private", "/.well-known", "/health", "/metrics"];
+    let below = |place: &&str| path.strip_prefix(*place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path == "/" || PLACES.iter().any(below)
 }
 
 /// `Authorization: <scheme> <value>` with exactly two parts; anything else is ignored, as Frappe does.

@@ -80,6 +80,37 @@ fn filled(path: &str) -> String {
 }
 
 #[tokio::test]
+async fn no_credentials_of_programs_open_a_page() {
+    let site = TestSite::new().await;
+    let administrator = site.administrator().await;
+    let made = administrator.call("frappe.core.doctype.user.user.generate_keys", json!({"user": ALICE}));
+    site.user(ALICE, &["System Manager"]).await;
+    let made = made.await.ok();
+    let key = format!("token {}:{}", made["api_key"].as_str().unwrap(), made["api_secret"].as_str().unwrap());
+    let mut program = Program::public(&site).await;
+    let mut callers = vec![site.guest().with_header("authorization", &key)];
+    for scope in ["openid read", "openid write", "openid all"] {
+        program.scope = scope.to_owned();
+        callers.push(bearer(&site, &program.tokens(&administrator).await));
+    }
+    for caller in &callers {
+        for path in [
+            "/app",
+            "/app/user",
+            "/app/user/Administrator",
+            "/third_party_apps",
+            "/connected-apps",
+            "/device",
+            "/login",
+        ] {
+            let answer = caller.get(path).await;
+            assert_eq!(answer.status, 403, "{path}: {}", answer.body);
+        }
+        caller.get(WHO).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn not_even_an_administrator_reads_a_secret_back() {
     let site = TestSite::new().await;
     let administrator = site.administrator().await;
