@@ -156,7 +156,7 @@ impl Api {
         context: RequestContext,
         headers: &HeaderMap,
     ) -> poem::Result<Json<Nothing>> {
-        login::log_out(&site, &context, headers).await?;
+        login::log_out_by_get(&site, &context, headers).await?;
         Ok(Json(Nothing {}))
     }
 

@@ -12,7 +12,8 @@ use crate::permissions::session::{ADMINISTRATOR, GUEST};
 use crate::secret;
 use crate::web::attempts::Subject;
 use crate::web::{
-    Answer, Call, LoginMethod, Method, NewSession, Param, Plugins, RequestContext, Site, Verbs, csrf, handler,
+    Answer, Call, LoginMethod, LoginSettings, Method, NewSession, Param, Plugins, RequestContext, Site, Verbs, csrf,
+    handler,
 };
 
 /// How long sessions that ended and attempts that failed stay to be seen.
@@ -53,7 +54,11 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
         summary: "Ends the session of the cookie",
         params: &[],
         handler: handler(async |call: Call| {
-            log_out(&call.site, &call.context, &call.headers).await?;
+            if call.verb == HttpMethod::POST {
+                log_out(&call.site, &call.context, &call.headers).await?;
+            } else {
+                log_out_by_get(&call.site, &call.context, &call.headers).await?;
+            }
             Ok(Answer::nothing())
         }),
     });
@@ -111,6 +116,14 @@ pub async fn log_in(
         home_page: home_page(documents, &started.session).await?,
         full_name: started.session.access.full_name.clone(),
     })
+}
+
+/// The same by GET, as Frappe's own programs do, while System Settings allow it.
+pub async fn log_out_by_get(site: &Site, context: &RequestContext, headers: &HeaderMap) -> Result<()> {
+    if !LoginSettings::load(&site.documents).await?.logout_by_get {
+        return Err(Error::MethodNotAllowed { allow: "POST".to_owned() });
+    }
+    log_out(site, context, headers).await
 }
 
 /// Ends the session of a request. Clients do it by GET too, so the cross-site check is made here whatever the HTTP method.

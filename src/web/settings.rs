@@ -22,6 +22,8 @@ pub struct LoginSettings {
     pub attempts: i64,
     /// How long a lock lasts.
     pub lock: Duration,
+    /// Programs may log out by GET.
+    pub logout_by_get: bool,
 }
 
 impl Default for LoginSettings {
@@ -32,6 +34,7 @@ impl Default for LoginSettings {
             minimum_password_length: 8,
             attempts: 5,
             lock: Duration::seconds(300),
+            logout_by_get: true,
         }
     }
 }
@@ -52,6 +55,7 @@ impl LoginSettings {
             minimum_password_length: usize::try_from(number("minimum_password_length", 8)).unwrap_or(8),
             attempts: number("allow_consecutive_login_attempts", default.attempts),
             lock: Duration::seconds(number("allow_login_after_fail", 300).clamp(1, 366 * 86_400)),
+            logout_by_get: number("allow_logout_by_get", 1) != 0,
         })
     }
 }

@@ -411,6 +411,23 @@ async fn the_login_page_shows_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn the_page_for_logging_out_asks_and_programs_log_out_by_get_while_the_settings_allow_it() {
+    let site = TestSite::new().await;
+    let alice = site.user("alice@example.com", &[]).await;
+    let page = alice.get("/logout").await.status(200);
+    assert!(page.body.contains("method=\"post\"") && page.body.contains("Stay logged in"), "{}", page.body);
+    assert_eq!(alice.logged_user().await, "alice@example.com");
+    assert_eq!(site.guest().get("/logout").await.redirect(), "/login");
+    site.db_update("System Settings", "System Settings", json!({"allow_logout_by_get": 0})).await;
+    let refused = alice.get("/api/method/logout").await.status(405);
+    assert_eq!(refused.header("allow"), "POST");
+    assert_eq!(alice.logged_user().await, "alice@example.com");
+    site.db_update("System Settings", "System Settings", json!({"allow_logout_by_get": 1})).await;
+    alice.get("/api/method/logout").await.status(200);
+    assert_eq!(alice.logged_user().await, "Guest");
+}
+
+#[tokio::test]
 async fn a_logout_by_form_needs_its_token() {
     let site = site_with_alice().await;
     let client = logged_in(&site).await;
