@@ -61,7 +61,7 @@ struct LoginPage<'p> {
 pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
     let passwords = passwords.clone();
     plugins.route(Route::new("/login").get(show_login).post(move |exchange| send_login(exchange, passwords.clone())));
-    plugins.route(Route::new("/logout").get(async |_| Ok(see_other(HOME))).post(send_logout));
+    plugins.route(Route::new("/logout").get(show_logout).post(send_logout));
     plugins.route(Route::new("/").get(root).post(root));
 }
 
@@ -143,6 +143,16 @@ async fn login_page(exchange: &Exchange, status: StatusCode, page: LoginPage<'_>
     Ok(html(status, site.templates.render("account/login", &view)?))
 }
 
+/// Asks; only the form of the page ends anything.
+async fn show_logout(exchange: Exchange) -> Result<Response> {
+    if exchange.session().is_guest() {
+        return Ok(see_other("/login"));
+    }
+    let (site, context) = (&exchange.site, &exchange.context);
+    let view = json!({"page": page_view(site, context).await?, "title": "Log out"});
+    Ok(html(StatusCode::OK, site.templates.render("account/logout", &view)?))
+}
+
 async fn send_logout(mut exchange: Exchange) -> Result<Response> {
     exchange.form().await?;
     let mut target = None;
@@ -156,7 +166,7 @@ async fn send_logout(mut exchange: Exchange) -> Result<Response> {
 /// The root: Frappe's legacy transport where the request has a `cmd`, else the way to the desk.
 async fn root(exchange: Exchange) -> Result<Response> {
     let (site, context) = (exchange.site.clone(), exchange.context.clone());
-    let origin = Origin { style: Style::ApiV1, is_navigation: false, uri: "/".to_owned(), scheme: None };
+    let origin = Origin { style: Style::ApiV1, is_navigation: false, uri: "/".to_owned(), scheme: None, authorization: None };
     match rpc::legacy(exchange).await {
         Ok(Some(response)) => Ok(response),
         Ok(None) => Ok(see_other(HOME)),

@@ -11,7 +11,8 @@ use url::form_urlencoded;
 use crate::error::{AuthenticationError, Error, Need, Result};
 use crate::meta::Right;
 use crate::oauth::authorization_server::endpoint::{allow_origin, allow_preflight};
-use crate::oauth::doctype::OAuthSettings;
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::dpop::{DPOP_NONCE, nonce};
 use crate::oauth::protocol::challenge::{Challenge, TokenScheme};
 use crate::oauth::protocol::dpop::ALGS;
@@ -20,6 +21,7 @@ use crate::oauth::protocol::scope_rules::{missing_for, missing_for_guarded, miss
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{Error as OAuthError, ErrorCode};
 use crate::oauth::resource_server::BearerAuthenticator;
+use crate::oauth::site_scopes::SiteScopes;
 use crate::web::error::Origin;
 use crate::web::{Middleware, Site};
 
@@ -32,6 +34,8 @@ const API: &str = "/api/";
 pub struct Access {
     /// Who knows our own tokens.
     pub tokens: Arc<BearerAuthenticator>,
+    /// The site's own scopes.
+    pub catalogue: ScopeCatalogue,
 }
 
 #[async_trait]
@@ -54,7 +58,8 @@ impl Middleware for Access {
         let settings = OAuthSettings::load(&site.documents).await?;
         let metadata = resource_metadata(&settings, site.documents.site_url(), from.path());
         let metadata = metadata.as_deref();
-        let minimal = || Some(settings.default_scopes.to_string()).filter(|scopes| !scopes.is_empty());
+        let scopes = SiteScopes::now(site, &self.catalogue, &settings).await?;
+        let minimal = || scopes.to_challenge(&scopes.default().to_string(), None);
         let dpop = Challenge { scheme: TokenScheme::Dpop, algs: Some(ALGS), ..Challenge::default() };
         let challenge = match error {
             Error::Authentication(AuthenticationError::BadToken(reason)) => {
@@ -76,7 +81,9 @@ impl Middleware for Access {
             }
             Error::Authentication(reason) => {
                 let scope = match reason {
-                    AuthenticationError::MissingFor(need) => Some(scope_for(need)),
+                    AuthenticationError::MissingFor(need) => {
+                        scopes.to_challenge(&scope_for(need), None).or_else(minimal)
+                    }
                     _ => minimal(),
                 };
                 Challenge::without_token(metadata, scope.as_deref()).to_string()
@@ -84,7 +91,10 @@ impl Middleware for Access {
             Error::InsufficientScope { message, scope } => {
                 let scheme =
                     if from.scheme.as_deref() == Some("dpop") { TokenScheme::Dpop } else { TokenScheme::Bearer };
-                let refused = Challenge::insufficient_scope(metadata, scope, message);
+                // What its client would be refused for, it is not led to ask for.
+                let client = self.client_of(site, from.authorization.as_ref()).await?;
+                let scope = scopes.to_challenge(scope, client.as_ref());
+                let refused = Challenge::insufficient_scope(metadata, scope.as_deref(), message);
                 Challenge { scheme, algs: (scheme == TokenScheme::Dpop).then_some(ALGS), ..refused }.to_string()
             }
             // What the person may not do, no token can.
@@ -117,13 +127,19 @@ impl Middleware for Access {
             return Ok(());
         }
         let settings = OAuthSettings::load(&site.documents).await?;
-        let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let client = match sent.and_then(from_authorization) {
-            Some((_, token)) => self.tokens.client_of(&site.documents, token).await?,
-            None => None,
-        };
+        let client = self.client_of(site, headers.get(header::AUTHORIZATION)).await?;
         allow_origin(Some(origin), &settings, client.as_ref(), response);
         Ok(())
+    }
+}
+
+impl Access {
+    /// The client that the token of a request was issued to.
+    async fn client_of(&self, site: &Site, authorization: Option<&HeaderValue>) -> Result<Option<OAuthClient>> {
+        match authorization.and_then(|value| value.to_str().ok()).and_then(from_authorization) {
+            Some((_, token)) => self.tokens.client_of(&site.documents, token).await,
+            None => Ok(None),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::secret::{self, Purpose, SiteKey};
 
 /// How a digested client secret begins, so that it is told from one that somebody wrote by hand.
 const DIGESTED: &str = "digest1.";
+/// The same of a secret that was written by hand, or by a program that makes short ones: it can be guessed.
+const DIGESTED_WEAK: &str = "digest0.";
 /// Digests of client secrets.
 const CLIENT_SECRET: Purpose = Purpose::new("client-secret");
 /// Where a sealed client secret belongs.
@@ -72,18 +74,25 @@ pub fn store_client_secret(site_key: &SiteKey, plain: &str, needed_again: bool) 
     if needed_again {
         site_key.seal(plain, CLIENT_SECRET_PLACE)
     } else {
-        format!("{DIGESTED}{}", site_key.digest(CLIENT_SECRET, plain))
+        let is_ours = TokenKind::recognise(plain) == Some(TokenKind::ClientSecret);
+        let prefix = if is_ours { DIGESTED } else { DIGESTED_WEAK };
+        format!("{prefix}{}", site_key.digest(CLIENT_SECRET, plain))
     }
 }
 
 /// Whether a stored text is what [`store_client_secret`] makes; anything else is a secret in the clear.
 pub fn is_stored_client_secret(stored: &str) -> bool {
-    stored.starts_with(DIGESTED) || SiteKey::is_sealed(stored)
+    stored.starts_with(DIGESTED) || is_weak_client_secret(stored) || SiteKey::is_sealed(stored)
+}
+
+/// Whether a stored client secret has less than the 256 bits of those that are made here.
+pub fn is_weak_client_secret(stored: &str) -> bool {
+    stored.starts_with(DIGESTED_WEAK)
 }
 
 /// Whether this is the stored client secret; takes the same time for a client that does not exist.
 pub fn is_client_secret(site_key: &SiteKey, stored: &str, plain: &str) -> bool {
-    let digest = stored.strip_prefix(DIGESTED).unwrap_or_default();
+    let digest = [DIGESTED, DIGESTED_WEAK].iter().find_map(|prefix| stored.strip_prefix(prefix)).unwrap_or_default();
     let digested = site_key.matches_digest(CLIENT_SECRET, plain, digest);
     let sealed = open_client_secret(site_key, stored).is_some_and(|secret| secret::constant_time_eq(&secret, plain));
     digested | sealed
@@ -103,6 +112,7 @@ mod tests {
         let key = SiteKey::ephemeral();
         for needed_again in [false, true] {
             let stored = store_client_secret(&key, "dt_cs_hunter2", needed_again);
+            assert_eq!(is_weak_client_secret(&stored), !needed_again);
             assert!(!stored.contains("hunter2") && stored.len() <= 140);
             assert!(is_stored_client_secret(&stored));
             assert!(is_client_secret(&key, &stored, "dt_cs_hunter2"));
@@ -115,7 +125,7 @@ mod tests {
     #[test]
     fn nothing_fits_an_absent_secret() {
         let key = SiteKey::ephemeral();
-        for stored in ["", "digest1.", "plain"] {
+        for stored in ["", "digest1.", "digest0.", "plain"] {
             for plain in ["", "plain", "digest1."] {
                 assert!(!is_client_secret(&key, stored, plain), "{stored} {plain}");
             }

@@ -14,6 +14,7 @@ pub mod resource_server;
 pub mod scope_limit;
 pub mod session_end;
 pub mod signing_keys;
+pub mod site_scopes;
 pub mod unused_clients;
 
 use std::sync::{Arc, OnceLock};
@@ -67,19 +68,20 @@ pub fn register(plugins: &mut Plugins) {
     });
     signing_keys::register(plugins, &keys);
     let server = Arc::new(authorization_server::Server {
-        catalogue,
+        catalogue: catalogue.clone(),
         tokens: Arc::clone(&tokens),
         providers,
         keys,
         registrations: authorization_server::registration::Registrations::default(),
         pushed_requests: authorization_server::rate_limit::RateLimit::default(),
         device_codes: authorization_server::rate_limit::RateLimit::default(),
+        failed_clients: authorization_server::rate_limit::RateLimit::default(),
         metadata_documents: authorization_server::metadata_document::MetadataDocuments::default(),
     });
     plugins.controller("Session", session_end::EndsSignIns { server: Arc::clone(&server) });
     authorization_server::register(plugins, &server);
     client_form::register(plugins, &server);
-    plugins.middleware.push(Arc::new(access::Access { tokens: Arc::clone(&tokens) }));
+    plugins.middleware.push(Arc::new(access::Access { tokens: Arc::clone(&tokens), catalogue }));
     plugins.authenticators.push(Arc::new(dpop::DpopAuthenticator::new(Arc::clone(&tokens))));
     plugins.authenticators.push(tokens);
     jobs::register(plugins);

@@ -183,6 +183,8 @@ pub struct Origin {
     pub uri: String,
     /// The scheme of the credentials sent in the header `Authorization`, in lower case.
     pub scheme: Option<String>,
+    /// That header; it does not show what it holds.
+    pub authorization: Option<HeaderValue>,
 }
 
 impl Origin {
@@ -198,6 +200,10 @@ impl Origin {
                 .header(header::AUTHORIZATION)
                 .and_then(|value| value.split_whitespace().next())
                 .map(str::to_ascii_lowercase),
+            authorization: request.headers().get(header::AUTHORIZATION).cloned().map(|mut value| {
+                value.set_sensitive(true);
+                value
+            }),
         }
     }
 

@@ -32,6 +32,7 @@ use crate::oauth::protocol::pkce::CodeChallenge;
 use crate::oauth::protocol::prompt::{Consent, ConsentFacts, Login, Step, consent as consent_needed, decide};
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{AuthorizeError, Error, ErrorCode, Parameters};
+use crate::oauth::site_scopes::SiteScopes;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::{Credentials, Exchange};
@@ -92,7 +93,8 @@ async fn check(exchange: &Exchange, server: &Server, settings: &OAuthSettings, t
         }
     };
     let resources = settings.resources(documents.site_url());
-    let rules = settings.rules(documents.site_url(), &resources);
+    let scopes = SiteScopes::now(&exchange.site, &server.catalogue, settings).await?;
+    let (ceiling, rules) = (scopes.ceiling(&client), settings.rules(documents.site_url(), &resources, &scopes));
     let read = match parameters.get("request_uri").map(RequestUri::parse) {
         Some(Ok(uri)) if parameters.get("request").is_none() && !parameters.is_repeated("request_uri") => {
             let pushed = par::take(documents, &client, &uri).await?;
@@ -105,8 +107,8 @@ async fn check(exchange: &Exchange, server: &Server, settings: &OAuthSettings, t
         None => request_object::read(documents, server, &client, &parameters).await?,
     };
     let request = match read {
-        Ok((parameters, origin)) => AuthorizationRequest::parse(&parameters, origin, &client.rules(), &rules),
-        Err(error) => Err(AuthorizationRequest::refuse(&parameters, &client.rules(), &rules, error)),
+        Ok((parameters, origin)) => AuthorizationRequest::parse(&parameters, origin, &client.rules(&ceiling), &rules),
+        Err(error) => Err(AuthorizationRequest::refuse(&parameters, &client.rules(&ceiling), &rules, error)),
     };
     Ok(request.map(|request| (client, request)))
 }

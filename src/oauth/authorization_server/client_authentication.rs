@@ -7,8 +7,8 @@ use super::endpoint::{Refusal, Result};
 use super::{GET_TOKEN, Server, client_certificate, metadata_document};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials::is_client_secret;
-use crate::oauth::doctype::OAuthClient;
 use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
+use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::assertion::{ClientAssertion, ClientKey};
 use crate::oauth::protocol::authorization_request::unknown_client;
 use crate::oauth::protocol::cimd::ClientIdUrl;
@@ -16,8 +16,8 @@ use crate::oauth::protocol::client_authentication::{Credentials, Method, Proof, 
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
 use crate::oauth::protocol::{Error, ErrorCode, Parameters};
-use crate::web::Exchange;
 use crate::web::attempts::Subject;
+use crate::web::{Exchange, SecurityEvent, Severity};
 
 /// The client that goes by an id.
 pub async fn find_client(exchange: &Exchange, server: &Server, client_id: &str) -> SiteResult<Option<OAuthClient>> {
@@ -40,7 +40,7 @@ pub async fn look_up(
 
 /// The client of a request, authenticated. A public client is one as well: it names itself and proves nothing.
 ///
-/// Unknown, disabled and impostor get the same answer; failures are counted by client and address.
+/// Unknown, disabled and impostor get the same answer.
 pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Parameters) -> Result<OAuthClient> {
     let authorization = exchange.header(header::AUTHORIZATION.as_str());
     let sent_basic = authorization.is_some_and(is_basic);
@@ -63,7 +63,8 @@ pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Par
         {
             return Ok(client.clone());
         }
-        counted(exchange, &client_id, async {
+        let is_weak = found.as_ref().is_some_and(OAuthClient::has_weak_secret);
+        let prove = async {
             let Some(client) = found else {
                 // The same work as for a client that exists.
                 is_client_secret(exchange.site.documents.site_key(), "", "");
@@ -78,14 +79,35 @@ pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Par
                 _ => return Err(refused("the assertion is signed in another way than is registered")),
             }
             Ok(client)
-        })
-        .await
+        };
+        if is_weak { locking(exchange, &client_id, prove).await } else { noting(exchange, server, prove).await }
     };
     proven.await.map_err(|refusal: Refusal| refusal.with_basic(sent_basic))
 }
 
-/// Counts a failed proof, and refuses whoever has failed too often. Only failures of the client count, not ours.
-async fn counted(
+/// How many failed proofs of one network address are noted in a minute; more are answered shortly.
+const FAILURES_A_MINUTE: i64 = 120;
+
+/// Notes a failed proof. A key, or a secret of 256 bits, is not found by guessing: whoever has it gets in however often
+/// others failed in its name, and so no guess can lock a client out.
+async fn noting(
+    exchange: &Exchange,
+    server: &Server,
+    prove: impl Future<Output = Result<OAuthClient>>,
+) -> Result<OAuthClient> {
+    let proven = prove.await;
+    if let Err(refusal) = &proven
+        && refusal.code() == ErrorCode::InvalidClient
+    {
+        let (documents, context) = (&exchange.site.documents, &exchange.context);
+        server.failed_clients.count(context.ip, FAILURES_A_MINUTE, documents.clock().now())?;
+        SecurityEvent::new("Client Authentication Failed", Severity::Info).during(context).record(documents).await;
+    }
+    proven
+}
+
+/// Counts a failed proof of a client whose secret may be guessed, and refuses whoever has failed too often.
+async fn locking(
     exchange: &Exchange,
     client_id: &str,
     prove: impl Future<Output = Result<OAuthClient>>,
@@ -122,17 +144,18 @@ async fn check_assertion(
     assertion: ClientAssertion,
 ) -> Result<()> {
     let documents = &exchange.site.documents;
+    let longest = OAuthSettings::load(documents).await?.client_assertion_lifetime;
     let (now, issuer) = (documents.clock().now(), documents.site_url());
     let (token_endpoint, here) = (format!("{issuer}{GET_TOKEN}"), format!("{issuer}{}", exchange.request.uri().path()));
     let audiences = [issuer, token_endpoint.as_str(), here.as_str()];
     let refuse = |error| Error::invalid_client().because(error);
     let verified = if client.auth_method == Method::ClientSecretJwt {
         let secrets = client.signing_secrets(documents.site_key(), now);
-        let check = |secret: &String| assertion.clone().verify(ClientKey::Secret(secret), &audiences, now);
+        let check = |secret: &String| assertion.clone().verify(ClientKey::Secret(secret), &audiences, longest, now);
         let verified = secrets.iter().map(check).reduce(std::result::Result::or);
         verified.unwrap_or(Err(JwtError::UnknownKey)).map_err(refuse)?
     } else {
-        let check = |keys: &JwkSet| assertion.clone().verify(ClientKey::Public(keys), &audiences, now);
+        let check = |keys: &JwkSet| assertion.clone().verify(ClientKey::Public(keys), &audiences, longest, now);
         let verified = check_signed(documents, server, client, check).await;
         verified.map_err(|unproven| unproven.into_error(refuse))?
     };

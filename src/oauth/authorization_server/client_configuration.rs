@@ -94,6 +94,9 @@ async fn update(
     check_update(&request, &client.client_id, |secret| client.is_secret(documents.site_key(), secret, now))?;
     let mut metadata = read(exchange, server, settings, &request).await?;
     metadata.client_name.get_or_insert_with(|| client.app_name.clone());
+    if client.scopes_are_decided() {
+        metadata.scope = client.scopes.clone();
+    }
     let mut work = documents.begin(&Session::system()).await?;
     let mut document = work.get_for_update(OAUTH_CLIENT, &client.name).await?;
     oauth_client_metadata::write(&metadata, &mut document);

@@ -20,14 +20,12 @@ use crate::oauth::doctype::oauth_device_code::{DeviceCode, OAUTH_DEVICE_CODE};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings, oauth_grant};
 use crate::oauth::protocol::Error;
 use crate::oauth::protocol::device::UserCode;
+use crate::oauth::protocol::metadata::DEVICE_METHOD;
 use crate::oauth::protocol::request::GrantType;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::attempts::Subject;
 use crate::web::{Exchange, Plugins, Route, SecurityEvent, Severity};
-
-/// The same page beside the other endpoints.
-const DEVICE_METHOD: &str = "/api/method/frappe.integrations.oauth2.device";
 
 /// Registers the page.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
@@ -40,7 +38,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
 ///
 /// Neither allows anything.
 pub async fn show(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
-    check_offered(&exchange).await?;
+    OAuthSettings::load(&exchange.site.documents).await?.check_served(DEVICE)?;
     let query = exchange.query();
     let sent = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     let code = UserCode::parse(sent("user_code"));
@@ -59,7 +57,7 @@ pub async fn show(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
 
 /// Answers POST of the page: a code, or the answer to its question.
 pub async fn answer(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
-    check_offered(&exchange).await?;
+    OAuthSettings::load(&exchange.site.documents).await?.check_served(DEVICE)?;
     let form = exchange.form().await?;
     let field = |name: &str| form.first(name).unwrap_or_default().to_owned();
     let (typed, id, decision) = (field("user_code"), field("request_id"), field("decision"));
@@ -107,13 +105,6 @@ fn address(id: &str, code: Option<&UserCode>) -> String {
         Some(code) => format!("{DEVICE}?user_code={}", code.shown()),
         None => DEVICE.to_owned(),
     }
-}
-
-async fn check_offered(exchange: &Exchange) -> Result<()> {
-    if OAuthSettings::load(&exchange.site.documents).await?.device_grant {
-        return Ok(());
-    }
-    Err(SiteError::NoSuchRoute("Signing in with a code of a device is switched off here".to_owned()))
 }
 
 /// Looks up the code that a person typed in; who tries many is stopped.

@@ -14,11 +14,13 @@ use crate::meta::Value;
 use crate::oauth::credentials;
 use crate::oauth::doctype::fields::{lines_value, text_value, time_value};
 use crate::oauth::doctype::oauth_device_code::OAUTH_DEVICE_CODE;
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::device::{DeviceAuthorizationResponse, INTERVAL, LIFETIME, UserCode};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{Error, ErrorCode, ScopeSet, dpop};
+use crate::oauth::site_scopes::SiteScopes;
 use crate::permissions::Session;
 use crate::web::{Exchange, Plugins, Route};
 
@@ -38,6 +40,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
 /// Answers `POST …device_authorization`.
 pub async fn device_authorization(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    settings.check_served(DEVICE_AUTHORIZATION)?;
     let mut client = None;
     let result = answer(&mut exchange, &server, &settings, &mut client).await;
     Ok(respond_to(&exchange, &settings, client.as_ref(), result.map(|codes| json(StatusCode::OK, &codes))))
@@ -55,7 +58,8 @@ async fn answer(
     let now = exchange.site.documents.clock().now();
     server.device_codes.count(exchange.context.ip, settings.request_rate_limit, now)?;
     let resources = parameters.all("resource");
-    let asked = Asked::check(exchange, settings, &client, parameters.get("scope"), resources)?;
+    let scope = parameters.get("scope");
+    let asked = Asked::check(exchange, &server.catalogue, settings, &client, scope, resources).await?;
     open(exchange, &client, &asked, dpop::thumbprint(&parameters)?.as_deref()).await
 }
 
@@ -67,8 +71,9 @@ pub struct Asked {
 
 impl Asked {
     /// Checks what a client asks for.
-    pub fn check<'a>(
+    pub async fn check<'a>(
         exchange: &Exchange,
+        catalogue: &ScopeCatalogue,
         settings: &OAuthSettings,
         client: &OAuthClient,
         scope: Option<&str>,
@@ -81,7 +86,8 @@ impl Asked {
             let message = "This client may not use the device grant: Allow Device Code in the OAuth Client";
             return Err(Error::new(ErrorCode::UnauthorizedClient, message).into());
         }
-        let scopes = ScopeSet::grantable(scope, &client.scopes, &settings.default_scopes)?;
+        let known = SiteScopes::now(&exchange.site, catalogue, settings).await?;
+        let scopes = ScopeSet::grantable(scope, &known.ceiling(client), &settings.default_scopes, &known)?;
         let known = settings.resources(exchange.site.documents.site_url());
         Ok(Self { scopes, resources: known.check(resources)? })
     }

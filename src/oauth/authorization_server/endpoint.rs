@@ -216,6 +216,7 @@ pub fn allow_preflight(origin: &HeaderValue, response: &mut Response) {
 /// The same of an endpoint that knows no client yet: only pages of the origins in OAuth Settings may call.
 pub async fn preflight_of_listed(exchange: &Exchange, methods: &'static str) -> Result<Response, SiteError> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    settings.check_served(exchange.request.uri().path())?;
     let mut response = preflight(exchange, methods);
     let headers = response.headers_mut();
     if let Some(origin) = headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN)

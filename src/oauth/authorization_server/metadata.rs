@@ -10,15 +10,14 @@ use super::{Server, with};
 use crate::error::{Error, Result};
 use crate::oauth::client::social::resource::authorization_servers;
 use crate::oauth::doctype::OAuthSettings;
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::protocol::metadata::{
     OPTIONAL_ENDPOINTS, ResourceMetadata, ServerConfiguration, ServerMetadata, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE,
     WELL_KNOWN_SERVER,
 };
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::protocol::resource;
-use crate::oauth::protocol::scope::Scope;
+use crate::oauth::protocol::{ScopeSet, resource};
 use crate::oauth::signing_keys;
+use crate::oauth::site_scopes::SiteScopes;
 use crate::web::{Exchange, Plugins, Route};
 
 /// Registers the documents. An endpoint is advertised if it was registered before.
@@ -43,14 +42,12 @@ async fn authorization_server(
     endpoints: Arc<[&'static str]>,
 ) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    if !settings.serves(exchange.request.uri().path()) {
-        return Err(hidden());
-    }
+    settings.check_served(exchange.request.uri().path())?;
     let configuration = ServerConfiguration {
         issuer: exchange.site.documents.site_url().to_owned(),
         endpoints: endpoints.iter().copied().filter(|path| settings.serves(path)).collect(),
         grant_types: GrantType::ALL.into_iter().filter(|grant| settings.offers(*grant)).collect(),
-        scopes_supported: scopes_supported(&settings, &exchange, &server.catalogue).await?,
+        scopes_supported: words(&SiteScopes::now(&exchange.site, &server.catalogue, &settings).await?.announced()),
         client_id_metadata_documents: settings.client_id_metadata_documents,
         require_pushed_authorization_requests: settings.require_pushed,
         id_token_algorithms: id_token_algorithms(&settings),
@@ -67,9 +64,7 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let site = exchange.site.documents.site_url();
     let path = exchange.request.uri().path();
-    if !settings.serves(path) {
-        return Err(hidden());
-    }
+    settings.check_served(path)?;
     let path = path.strip_prefix(WELL_KNOWN_RESOURCE).unwrap_or_default();
     let asked = format!("{site}{path}");
     // Exactly a resource that we know: its document must name the very address that was asked for (RFC 9728 §3.3).
@@ -81,7 +76,8 @@ async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<R
     }
     let mut issuers = vec![site.to_owned()];
     issuers.extend(authorization_servers(&server.providers, &exchange.site.documents).await?);
-    let scopes = scopes_supported(&settings, &exchange, &server.catalogue).await?;
+    let scopes = SiteScopes::now(&exchange.site, &server.catalogue, &settings).await?.announced_to_begin();
+    let scopes = words(&scopes);
     Ok(public_json(&ResourceMetadata {
         bearer_methods_supported: if settings.accept_token_in_form {
             vec!["header".to_owned(), "body".to_owned()]
@@ -105,19 +101,8 @@ fn id_token_algorithms(settings: &OAuthSettings) -> Vec<String> {
     algorithms
 }
 
-/// The scopes that OAuth Settings announces; without any, those about the person and the site's own.
-pub async fn scopes_supported(
-    settings: &OAuthSettings,
-    exchange: &Exchange,
-    catalogue: &ScopeCatalogue,
-) -> Result<Vec<String>> {
-    if !settings.scopes_supported.is_empty() {
-        return Ok(settings.scopes_supported.iter().map(ToString::to_string).collect());
-    }
-    let identity = [Scope::OpenId, Scope::Profile, Scope::Email, Scope::Roles, Scope::OfflineAccess];
-    let definitions = catalogue.get(&exchange.site.documents).await?;
-    let own = definitions.iter().map(|(scope, _)| scope.to_owned());
-    Ok(identity.iter().map(ToString::to_string).chain(own).collect())
+fn words(scopes: &ScopeSet) -> Vec<String> {
+    scopes.iter().map(ToString::to_string).collect()
 }
 
 fn hidden() -> Error {

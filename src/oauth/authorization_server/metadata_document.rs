@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::Server;
-use super::registration::{NewClient, announced_scopes, policy};
+use super::registration::{NewClient, Terms};
 use crate::document::Documents;
 use crate::error::Result as SiteResult;
 use crate::oauth::client::http::OutgoingError;
@@ -20,7 +20,7 @@ use crate::oauth::doctype::fields::time_value;
 use crate::oauth::doctype::oauth_client::{OAUTH_CLIENT, RegisteredBy};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings, oauth_client_metadata};
 use crate::oauth::protocol::cimd::{self, ClientIdUrl};
-use crate::oauth::protocol::registration::ClientMetadata;
+use crate::oauth::protocol::registration::{ClientMetadata, RegistrationPolicy};
 use crate::oauth::protocol::{Error, ErrorCode};
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
@@ -212,8 +212,8 @@ async fn fetch(
         Ok(document) => document,
         Err(error) => return Ok(Err(Failure::out_of_reach(url.as_str(), error.description(), false, now))),
     };
-    let announced = announced_scopes(exchange, server, settings).await?;
-    let checked = url.check_document(document, &policy(&exchange.site.config, settings, &announced));
+    let terms = Terms::of(exchange, server, settings).await?;
+    let checked = url.check_document(document, &RegistrationPolicy { is_for_all_servers: true, ..terms.policy() });
     Ok(checked
         .map(|metadata| (metadata, now + lifetime))
         .map_err(|error| Failure::mistaken(url.as_str(), error.description(), now)))
@@ -249,7 +249,7 @@ async fn store(
     }
 }
 
-/// Keeps what a known program says of itself now. Where an administrator trusts it, its scopes are theirs to choose.
+/// Keeps what a known program says of itself now, but for scopes that an administrator chose.
 async fn renew(
     documents: &Documents,
     before: OAuthClient,
@@ -258,7 +258,7 @@ async fn renew(
 ) -> SiteResult<OAuthClient> {
     let mut work = documents.begin(&Session::system()).await?;
     let mut document = work.get_for_update(OAUTH_CLIENT, &before.name).await?;
-    if before.is_trusted {
+    if before.scopes_are_decided() {
         metadata.scope = before.scopes;
     }
     document.set("metadata_expires_at", time_value(expires_at));

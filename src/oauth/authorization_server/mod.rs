@@ -62,6 +62,8 @@ pub struct Server {
     pub pushed_requests: RateLimit,
     /// The device codes of the last minute.
     pub device_codes: RateLimit,
+    /// The clients of the last minute that did not prove who they are.
+    pub failed_clients: RateLimit,
     /// What is known of the addresses that are client ids.
     pub metadata_documents: MetadataDocuments,
 }

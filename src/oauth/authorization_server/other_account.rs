@@ -40,6 +40,8 @@ pub async fn show(
     let view = json!({
         "title": "Another account is expected",
         "app_name": client.app_name,
+        "client_host": client.metadata_host(),
+        "is_unverified": !client.is_known(),
         "expected": known.map(str::to_owned).or_else(|| expected.as_deref().map(masked)),
         "other_account": fields,
         "request_id": id,

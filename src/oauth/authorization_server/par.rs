@@ -20,6 +20,7 @@ use crate::oauth::protocol::dpop::bound_key;
 use crate::oauth::protocol::metadata::PAR;
 use crate::oauth::protocol::par::{LIFETIME, PushedResponse, RequestUri, check_pushed};
 use crate::oauth::protocol::{AuthorizeError, Parameters};
+use crate::oauth::site_scopes::SiteScopes;
 use crate::permissions::Session;
 use crate::web::{Exchange, Plugins, Route};
 
@@ -62,10 +63,12 @@ async fn answer(
     let proof = dpop::prove(documents, settings, &exchange.request).await??;
     let (parameters, origin) = request_object::read(documents, server, client, &parameters).await??;
     let resources = settings.resources(documents.site_url());
-    let rules = settings.rules(documents.site_url(), &resources);
+    let scopes = SiteScopes::now(&exchange.site, &server.catalogue, settings).await?;
+    let (ceiling, rules) = (scopes.ceiling(client), settings.rules(documents.site_url(), &resources, &scopes));
     let origin = RequestOrigin { pushed: true, ..origin };
-    let mut request = AuthorizationRequest::parse(&of_client(parameters, client), origin, &client.rules(), &rules)
-        .map_err(AuthorizeError::into_error)?;
+    let mut request =
+        AuthorizationRequest::parse(&of_client(parameters, client), origin, &client.rules(&ceiling), &rules)
+            .map_err(AuthorizeError::into_error)?;
     request.dpop_jkt = bound_key(request.dpop_jkt, proof.as_ref())?;
     let uri = RequestUri::generate();
     keep(documents, PUSHED, &client.name, &request, uri.id(), Duration::seconds(LIFETIME.into())).await?;

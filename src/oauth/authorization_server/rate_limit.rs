@@ -46,7 +46,8 @@ impl RateLimit {
     }
 }
 
-fn subscriber(address: IpAddr) -> IpAddr {
+/// The address under which somebody is counted: of IPv6, the part that they cannot choose.
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let mask = u128::MAX << (128 - SUBSCRIBER_BITS);

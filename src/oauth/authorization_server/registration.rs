@@ -6,12 +6,15 @@ use poem::Response;
 use poem::http::{Method as HttpMethod, StatusCode, header};
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
+use url::Url;
 
+use super::authorize::REQUEST_LIFETIME;
 use super::endpoint::{Refusal, Result, json as json_response, preflight_of_listed, read_client_metadata, respond_to};
-use super::rate_limit::RateLimit;
-use super::{REGISTER_CLIENT, Server, metadata, with};
-use crate::config::Config;
-use crate::document::ListRequest;
+use super::rate_limit::{RateLimit, subscriber};
+use super::{REGISTER_CLIENT, Server, with};
+use crate::clock::format_datetime;
+use crate::config::client_certificates::CertificateCheck;
+use crate::document::{ListRequest, Work};
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::meta::{Document, Value};
 use crate::oauth::credentials;
@@ -20,16 +23,16 @@ use crate::oauth::doctype::oauth_client::OAUTH_CLIENT;
 use crate::oauth::doctype::oauth_settings::{OAUTH_SETTINGS, Registration};
 use crate::oauth::doctype::{OAuthSettings, oauth_client_metadata};
 use crate::oauth::protocol::challenge::Challenge;
+use crate::oauth::protocol::client_name::UNNAMED;
 use crate::oauth::protocol::registration::{ClientInformation, ClientMetadata, RegistrationPolicy, new_client_id};
+use crate::oauth::protocol::scope_offer::Ceiling;
 use crate::oauth::protocol::token::{TokenKind, from_authorization};
-use crate::oauth::protocol::{Error, ErrorCode, ScopeSet};
+use crate::oauth::protocol::{Error, ErrorCode};
+use crate::oauth::site_scopes::SiteScopes;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::attempts::Subject;
-use crate::web::{Exchange, Plugins, Route, SecurityEvent, Severity};
-
-/// What people read of a program that tells no name.
-const UNNAMED: &str = "Unnamed program";
+use crate::web::{Exchange, LoginSettings, Plugins, Route, SecurityEvent, Severity};
 
 /// Keeps the number of clients that came by themselves within bounds.
 #[derive(Default)]
@@ -49,19 +52,18 @@ impl Registrations {
     pub async fn store(&self, exchange: &Exchange, settings: &OAuthSettings, new: NewClient<'_>) -> Result<Document> {
         let _turn = self.gate.lock().await;
         let mut work = exchange.site.documents.begin(&Session::system()).await?;
-        if settings.max_registered_clients > 0 {
-            let came_by_itself = json!({"registered_by": ["!=", "Administrator"]});
-            let count = work.count(&ListRequest::new(OAUTH_CLIENT).filters(came_by_itself)).await?;
-            if i64::try_from(count).unwrap_or(i64::MAX) >= settings.max_registered_clients {
-                tracing::warn!(count, "no more clients may register: see Registered Clients at Most in OAuth Settings");
-                let message = "This site has as many registered programs as it allows: ask its administrator";
-                let error = Error::new(ErrorCode::TemporarilyUnavailable, message);
-                return Err(Refusal::from(error).with_status(StatusCode::FORBIDDEN));
-            }
+        let address = subscriber(exchange.context.ip).to_string();
+        let came_by_itself = json!(["registered_by", "!=", "Administrator"]);
+        for (most, filters) in [
+            (settings.max_clients_per_address, json!([came_by_itself, ["registered_from", "=", address]])),
+            (settings.max_registered_clients, json!([came_by_itself])),
+        ] {
+            make_room(&mut work, most, filters).await?;
         }
         let mut document = work.new_document(OAUTH_CLIENT)?;
         oauth_client_metadata::write(new.metadata, &mut document);
         document.set("registered_by", new.registered_by);
+        document.set("registered_from", address);
         for (fieldname, value) in new.values {
             document.set(fieldname, value);
         }
@@ -80,6 +82,33 @@ impl Registrations {
         work.commit().await?;
         Ok(saved)
     }
+}
+
+/// Makes room for one more among the clients of these filters, `most` of which there may be; 0: any number. The oldest
+/// one that nobody ever used gives way, unless a person may just be answering it.
+async fn make_room(work: &mut Work<'_>, most: i64, filters: Json) -> Result<()> {
+    let count = work.count(&ListRequest::new(OAUTH_CLIENT).filters(filters.clone())).await?;
+    if most <= 0 || i64::try_from(count).unwrap_or(i64::MAX) < most {
+        return Ok(());
+    }
+    let before = format_datetime(work.documents.clock().now_naive() - REQUEST_LIFETIME);
+    let mut unused = filters.as_array().cloned().unwrap_or_default();
+    unused.extend([
+        json!(["last_used", "is", "not set"]),
+        json!(["trusted", "=", 0]),
+        json!(["client_id_issued_at", "<", before]),
+    ]);
+    let mut oldest = ListRequest::new(OAUTH_CLIENT).filters(Json::Array(unused)).order_by("creation asc");
+    oldest.limit = Some(1);
+    let list = work.list(&oldest).await?;
+    if list.rows.is_empty() {
+        tracing::warn!(count, "no more clients may register: see Dynamic Client Registration in OAuth Settings");
+        let message = "This site has as many registered programs as it allows: ask its administrator";
+        let error = Error::new(ErrorCode::TemporarilyUnavailable, message);
+        return Err(Refusal::from(error).with_status(StatusCode::FORBIDDEN));
+    }
+    let name = list.text(0, "name").to_owned();
+    Ok(work.delete(OAUTH_CLIENT, &name).await?)
 }
 
 /// A client that came by itself.
@@ -101,6 +130,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
 /// Answers `POST …register_client`.
 async fn register_client(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    settings.check_served(REGISTER_CLIENT)?;
     let result = answer(&mut exchange, &server, &settings).await;
     let created = result.map(|information| json_response(StatusCode::CREATED, &information));
     Ok(respond_to(&exchange, &settings, None, created))
@@ -108,13 +138,8 @@ async fn register_client(mut exchange: Exchange, server: Arc<Server>) -> SiteRes
 
 async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettings) -> Result<ClientInformation> {
     match settings.registration {
-        Registration::Off => {
-            let message = "Programs cannot register themselves here: ask the administrator for an OAuth Client";
-            let error = Error::new(ErrorCode::AccessDenied, message);
-            return Err(Refusal::from(error).with_status(StatusCode::FORBIDDEN));
-        }
         Registration::InitialAccessToken => check_initial_access_token(exchange).await?,
-        Registration::Open => {}
+        Registration::Open | Registration::Off => {}
     }
     let request = read_client_metadata(&mut exchange.request).await?;
     let mut metadata = read(exchange, server, settings, &request).await?;
@@ -138,24 +163,45 @@ pub async fn read(
     settings: &OAuthSettings,
     request: &Json,
 ) -> Result<ClientMetadata> {
-    let announced = announced_scopes(exchange, server, settings).await?;
-    Ok(ClientMetadata::parse(request, &policy(&exchange.site.config, settings, &announced))?)
+    let terms = Terms::of(exchange, server, settings).await?;
+    Ok(ClientMetadata::parse(request, &terms.policy())?)
 }
 
-/// The scopes that a program may register: those that the metadata announces.
-pub async fn announced_scopes(exchange: &Exchange, server: &Server, settings: &OAuthSettings) -> SiteResult<ScopeSet> {
-    let names = metadata::scopes_supported(settings, exchange, &server.catalogue).await?;
-    Ok(ScopeSet::from_stored(&names.join(" ")))
+/// What a program may say of itself here, and what that goes by.
+pub struct Terms<'s> {
+    settings: &'s OAuthSettings,
+    certificates: Option<CertificateCheck>,
+    scopes: SiteScopes<'s>,
+    offered: Ceiling,
+    /// How people know the site: no program may take such a name.
+    site_names: Vec<String>,
 }
 
-/// What the site allows a program to say of itself.
-pub fn policy<'s>(config: &Config, settings: &'s OAuthSettings, announced: &'s ScopeSet) -> RegistrationPolicy<'s> {
-    RegistrationPolicy {
-        default_scopes: &settings.default_scopes,
-        scopes_supported: Some(announced),
-        redirect_schemes: &settings.private_use_redirect_schemes,
-        allow_device_code: settings.device_grant,
-        certificates: config.client_certificates.as_ref().map(|certificates| certificates.check),
+impl<'s> Terms<'s> {
+    /// Those of this moment.
+    pub async fn of(exchange: &Exchange, server: &Server, settings: &'s OAuthSettings) -> SiteResult<Self> {
+        let (site, documents) = (&exchange.site, &exchange.site.documents);
+        let scopes = SiteScopes::now(site, &server.catalogue, settings).await?;
+        let host = Url::parse(documents.site_url()).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let app_name = LoginSettings::load(documents).await?.app_name;
+        let site_names = settings.resource_name.iter().cloned().chain(host).chain([app_name]).collect();
+        let certificates = site.config.client_certificates.as_ref().map(|certificates| certificates.check);
+        Ok(Self { settings, certificates, offered: scopes.offered(), scopes, site_names })
+    }
+
+    /// The rules by which metadata is read.
+    pub fn policy(&self) -> RegistrationPolicy<'_> {
+        RegistrationPolicy {
+            default_scopes: &self.settings.default_scopes,
+            ceiling: &self.offered,
+            known_scopes: &self.scopes,
+            is_for_all_servers: false,
+            site_names: &self.site_names,
+            allow_hs256: self.settings.allow_hs256,
+            redirect_schemes: &self.settings.private_use_redirect_schemes,
+            allow_device_code: self.settings.device_grant,
+            certificates: self.certificates,
+        }
     }
 }
 

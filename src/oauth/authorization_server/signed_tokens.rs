@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::endpoint::Result;
+use super::token::Asking;
 use super::tokens::NewTokens;
+use super::userinfo;
 use crate::document::{Documents, Work};
-use crate::error::{AuthenticationError, Error as SiteError, Result as SiteResult};
+use crate::error::Result as SiteResult;
 use crate::oauth::doctype::oauth_settings::AccessTokenFormat;
 use crate::oauth::doctype::user::subject_in;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
@@ -100,7 +102,7 @@ impl Signing {
     pub async fn id_token(
         &self,
         work: &mut Work<'_>,
-        settings: &OAuthSettings,
+        asking: &Asking,
         new: &NewTokens<'_>,
         access_token: &str,
         issued_at: DateTime<Utc>,
@@ -108,12 +110,12 @@ impl Signing {
         if !new.scopes.contains(&Scope::OpenId) {
             return Ok(None);
         }
-        let mut extra = Map::new();
-        if new.scopes.contains(&Scope::Roles) || settings.openid_includes_roles {
-            let access = work.documents.access(new.user).await?;
-            let access = access.ok_or(SiteError::Authentication(AuthenticationError::BadCredentials))?;
-            extra.insert("roles".to_owned(), json!(access.roles));
-        }
+        let settings = &asking.settings;
+        let told = json!(userinfo::claims(&asking.site, settings, new.user, new.scopes).await?);
+        let names_person = settings.id_token_includes_claims && new.client.id_token_includes_claims;
+        let may_tell = |claim: &str| claim == "roles" || (names_person && claim != "sub");
+        let extra = told.as_object().into_iter().flatten().filter(|(claim, _)| may_tell(claim));
+        let extra = extra.map(|(claim, value)| (claim.clone(), value.clone())).collect();
         let algorithm = match &self.id {
             IdSigner::Key(key) => Algorithm::Asymmetric(key.algorithm()),
             IdSigner::Secret(_) => Algorithm::Hs256,

@@ -18,6 +18,7 @@ use crate::oauth::dpop;
 use crate::oauth::protocol::request::TokenRequest;
 use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::{Error, ErrorCode};
+use crate::oauth::site_scopes::SiteScopes;
 use crate::permissions::UserAccess;
 use crate::web::{Exchange, RequestContext, Site};
 
@@ -49,6 +50,11 @@ impl Asking {
         self.admitted(user).await?.ok_or_else(|| {
             Error::invalid_grant("The account behind this grant may not use this client any more").into()
         })
+    }
+
+    /// The scopes of the site.
+    pub async fn scopes(&self) -> SiteResult<SiteScopes<'_>> {
+        SiteScopes::now(&self.site, &self.server.catalogue, &self.settings).await
     }
 
     /// The user, if they may still log in and use the client.

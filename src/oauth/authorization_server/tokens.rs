@@ -120,7 +120,7 @@ pub async fn issue(work: &mut Work<'_>, asking: &Asking, new: NewTokens<'_>) -> 
         None => TokenKind::AccessToken.generate(),
     };
     let id_token =
-        if new.is_sign_in { asking.signing.id_token(work, settings, &new, &access_token, now).await? } else { None };
+        if new.is_sign_in { asking.signing.id_token(work, asking, &new, &access_token, now).await? } else { None };
     let refresh_token = new.renewable.map(|_| TokenKind::RefreshToken.generate());
     let mut document = work.new_document(OAUTH_BEARER_TOKEN)?;
     document.set_name(name);

@@ -37,7 +37,7 @@ pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<R
     } else {
         let metadata = resource_metadata(&settings, documents.site_url(), exchange.request.uri().path());
         let message = "The scope openid is needed here";
-        let challenge = Challenge::insufficient_scope(metadata.as_deref(), "openid", message);
+        let challenge = Challenge::insufficient_scope(metadata.as_deref(), Some("openid"), message);
         let challenge = Challenge { scheme, ..challenge }.to_string();
         let error = OAuthError::new(ErrorCode::InsufficientScope, message);
         let mut refused = json_response(StatusCode::FORBIDDEN, &error.body());

@@ -8,13 +8,17 @@ use super::oauth_settings::{AccessTokenFormat, OAuthSettings};
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Value};
-use crate::oauth::credentials::{is_client_secret, is_stored_client_secret, open_client_secret, store_client_secret};
+use crate::oauth::credentials::{
+    is_client_secret, is_stored_client_secret, is_weak_client_secret, open_client_secret, store_client_secret,
+};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::authorization_request::ClientRules;
 use crate::oauth::protocol::certificate::CertificateName;
 use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::client_name;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris};
 use crate::oauth::protocol::request::GrantType;
+use crate::oauth::protocol::scope_offer::Ceiling;
 use crate::permissions::{Session, UserAccess};
 use crate::secret::{Purpose, SigningAlgorithm, SiteKey};
 
@@ -34,6 +38,7 @@ pub const VIEW: View = View {
         "skip_authorization",
         "app_name",
         "scopes",
+        "limit_scopes",
         "redirect_uris",
         "application_type",
         "client_uri",
@@ -68,11 +73,13 @@ pub const VIEW: View = View {
         "access_token_lifetime",
         "access_token_format",
         "id_token_signed_response_alg",
+        "id_token_includes_claims",
         "introspection_signed_response_alg",
         "can_introspect",
         "own_resources",
         "post_logout_redirect_uris",
         "backchannel_logout_uri",
+        "registered_from",
         "registered_by",
         "trusted",
         "client_id_issued_at",
@@ -103,7 +110,7 @@ pub struct OAuthClient {
     pub name: String,
     /// The id that it goes by: the document's name, or the address of its metadata.
     pub client_id: String,
-    /// What people read.
+    /// What people read: nothing in it that cannot be seen.
     pub app_name: String,
     /// It may do something at all.
     pub enabled: bool,
@@ -113,8 +120,10 @@ pub struct OAuthClient {
     pub allowed_roles: Vec<String>,
     /// People are not asked, if it is trusted.
     pub skip_authorization: bool,
-    /// The most it may ask for.
+    /// The scopes on its form; see [`crate::oauth::site_scopes::SiteScopes::ceiling`].
     pub scopes: ScopeSet,
+    /// An administrator decided that it may ask for these scopes and no others, although it came by itself.
+    pub limit_scopes: bool,
     /// Where it may be answered, the default first.
     pub redirect_uris: RedirectUris,
     /// Website or installed program.
@@ -163,6 +172,8 @@ pub struct OAuthClient {
     pub certificate_name: Option<CertificateName>,
     /// How its id tokens are signed; `None`: as OAuth Settings says.
     pub id_token_alg: Option<String>,
+    /// Its id tokens hold what the scopes tell of the person.
+    pub id_token_includes_claims: bool,
     /// How what it is told about tokens is signed, if it asks for that.
     pub introspection_alg: SigningAlgorithm,
     /// It may introspect every token.
@@ -203,12 +214,13 @@ impl From<&Document> for OAuthClient {
         Self {
             name: document.name(),
             client_id: fields.optional("client_id").unwrap_or_else(|| document.name()),
-            app_name: fields.text("app_name").to_owned(),
+            app_name: client_name::shown(fields.text("app_name")),
             enabled: fields.check("enabled"),
             user: fields.optional("user"),
             allowed_roles: document.rows("allowed_roles").iter().map(|row| row.text("role").to_owned()).collect(),
             skip_authorization: fields.check("skip_authorization"),
             scopes: fields.scopes("scopes"),
+            limit_scopes: fields.check("limit_scopes"),
             redirect_uris,
             application_type: match fields.text("application_type") {
                 "Native" => ApplicationType::Native,
@@ -237,6 +249,7 @@ impl From<&Document> for OAuthClient {
             jwks: fields.optional("jwks"),
             certificate_name: CertificateName::only(|kind| fields.optional(kind.as_str())).ok(),
             id_token_alg: fields.optional("id_token_signed_response_alg"),
+            id_token_includes_claims: fields.check("id_token_includes_claims"),
             // RFC 9701 §6 has this one where nothing is said.
             introspection_alg: SigningAlgorithm::parse(fields.text("introspection_signed_response_alg"))
                 .unwrap_or(SigningAlgorithm::Rs256),
@@ -286,6 +299,11 @@ impl OAuthClient {
         current | previous
     }
 
+    /// Whether somebody could guess the client's secret: one that was not made here.
+    pub fn has_weak_secret(&self) -> bool {
+        is_weak_client_secret(&self.secret) || is_weak_client_secret(&self.previous_secret)
+    }
+
     /// Whether this is the token with which the client manages its registration (RFC 7592).
     pub fn is_registration_access_token(&self, site_key: &SiteKey, presented: &str) -> bool {
         site_key.matches_digest(Purpose::TOKEN_DIGEST, presented, &self.registration_access_token)
@@ -304,6 +322,11 @@ impl OAuthClient {
     /// Whether the client cannot keep a secret.
     pub fn is_public(&self) -> bool {
         !self.auth_method.is_confidential()
+    }
+
+    /// Whether its scopes are for an administrator to choose, and not for itself.
+    pub fn scopes_are_decided(&self) -> bool {
+        self.limit_scopes || self.is_trusted
     }
 
     /// Whether somebody here has said who runs it: those that administrators made, and those they trust.
@@ -346,12 +369,12 @@ impl OAuthClient {
         self.access_token_format.unwrap_or(settings.access_token_format)
     }
 
-    /// What the checks of an authorization request need to know.
-    pub fn rules(&self) -> ClientRules<'_> {
+    /// What the checks of an authorization request need to know, with the most that it may ask for.
+    pub fn rules<'a>(&'a self, ceiling: &'a Ceiling) -> ClientRules<'a> {
         ClientRules {
             client_id: &self.client_id,
             redirect_uris: &self.redirect_uris,
-            scopes: &self.scopes,
+            ceiling,
             is_public: self.is_public(),
             may_use_code: self.may_use(GrantType::AuthorizationCode),
             require_pkce: self.require_pkce,

@@ -11,6 +11,7 @@ use crate::meta::{Document, Registry};
 use crate::oauth::client::http::OutgoingError;
 use crate::oauth::protocol::certificate::{CertificateName, NameKind};
 use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::client_name;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use crate::oauth::protocol::{Scope, ScopeSet, resource};
 
@@ -27,11 +28,13 @@ pub fn needs_secret(document: &Document) -> bool {
         || fields.text("id_token_signed_response_alg") == "HS256"
 }
 
-/// Whether this site would call the addresses of a client.
-pub struct Called {
-    /// Where its keys are.
+/// What had to be looked up before.
+pub struct LookedUp {
+    /// What is wrong with scopes that were added.
+    pub undefined_scopes: Vec<String>,
+    /// Whether this site would call the address of its keys.
     pub jwks_uri: Result<(), OutgoingError>,
-    /// Where it wants to hear of logouts.
+    /// Whether it would call the one where the client wants to hear of logouts.
     pub backchannel_logout_uri: Result<(), OutgoingError>,
 }
 
@@ -43,18 +46,19 @@ pub fn check(
     document: &mut Document,
     before: Option<&Document>,
     settings: &OAuthSettings,
-    called: Called,
+    found: LookedUp,
     certificates: Option<CertificateCheck>,
 ) -> Result<()> {
     let mut problems = Problems { document, invalid: Invalid::default() };
+    problems.name(before);
     problems.grants();
     problems.redirect_uris(before, settings);
-    problems.scopes(registry);
+    problems.scopes(registry, found.undefined_scopes);
     problems.resources();
     problems.authentication(settings);
     problems.certificates(before, certificates);
-    problems.keys(called.jwks_uri);
-    problems.logout(called.backchannel_logout_uri);
+    problems.keys(found.jwks_uri);
+    problems.logout(found.backchannel_logout_uri);
     let Problems { invalid, .. } = problems;
     invalid.into_result()?;
     let redirect_uris = RedirectUris::from_stored(Fields::new(document, &VIEW).text("redirect_uris")).to_stored();
@@ -94,6 +98,13 @@ impl<'d> Problems<'d> {
     fn refuse(&mut self, fieldname: &str, message: impl Into<String>) {
         let label = self.document.doctype.field(fieldname).map_or(fieldname, |field| field.label.as_str()).to_owned();
         self.invalid.push(FieldProblem::at(ProblemKind::Validation, fieldname, label, message.into()));
+    }
+
+    fn name(&mut self, before: Option<&Document>) {
+        let name = self.fields().text("app_name").to_owned();
+        if before.is_none_or(|before| before.text("app_name") != name) && !client_name::is_readable(&name) {
+            self.refuse("app_name", "There are characters in this name that people do not see: type it anew");
+        }
     }
 
     fn grants(&mut self) {
@@ -152,12 +163,12 @@ impl<'d> Problems<'d> {
         }
     }
 
-    fn scopes(&mut self, registry: &Registry) {
+    fn scopes(&mut self, registry: &Registry, undefined: Vec<String>) {
         let text = self.fields().words("scopes").join(" ");
         match ScopeSet::parse(&text) {
             Err(error) => self.refuse("scopes", error.description()),
             Ok(scopes) => {
-                for message in unknown_doctypes(registry, &scopes) {
+                for message in unknown_doctypes(registry, &scopes).into_iter().chain(undefined) {
                     self.refuse("scopes", message);
                 }
             }

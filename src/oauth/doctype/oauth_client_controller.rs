@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use chrono::Duration;
 use serde_json::{Map, Value as Json, json};
 
-use super::fields::time_value;
-use super::oauth_client::{OAUTH_CLIENT, OAuthClient};
-use super::oauth_client_checks::{self, Called};
+use super::fields::{Fields, time_value};
+use super::oauth_client::{OAUTH_CLIENT, OAuthClient, VIEW};
+use super::oauth_client_checks::{self, LookedUp};
+use super::oauth_scope_definition::newly_undefined;
 use super::oauth_settings::OAuthSettings;
 use crate::config::client_certificates::CertificateCheck;
 use crate::document::{Controller, Documents, Work};
@@ -17,6 +18,7 @@ use crate::meta::{Document, Value};
 use crate::oauth::client::Providers;
 use crate::oauth::client::http::OutgoingError;
 use crate::oauth::credentials::store_client_secret;
+use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::token::TokenKind;
 use crate::secret::SiteKey;
@@ -26,6 +28,11 @@ use crate::web::{SecurityEvent, Severity};
 const PREVIOUS_SECRET_LIFETIME: Duration = Duration::days(7);
 /// The role that everybody has who is logged in.
 const EVERYBODY: &str = "All";
+
+/// The scopes on the form of a client.
+fn scopes_of(document: &Document) -> ScopeSet {
+    Fields::new(document, &VIEW).scopes("scopes")
+}
 
 /// Behaviour of the DocType OAuth Client.
 pub struct OAuthClientController {
@@ -121,14 +128,22 @@ impl Controller for OAuthClientController {
             rows.push(row);
         }
         let settings = OAuthSettings::load(work.documents).await?;
-        let called = Called {
+        let scopes_before = before.map(scopes_of).unwrap_or_default();
+        let scopes = scopes_of(document);
+        let decides = !work.session.is_system() && before.is_some() && !scopes_before.iter().eq(scopes.iter());
+        if decides && document.text("registered_by") != "Administrator" {
+            // Whoever changes what a program may ask for means it.
+            document.set("limit_scopes", 1);
+        }
+        let found = LookedUp {
+            undefined_scopes: newly_undefined(work, &scopes, &scopes_before).await?,
             jwks_uri: self.check_address(work.documents, document, before, "jwks_uri").await,
             backchannel_logout_uri: self
                 .check_address(work.documents, document, before, "backchannel_logout_uri")
                 .await,
         };
         let certificates = self.certificates.get().copied();
-        oauth_client_checks::check(work.registry(), document, before, &settings, called, certificates)?;
+        oauth_client_checks::check(work.registry(), document, before, &settings, found, certificates)?;
         let method = Method::from_label(document.text("token_endpoint_auth_method"));
         if method.is_some_and(Method::has_secret) {
             let has_one = !document.text("client_secret").is_empty();

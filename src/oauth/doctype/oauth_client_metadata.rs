@@ -6,10 +6,10 @@ use super::fields::{Fields, lines_value, text_value};
 use super::oauth_client::{OAuthClient, VIEW};
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::certificate::NameKind;
+use crate::oauth::protocol::jwt::Algorithm;
 use crate::oauth::protocol::redirect_uri::ApplicationType;
 use crate::oauth::protocol::registration::ClientMetadata;
 use crate::oauth::protocol::request::GrantType;
-use crate::secret::SigningAlgorithm;
 
 /// Writes metadata into a document of OAuth Client. What the metadata leaves out is empty afterwards (RFC 7592 §2.2);
 /// what only administrators decide stays as it is.
@@ -80,8 +80,8 @@ pub fn read(document: &Document) -> ClientMetadata {
         jwks: client.jwks.and_then(|jwks| serde_json::from_str::<Json>(&jwks).ok()),
         id_token_signed_response_alg: client
             .id_token_alg
-            .and_then(|name| SigningAlgorithm::parse(&name))
-            .map(SigningAlgorithm::as_str),
+            .and_then(|name| Algorithm::parse(&name))
+            .map(Algorithm::as_str),
         introspection_signed_response_alg: fields
             .optional("introspection_signed_response_alg")
             .map(|_| client.introspection_alg.as_str()),

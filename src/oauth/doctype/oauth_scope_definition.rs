@@ -10,9 +10,9 @@ use super::fields::{Fields, View};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::Document;
-use crate::oauth::protocol::Scope;
 use crate::oauth::protocol::scope::ScopeRight;
 use crate::oauth::protocol::scope_rules::{ScopeResolver, ScopeRule};
+use crate::oauth::protocol::{Scope, ScopeSet};
 use crate::permissions::Session;
 
 /// The name of the DocType.
@@ -86,6 +86,19 @@ impl ScopeResolver for ScopeDefinitions {
     fn rules_of(&self, scope: &str) -> Vec<ScopeRule> {
         self.get(scope).map_or_else(Vec::new, |definition| definition.rules.clone())
     }
+}
+
+/// What is wrong with scopes of the site's own that were added to a form and that nothing defines.
+pub async fn newly_undefined(work: &mut Work<'_>, scopes: &ScopeSet, before: &ScopeSet) -> Result<Vec<String>> {
+    let mut messages = Vec::new();
+    for scope in scopes.iter().filter(|scope| !before.contains(scope)) {
+        let Scope::Custom(name) = scope else { continue };
+        let definition = work.find(OAUTH_SCOPE_DEFINITION, name).await?;
+        if !definition.is_some_and(|document| document.check("enabled")) {
+            messages.push(format!("{name}: nothing defines this scope. Make an OAuth Scope Definition for it first"));
+        }
+    }
+    Ok(messages)
 }
 
 fn rule(row: &Document) -> Option<ScopeRule> {

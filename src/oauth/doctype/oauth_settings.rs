@@ -6,16 +6,18 @@ use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Fields, View};
 use super::oauth_client_checks::unknown_doctypes;
+use super::oauth_scope_definition::newly_undefined;
 use crate::document::{Controller, Documents, Work};
-use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
+use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
 use crate::oauth::protocol::authorization_request::ServerRules;
 use crate::oauth::protocol::cimd::ClientIdUrl;
 use crate::oauth::protocol::metadata::{
-    DEVICE_AUTHORIZATION, REGISTER, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
+    DEVICE, DEVICE_AUTHORIZATION, DEVICE_METHOD, REGISTER, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
 };
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::resource::{self, KnownResources};
+use crate::oauth::protocol::scope_offer::KnownScopes;
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{self, ErrorCode, ScopeSet};
 use crate::oauth::signing_keys::SigningKeys;
@@ -42,6 +44,7 @@ pub const VIEW: View = View {
         "private_use_redirect_schemes",
         "registration_rate_limit",
         "max_registered_clients",
+        "max_clients_per_address",
         "unused_client_days",
         "enable_client_id_metadata_documents",
         "client_id_metadata_allowed_domains",
@@ -52,6 +55,8 @@ pub const VIEW: View = View {
         "require_pushed_authorization_requests",
         "require_dpop_nonce",
         "request_rate_limit",
+        "client_assertion_lifetime",
+        "id_token_includes_claims",
         "authorization_code_lifetime",
         "access_token_lifetime",
         "refresh_replay_grace_seconds",
@@ -134,6 +139,8 @@ pub struct OAuthSettings {
     pub registration_rate_limit: i64,
     /// Registered clients at most; 0: no limit.
     pub max_registered_clients: i64,
+    /// The same of one network address.
+    pub max_clients_per_address: i64,
     /// After how many days unused registered clients go; 0: never.
     pub unused_client_days: i64,
     /// Client ID metadata documents are accepted.
@@ -152,6 +159,10 @@ pub struct OAuthSettings {
     pub require_pushed: bool,
     /// DPoP proofs must carry a nonce of ours.
     pub require_dpop_nonce: bool,
+    /// How long an assertion may live with which a client proves who it is.
+    pub client_assertion_lifetime: Duration,
+    /// Id tokens hold what the scopes tell of the person.
+    pub id_token_includes_claims: bool,
     /// How long a code lives.
     pub code_lifetime: Duration,
     /// How long an access token lives.
@@ -227,6 +238,7 @@ impl OAuthSettings {
             request_rate_limit: fields.int("request_rate_limit"),
             registration_rate_limit: fields.int("registration_rate_limit"),
             max_registered_clients: fields.int("max_registered_clients"),
+            max_clients_per_address: fields.int("max_clients_per_address"),
             unused_client_days: fields.int("unused_client_days"),
             client_id_metadata_documents: fields.check("enable_client_id_metadata_documents"),
             client_id_metadata_allowed_domains: fields.words("client_id_metadata_allowed_domains"),
@@ -236,6 +248,8 @@ impl OAuthSettings {
             jwt_bearer: fields.check("enable_jwt_bearer_grant"),
             require_pushed: fields.check("require_pushed_authorization_requests"),
             require_dpop_nonce: fields.check("require_dpop_nonce"),
+            client_assertion_lifetime: Duration::seconds(fields.positive("client_assertion_lifetime", 3600)),
+            id_token_includes_claims: fields.check("id_token_includes_claims"),
             code_lifetime: Duration::seconds(fields.positive("authorization_code_lifetime", 60)),
             access_token_lifetime: Duration::seconds(fields.positive("access_token_lifetime", 3600)),
             replay_grace: Duration::seconds(fields.int("refresh_replay_grace_seconds").max(0)),
@@ -280,11 +294,16 @@ impl OAuthSettings {
     pub fn serves(&self, path: &str) -> bool {
         match path {
             REGISTER => self.registration != Registration::Off,
-            DEVICE_AUTHORIZATION => self.device_grant,
+            DEVICE_AUTHORIZATION | DEVICE | DEVICE_METHOD => self.device_grant,
             WELL_KNOWN_SERVER | WELL_KNOWN_OPENID => self.show_auth_server_metadata,
             path if path.starts_with(WELL_KNOWN_RESOURCE) => self.show_protected_resource_metadata,
             _ => true,
         }
+    }
+
+    /// Fails as for an address where nothing is, unless what is at this path is switched on.
+    pub fn check_served(&self, path: &str) -> Result<()> {
+        if self.serves(path) { Ok(()) } else { Err(Error::NoSuchRoute("There is nothing at this address".to_owned())) }
     }
 
     /// Whether this grant is switched on.
@@ -303,19 +322,29 @@ impl OAuthSettings {
     }
 
     /// What the checks of an authorization request need to know about the site; see [`OAuthSettings::resources`].
-    pub fn rules<'a>(&'a self, issuer: &'a str, resources: &'a KnownResources) -> ServerRules<'a> {
-        ServerRules { issuer, default_scopes: &self.default_scopes, resources, require_pushed: self.require_pushed }
+    pub fn rules<'a>(
+        &'a self,
+        issuer: &'a str,
+        resources: &'a KnownResources,
+        known_scopes: &'a dyn KnownScopes,
+    ) -> ServerRules<'a> {
+        let default_scopes = &self.default_scopes;
+        ServerRules { issuer, default_scopes, known_scopes, resources, require_pushed: self.require_pushed }
     }
 }
 
 /// The least and the most that a number may be, and why.
-const RANGES: [(&str, i64, i64, &str); 5] = [
+const RANGES: [(&str, i64, i64, &str); 6] = [
+    ("client_assertion_lifetime", 60, 86_400, "Programs make a new assertion for each request"),
     ("authorization_code_lifetime", 10, 600, "A program exchanges its code at once"),
     ("access_token_lifetime", 60, 30 * 86_400, "Longer access is what refresh tokens are for"),
     ("refresh_replay_grace_seconds", 0, 60, "A lost answer is repeated within seconds"),
     ("refresh_token_idle_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
     ("refresh_token_lifetime_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
 ];
+
+/// The fields that list scopes.
+const SCOPES: [&str; 2] = ["default_scopes", "scopes_supported"];
 
 /// The shortest initial access token: nobody shall guess it.
 const MIN_INITIAL_ACCESS_TOKEN: usize = 16;
@@ -328,8 +357,14 @@ pub struct OAuthSettingsController {
 
 #[async_trait]
 impl Controller for OAuthSettingsController {
-    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, _: Option<&Document>) -> Result<()> {
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
         let mut problems = Invalid::default();
+        let mut undefined = Vec::new();
+        for fieldname in SCOPES {
+            let scopes = |document: &Document| Fields::new(document, &VIEW).scopes(fieldname);
+            let messages = newly_undefined(work, &scopes(document), &before.map(scopes).unwrap_or_default()).await?;
+            undefined.extend(messages.into_iter().map(|message| (fieldname, message)));
+        }
         let label = |fieldname: &str| {
             document.doctype.field(fieldname).map_or_else(|| fieldname.to_owned(), |field| field.label.clone())
         };
@@ -342,8 +377,11 @@ impl Controller for OAuthSettingsController {
                 refuse(fieldname, format!("{} must be between {least} and {most}. {why}", label(fieldname)));
             }
         }
+        for (fieldname, message) in undefined {
+            refuse(fieldname, message);
+        }
         let fields = Fields::new(document, &VIEW);
-        for fieldname in ["default_scopes", "scopes_supported"] {
+        for fieldname in SCOPES {
             match ScopeSet::parse(&fields.words(fieldname).join(" ")) {
                 Err(error) => refuse(fieldname, error.description().to_owned()),
                 Ok(scopes) => {

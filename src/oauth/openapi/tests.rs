@@ -16,6 +16,7 @@ use crate::oauth::protocol::jwk::Jwk;
 use crate::oauth::protocol::metadata::{OPTIONAL_ENDPOINTS, ResourceMetadata, ServerConfiguration, ServerMetadata};
 use crate::oauth::protocol::par::RequestUri;
 use crate::oauth::protocol::registration::{ClientInformation, ClientMetadata, RegistrationPolicy};
+use crate::oauth::protocol::scope_offer::Ceiling;
 use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::token_exchange::Actor;
 use crate::oauth::protocol::userinfo::{Person, UserInfo};
@@ -135,9 +136,14 @@ fn metadata_is_described_as_it_is_sent() {
 #[test]
 fn a_registration_is_described_as_it_is_read_and_sent() {
     let scopes = ScopeSet::parse("openid").unwrap();
+    let ceiling = Ceiling::offered(scopes.clone());
     let policy = RegistrationPolicy {
         default_scopes: &scopes,
-        scopes_supported: None,
+        ceiling: &ceiling,
+        known_scopes: &(),
+        is_for_all_servers: false,
+        site_names: &[],
+        allow_hs256: false,
         redirect_schemes: &[],
         allow_device_code: true,
         certificates: Some(CertificateCheck::Verified),

@@ -9,8 +9,6 @@ use super::jwk::JwkSet;
 use super::jwt::{Algorithm, Claims, JwtError, LEEWAY, SigningKey, Unverified};
 use crate::secret::{self, SigningAlgorithm};
 
-/// Assertions that live longer are refused: whoever finds one in a log should find it expired.
-pub const MAX_LIFETIME: Duration = Duration::minutes(5);
 /// The algorithms that we accept from clients.
 pub const ALGORITHMS: [SigningAlgorithm; 4] =
     [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::Ps256, SigningAlgorithm::EdDsa];
@@ -70,33 +68,40 @@ impl ClientAssertion {
         }
     }
 
-    /// Verifies signature, audience and times. `audiences` are our names: issuer, token endpoint, this endpoint.
+    /// Verifies signature, audience and times. `audiences` are our names: issuer, token endpoint, this endpoint. One that
+    /// lives longer than `longest` is refused: whoever finds one in a log should find it expired.
     ///
     /// The cause is for the log; the client reads [`Error::invalid_client`] whatever it is.
     pub fn verify(
         self,
         key: ClientKey<'_>,
         audiences: &[&str],
+        longest: Duration,
         now: DateTime<Utc>,
     ) -> Result<VerifiedAssertion, JwtError> {
         let verified = match key {
             ClientKey::Public(keys) => self.jwt.verify(keys, &ALGORITHMS),
             ClientKey::Secret(secret) => self.jwt.verify_hs256(secret.as_bytes()),
         }?;
-        let expires_at = check(&verified.claims, audiences, now)?;
+        let expires_at = check(&verified.claims, audiences, longest, now)?;
         let jti = verified.claims.require_text("jti")?.to_owned();
         Ok(VerifiedAssertion { client_id: self.client_id, jti, expires_at })
     }
 }
 
-fn check(claims: &Claims, audiences: &[&str], now: DateTime<Utc>) -> Result<DateTime<Utc>, JwtError> {
+fn check(
+    claims: &Claims,
+    audiences: &[&str],
+    longest: Duration,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, JwtError> {
     // Every audience must be us: an assertion that is also for somebody else could be replayed by them.
     let named = claims.audience();
     if named.is_empty() || !named.iter().all(|audience| audiences.contains(audience)) {
         return Err(JwtError::Claim("aud"));
     }
     let expires_at = claims.require_current(now)?;
-    if expires_at > now + MAX_LIFETIME + LEEWAY {
+    if expires_at > now + longest + LEEWAY {
         return Err(JwtError::Claim("exp"));
     }
     Ok(expires_at)
@@ -147,7 +152,9 @@ mod tests {
     }
 
     fn verify(assertion: &str, key: ClientKey<'_>) -> Result<VerifiedAssertion> {
-        ClientAssertion::parse(assertion, None)?.verify(key, &[ISSUER, TOKEN], now()).map_err(refuse)
+        ClientAssertion::parse(assertion, None)?
+            .verify(key, &[ISSUER, TOKEN], Duration::minutes(5), now())
+            .map_err(refuse)
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::redirect_uri::RedirectUris;
 use super::request::Parameters;
 use super::resource::KnownResources;
 use super::scope::{Scope, ScopeSet};
+use super::scope_offer::{Ceiling, KnownScopes};
 
 /// What the checks need to know about the client.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ pub struct ClientRules<'a> {
     /// Where it may be answered.
     pub redirect_uris: &'a RedirectUris,
     /// The most it may ask for.
-    pub scopes: &'a ScopeSet,
+    pub ceiling: &'a Ceiling,
     /// Whether it cannot keep a secret.
     pub is_public: bool,
     /// Whether it may use the authorization code grant.
@@ -35,12 +36,14 @@ pub struct ClientRules<'a> {
 }
 
 /// What the checks need to know about the site.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ServerRules<'a> {
     /// Our issuer.
     pub issuer: &'a str,
     /// The scopes of a request that names none.
     pub default_scopes: &'a ScopeSet,
+    /// The scopes that there are.
+    pub known_scopes: &'a dyn KnownScopes,
     /// The resources that a request may name.
     pub resources: &'a KnownResources,
     /// Whether every client must push its requests.
@@ -149,7 +152,8 @@ impl AuthorizationRequest {
             parameters.get("code_challenge_method"),
             PkceRule::of(client.is_public, client.require_pkce),
         )?;
-        let scopes = ScopeSet::grantable(parameters.get("scope"), client.scopes, server.default_scopes)?;
+        let scopes =
+            ScopeSet::grantable(parameters.get("scope"), client.ceiling, server.default_scopes, server.known_scopes)?;
         let resources = server.resources.check(parameters.all("resource"))?;
         let text = |name: &str| parameters.get(name).map(str::to_owned);
         let dpop_jkt = dpop::thumbprint(parameters)?;

@@ -7,7 +7,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 struct Fixture {
     redirect_uris: RedirectUris,
-    scopes: ScopeSet,
+    ceiling: Ceiling,
     default_scopes: ScopeSet,
     resources: KnownResources,
 }
@@ -16,7 +16,7 @@ impl Fixture {
     fn new() -> Self {
         Self {
             redirect_uris: RedirectUris::from_stored("https://app.example/cb https://app.example/other"),
-            scopes: ScopeSet::parse("openid email doctype:Book:write").unwrap(),
+            ceiling: Ceiling::decided(ScopeSet::parse("openid email doctype:Book:write").unwrap()),
             default_scopes: ScopeSet::parse("openid profile email").unwrap(),
             resources: KnownResources::new("https://site.example", ["/mcp"]),
         }
@@ -26,7 +26,7 @@ impl Fixture {
         ClientRules {
             client_id: "app",
             redirect_uris: &self.redirect_uris,
-            scopes: &self.scopes,
+            ceiling: &self.ceiling,
             is_public: true,
             may_use_code: true,
             require_pkce: true,
@@ -39,6 +39,7 @@ impl Fixture {
         ServerRules {
             issuer: "https://site.example",
             default_scopes: &self.default_scopes,
+            known_scopes: &(),
             resources: &self.resources,
             require_pushed: false,
         }

@@ -71,10 +71,14 @@ impl<'a> Challenge<'a> {
     }
 
     /// 403: the token holds, but its scope does not cover the request.
-    pub fn insufficient_scope(resource_metadata: Option<&'a str>, scope: &'a str, description: &'a str) -> Self {
+    pub fn insufficient_scope(
+        resource_metadata: Option<&'a str>,
+        scope: Option<&'a str>,
+        description: &'a str,
+    ) -> Self {
         Self {
             resource_metadata,
-            scope: Some(scope),
+            scope,
             error: Some(ErrorCode::InsufficientScope),
             error_description: Some(description),
             ..Self::default()
@@ -143,7 +147,7 @@ mod tests {
     #[test]
     fn a_missing_scope_is_named() {
         assert_eq!(
-            Challenge::insufficient_scope(None, "doctype:Book:write", "The token may not write Book").to_string(),
+            Challenge::insufficient_scope(None, Some("doctype:Book:write"), "The token may not write Book").to_string(),
             "Bearer error=\"insufficient_scope\", error_description=\"The token may not write Book\", \
              scope=\"doctype:Book:write\""
         );

@@ -161,6 +161,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::scope::ScopeSet;
+    use super::super::scope_offer::Ceiling;
     use super::*;
 
     const ADDRESS: &str = "https://claude.ai/oauth/claude-code-client-metadata";
@@ -169,7 +170,11 @@ mod tests {
         let scopes = ScopeSet::parse("openid profile email").unwrap();
         let policy = RegistrationPolicy {
             default_scopes: &scopes,
-            scopes_supported: None,
+            ceiling: &Ceiling::offered(scopes.clone()),
+            known_scopes: &(),
+            is_for_all_servers: true,
+            site_names: &[],
+            allow_hs256: false,
             redirect_schemes: &[],
             allow_device_code: false,
             certificates: None,

@@ -10,6 +10,7 @@ use super::error::{Error, ErrorCode, Result};
 use super::jwt::{JwtError, LEEWAY, Verified};
 use super::resource::KnownResources;
 use super::scope::ScopeSet;
+use super::scope_offer::{Ceiling, KnownScopes};
 
 /// The `typ` that keeps these assertions apart from id tokens of the same issuer.
 pub const TYPE: &str = "oauth-id-jag+jwt";
@@ -111,14 +112,21 @@ impl IdentityAssertion {
     /// The scopes of the token: those that the issuer vouched for and the client registered, or fewer if asked for.
     ///
     /// Where the issuer named none, it is as if the person were asked: the request names them, or the default holds.
-    pub fn grant(&self, requested: Option<&str>, registered: &ScopeSet, default: &ScopeSet) -> Result<ScopeSet> {
+    pub fn grant(
+        &self,
+        requested: Option<&str>,
+        registered: &ScopeSet,
+        default: &ScopeSet,
+        known: &dyn KnownScopes,
+    ) -> Result<ScopeSet> {
         let Some(vouched) = &self.scopes else {
-            return Ok(ScopeSet::grantable(requested, registered, default)?.without_renewal());
+            let ceiling = Ceiling::decided(registered.clone());
+            return Ok(ScopeSet::grantable(requested, &ceiling, default, known)?.without_renewal());
         };
-        let shared = vouched.shared_with_client(registered);
+        let shared = vouched.defined(known).shared_with_client(registered);
         let granted = match requested {
             None => shared,
-            Some(text) => shared.narrowed(Some(&ScopeSet::parse(text)?.without_renewal().to_string()))?,
+            Some(text) => shared.narrowed(Some(&ScopeSet::parse(text)?.without_renewal().to_string()), known)?,
         };
         if granted.is_empty() {
             let message = "The assertion grants no scope that this client may have: see the client's scopes";
@@ -156,6 +164,7 @@ mod tests {
     use super::super::jwk::JwkSet;
     use super::super::jwt::{SigningKey, Unverified};
     use super::super::scope::tests::any_set;
+    use super::super::scope_offer::tests::Everything;
     use super::*;
     use crate::secret::SigningAlgorithm;
 
@@ -252,26 +261,26 @@ mod tests {
     fn scopes_are_those_that_issuer_and_client_share_or_fewer() {
         let (registered, default) = (scopes("doctype:Book:write all"), scopes("openid"));
         let read = checked(&json!({"scope": "read offline_access email openid"})).unwrap();
-        assert_eq!(read.grant(None, &registered, &default).unwrap().to_string(), "read openid");
-        let asked = read.grant(Some("doctype:Book:read offline_access"), &registered, &default).unwrap();
+        assert_eq!(read.grant(None, &registered, &default, &()).unwrap().to_string(), "read openid");
+        let asked = read.grant(Some("doctype:Book:read offline_access"), &registered, &default, &()).unwrap();
         assert_eq!(asked.to_string(), "doctype:Book:read");
         for beyond in ["all", "doctype:Book:write", "email"] {
-            let error = read.grant(Some(beyond), &registered, &default).unwrap_err();
+            let error = read.grant(Some(beyond), &registered, &default, &()).unwrap_err();
             assert_eq!(error.code(), ErrorCode::InvalidScope, "{beyond}");
         }
         let nothing = checked(&json!({"scope": "email"})).unwrap();
-        assert_eq!(nothing.grant(None, &registered, &default).unwrap_err().code(), ErrorCode::InvalidScope);
+        assert_eq!(nothing.grant(None, &registered, &default, &()).unwrap_err().code(), ErrorCode::InvalidScope);
         let details = checked(&json!({"scope": null, "authorization_details": [{"type": "x"}]})).unwrap();
-        assert_eq!(details.grant(None, &registered, &default).unwrap_err().code(), ErrorCode::InvalidScope);
+        assert_eq!(details.grant(None, &registered, &default, &()).unwrap_err().code(), ErrorCode::InvalidScope);
     }
 
     #[test]
     fn an_assertion_without_scopes_gives_what_the_client_may_ask_a_person_for() {
         let read = checked(&json!({"scope": null})).unwrap();
         let (registered, default) = (scopes("read openid"), scopes("openid"));
-        assert_eq!(read.grant(None, &registered, &default).unwrap().to_string(), "openid");
-        assert_eq!(read.grant(Some("read"), &registered, &default).unwrap().to_string(), "read");
-        assert_eq!(read.grant(Some("all"), &registered, &default).unwrap_err().code(), ErrorCode::InvalidScope);
+        assert_eq!(read.grant(None, &registered, &default, &()).unwrap().to_string(), "openid");
+        assert_eq!(read.grant(Some("read"), &registered, &default, &()).unwrap().to_string(), "read");
+        assert_eq!(read.grant(Some("all"), &registered, &default, &()).unwrap_err().code(), ErrorCode::InvalidScope);
     }
 
     #[test]
@@ -298,7 +307,7 @@ mod tests {
                 jti: "1".to_owned(), expires_at: now(), scopes: Some(vouched.clone()), resources: vec![], auth_time: None,
             };
             let requested = requested.map(|set| set.to_string());
-            if let Ok(granted) = assertion.grant(requested.as_deref(), &registered, &vouched) {
+            if let Ok(granted) = assertion.grant(requested.as_deref(), &registered, &vouched, &Everything) {
                 prop_assert!(granted.is_subset_of(&vouched) && !granted.is_empty());
                 prop_assert!(granted.is_subset_of(&registered.union(&scopes("openid profile"))));
             }

@@ -41,6 +41,8 @@ pub const PAR: &str = endpoint!("par");
 pub const DEVICE_AUTHORIZATION: &str = endpoint!("device_authorization");
 /// Where people type them in; short, because they type this address too.
 pub const DEVICE: &str = "/device";
+/// The same page beside the other endpoints.
+pub const DEVICE_METHOD: &str = endpoint!("device");
 /// The public keys.
 pub const JWKS: &str = endpoint!("jwks");
 /// Where people log out.

@@ -1,30 +1,43 @@
 //! Client metadata: what a program may say of itself when it registers, and what it is told (RFC 7591, RFC 7592).
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::assertion;
 use super::certificate::{CertificateName, NameKind};
 use super::client_authentication::Method;
+use super::client_members::{Members, checked_text, invalid};
+use super::client_name;
 use super::error::{Error, ErrorCode, Result};
+use super::jar;
 use super::jwk::JwkSet;
 use super::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use super::request::GrantType;
 use super::scope::ScopeSet;
+use super::scope_offer::{Ceiling, KnownScopes, is_without_claims, undefined};
 use crate::config::client_certificates::CertificateCheck;
 use crate::secret::{self, SigningAlgorithm};
 
 /// How many redirect URIs a program may register.
 const MAX_REDIRECT_URIS: usize = 20;
-/// The longest text in any field.
-const MAX_TEXT: usize = 500;
+/// A signature with the client secret.
+const HS256: &str = "HS256";
 
 /// What the site allows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RegistrationPolicy<'a> {
     /// The scopes of a program that names none.
     pub default_scopes: &'a ScopeSet,
-    /// The scopes that a program may register; none means no more than the default.
-    pub scopes_supported: Option<&'a ScopeSet>,
+    /// The scopes that a program may register.
+    pub ceiling: &'a Ceiling,
+    /// The scopes that there are.
+    pub known_scopes: &'a dyn KnownScopes,
+    /// What the program says is for several servers, so that scopes of theirs are left out instead of refused.
+    pub is_for_all_servers: bool,
+    /// Names of the site, which no program may take.
+    pub site_names: &'a [String],
+    /// Id tokens may be signed with a client secret.
+    pub allow_hs256: bool,
     /// Private-use schemes without a dot.
     pub redirect_schemes: &'a [String],
     /// Whether devices may use the device grant.
@@ -151,13 +164,14 @@ impl ClientMetadata {
         if let Some(statement) = members.get("software_statement") {
             return Err(software_statement(statement));
         }
+        check_algorithms(&members)?;
         let (grant_types, response_types) = grants(&members, policy)?;
         let token_endpoint_auth_method = auth_method(&members, policy)?;
         let uses_code = grant_types.contains(&GrantType::AuthorizationCode);
         let (redirect_uris, application_type) = redirects(&members, uses_code, policy)?;
         let (jwks, jwks_uri) = keys(&members, token_endpoint_auth_method)?;
         Ok(Self {
-            client_name: members.text("client_name")?,
+            client_name: client_name(&members, policy)?,
             redirect_uris,
             token_endpoint_auth_method,
             grant_types,
@@ -175,7 +189,7 @@ impl ClientMetadata {
             jwks,
             certificate_name: certificate_name(&members, token_endpoint_auth_method)?,
             // RS256 is what a program expects that names nothing (OpenID Connect Registration §2).
-            id_token_signed_response_alg: signed_response_alg(&members, "id_token_signed_response_alg")?
+            id_token_signed_response_alg: id_token_alg(&members, token_endpoint_auth_method, policy)?
                 .or(Some(SigningAlgorithm::Rs256.as_str())),
             introspection_signed_response_alg: signed_response_alg(&members, "introspection_signed_response_alg")?,
             post_logout_redirect_uris: post_logout_redirect_uris(&members, application_type, policy)?,
@@ -225,6 +239,13 @@ fn software_statement(statement: &Value) -> Error {
     }
 }
 
+/// The name, as long as people can read it and take it for nobody else's.
+fn client_name(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<Option<String>> {
+    let Some(name) = members.raw_text("client_name")? else { return Ok(None) };
+    let name = client_name::of_stranger(name, policy.site_names)?;
+    checked_text("client_name", &name).map(|name| Some(name).filter(|name| !name.is_empty()))
+}
+
 fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec<GrantType>, Vec<&'static str>)> {
     let mut grants = Vec::new();
     let named = members.texts("grant_types")?.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
@@ -264,9 +285,8 @@ fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec
 fn auth_method(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<Method> {
     match members.text("token_endpoint_auth_method")? {
         None => Ok(Method::ClientSecretBasic),
-        // A signature with the secret needs the secret itself, and we keep only its digest of those who come unasked.
         Some(name) => Method::parse(&name)
-            .filter(|method| *method != Method::ClientSecretJwt && method.is_offered(policy.certificates))
+            .filter(|method| method.is_offered(policy.certificates))
             .ok_or_else(|| invalid(format!("token_endpoint_auth_method {name} is not supported"))),
     }
 }
@@ -307,8 +327,12 @@ fn redirects(
 fn scope(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<ScopeSet> {
     let Some(requested) = members.text("scope")? else { return Ok(policy.default_scopes.clone()) };
     let requested = ScopeSet::parse(&requested).map_err(|error| invalid(error.description().to_owned()))?;
-    let allowed = policy.scopes_supported.unwrap_or(policy.default_scopes);
-    let scopes = requested.iter().filter(|scope| allowed.covers(scope)).cloned().collect::<ScopeSet>();
+    let known = policy.known_scopes;
+    let foreign = requested.iter().find(|scope| !known.defines(scope) && !is_without_claims(scope));
+    if let Some(scope) = foreign.filter(|_| !policy.is_for_all_servers) {
+        return Err(undefined(scope));
+    }
+    let scopes = policy.ceiling.share(&requested.defined(known));
     Ok(if scopes.is_empty() { policy.default_scopes.clone() } else { scopes })
 }
 
@@ -348,6 +372,36 @@ fn certificate_bound(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> 
     }
 }
 
+/// The algorithms that the program signs with are those that the metadata of the server lists.
+fn check_algorithms(members: &Members<'_>) -> Result<()> {
+    let assertions =
+        assertion::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).chain([HS256]).collect::<Vec<_>>();
+    let requests = jar::ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).collect();
+    for (member, known) in [("token_endpoint_auth_signing_alg", assertions), ("request_object_signing_alg", requests)] {
+        if let Some(name) = members.text(member)?.filter(|name| !known.contains(&name.as_str())) {
+            return Err(invalid(format!("{member} {name} is not supported: it may be {}", known.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+/// How the id tokens of the program are signed: as it says, with its own secret only where the site allows that.
+fn id_token_alg(
+    members: &Members<'_>,
+    method: Method,
+    policy: &RegistrationPolicy<'_>,
+) -> Result<Option<&'static str>> {
+    let member = "id_token_signed_response_alg";
+    if members.text(member)?.as_deref() == Some(HS256) && policy.allow_hs256 {
+        return if method.has_secret() {
+            Ok(Some(HS256))
+        } else {
+            Err(invalid(format!("{member} {HS256} needs a client secret")))
+        };
+    }
+    signed_response_alg(members, member)
+}
+
 /// With which of our keys we are to sign.
 fn signed_response_alg(members: &Members<'_>, member: &str) -> Result<Option<&'static str>> {
     let Some(name) = members.text(member)? else { return Ok(None) };
@@ -373,81 +427,6 @@ fn post_logout_redirect_uris(
             .map_err(|error| invalid(format!("post_logout_redirect_uris: {}", error.description())))?;
     }
     Ok(uris)
-}
-
-/// The members of the request, `null` counting as left out.
-struct Members<'a>(&'a Map<String, Value>);
-
-impl Members<'_> {
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(checked_text(name, text)?).filter(|text| !text.is_empty())),
-            Some(_) => Err(invalid(format!("{name} must be a text"))),
-        }
-    }
-
-    fn texts(&self, name: &str) -> Result<Option<Vec<String>>> {
-        let not_a_list = || invalid(format!("{name} must be a list of texts"));
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::Array(values)) => values
-                .iter()
-                .map(|value| value.as_str().ok_or_else(not_a_list).and_then(|text| checked_text(name, text)))
-                .collect::<Result<Vec<_>>>()
-                .map(Some),
-            Some(_) => Err(not_a_list()),
-        }
-    }
-
-    fn flag(&self, name: &str) -> Result<bool> {
-        match self.get(name) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(invalid(format!("{name} must be true or false"))),
-        }
-    }
-
-    /// An address that people may open from our pages.
-    fn web_address(&self, name: &str) -> Result<Option<String>> {
-        self.address(name, |scheme| scheme == "https" || scheme == "http")
-    }
-
-    /// An address that we call ourselves.
-    fn https_address(&self, name: &str) -> Result<Option<String>> {
-        self.address(name, |scheme| scheme == "https")
-    }
-
-    fn address(&self, name: &str, accepts: impl Fn(&str) -> bool) -> Result<Option<String>> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
-        let fits = url::Url::parse(&text).is_ok_and(|url| {
-            accepts(url.scheme()) && url.host_str().is_some() && url.username().is_empty() && url.password().is_none()
-        });
-        if fits && !text.contains('#') { Ok(Some(text)) } else { Err(invalid(format!("{name} must be a web address"))) }
-    }
-}
-
-fn checked_text(name: &str, text: &str) -> Result<String> {
-    // Redirect URIs have a limit and an error of their own.
-    if name != "redirect_uris" && (text.len() > MAX_TEXT || text.contains(char::is_control)) {
-        // A scope may be long: it lists DocTypes.
-        if name != "scope" || text.len() > 10 * MAX_TEXT {
-            return Err(invalid(format!("{name} is too long or contains control characters")));
-        }
-    }
-    Ok(text.to_owned())
-}
-
-fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorCode::InvalidClientMetadata, description)
 }
 
 fn as_list<S: serde::Serializer>(uris: &RedirectUris, serializer: S) -> Result<S::Ok, S::Error> {

@@ -25,10 +25,15 @@ fn parse_behind(
     supported: Option<&str>,
     certificates: Option<CertificateCheck>,
 ) -> Result<ClientMetadata> {
-    let (default, supported) = (set("openid profile email"), supported.map(set));
+    let default = set("openid profile email");
+    let ceiling = Ceiling::offered(supported.map_or_else(|| default.clone(), set));
     let policy = RegistrationPolicy {
         default_scopes: &default,
-        scopes_supported: supported.as_ref(),
+        ceiling: &ceiling,
+        known_scopes: &(),
+        is_for_all_servers: false,
+        site_names: &[],
+        allow_hs256: false,
         redirect_schemes: &["cursor".to_owned()],
         allow_device_code: true,
         certificates,
@@ -127,7 +132,6 @@ fn errors_have_the_code_of_the_rfc() {
         json!({ "response_types": ["code id_token"] }),
         json!({ "response_types": [] }),
         json!({ "token_endpoint_auth_method": "tls_client_auth" }),
-        json!({ "token_endpoint_auth_method": "client_secret_jwt" }),
         json!({ "token_endpoint_auth_method": "private_key_jwt" }),
         json!({ "application_type": "service" }),
         json!({ "client_uri": "javascript:alert(1)" }),

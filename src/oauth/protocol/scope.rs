@@ -22,6 +22,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{Error, ErrorCode, Result};
+use super::scope_offer::KnownScopes;
 use crate::meta::Right;
 
 /// What is percent-encoded in the name of a DocType; the space becomes `_` afterwards.
@@ -293,42 +294,6 @@ impl ScopeSet {
         }
     }
 
-    /// The scopes that a client may be given for its request.
-    ///
-    /// Each scope asked for must be covered by what the client registered; `openid`, `profile` and `offline_access`
-    /// may always be asked for. A request without scope gets the default, as far as the client registered it.
-    pub fn grantable(requested: Option<&str>, registered: &Self, default: &Self) -> Result<Self> {
-        let Some(requested) = requested else {
-            let scopes = default.intersection(registered);
-            return if scopes.is_empty() {
-                Err(invalid("scope is missing: name what the program needs"))
-            } else {
-                Ok(scopes)
-            };
-        };
-        let mut granted = Self::default();
-        let requested = Self::parse(requested)?;
-        let openid = requested.contains(&Scope::OpenId);
-        for scope in requested.0 {
-            let always = matches!(scope, Scope::OpenId | Scope::Profile | Scope::OfflineAccess);
-            // Standard scopes whose claims we do not have: OpenID Connect Core §5.4 asks to ignore them. What covers all
-            // does not name them; a site's own scope of that name is registered under it.
-            let is_without_claims = matches!(&scope, Scope::Custom(name) if name == "address" || name == "phone");
-            if openid && is_without_claims && !registered.contains(&scope) {
-                continue;
-            }
-            if always || registered.covers(&scope) {
-                granted.insert(scope);
-            } else {
-                return Err(Error::new(
-                    ErrorCode::InvalidScope,
-                    format!("This client may not ask for the scope {scope}: add it to the client's scopes"),
-                ));
-            }
-        }
-        if granted.is_empty() { Err(invalid("scope is empty: name what the program needs")) } else { Ok(granted) }
-    }
-
     /// What of these a client may be given where no refresh token comes along: as far as it registered them.
     #[must_use]
     pub fn shared_with_client(&self, registered: &Self) -> Self {
@@ -347,9 +312,10 @@ impl ScopeSet {
     }
 
     /// The scopes for a refresh or a code: those granted, or fewer if asked for; never more (RFC 6749 §6).
-    pub fn narrowed(&self, requested: Option<&str>) -> Result<Self> {
+    pub fn narrowed(&self, requested: Option<&str>, known: &dyn KnownScopes) -> Result<Self> {
         let Some(requested) = requested else { return Ok(self.clone()) };
         let requested = Self::parse(requested)?;
+        requested.check_defined(known)?;
         match requested.0.iter().find(|scope| !self.covers(scope)) {
             None if requested.is_empty() => Ok(self.clone()),
             None => Ok(requested),

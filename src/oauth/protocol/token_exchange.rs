@@ -12,6 +12,7 @@ use super::error::{Error, ErrorCode, Result};
 use super::request::Parameters;
 use super::resource::covers;
 use super::scope::{Scope, ScopeSet};
+use super::scope_offer::KnownScopes;
 
 /// The type of an access token that this server issued (§3): what is exchanged here, and for what.
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -164,12 +165,13 @@ pub fn refused(parameter: &'static str) -> Error {
     Error::invalid_request(format!("{parameter} is invalid, or was not issued to or for this client"))
 }
 
-/// What a client gets for a token. `targets` are resources of this site, canonical.
+/// What a client gets for a token. `targets` are resources of this site, canonical; `known` are its scopes.
 pub fn decide(
     subject: Held<'_>,
     actor: Option<Acting<'_>>,
     exchanger: &Exchanger<'_>,
     scope: Option<&str>,
+    known: &dyn KnownScopes,
     targets: Vec<String>,
 ) -> Result<Exchanged> {
     let is_own = subject.client == exchanger.client;
@@ -193,7 +195,7 @@ pub fn decide(
         ));
     }
     Ok(Exchanged {
-        scopes: lesser(subject.scopes, exchanger.scopes, scope)?,
+        scopes: lesser(subject.scopes, exchanger.scopes, scope, known)?,
         resources: narrower(subject.resources, exchanger.targets, targets)?,
         act,
         expires_at: subject.expires_at,
@@ -235,8 +237,13 @@ fn check_key(parameter: &'static str, token: Held<'_>, exchanger: &Exchanger<'_>
 }
 
 /// Scopes that the subject token and the client both have.
-fn lesser(subject: &ScopeSet, registered: &ScopeSet, requested: Option<&str>) -> Result<ScopeSet> {
-    let shared = subject.shared_with_client(registered);
+fn lesser(
+    subject: &ScopeSet,
+    registered: &ScopeSet,
+    requested: Option<&str>,
+    known: &dyn KnownScopes,
+) -> Result<ScopeSet> {
+    let shared = subject.defined(known).shared_with_client(registered);
     let invalid = |message: String| Err(Error::new(ErrorCode::InvalidScope, message));
     let requested = requested.map(ScopeSet::parse).transpose()?.unwrap_or_default();
     if requested.is_empty() {
@@ -246,6 +253,7 @@ fn lesser(subject: &ScopeSet, registered: &ScopeSet, requested: Option<&str>) ->
             Ok(shared)
         };
     }
+    requested.check_defined(known)?;
     for scope in requested.iter() {
         if *scope == Scope::OfflineAccess {
             return invalid("An exchange gives no refresh token: leave out offline_access".to_owned());

@@ -97,7 +97,7 @@ impl Case {
             jkt: self.jkt,
             x5t_s256: self.certificate,
         };
-        decide(subject, actor, &exchanger, scope, list(targets))
+        decide(subject, actor, &exchanger, scope, &(), list(targets))
     }
 
     #[track_caller]

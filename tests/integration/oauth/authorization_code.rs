@@ -163,14 +163,33 @@ async fn the_method_of_authentication_is_exactly_the_registered_one() {
 }
 
 #[tokio::test]
-async fn who_guesses_client_secrets_has_to_wait() {
+async fn guesses_lock_no_client_whose_secret_nobody_can_guess() {
     let site = TestSite::new().await;
     let mut program = Program::new(&site, json!({})).await;
     let right = std::mem::replace(&mut program.secret, "dt_cs_wrong".to_owned());
+    for _ in 0..120 {
+        program.refresh("dt_rt_x").await.oauth_error(401, "invalid_client");
+    }
+    // They are not even noted any more; who knows the secret gets in.
+    let answer = program.refresh("dt_rt_x").await.status(429);
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
+    program.secret = right;
+    program.refresh("dt_rt_x").await.oauth_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn who_guesses_a_secret_that_was_not_made_here_has_to_wait() {
+    let site = TestSite::new().await;
+    let mut program = Program::new(&site, json!({})).await;
+    let mut work = site.documents().begin(&doctyped::permissions::Session::system()).await.unwrap();
+    let short = [("client_secret", doctyped::meta::Value::from("89ab12cd34"))];
+    work.set_values("OAuth Client", &program.id, &short).await.unwrap();
+    work.commit().await.unwrap();
+    doctyped::oauth::doctype::oauth_client::digest_plain_secrets(site.documents()).await.unwrap();
     for _ in 0..5 {
         program.refresh("dt_rt_x").await.oauth_error(401, "invalid_client");
     }
-    program.secret = right;
+    program.secret = "89ab12cd34".to_owned();
     let answer = program.refresh("dt_rt_x").await.status(429);
     assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
 }

@@ -164,7 +164,22 @@ async fn a_page_reads_answers_to_its_own_tokens_and_never_with_cookies() {
     let ask = site.guest().with_header("origin", own).with_header("access-control-request-method", "PUT");
     let preflight = ask.send(poem::http::Method::OPTIONS, "/api/resource/Field%20Note/x", "", "").await.status(200);
     assert!(preflight.header("access-control-allow-methods").contains("PUT"));
-    assert!(preflight.header("access-control-allow-headers").contains("Authorization"));
+    // What pages of OAuth clients, of Frappe's libraries and of MCP clients send.
+    for header in [
+        "Authorization",
+        "Content-Type",
+        "DPoP",
+        "X-Frappe-Site-Name",
+        "X-Frappe-CSRF-Token",
+        "Mcp-Method",
+        "Mcp-Name",
+        "Mcp-Session-Id",
+        "Last-Event-ID",
+        "MCP-Protocol-Version",
+    ] {
+        let allowed = preflight.header("access-control-allow-headers");
+        assert!(allowed.split(", ").any(|known| known.eq_ignore_ascii_case(header)), "{header}: {allowed}");
+    }
     assert_eq!(preflight.header("access-control-allow-credentials"), "");
     // `*` is sent as such: an origin that is reflected would be trusted.
     site.db_update("OAuth Settings", "OAuth Settings", json!({"allowed_public_client_origins": "*"})).await;

@@ -345,7 +345,12 @@ async fn a_trusted_program_keeps_the_scopes_that_administrators_give_it() {
     let program = page.describe(&site, PATH);
     alice.get(&program.authorize_uri(&[])).await.redirect();
     let name = site.db_names("OAuth Client", json!({})).await.remove(0);
-    site.db_update("OAuth Client", &name, json!({"trusted": 1, "scopes": "openid doctype:User:read"})).await;
+    site.db_update(
+        "OAuth Client",
+        &name,
+        json!({"trusted": 1, "limit_scopes": 1, "scopes": "openid doctype:User:read"}),
+    )
+    .await;
     site.clock.advance(Duration::hours(2));
     alice.get(&program.authorize_uri(&[("scope", "openid doctype:User:read")])).await.redirect();
     assert_eq!(page.requests(PATH), 2);

@@ -124,7 +124,7 @@ async fn whatever_is_wrong_with_an_assertion_the_answer_is_that_of_a_wrong_secre
         ("no name", json!({"jti": null})),
         ("expired", json!({"exp": now - 31})),
         ("no end", json!({"exp": null})),
-        ("six minutes", json!({"exp": now + 360})),
+        ("more than an hour", json!({"exp": now + 3660})),
         ("not yet", json!({"nbf": now + 60})),
         ("from the future", json!({"iat": now + 60})),
     ] {
@@ -186,21 +186,41 @@ async fn an_assertion_that_failed_for_another_reason_is_still_used_up_and_two_cl
 }
 
 #[tokio::test]
-async fn who_fails_too_often_has_to_wait_and_locks_nobody_else_out() {
+async fn an_assertion_may_live_as_long_as_the_settings_say_and_is_remembered_that_long() {
+    let (site, key) = (TestSite::new().await, key());
+    let program = Program::with_key(&site, &key, json!({})).await;
+    let until = site.clock.now().timestamp() + 3600;
+    let assertion = key.sign("JWT", &claims(&site, &program, &json!({"exp": until})));
+    renew(&program, &assertion).await.oauth_error(400, "invalid_grant");
+    site.clock.advance(chrono::Duration::minutes(59));
+    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    renew(&program, &assertion).await.oauth_error(401, "invalid_client");
+    settings(&site, json!({"client_assertion_lifetime": 60})).await;
+    let now = site.clock.now().timestamp();
+    for (lives, status, code) in [(60, 400, "invalid_grant"), (120, 401, "invalid_client")] {
+        let assertion = key.sign("JWT", &claims(&site, &program, &json!({"exp": now + lives})));
+        renew(&program, &assertion).await.oauth_error(status, code);
+    }
+}
+
+#[tokio::test]
+async fn who_has_the_key_gets_in_however_often_others_fail_in_its_name() {
     let (site, key) = (TestSite::new().await, key());
     let program = Program::with_key(&site, &key, json!({})).await;
     let impostor = SigningKey::generate(SigningAlgorithm::Es256);
-    for _ in 0..5 {
+    for _ in 0..10 {
         let assertion = impostor.sign("JWT", &claims(&site, &program, &json!({})));
         renew(&program, &assertion).await.oauth_error(401, "invalid_client");
     }
+    let used = key.sign("JWT", &claims(&site, &program, &json!({})));
+    renew(&program, &used).await.oauth_error(400, "invalid_grant");
+    for _ in 0..10 {
+        renew(&program, &used).await.oauth_error(401, "invalid_client");
+    }
     let assertion = key.sign("JWT", &claims(&site, &program, &json!({})));
-    let locked = renew(&program, &assertion).await.oauth_error(429, "temporarily_unavailable");
-    assert!(locked.header("retry-after").parse::<u32>().unwrap() > 0);
-    assert_eq!(site.db_names("Security Event", json!({"event": "Client Authentication Failed"})).await.len(), 5);
-    let other = Program::with_key(&site, &key, json!({})).await;
-    let assertion = key.sign("JWT", &claims(&site, &other, &json!({})));
-    renew(&other, &assertion).await.oauth_error(400, "invalid_grant");
+    renew(&program, &assertion).await.oauth_error(400, "invalid_grant");
+    assert_eq!(site.db_names("Security Event", json!({"event": "Client Authentication Failed"})).await.len(), 20);
+    assert!(site.db_names("Login Attempt", json!({})).await.is_empty());
 }
 
 #[tokio::test]

@@ -122,9 +122,9 @@ async fn an_update_obeys_the_rules_of_a_registration() {
         program.manager.put(&program.uri, program.with(&changes)).await.oauth_error(400, code);
     }
     let wider = program.manager.put(&program.uri, program.with(&json!({"scope": "all openid"}))).await.status(200);
-    assert_eq!(wider.json()["scope"], "openid");
+    assert_eq!(wider.json()["scope"], "read openid");
     let mut expected = program.made.clone();
-    expected["scope"] = json!("openid");
+    expected["scope"] = json!("read openid");
     assert_eq!(program.manager.get(&program.uri).await.status(200).json(), expected);
 }
 

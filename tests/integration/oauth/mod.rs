@@ -19,6 +19,7 @@ mod examples;
 mod id_token_elsewhere;
 mod introspection_rfc7662;
 mod jar_rfc9101;
+mod journeys;
 mod jwt_access_token;
 mod jwt_bearer_rfc7523;
 mod login_again;

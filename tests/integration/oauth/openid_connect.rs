@@ -56,6 +56,30 @@ async fn the_id_token_says_who_logged_in_when_and_how_and_repeats_the_nonce() {
 }
 
 #[tokio::test]
+async fn the_id_token_names_the_person_as_far_as_was_granted_unless_it_is_switched_off() {
+    let site = TestSite::new().await;
+    let alice = site.user("alice@example.com", &[]).await;
+    let mut program = Program::public(&site).await;
+    let mut told = async |scope: &str| {
+        program.scope = scope.to_owned();
+        let tokens = program.tokens(&alice).await;
+        Unverified::parse(tokens["id_token"].as_str().unwrap()).unwrap().unverified_claims().0.clone()
+    };
+    let all = told("openid profile email").await;
+    assert_eq!(all["email"], "alice@example.com");
+    assert!(all["name"].as_str().is_some_and(|name| !name.is_empty()) && all.contains_key("email_verified"), "{all:?}");
+    let only = told("openid").await;
+    assert!(!only.contains_key("email") && !only.contains_key("name") && !only.contains_key("roles"), "{only:?}");
+    let id = site.db_names("OAuth Client", json!({})).await.remove(0);
+    for (doctype, name) in [("OAuth Client", id.as_str()), ("OAuth Settings", "OAuth Settings")] {
+        site.db_update(doctype, name, json!({"id_token_includes_claims": 0})).await;
+        let none = told("openid profile email roles").await;
+        assert!(!none.contains_key("email") && !none.contains_key("name") && none.contains_key("roles"), "{none:?}");
+        site.db_update(doctype, name, json!({"id_token_includes_claims": 1})).await;
+    }
+}
+
+#[tokio::test]
 async fn there_is_an_id_token_only_where_openid_was_granted() {
     let site = TestSite::new().await;
     let alice = site.user(ALICE, &[]).await;

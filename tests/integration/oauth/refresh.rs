@@ -56,7 +56,8 @@ async fn within_the_grace_everybody_gets_the_same_successor_whatever_tokens_look
         for same in ["access_token", "refresh_token", "id_token", "scope"] {
             assert_eq!(quick[same], slow[same], "{format}: {same}");
         }
-        assert_eq!(quick["expires_in"].as_u64().unwrap() - 3, slow["expires_in"].as_u64().unwrap());
+        let lived = quick["expires_in"].as_u64().unwrap() - slow["expires_in"].as_u64().unwrap();
+        assert!((3..6).contains(&lived), "{format}: {lived}");
         assert_eq!(site.db_names("OAuth Bearer Token", json!({"status": "Active"})).await.len(), 1);
         assert!(site.db_names("Security Event", json!({"event": "Refresh Token Reused"})).await.is_empty());
         site.clock.advance(Duration::seconds(8));

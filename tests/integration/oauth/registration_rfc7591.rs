@@ -150,13 +150,14 @@ async fn without_naming_scopes_a_program_gets_the_safe_ones_and_never_all() {
         register(&site.guest(), with(&changes)).await.status(201).json()["scope"].as_str().unwrap().to_owned()
     };
     assert_eq!(scope(json!({})).await, "openid profile email");
-    assert_eq!(scope(json!({"scope": "all write openid"})).await, "openid");
+    assert_eq!(scope(json!({"scope": "all write openid"})).await, "read openid");
+    assert_eq!(scope(json!({"scope": "openid address phone doctype:User:write"})).await, "openid doctype:User:write");
     settings(&site, json!({"default_scopes": "openid read"})).await;
     assert_eq!(scope(json!({})).await, "openid read");
     settings(&site, json!({"scopes_supported": "openid doctype:User:read all"})).await;
     assert_eq!(scope(json!({"scope": "all roles"})).await, "all");
     settings(&site, json!({"scopes_supported": "openid doctype:User:read"})).await;
-    assert_eq!(scope(json!({"scope": "all openid doctype:User:read"})).await, "openid doctype:User:read");
+    assert_eq!(scope(json!({"scope": "all openid doctype:User:read"})).await, "doctype:User:read read openid");
 }
 
 #[tokio::test]
@@ -195,7 +196,7 @@ async fn the_switch_works_at_once_and_metadata_tells() {
     assert_eq!(announced().await, Some(json!(endpoint)));
     settings(&site, json!({"enable_dynamic_client_registration": 0})).await;
     assert_eq!(announced().await, None);
-    register(&site.guest(), web()).await.oauth_error(403, "access_denied");
+    register(&site.guest(), web()).await.status(404);
     settings(&site, json!({"enable_dynamic_client_registration": 1})).await;
     register(&site.guest(), web()).await.status(201);
 }
@@ -287,6 +288,85 @@ async fn only_as_many_programs_register_as_the_settings_allow() {
     register(&guest, web()).await.oauth_error(403, "temporarily_unavailable");
     site.documents().delete(&doctyped::permissions::Session::system(), "OAuth Client", &id).await.unwrap();
     register(&guest, web()).await.status(201);
+}
+
+#[tokio::test]
+async fn one_address_cannot_use_up_the_places_of_others_and_what_nobody_used_gives_way() {
+    let site = TestSite::new().await;
+    let alice = site.user("alice@example.com", &[]).await;
+    let limits = json!({"registration_rate_limit": 0, "max_registered_clients": 5, "max_clients_per_address": 3});
+    settings(&site, limits).await;
+    let in_use = register(&site.guest(), web()).await.status(201).json();
+    let in_use = Program::registered(&site, &in_use, "openid");
+    let tokens = in_use.tokens(&alice).await;
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        site.clock.advance(Duration::seconds(1));
+        made.push(register(&site.guest(), web()).await.status(201).json()["client_id"].as_str().unwrap().to_owned());
+    }
+    // A person may still be answering them.
+    register(&site.guest(), web()).await.oauth_error(403, "temporarily_unavailable");
+    site.clock.advance(Duration::minutes(11));
+    register(&site.guest(), web()).await.status(201);
+    let left = site.db_names("OAuth Client", json!({})).await;
+    assert!(left.len() == 3 && !left.contains(&made[0]) && left.contains(&made[1]), "{left:?}");
+    in_use.refresh(tokens["refresh_token"].as_str().unwrap()).await.status(200);
+}
+
+#[tokio::test]
+async fn an_unknown_program_may_not_take_the_name_of_others_nor_one_that_nobody_can_read() {
+    let site = TestSite::new().await;
+    settings(&site, json!({"resource_name": "Example Library"})).await;
+    for name in
+        ["Administrator", "G\u{3BF}ogle", "EXAMPLE LIBRARY", "Plan\u{202E}ner", "Plan\u{200B}ner", "P\u{430}yroll"]
+    {
+        let refused = register(&site.guest(), with(&json!({"client_name": name}))).await;
+        let refused = refused.oauth_error(400, "invalid_client_metadata");
+        assert!(refused.body.contains("client_name"), "{name}: {}", refused.body);
+    }
+    let made = register(&site.guest(), with(&json!({"client_name": "Cafe\u{301} Planner"}))).await.status(201).json();
+    assert_eq!(made["client_name"], "Café Planner");
+    // What an older program stored is not shown either.
+    let id = made["client_id"].as_str().unwrap();
+    let mut work = site.documents().begin(&doctyped::permissions::Session::system()).await.unwrap();
+    let stored = [("app_name", doctyped::meta::Value::from("rennal\u{202E}P"))];
+    work.set_values("OAuth Client", id, &stored).await.unwrap();
+    work.commit().await.unwrap();
+    let alice = site.user("alice@example.com", &[]).await;
+    let program = Program::registered(&site, &made, "openid");
+    let page = alice.get(&program.authorize_uri(&[])).await.redirect();
+    let page = alice.get(&page).await.status(200).body;
+    assert!(page.contains("Unverified") && page.contains("app.example") && !page.contains('\u{202E}'), "{page}");
+}
+
+#[tokio::test]
+async fn whatever_the_metadata_lists_can_be_registered_and_nothing_else() {
+    let site = TestSite::new().await;
+    settings(&site, json!({"allow_hs256_id_tokens": 1, "registration_rate_limit": 0})).await;
+    let metadata = site.guest().get("/.well-known/oauth-authorization-server").await.status(200).json();
+    let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]});
+    for (list, member, more) in [
+        ("token_endpoint_auth_methods_supported", "token_endpoint_auth_method", json!({})),
+        ("token_endpoint_auth_signing_alg_values_supported", "token_endpoint_auth_signing_alg", json!({})),
+        ("request_object_signing_alg_values_supported", "request_object_signing_alg", json!({})),
+        ("id_token_signing_alg_values_supported", "id_token_signed_response_alg", json!({})),
+        ("introspection_signing_alg_values_supported", "introspection_signed_response_alg", json!({})),
+    ] {
+        for value in metadata[list].as_array().unwrap() {
+            let mut asked = with(&more);
+            asked[member] = value.clone();
+            if value == "private_key_jwt" {
+                asked["jwks"] = jwks.clone();
+            }
+            let made = register(&site.guest(), asked).await.status(201).json();
+            if !member.ends_with("signing_alg") {
+                assert_eq!(made[member], *value);
+            }
+        }
+        register(&site.guest(), with(&json!({member: "none of these"})))
+            .await
+            .oauth_error(400, "invalid_client_metadata");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, issue, new_family};
 use crate::oauth::doctype::oauth_client::note_use;
+use crate::oauth::protocol::scope_offer::Ceiling;
 use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::{Error, ErrorCode, Scope, ScopeSet};
 use crate::permissions::Session;
@@ -23,7 +24,8 @@ pub async fn exchange(asking: &Asking, scope: Option<&str>, resource: &[String])
         return Err(Error::new(ErrorCode::InvalidScope, message).into());
     }
     let registered: ScopeSet = asking.client.scopes.iter().filter(|scope| !scope.is_identity()).cloned().collect();
-    let scopes = ScopeSet::grantable(scope, &registered, &registered)?;
+    let ceiling = Ceiling::decided(registered.clone());
+    let scopes = ScopeSet::grantable(scope, &ceiling, &registered, &asking.scopes().await?)?;
     let known = asking.settings.resources(documents.site_url());
     let resources = known.narrow(&[], resource.iter().map(String::as_str))?;
     let mut work = documents.begin(&Session::system()).await?;

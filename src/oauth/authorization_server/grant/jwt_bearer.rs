@@ -39,7 +39,8 @@ pub async fn exchange(
     let vouched = check(&verified, &expected, asking.now).map_err(|error| refused(&error))?;
     let user = find(asking, &provider, verified).await?;
     asking.check_user(&user).await?;
-    let scopes = vouched.grant(scope, &asking.client.scopes, &asking.settings.default_scopes)?;
+    let known = asking.scopes().await?;
+    let scopes = vouched.grant(scope, &asking.client.scopes, &asking.settings.default_scopes, &known)?;
     let known = asking.settings.resources(documents.site_url());
     let resources = vouched.resources(&known, resource.iter().map(String::as_str))?;
     spend(asking, issuer, &user, &vouched).await?;

@@ -104,7 +104,8 @@ async fn decided(
     };
     let known = asking.settings.resources(documents.site_url());
     let targets = known.check(sent.targets.iter().map(String::as_str))?;
-    Ok(decide(held(subject), acting, &exchanger, sent.scope.as_deref(), targets)?)
+    let scopes = asking.scopes().await?;
+    Ok(decide(held(subject), acting, &exchanger, sent.scope.as_deref(), &scopes, targets)?)
 }
 
 /// An access token of ours that opens something now.

@@ -14,6 +14,7 @@ use crate::oauth::authorization_server::endpoint::{self, json as json_response, 
 use crate::oauth::authorization_server::grant::device_code;
 use crate::oauth::authorization_server::{DEVICE_AUTHORIZATION, Server, device_authorization};
 use crate::oauth::client_form::steps::{Step, masked_form, shown};
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::ErrorCode;
 use crate::oauth::protocol::device::DeviceAuthorizationResponse;
@@ -29,9 +30,14 @@ struct Waiting {
 }
 
 /// Gets the codes and shows them, as the device would.
-pub(super) async fn start(exchange: &Exchange, client: &OAuthClient, scope: &str) -> Result<Response> {
+pub(super) async fn start(
+    exchange: &Exchange,
+    catalogue: &ScopeCatalogue,
+    client: &OAuthClient,
+    scope: &str,
+) -> Result<Response> {
     let person = person(exchange).await?;
-    match codes(exchange, client, scope).await {
+    match codes(exchange, catalogue, client, scope).await {
         Ok(codes) => {
             let waiting = Waiting { scope: scope.to_owned(), codes };
             let steps = vec![first_step(exchange, client, scope, Ok(waiting.codes.clone())).await];
@@ -81,11 +87,12 @@ pub(super) async fn go_on(
 
 async fn codes(
     exchange: &Exchange,
+    catalogue: &ScopeCatalogue,
     client: &OAuthClient,
     scope: &str,
 ) -> endpoint::Result<DeviceAuthorizationResponse> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    let asked = device_authorization::Asked::check(exchange, &settings, client, Some(scope), [])?;
+    let asked = device_authorization::Asked::check(exchange, catalogue, &settings, client, Some(scope), []).await?;
     device_authorization::open(exchange, client, &asked, None).await
 }
 

@@ -181,8 +181,12 @@ async fn start(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> 
     let field = |name: &str| form.first(name).unwrap_or_default();
     let ways = Way::of(&client, &OAuthSettings::load(&exchange.site.documents).await?);
     match field("way") {
-        "sign-in" if ways.contains(&Way::SignIn) => sign_in::start(&exchange, &client, field("scope")).await,
-        "device" if ways.contains(&Way::Device) => device::start(&exchange, &client, field("scope")).await,
+        "sign-in" if ways.contains(&Way::SignIn) => {
+            sign_in::start(&exchange, &server.catalogue, &client, field("scope")).await
+        }
+        "device" if ways.contains(&Way::Device) => {
+            device::start(&exchange, &server.catalogue, &client, field("scope")).await
+        }
         "device-answer" if ways.contains(&Way::Device) => {
             device::go_on(&exchange, &server, &client, field("state")).await
         }

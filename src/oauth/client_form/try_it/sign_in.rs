@@ -15,12 +15,14 @@ use crate::oauth::authorization_server::grant::authorization_code;
 use crate::oauth::client_form::steps::{Step, mask, masked_form};
 use crate::oauth::credentials;
 use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
+use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, ClientRules, RequestOrigin, ServerRules};
 use crate::oauth::protocol::metadata::{APPROVE, AUTHORIZE};
 use crate::oauth::protocol::pkce::challenge_of;
 use crate::oauth::protocol::redirect_uri::RedirectUris;
 use crate::oauth::protocol::{AuthorizeError, Parameters};
+use crate::oauth::site_scopes::SiteScopes;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::Exchange;
@@ -39,7 +41,12 @@ pub fn redirect_uri(site: &str, client: &OAuthClient) -> String {
 }
 
 /// Makes the authorization request and leads to its consent page.
-pub(super) async fn start(exchange: &Exchange, client: &OAuthClient, scope: &str) -> Result<Response> {
+pub(super) async fn start(
+    exchange: &Exchange,
+    catalogue: &ScopeCatalogue,
+    client: &OAuthClient,
+    scope: &str,
+) -> Result<Response> {
     let documents = &exchange.site.documents;
     let person = person(exchange).await?;
     let settings = OAuthSettings::load(documents).await?;
@@ -50,14 +57,13 @@ pub(super) async fn start(exchange: &Exchange, client: &OAuthClient, scope: &str
     let text = request_text(client, &uri, scope, &state, &verifier);
     // Everything holds as for a request of the program, but for where the answer goes and how the request came.
     let own = RedirectUris::from_stored(&uri);
-    let rules = ClientRules { redirect_uris: &own, require_pushed: false, require_signed: false, ..client.rules() };
+    let scopes = SiteScopes::now(&exchange.site, catalogue, &settings).await?;
+    let ceiling = scopes.ceiling(client);
+    let rules =
+        ClientRules { redirect_uris: &own, require_pushed: false, require_signed: false, ..client.rules(&ceiling) };
     let resources = settings.resources(documents.site_url());
-    let server_rules = ServerRules {
-        issuer: documents.site_url(),
-        default_scopes: &settings.default_scopes,
-        resources: &resources,
-        require_pushed: false,
-    };
+    let server_rules =
+        ServerRules { require_pushed: false, ..settings.rules(documents.site_url(), &resources, &scopes) };
     let parsed = Parameters::parse(&text).map_err(AuthorizeError::Page);
     let request =
         parsed.and_then(|sent| AuthorizationRequest::parse(&sent, RequestOrigin::default(), &rules, &server_rules));

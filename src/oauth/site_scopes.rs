@@ -1,0 +1,101 @@
+//! The scopes of this site: which there are, which it announces, and which a client may ask for. Metadata, challenges,
+//! registration and every grant ask here, so that what one of them announces no other refuses.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::meta::Registry;
+use crate::oauth::doctype::oauth_client::{OAuthClient, RegisteredBy};
+use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
+use crate::oauth::doctype::oauth_settings::OAuthSettings;
+use crate::oauth::protocol::scope_offer::{Ceiling, KnownScopes};
+use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::web::Site;
+
+/// What is announced about a person.
+const IDENTITY: [Scope; 5] = [Scope::OpenId, Scope::Profile, Scope::Email, Scope::Roles, Scope::OfflineAccess];
+
+/// The scopes of a site, as they are during one request.
+pub struct SiteScopes<'s> {
+    settings: &'s OAuthSettings,
+    site: Site,
+    registry: Arc<Registry>,
+    definitions: Arc<ScopeDefinitions>,
+}
+
+impl KnownScopes for SiteScopes<'_> {
+    fn defines(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::DocType { name, .. } => self.registry.get(name).is_some(),
+            Scope::Method(path) => self.site.methods.get(path).is_some(),
+            Scope::Custom(name) => self.definitions.get(name).is_some(),
+            _ => true,
+        }
+    }
+}
+
+impl<'s> SiteScopes<'s> {
+    /// Those of this moment.
+    pub async fn now(site: &Site, catalogue: &ScopeCatalogue, settings: &'s OAuthSettings) -> Result<Self> {
+        let definitions = catalogue.get(&site.documents).await?;
+        Ok(Self { settings, site: site.clone(), registry: site.documents.registry(), definitions })
+    }
+
+    /// What the metadata of the authorization server lists: what OAuth Settings says, else what there is to say of a
+    /// person, reading, and the site's own scopes.
+    pub fn announced(&self) -> ScopeSet {
+        if self.settings.scopes_supported.is_empty() {
+            return IDENTITY.into_iter().chain([Scope::Read]).chain(self.own()).collect();
+        }
+        self.settings.scopes_supported.defined(self)
+    }
+
+    /// What the metadata of a resource lists. Programs ask for all of it, so it is the least with which one can begin
+    /// (RFC 9728 §2); what an operation needs beside it, the challenge names that refuses it.
+    pub fn announced_to_begin(&self) -> ScopeSet {
+        let announced = self.announced();
+        if self.settings.scopes_supported.is_empty() {
+            return announced.iter().filter(|scope| **scope != Scope::Read).cloned().collect();
+        }
+        announced
+    }
+
+    /// The scopes of who names none.
+    pub fn default(&self) -> ScopeSet {
+        self.settings.default_scopes.defined(self)
+    }
+
+    /// What the site offers to programs that come by themselves, and a person decides: what OAuth Settings announces.
+    /// Where that is nothing, everything that is announced, each right on one DocType and each method.
+    pub fn offered(&self) -> Ceiling {
+        let offered = Ceiling::offered(self.announced()).with(&self.settings.default_scopes);
+        if self.settings.scopes_supported.is_empty() { offered.with_singles() } else { offered }
+    }
+
+    /// The most that a client may ask a person for.
+    pub fn ceiling(&self, client: &OAuthClient) -> Ceiling {
+        if client.registered_by == RegisteredBy::Administrator || client.limit_scopes {
+            return Ceiling::decided(client.scopes.clone());
+        }
+        // Of one that is trusted, somebody may have added to its scopes.
+        let offered = self.offered();
+        if client.is_trusted { offered.with(&client.scopes) } else { offered }
+    }
+
+    /// The scopes that a challenge names: none if asking for them would be refused.
+    pub fn to_challenge(&self, needed: &str, client: Option<&OAuthClient>) -> Option<String> {
+        let ceiling = client.map_or_else(|| self.offered(), |client| self.ceiling(client));
+        let needed = ScopeSet::from_stored(needed);
+        let may_ask = |scope: &Scope| self.defines(scope) && ceiling.covers(scope);
+        (!needed.is_empty() && needed.iter().all(may_ask)).then(|| needed.to_string())
+    }
+
+    /// What a scope says to people.
+    pub fn describe(&self, scope: &Scope) -> String {
+        self.definitions.describe(scope)
+    }
+
+    fn own(&self) -> impl Iterator<Item = Scope> {
+        self.definitions.iter().map(|(name, _)| Scope::Custom(name.to_owned()))
+    }
+}
