@@ -11,7 +11,7 @@ use crate::web::error::{Origin, Style, describe, render, see_other};
 use crate::web::request::page_view;
 use crate::web::route::Route;
 use crate::web::templates::html;
-use crate::web::{Exchange, Plugins, rpc};
+use crate::web::{Exchange, Plugins, resend, rpc};
 
 /// Where people go who came for nothing in particular.
 const HOME: &str = "/app";
@@ -55,6 +55,8 @@ struct LoginPage<'p> {
     target: Option<&'p str>,
     prompt: Option<Prompt>,
     error: Option<&'p str>,
+    /// A form that came too late, for the target.
+    typed: &'p str,
 }
 
 /// Registers the pages.
@@ -76,15 +78,20 @@ async fn show_login(exchange: Exchange) -> Result<Response> {
     }
     let own = if prompt == Some(Prompt::Login) { session.user() } else { "" };
     let usr = parameter(HINT).filter(|usr| !usr.is_empty() && usr.len() <= 140).unwrap_or(own);
-    login_page(&exchange, StatusCode::OK, LoginPage { usr, target, prompt, error: None }).await
+    login_page(&exchange, StatusCode::OK, LoginPage { usr, target, prompt, ..LoginPage::default() }).await
 }
 
 async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Response> {
+    let query = exchange.query();
+    if let Some((_, target)) = query.iter().find(|(name, target)| name == resend::TARGET && is_own_path(target)) {
+        return carry_on(exchange, target).await;
+    }
     let form = exchange.form().await?;
     let text = |name: &str| form.first(name).unwrap_or("").to_owned();
     let (usr, pwd) = (text("usr"), text("pwd"));
     let target = Some(text(REDIRECT)).filter(|path| is_own_path(path));
     let prompt = Prompt::parse(&text(PROMPT)).filter(|_| !exchange.session().is_guest());
+    let typed = form.first(resend::FIELD).unwrap_or("");
     let done = if usr.trim().is_empty() || pwd.is_empty() {
         Err(Error::Authentication(crate::error::AuthenticationError::BadCredentials))
     } else {
@@ -92,12 +99,16 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
         login::log_in(&exchange.site, &exchange.context, headers, &passwords, &usr, pwd).await
     };
     match done {
-        Ok(done) => Ok(see_other(&target.unwrap_or(done.home_page))),
+        Ok(done) => Ok(match target {
+            // The form goes on to where it was going, which shows it again.
+            Some(target) if !typed.is_empty() => resend::again_at(&target),
+            target => see_other(&target.unwrap_or(done.home_page)),
+        }),
         Err(error) if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
         Err(error) => {
             let described = describe(&error);
             let message = format!("{}.", described.message);
-            let page = LoginPage { usr: &usr, target: target.as_deref(), prompt, error: Some(&message) };
+            let page = LoginPage { usr: &usr, target: target.as_deref(), prompt, error: Some(&message), typed };
             let mut page = login_page(&exchange, described.status, page).await?;
             if let Some(seconds) = described.retry_after {
                 page.headers_mut().insert("retry-after", seconds.into());
@@ -105,6 +116,17 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
             Ok(page)
         }
     }
+}
+
+/// Takes a page's form whose session has ended, asks for a login, and keeps what was typed meanwhile.
+async fn carry_on(mut exchange: Exchange, target: &str) -> Result<Response> {
+    let (form, _) = exchange.form_or_late_form().await?;
+    if !exchange.session().is_guest() {
+        return Ok(resend::again_at(target));
+    }
+    let typed = resend::pack(&form);
+    let page = LoginPage { target: Some(target), typed: &typed, ..LoginPage::default() };
+    login_page(&exchange, StatusCode::UNAUTHORIZED, page).await
 }
 
 async fn login_page(exchange: &Exchange, status: StatusCode, page: LoginPage<'_>) -> Result<Response> {
@@ -127,6 +149,10 @@ async fn login_page(exchange: &Exchange, status: StatusCode, page: LoginPage<'_>
         Some(Prompt::SelectAccount) => {
             ("Log in as somebody else", Some(format!("{name} stays logged in here until somebody else has logged in.")))
         }
+        None if !page.typed.is_empty() => (
+            "Log in",
+            Some("Your session has ended. Log in again: what you typed is kept, and you can save it then.".to_owned()),
+        ),
         None if context.session_expired => ("Log in", Some("Your session has ended. Log in again".to_owned())),
         None => ("Log in", None),
     };
@@ -138,6 +164,7 @@ async fn login_page(exchange: &Exchange, status: StatusCode, page: LoginPage<'_>
         "prompt": page.prompt.map(Prompt::as_str),
         "note": note.filter(|_| page.error.is_none()),
         "error": page.error,
+        "typed": page.typed,
         "options": options,
     });
     Ok(html(status, site.templates.render("account/login", &view)?))

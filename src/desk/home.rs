@@ -1,4 +1,4 @@
-//! `/app`: every DocType that one may read, by module; and what its scripts ask for (`/app/_counts`, `/app/_doctypes`).
+//! `/app`: every DocType that one may read, by module; and what its scripts ask for (`/app/_counts`, `/app/_doctypes`, `/app/_session`).
 
 use std::collections::BTreeMap;
 
@@ -123,6 +123,15 @@ pub async fn doctypes(exchange: Exchange) -> Result<Response> {
     let entry = |doctype: &DocType| json!({"name": doctype.name, "module": doctype.module, "href": format!("/app/{}", doctype.slug())});
     let entries: Json = readable(&registry, exchange.session()).map(entry).collect();
     Ok(json_response(StatusCode::OK, &entries))
+}
+
+/// GET `/app/_session`: who is logged in in this browser, and the token for their forms; asked before a form is sent.
+pub async fn session(exchange: Exchange) -> Result<Response> {
+    let (session, token) = (exchange.session(), exchange.context.csrf_token());
+    Ok(json_response(
+        StatusCode::OK,
+        &json!({"user": session.user(), "full_name": session.access.full_name, "csrf_token": token}),
+    ))
 }
 
 /// GET `/app/_counts?of=[["Book"],["Loan","book","B-1"]]`: numbers of documents, null where one may not know.

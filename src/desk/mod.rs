@@ -26,6 +26,7 @@ pub fn register(plugins: &mut Plugins) {
     plugins.helpers.extend(template_helpers::all());
     plugins.route(Route::new("/app").get(|exchange| home::get(own(exchange))));
     plugins.route(Route::new("/app/_counts").get(home::counts));
+    plugins.route(Route::new("/app/_session").get(home::session));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
     plugins.route(Route::new("/app/_definitions").get(definitions::get));
     let (get, post) = (Arc::clone(&panels), Arc::clone(&panels));

@@ -14,12 +14,14 @@ pub mod panel;
 pub mod pipeline;
 pub mod plugin;
 pub mod request;
+pub mod resend;
 pub mod route;
 pub mod rpc;
 pub mod security_event;
 pub mod session;
 pub mod session_cookie;
 pub mod settings;
+pub mod shown_once;
 pub mod site;
 pub mod templates;
 

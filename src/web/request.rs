@@ -13,6 +13,7 @@ use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::arguments::{self, Arguments};
 use crate::web::csrf;
+use crate::web::resend;
 use crate::web::settings::LoginSettings;
 use crate::web::site::Site;
 
@@ -225,6 +226,14 @@ impl Exchange {
         let form = arguments::read_form(&mut self.request).await?;
         csrf::check_form(&self.context, self.request.headers(), form.first(csrf::FIELD))?;
         Ok(form)
+    }
+
+    /// The same for pages that show a form again whose session has ended since: also one that came through the login page.
+    /// `false` beside it says that its token is not this session's, so that nothing may be done with it but that.
+    pub async fn form_or_late_form(&mut self) -> Result<(arguments::Form, bool)> {
+        let form = resend::unpack(arguments::read_form(&mut self.request).await?)?;
+        let in_time = csrf::check_form(&self.context, self.request.headers(), form.first(csrf::FIELD)).is_ok();
+        Ok((form, in_time))
     }
 }
 

@@ -125,6 +125,11 @@ impl Browser {
         self.wait_for("return location.pathname !== '/login'").await;
     }
 
+    /// Takes the session away, as its end does.
+    pub async fn end_session(&self) {
+        self.http.delete(format!("{}/cookie/sid", self.session)).send().await.unwrap();
+    }
+
     /// The text of the page.
     pub async fn text(&self) -> String {
         self.run("return document.querySelector('main').textContent").await.as_str().unwrap().to_owned()

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::clock::Zone;
 use crate::desk::form::control::label;
-use crate::desk::form::page::{RESTORE, RESTORE_BEFORE};
+use crate::desk::form::act::{RESTORE, RESTORE_BEFORE};
 use crate::desk::form::view::{Activity, Change};
 use crate::desk::help;
 use crate::desk::shell::ago;

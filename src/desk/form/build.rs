@@ -159,6 +159,7 @@ pub fn form_view(input: &FormInput<'_>) -> FormView {
         has_tabs: tabs.len() > 1,
         problems: problems(input, &tabs),
         conflict: false,
+        again: None,
         actions: Actions { save: editable, ..actions },
         context: context(input, &draft),
         carried: if input.carry { carried(input, document, &Place::default()) } else { Vec::new() },

@@ -1,5 +1,6 @@
 //! Forms: [`build::form_view`] makes the view, [`page`] answers requests, [`posted`] reads what comes back.
 
+mod act;
 pub mod activity;
 pub mod build;
 pub mod control;

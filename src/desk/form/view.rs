@@ -45,6 +45,8 @@ pub struct FormView {
     pub problems: Vec<Problem>,
     /// Somebody else saved in the meantime.
     pub conflict: bool,
+    /// Why what was typed stands here again.
+    pub again: Option<Again>,
     /// Buttons.
     pub actions: Actions,
     /// What conditions need to know beyond the inputs, as JSON.
@@ -431,6 +433,29 @@ pub struct Confirm {
     pub rename: bool,
     /// Restore?
     pub restore: bool,
+}
+
+impl Confirm {
+    /// The dialog of an action.
+    pub fn of(action: &str) -> Self {
+        Self {
+            delete: action == "delete",
+            cancel: action == "cancel",
+            discard: action == "discard",
+            rename: action == "rename",
+            restore: action == "restore",
+        }
+    }
+}
+
+/// Why a form is shown again that nobody sent to be saved, or that came too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Again {
+    /// Its session had ended; the person has logged in since.
+    Late,
+    /// The browser had kept it.
+    Draft,
 }
 
 /// Who made and changed the document.

@@ -8,6 +8,7 @@ use poem::http::StatusCode;
 use super::params::ListParams;
 use super::view::ListView;
 use super::{ListInput, list_view};
+use crate::desk::form::act::restored_flash;
 use crate::desk::form::page::{self, PanelsByDocType, doctype_of};
 use crate::desk::form::view::Link;
 use crate::desk::shell::{self, Flash};
@@ -16,9 +17,9 @@ use crate::document::List;
 use crate::document::restore::DELETED_DOCUMENT;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Right};
-use crate::web::Exchange;
 use crate::web::error::see_other;
 use crate::web::templates::html;
+use crate::web::{Exchange, resend};
 
 /// Names in one message about what was not deleted.
 const MAX_NAMED: usize = 5;
@@ -35,15 +36,24 @@ pub async fn get(exchange: Exchange, panels: PanelsByDocType) -> Result<Response
 
 /// POST
 pub async fn post(mut exchange: Exchange, panels: PanelsByDocType) -> Result<Response> {
+    if let Some(login) = resend::to_login(&exchange) {
+        return Ok(login);
+    }
     shell::require_desk(&exchange)?;
     let doctype = doctype_of(&exchange)?;
     if doctype.issingle {
         return page::post_document(exchange, panels, &doctype, Some(doctype.name.clone())).await;
     }
-    let form = exchange.form().await?;
+    let (form, in_time) = exchange.form_or_late_form().await?;
     let names: Vec<String> =
         form.fields.iter().filter(|(name, _)| name == "names").map(|(_, value)| value.clone()).collect();
     match form.first("__action") {
+        // A form that came too late is asked about again.
+        Some("delete" | "delete_confirmed") if !in_time => {
+            let mut page = show(&exchange, &doctype, &names, true).await?;
+            page.set_status(StatusCode::BAD_REQUEST);
+            Ok(page)
+        }
         Some("delete") if !names.is_empty() => show(&exchange, &doctype, &names, true).await,
         Some("delete_confirmed") => delete(&exchange, &doctype, &names).await,
         Some("restore") if doctype.name == DELETED_DOCUMENT && !names.is_empty() => restore(&exchange, &names).await,
@@ -99,7 +109,7 @@ impl Outcome {
         self.notes.truncate(MAX_NAMED);
         let count = |count: usize| if count == 1 { "1 document".to_owned() } else { format!("{count} documents") };
         let flash = if not == 0 {
-            page::restored_flash(&format!("{done} {}", count(self.done)), &self.notes)
+            restored_flash(&format!("{done} {}", count(self.done)), &self.notes)
         } else {
             let problems = self.problems.join(". ");
             Flash::failed(format!("{done} {}, {not_done} {}. {problems}", count(self.done), count(not)))

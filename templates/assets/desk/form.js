@@ -1,7 +1,9 @@
 // The form: tabs, conditions, dialogs, uploads, the warning about unsaved changes, Ctrl+S.
 
 import { holds, rows } from "./conditions.js";
+import { startDrafts } from "./drafts.js";
 import { startTables } from "./grid.js";
+import { ensureSession } from "./session.js";
 
 const form = document.querySelector("[data-form]");
 const context = JSON.parse(form.dataset.context);
@@ -178,6 +180,8 @@ let leaving = false;
 
 function setDirty() {
   dirty = true;
+  // What was said about the last save holds no longer.
+  for (const flash of document.querySelectorAll(".flash-green")) flash.remove();
   if (mark && !context.new) mark.hidden = false;
 }
 function changed() { setDirty(); applyConditions(); }
@@ -185,12 +189,52 @@ function changed() { setDirty(); applyConditions(); }
 form.addEventListener("input", (event) => { if (event.target.name) changed(); });
 form.addEventListener("change", (event) => { if (event.target.name) changed(); });
 addEventListener("beforeunload", (event) => { if (dirty && !leaving) event.preventDefault(); });
-form.addEventListener("submit", (event) => {
-  if (leaving) { event.preventDefault(); return; }
-  leaving = true;
-  // Whoever comes back with the browser's button can save again.
-  addEventListener("pageshow", () => { leaving = false; }, { once: true });
+
+// Before a form goes, its session is asked for: what was typed never goes where it is refused.
+const PLACE = "form-place";
+const unreachable = form.querySelector("[data-unreachable]");
+let asking = false;
+let mayGo = false;
+form.addEventListener("submit", async (event) => {
+  if (leaving || asking) { event.preventDefault(); return; }
+  if (mayGo) {
+    mayGo = false;
+    leaving = true;
+    try {
+      sessionStorage.setItem(PLACE, JSON.stringify({ doctype: context.doctype, tab: current?.id, y: scrollY, at: Date.now() }));
+    } catch { /* No storage: the page begins at its top. */ }
+    // Whoever comes back with the browser's button can save again.
+    addEventListener("pageshow", () => { leaving = false; }, { once: true });
+    return;
+  }
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const button = event.submitter;
+  asking = true;
+  unreachable.hidden = true;
+  try {
+    mayGo = Boolean(await ensureSession(context.user));
+  } catch {
+    unreachable.hidden = false;
+    unreachable.scrollIntoView({ block: "center" });
+  } finally {
+    asking = false;
+  }
+  if (mayGo) form.requestSubmit(button);
 });
+
+// After saving, the form is where it was: same tab, same place.
+function returnToPlace() {
+  let place = null;
+  try {
+    place = JSON.parse(sessionStorage.getItem(PLACE));
+    sessionStorage.removeItem(PLACE);
+  } catch { /* No storage. */ }
+  if (!place || place.doctype !== context.doctype || Date.now() - place.at > 60_000) return;
+  const tab = tabs.find((known) => known.id === place.tab && !known.gone);
+  if (tab && tablist && !location.hash) { current = tab; showTabs(); }
+  if (!form.querySelector("[data-focus]")) scrollTo(0, place.y);
+}
 for (const link of $$("[data-leave]")) link.addEventListener("click", () => { leaving = true; });
 
 document.addEventListener("keydown", (event) => {
@@ -240,6 +284,7 @@ for (const input of $$("[data-upload-for]")) {
     input.setCustomValidity("");
     input.disabled = true;
     try {
+      if (!await ensureSession(context.user)) throw new Error("log in again");
       const answer = await fetch("/api/method/upload_file", {
         method: "POST", body,
         headers: { accept: "application/json", "X-Frappe-CSRF-Token": form.elements.csrf_token.value },
@@ -272,7 +317,9 @@ for (const section of $$("details[data-section] > summary")) {
 
 startTables(form, changed);
 applyConditions();
+returnToPlace();
 revealHash();
+startDrafts(form, context, () => dirty);
 const first = form.querySelector("[data-focus]");
 if (first) {
   const faulty = tabs.find((tab) => tab.querySelector(".errors"));
@@ -280,3 +327,4 @@ if (first) {
   first.focus({ preventScroll: true });
   scrollTo(0, 0);
 }
+form.dataset.ready = "yes";

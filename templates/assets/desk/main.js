@@ -1,5 +1,6 @@
 // What every page of the desk needs; the parts of forms and lists are loaded only where they are.
 
+import { tidyDrafts } from "./drafts.js";
 import { startJump } from "./jump.js";
 import { startLinks } from "./link.js";
 
@@ -138,6 +139,7 @@ for (const head of $$(".page-head.sticky")) {
   update();
 }
 
+tidyDrafts();
 startJump();
 startLinks(document);
 if (document.querySelector("[data-form]")) import("./form.js");

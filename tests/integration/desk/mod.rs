@@ -1,9 +1,11 @@
 //! The desk as a browser without JavaScript sees it: home, lists, forms and what they send.
 
 mod actions;
+mod browser;
 mod form;
 mod help_text;
 mod home;
+mod late;
 mod list;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,217 @@
+//! Does what the pressed button of a form says: saves, submits, renames, deletes, calls a method.
+
+use std::sync::Arc;
+
+use poem::Response;
+use serde_json::{Map, Value as Json, json};
+
+use crate::desk::document_url;
+use crate::desk::form::control;
+use crate::desk::form::page::{PanelsByDocType, show_once};
+use crate::desk::form::posted::Posted;
+use crate::desk::form::view::Pair;
+use crate::desk::shell::Flash;
+use crate::document::Children;
+use crate::document::restore::{Moment, VERSION};
+use crate::error::{Error, ProblemKind, Result};
+use crate::meta::doctype::unscrub;
+use crate::meta::{DocType, Document, Fieldtype, Right};
+use crate::web::error::see_other;
+use crate::web::{Call, Exchange, UploadedFile};
+
+/// The name of the file input beside an Attach field.
+const FILE: &str = ".__file";
+
+/// The action that restores a version begins so; its name follows.
+pub const RESTORE: &str = "restore:";
+/// The action that restores what was before a version.
+pub const RESTORE_BEFORE: &str = "restore-before:";
+
+/// Does what the pressed button says.
+pub(super) async fn act(
+    exchange: &Exchange,
+    panels: &PanelsByDocType,
+    doctype: &Arc<DocType>,
+    name: Option<&str>,
+    posted: &Posted,
+) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let session = exchange.session();
+    let slug = doctype.slug();
+    let finish = |message: String, location: &str| {
+        Flash::done(message).keep(exchange);
+        Ok(see_other(location))
+    };
+    let address = |name: &str| if doctype.issingle { format!("/app/{slug}") } else { document_url(&slug, name) };
+    match (posted.action.as_str(), name) {
+        ("delete", Some(name)) => {
+            documents.delete(session, &doctype.name, name).await?;
+            finish(format!("Deleted {name}"), &format!("/app/{slug}"))
+        }
+        ("cancel", Some(name)) => {
+            documents.cancel(session, &doctype.name, name).await?;
+            finish("Cancelled".to_owned(), &address(name))
+        }
+        ("discard", Some(name)) => {
+            documents.discard(session, &doctype.name, name).await?;
+            finish("Discarded".to_owned(), &address(name))
+        }
+        ("rename", Some(name)) => {
+            let merge = posted.text("__merge") == "1";
+            let new = posted.text("__new_name").trim();
+            let renamed = documents.rename(session, &doctype.name, name, new, merge).await?;
+            finish(format!("Renamed to {renamed}"), &address(&renamed))
+        }
+        ("restore", Some(name)) => {
+            let new_name = Some(posted.text("__new_name").trim()).filter(|name| !name.is_empty());
+            let restored = documents.restore(session, name, new_name).await?;
+            let (doctype, name) = (&restored.document.doctype, restored.document.name());
+            restored_flash(&format!("Restored {name}"), &restored.notes).keep(exchange);
+            let readable = documents.get(session, &doctype.name, &name).await.is_ok();
+            Ok(see_other(&if readable { document_url(&doctype.slug(), &name) } else { format!("/app/{slug}") }))
+        }
+        (action, Some(name)) if action.starts_with(RESTORE) || action.starts_with(RESTORE_BEFORE) => {
+            let version = action.split_once(':').map_or("", |(_, version)| version);
+            let moment = if action.starts_with(RESTORE) { Moment::After } else { Moment::Before };
+            let modified = Some(posted.text("modified")).filter(|modified| !modified.is_empty());
+            let of = documents.get(session, VERSION, version).await?;
+            if of.text("ref_doctype") != doctype.name || of.text("docname") != name {
+                return Err(Error::does_not_exist(VERSION, version));
+            }
+            let restored = documents.restore_version(session, version, moment, modified).await?;
+            restored_flash("Earlier version restored", &restored.notes).keep(exchange);
+            Ok(see_other(&address(name)))
+        }
+        (action, _) => {
+            let saved = save(exchange, doctype, name, posted).await?;
+            let name = saved.name();
+            if !saved.revealed.is_empty() {
+                let label = |name: &str| doctype.field(name).map_or_else(|| unscrub(name), control::label);
+                let pair = |(name, value): &(&str, String)| Pair { name: label(name), value: value.clone() };
+                let shown_once = saved.revealed.iter().map(pair).collect();
+                return show_once(exchange, panels, doctype, &name, shown_once).await;
+            }
+            match action.strip_prefix("call:") {
+                Some(method) => call(exchange, panels, doctype, &name, method).await,
+                None if action == "submit" => finish("Submitted".to_owned(), &address(&name)),
+                None => finish("Saved".to_owned(), &address(&name)),
+            }
+        }
+    }
+}
+
+/// What was restored, and what could not be.
+pub fn restored_flash(done: &str, notes: &[String]) -> Flash {
+    match notes {
+        [] => Flash::done(done),
+        notes => Flash::done(format!("{done}. {}", notes.join(". "))),
+    }
+}
+
+/// Inserts or updates; with `submit`, submits in the same step.
+async fn save(exchange: &Exchange, doctype: &Arc<DocType>, name: Option<&str>, posted: &Posted) -> Result<Document> {
+    let documents = &exchange.site.documents;
+    let session = exchange.session();
+    let registry = documents.registry();
+    let Some(name) = name else {
+        let values = posted.to_values(&registry, doctype, None);
+        return documents.insert(session, &doctype.name, &values).await;
+    };
+    let stored = documents.get(session, &doctype.name, name).await?;
+    let shown = stored.as_ref().clone().seen(documents.view(session, &stored));
+    let mut values = posted.to_values(&registry, doctype, Some(&shown));
+    if posted.action == "submit" {
+        values.insert("docstatus".to_owned(), Json::from(1));
+    }
+    if posted.action.starts_with("call:")
+        && documents.check_permission(session, doctype, Some(&stored), Right::Write).is_err()
+    {
+        return Ok(stored.as_ref().clone());
+    }
+    let modified = posted.text("modified");
+    if !modified.is_empty() {
+        values.insert("modified".to_owned(), Json::from(modified));
+    }
+    documents.update(session, &doctype.name, name, &values, Children::Replace).await
+}
+
+/// Presses a Button field: calls the document's method and shows what it answers.
+async fn call(
+    exchange: &Exchange,
+    panels: &PanelsByDocType,
+    doctype: &Arc<DocType>,
+    name: &str,
+    method: &str,
+) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let button = doctype.fields.iter().find(|field| {
+        field.fieldtype == Fieldtype::Button && (field.options.trim() == method || field.fieldname == method)
+    });
+    let button = button.ok_or_else(|| Error::NoSuchRoute(format!("{} has no button {method}", doctype.name)))?;
+    let answer = documents.call(exchange.session(), &doctype.name, name, method, &Map::new(), true).await?;
+    let answer = answer.ok_or_else(|| {
+        Error::invalid(
+            ProblemKind::Validation,
+            format!("{} does nothing yet: {} has no method {method}", button.label, doctype.name),
+        )
+    })?;
+    let shown_once = shown_once(doctype, &answer);
+    if !shown_once.is_empty() {
+        return show_once(exchange, panels, doctype, name, shown_once).await;
+    }
+    let message = answer.as_str().or_else(|| answer.get("message").and_then(Json::as_str));
+    Flash::done(message.map_or_else(|| format!("{}: done", control::label(button)), str::to_owned)).keep(exchange);
+    let slug = doctype.slug();
+    Ok(see_other(&if doctype.issingle { format!("/app/{slug}") } else { document_url(&slug, name) }))
+}
+
+/// The values in a method's answer that are shown once: those under `shown_once`, or an object of nothing but texts.
+fn shown_once(doctype: &DocType, answer: &Json) -> Vec<Pair> {
+    let texts = |values: &Map<String, Json>| {
+        let pair = |(name, value): (&String, &Json)| {
+            let label = doctype.field(name).map_or_else(|| unscrub(name), control::label);
+            Some(Pair { name: label, value: value.as_str()?.to_owned() })
+        };
+        values.iter().map(pair).collect::<Option<Vec<Pair>>>()
+    };
+    let values = match answer.get("shown_once").unwrap_or(answer) {
+        Json::Object(values) if !values.contains_key("doctype") && !values.contains_key("message") => texts(values),
+        _ => None,
+    };
+    values.unwrap_or_default()
+}
+
+/// Files that came with the form itself, from browsers without JavaScript, go the way of `upload_file`.
+pub(super) async fn upload(
+    exchange: &Exchange,
+    doctype: &DocType,
+    name: Option<&str>,
+    files: Vec<UploadedFile>,
+    posted: &mut Posted,
+) -> Result<()> {
+    for mut file in files {
+        let Some(fieldname) = file.field.strip_suffix(FILE).map(str::to_owned) else { continue };
+        "file".clone_into(&mut file.field);
+        let mut arguments = Map::from_iter([
+            ("is_private".to_owned(), json!("1")),
+            ("doctype".to_owned(), json!(doctype.name)),
+            ("fieldname".to_owned(), json!(fieldname)),
+        ]);
+        if let Some(name) = name {
+            arguments.insert("docname".to_owned(), json!(name));
+        }
+        let call = Call {
+            site: exchange.site.clone(),
+            context: exchange.context.clone(),
+            arguments,
+            verb: poem::http::Method::POST,
+            headers: exchange.request.headers().clone(),
+            files: vec![file],
+        };
+        let answer = exchange.site.methods.call("upload_file", call).await?;
+        if let Some(url) = answer.message.as_ref().and_then(|file| file.get("file_url")).and_then(Json::as_str) {
+            posted.set(&fieldname, url);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+// What is typed into a form is kept in this browser, by person and document, until it is saved; and offered again.
+
+const PREFIX = "draft:";
+const SENT = "draft-sent";
+/** How long a draft is kept. */
+const DAYS = 14;
+
+const storage = (action) => { try { return action(localStorage, sessionStorage); } catch { return null; } };
+
+/** Forgets the draft that was just saved, and old ones; on logging out, all. */
+export function tidyDrafts() {
+  storage((kept, tab) => {
+    const sent = tab.getItem(SENT);
+    if (sent && document.querySelector(".flash-green, .once")) kept.removeItem(sent);
+    tab.removeItem(SENT);
+    for (const key of Object.keys(kept).filter((name) => name.startsWith(PREFIX))) {
+      if (Date.now() - (JSON.parse(kept.getItem(key)).at || 0) > DAYS * 86_400_000) kept.removeItem(key);
+    }
+  });
+  document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
+    storage((kept) => { for (const key of Object.keys(kept)) if (key.startsWith(PREFIX)) kept.removeItem(key); });
+  });
+}
+
+/** Keeps the drafts of a form; `isDirty` says whether there is anything to keep. */
+export function startDrafts(form, context, isDirty) {
+  const key = `${PREFIX}${context.user}:${location.pathname}${context.new ? location.search : ""}`;
+  const isSecret = (name) => [...form.querySelectorAll("input[type=password]")].some((input) => input.name === name);
+  const fields = () => [...new FormData(form)].filter(([name, value]) =>
+    typeof value === "string" && !["csrf_token", "modified", "__action", "__new_name", "__merge"].includes(name) && !isSecret(name));
+  const before = JSON.stringify(fields());
+  const modified = form.elements.modified.value;
+  const keep = () => {
+    if (!isDirty()) return;
+    storage((kept) => kept.setItem(key, JSON.stringify({ at: Date.now(), modified, fields: fields() })));
+  };
+  let timer;
+  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(keep, 250); });
+  form.addEventListener("change", keep);
+  addEventListener("pagehide", keep);
+  document.addEventListener("visibilitychange", keep);
+  form.addEventListener("submit", () => storage((_, tab) => tab.setItem(SENT, key)));
+
+  const notice = form.querySelector("[data-draft]");
+  const draft = storage((kept) => JSON.parse(kept.getItem(key)));
+  if (!draft || isDirty() || !notice) return;
+  if (JSON.stringify(draft.fields) === before) { storage((kept) => kept.removeItem(key)); return; }
+  const when = new Date(draft.at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const older = draft.modified !== modified ? " The document was changed after that: restored changes are compared with it when you save." : "";
+  notice.querySelector("[data-draft-when]").textContent = `This browser kept them on ${when}.${older}`;
+  notice.hidden = false;
+  notice.querySelector("[data-draft-discard]").addEventListener("click", () => {
+    storage((kept) => kept.removeItem(key));
+    notice.hidden = true;
+  });
+  notice.querySelector("[data-draft-restore]").addEventListener("click", () => {
+    // The server makes the form of it, tables and all, and saves nothing.
+    const sender = document.createElement("form");
+    sender.method = "post";
+    sender.action = form.action;
+    sender.enctype = form.enctype;
+    const values = [...draft.fields, ["modified", draft.modified], ["csrf_token", form.elements.csrf_token.value], ["__action", "draft"]];
+    for (const [name, value] of values) {
+      const input = document.createElement("textarea");
+      input.name = name;
+      input.value = value;
+      sender.append(input);
+    }
+    sender.hidden = true;
+    document.body.append(sender);
+    sender.submit();
+  });
+}

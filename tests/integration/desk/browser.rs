@@ -1,0 +1,139 @@
+//! Forms in a real browser: what was typed survives the end of a session, and a form stays where it was.
+
+use serde_json::json;
+
+use super::{LOAN, LOAN_LINE};
+use crate::browser::{Browser, is_wanted};
+use crate::support::{PASSWORD, TestSite};
+
+const TABS: &str = "
+name: Paper
+module: Library
+fields:
+  - { fieldname: title, fieldtype: Data, label: Title, description: The first line. }
+  - { fieldname: more, fieldtype: Tab Break, label: More }
+  - { fieldname: pages, fieldtype: Int, label: Pages, description: How many. }
+permissions:
+  - { role: System Manager, read: true, write: true, create: true, delete: true }
+";
+
+const READY: &str = "return document.querySelector('[data-form]')?.dataset.ready === 'yes'";
+const SAVED: &str = "return document.querySelector('.flash-green') !== null";
+
+async fn open(site: &TestSite, path: &str) -> Browser {
+    let browser = Browser::start(&site.folder.path().join("profile")).await;
+    browser.open(&format!("{}{path}", site.site.config.site_url)).await;
+    browser.log_in("Administrator").await;
+    browser.wait_for(READY).await;
+    browser
+}
+
+async fn press_save(browser: &Browser) {
+    browser.run("document.querySelector('[data-save]').click()").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_while_somebody_types_loses_nothing() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).listening().await;
+    let browser = open(&site, "/app/loan/new").await;
+    browser.type_into("#f-title", "Dune").await;
+    browser.end_session().await;
+    press_save(&browser).await;
+    browser.wait_for("return document.querySelector('[data-login]').open").await;
+    browser.screenshot("login-in-place").await;
+    browser.type_into("#again-pwd", "wrong").await;
+    browser.click("[data-login] button[type=submit]").await;
+    browser.wait_for("return !document.querySelector('[data-login-problem]').hidden").await;
+    browser.run("document.querySelector('#again-pwd').value = ''").await;
+    browser.type_into("#again-pwd", PASSWORD).await;
+    browser.click("[data-login] button[type=submit]").await;
+    browser.wait_for(SAVED).await;
+    assert_eq!(site.db_names("Loan", json!({"title": "Dune"})).await.len(), 1);
+    assert_eq!(
+        browser.run("return Object.keys(localStorage).filter((key) => key.startsWith('draft:')).length").await,
+        json!(0)
+    );
+
+    // Somebody logs in again in another tab: the token is a new one, and nobody notices.
+    browser.wait_for(READY).await;
+    let script = format!(
+        "return fetch('/api/method/login', {{method: 'POST', body: new URLSearchParams({{usr: 'Administrator', pwd: '{PASSWORD}'}})}}).then((answer) => answer.ok)"
+    );
+    assert_eq!(browser.run(&script).await, json!(true));
+    browser.type_into("#f-title", " Messiah").await;
+    assert_eq!(browser.run("return document.querySelector('.flash-green')").await, json!(null), "the old news is gone");
+    press_save(&browser).await;
+    browser.wait_for(SAVED).await;
+    assert_eq!(site.db_names("Loan", json!({"title": "Dune Messiah"})).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_typed_and_left_is_offered_again() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).listening().await;
+    let browser = open(&site, "/app/loan/new").await;
+    browser.type_into("#f-title", "Emma").await;
+    browser.run("document.querySelector('[data-grid=lines] [data-add-row]').click()").await;
+    browser.type_into("[name='lines.0.volume']", "II").await;
+    browser.type_into("#f-pin", "a secret").await;
+    browser.wait_for("return Object.values(localStorage).some((kept) => kept.includes('II'))").await;
+    let secret = "return Object.values(localStorage).some((kept) => kept.includes('a secret'))";
+    assert_eq!(browser.run(secret).await, json!(false), "passwords are not kept");
+    // The page is lost without a question, as in a crash.
+    browser
+        .run("addEventListener('beforeunload', (event) => event.stopImmediatePropagation(), true); location.reload()")
+        .await;
+    browser.wait_for("return document.querySelector('[data-draft]')?.hidden === false").await;
+    assert_eq!(browser.run("return document.querySelector('#f-title').value").await, json!(""));
+    browser.screenshot("draft-offered").await;
+    browser.run("document.querySelector('[data-draft-restore]').click()").await;
+    browser.wait_for("return document.querySelector('#f-title')?.value === 'Emma'").await;
+    assert_eq!(browser.run("return document.querySelector(\"[name='lines.0.volume']\").value").await, json!("II"));
+    browser.wait_for(READY).await;
+    press_save(&browser).await;
+    browser.wait_for(SAVED).await;
+    browser.open(&format!("{}/app/loan/new", site.site.config.site_url)).await;
+    browser.wait_for(READY).await;
+    assert_eq!(browser.run("return document.querySelector('[data-draft]').hidden").await, json!(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_comes_once_and_the_address_is_the_documents() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().listening().await;
+    let browser = open(&site, "/app/oauth-client/new").await;
+    browser.type_into("#f-app_name", "Planner").await;
+    browser.type_into("#f-default_redirect_uri", "https://app.example.com/callback").await;
+    press_save(&browser).await;
+    browser.wait_for("return document.querySelector('.once') !== null").await;
+    assert_eq!(browser.run("return location.pathname.endsWith('/new')").await, json!(false));
+    browser.run("location.reload()").await;
+    browser
+        .wait_for("return document.querySelector('[data-form]') !== null && document.querySelector('.once') === null")
+        .await;
+    assert_eq!(site.db_names("OAuth Client", json!([])).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tab_that_was_open_stays_open_after_saving() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(TABS).listening().await;
+    let name = site.db_insert("Paper", json!({"title": "One"})).await;
+    let browser = open(&site, &format!("/app/paper/{name}")).await;
+    browser.click("#tab-more-button").await;
+    browser.type_into("#f-pages", "7").await;
+    press_save(&browser).await;
+    browser.wait_for(SAVED).await;
+    browser.wait_for(READY).await;
+    let open = "return document.querySelector('#tab-more-button').getAttribute('aria-selected')";
+    assert_eq!(browser.run(open).await, json!("true"));
+}

@@ -1,0 +1,159 @@
+//! Forms that come too late, and pages that are loaded again: nothing typed is lost, nothing happens twice.
+
+use serde_json::json;
+
+use super::{LOAN, LOAN_LINE, attribute, form_values, send};
+use crate::support::client::Response;
+use crate::support::{Client, PASSWORD, TestSite};
+
+async fn library() -> (TestSite, Client) {
+    let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).await;
+    let administrator = site.administrator().await;
+    (site, administrator)
+}
+
+/// What the login page carries, as its form sends it.
+fn carried(login: &Response) -> String {
+    let tag =
+        login.body.split('<').find(|tag| tag.contains("name=\"__typed\"")).expect("the login carries what was typed");
+    attribute(tag, "value").unwrap()
+}
+
+const TYPED: [(&str, &str); 4] =
+    [("title", "Dune \"<1965>\" & more"), ("reason", "two\nlines"), ("lines.0.volume", "I"), ("lines.1.volume", "II")];
+
+fn assert_shown_again(page: &Response) {
+    assert!(page.body.contains("Not saved yet"), "{}", page.body);
+    let values = form_values(page);
+    for (name, value) in TYPED {
+        assert_eq!(values[name], value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_whose_session_has_ended_comes_back_after_the_login_with_all_that_was_typed() {
+    let (site, administrator) = library().await;
+    let page = administrator.get("/app/loan/new?kind=Essay").await.status(200);
+    let uri = "/app/loan/new?kind=Essay";
+    // Browsers follow a 307 with the same form.
+    let late = site.guest();
+    let values = form_values(&page);
+    let moved = send(&late, uri, &page, &TYPED, "save").await.status(307);
+    let login = send(&late, moved.header("location"), &page, &TYPED, "save").await.status(401);
+    assert!(login.body.contains("what you typed is kept"), "{}", login.body);
+    // A wrong password loses nothing either.
+    let typed = carried(&login);
+    let back = |pwd| vec![("usr", "Administrator"), ("pwd", pwd), ("redirect-to", uri), ("__typed", typed.as_str())];
+    let wrong = late.form("/login", &back("wrong")).await.status(401);
+    assert_eq!(carried(&wrong), typed);
+    let moved = late.form("/login", &back(PASSWORD)).await.status(307);
+    assert_eq!(moved.header("location"), uri);
+    let shown = late.form(uri, &back(PASSWORD)).await;
+    assert_shown_again(&shown);
+    assert!(site.db_names("Loan", json!([])).await.is_empty(), "nothing was saved without the button");
+    let saved = send(&late, uri, &shown, &[], "save").await.redirect();
+    assert_eq!(form_values(&late.get(&saved).await)["kind"], values["kind"]);
+}
+
+#[tokio::test]
+async fn a_form_with_the_token_of_an_earlier_session_is_shown_again_and_does_nothing() {
+    let (site, administrator) = library().await;
+    let name = site.db_insert("Loan", json!({"title": "Emma"})).await;
+    let uri = format!("/app/loan/{name}");
+    let page = administrator.get(&uri).await.status(200);
+    administrator.log_in("Administrator", PASSWORD).await.ok();
+    let shown = send(&administrator, &uri, &page, &TYPED, "save").await.status(400);
+    assert_shown_again(&shown);
+    send(&administrator, &uri, &shown, &[], "save").await.redirect();
+    assert_eq!(administrator.read("Loan", &name).await.ok()["title"], TYPED[0].1);
+    for action in ["delete", "rename", "submit"] {
+        send(&administrator, &uri, &page, &[], action).await.status(400);
+    }
+    let stored = administrator.read("Loan", &name).await.ok();
+    assert_eq!(stored["docstatus"], 0, "no button works without its token");
+}
+
+#[tokio::test]
+async fn a_form_that_comes_back_does_not_hide_what_others_saved_meanwhile() {
+    let (site, administrator) = library().await;
+    let name = site.db_insert("Loan", json!({"title": "Emma"})).await;
+    let uri = format!("/app/loan/{name}");
+    let page = administrator.get(&uri).await.status(200);
+    administrator.update("Loan", &name, json!({"days": 9})).await.ok();
+    administrator.log_in("Administrator", PASSWORD).await.ok();
+    let shown = send(&administrator, &uri, &page, &TYPED, "save").await.status(400);
+    let conflict = send(&administrator, &uri, &shown, &[], "save").await;
+    assert!(conflict.body.contains("Somebody else saved this document"), "{}", conflict.body);
+    assert_eq!(administrator.read("Loan", &name).await.ok()["days"], 9);
+}
+
+#[tokio::test]
+async fn a_draft_of_the_browser_becomes_a_form_again_and_saves_nothing() {
+    let (site, administrator) = library().await;
+    let page = administrator.get("/app/loan/new").await.status(200);
+    let shown = send(&administrator, "/app/loan/new", &page, &TYPED, "draft").await.status(200);
+    assert_shown_again(&shown);
+    assert!(site.db_names("Loan", json!([])).await.is_empty());
+}
+
+#[tokio::test]
+async fn names_ticked_in_a_list_survive_the_end_of_the_session() {
+    let (site, administrator) = library().await;
+    let name = site.db_insert("Loan", json!({"title": "Emma"})).await;
+    let fields = [("csrf_token", "old"), ("names", &*name), ("__action", "delete_confirmed")];
+    let asked = administrator.form("/app/loan", &fields).await.status(400);
+    assert!(asked.body.contains("delete_confirmed") && asked.body.contains(" checked"), "{}", asked.body);
+    assert_eq!(site.db_names("Loan", json!([])).await, [name]);
+}
+
+#[tokio::test]
+async fn forms_of_other_sites_are_not_carried_through_the_login() {
+    let (site, _) = library().await;
+    let foreign = site.guest().with_header("origin", "https://evil.example");
+    foreign.form("/app/loan/new", &[("title", "Evil")]).await.status(401);
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_behind_a_redirect_once_and_loading_again_makes_nothing() {
+    let site = TestSite::new().await;
+    let administrator = site.administrator().await;
+    let page = administrator.get("/app/oauth-client/new").await.status(200);
+    let typed = [("app_name", "Planner"), ("default_redirect_uri", "https://app.example.com/callback")];
+    let address = send(&administrator, "/app/oauth-client/new", &page, &typed, "save").await.redirect();
+    assert!(!address.contains("secret"), "{address}");
+    let others = administrator.get("/app/oauth-client").await.status(200);
+    assert!(!others.body.contains("shown this once"));
+    let somebody_else = site.administrator().await;
+    somebody_else.set_cookie("shown_once", "1");
+    assert!(
+        !somebody_else.get(&address).await.status(200).body.contains("shown this once"),
+        "only this session sees it"
+    );
+    let shown = administrator.get(&address).await.status(200);
+    assert!(shown.body.contains("shown this once") && shown.body.contains("Client Secret"), "{}", shown.body);
+    assert!(!administrator.get(&address).await.status(200).body.contains("shown this once"));
+    assert_eq!(site.db_names("OAuth Client", json!({"app_name": "Planner"})).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_nobody_fetched_is_not_shown_later() {
+    let site = TestSite::new().await;
+    let administrator = site.administrator().await;
+    let page = administrator.get("/app/oauth-client/new").await.status(200);
+    let typed = [("app_name", "Planner"), ("default_redirect_uri", "https://app.example.com/callback")];
+    let address = send(&administrator, "/app/oauth-client/new", &page, &typed, "save").await.redirect();
+    site.clock.advance(chrono::Duration::minutes(3));
+    assert!(!administrator.get(&address).await.status(200).body.contains("shown this once"));
+}
+
+#[tokio::test]
+async fn scripts_learn_who_is_logged_in_and_the_token_for_forms() {
+    let (site, administrator) = library().await;
+    let answer = administrator.get("/app/_session").await.status(200).json();
+    let page = administrator.get("/app/loan/new").await.status(200);
+    assert_eq!(
+        (&answer["user"], &answer["csrf_token"]),
+        (&json!("Administrator"), &json!(form_values(&page)["csrf_token"]))
+    );
+    assert_eq!(site.guest().get("/app/_session").await.status(200).json()["user"], "Guest");
+}
