@@ -3,6 +3,7 @@
 use poem::http::{HeaderMap, Method as HttpMethod};
 use serde_json::{Value as Json, json};
 
+use crate::account::own_page;
 use crate::account::password::{self, Passwords};
 use crate::clock::format_datetime;
 use crate::document::{Documents, ListRequest};
@@ -138,7 +139,7 @@ pub async fn is_password(documents: &Documents, passwords: &Passwords, user: &st
     passwords.verify(typed, hash).await
 }
 
-/// Where a person goes after logging in: the home page of one of their roles, else the desk.
+/// Where a person goes after logging in: the home page of one of their roles, else the desk, else their account.
 pub async fn home_page(documents: &Documents, session: &Session) -> Result<String> {
     let roles: Vec<&str> = session.access.roles.iter().map(String::as_str).collect();
     let request = ListRequest::new("Role")
@@ -150,7 +151,7 @@ pub async fn home_page(documents: &Documents, session: &Session) -> Result<Strin
     if crate::account::pages::is_own_path(page) {
         return Ok(page.to_owned());
     }
-    Ok(if session.is_desk_user() { "/app" } else { "/" }.to_owned())
+    Ok(if session.is_desk_user() { "/app" } else { own_page::ADDRESS }.to_owned())
 }
 
 /// The user whose name or username was typed.

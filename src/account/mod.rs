@@ -6,6 +6,7 @@ mod doctype;
 mod health;
 mod login;
 mod methods;
+mod own_page;
 mod pages;
 mod password;
 
@@ -27,6 +28,7 @@ pub fn register(plugins: &mut Plugins) {
     login::register(plugins, &passwords);
     methods::register(plugins, &passwords);
     pages::register(plugins, &passwords);
+    own_page::register(plugins);
     api::register(plugins, &passwords);
     plugins.job("end of old sessions and attempts", std::time::Duration::from_hours(1), login::clean_up);
 }

@@ -5,15 +5,17 @@ use poem::http::StatusCode;
 use serde_json::json;
 
 use crate::account::login;
+use crate::account::own_page;
 use crate::account::password::Passwords;
 use crate::error::{Error, Result};
+use crate::permissions::Session;
 use crate::web::error::{Origin, Style, describe, render, see_other};
 use crate::web::request::page_view;
 use crate::web::route::Route;
 use crate::web::templates::html;
 use crate::web::{Exchange, Plugins, resend, rpc};
 
-/// Where people go who came for nothing in particular.
+/// The desk.
 const HOME: &str = "/app";
 /// The form field, and the query parameter, that names the page to go to after logging in.
 const REDIRECT: &str = "redirect-to";
@@ -74,7 +76,7 @@ async fn show_login(exchange: Exchange) -> Result<Response> {
     let session = exchange.session();
     let prompt = parameter(PROMPT).and_then(Prompt::parse).filter(|_| !session.is_guest());
     if !session.is_guest() && prompt.is_none() {
-        return Ok(see_other(target.unwrap_or(HOME)));
+        return Ok(see_other(target.unwrap_or_else(|| home(session))));
     }
     let own = if prompt == Some(Prompt::Login) { session.user() } else { "" };
     let usr = parameter(HINT).filter(|usr| !usr.is_empty() && usr.len() <= 140).unwrap_or(own);
@@ -196,10 +198,15 @@ async fn root(exchange: Exchange) -> Result<Response> {
     let origin = Origin { style: Style::ApiV1, is_navigation: false, uri: "/".to_owned(), scheme: None, authorization: None };
     match rpc::legacy(exchange).await {
         Ok(Some(response)) => Ok(response),
-        Ok(None) => Ok(see_other(HOME)),
+        Ok(None) => Ok(see_other(home(&context.session))),
         // Whoever uses the legacy transport reads JSON.
         Err(error) => Ok(render(&error, &origin, &site, &context).await),
     }
+}
+
+/// Where people go who came for nothing in particular: the desk, or their account if they do not use it.
+fn home(session: &Session) -> &'static str {
+    if session.is_guest() || session.is_desk_user() { HOME } else { own_page::ADDRESS }
 }
 
 /// Whether that is a path on this site, safe to send a browser to: no other host, nothing that a browser would read as one.

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::meta::{DocType, Registry, Right};
 use crate::permissions::{Grant, Session};
 use crate::web::Exchange;
+use crate::web::error::see_other;
 use crate::web::method::json_response;
 use crate::web::templates::html;
 
@@ -109,6 +110,11 @@ fn tile(doctype: &DocType) -> Tile {
 
 /// GET `/app`
 pub async fn get(exchange: Exchange) -> Result<Response> {
+    let session = exchange.session();
+    if !session.is_guest() && !session.is_desk_user() {
+        // Whoever does not use the desk has a page of their own.
+        return Ok(see_other("/me"));
+    }
     shell::require_desk(&exchange)?;
     let query = exchange.query().into_iter().find(|(name, _)| name == "q").map(|(_, value)| value).unwrap_or_default();
     let registry = exchange.site.documents.registry();

@@ -2,6 +2,7 @@
 
 pub mod definitions;
 pub mod form;
+mod frappe_address;
 pub mod help;
 pub mod home;
 pub mod indicator;
@@ -25,6 +26,9 @@ pub fn register(plugins: &mut Plugins) {
     let panels = Arc::new(std::mem::take(&mut plugins.panels));
     plugins.helpers.extend(template_helpers::all());
     plugins.route(Route::new("/app").get(|exchange| home::get(own(exchange))));
+    plugins.route(Route::new("/desk").get(frappe_address::get));
+    plugins.route(Route::new("/desk/*path").get(frappe_address::get));
+    plugins.route(Route::new("/app/:slug/:name/*path").get(frappe_address::get));
     plugins.route(Route::new("/app/_counts").get(home::counts));
     plugins.route(Route::new("/app/_session").get(home::session));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));

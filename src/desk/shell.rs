@@ -35,8 +35,6 @@ pub struct Shell {
     pub flashes: Vec<Flash>,
     /// One or two letters for the person.
     pub initials: String,
-    /// The person's own User form; empty if they have none.
-    pub user_url: String,
     /// `light` or `dark`; empty where the device decides.
     pub theme: &'static str,
 }
@@ -115,11 +113,6 @@ pub async fn render(
         crumbs,
         flashes: Flash::take(exchange).into_iter().collect(),
         initials: initials(&session.access.full_name, session.user()),
-        user_url: if exchange.site.documents.registry().get("User").is_some() {
-            super::document_url("user", session.user())
-        } else {
-            String::new()
-        },
         theme: match session.access.desk_theme.as_str() {
             "Light" => "light",
             "Dark" => "dark",

@@ -316,6 +316,7 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
             "status": described.status.as_u16(),
             "message": described.message,
             "exc_type": described.exc_type,
+            "login": login_href(from, context),
             "page": page_view(site, context).await?,
         });
         site.templates.render("error", &view)
@@ -327,6 +328,15 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
         format!("<!doctype html><html lang=\"en\"><title>{title}</title><h1>{title}</h1><p>{message}</p></html>")
     });
     html(described.status, text)
+}
+
+/// Where a guest logs in and comes back to what they wanted, as far as it is a page.
+fn login_href(from: &Origin, context: &RequestContext) -> String {
+    if !context.session.is_guest() {
+        return String::new();
+    }
+    let back: String = url::form_urlencoded::byte_serialize(from.uri.as_bytes()).collect();
+    if from.is_safe { format!("/login?redirect-to={back}") } else { "/login".to_owned() }
 }
 
 /// A redirect after a form was sent: the browser gets the other page.

@@ -108,7 +108,7 @@ async fn a_website_user_has_no_app() {
     site.db_user("web@example.com", json!({"user_type": "Website User"})).await;
     let client = site.guest();
     let answer = client.log_in("web@example.com", PASSWORD).await.status(200).json();
-    assert_eq!((answer["message"].as_str(), answer["home_page"].as_str()), (Some("No App"), Some("/")));
+    assert_eq!((answer["message"].as_str(), answer["home_page"].as_str()), (Some("No App"), Some("/me")));
     assert_eq!(client.cookie("system_user").as_deref(), Some("no"));
 }
 

@@ -17,6 +17,7 @@ mod methods;
 mod oauth;
 mod oauth_client;
 mod openapi;
+mod own_page;
 mod reload;
 mod resource;
 mod secrets;

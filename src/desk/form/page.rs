@@ -14,7 +14,7 @@ use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story
 use crate::desk::form::{activity, control};
 use crate::desk::shell::{self, ago};
 use crate::desk::titles::form_titles;
-use crate::desk::{document_url, help};
+use crate::desk::{document_url, frappe_address, help};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::pace;
@@ -61,6 +61,9 @@ pub fn doctype_of(exchange: &Exchange) -> Result<Arc<DocType>> {
 /// GET
 pub async fn get(exchange: Exchange, panels: PanelsByDocType) -> Result<Response> {
     shell::require_desk(&exchange)?;
+    if let Some(response) = frappe_address::redirect(&exchange, &[exchange.param("slug"), exchange.param("name")]) {
+        return Ok(response);
+    }
     let doctype = doctype_of(&exchange)?;
     let name = exchange.param("name").to_owned();
     if name == "new" && !doctype.issingle {

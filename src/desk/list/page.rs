@@ -11,6 +11,7 @@ use super::{ListInput, list_view};
 use crate::desk::form::act::restored_flash;
 use crate::desk::form::page::{self, PanelsByDocType, doctype_of};
 use crate::desk::form::view::Link;
+use crate::desk::frappe_address;
 use crate::desk::shell::{self, Flash};
 use crate::desk::titles::list_titles;
 use crate::document::List;
@@ -27,6 +28,9 @@ const MAX_NAMED: usize = 5;
 /// GET
 pub async fn get(exchange: Exchange, panels: PanelsByDocType) -> Result<Response> {
     shell::require_desk(&exchange)?;
+    if let Some(response) = frappe_address::redirect(&exchange, &[exchange.param("slug")]) {
+        return Ok(response);
+    }
     let doctype = doctype_of(&exchange)?;
     if doctype.issingle {
         return page::get_document(exchange, panels, &doctype, &doctype.name.clone()).await;

@@ -139,6 +139,9 @@ for (const head of $$(".page-head.sticky")) {
   update();
 }
 
+// Frappe's oldest addresses stand behind a #.
+if (location.pathname === "/app" && /^#(Form|List)\//.test(location.hash)) location.replace(`/app/${location.hash.slice(1)}`);
+
 tidyDrafts();
 startJump();
 startLinks(document);

@@ -1,6 +1,7 @@
 //! The desk as a browser without JavaScript sees it: home, lists, forms and what they send.
 
 mod actions;
+mod addresses;
 mod browser;
 mod form;
 mod help_text;

@@ -269,7 +269,7 @@ async fn finish_login(
     match site.sessions.start(site, context, new).await {
         Ok(started) => {
             context.set_cookie(&cookie(site, cookie_name(site), "", Some(StdDuration::ZERO)));
-            let home = if started.session.is_desk_user() { "/app" } else { "/" };
+            let home = if started.session.is_desk_user() { "/app" } else { "/me" };
             // Sanitised when it was stored, and again where it is used.
             let target = own_path(&site.config.site_url, &returned.redirect_to).unwrap_or_else(|| home.to_owned());
             Ok(see_other(&target))

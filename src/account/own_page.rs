@@ -1,0 +1,200 @@
+//! `/me`: the account of whoever is logged in, desk or not: their name, password, API key and sessions, and what they may read.
+
+use poem::Response;
+use poem::http::{Method as HttpMethod, StatusCode};
+use serde_json::{Map, Value as Json, json};
+
+use crate::document::{Children, ListRequest};
+use crate::error::{Error, ProblemKind, Result};
+use crate::meta::Right;
+use crate::permissions::{Grant, Session};
+use crate::web::error::{describe, see_other};
+use crate::web::request::page_view;
+use crate::web::templates::html;
+use crate::web::{AccountPage, Call, Exchange, Plugins, Route, shown_once};
+
+/// Its address.
+pub const ADDRESS: &str = "/me";
+/// The query parameter that says what was just done.
+const DONE: &str = "done";
+/// What people may change of their own User.
+const NAMES: [&str; 2] = ["first_name", "last_name"];
+/// Modules of DocTypes that the site itself needs; what they hold is on this page already.
+const PLUMBING: [&str; 2] = ["Core", "OAuth"];
+/// What only people do there.
+const ONLY_PEOPLE: &str = "People change their account";
+
+/// Registers the page and its forms.
+pub fn register(plugins: &mut Plugins) {
+    plugins.account_pages.push(AccountPage { label: "My account", href: ADDRESS, icon: "user" });
+    plugins.route(Route::new(ADDRESS).get(get));
+    plugins.route(Route::new("/me/name").post(change_name));
+    plugins.route(Route::new("/me/password").post(change_password));
+    plugins.route(Route::new("/me/api-key").post(make_api_key));
+    plugins.route(Route::new("/me/sessions/end").post(end_session));
+}
+
+async fn get(exchange: Exchange) -> Result<Response> {
+    exchange.context.require_browser(ONLY_PEOPLE)?;
+    let query = exchange.query();
+    let done = query.iter().find(|(name, _)| name == DONE).map(|(_, value)| match value.as_str() {
+        "name" => "Your name is changed.",
+        "password" => "Your password is changed. Your other sessions have ended.",
+        "session" => "That session has ended.",
+        _ => "",
+    });
+    show(&exchange, StatusCode::OK, json!({"done": done.unwrap_or_default()})).await
+}
+
+/// The page, with what has just happened.
+async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result<Response> {
+    let documents = &exchange.site.documents;
+    let session = exchange.session();
+    let user = documents.get(&Session::system(), "User", session.user()).await?;
+    let request = ListRequest::new("Session")
+        .fields(&["name", "device", "ip_address", "last_seen", "login_method"])
+        .filters(json!({"user": session.user(), "status": "Active"}))
+        .order_by("last_seen desc");
+    let list = documents.list(&Session::system(), &request).await?;
+    let sessions: Vec<Json> = (0..list.rows.len())
+        .map(|row| {
+            let text = |key: &str| list.text(row, key).to_owned();
+            json!({
+                "name": text("name"),
+                "device": text("device"),
+                "address": text("ip_address"),
+                "last_seen": text("last_seen").chars().take(16).collect::<String>(),
+                "is_own": session.sid.as_deref() == Some(&*text("name")),
+            })
+        })
+        .collect();
+    let registry = documents.registry();
+    let doctypes: Vec<Json> = registry
+        .iter()
+        .filter(|doctype| !doctype.istable && !PLUMBING.contains(&doctype.module.as_str()))
+        .filter(|doctype| Grant::of(session, doctype).may(Right::Read))
+        .map(|doctype| {
+            let base =
+                if session.is_desk_user() { format!("/app/{}", doctype.slug()) } else { api_address(&doctype.name) };
+            json!({"name": doctype.name, "description": doctype.description, "href": base})
+        })
+        .collect();
+    let may_see_user = documents
+        .doctype("User")
+        .is_ok_and(|doctype| documents.check_permission(session, &doctype, Some(&user), Right::Read).is_ok());
+    let kept = shown_once::take(exchange, ADDRESS).await?;
+    let mut view = json!({
+        "page": page_view(&exchange.site, &exchange.context).await?,
+        "email": user.text("email"),
+        "first_name": user.text("first_name"),
+        "last_name": user.text("last_name"),
+        "api_key": user.text("api_key"),
+        "user_url": if may_see_user && session.is_desk_user() { format!("/app/User/{}", session.user()) } else { String::new() },
+        "sessions": sessions,
+        "doctypes": doctypes,
+        "shown_once": kept.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>(),
+        "done": "",
+        "problem": "",
+        "at": "",
+    });
+    if let (Some(view), Json::Object(happened)) = (view.as_object_mut(), happened) {
+        view.extend(happened);
+    }
+    Ok(html(status, exchange.site.templates.render("account/me", &view)?))
+}
+
+fn api_address(doctype: &str) -> String {
+    let name = percent_encoding::utf8_percent_encode(doctype, percent_encoding::NON_ALPHANUMERIC);
+    format!("/api/resource/{name}")
+}
+
+/// The page again, with what is wrong beside the part `at`; faults of the site become error pages.
+async fn refuse(exchange: &Exchange, at: &str, error: Error) -> Result<Response> {
+    let described = describe(&error);
+    match error {
+        Error::Internal(_) | Error::Unavailable(_) | Error::CrossSite(_) => Err(error),
+        _ => show(exchange, described.status, json!({"at": at, "problem": format!("{}.", described.message)})).await,
+    }
+}
+
+async fn change_name(mut exchange: Exchange) -> Result<Response> {
+    exchange.context.require_browser(ONLY_PEOPLE)?;
+    let form = exchange.form().await?;
+    let values: Map<String, Json> =
+        NAMES.iter().filter_map(|name| Some(((*name).to_owned(), Json::from(form.first(name)?.trim())))).collect();
+    let user = exchange.session().user().to_owned();
+    // The page is everybody's, whatever the roles say about User documents.
+    let updated = exchange.site.documents.update(&Session::system(), "User", &user, &values, Children::Patch).await;
+    match updated {
+        Ok(_) => Ok(see_other("/me?done=name")),
+        Err(error) => refuse(&exchange, "name", error).await,
+    }
+}
+
+async fn change_password(mut exchange: Exchange) -> Result<Response> {
+    exchange.context.require_browser(ONLY_PEOPLE)?;
+    let form = exchange.form().await?;
+    let text = |name: &str| form.first(name).unwrap_or("").to_owned();
+    let (old, new) = (text("old_password"), text("new_password"));
+    let changed = if new == text("repeated") {
+        let arguments = Map::from_iter([
+            ("old_password".to_owned(), Json::from(old)),
+            ("new_password".to_owned(), Json::from(new)),
+        ]);
+        call(&exchange, "frappe.core.doctype.user.user.update_password", arguments).await
+    } else {
+        Err(Error::invalid(ProblemKind::Validation, "The two new passwords differ: type the same one twice"))
+    };
+    match changed {
+        Ok(_) => Ok(see_other("/me?done=password")),
+        Err(Error::Authentication(_)) => {
+            let wrong = Error::invalid(ProblemKind::Validation, "The current password is not right");
+            refuse(&exchange, "password", wrong).await
+        }
+        Err(error) => refuse(&exchange, "password", error).await,
+    }
+}
+
+async fn make_api_key(mut exchange: Exchange) -> Result<Response> {
+    exchange.context.require_browser(ONLY_PEOPLE)?;
+    exchange.form().await?;
+    let arguments = Map::from_iter([("user".to_owned(), Json::from(exchange.session().user()))]);
+    match call(&exchange, "frappe.core.doctype.user.user.generate_keys", arguments).await {
+        Ok(made) => {
+            let text = |key: &str| made.get(key).and_then(Json::as_str).unwrap_or("").to_owned();
+            let values = vec![
+                ("API Key".to_owned(), text("api_key")),
+                ("API Secret".to_owned(), text("api_secret")),
+                ("Header".to_owned(), format!("Authorization: token {}:{}", text("api_key"), text("api_secret"))),
+            ];
+            shown_once::keep(&exchange, ADDRESS, values).await?;
+            Ok(see_other(ADDRESS))
+        }
+        Err(error) => refuse(&exchange, "api-key", error).await,
+    }
+}
+
+async fn end_session(mut exchange: Exchange) -> Result<Response> {
+    exchange.context.require_browser(ONLY_PEOPLE)?;
+    let form = exchange.form().await?;
+    let name = form.first("session").unwrap_or("");
+    // Owners may delete their sessions and nobody else's: the engine sees to it.
+    match exchange.site.documents.delete(exchange.session(), "Session", name).await {
+        Ok(()) => Ok(see_other("/me?done=session")),
+        Err(error) => refuse(&exchange, "sessions", error).await,
+    }
+}
+
+/// Calls a method on behalf of whoever sent the form, and returns its message.
+async fn call(exchange: &Exchange, method: &str, arguments: Map<String, Json>) -> Result<Json> {
+    let call = Call {
+        site: exchange.site.clone(),
+        context: exchange.context.clone(),
+        arguments,
+        verb: HttpMethod::POST,
+        headers: exchange.request.headers().clone(),
+        files: Vec::new(),
+    };
+    let answer = exchange.site.methods.call(method, call).await?;
+    Ok(answer.message.unwrap_or_default())
+}
