@@ -21,6 +21,9 @@ use crate::web::templates::html;
 /// How many numbers one request for counts may ask for.
 const MAX_COUNTS: usize = 50;
 
+/// The modules that come with the site.
+const SHIPPED: [&str; 2] = ["OAuth", "Core"];
+
 /// Everything that `desk/home.hbs` places.
 #[derive(Clone, Debug, Serialize)]
 pub struct HomeView {
@@ -30,6 +33,10 @@ pub struct HomeView {
     pub query: String,
     /// The modules with their DocTypes.
     pub modules: Vec<ModuleView>,
+    /// What the site keeps for itself: logs, tokens, sessions.
+    pub system: Vec<Tile>,
+    /// Something was searched for.
+    pub searched: bool,
 }
 
 /// A module.
@@ -61,14 +68,21 @@ pub struct Tile {
 /// The home page: the DocTypes that the session may read and that match all words of the query.
 pub fn home_view(registry: &Registry, session: &Session, query: &str) -> HomeView {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let mut modules: BTreeMap<String, Vec<Tile>> = BTreeMap::new();
+    let mut modules: BTreeMap<(usize, String), Vec<Tile>> = BTreeMap::new();
+    let mut system = Vec::new();
     for doctype in readable(registry, session) {
         let matches = |word: &String| {
             doctype.name.to_lowercase().contains(word) || doctype.description.to_lowercase().contains(word)
         };
         if words.iter().all(matches) {
             let module = if doctype.module.is_empty() { "Other" } else { &doctype.module };
-            modules.entry(module.to_owned()).or_default().push(tile(doctype));
+            // What the site keeps for itself stands below; the modules that come with it after one's own.
+            let shipped = SHIPPED.iter().position(|known| known == module).map_or(0, |at| at + 1);
+            if shipped > 0 && doctype.document_type() == Some("System") {
+                system.push(tile(doctype));
+            } else {
+                modules.entry((shipped, module.to_owned())).or_default().push(tile(doctype));
+            }
         }
     }
     let name = session.access.full_name.split_whitespace().next().unwrap_or("").to_owned();
@@ -77,12 +91,14 @@ pub fn home_view(registry: &Registry, session: &Session, query: &str) -> HomeVie
         query: query.to_owned(),
         modules: modules
             .into_iter()
-            .map(|(name, doctypes)| ModuleView {
+            .map(|((_, name), doctypes)| ModuleView {
                 id: format!("m-{}", crate::meta::doctype::slug(&name)),
                 name,
                 doctypes,
             })
             .collect(),
+        system,
+        searched: !query.is_empty(),
     }
 }
 

@@ -145,7 +145,7 @@ impl Work<'_> {
             match &targets[&key] {
                 None if unchanged => {}
                 None => {
-                    let message = format!("Could not find {}: {}", field.label, key.1);
+                    let message = format!("Could not find {}: {} is not the name of a {}", field.label, key.1, key.0);
                     problems.push(FieldProblem::at(
                         ProblemKind::LinkValidation,
                         &field.fieldname,

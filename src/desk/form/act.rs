@@ -22,6 +22,9 @@ use crate::web::{Call, Exchange, UploadedFile};
 /// The name of the file input beside an Attach field.
 const FILE: &str = ".__file";
 
+/// The name of the file input beside the form.
+const ATTACHMENT: &str = "__attachment";
+
 /// The action that restores a version begins so; its name follows.
 pub const RESTORE: &str = "restore:";
 /// The action that restores what was before a version.
@@ -195,7 +198,7 @@ pub(super) async fn upload(
         let mut arguments = Map::from_iter([
             ("is_private".to_owned(), json!("1")),
             ("doctype".to_owned(), json!(doctype.name)),
-            ("fieldname".to_owned(), json!(fieldname)),
+            ("fieldname".to_owned(), json!(if fieldname == ATTACHMENT { "" } else { &fieldname })),
         ]);
         if let Some(name) = name {
             arguments.insert("docname".to_owned(), json!(name));

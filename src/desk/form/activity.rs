@@ -4,8 +4,8 @@ use chrono::NaiveDateTime;
 use serde_json::{Value as Json, json};
 
 use crate::clock::Zone;
-use crate::desk::form::control::label;
 use crate::desk::form::act::{RESTORE, RESTORE_BEFORE};
+use crate::desk::form::control::label;
 use crate::desk::form::view::{Activity, Change};
 use crate::desk::help;
 use crate::desk::shell::ago;

@@ -7,9 +7,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
 use crate::desk::form::posted::Posted;
-use crate::desk::form::view::{
-    Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Problem, Section, Tab,
-};
+use crate::desk::form::problems::problems;
+use crate::desk::form::view::{Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Section, Tab};
 use crate::desk::indicator::indicator;
 use crate::desk::titles::Titles;
 use crate::desk::{document_url, help};
@@ -158,6 +157,7 @@ pub fn form_view(input: &FormInput<'_>) -> FormView {
         editable,
         has_tabs: tabs.len() > 1,
         problems: problems(input, &tabs),
+        problems_title: String::new(),
         conflict: false,
         again: None,
         actions: Actions { save: editable, ..actions },
@@ -169,6 +169,8 @@ pub fn form_view(input: &FormInput<'_>) -> FormView {
         story: None,
         connections: connections(input),
         activity: Vec::new(),
+        attachments: Vec::new(),
+        attaches: false,
     }
 }
 
@@ -187,7 +189,9 @@ fn tabs(input: &FormInput<'_>, draft: &Draft<'_>) -> Vec<Tab> {
             section.columns.retain(|column| !column.fields.is_empty());
             section.class = format!("columns-{}", section.columns.len().min(4));
             let mut fields = section.columns.iter().flat_map(|column| &column.fields);
-            section.open |= section.columns.iter().flat_map(|column| &column.fields).any(has_problem);
+            let mut waiting = section.columns.iter().flat_map(|column| &column.fields);
+            // Folded is what can be left alone: not what is wrong, nor what a new document cannot do without.
+            section.open |= waiting.any(|field| has_problem(field) || (input.document.is_new && is_missing(field)));
             section.hidden |= fields.all(|field| field.hidden);
         }
         let count = tab.sections.iter().flat_map(|section| &section.columns).flat_map(|column| &column.fields);
@@ -208,6 +212,10 @@ fn has_problem(field: &FieldView) -> bool {
         _ => false,
     };
     !field.errors.is_empty() || in_rows()
+}
+
+fn is_missing(field: &FieldView) -> bool {
+    field.required && !field.read_only && !field.hidden && field.value.is_empty()
 }
 
 fn section_is_editable(section: &Section) -> bool {
@@ -369,7 +377,7 @@ fn actions(input: &FormInput<'_>) -> Actions {
         cancel: stored && docstatus == 1 && cancel,
         amend: stored && docstatus == 2 && amend,
         discard: stored && doctype.is_submittable && docstatus == 0 && write,
-        delete: stored && docstatus != 1 && delete,
+        delete: stored && !doctype.is_virtual && docstatus != 1 && delete,
         keeps_deleted: doctype.keeps_deleted(),
         restore: stored && doctype.name == DELETED_DOCUMENT && may_restore(),
         duplicate: stored && create,
@@ -391,34 +399,6 @@ fn image(input: &FormInput<'_>) -> Option<String> {
     let field = input.doctype.field(input.doctype.image_field.as_deref()?)?;
     let url = input.grant.reads_level(field.permlevel).then(|| input.document.text(&field.fieldname))?;
     help::safe_url(url).map(str::to_owned)
-}
-
-/// The summary above the form: each problem with a link to its field.
-fn problems(input: &FormInput<'_>, tabs: &[Tab]) -> Vec<Problem> {
-    if input.problems.is_empty() {
-        return Vec::new();
-    }
-    let on_form: BTreeSet<&str> = tabs
-        .iter()
-        .flat_map(|tab| &tab.sections)
-        .flat_map(|section| &section.columns)
-        .flat_map(|column| &column.fields)
-        .map(|field| field.fieldname.as_str())
-        .collect();
-    let problem = |problem: &FieldProblem| {
-        let field = problem.field.as_deref();
-        let (message, href) = if let Some((table, row)) = &problem.row {
-            let label = input.doctype.field(table).map_or_else(|| table.clone(), label);
-            let place = format!("#f-{table}-{}-{}", row.saturating_sub(1), field.unwrap_or(""));
-            let href = if on_form.contains(table.as_str()) { place } else { String::new() };
-            (format!("{label}, row {row}: {}", problem.message), href)
-        } else {
-            let href = field.filter(|field| on_form.contains(field)).map(|field| format!("#f-{field}"));
-            (problem.message.to_string(), href.unwrap_or_default())
-        };
-        Problem { help: help::spans(&message), href }
-    };
-    input.problems.iter().map(problem).collect()
 }
 
 /// What conditions in the browser need beyond the inputs: values without an input, whether it is new, who asks.

@@ -11,7 +11,7 @@ use crate::desk::form::act::{RESTORE, RESTORE_BEFORE, act, upload};
 use crate::desk::form::build::{Access, FormInput, form_view};
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story};
-use crate::desk::form::{activity, control};
+use crate::desk::form::{activity, attachments, control, problems};
 use crate::desk::shell::{self, ago};
 use crate::desk::titles::form_titles;
 use crate::desk::{document_url, frappe_address, help};
@@ -29,6 +29,9 @@ pub type PanelsByDocType = Arc<HashMap<String, Vec<Arc<dyn Panels>>>>;
 /// The action of a form that the browser kept and sends to have it shown again.
 const DRAFT: &str = "draft";
 
+/// The DocType of definitions.
+const DOCTYPE: &str = "DocType";
+
 /// What the form's template gets beyond the layout's keys.
 #[derive(Serialize)]
 struct FormPage {
@@ -41,6 +44,8 @@ struct FormPage {
 #[derive(Default)]
 struct Showing<'a> {
     posted: Option<&'a Posted>,
+    /// The button that was pressed.
+    action: &'a str,
     problems: Vec<FieldProblem>,
     carry: bool,
     confirm: Confirm,
@@ -179,11 +184,13 @@ pub async fn post_document(
     let status = describe(&error).status;
     if let Some(name) = &name {
         let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
-        let posted = saves(&posted.action).then_some(&posted);
-        show(&exchange, &panels, &document, Showing { posted, problems, status, ..Showing::default() }).await
+        let action = posted.action.as_str();
+        let posted = saves(action).then_some(&posted);
+        show(&exchange, &panels, &document, Showing { posted, action, problems, status, ..Showing::default() }).await
     } else {
         let (document, carry) = new_document(&exchange, doctype).await?;
-        let showing = Showing { posted: Some(&posted), problems, status, carry, ..Showing::default() };
+        let action = posted.action.as_str();
+        let showing = Showing { posted: Some(&posted), action, problems, status, carry, ..Showing::default() };
         show(&exchange, &panels, &document, showing).await
     }
 }
@@ -256,6 +263,7 @@ async fn show(
     let mut form = pace::aside(document.has_many_rows(), || form_view(&input));
     form.conflict = conflict;
     form.again = showing.again;
+    form.problems_title = problems::title(showing.action, form.problems.len());
     if let Some(posted) = showing.posted
         && (conflict || showing.again.is_some())
     {
@@ -264,14 +272,22 @@ async fn show(
     }
     form.shown_once = showing.shown_once;
     if !document.is_new {
-        form.story = Some(story(exchange, document));
+        // What no table holds was made by nobody at no time.
+        form.story = (!doctype.is_virtual).then(|| story(exchange, document));
         form.activity = activity::activity(documents, session, &grant, document, access.write).await?;
+    }
+    if attachments::has_any(documents, document) {
+        form.attachments = attachments::attachments(documents, session, document).await?;
+        form.attaches = access.write;
     }
     // A Single that nobody has saved yet is there all the same.
     if !document.is_new || doctype.issingle {
         for supplier in panels.get(&doctype.name).into_iter().flatten() {
             form.panels.extend(supplier.panels(&exchange.site, session, document).await?.into_iter().map(panel));
         }
+    }
+    if doctype.name == DOCTYPE {
+        form.panels.extend(registry.get(&document.name()).map(|defined| definition(defined)));
     }
     let title = form.title.clone();
     let list = Link { label: doctype.name.clone(), href: format!("/app/{}", doctype.slug()) };
@@ -281,8 +297,8 @@ async fn show(
         let label = if document.is_new { "New".to_owned() } else { title.clone() };
         vec![list, Link { label, href: form.url.clone() }]
     };
-    let has_files =
-        doctype.fields.iter().any(|field| matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage));
+    let has_files = form.attaches
+        || doctype.fields.iter().any(|field| matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage));
     let query = if document.is_new {
         exchange.request.uri().query().map_or_else(String::new, |query| format!("?{query}"))
     } else {
@@ -295,6 +311,29 @@ async fn show(
     };
     let text = shell::render(exchange, "desk/form", &title, crumbs, page).await?;
     Ok(html(showing.status, text))
+}
+
+/// Where a DocType leads, and where it comes from.
+fn definition(doctype: &DocType) -> Panel {
+    let link = |label: &str, href: String| Link { label: label.to_owned(), href };
+    let name = percent_encoding::utf8_percent_encode(&doctype.name, percent_encoding::NON_ALPHANUMERIC);
+    let mut links = Vec::new();
+    if !doctype.istable {
+        let label = if doctype.issingle { "Open the form" } else { "Open the list" };
+        links.push(link(label, format!("/app/{}", doctype.slug())));
+        if !doctype.issingle && !doctype.in_create && !doctype.is_virtual {
+            links.push(link(&format!("New {}", doctype.name), format!("/app/{}/new", doctype.slug())));
+        }
+        links.push(link("Read it through the API", format!("/api/resource/{name}")));
+    }
+    let values = doctype.sources.iter().map(|path| Pair { name: "File".to_owned(), value: path.clone() }).collect();
+    Panel {
+        title: "Where it is".to_owned(),
+        help: help::spans("It is changed in its file: a saved file counts at once."),
+        values,
+        links,
+        ..Panel::default()
+    }
 }
 
 /// What the session may do with the document, shares included.

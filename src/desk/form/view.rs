@@ -43,6 +43,8 @@ pub struct FormView {
     pub has_tabs: bool,
     /// All problems, for the summary.
     pub problems: Vec<Problem>,
+    /// What was not done.
+    pub problems_title: String,
     /// Somebody else saved in the meantime.
     pub conflict: bool,
     /// Why what was typed stands here again.
@@ -63,6 +65,23 @@ pub struct FormView {
     pub connections: Vec<Connection>,
     /// Changes and comments.
     pub activity: Vec<Activity>,
+    /// Its files.
+    pub attachments: Vec<Attachment>,
+    /// Files can be attached.
+    pub attaches: bool,
+}
+
+/// A file of a document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attachment {
+    /// The File document.
+    pub name: String,
+    /// Its name as people read it.
+    pub label: String,
+    /// Its address.
+    pub href: String,
+    /// The form of the File document, where it can be deleted; empty if it cannot.
+    pub manage: String,
 }
 
 /// A name and a text.

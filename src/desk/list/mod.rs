@@ -90,8 +90,12 @@ pub fn list_view(input: &ListInput<'_>) -> ListView {
     let rows: Vec<RowView> = (0..list.rows.len()).map(|row| row_view(input, &fields, has_pill, row)).collect();
     let start = (params.page - 1) * PAGE_LENGTH;
     let last = start + list.rows.len() as u64;
-    let known =
-        doctype.fields.iter().filter(|field| field.in_standard_filter && filterable(doctype, grant, &field.fieldname));
+    // A filter with an operator is shown as it stands in the address.
+    let is_plain =
+        |name: &str| !params.filters.iter().any(|(known, value)| known == name && params::operation(value).is_some());
+    let known = doctype.fields.iter().filter(|field| {
+        field.in_standard_filter && filterable(doctype, grant, &field.fieldname) && is_plain(&field.fieldname)
+    });
     let filters: Vec<FilterView> = known.map(|field| filter_view(params, field)).collect();
     let extra = params
         .filters
@@ -109,7 +113,12 @@ pub fn list_view(input: &ListInput<'_>) -> ListView {
         .collect();
     let create = grant.may(Right::Create) && !doctype.in_create && !doctype.is_virtual;
     let mut create_query = url::form_urlencoded::Serializer::new(String::new());
-    create_query.extend_pairs(params.filters.iter().filter(|(name, _)| doctype.field(name).is_some()));
+    create_query.extend_pairs(
+        params
+            .filters
+            .iter()
+            .filter(|(name, value)| doctype.field(name).is_some() && params::operation(value).is_none()),
+    );
     let create_query = create_query.finish();
     let labels: Vec<String> = search_fields(doctype, grant)
         .into_iter()

@@ -51,13 +51,14 @@ pub async fn post(mut exchange: Exchange, panels: PanelsByDocType) -> Result<Res
     let (form, in_time) = exchange.form_or_late_form().await?;
     let names: Vec<String> =
         form.fields.iter().filter(|(name, _)| name == "names").map(|(_, value)| value.clone()).collect();
+    if !in_time {
+        // A form that came too late does nothing: what was ticked is, and the button has to be pressed once more.
+        let confirm = form.first("__action").is_some_and(|action| action.starts_with("delete"));
+        let mut page = show(&exchange, &doctype, &names, confirm).await?;
+        page.set_status(StatusCode::BAD_REQUEST);
+        return Ok(page);
+    }
     match form.first("__action") {
-        // A form that came too late is asked about again.
-        Some("delete" | "delete_confirmed") if !in_time => {
-            let mut page = show(&exchange, &doctype, &names, true).await?;
-            page.set_status(StatusCode::BAD_REQUEST);
-            Ok(page)
-        }
         Some("delete") if !names.is_empty() => show(&exchange, &doctype, &names, true).await,
         Some("delete_confirmed") => delete(&exchange, &doctype, &names).await,
         Some("restore") if doctype.name == DELETED_DOCUMENT && !names.is_empty() => restore(&exchange, &names).await,
@@ -130,13 +131,19 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, selected: &[String], 
     let grant = documents.grant(session, doctype);
     let params = ListParams::parse(doctype, &grant, &exchange.query());
     let request = params.to_request(doctype, &grant);
-    let (list, total, problem) = match documents.list(session, &request).await {
+    let asked = match params.problem.as_str() {
+        "" => documents.list(session, &request).await,
+        problem => Err(Error::BadRequest(problem.to_owned())),
+    };
+    let (list, total, problem) = match asked {
         Ok(list) => {
             let total = documents.count(session, &request).await?;
             (list, total, String::new())
         }
         // A filter that does not parse (a date, a number) is said beside the filters.
-        Err(error @ (Error::Validation(_) | Error::BadRequest(_))) => (List::default(), 0, error.to_string()),
+        Err(error @ (Error::Validation(_) | Error::BadRequest(_) | Error::Permission(_))) => {
+            (List::default(), 0, error.to_string())
+        }
         Err(error) => return Err(error),
     };
     let registry = documents.registry();

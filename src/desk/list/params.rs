@@ -22,10 +22,13 @@ pub struct ListParams {
     pub order_by: Option<(String, Order)>,
     /// The page, from 1.
     pub page: u64,
+    /// What the address asks for and the list cannot do; empty if it can do everything.
+    pub problem: String,
 }
 
 impl ListParams {
-    /// Reads the parameters of an address; what the DocType or the session's rights do not have is left out.
+    /// Reads the parameters of an address. What the DocType or the session's rights do not have becomes the problem: a list
+    /// that ignored it would show what nobody asked for.
     pub fn parse(doctype: &DocType, grant: &Grant, query: &[(String, String)]) -> Self {
         let mut params = Self { page: 1, ..Self::default() };
         for (name, value) in query {
@@ -34,9 +37,18 @@ impl ListParams {
                 _ if value.is_empty() => {}
                 "q" => value.clone_into(&mut params.query),
                 "page" => params.page = value.parse().unwrap_or(1).clamp(1, 10_000_000),
-                "order_by" => params.order_by = parse_order(doctype, grant, value),
-                _ if filterable(doctype, grant, name) => params.filters.push((name.clone(), value.to_owned())),
-                _ => {}
+                "order_by" => match parse_order(doctype, grant, value) {
+                    Ok(order) => params.order_by = Some(order),
+                    Err(problem) => params.problem = problem,
+                },
+                FILTERS if serde_json::from_str::<Json>(value).is_err() => {
+                    params.problem =
+                        format!("`{FILTERS}` must be JSON, such as [[\"{name}\",\"=\",\"x\"]]", name = "name");
+                }
+                _ if name == FILTERS || is_field(doctype, grant, name) => {
+                    params.filters.push((name.clone(), value.to_owned()));
+                }
+                _ => params.problem = unknown(doctype, name, "filter by"),
             }
         }
         params
@@ -51,7 +63,7 @@ impl ListParams {
     pub fn to_request(&self, doctype: &DocType, grant: &Grant) -> ListRequest {
         let mut request = ListRequest::new(&doctype.name);
         request.fields = wanted_fields(doctype, grant).into_iter().map(Json::from).collect();
-        request.filters = self.filters.iter().map(|(name, value)| filter(doctype, name, value)).collect();
+        request.filters = self.filters.iter().flat_map(|(name, value)| filter(doctype, name, value)).collect();
         if !self.query.is_empty() {
             let pattern = format!("%{}%", self.query);
             let fields = search_fields(doctype, grant);
@@ -86,10 +98,50 @@ impl ListParams {
     }
 }
 
-fn parse_order(doctype: &DocType, grant: &Grant, text: &str) -> Option<(String, Order)> {
+/// The parameter with filters as Frappe's API takes them.
+const FILTERS: &str = "filters";
+
+/// `field`, `field asc` or `field desc`; a backquoted table before it, as Frappe writes it, says nothing.
+fn parse_order(doctype: &DocType, grant: &Grant, text: &str) -> Result<(String, Order), String> {
     let (field, order) = text.rsplit_once(' ').unwrap_or((text, "asc"));
-    let order = if order.eq_ignore_ascii_case("desc") { Order::Desc } else { Order::Asc };
-    filterable(doctype, grant, field).then(|| (field.to_owned(), order))
+    let order = match order.to_lowercase().as_str() {
+        "asc" => Order::Asc,
+        "desc" => Order::Desc,
+        other => return Err(format!("`{other}` is not an order: write asc or desc")),
+    };
+    let field = field.rsplit('.').next().unwrap_or(field).trim_matches('`');
+    if filterable(doctype, grant, field) {
+        Ok((field.to_owned(), order))
+    } else {
+        Err(unknown(doctype, field, "sort by"))
+    }
+}
+
+fn unknown(doctype: &DocType, name: &str, purpose: &str) -> String {
+    format!("{} has no field `{name}` that you may {purpose}", doctype.name)
+}
+
+/// Whether a parameter names a field to filter by: one of the DocType, or `Child DocType.field`, which the engine judges.
+fn is_field(doctype: &DocType, grant: &Grant, name: &str) -> bool {
+    match name.split_once('.') {
+        Some((table, field)) if table == doctype.name => filterable(doctype, grant, field),
+        Some((table, _)) => doctype.fields.iter().any(|field| field.fieldtype.is_table() && field.options == table),
+        None => filterable(doctype, grant, name),
+    }
+}
+
+/// `[">",11990]`: an operator with its value, as Frappe writes it into addresses.
+pub(super) fn operation(value: &str) -> Option<(String, Json)> {
+    if !value.starts_with('[') {
+        return None;
+    }
+    match serde_json::from_str::<Json>(value).ok()? {
+        Json::Array(pair) => match <[Json; 2]>::try_from(pair).ok()? {
+            [Json::String(operator), value] => Some((operator, value)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Columns that lists may name: those with a value that the session may read.
@@ -112,9 +164,24 @@ pub(super) fn search_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a 
     fields
 }
 
-fn filter(doctype: &DocType, name: &str, value: &str) -> Json {
-    match doctype.field(name).map(|field| field.fieldtype) {
-        Some(Fieldtype::Datetime) if value.len() <= 10 => json!([name, "between", [value, value]]),
+/// The engine's filters of one parameter.
+fn filter(doctype: &DocType, name: &str, value: &str) -> Vec<Json> {
+    if name == FILTERS {
+        return match serde_json::from_str(value) {
+            Ok(Json::Array(filters)) if filters.iter().all(|filter| filter.is_array() || filter.is_object()) => filters,
+            Ok(Json::Object(filters)) => filters.into_iter().map(|(field, value)| json!([field, value])).collect(),
+            // One filter, or what the engine has to refuse.
+            Ok(other) => vec![other],
+            Err(_) => Vec::new(),
+        };
+    }
+    let (table, field) = name.split_once('.').unwrap_or((&doctype.name, name));
+    if let Some((operator, value)) = operation(value) {
+        return vec![json!([table, field, operator, value])];
+    }
+    let fieldtype = doctype.field(field).filter(|_| table == doctype.name).map(|field| field.fieldtype);
+    vec![match fieldtype {
+        Some(Fieldtype::Datetime) if value.len() <= 10 => json!([field, "between", [value, value]]),
         Some(
             Fieldtype::Data
             | Fieldtype::SmallText
@@ -124,9 +191,9 @@ fn filter(doctype: &DocType, name: &str, value: &str) -> Json {
             | Fieldtype::Autocomplete
             | Fieldtype::Phone
             | Fieldtype::Code,
-        ) => json!([name, "like", format!("%{value}%")]),
-        _ => json!([name, "=", value]),
-    }
+        ) => json!([field, "like", format!("%{value}%")]),
+        _ => json!([table, field, "=", value]),
+    }]
 }
 
 fn wanted_fields(doctype: &DocType, grant: &Grant) -> Vec<String> {

@@ -11,7 +11,7 @@ use crate::document::list::memory::compare;
 use crate::document::list::scope::{FoundColumn, Scope, shown};
 use crate::document::list::timespan;
 use crate::error::{Error, ProblemKind, Result};
-use crate::meta::doctype::scrub;
+use crate::meta::doctype::{scrub, unscrub};
 use crate::meta::fieldtype::{self, ColumnType, Fieldtype, Shape};
 use crate::meta::{DocType, Value};
 
@@ -107,7 +107,7 @@ pub(super) fn condition<'a>(
         Operator::Is => match value.as_str().map(|word| word.trim().to_ascii_lowercase()).as_deref() {
             Some("set") => Ok(Condition::IsSet { column, set: true }),
             Some("not set") => Ok(Condition::IsSet { column, set: false }),
-            _ => Err(misuse(format!("Filter {}: is takes set or not set", column.name))),
+            _ => Err(misuse(format!("Filter {}: is takes set or not set", label(found)))),
         },
         Operator::Between => between(found, value, here),
         Operator::Timespan | Operator::Previous | Operator::Next => span(found, operator, value, here),
@@ -116,7 +116,7 @@ pub(super) fn condition<'a>(
             regex::RegexBuilder::new(&pattern).case_insensitive(true).build().map_err(|error| {
                 let first = error.to_string();
                 let reason = first.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                misuse(format!("Filter {}: {} is no regular expression: {reason}", column.name, shown(&pattern)))
+                misuse(format!("Filter {}: {} is not a regular expression: {reason}", label(found), shown(&pattern)))
             })?;
             Ok(Condition::Matches { column, pattern })
         }
@@ -136,7 +136,7 @@ fn compared<'a>(found: FoundColumn<'a>, comparison: Comparison, value: &Json, zo
         Comparison::Equal if is_empty => return Ok(Condition::IsSet { column, set: false }),
         Comparison::NotEqual if is_empty => return Ok(Condition::IsSet { column, set: true }),
         _ if matches!(parsed, Value::Null) => {
-            return Err(misuse(format!("Filter {}: this operator needs a value", column.name)));
+            return Err(misuse(format!("Filter {}: this operator needs a value", label(found))));
         }
         _ => {}
     }
@@ -159,7 +159,7 @@ fn one_of<'a>(found: FoundColumn<'a>, value: &Json, negated: bool, zone: Zone) -
         Json::Array(items) => items.iter().try_for_each(&mut add)?,
         Json::String(text) => text.split(',').try_for_each(|item| add(&Json::String(item.to_owned())))?,
         Json::Object(_) => {
-            return Err(misuse(format!("Filter {}: in takes a list of values", column.name)));
+            return Err(misuse(format!("Filter {}: in takes a list of values", label(found))));
         }
         scalar => add(scalar)?,
     }
@@ -180,7 +180,7 @@ fn between<'a>(found: FoundColumn<'a>, value: &Json, here: Here) -> Result<Condi
     } else {
         value
     };
-    let wrong = || misuse(format!("Filter {}: between takes two values, the first and the last", column.name));
+    let wrong = || misuse(format!("Filter {}: between takes two values, the first and the last", label(found)));
     let split: Vec<Json>;
     let ends: &[Json] = match value {
         Json::Array(ends) => ends,
@@ -230,7 +230,7 @@ fn span<'a>(found: FoundColumn<'a>, operator: Operator, value: &Json, here: Here
             Operator::Timespan => timespan::TIMESPANS.join(", "),
             _ => "1 week, 1 month, 3 months, 6 months, 1 year".to_owned(),
         };
-        misuse(format!("Filter {}: the span must be one of {choice}", column.name))
+        misuse(format!("Filter {}: the span must be one of {choice}", label(found)))
     })?;
     match column.column_type {
         ColumnType::Date => {
@@ -242,7 +242,7 @@ fn span<'a>(found: FoundColumn<'a>, operator: Operator, value: &Json, here: Here
             let high = Value::Text(zone.stored(&format!("{last} 23:59:59.999999")));
             Ok(Condition::Between { column, low, high })
         }
-        _ => Err(misuse(format!("Filter {}: spans of time need a Date or Datetime field", column.name))),
+        _ => Err(misuse(format!("Filter {}: spans of time need a Date or Datetime field", label(found)))),
     }
 }
 
@@ -266,7 +266,7 @@ fn tree<'a>(scope: &Scope<'a>, found: FoundColumn<'a>) -> Result<Tree<'a>> {
     });
     match parent {
         Some((doctype, parent_field)) => Ok(Tree { doctype, parent_field, relation: Relation::Descendants }),
-        None => Err(misuse(format!("Filter {}: only the documents of a tree have relatives", found.column.name))),
+        None => Err(misuse(format!("Filter {}: only the documents of a tree have relatives", label(found)))),
     }
 }
 
@@ -283,13 +283,13 @@ fn parse(found: FoundColumn<'_>, value: &Json, zone: Zone) -> Result<Value> {
         return Ok(Value::Null);
     }
     fieldtype::parse_for_column(column_type, value, zone)
-        .map_err(|message| misuse(format!("Filter {}: {message}", found.column.name)))
+        .map_err(|message| misuse(format!("Filter {}: {}", label(found), message.trim_start_matches("Value "))))
 }
 
 fn pattern(found: FoundColumn<'_>, value: &Json) -> Result<String> {
     let pattern = text(found, value)?;
     if pattern.chars().count() > MAX_PATTERN {
-        let name = found.column.name;
+        let name = label(found);
         return Err(misuse(format!("Filter {name}: a pattern has at most {MAX_PATTERN} characters")));
     }
     Ok(pattern)
@@ -298,7 +298,7 @@ fn pattern(found: FoundColumn<'_>, value: &Json) -> Result<String> {
 fn text(found: FoundColumn<'_>, value: &Json) -> Result<String> {
     match fieldtype::parse_for_column(ColumnType::LongText, value, Zone::UTC) {
         Ok(value) => Ok(value.to_string()),
-        Err(message) => Err(misuse(format!("Filter {}: {message}", found.column.name))),
+        Err(message) => Err(misuse(format!("Filter {}: {}", label(found), message.trim_start_matches("Value ")))),
     }
 }
 
@@ -311,6 +311,14 @@ fn empty(column_type: ColumnType) -> Value {
         (_, Shape::Int) => Value::Int(0),
         (_, Shape::Float) => Value::Float(0.0),
         (_, Shape::Text) => Value::from(""),
+    }
+}
+
+/// What people call the column.
+fn label(found: FoundColumn<'_>) -> String {
+    match found.field {
+        Some(field) if !field.label.is_empty() => field.label.clone(),
+        _ => unscrub(&found.column.name),
     }
 }
 

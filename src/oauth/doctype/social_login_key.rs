@@ -258,6 +258,17 @@ fn redirect_url(site_url: &str, document: &Document) -> String {
 #[async_trait]
 impl Controller for SocialLoginKeyController {
     async fn autoname(&self, _work: &mut Work<'_>, document: &mut Document) -> Result<()> {
+        if document.text("provider_name").trim().is_empty() {
+            // A preset has a name of its own.
+            match presets::of(document.text("social_login_provider")) {
+                Some(_) => document.set("provider_name", document.text("social_login_provider").to_owned()),
+                None => {
+                    let message = "Provider Name is required";
+                    let problem = FieldProblem::at(ProblemKind::Mandatory, "provider_name", "Provider Name", message);
+                    return Err(Error::Validation(Invalid { problems: vec![problem] }));
+                }
+            }
+        }
         // Letters and digits only: the name is part of addresses.
         let name: String = crate::meta::doctype::scrub(document.text("provider_name").trim())
             .chars()

@@ -270,6 +270,30 @@ for (const dialog of $$("dialog")) {
 
 // ── Uploads and colours ─────────────────────────────────────────────────────
 
+/** What was just uploaded, above its picker: its name, and the picture if it is one. */
+function showFile(input, { file_url: url, file_name: name }) {
+  const box = input.closest("[data-attach]");
+  let link = box.querySelector(".file");
+  if (!link) {
+    link = document.createElement("a");
+    link.className = "file";
+    link.target = "_blank";
+    link.rel = "noopener";
+    box.prepend(link);
+  }
+  link.href = url;
+  const text = document.createElement("span");
+  text.textContent = name || url.split("/").pop();
+  if (input.accept === "image/*") {
+    const image = document.createElement("img");
+    image.src = url;
+    image.alt = "";
+    link.replaceChildren(image, text);
+  } else {
+    link.replaceChildren(text);
+  }
+}
+
 for (const input of $$("[data-upload-for]")) {
   input.addEventListener("change", async () => {
     const file = input.files[0];
@@ -292,6 +316,7 @@ for (const input of $$("[data-upload-for]")) {
       const { message, _error_message: problem } = await answer.json();
       if (!answer.ok) throw new Error(problem || message || answer.statusText);
       target.value = message.file_url;
+      showFile(input, message);
       changed();
       // Sent already: the form must not send it again.
       input.value = "";
@@ -303,6 +328,49 @@ for (const input of $$("[data-upload-for]")) {
     }
   });
 }
+// Attachments come and go at once; the rest of the form waits.
+const attachments = document.querySelector("[data-attachments]");
+async function change(address, options) {
+  const token = await ensureSession(context.user);
+  if (!token) throw new Error("log in again");
+  const answer = await fetch(address, { ...options, headers: { accept: "application/json", "X-Frappe-CSRF-Token": token } });
+  const { message, _error_message: problem, _server_messages: messages } = await answer.json();
+  if (!answer.ok) throw new Error(problem || (messages ? JSON.parse(JSON.parse(messages)[0]).message : answer.statusText));
+  return message;
+}
+attachments?.querySelector("[data-attach-upload]")?.addEventListener("change", async ({ target: input }) => {
+  if (!input.files[0]) return;
+  const body = new FormData();
+  for (const [name, value] of Object.entries({ file: input.files[0], is_private: "1", doctype: context.doctype, docname: context.name })) body.set(name, value);
+  input.setCustomValidity("");
+  try {
+    const file = await change("/api/method/upload_file", { method: "POST", body });
+    const link = document.createElement("a");
+    link.href = file.file_url;
+    link.textContent = file.file_name;
+    const item = document.createElement("li");
+    item.append(link);
+    attachments.querySelector("ul").append(item);
+    input.value = "";
+  } catch (error) {
+    input.setCustomValidity(`Not attached: ${error.message}`);
+    input.reportValidity();
+  }
+});
+for (const remove of $$("[data-detach]")) {
+  remove.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const item = remove.closest("li");
+    if (!confirm(`${remove.title}?`)) return;
+    try {
+      await change(`/api/resource/File/${encodeURIComponent(remove.dataset.detach)}`, { method: "DELETE" });
+      item.remove();
+    } catch (error) {
+      alert(`Not removed: ${error.message}`);
+    }
+  });
+}
+
 for (const picker of $$("[data-color-for]")) {
   const target = document.getElementById(picker.dataset.colorFor);
   const follow = () => { if (/^#[0-9a-f]{6}$/i.test(target.value)) picker.value = target.value; };
@@ -326,5 +394,10 @@ if (first) {
   if (faulty && tablist) { current = faulty; showTabs(); }
   first.focus({ preventScroll: true });
   scrollTo(0, 0);
+}
+// On a new form people begin to type; on phones the keyboard would hide it.
+if (context.new && !first && !location.hash && matchMedia("(hover: hover)").matches) {
+  const inputs = $$(".tab:not([hidden]) .field:not([hidden]) :is(input:not([type=hidden], [type=file], [type=checkbox], [type=radio]), select, textarea)");
+  inputs.find((input) => input.offsetParent && !input.readOnly && !input.inert && !input.value)?.focus({ preventScroll: true });
 }
 form.dataset.ready = "yes";

@@ -1,4 +1,4 @@
-// Lists: choosing rows, deleting them after a question, filters that apply at once, N for a new document.
+// Lists: choosing rows, deleting them after a question, filters that apply at once.
 
 const list = document.querySelector("[data-list]");
 if (list) {
@@ -43,10 +43,4 @@ for (const select of document.querySelectorAll("[data-filters] select")) {
 // Empty parameters would only make the address long.
 document.querySelector("[data-filters]")?.addEventListener("formdata", (event) => {
   for (const [name, value] of [...event.formData.entries()]) if (value === "") event.formData.delete(name);
-});
-
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "n" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
-  const link = document.querySelector('[data-key="n"]');
-  if (link) location.href = link.href;
 });

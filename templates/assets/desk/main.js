@@ -2,6 +2,7 @@
 
 import { tidyDrafts } from "./drafts.js";
 import { startJump } from "./jump.js";
+import { startKeys } from "./keys.js";
 import { startLinks } from "./link.js";
 
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -39,6 +40,8 @@ for (const menu of $$("details.menu")) {
   });
 }
 
+// Good news goes by itself; what went wrong stays until it was read.
+for (const flash of $$(".flash-green")) setTimeout(() => { if (!flash.matches(":hover, :focus-within")) flash.remove(); }, 8000);
 for (const button of $$("[data-dismiss]")) button.addEventListener("click", () => button.parentElement.remove());
 
 // A value that people copy gets a button for it.
@@ -117,6 +120,7 @@ if (search) {
         shown += found;
       }
       module.hidden = shown === 0;
+      if (module.matches("[data-system]")) module.open = words.length > 0 && shown > 0;
       any ||= shown > 0;
     }
     document.querySelector("[data-nothing]").hidden = any;
@@ -144,6 +148,7 @@ if (location.pathname === "/app" && /^#(Form|List)\//.test(location.hash)) locat
 
 tidyDrafts();
 startJump();
+startKeys();
 startLinks(document);
 if (document.querySelector("[data-form]")) import("./form.js");
 if (document.querySelector("[data-list], [data-filters]")) import("./list.js");

@@ -13,6 +13,13 @@ async fn library() -> TestSite {
     site
 }
 
+/// The address of the list with a query that is not encoded yet.
+fn address(query: &str) -> String {
+    const QUERY: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'=').remove(b'&').remove(b'+').remove(b'_').remove(b'.');
+    format!("/app/loan?{}", percent_encoding::utf8_percent_encode(query, QUERY))
+}
+
 fn order_of(page: &str, titles: [&str; 3]) -> bool {
     let at: Vec<_> = titles.iter().map(|title| page.find(&format!(">{title}</a>"))).collect();
     at.iter().all(Option::is_some) && at.is_sorted()
@@ -35,7 +42,62 @@ async fn lists_search_filter_and_sort() {
     assert!(page.contains("notice-red"), "a filter that does not parse is said");
     // A level that one may not read is no filter either.
     let page = reader.get("/app/loan?fine=3").await.status(200).body;
-    assert!(page.contains("1–3 of 3"));
+    assert!(page.contains("no field &#x60;fine&#x60; that you may filter by") && !page.contains(">Dune</a>"), "{page}");
+}
+
+#[tokio::test]
+async fn what_a_list_cannot_do_is_said_and_shows_nothing_else() {
+    let site = library().await;
+    let reader = site.user("reader@example.com", &[]).await;
+    for (query, said) in [
+        ("nonsense=1", "no field `nonsense` that you may filter by"),
+        ("order_by=nope", "no field `nope` that you may sort by"),
+        ("order_by=days+sideways", "`sideways` is not an order"),
+        ("order_by=fine", "no field `fine` that you may sort by"),
+        ("days=many", "Filter Days: must"),
+        ("days=[\"wider\",3]", "wider"),
+        ("filters=[[\"days\"", "must be JSON"),
+        ("filters=[[\"fine\",\">\",1]]", "fine"),
+        ("filters=[[\"nope\",\"=\",1]]", "nope"),
+        ("User.email=x", "no field `User.email`"),
+    ] {
+        let page = reader.get(&address(query)).await.status(200).body;
+        assert!(page.contains("notice-red") && page.contains(&said.replace('`', "&#x60;")), "{query}: {page}");
+        assert!(!page.contains(">Dune</a>"), "{query} is not ignored");
+    }
+}
+
+#[tokio::test]
+async fn addresses_filter_as_frappes_do() {
+    let site = library().await;
+    site.db_insert("Loan", json!({"title": "Lines", "days": 50, "lines": [{"volume": "IX"}]})).await;
+    let reader = site.user("reader@example.com", &[]).await;
+    for (query, expected) in [
+        (r#"days=[">",10]&days=["<",20]"#, vec!["Dune"]),
+        (r#"days=["between",[7,14]]"#, vec!["Dune", "Walden"]),
+        (r#"kind=["in",["Essay","Poem"]]"#, vec!["Walden"]),
+        (r#"kind=["in","Essay,Poem"]"#, vec!["Walden"]),
+        (r#"kind=["!=","Novel"]&days=["<",40]"#, vec!["Walden"]),
+        (r#"title=["like","%mm%"]"#, vec!["Emma"]),
+        (r#"title=["not like","%e%"]"#, vec![]),
+        (r#"reader=["is","set"]"#, vec![]),
+        (r#"filters=[["days",">",15],["days","<",40]]"#, vec!["Emma"]),
+        (r#"filters={"kind":"Essay"}"#, vec!["Walden"]),
+        (r#"filters=["kind","=","Essay"]"#, vec!["Walden"]),
+        (r#"Loan.kind=Essay"#, vec!["Walden"]),
+        (r#"Loan+Line.volume=IX"#, vec!["Lines"]),
+        (r#"days=14"#, vec!["Dune"]),
+    ] {
+        let page = reader.get(&address(query)).await.status(200).body;
+        assert!(!page.contains("notice-red"), "{query}: {page}");
+        for title in ["Dune", "Emma", "Lines", "Walden"] {
+            assert_eq!(page.contains(&format!(">{title}</a>")), expected.contains(&title), "{query}: {title}");
+        }
+    }
+    let page = reader.get("/app/loan?days=[%22%3E%22,10]").await.status(200).body;
+    assert!(page.contains("value=\"[&quot;&gt;&quot;,10]\""), "the filter stays to be changed: {page}");
+    let page = site.administrator().await.get("/app/loan?days=[%22%3E%22,10]").await.status(200).body;
+    assert!(page.contains("href=\"/app/loan/new\""), "an operator is not a value for a new document: {page}");
 }
 
 #[tokio::test]

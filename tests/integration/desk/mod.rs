@@ -8,6 +8,7 @@ mod help_text;
 mod home;
 mod late;
 mod list;
+mod pages;
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ const LANGUAGES: [&str; 3] = ["curl", "JavaScript", "Python"];
 /// The texts under a heading of a client's form, by language.
 async fn examples(administrator: &Client, id: &str, title: &str) -> Vec<(String, String)> {
     let page = administrator.get(&format!("/app/oauth-client/{id}")).await.status(200).body;
-    let (_, panel) = page.split_once(&format!("<h3>{title}</h3>")).unwrap_or_else(|| panic!("no {title} in {page}"));
+    let (_, panel) = page.split_once(&format!("<h2>{title}</h2>")).unwrap_or_else(|| panic!("no {title} in {page}"));
     let panel = panel.split_once("</section>").unwrap().0;
     panel
         .split("<details ")

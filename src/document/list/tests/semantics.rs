@@ -313,8 +313,8 @@ async fn mistakes_are_named() {
     check(orders().filters(json!({"name": ["~~", 1]})), "Operator must be one of =, !=").await;
     check(orders().filters(json!("not json")), "Filters must be a JSON object or list").await;
     check(orders().filters(json!([["a"]])), "A filter in a list must be").await;
-    check(orders().filters(json!({"due": "soon"})), "Filter due: Value must be a date").await;
-    check(orders().filters(json!({"title": "a\u{0}b"})), "Filter title").await;
+    check(orders().filters(json!({"due": "soon"})), "Filter Due: must be a date").await;
+    check(orders().filters(json!({"title": "a\u{0}b"})), "Filter Title").await;
     check(orders().filters(json!({"title": ["regex", "("]})), "no regular expression").await;
     check(orders().filters(json!({"title": ["timespan", "today"]})), "need a Date").await;
     check(orders().filters(json!({"customer": ["descendants of", "x"]})), "only the documents of a tree").await;

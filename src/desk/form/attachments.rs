@@ -1,0 +1,51 @@
+//! The files of a document, for the panel beside its form: those of its fields and those that programs attached.
+
+use serde_json::json;
+
+use crate::desk::document_url;
+use crate::desk::form::view::Attachment;
+use crate::desk::help::safe_url;
+use crate::document::{Documents, ListRequest};
+use crate::error::{Error, Result};
+use crate::meta::{Document, Right};
+use crate::permissions::Session;
+
+/// The DocType of files.
+const FILE: &str = "File";
+/// How many are shown.
+const LIMIT: u64 = 100;
+
+/// Whether files can be attached to the document at all.
+pub fn has_any(documents: &Documents, document: &Document) -> bool {
+    let is_stored = !document.is_new && !document.doctype.is_virtual;
+    is_stored && document.doctype.name != FILE && documents.registry().get(FILE).is_some()
+}
+
+/// The files, oldest first, as far as the session may read them.
+pub async fn attachments(documents: &Documents, session: &Session, document: &Document) -> Result<Vec<Attachment>> {
+    let mut request = ListRequest::new(FILE)
+        .fields(&["name", "file_name", "file_url"])
+        .filters(json!({"attached_to_doctype": document.doctype.name, "attached_to_name": document.name()}))
+        .order_by("creation asc");
+    request.limit = Some(LIMIT);
+    let list = match documents.list(session, &request).await {
+        Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+        other => other.unwrap_or_default(),
+    };
+    let doctype = documents.doctype(FILE)?;
+    let may_delete = documents.check_permission(session, &doctype, None, Right::Delete).is_ok();
+    let view = |row: usize| {
+        let name = list.text(row, "name");
+        Attachment {
+            label: list.text(row, "file_name").to_owned(),
+            href: safe_url(list.text(row, "file_url")).unwrap_or_default().to_owned(),
+            manage: if may_delete && session.is_desk_user() {
+                document_url(&doctype.slug(), name)
+            } else {
+                String::new()
+            },
+            name: name.to_owned(),
+        }
+    };
+    Ok((0..list.rows.len()).map(view).collect())
+}
