@@ -195,7 +195,8 @@ async fn send_logout(mut exchange: Exchange) -> Result<Response> {
 /// The root: Frappe's legacy transport where the request has a `cmd`, else the way to the desk.
 async fn root(exchange: Exchange) -> Result<Response> {
     let (site, context) = (exchange.site.clone(), exchange.context.clone());
-    let origin = Origin { style: Style::ApiV1, is_navigation: false, uri: "/".to_owned(), scheme: None, authorization: None };
+    let origin =
+        Origin { style: Style::ApiV1, is_navigation: false, uri: "/".to_owned(), scheme: None, authorization: None };
     match rpc::legacy(exchange).await {
         Ok(Some(response)) => Ok(response),
         Ok(None) => Ok(see_other(home(&context.session))),

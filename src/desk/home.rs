@@ -77,7 +77,7 @@ pub fn home_view(registry: &Registry, session: &Session, query: &str) -> HomeVie
         if words.iter().all(matches) {
             let module = if doctype.module.is_empty() { "Other" } else { &doctype.module };
             // What the site keeps for itself stands below; the modules that come with it after one's own.
-            let shipped = SHIPPED.iter().position(|known| known == module).map_or(0, |at| at + 1);
+            let shipped = SHIPPED.iter().position(|known| *known == module).map_or(0, |at| at + 1);
             if shipped > 0 && doctype.document_type() == Some("System") {
                 system.push(tile(doctype));
             } else {

@@ -206,7 +206,8 @@ impl Work<'_> {
         }
         if let Some(before) = before.filter(|before| document.doctype.track_changes && !before.is_new)
             && let Some((data, kept)) = pace::aside(document.has_many_rows() || before.has_many_rows(), || {
-                version::diff(before, document).map(|(data, kept)| (data.to_string(), kept.map(|kept| kept.to_string())))
+                version::diff(before, document)
+                    .map(|(data, kept)| (data.to_string(), kept.map(|kept| kept.to_string())))
             })
         {
             let values = [

@@ -336,7 +336,7 @@ fn login_href(from: &Origin, context: &RequestContext) -> String {
         return String::new();
     }
     let back: String = url::form_urlencoded::byte_serialize(from.uri.as_bytes()).collect();
-    if from.is_safe { format!("/login?redirect-to={back}") } else { "/login".to_owned() }
+    if from.is_navigation { format!("/login?redirect-to={back}") } else { "/login".to_owned() }
 }
 
 /// A redirect after a form was sent: the browser gets the other page.

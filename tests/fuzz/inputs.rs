@@ -17,6 +17,7 @@ use doctyped::oauth::protocol::jwk::JwkSet;
 use doctyped::oauth::protocol::jwt::{SigningKey, Unverified};
 use doctyped::oauth::protocol::registration::{ClientMetadata, RegistrationPolicy};
 use doctyped::oauth::protocol::scope::ScopeSet;
+use doctyped::oauth::protocol::scope_offer::Ceiling;
 use doctyped::secret::{SigningAlgorithm, SiteKey};
 use doctyped::web::Pipeline;
 use poem::http::{Method, header};
@@ -219,10 +220,15 @@ pub fn jwt(data: &[u8]) {
 /// echo is taken as the same.
 pub fn client_metadata(data: &[u8]) {
     let scopes = ScopeSet::parse("openid profile email read write").unwrap();
+    let ceiling = Ceiling::offered(scopes.clone());
     let schemes = ["myapp".to_owned()];
     let policy = RegistrationPolicy {
         default_scopes: &scopes,
-        scopes_supported: Some(&scopes),
+        ceiling: &ceiling,
+        known_scopes: &(),
+        is_for_all_servers: false,
+        site_names: &[],
+        allow_hs256: false,
         redirect_schemes: &schemes,
         allow_device_code: true,
         certificates: None,

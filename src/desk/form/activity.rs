@@ -11,7 +11,7 @@ use crate::desk::help;
 use crate::desk::shell::ago;
 use crate::document::restore::VERSION;
 use crate::document::{Documents, List, ListRequest};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Value, fieldtype};
 use crate::permissions::{Grant, Session};
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use chrono::NaiveDate;
 use serde_json::Value as Json;
 
 use crate::clock::Zone;
