@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method};
-use poem::{EndpointExt, Response};
+use poem::{EndpointExt, IntoEndpoint, Request, Response};
 use poem_openapi::payload::{Form, Json};
 use poem_openapi::{ApiRequest, ApiResponse, Object, OpenApi, OpenApiService, Tags};
 use serde::Deserialize;
 
 use crate::account::password::Passwords;
 use crate::account::{health, login};
+use crate::web::arguments::without_mark;
 use crate::web::{Plugins, RequestContext, Route, Site};
 
 /// The paths of [`Api`] and their HTTP methods.
@@ -30,10 +31,18 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
         OpenApiService::new(Api { passwords: passwords.clone() }, "Doctyped", env!("CARGO_PKG_VERSION")).server("/");
     let spec = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
     plugins.openapi.push(spec);
-    let endpoint: Arc<BoxEndpoint<'static, Response>> = Arc::new(service.map_to_response().boxed());
+    let endpoint: Arc<BoxEndpoint<'static, Response>> =
+        Arc::new(service.into_endpoint().before(read_without_mark).map_to_response().boxed());
     for (path, methods) in PATHS {
         plugins.route(Route::endpoint_for(path, methods, Arc::clone(&endpoint)));
     }
+}
+
+/// What poem-openapi reads as JSON comes without a byte order mark, as elsewhere.
+async fn read_without_mark(mut request: Request) -> poem::Result<Request> {
+    let bytes = request.take_body().into_bytes().await?;
+    request.set_body(without_mark(&bytes).to_vec());
+    Ok(request)
 }
 
 #[derive(Tags)]

@@ -101,14 +101,21 @@ async fn take_body(request: &mut Request) -> Result<Body> {
             pace::aside(bytes.len() > pace::MANY_BYTES, || url::form_urlencoded::parse(&bytes).into_owned().collect());
         return Ok(Body { form: Form { fields, files: Vec::new() }, ..Body::default() });
     }
+    // Some programs put a byte order mark before their JSON (RFC 8259 §8.1).
+    let bytes = without_mark(&bytes);
     let looks_like_json = matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['));
     if content_type.contains("json") || (content_type.is_empty() && looks_like_json) {
-        let json = pace::aside(bytes.len() > pace::MANY_BYTES, || serde_json::from_slice(&bytes))
+        let json = pace::aside(bytes.len() > pace::MANY_BYTES, || serde_json::from_slice(bytes))
             .map_err(|error| Error::BadRequest(format!("The body is not valid JSON: {error}")))?;
         return Ok(Body { is_json: true, json: Some(json), ..Body::default() });
     }
     // Frappe ignores bodies of other types, such as text/plain.
     Ok(Body::default())
+}
+
+/// A text without the byte order mark before it.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 async fn read_multipart(mut multipart: Multipart) -> Result<Form> {
@@ -170,6 +177,14 @@ mod tests {
     #[tokio::test]
     async fn a_list_is_called_data() {
         assert_eq!(values("", "[1]", "/x").await.unwrap(), json!({"data": [1]}));
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_no_part_of_the_body() {
+        for content_type in ["", "application/json"] {
+            let read = values(content_type, "\u{feff}{\"a\":1}", "/x").await.unwrap();
+            assert_eq!(read, json!({"a": 1}), "{content_type}");
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::error::Error as SiteError;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::cors::{self, AllowedOrigins, Audience, CorsHeaders};
+use crate::oauth::protocol::foreign;
 use crate::oauth::protocol::request::{is_form, refuse_query};
 use crate::oauth::protocol::{Error, ErrorCode, Parameters, challenge};
 use crate::web::error::describe;
@@ -185,7 +186,7 @@ pub async fn read_client_metadata(request: &mut Request) -> Result<Json> {
         return Err(invalid("Send the metadata as JSON: Content-Type: application/json").into());
     }
     let bytes = read_body(request).await?;
-    serde_json::from_slice(&bytes).map_err(|error| invalid("The body is not valid JSON").because(error).into())
+    foreign::parse(&bytes).map_err(|error| invalid("The body is not valid JSON").because(error).into())
 }
 
 async fn read_body(request: &mut Request) -> Result<Bytes> {

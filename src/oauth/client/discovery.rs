@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use tokio::sync::Mutex;
 use url::Url;
 
 use crate::document::Documents;
-use crate::oauth::client::http::{Outgoing, host_of};
+use crate::oauth::client::http::{Outgoing, OutgoingError, host_of};
 use crate::oauth::client::provider_error::ProviderError;
+use crate::oauth::protocol::foreign;
 
 /// Where OpenID Connect Discovery 1.0 §4 puts the document, below the issuer.
 pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
@@ -19,8 +21,7 @@ const OAUTH_CONFIGURATION: &str = "/.well-known/oauth-authorization-server";
 const KEEP: Duration = Duration::from_hours(1);
 
 /// What is used of the metadata; the rest is ignored.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the metadata value of that name")]
 pub struct Metadata {
     pub issuer: String,
@@ -35,6 +36,25 @@ pub struct Metadata {
     pub authorization_response_iss_parameter_supported: Option<bool>,
 }
 
+impl From<&Map<String, Json>> for Metadata {
+    fn from(members: &Map<String, Json>) -> Self {
+        let text = |name: &str| foreign::text(members, name).map(str::to_owned);
+        let promises_iss = foreign::get(members, "authorization_response_iss_parameter_supported");
+        Self {
+            issuer: text("issuer").unwrap_or_default(),
+            authorization_endpoint: text("authorization_endpoint").unwrap_or_default(),
+            token_endpoint: text("token_endpoint").unwrap_or_default(),
+            userinfo_endpoint: text("userinfo_endpoint"),
+            revocation_endpoint: text("revocation_endpoint"),
+            introspection_endpoint: text("introspection_endpoint"),
+            end_session_endpoint: text("end_session_endpoint"),
+            jwks_uri: text("jwks_uri"),
+            token_endpoint_auth_methods_supported: foreign::texts(members, "token_endpoint_auth_methods_supported"),
+            authorization_response_iss_parameter_supported: promises_iss.and_then(foreign::flag),
+        }
+    }
+}
+
 /// Reads the metadata at an address. `issuer` is what the administrator entered, if anything.
 pub async fn read(
     outgoing: &Outgoing,
@@ -43,7 +63,8 @@ pub async fn read(
     issuer: Option<&str>,
 ) -> Result<Metadata, ProviderError> {
     let url = outgoing.check(documents, address).await?;
-    let metadata: Metadata = outgoing.get_json(documents, url.as_str()).await?;
+    let members: Map<String, Json> = outgoing.get_json(documents, url.as_str()).await?;
+    let metadata = Metadata::from(&members);
     check(&metadata, &url, issuer)?;
     for endpoint in [&metadata.authorization_endpoint, &metadata.token_endpoint] {
         outgoing.check(documents, endpoint).await?;
@@ -51,19 +72,35 @@ pub async fn read(
     Ok(metadata)
 }
 
+/// How long a provider that could not be read is left alone: strangers make us ask, by beginning logins.
+const REST: Duration = Duration::from_secs(10);
+
+/// An address, and the issuer that was entered beside it.
+type Key = (String, String);
+
 /// The metadata of providers, kept for an hour.
 pub struct Discoveries {
-    known: Cache<(String, String), Arc<Metadata>>,
+    known: Cache<Key, Arc<Metadata>>,
+    /// One read of an address at a time; inside, when the last one failed.
+    gates: Cache<Key, Arc<Mutex<Option<Duration>>>>,
 }
 
 impl Default for Discoveries {
     fn default() -> Self {
-        Self { known: Cache::builder().max_capacity(1000).time_to_live(KEEP).build() }
+        Self {
+            known: Cache::builder().max_capacity(1000).time_to_live(KEEP).build(),
+            gates: Cache::builder().max_capacity(1000).time_to_idle(KEEP).build(),
+        }
     }
 }
 
 impl Discoveries {
-    /// The metadata at an address, from memory where possible.
+    /// Forgets that an address could not be read: an administrator may have mended it.
+    pub fn forget_failure(&self, address: &str, issuer: Option<&str>) {
+        self.gates.invalidate(&(address.to_owned(), issuer.unwrap_or_default().to_owned()));
+    }
+
+    /// The metadata at an address, from memory where possible. One that could not be read is left alone for a while.
     pub async fn get(
         &self,
         outgoing: &Outgoing,
@@ -75,9 +112,28 @@ impl Discoveries {
         if let Some(known) = self.known.get(&key) {
             return Ok(known);
         }
-        let metadata = Arc::new(read(outgoing, documents, address, issuer).await?);
-        self.known.insert(key, Arc::clone(&metadata));
-        Ok(metadata)
+        let gate = self.gates.get_with(key.clone(), Arc::default);
+        let mut failed_at = gate.lock().await;
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known);
+        }
+        let clock = documents.clock();
+        if failed_at.is_some_and(|at| clock.monotonic() - at < REST) {
+            let host = Url::parse(address).map_or_else(|_| address.to_owned(), |url| host_of(&url));
+            return Err(OutgoingError::Resting(host).into());
+        }
+        match read(outgoing, documents, address, issuer).await {
+            Ok(metadata) => {
+                let metadata = Arc::new(metadata);
+                *failed_at = None;
+                self.known.insert(key, Arc::clone(&metadata));
+                Ok(metadata)
+            }
+            Err(error) => {
+                *failed_at = Some(clock.monotonic());
+                Err(error)
+            }
+        }
     }
 }
 
@@ -163,6 +219,21 @@ mod tests {
         ] {
             assert!(checked(issuer, address, None).is_err(), "{issuer}");
         }
+    }
+
+    #[test]
+    fn members_that_say_nothing_or_are_of_a_neighbouring_type_are_read() {
+        let members = serde_json::json!({
+            "issuer": "https://a.example", "authorization_endpoint": null, "userinfo_endpoint": "", "jwks_uri": [],
+            "token_endpoint_auth_methods_supported": [], "authorization_response_iss_parameter_supported": "true",
+        });
+        let read = Metadata::from(members.as_object().unwrap());
+        let expected = Metadata {
+            issuer: "https://a.example".to_owned(),
+            authorization_response_iss_parameter_supported: Some(true),
+            ..Metadata::default()
+        };
+        assert_eq!(read, expected);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, NoProxy, Proxy, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -18,6 +18,7 @@ use url::Url;
 use crate::document::Documents;
 use crate::error::Result;
 use crate::oauth::client::address::{self, AllowedHosts};
+use crate::oauth::protocol::foreign;
 use crate::permissions::Session;
 
 /// How long reaching a server may take.
@@ -65,6 +66,9 @@ pub enum OutgoingError {
         #[source]
         cause: reqwest::Error,
     },
+    /// Not to be put into a request.
+    #[error("The request to {0} cannot be sent: its path or one of its headers is malformed or too long")]
+    Malformed(String),
     /// More than anybody wants to read.
     #[error("{host} answered with more than {} KiB, which is refused", limit / 1024)]
     TooLarge {
@@ -108,7 +112,7 @@ pub struct Fetched {
 impl Fetched {
     /// The body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, OutgoingError> {
-        serde_json::from_slice(&self.body).map_err(|_| OutgoingError::NotJson(self.host.clone()))
+        foreign::parse(&self.body).map_err(|_| OutgoingError::NotJson(self.host.clone()))
     }
 
     /// The media type in lower case, without parameters.
@@ -262,6 +266,8 @@ impl Outgoing {
             let guard = Guard { trusted, proxy_host: self.proxy.as_ref().and_then(Url::host_str).map(str::to_owned) };
             let mut builder = Client::builder()
                 .user_agent(USER_AGENT)
+                // Without it every encoding would be welcome (RFC 9110 §12.5.3), and none is read here.
+                .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
                 .retry(reqwest::retry::never())
@@ -399,6 +405,9 @@ fn explain(host: &str, error: reqwest::Error) -> OutgoingError {
             return OutgoingError::UnknownHost(host);
         }
         source = cause.source();
+    }
+    if error.is_builder() {
+        return OutgoingError::Malformed(host);
     }
     if error.is_timeout() {
         return OutgoingError::Timeout(host);

@@ -41,6 +41,27 @@ impl ProviderError {
         Self::Refused { host: host.into(), code: clean(code), description: clean(description) }
     }
 
+    /// The same without secrets that the provider repeats: what it says is shown, stored and logged.
+    #[must_use]
+    pub fn without(self, secrets: &[String]) -> Self {
+        let clean = |mut text: String| {
+            for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+                let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+                for form in [secret.as_str(), &encoded] {
+                    text = text.replace(form, "***");
+                }
+            }
+            text
+        };
+        match self {
+            Self::Refused { host, code, description } => {
+                Self::Refused { host, code: clean(code), description: clean(description) }
+            }
+            Self::BadAnswer { host, reason } => Self::BadAnswer { host, reason: clean(reason) },
+            other => other,
+        }
+    }
+
     /// An answer that cannot be accepted.
     pub fn bad_answer(host: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::BadAnswer { host: host.into(), reason: reason.into() }
@@ -125,6 +146,13 @@ mod tests {
             "login.example refused: invalid_client; no such client; check Client ID, Client Secret and how this site proves who it is"
         );
         assert!(ProviderError::refused("h", "x", &"y".repeat(5000)).to_string().len() < 400);
+    }
+
+    #[test]
+    fn what_a_provider_repeats_of_a_secret_is_left_out() {
+        let error = ProviderError::refused("h", "invalid_grant", "rt+1 and rt%2B1 are unknown");
+        let text = error.without(&["rt+1".to_owned(), String::new()]).to_string();
+        assert!(!text.contains("rt+1") && !text.contains("rt%2B1") && text.contains("are unknown"), "{text}");
     }
 
     #[test]

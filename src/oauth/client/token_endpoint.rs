@@ -13,6 +13,7 @@ use crate::oauth::client::http::{Fetched, MAX_ANSWER_BYTES, Outgoing};
 use crate::oauth::client::private_key;
 use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::protocol::client_authentication::{ASSERTION_TYPE, basic_header};
+use crate::oauth::protocol::foreign;
 use crate::secret::{self, PrivateKey};
 
 /// How long a client assertion is valid.
@@ -101,6 +102,20 @@ impl ClientAuthentication {
     }
 }
 
+impl ClientAuthentication {
+    /// What of it goes over the wire.
+    fn secrets(&self, client_id: &str) -> Vec<String> {
+        match self {
+            Self::Basic(secret) => {
+                let header = basic_header(client_id, secret);
+                vec![secret.clone(), header.trim_start_matches("Basic ").to_owned()]
+            }
+            Self::Post(secret) => vec![secret.clone()],
+            Self::PrivateKeyJwt { .. } | Self::None => Vec::new(),
+        }
+    }
+}
+
 impl ProviderClient {
     /// Asks for tokens (RFC 6749 §4.1.3, §4.4.2, §6).
     pub async fn token(
@@ -109,8 +124,11 @@ impl ProviderClient {
         endpoint: &str,
         parameters: Vec<(&str, String)>,
     ) -> Result<TokenAnswer, ProviderError> {
+        let sent: Vec<String> =
+            parameters.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()).collect();
         let answer = self.post((outgoing, documents), endpoint, parameters).await?;
         parse_answer(&answer)
+            .map_err(|error| error.without(&sent).without(&self.authentication.secrets(&self.client_id)))
     }
 
     /// Tells the provider that a token is no longer needed (RFC 7009). Bounded in time; an unknown token is no failure.
@@ -184,6 +202,11 @@ impl ProviderClient {
     }
 }
 
+/// Whether a parameter of a request must not be repeated in a message, whatever a provider repeats.
+fn is_secret(name: &str) -> bool {
+    matches!(name, "code" | "code_verifier" | "refresh_token" | "token")
+}
+
 /// The members of an answer: JSON, or a form as some older providers send it.
 fn members(answer: &Fetched) -> Option<Map<String, Json>> {
     if let Ok(members) = answer.json::<Map<String, Json>>() {
@@ -201,13 +224,14 @@ fn members(answer: &Fetched) -> Option<Map<String, Json>> {
 fn parse_answer(answer: &Fetched) -> Result<TokenAnswer, ProviderError> {
     let members = members(answer);
     // Some providers say `error` with the status 200.
-    let error = members.as_ref().and_then(|members| members.get("error"));
+    let error = members.as_ref().and_then(|members| foreign::get(members, "error"));
     if let (Some(members), Some(error)) = (&members, error) {
-        let text = |name: &str| members.get(name).and_then(Json::as_str).unwrap_or_default();
+        let text = |name: &str| foreign::text(members, name).unwrap_or_default();
         // Facebook's errors are objects.
         let code = error.as_str().or_else(|| error["type"].as_str()).unwrap_or("error");
         let description = error["message"].as_str().unwrap_or_else(|| text("error_description"));
-        return Err(ProviderError::refused(&answer.host, code, description));
+        let tokens = ["access_token", "refresh_token", "id_token"].map(|name| text(name).to_owned());
+        return Err(ProviderError::refused(&answer.host, code, description).without(&tokens));
     }
     if answer.status.is_redirection() {
         return Err(super::http::OutgoingError::Redirect(answer.host.clone()).into());
@@ -217,7 +241,7 @@ fn parse_answer(answer: &Fetched) -> Result<TokenAnswer, ProviderError> {
         return Err(error.into());
     }
     let members = members.ok_or_else(|| super::http::OutgoingError::NotJson(answer.host.clone()))?;
-    let text = |name: &str| members.get(name).and_then(Json::as_str).map(str::to_owned).filter(|text| !text.is_empty());
+    let text = |name: &str| foreign::text(&members, name).map(str::to_owned);
     let access_token = text("access_token").filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
     let Some(access_token) = access_token else {
         return Err(ProviderError::bad_answer(&answer.host, "it holds no access token"));
@@ -227,17 +251,15 @@ fn parse_answer(answer: &Fetched) -> Result<TokenAnswer, ProviderError> {
         let kind = super::provider_error::clean(&kind);
         return Err(ProviderError::bad_answer(&answer.host, format!("its tokens are of the kind {kind}, not Bearer")));
     }
-    let expires_in = members.get("expires_in").and_then(|value| {
-        value
-            .as_i64()
-            .or_else(|| value.as_str()?.trim().parse().ok())
-            .filter(|seconds| (1..=MAX_LIFETIME).contains(seconds))
-    });
+    let expires_in = foreign::get(&members, "expires_in")
+        .and_then(foreign::integer)
+        .filter(|seconds| (1..=MAX_LIFETIME).contains(seconds));
     Ok(TokenAnswer {
         access_token,
         refresh_token: text("refresh_token"),
         expires_in,
-        scope: text("scope"),
+        // Some providers make a list of it.
+        scope: foreign::texts(&members, "scope").map(|scopes| scopes.join(" ")),
         id_token: text("id_token"),
     })
 }
@@ -269,6 +291,25 @@ mod tests {
         assert_eq!(read.refresh_token.as_deref(), Some("r"));
         let form = answer(200, "application/x-www-form-urlencoded; charset=utf-8", "access_token=a&scope=user%3Aemail");
         assert_eq!(form.unwrap().scope.as_deref(), Some("user:email"));
+    }
+
+    #[test]
+    fn members_that_say_nothing_or_are_of_a_neighbouring_type_are_read() {
+        for (value, expected) in [("3600.0", 3600), ("3599.9", 3599), ("\"3600\"", 3600), ("\"3600.0\"", 3600)] {
+            let body = format!(
+                "\u{feff}{{\"access_token\":\"a\",\"expires_in\":{value},\"error\":null,\"refresh_token\":\"\",\"scope\":[\"x\",\"y\"]}}"
+            );
+            let read = answer(200, "application/json", &body).unwrap();
+            assert_eq!((read.expires_in, read.refresh_token), (Some(expected), None), "{value}");
+            assert_eq!(read.scope.as_deref(), Some("x y"));
+        }
+        for void in ["null", "[]", "\"\""] {
+            let body = format!(
+                r#"{{"access_token":"a","error":{void},"token_type":{void},"scope":{void},"id_token":{void}}}"#
+            );
+            let read = answer(200, "application/json", &body).unwrap();
+            assert_eq!((read.scope, read.id_token), (None, None), "{void}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use url::{Host, Url};
 use super::address::is_within;
 use super::client_authentication::Method;
 use super::error::{Error, ErrorCode, Result};
+use super::foreign;
 use super::registration::{ClientMetadata, RegistrationPolicy};
 
 /// Larger documents are not read.
@@ -96,8 +97,9 @@ impl ClientIdUrl {
         if body.len() > MAX_BYTES {
             return Err(invalid("The client metadata document is too large"));
         }
-        let document: Value = serde_json::from_slice(body)
-            .map_err(|error| invalid("The client metadata document is not JSON").because(error))?;
+        let mut document: Value =
+            foreign::parse(body).map_err(|error| invalid("The client metadata document is not JSON").because(error))?;
+        foreign::drop_void(&mut document);
         if text_of(&document, "client_id") != Some(&self.text) {
             return Err(invalid("client_id in the client metadata document differs from its address"));
         }

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
+use super::foreign;
 use crate::secret::{self, Curve, PublicKey, SigningAlgorithm};
 
 /// Members that only private and symmetric keys have.
@@ -61,12 +62,12 @@ impl Jwk {
     /// Reads a key.
     pub fn parse(value: &Value) -> Result<Self, JwkError> {
         let members = value.as_object().ok_or(JwkError::Malformed)?;
-        if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
+        if PRIVATE_MEMBERS.iter().any(|name| foreign::get(members, name).is_some()) {
             return Err(JwkError::Private);
         }
-        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let text = |name: &str| foreign::text(members, name);
         let for_verifying = text("use").is_none_or(|usage| usage == "sig")
-            && members.get("key_ops").is_none_or(|operations| {
+            && foreign::get(members, "key_ops").is_none_or(|operations| {
                 operations.as_array().is_some_and(|all| all.iter().any(|operation| operation == "verify"))
             });
         if !for_verifying {
@@ -77,11 +78,12 @@ impl Jwk {
             None => None,
         };
         let kid = text("kid").map(str::to_owned);
-        let certificate = match members.get("x5c") {
+        let certificate = match foreign::get(members, "x5c") {
             // Base64, not base64url; what follows the first one are its issuers (RFC 7517 §4.7).
             Some(chain) => {
                 let first = chain.get(0).and_then(Value::as_str).ok_or(JwkError::Malformed)?;
-                Some(STANDARD.decode(first).map_err(|_| JwkError::Malformed)?)
+                let unbroken: String = first.split_ascii_whitespace().collect();
+                Some(STANDARD.decode(unbroken).map_err(|_| JwkError::Malformed)?)
             }
             None => None,
         };
@@ -157,7 +159,7 @@ fn members(value: &Value) -> Result<&[Value], JwkError> {
 }
 
 fn parse_key(members: &Map<String, Value>) -> Result<PublicKey, JwkError> {
-    let text = |name: &str| members.get(name).and_then(Value::as_str).ok_or(JwkError::Malformed);
+    let text = |name: &str| foreign::text(members, name).ok_or(JwkError::Malformed);
     let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).map_err(|_| JwkError::Malformed);
     match text("kty")? {
         "EC" => {
@@ -244,6 +246,21 @@ mod tests {
         assert_eq!(Jwk::parse(&value), Err(JwkError::Private));
         assert_eq!(JwkSet::parse_strictly(&json!({ "keys": [value] })), Err(JwkError::Private));
         assert_eq!(Jwk::parse(&json!({ "kty": "oct", "k": "c2VjcmV0" })), Err(JwkError::Private));
+    }
+
+    #[test]
+    fn members_that_say_nothing_count_as_left_out() {
+        let key = Jwk::named(PrivateKey::generate(SigningAlgorithm::Es256).public_key(), SigningAlgorithm::Es256);
+        for void in [json!(null), json!(""), json!([])] {
+            let mut value = key.to_value();
+            for name in ["x5c", "x5t", "use", "key_ops", "alg", "d", "k"] {
+                value[name] = void.clone();
+            }
+            let read = Jwk::parse(&value);
+            assert_eq!(read, Ok(Jwk { alg: None, ..key.clone() }), "{void}");
+            value["kid"] = void;
+            assert_eq!(Jwk::parse(&value).unwrap().kid, None);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
+use super::foreign;
 use super::jwk::{Jwk, JwkSet};
 use crate::secret::{self, PrivateKey, SigningAlgorithm};
 
@@ -245,9 +246,14 @@ impl Verified {
 }
 
 impl Claims {
+    /// A claim that says something; one that is void counts as left out.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        foreign::get(&self.0, name)
+    }
+
     /// A text.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(Value::as_str)
+        self.get(name).and_then(Value::as_str)
     }
 
     /// A text that must be there, and not empty.
@@ -255,11 +261,9 @@ impl Claims {
         self.text(name).filter(|text| !text.is_empty()).ok_or(JwtError::Claim(name))
     }
 
-    /// A number of seconds; fractions are cut off (RFC 7519 §2 `NumericDate`).
+    /// A number of seconds, however it is written; fractions are cut off (RFC 7519 §2 `NumericDate`).
     pub fn seconds(&self, name: &str) -> Option<i64> {
-        let value = self.0.get(name)?;
-        #[expect(clippy::cast_possible_truncation, reason = "a float beyond i64 saturates, and is refused as a time")]
-        value.as_i64().or_else(|| value.as_f64().map(|number| number as i64))
+        self.get(name).and_then(foreign::integer)
     }
 
     /// A moment.
@@ -293,7 +297,7 @@ impl Claims {
             return Err(JwtError::Expired);
         }
         for name in ["nbf", "iat"] {
-            if !self.0.contains_key(name) {
+            if self.get(name).is_none() {
                 continue;
             }
             let at = self.time(name).ok_or(JwtError::Claim(name))?;
@@ -309,18 +313,18 @@ fn parse_header(members: &Map<String, Value>) -> Result<Header, JwtError> {
     if members.contains_key("crit") {
         return Err(JwtError::Critical);
     }
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let text = |name: &str| foreign::text(members, name);
     let alg = Algorithm::parse(text("alg").ok_or(JwtError::Malformed)?).ok_or(JwtError::Algorithm)?;
     let typ = text("typ").map(|typ| {
         let typ = typ.to_ascii_lowercase();
         typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ)
     });
-    Ok(Header { alg, typ, kid: text("kid").map(str::to_owned), jwk: members.get("jwk").cloned() })
+    Ok(Header { alg, typ, kid: text("kid").map(str::to_owned), jwk: foreign::get(members, "jwk").cloned() })
 }
 
 fn decode_object(part: &str) -> Result<Map<String, Value>, JwtError> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| JwtError::Malformed)?;
-    let object: UniqueObject = serde_json::from_slice(&bytes).map_err(|_| JwtError::Malformed)?;
+    let object: UniqueObject = foreign::parse(&bytes).map_err(|_| JwtError::Malformed)?;
     Ok(object.0)
 }
 

@@ -227,7 +227,7 @@ pub fn check(token: &Verified, issuer: &str, client_id: &str, now: DateTime<Utc>
     let claims: &Claims = &token.claims;
     claims.require_issuer(issuer)?;
     claims.require_audience(client_id)?;
-    if claims.0.contains_key("exp") {
+    if claims.get("exp").is_some() {
         claims.require_current(now)?;
     }
     let issued_at = claims.time("iat").ok_or(JwtError::Claim("iat"))?;
@@ -237,7 +237,7 @@ pub fn check(token: &Verified, issuer: &str, client_id: &str, now: DateTime<Utc>
     if now - issued_at > MAX_AGE {
         return Err(JwtError::Expired);
     }
-    if claims.0.contains_key("nonce") {
+    if claims.get("nonce").is_some() {
         return Err(JwtError::Claim("nonce"));
     }
     if !claims.0.get("events").and_then(|events| events.get(EVENT)).is_some_and(Value::is_object) {

@@ -20,6 +20,7 @@ pub mod device;
 pub mod distinguished_name;
 pub mod dpop;
 pub mod error;
+pub mod foreign;
 pub mod id_token;
 pub mod identity_assertion;
 pub mod introspection;

@@ -2,22 +2,44 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::oauth::protocol::jwt::{Claims, JwtError, LEEWAY};
+use crate::oauth::protocol::id_token::half_hash;
+use crate::oauth::protocol::jwt::{JwtError, LEEWAY, Verified};
 use crate::secret;
 
 /// How old an ID token may be: it was made for this very request.
 const MAX_AGE: Duration = Duration::minutes(15);
 
-/// Checks the claims of an ID token that came with the answer to our own request.
-pub fn check(claims: &Claims, issuer: &str, client_id: &str, nonce: &str, now: DateTime<Utc>) -> Result<(), JwtError> {
-    claims.require_issuer(issuer)?;
-    claims.require_audience(client_id)?;
+/// What an ID token has to fit: our own request, and the access token that came along.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The provider.
+    pub issuer: &'a str,
+    /// This site, as the provider knows it.
+    pub client_id: &'a str,
+    /// What the request asked to have repeated.
+    pub nonce: &'a str,
+    /// The access token that came along.
+    pub access_token: &'a str,
+}
+
+/// Checks an ID token that came with the answer to our own request.
+pub fn check(token: &Verified, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<(), JwtError> {
+    // The type is not required; a token that says it is of another kind is not for this (RFC 8725 §3.11).
+    if !matches!(token.header.typ.as_deref(), None | Some("jwt" | "id_token+jwt")) {
+        return Err(JwtError::Type);
+    }
+    let claims = &token.claims;
+    claims.require_issuer(expected.issuer)?;
+    claims.require_audience(expected.client_id)?;
     // With several audiences, or where it is there at all, `azp` has to be us.
-    let authorized_party = claims.text("azp");
-    if authorized_party.is_some_and(|party| party != client_id)
-        || (claims.audience().len() > 1 && authorized_party.is_none())
-    {
-        return Err(JwtError::Claim("azp"));
+    match claims.get("azp") {
+        Some(party) if *party != *expected.client_id => return Err(JwtError::Claim("azp")),
+        None if claims.audience().len() > 1 => return Err(JwtError::Claim("azp")),
+        _ => {}
+    }
+    // §3.1.3.8: the access token is the one that belongs to it.
+    if claims.get("at_hash").is_some_and(|hash| *hash != *half_hash(token.header.alg, expected.access_token)) {
+        return Err(JwtError::Claim("at_hash"));
     }
     claims.require_current(now)?;
     let issued_at = claims.time("iat").ok_or(JwtError::Claim("iat"))?;
@@ -25,7 +47,7 @@ pub fn check(claims: &Claims, issuer: &str, client_id: &str, nonce: &str, now: D
         return Err(JwtError::Claim("iat"));
     }
     let repeated = claims.require_text("nonce")?;
-    if !secret::constant_time_eq(repeated, nonce) {
+    if !secret::constant_time_eq(repeated, expected.nonce) {
         return Err(JwtError::Claim("nonce"));
     }
     claims.require_text("sub").map(|_| ())
@@ -37,6 +59,8 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::oauth::protocol::jwt::{Algorithm, Claims, Header};
+    use crate::secret::SigningAlgorithm;
 
     fn checked(change: impl FnOnce(&mut Json)) -> Result<(), JwtError> {
         let now = Utc.timestamp_opt(1_700_000_000, 0).unwrap();
@@ -45,7 +69,12 @@ mod tests {
             "iat": 1_700_000_000, "exp": 1_700_000_300,
         });
         change(&mut claims);
-        check(&Claims(claims.as_object().unwrap().clone()), "https://a.example", "me", "n", now)
+        let typ = claims.as_object_mut().unwrap().remove("typ").map(|typ| typ.as_str().unwrap().to_owned());
+        let alg = Algorithm::Asymmetric(SigningAlgorithm::Es256);
+        let header = Header { alg, typ, kid: None, jwk: None };
+        let token = Verified { header, claims: Claims(claims.as_object().unwrap().clone()) };
+        let expected = Expected { issuer: "https://a.example", client_id: "me", nonce: "n", access_token: "at" };
+        check(&token, &expected, now)
     }
 
     #[test]
@@ -59,6 +88,15 @@ mod tests {
             }),
             Ok(())
         );
+        for void in [json!(null), json!(""), json!([])] {
+            for name in ["azp", "at_hash", "nbf"] {
+                assert_eq!(checked(|claims| claims[name] = void.clone()), Ok(()), "{name}: {void}");
+            }
+        }
+        let hash = half_hash(Algorithm::Asymmetric(SigningAlgorithm::Es256), "at");
+        assert_eq!(checked(|claims| claims["at_hash"] = json!(hash)), Ok(()));
+        assert_eq!(checked(|claims| claims["exp"] = json!("1700000300.5")), Ok(()));
+        assert_eq!(checked(|claims| claims["typ"] = json!("jwt")), Ok(()));
         // Clocks differ a little.
         assert_eq!(checked(|claims| claims["iat"] = json!(1_700_000_020)), Ok(()));
         assert_eq!(checked(|claims| claims["exp"] = json!(1_699_999_980)), Ok(()));
@@ -73,6 +111,12 @@ mod tests {
             ("aud", json!([]), JwtError::Claim("aud")),
             ("aud", json!(["me", "other"]), JwtError::Claim("azp")),
             ("azp", json!("other"), JwtError::Claim("azp")),
+            ("azp", json!(["me"]), JwtError::Claim("azp")),
+            ("azp", json!({"me": true}), JwtError::Claim("azp")),
+            ("at_hash", json!("bm90IHRoZSBvbmUgaXQgaXM"), JwtError::Claim("at_hash")),
+            ("at_hash", json!(7), JwtError::Claim("at_hash")),
+            ("typ", json!("at+jwt"), JwtError::Type),
+            ("typ", json!("logout+jwt"), JwtError::Type),
             ("nonce", json!("other"), JwtError::Claim("nonce")),
             ("nonce", json!(null), JwtError::Claim("nonce")),
             ("sub", json!(""), JwtError::Claim("sub")),
