@@ -168,6 +168,7 @@ pub enum ProblemKind {
     InvalidNamingSeries,
     InvalidUuidValue,
     InvalidColumnName,
+    BaseUrlNotSet,
     Type,
     AlreadyRestored,
 }

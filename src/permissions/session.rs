@@ -20,6 +20,13 @@ pub const ROLE_DESK_USER: &str = "Desk User";
 /// The role that administers the site.
 pub const ROLE_SYSTEM_MANAGER: &str = "System Manager";
 
+/// The form in which names of users and email addresses are compared: ASCII letters in lower case, all else as it is.
+///
+/// Unicode's lower case would make one of two: the Kelvin sign becomes a `k` (RFC 5321 §2.3.11 leaves such letters alone).
+pub fn fold_name(text: &str) -> String {
+    text.trim_ascii().to_ascii_lowercase()
+}
+
 /// What is known of a user that decides about rights and about what they see; loaded once and shared by their sessions.
 #[derive(Clone, Debug, Default)]
 pub struct UserAccess {

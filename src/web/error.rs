@@ -116,6 +116,7 @@ pub fn exc_type(kind: ProblemKind) -> &'static str {
         ProblemKind::InvalidNamingSeries => "InvalidNamingSeriesError",
         ProblemKind::InvalidUuidValue => "InvalidUUIDValue",
         ProblemKind::InvalidColumnName => "InvalidColumnName",
+        ProblemKind::BaseUrlNotSet => "BaseUrlNotSetError",
         ProblemKind::Type => "FrappeTypeError",
         ProblemKind::AlreadyRestored => "DocumentAlreadyRestored",
     }

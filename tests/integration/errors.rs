@@ -67,6 +67,7 @@ fn every_problem_is_a_417_of_its_class() {
         (Kind::InvalidNamingSeries, "InvalidNamingSeriesError"),
         (Kind::InvalidUuidValue, "InvalidUUIDValue"),
         (Kind::InvalidColumnName, "InvalidColumnName"),
+        (Kind::BaseUrlNotSet, "BaseUrlNotSetError"),
         (Kind::Type, "FrappeTypeError"),
     ];
     for (kind, exc_type) in cases {

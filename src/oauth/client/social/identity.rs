@@ -7,18 +7,24 @@ use crate::error::Result;
 use crate::oauth::client::Providers;
 use crate::oauth::client::http::MAX_ANSWER_BYTES;
 use crate::oauth::client::provider_error::{ProviderError, clean};
-use crate::oauth::client::social::id_token;
+use crate::oauth::client::social::id_token::{self, Expected};
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::token_endpoint::TokenAnswer;
-use crate::oauth::doctype::reading::{at, id_text};
+use crate::oauth::doctype::reading::at;
 use crate::oauth::doctype::social_login_key::SocialLoginKey;
+use crate::oauth::protocol::foreign;
+use crate::permissions::session::fold_name;
 
 /// A person at a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// Their id, which never changes.
     pub userid: String,
-    /// Their e-mail address in small letters.
+    /// Whose word it is that this is their id: the issuer of ID tokens, or what stands for one.
+    pub issuer: String,
+    /// The subject of their ID token, by which the provider speaks of them later; `None` where there is no such token.
+    pub subject: Option<String>,
+    /// Their e-mail address, its ASCII letters in lower case.
     pub email: Option<String>,
     /// Whether the provider has verified it; `None`: it does not say.
     pub email_verified: Option<bool>,
@@ -44,7 +50,7 @@ pub async fn find(
 ) -> Result<Identity, ProviderError> {
     let host = provider.key.provider_name.as_str();
     let mut claims = Map::new();
-    let mut sid = None;
+    let (mut sid, mut subject) = (None, None);
     if let Some(issuer) = &provider.issuer {
         let Some(token) = &answer.id_token else {
             return Err(ProviderError::bad_answer(host, "it holds no ID token: add openid to the Scopes"));
@@ -55,22 +61,25 @@ pub async fn find(
         };
         let verified = providers.keys.verify(&providers.outgoing, documents, address, token).await?.map_err(refuse)?;
         let now = documents.clock().now();
-        id_token::check(&verified.claims, issuer, &provider.key.client_id, nonce, now).map_err(refuse)?;
+        let expected =
+            Expected { issuer, client_id: &provider.key.client_id, nonce, access_token: &answer.access_token };
+        id_token::check(&verified, &expected, now).map_err(refuse)?;
         sid = verified.claims.text("sid").map(str::to_owned);
+        subject = verified.claims.text("sub").map(str::to_owned);
         claims = verified.claims.0;
     }
     if let Some(endpoint) = &provider.userinfo_url {
         let told = userinfo(providers, documents, provider, endpoint, &answer.access_token).await?;
         // OpenID Connect Core §5.3.2: an answer about somebody else must not be used.
-        if let Some(subject) = claims.get("sub")
-            && told.get("sub").is_some_and(|told| told != subject)
+        if let Some(subject) = &subject
+            && foreign::get(&told, "sub").is_some_and(|told| foreign::id(told).as_ref() != Some(subject))
         {
             return Err(ProviderError::bad_answer(
                 host,
                 "its ID token and its user information are about different people",
             ));
         }
-        merge(&mut claims, told);
+        merge(&provider.key.email_property, &mut claims, told);
     }
     if provider.key.preset.is_some_and(|preset| preset.provider == "GitHub") {
         add_github_email(providers, documents, provider, &answer.access_token, &mut claims).await?;
@@ -78,17 +87,53 @@ pub async fn find(
     let mut identity = read(&provider.key, Json::Object(claims))
         .ok_or_else(|| ProviderError::bad_answer(host, format!("it has no {}", provider.key.user_id_property)))?;
     identity.sid = sid;
+    identity.subject = subject;
+    identity.issuer = provider.authority();
     Ok(identity)
 }
 
-/// Adds what is not known yet; what the signed token says counts. An address and whether it is verified stay together.
-fn merge(claims: &mut Map<String, Json>, told: Map<String, Json>) {
-    let has_email = claims.contains_key("email");
-    for (name, value) in told {
-        if !(has_email && name == "email_verified") {
-            claims.entry(name).or_insert(value);
-        }
+/// Adds what is not known yet; what the signed token says counts. An address and whether it is verified come from one
+/// answer: who vouches for one address says nothing about another. `place` is where an answer holds the address.
+fn merge(place: &str, claims: &mut Map<String, Json>, mut told: Map<String, Json>) {
+    claims.retain(|_, value| !foreign::is_void(value));
+    told.retain(|_, value| !foreign::is_void(value));
+    let root = place.split('.').next().unwrap_or_default();
+    let about_email = |name: &str| name == root || name == "email" || name == "email_verified";
+    let (signed, unsigned) = (Json::Object(claims.clone()), Json::Object(told.clone()));
+    let address = email_of(place, &signed);
+    // The token may leave it to the other answer to say more about the same address.
+    let is_silent =
+        address.is_none() || (email_verified(place, &signed).is_none() && address == email_of(place, &unsigned));
+    if is_silent {
+        claims.retain(|name, _| !about_email(name));
+    } else {
+        told.retain(|name, _| !about_email(name));
     }
+    for (name, value) in told {
+        claims.entry(name).or_insert(value);
+    }
+}
+
+/// The address in an answer, as it is compared here.
+fn email_of(place: &str, answer: &Json) -> Option<String> {
+    // What is not an address as it stands is none: nothing is cut off that would make it look like another.
+    let email = at(answer, place)?.as_str()?;
+    let is_odd = |letter: char| letter.is_whitespace() || letter.is_control() || letter == ',';
+    (email.contains('@') && email.len() <= 140 && !email.contains(is_odd)).then(|| fold_name(email))
+}
+
+/// Whether the provider says that it has verified the address that it gives: beside the address, or for the whole answer.
+fn email_verified(place: &str, answer: &Json) -> Option<bool> {
+    // Some providers send it as text. Whatever else it may be, it is not a yes.
+    let says = |value: &Json| (!foreign::is_void(value)).then(|| foreign::flag(value) == Some(true));
+    let beside = place.rsplit_once('.').and_then(|(parent, _)| at(answer, &format!("{parent}.email_verified")));
+    if let Some(beside) = beside.and_then(says) {
+        return Some(beside);
+    }
+    // The claim is about `email`, which need not be the address that is used here.
+    let claimed = answer.get("email").filter(|email| !foreign::is_void(email));
+    let is_about_it = claimed.is_none() || email_of("email", answer) == email_of(place, answer);
+    answer.get("email_verified").and_then(says).filter(|verified| is_about_it || !verified)
 }
 
 async fn userinfo(
@@ -143,7 +188,7 @@ async fn add_github_email(
 
 /// The id by which accounts of the provider are linked, as its key says where it stands; `None` if there is none.
 pub fn user_id(key: &SocialLoginKey, claims: &Json) -> Option<String> {
-    at(claims, &key.user_id_property).and_then(id_text)
+    at(claims, &key.user_id_property).and_then(foreign::id)
 }
 
 /// Puts what was said into our words; `None` if it does not say who it is.
@@ -156,17 +201,10 @@ pub fn read(key: &SocialLoginKey, claims: Json) -> Option<Identity> {
         let found = names.iter().find_map(|name| at(&claims, name)?.as_str().filter(|text| !text.trim().is_empty()));
         clean(found.unwrap_or_default()).chars().take(140).collect()
     };
-    let email = at(&claims, &key.email_property)
-        .and_then(Json::as_str)
-        .map(|email| email.trim().to_lowercase())
-        .filter(|email| email.contains('@') && email.len() <= 140 && !email.contains(char::is_whitespace));
-    // Some providers send it as text.
-    let email_verified = match claims.get("email_verified") {
-        Some(Json::Bool(verified)) => Some(*verified),
-        Some(Json::String(text)) => Some(text == "true"),
-        Some(Json::Null) | None => None,
-        Some(_) => Some(false),
-    };
+    let email = email_of(&key.email_property, &claims);
+    // Where a provider has no word for it, an administrator may have given theirs.
+    let vouched = (key.vouches_for_email && email.is_some()).then_some(true);
+    let email_verified = email_verified(&key.email_property, &claims).or(vouched);
     let (first, last) = match (text(&["given_name", "first_name"]), text(&["family_name", "last_name"])) {
         (first, last) if !first.is_empty() => (first, last),
         (_, last) if !last.is_empty() => (last, String::new()),
@@ -179,7 +217,16 @@ pub fn read(key: &SocialLoginKey, claims: Json) -> Option<Identity> {
         }
     };
     let username = text(&["preferred_username", "login", "email", "name"]);
-    Some(Identity { userid, email, email_verified, first_name: first, last_name: last, username, claims, sid: None })
+    Some(Identity {
+        userid,
+        email,
+        email_verified,
+        first_name: first,
+        last_name: last,
+        username,
+        claims,
+        ..Identity::default()
+    })
 }
 
 #[cfg(test)]
@@ -189,12 +236,55 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_and_its_being_verified_come_from_the_same_place() {
-        let mut claims = json!({"sub": "a", "email": "a@x.example"}).as_object().unwrap().clone();
-        merge(
-            &mut claims,
-            json!({"email": "b@x.example", "email_verified": true, "name": "A"}).as_object().unwrap().clone(),
-        );
-        assert_eq!(Json::Object(claims), json!({"sub": "a", "email": "a@x.example", "name": "A"}));
+    fn an_address_and_its_being_verified_come_from_one_answer() {
+        for (place, signed, told, expected) in [
+            // Each of the two knows one half.
+            ("email", json!({"email": "a@x.example"}), json!({"email": "b@x.example", "email_verified": true}), None),
+            ("email", json!({"email_verified": true}), json!({"email": "b@x.example"}), None),
+            ("email", json!({"email": "", "email_verified": true}), json!({"email": "b@x.example"}), None),
+            (
+                "email",
+                json!({"email": "a@x.example", "email_verified": true}),
+                json!({"email": "b@x.example"}),
+                Some(true),
+            ),
+            (
+                "email",
+                json!({"email": "a@x.example", "email_verified": false}),
+                json!({"email": "a@x.example", "email_verified": true}),
+                Some(false),
+            ),
+            // The other answer says more about the same address.
+            (
+                "email",
+                json!({"email": "a@x.example"}),
+                json!({"email": "A@x.example", "email_verified": "true"}),
+                Some(true),
+            ),
+            ("email", json!({}), json!({"email": "a@x.example", "email_verified": true}), Some(true)),
+            // The claim is about `email`, and another address is used.
+            ("upn", json!({"email": "a@x.example", "email_verified": true, "upn": "b@x.example"}), json!({}), None),
+            ("upn", json!({"email_verified": true}), json!({"upn": "b@x.example"}), None),
+            ("data.mail", json!({}), json!({"data": {"mail": "b@x.example", "email_verified": true}}), Some(true)),
+            ("data.mail", json!({}), json!({"data": {"mail": "b@x.example"}, "email_verified": 1}), Some(false)),
+        ] {
+            let mut claims = signed.as_object().unwrap().clone();
+            merge(place, &mut claims, told.as_object().unwrap().clone());
+            let merged = Json::Object(claims);
+            assert!(email_of(place, &merged).is_some(), "{merged}");
+            assert_eq!(email_verified(place, &merged), expected, "{signed} and {told} make {merged}");
+        }
+    }
+
+    #[test]
+    fn only_ascii_letters_of_an_address_are_folded_and_nothing_is_cut_off() {
+        let email = |text: &str| email_of("email", &json!({"email": text}));
+        assert_eq!(email("Kim@Example.COM").as_deref(), Some("kim@example.com"));
+        for other in ["\u{212a}im@example.com", "kim@example.com\u{130}", "\u{17f}im@example.com"] {
+            assert_eq!(email(other).as_deref(), Some(other));
+        }
+        for none in [" kim@example.com", "kim@example.com\u{a0}", "kim@example.com\0", "a@x.example,kim@example.com"] {
+            assert_eq!(email(none), None, "{none:?}");
+        }
     }
 }
