@@ -213,6 +213,7 @@ async fn disconnect(mut exchange: Exchange) -> Result<Response> {
 }
 
 async fn come_back(exchange: Exchange, providers: Arc<Providers>) -> Result<Response> {
+    exchange.refuse_head()?;
     // Whoever is not logged in (any more) began nothing here.
     if exchange.session().is_guest() {
         let problem = "You are not logged in here any more: log in and connect again";

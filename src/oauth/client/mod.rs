@@ -25,6 +25,7 @@ use crate::oauth::client::renewal::Renewals;
 use crate::oauth::client::social::keys::KeySets;
 use crate::oauth::client::social::provider::SecretPlaces;
 use crate::oauth::client::social::resource::Paused;
+use crate::oauth::client::use_connection::RefusedTokens;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{connected_app, oauth_client_state, token_cache};
 use crate::web::Plugins;
@@ -47,6 +48,8 @@ pub struct Providers {
     pub places: SecretPlaces,
     /// The renewals under way.
     pub renewals: Renewals,
+    /// The tokens that were renewed in vain.
+    pub refused_tokens: RefusedTokens,
     /// The providers whose tokens are not accepted for a moment.
     pub paused: Paused,
 }

@@ -2,11 +2,13 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use moka::sync::Cache;
 use poem::Body;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, LINK};
 use reqwest::{Method as HttpMethod, StatusCode};
 use serde_json::{Map, Value as Json, json};
 use url::Url;
@@ -14,11 +16,13 @@ use url::Url;
 use crate::document::Documents;
 use crate::error::{Error, ProblemKind, Result};
 use crate::oauth::client::connected_app_methods::user_of;
-use crate::oauth::client::http::Answering;
+use crate::oauth::client::http::{Answering, host_of};
 use crate::oauth::client::{Providers, renewal, web_application_flow};
 use crate::oauth::doctype::connected_app::{ConnectedApp, DOCTYPE};
+use crate::oauth::protocol::foreign;
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
+use crate::secret;
 use crate::web::{Answer, Call, Method, Param, Plugins, Verbs, handler};
 
 /// The largest answer that is passed on.
@@ -39,19 +43,54 @@ const REQUEST_HEADERS: [&str; 9] = [
     "range",
     "idempotency-key",
 ];
-/// Headers of the provider that come back.
-const RESPONSE_HEADERS: [&str; 10] = [
-    "content-type",
+/// Headers of the provider that come back. None of them sends anybody anywhere, sets a cookie or speaks of credentials.
+const RESPONSE_HEADERS: [&str; 13] = [
+    "accept-ranges",
+    "content-encoding",
     "content-language",
-    "content-disposition",
     "content-range",
+    "content-type",
     "etag",
     "last-modified",
     "link",
-    "location",
     "retry-after",
+    "x-ratelimit-limit",
     "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-total-count",
 ];
+/// Types of answers that no browser runs anything in; what ends in `+json` is one of them.
+const QUIET_TYPES: [&str; 14] = [
+    "application/gzip",
+    "application/json",
+    "application/jsonl",
+    "application/ndjson",
+    "application/octet-stream",
+    "application/pdf",
+    "application/x-ndjson",
+    "application/zip",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "text/csv",
+    "text/plain",
+];
+/// The arguments of a request; others are refused.
+const ARGUMENTS: [&str; 8] = ["connected_app", "path", "verb", "query", "headers", "body", "user", "as_app"];
+/// What Frappe's clients send beside the arguments of a method.
+const BESIDE: [&str; 8] = ["args", "cmd", "csrf_token", "dn", "docs", "dt", "method", "run_method"];
+/// For how long a token that the provider's API refuses, although it was renewed, is not renewed again.
+const REFUSED_FOR: Duration = Duration::from_hours(1);
+
+/// The access tokens that were renewed because the API refused the one before, and were refused as well.
+pub struct RefusedTokens(Cache<String, ()>);
+
+impl Default for RefusedTokens {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(10_000).time_to_live(REFUSED_FOR).build())
+    }
+}
 
 /// A request to a provider's API.
 #[derive(Clone, Debug)]
@@ -89,6 +128,11 @@ impl ProviderRequest {
     /// From the arguments of the REST method.
     pub fn from_arguments(arguments: &Map<String, Json>) -> Result<Self> {
         let wrong = |message: &str| Error::invalid(ProblemKind::Type, message.to_owned());
+        let is_known = |name: &str| ARGUMENTS.contains(&name) || BESIDE.contains(&name);
+        if let Some(unknown) = arguments.keys().find(|name| !is_known(name)) {
+            let known = ARGUMENTS.join(", ");
+            return Err(wrong(&format!("{unknown} is not an argument of a request: use {known}")));
+        }
         let given = |name: &str| arguments.get(name).filter(|value| !value.is_null());
         let text = |name: &str| given(name).and_then(Json::as_str).filter(|text| !text.is_empty());
         // Form bodies carry objects as JSON texts.
@@ -106,6 +150,11 @@ impl ProviderRequest {
         request.verb = HttpMethod::from_str(&verb).map_err(|_| wrong("verb is no HTTP method"))?;
         request.query = pairs(&object("query"), "query")?;
         request.headers = pairs(&object("headers"), "headers")?;
+        for (name, value) in &request.headers {
+            if HeaderName::from_str(name).is_err() || HeaderValue::from_str(value).is_err() {
+                return Err(wrong(&format!("headers holds {name}, which is not a header as HTTP has it")));
+            }
+        }
         request.user = text("user").map(str::to_owned);
         request.as_app = given("as_app").is_some_and(|on| on == true || on == 1 || on == "1" || on == "true");
         match given("body") {
@@ -157,14 +206,14 @@ impl ProviderAnswer {
 
     /// Status, headers and body as JSON: JSON as it is, text as text, everything else in base64.
     pub async fn into_json(self) -> Result<Json> {
-        let headers: Map<String, Json> = passed_on(&self.0.headers)
+        let headers: Map<String, Json> = passed_on(&self.0)
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_string(), Json::from(value.to_str().ok()?))))
             .collect();
         let status = self.0.status.as_u16();
         let body = self.0.read(MAX_JSON_BYTES).await?;
         let mut answer = json!({"status": status, "headers": headers});
-        match (serde_json::from_slice::<Json>(&body), String::from_utf8(body)) {
+        match (foreign::parse::<Json>(&body), String::from_utf8(body)) {
             (Ok(json), _) => answer["body"] = json,
             (_, Ok(text)) => answer["body"] = Json::from(text),
             (_, Err(bytes)) => answer["body_base64"] = Json::from(STANDARD.encode(bytes.as_bytes())),
@@ -175,29 +224,62 @@ impl ProviderAnswer {
     /// The provider's answer as ours, passed on as it comes.
     fn into_response(self) -> poem::Response {
         let mut response = poem::Response::builder().status(self.0.status).finish();
-        // RFC 9110 §15.5.2: a 401 or 407 would speak of the credentials at this site.
-        if matches!(self.0.status.as_u16(), 401 | 407) {
+        // RFC 9110 §15.5.2, §15.4: a 401 or 407 would speak of the credentials at this site, and a redirect would send
+        // whoever follows it on with them.
+        let is_redirect = self.0.status.is_redirection() && self.0.status != StatusCode::NOT_MODIFIED;
+        if is_redirect || matches!(self.0.status.as_u16(), 401 | 407 | 511) {
             response.set_status(StatusCode::BAD_GATEWAY);
         }
-        for (name, value) in passed_on(&self.0.headers) {
+        for (name, value) in passed_on(&self.0) {
             response.headers_mut().insert(name, value);
+        }
+        let told = response.headers_mut().remove(CONTENT_TYPE);
+        if let Some(told) = told {
+            let shown =
+                if is_quiet(&told) { told.clone() } else { HeaderValue::from_static("application/octet-stream") };
+            response.headers_mut().insert(CONTENT_TYPE, shown);
+            response.headers_mut().insert(HeaderName::from_static("x-provider-content-type"), told);
         }
         let provider_status = HeaderValue::from(self.0.status.as_u16());
         response.headers_mut().insert(HeaderName::from_static("x-provider-status"), provider_status);
         // Whatever it is, it is not a page of this site.
-        let policy = HeaderValue::from_static("default-src 'none'; sandbox");
-        response.headers_mut().insert(HeaderName::from_static("content-security-policy"), policy);
+        for (name, value) in [
+            ("content-security-policy", "default-src 'none'; sandbox"),
+            ("x-content-type-options", "nosniff"),
+            ("content-disposition", "attachment"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
         response.set_body(Body::from_bytes_stream(self.0.stream(MAX_STREAM_BYTES)));
         response
     }
 }
 
-fn passed_on(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    headers
+fn passed_on(answer: &Answering) -> Vec<(HeaderName, HeaderValue)> {
+    let leads_there = |name: &HeaderName, value: &HeaderValue| *name != LINK || are_links_to(value, &answer.host);
+    answer
+        .headers
         .iter()
-        .filter(|(name, _)| RESPONSE_HEADERS.contains(&name.as_str()))
+        .filter(|(name, value)| RESPONSE_HEADERS.contains(&name.as_str()) && leads_there(name, value))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// Whether all that a `Link` leads to is named in full and at the provider: a path would be taken for one of this site.
+fn are_links_to(value: &HeaderValue, host: &str) -> bool {
+    let Ok(text) = value.to_str() else { return false };
+    let mut targets = text.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
+    targets.all(|target| Url::parse(target).is_ok_and(|url| host_of(&url) == host))
+}
+
+/// Whether a browser would only show or store an answer of that type.
+fn is_quiet(value: &HeaderValue) -> bool {
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    QUIET_TYPES.contains(&essence.as_str())
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+        || essence.starts_with("audio/")
+        || essence.starts_with("video/")
 }
 
 /// The address that a path means, if it is below one of the app's base URLs; a token goes nowhere else.
@@ -220,15 +302,38 @@ pub fn target(app: &ConnectedApp, path: &str, query: &[(String, String)]) -> Res
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
-    // Servers differ in how they read an encoded slash or dot, so that no such path is surely below the base.
-    let lower = url.path().to_ascii_lowercase();
-    let is_plain = !["%2e", "%2f", "%5c", "\\"].iter().any(|odd| lower.contains(odd));
     let allowed =
         app.allowed_base_urls.iter().filter_map(|base| Url::parse(base).ok()).any(|base| is_below(&url, &base));
-    if !allowed || !is_plain || !url.username().is_empty() || url.password().is_some() {
+    if !allowed || !is_plain(url.path()) || !url.username().is_empty() || url.password().is_some() {
         return Err(refuse(format!("{} is not below one of the Allowed Base URLs of {}", path, app.provider_name)));
     }
     Ok(url)
+}
+
+/// How often a path may be encoded before it means what it says.
+const MAX_ENCODINGS: usize = 8;
+
+/// Whether every server reads a path in the same way: they differ in encoded slashes and dots, in what is encoded twice,
+/// and in what follows a semicolon, so that no path with such parts is surely below its base.
+fn is_plain(path: &str) -> bool {
+    let mut text = path.to_owned();
+    for _ in 0..MAX_ENCODINGS {
+        let lower = text.to_ascii_lowercase();
+        // `%c0` and `%c1` begin overlong forms of ASCII letters; `%u002e` is how some servers write a dot.
+        if ["%2e", "%2f", "%5c", "%c0", "%c1", "%u", "\\"].iter().any(|odd| lower.contains(odd)) {
+            return false;
+        }
+        let is_dots = |part: &str| matches!(part.split(';').next().unwrap_or_default().trim(), "." | "..");
+        if (text != path && text.contains(char::is_control)) || text.split('/').any(is_dots) {
+            return false;
+        }
+        let decoded = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        if decoded == text {
+            return true;
+        }
+        text = decoded;
+    }
+    false
 }
 
 /// Parsed addresses are compared, so that dot segments and host names cannot pretend.
@@ -259,12 +364,19 @@ pub async fn send(
     } else {
         renewal::active(providers, documents, app, &user).await?.ok_or_else(|| not_connected(app, &user))?
     };
-    let mut renewed = request.as_app;
+    let mut renewed = false;
     loop {
         let token = connection.access_token.clone().ok_or_else(|| not_connected(app, &user))?;
         let answer = once(providers, documents, &url, &request, &token).await?;
-        let may_renew = !renewed && connection.refresh_token.is_some();
-        if answer.status != StatusCode::UNAUTHORIZED || !may_renew {
+        if answer.status != StatusCode::UNAUTHORIZED || request.as_app || connection.refresh_token.is_none() {
+            return Ok(ProviderAnswer(answer));
+        }
+        // An API that refuses every token would have one renewed at every call.
+        let refused = &providers.refused_tokens.0;
+        if renewed {
+            refused.insert(secret::digest(&token), ());
+        }
+        if renewed || refused.contains_key(&secret::digest(&token)) {
             return Ok(ProviderAnswer(answer));
         }
         renewed = true;
@@ -371,6 +483,7 @@ mod tests {
         let app = app(&["https://api.example/v1/", "https://other.example/x"]);
         for (path, expected) in [
             ("users", "https://api.example/v1/users"),
+            ("50%25;v=1/a%20b", "https://api.example/v1/50%25;v=1/a%20b"),
             ("/users?a=1", "https://api.example/v1/users?a=1"),
             ("https://api.example/v1/users", "https://api.example/v1/users"),
             ("https://other.example/x", "https://other.example/x"),
@@ -393,10 +506,49 @@ mod tests {
             "https://api.example:8443/v1/x",
             "https://other.example/xy",
             "a\\..\\..\\b",
+            "..;/secret",
+            "x/..;a=b/secret",
+            ".%3b/..%3B/secret",
+            "%252e%252e/secret",
+            "%25252e%25252e%25252fsecret",
+            "%c0%ae%c0%ae/secret",
+            "%u002e%u002e/secret",
+            "..%00/secret",
+            "a%250d%250ab",
         ] {
             assert!(target(&app, path, &[]).is_err(), "{path}: {:?}", target(&app, path, &[]));
         }
         assert!(target(&self::app(&[]), "users", &[]).is_err());
+    }
+
+    #[test]
+    fn only_types_that_run_nothing_are_passed_on_and_links_lead_to_the_provider() {
+        let value = |text: &str| HeaderValue::from_str(text).unwrap();
+        for quiet in
+            ["application/json; charset=utf-8", "application/vnd.api+json", "Text/Plain", "image/png", "video/mp4"]
+        {
+            assert!(is_quiet(&value(quiet)), "{quiet}");
+        }
+        for loud in [
+            "text/html",
+            "TEXT/HTML;x",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "text/xml",
+            "text/javascript",
+            "x/y+json",
+            "",
+            "text/css",
+        ] {
+            assert!(!is_quiet(&value(loud)), "{loud}");
+        }
+        assert!(are_links_to(
+            &value("<https://api.example/a?p=2>; rel=next, <https://api.example/a>; rel=last"),
+            "api.example"
+        ));
+        for away in ["</api/method/logout>; rel=next", "<https://evil.example/>; rel=next", "<a>; rel=stylesheet"] {
+            assert!(!are_links_to(&value(away), "api.example"), "{away}");
+        }
     }
 
     #[test]
