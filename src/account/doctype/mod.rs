@@ -1,4 +1,5 @@
 //! Behaviour of the DocTypes of this feature, one file each.
 
+pub mod social_logins;
 pub mod system_settings;
 pub mod user;

@@ -4,19 +4,16 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json, json};
 
 use crate::account::api_key::{self, KnownKeys};
+use crate::account::doctype::social_logins;
 use crate::account::password::{self, Passwords};
 use crate::clock::Zone;
 use crate::document::controller::need;
 use crate::document::{Controller, Work};
 use crate::error::{Error, FieldProblem, Invalid, Need, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
-use crate::permissions::session::{ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
-use crate::secret;
+use crate::permissions::session::{ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST, fold_name};
 use crate::web::session::end_all;
 use crate::web::{LoginSettings, SecurityEvent, Severity};
-
-/// The provider's name of the row with the id under which programs know a user.
-const OWN_PROVIDER: &str = "frappe";
 
 /// What a User does.
 pub struct UserController {
@@ -53,6 +50,10 @@ impl UserController {
             let own = work.session.sid.clone().filter(|_| work.session.user() == user.name());
             end_all(work, &user.name(), own.as_deref()).await?;
         }
+        if before.is_some() && user.check("revoke_api_key") {
+            user.set("api_key", Value::Null);
+            user.set("api_secret", Value::Null);
+        }
         Ok(())
     }
 }
@@ -60,7 +61,7 @@ impl UserController {
 /// Checks a new password against the rules, stores its hash and notes that it changed.
 pub async fn store_password(work: &mut Work<'_>, passwords: &Passwords, user: &str, password: String) -> Result<()> {
     let settings = LoginSettings::load(work.documents).await?;
-    password::check_policy(&password, settings.minimum_password_length, user)?;
+    password::check_policy(&password, &settings, user)?;
     let hash = passwords.hash(password).await?;
     work.set_hash("User", user, password::FIELD, Some(&hash)).await?;
     let by = work.session.user().to_owned();
@@ -93,8 +94,7 @@ impl Controller for UserController {
         if work.session.is_system() && is_standard(&user.name()) {
             return Ok(());
         }
-        let email = user.text("email").trim().to_lowercase();
-        user.set_name(email);
+        user.set_name(fold_name(user.text("email")));
         Ok(())
     }
 
@@ -117,8 +117,8 @@ impl Controller for UserController {
         if !secret.is_empty() && before.is_none_or(|before| before.text("api_secret") != secret) {
             user.set("api_secret", before.map_or(Value::Null, |before| before.get("api_secret").clone()));
         }
-        add_own_login(work, user)?;
         invalid.into_result()?;
+        social_logins::check(work, user, before).await?;
         self.take_password(work, user, before).await
     }
 
@@ -173,8 +173,8 @@ impl Controller for UserController {
         if merge {
             return refuse("Users cannot be merged: disable the one that is no longer used".to_owned());
         }
-        if new != new.trim().to_lowercase() || !new.contains('@') {
-            return refuse(format!("{new} is no e-mail address in small letters: users are named by theirs"));
+        if new != fold_name(new) || !is_one_address(new) {
+            return refuse(format!("{new} is not an email address in lower case: users are named by theirs"));
         }
         Ok(())
     }
@@ -209,7 +209,15 @@ impl Controller for UserController {
 
 /// E-mail, full name and username in the form in which they are compared.
 fn normalize(user: &mut Document, before: Option<&Document>, invalid: &mut Invalid) {
-    let email = user.text("email").trim().to_lowercase();
+    let email = fold_name(user.text("email"));
+    if !email.is_empty() && !is_standard(&user.name()) && !is_one_address(&email) {
+        invalid.push(FieldProblem::at(
+            ProblemKind::InvalidEmailAddress,
+            "email",
+            "Email",
+            format!("{email} is not one email address such as ada@example.com: it names the account"),
+        ));
+    }
     if before.is_some() && !is_standard(&user.name()) && !email.is_empty() && email != user.name() {
         invalid.push(FieldProblem::at(
             ProblemKind::CannotChangeConstant,
@@ -222,13 +230,23 @@ fn normalize(user: &mut Document, before: Option<&Document>, invalid: &mut Inval
     let part = |fieldname: &str| user.text(fieldname).trim().to_owned();
     let names = [part("first_name"), part("last_name")];
     let full_name = names.iter().filter(|name| !name.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ");
-    user.set("full_name", full_name);
+    // Two long names may not fit into one field.
+    user.set("full_name", full_name.chars().take(140).collect::<String>());
     let username = user.text("username").trim().trim_start_matches('@').to_owned();
     user.set("username", Some(username).filter(|username| !username.is_empty()));
 }
 
 fn check_username(user: &Document, invalid: &mut Invalid) {
     let username = user.text("username");
+    // Whoever types them means the accounts of the program.
+    if [ADMINISTRATOR, GUEST].iter().any(|name| name.eq_ignore_ascii_case(username)) && !is_standard(&user.name()) {
+        invalid.push(FieldProblem::at(
+            ProblemKind::Validation,
+            "username",
+            "Username",
+            format!("{username} is an account of the program: choose another username"),
+        ));
+    }
     if username.chars().any(char::is_whitespace) || username.contains('@') {
         invalid.push(FieldProblem::at(
             ProblemKind::Validation,
@@ -237,6 +255,13 @@ fn check_username(user: &Document, invalid: &mut Invalid) {
             format!("{username} cannot be a username: leave out spaces and @"),
         ));
     }
+}
+
+/// Whether a text is one address without anything around it, so that no two names of accounts look alike by a space.
+fn is_one_address(text: &str) -> bool {
+    let (local, domain) = text.rsplit_once('@').unwrap_or_default();
+    let is_odd = |letter: char| letter.is_whitespace() || letter.is_control() || letter == ',';
+    !local.is_empty() && !domain.is_empty() && !text.contains(is_odd)
 }
 
 /// The automatic roles cannot be given, and none twice.
@@ -254,19 +279,4 @@ fn check_roles(user: &Document, invalid: &mut Invalid) {
         };
         invalid.push(FieldProblem::at(ProblemKind::Validation, "role", "Role", message).in_row("roles", index + 1));
     }
-}
-
-/// Adds the row with the id under which programs know the user, if it is missing.
-fn add_own_login(work: &Work<'_>, user: &mut Document) -> Result<()> {
-    let has_own = user.rows("social_logins").iter().any(|row| row.text("provider") == OWN_PROVIDER);
-    if has_own || user.name() == GUEST {
-        return Ok(());
-    }
-    let mut row = Document::new(work.doctype("User Social Login")?);
-    row.set("provider", OWN_PROVIDER);
-    row.set("userid", secret::random_id());
-    if let Some(rows) = user.rows_mut("social_logins") {
-        rows.push(row);
-    }
-    Ok(())
 }

@@ -12,7 +12,10 @@ use crate::permissions::Session;
 pub const DOCTYPE: &str = "User Social Login";
 
 /// What this file reads and writes.
-pub const VIEW: View = View { doctype: DOCTYPE, fields: &["provider", "userid", "username", "linked_at"] };
+pub const VIEW: View = View {
+    doctype: DOCTYPE,
+    fields: &["provider", "userid", "username", "linked_at", "issuer", "subject", "unproved"],
+};
 /// The provider of the row that holds the id under which other programs know the person.
 pub const OWN: &str = "frappe";
 
@@ -27,6 +30,10 @@ pub struct SocialAccount {
     pub username: String,
     /// When it was linked.
     pub linked_at: String,
+    /// Whose word it is that this is the person's id; empty in rows of before that was kept.
+    pub issuer: String,
+    /// The account here was made with it, before anybody had proved the address.
+    pub unproved: bool,
 }
 
 impl From<&Document> for SocialAccount {
@@ -37,6 +44,8 @@ impl From<&Document> for SocialAccount {
             userid: text("userid"),
             username: text("username"),
             linked_at: text("linked_at"),
+            issuer: text("issuer"),
+            unproved: row.check("unproved"),
         }
     }
 }
@@ -46,36 +55,86 @@ pub fn of(user: &Document) -> Vec<SocialAccount> {
     user.rows("social_logins").iter().map(SocialAccount::from).filter(|account| account.provider != OWN).collect()
 }
 
+/// Somebody at a provider, as their login or a token of theirs names them.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// The name under which accounts of the key are kept.
+    pub provider: &'a str,
+    /// Whose word it is (OpenID Connect Core §5.7: only issuer and subject together name somebody).
+    pub issuer: &'a str,
+    /// The id, as the key says where it stands.
+    pub userid: &'a str,
+    /// The subject, where there is a token.
+    pub subject: Option<&'a str>,
+}
+
+impl Who<'_> {
+    /// Whether a row is about them. The name of a key alone does not count: it may have come to stand for somebody else.
+    pub fn is(&self, provider: &str, issuer: &str, userid: &str, subject: &str) -> bool {
+        let is_same_key = provider == self.provider && (issuer.is_empty() || issuer == self.issuer);
+        // By another key of the same provider, whose ids may be of another kind.
+        let is_same_person =
+            issuer == self.issuer && !issuer.is_empty() && self.subject == Some(subject) && provider != OWN;
+        userid == self.userid && (is_same_key || is_same_person)
+    }
+
+    /// The rows that may be about them.
+    fn request(&self) -> Option<ListRequest> {
+        if self.userid.is_empty() || self.provider == OWN {
+            return None;
+        }
+        let mut request = ListRequest::new(DOCTYPE)
+            .fields(&["parent", "provider", "issuer", "userid", "subject"])
+            .filters(json!({"userid": self.userid, "parenttype": "User"}))
+            .all();
+        request.parent = Some("User".to_owned());
+        Some(request)
+    }
+
+    fn user_in(&self, list: &List) -> Option<String> {
+        let text = |row: usize, fieldname: &str| list.text(row, fieldname).to_owned();
+        let found = (0..list.rows.len()).find(|row| {
+            let at = |fieldname| text(*row, fieldname);
+            self.is(&at("provider"), &at("issuer"), &at("userid"), &at("subject"))
+        });
+        found.map(|row| text(row, "parent")).filter(|user| !user.is_empty())
+    }
+}
+
 /// The user to whom an account elsewhere is linked.
-pub async fn find_user(work: &mut Work<'_>, provider: &str, userid: &str) -> Result<Option<String>> {
-    match request(provider, userid) {
-        Some(request) => Ok(user_in(&work.list(&request).await?, userid)),
+pub async fn find_user(work: &mut Work<'_>, who: Who<'_>) -> Result<Option<String>> {
+    match who.request() {
+        Some(request) => Ok(who.user_in(&work.list(&request).await?)),
         None => Ok(None),
     }
 }
 
 /// The same outside of a transaction, for what happens at every request.
-pub async fn linked_user(documents: &Documents, provider: &str, userid: &str) -> Result<Option<String>> {
-    match request(provider, userid) {
-        Some(request) => Ok(user_in(&documents.list(&Session::system(), &request).await?, userid)),
+pub async fn linked_user(documents: &Documents, who: Who<'_>) -> Result<Option<String>> {
+    match who.request() {
+        Some(request) => Ok(who.user_in(&documents.list(&Session::system(), &request).await?)),
         None => Ok(None),
     }
 }
 
-fn request(provider: &str, userid: &str) -> Option<ListRequest> {
-    if userid.is_empty() || provider == OWN {
-        return None;
-    }
+/// Writes into rows of before issuers were kept whose they are, before a key comes to stand for somebody else.
+pub async fn pin(work: &mut Work<'_>, provider: &str, issuer: &str) -> Result<()> {
     let mut request = ListRequest::new(DOCTYPE)
-        .fields(&["parent", "userid"])
-        .filters(json!({"provider": provider, "userid": userid, "parenttype": "User"}))
+        .fields(&["parent", "issuer"])
+        .filters(json!({"provider": provider, "parenttype": "User"}))
         .all();
     request.parent = Some("User".to_owned());
-    Some(request)
-}
-
-/// Databases differ in whether capital letters count; here they do.
-fn user_in(list: &List, userid: &str) -> Option<String> {
-    let found = (0..list.rows.len()).find(|row| list.text(*row, "userid") == userid);
-    found.map(|row| list.text(row, "parent").to_owned()).filter(|user| !user.is_empty())
+    let list = work.list(&request).await?;
+    let blank = (0..list.rows.len()).filter(|row| list.text(*row, "issuer").is_empty());
+    let users: std::collections::BTreeSet<String> = blank.map(|row| list.text(row, "parent").to_owned()).collect();
+    for user in users {
+        let mut document = work.get_for_update("User", &user).await?;
+        for row in document.rows_mut("social_logins").into_iter().flatten() {
+            if row.text("provider") == provider && row.text("issuer").is_empty() {
+                row.set("issuer", issuer);
+            }
+        }
+        work.save(document).await?;
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::oauth::client::social::resource::voucher;
 use crate::oauth::doctype::oauth_client::note_use;
 use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
 use crate::oauth::doctype::social_login_key::row_provider;
-use crate::oauth::doctype::user_social_login::linked_user;
+use crate::oauth::doctype::user_social_login::{Who, linked_user};
 use crate::oauth::protocol::identity_assertion::{Expected, IdentityAssertion, check, refused};
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
 use crate::oauth::protocol::token::TokenResponse;
@@ -86,9 +86,12 @@ async fn verify(asking: &Asking, assertion: &str) -> Result<(Provider, Verified)
 
 /// The person to whom the account at the provider is linked: by its id, as when they log in, and by nothing else.
 async fn find(asking: &Asking, provider: &Provider, verified: Verified) -> Result<String> {
+    let subject = verified.claims.text("sub").map(str::to_owned);
     let claims = verified.claims.0.into();
     let userid = user_id(&provider.key, &claims).unwrap_or_default();
-    let user = linked_user(&asking.site.documents, &row_provider(&provider.key.name), &userid).await?;
+    let (name, issuer) = (row_provider(&provider.key.name), provider.authority());
+    let who = Who { provider: &name, issuer: &issuer, userid: &userid, subject: subject.as_deref() };
+    let user = linked_user(&asking.site.documents, who).await?;
     Ok(user.ok_or_else(|| {
         Error::invalid_grant("The assertion is about nobody here: the person has to link that account first")
     })?)

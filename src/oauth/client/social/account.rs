@@ -2,15 +2,17 @@
 
 use serde_json::json;
 
-use crate::document::Work;
+use crate::document::{ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::client::social::identity::Identity;
 use crate::oauth::client::social::presets::BelievesEmail;
 use crate::oauth::client::social::roles;
 use crate::oauth::doctype::social_login_key::{self, SocialLoginKey, row_provider};
-use crate::oauth::doctype::user_social_login::{self, SocialAccount};
+use crate::oauth::doctype::user_social_login::{self, SocialAccount, Who};
+use crate::oauth::doctype::{oauth_grant, token_cache, user as user_access};
 use crate::permissions::session::{ADMINISTRATOR, GUEST};
+use crate::web::session::end_all;
 use crate::web::{RequestContext, SecurityEvent, Severity};
 
 /// Why nobody is let in; the texts are for the person.
@@ -58,8 +60,9 @@ pub async fn log_in(
     // Logins of one provider are taken one after the other, so that nobody is linked or made twice.
     work.get_for_update(social_login_key::DOCTYPE, &key.name).await?;
     let provider = row_provider(&key.name);
-    let user = match user_social_login::find_user(work, &provider, &identity.userid).await? {
-        Some(user) => work.get_for_update("User", &user).await?,
+    let who = who(&provider, identity);
+    let user = match user_social_login::find_user(work, who).await? {
+        Some(user) => complete(work, &user, who).await?,
         None => match unlinked(work, key, identity, context).await? {
             Ok(user) => user,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
@@ -71,6 +74,29 @@ pub async fn log_in(
     let name = user.name();
     roles::apply(work, key, identity, user).await?;
     Ok(Outcome::User(name))
+}
+
+fn who<'a>(provider: &'a str, identity: &'a Identity) -> Who<'a> {
+    let subject = identity.subject.as_deref();
+    Who { provider, issuer: &identity.issuer, userid: &identity.userid, subject }
+}
+
+/// The linked user, whose row gets what it does not say yet: rows of before issuers and subjects were kept.
+async fn complete(work: &mut Work<'_>, user: &str, who: Who<'_>) -> Result<Document> {
+    let mut document = work.get_for_update("User", user).await?;
+    let mut is_changed = false;
+    for row in document.rows_mut("social_logins").into_iter().flatten() {
+        if !who.is(row.text("provider"), row.text("issuer"), row.text("userid"), row.text("subject")) {
+            continue;
+        }
+        for (fieldname, value) in [("issuer", Some(who.issuer)), ("subject", who.subject)] {
+            if let Some(value) = value.filter(|value| *value != row.text(fieldname)) {
+                row.set(fieldname, value);
+                is_changed = true;
+            }
+        }
+    }
+    if is_changed { work.save(document).await } else { Ok(document) }
 }
 
 /// A first login: links to an account with the same verified address if that is allowed, or makes an account.
@@ -92,6 +118,9 @@ async fn unlinked(
         let may_link = key.allow_email_linking && user.name() != ADMINISTRATOR && user.name() != GUEST;
         return Ok(match (may_link, identity.email_verified) {
             (true, Some(true)) => {
+                if was_made_unproved(&user) {
+                    user = forget_credentials(work, user, context).await?;
+                }
                 user.set("email_verified", true);
                 Ok(link(work, user, key, identity, context).await?)
             }
@@ -117,7 +146,7 @@ async fn unlinked(
     user.set("enabled", true);
     // Whoever comes from outside reaches the desk only if a mapped role leads there.
     user.set("user_type", "Website User");
-    add_row(work, &mut user, key, identity)?;
+    add_row(work, &mut user, key, identity, identity.email_verified != Some(true))?;
     let user = work.insert(user).await?;
     note("Account Linked", &user.name(), key, context, true).record_in(work).await?;
     Ok(Ok(user))
@@ -136,6 +165,41 @@ fn may_sign_up(key: &SocialLoginKey, identity: &Identity) -> bool {
     believes.believes(identity.email_verified)
 }
 
+/// Whether whoever made the account had not proved that the address is theirs, and nobody has since.
+fn was_made_unproved(user: &Document) -> bool {
+    !user.check("email_verified") && user_social_login::of(user).iter().any(|account| account.unproved)
+}
+
+/// Takes an account away from whoever made it with an address that they had not proved: the owner of the address has come.
+///
+/// Nothing with which they could come back stays: linked accounts, password, API key, sessions, tokens and consents of
+/// programs, connections, and the id under which programs know them.
+async fn forget_credentials(work: &mut Work<'_>, mut user: Document, context: &RequestContext) -> Result<Document> {
+    let name = user.name();
+    if let Some(rows) = user.rows_mut("social_logins") {
+        rows.clear();
+    }
+    user.set("api_key", Value::Null);
+    user.set("api_secret", Value::Null);
+    let user = work.save(user).await?;
+    work.set_hash("User", &name, "password", None).await?;
+    end_all(work, &name, None).await?;
+    user_access::end_access(work, &name).await?;
+    for doctype in [oauth_grant::OAUTH_GRANT, token_cache::DOCTYPE] {
+        let list = work.list(&ListRequest::new(doctype).filters(json!({"user": name})).all()).await?;
+        for row in 0..list.rows.len() {
+            work.delete(doctype, list.text(row, "name")).await?;
+        }
+    }
+    SecurityEvent::new("Account Reclaimed", Severity::Warning)
+        .user(&name)
+        .during(context)
+        .details(json!({"reason": "a provider has verified the address, and who made the account had not proved it"}))
+        .record_in(work)
+        .await?;
+    Ok(user)
+}
+
 /// Links an account elsewhere to a user, who is told of by a Security Event.
 pub async fn link(
     work: &mut Work<'_>,
@@ -144,7 +208,7 @@ pub async fn link(
     identity: &Identity,
     context: &RequestContext,
 ) -> Result<Document> {
-    add_row(work, &mut user, key, identity)?;
+    add_row(work, &mut user, key, identity, false)?;
     let user = work.save(user).await?;
     note("Account Linked", &user.name(), key, context, false).record_in(work).await?;
     Ok(user)
@@ -159,7 +223,7 @@ pub async fn link_own(
     context: &RequestContext,
 ) -> Result<Result<(), Refusal>> {
     work.get_for_update(social_login_key::DOCTYPE, &key.name).await?;
-    match user_social_login::find_user(work, &row_provider(&key.name), &identity.userid).await? {
+    match user_social_login::find_user(work, who(&row_provider(&key.name), identity)).await? {
         Some(owner) if owner == user => Ok(Ok(())),
         Some(_) => Ok(Err(Refusal::Taken)),
         None => {
@@ -201,12 +265,21 @@ pub async fn unlink(
     Ok(Ok(()))
 }
 
-fn add_row(work: &Work<'_>, user: &mut Document, key: &SocialLoginKey, identity: &Identity) -> Result<()> {
+fn add_row(
+    work: &Work<'_>,
+    user: &mut Document,
+    key: &SocialLoginKey,
+    identity: &Identity,
+    unproved: bool,
+) -> Result<()> {
     let mut row = work.new_document(user_social_login::DOCTYPE)?;
     row.set("provider", row_provider(&key.name));
     row.set("userid", identity.userid.as_str());
     row.set("username", identity.username.as_str());
     row.set("linked_at", Value::from(work.now()));
+    row.set("issuer", identity.issuer.as_str());
+    row.set("subject", identity.subject.as_deref());
+    row.set("unproved", unproved);
     if let Some(rows) = user.rows_mut("social_logins") {
         rows.push(row);
     }

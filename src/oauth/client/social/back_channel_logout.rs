@@ -6,15 +6,14 @@ use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Value as Json, json};
 
-use crate::document::{Documents, ListRequest, Work};
+use crate::document::{Documents, ListRequest};
 use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::client::Providers;
 use crate::oauth::client::social::MODULE;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
-use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
-use crate::oauth::doctype::user_social_login;
+use crate::oauth::doctype::social_login_key::SocialLoginKey;
 use crate::oauth::protocol::logout::{self, LoggedOut, MAX_AGE};
 use crate::permissions::Session;
 use crate::web::method::json_response;
@@ -34,15 +33,15 @@ async fn receive(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Re
         return Ok(refuse("no such provider"));
     };
     let token = values.get("logout_token").and_then(Json::as_str).unwrap_or_default();
-    let logged_out = match verify(&providers, documents, key.clone(), token).await {
-        Ok(logged_out) => logged_out,
+    let (issuer, logged_out) = match verify(&providers, documents, key.clone(), token).await {
+        Ok(verified) => verified,
         Err(reason) => return Ok(refuse(&reason)),
     };
     let until = documents.clock().now() + MAX_AGE;
     if !remember(documents, Purpose::LogoutToken, &key.name, &logged_out.jti, until).await? {
         return Ok(refuse("the logout token was used before"));
     }
-    let ended = end_sessions(documents, &key, &logged_out).await?;
+    let ended = end_sessions(documents, &key, &issuer, &logged_out).await?;
     if ended > 0 {
         SecurityEvent::new("Session Ended", Severity::Info)
             .during(&exchange.context)
@@ -62,37 +61,45 @@ async fn verify(
     documents: &Documents,
     key: SocialLoginKey,
     token: &str,
-) -> Result<LoggedOut, String> {
+) -> Result<(String, LoggedOut), String> {
     let client_id = key.client_id.clone();
     let provider = Provider::resolve(providers, documents, key).await.map_err(|error| error.to_string())?;
     let (Some(issuer), Some(address)) = (&provider.issuer, &provider.jwks_uri) else {
         return Err("this provider has no issuer here".to_owned());
     };
-    let verified = providers.keys.verify(&providers.outgoing, documents, address, token).await;
+    let verified = providers.keys.verify_for_stranger(&providers.outgoing, documents, address, token).await;
     let verified = verified.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    logout::check(&verified, issuer, &client_id, documents.clock().now()).map_err(|error| error.to_string())
+    let logged_out = logout::check(&verified, issuer, &client_id, documents.clock().now());
+    Ok((issuer.clone(), logged_out.map_err(|error| error.to_string())?))
 }
 
-async fn end_sessions(documents: &Documents, key: &SocialLoginKey, logged_out: &LoggedOut) -> Result<usize> {
+/// Ends the sessions that began with this provider and are meant: that one session, or all of that person.
+async fn end_sessions(
+    documents: &Documents,
+    key: &SocialLoginKey,
+    issuer: &str,
+    logged_out: &LoggedOut,
+) -> Result<usize> {
     let mut work = documents.begin(&Session::system()).await?;
-    let filters = match (&logged_out.sid, &logged_out.subject) {
-        (Some(sid), _) => json!({"login_provider": key.name, "provider_sid": sid, "status": "Active"}),
-        (None, Some(sub)) => {
-            let user = user_social_login::find_user(&mut work, &row_provider(&key.name), sub).await?;
-            let Some(user) = user else { return Ok(0) };
-            json!({"login_provider": key.name, "user": user, "status": "Active"})
+    let mut filters = json!({"login_provider": key.name, "status": "Active"});
+    for (fieldname, said) in [("provider_sid", &logged_out.sid), ("provider_subject", &logged_out.subject)] {
+        if let Some(said) = said {
+            filters[fieldname] = json!(said);
         }
-        (None, None) => return Ok(0),
-    };
-    let ended = end(&mut work, filters).await?;
-    work.commit().await?;
-    Ok(ended)
-}
-
-async fn end(work: &mut Work<'_>, filters: Json) -> Result<usize> {
-    let list = work.list(&ListRequest::new("Session").filters(filters).all()).await?;
-    for row in 0..list.rows.len() {
-        work.set_values("Session", list.text(row, "name"), &[("status", Value::from("Ended"))]).await?;
     }
-    Ok(list.rows.len())
+    let fields = ["name", "provider_sid", "provider_subject", "login_issuer"];
+    let list = work.list(&ListRequest::new("Session").fields(&fields).filters(filters).all()).await?;
+    let is_meant = |row: &usize| {
+        let same = |fieldname, said: Option<&String>| said.is_none_or(|said| list.text(*row, fieldname) == said);
+        // The key may have stood for somebody else when the session began.
+        ["", issuer].contains(&list.text(*row, "login_issuer"))
+            && same("provider_sid", logged_out.sid.as_ref())
+            && same("provider_subject", logged_out.subject.as_ref())
+    };
+    let meant: Vec<usize> = (0..list.rows.len()).filter(is_meant).collect();
+    for row in &meant {
+        work.set_values("Session", list.text(*row, "name"), &[("status", Value::from("Ended"))]).await?;
+    }
+    work.commit().await?;
+    Ok(meant.len())
 }

@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::oauth::client::Providers;
 use crate::oauth::client::connected_app_pages::{initial, leave};
 use crate::oauth::client::social::{account, login};
-use crate::oauth::doctype::oauth_client_state::{Kind, NewState};
+use crate::oauth::doctype::oauth_client_state::{self, Kind, NewState};
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
-use crate::oauth::doctype::user_social_login;
+use crate::oauth::doctype::user_social_login::{self, SocialAccount};
 use crate::permissions::Session;
 use crate::web::error::see_other;
 use crate::web::request::page_view;
@@ -45,11 +45,13 @@ async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) ->
     let user = documents.get(&Session::system(), "User", exchange.session().user()).await?;
     let keys = SocialLoginKey::all_enabled(documents).await?;
     let accounts = user_social_login::of(&user);
-    let of = |provider: &str| keys.iter().find(|key| row_provider(&key.name) == provider);
+    let belongs = |key: &SocialLoginKey, account: &SocialAccount| {
+        row_provider(&key.name) == account.provider && key.may_be(&account.issuer)
+    };
     let linked: Vec<Json> = accounts
         .iter()
         .map(|account| {
-            let key = of(&account.provider);
+            let key = keys.iter().find(|key| belongs(key, account));
             let label = key.map_or(account.provider.as_str(), |key| key.provider_name.as_str());
             json!({
                 "label": label,
@@ -64,7 +66,7 @@ async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) ->
         .collect();
     let others: Vec<Json> = keys
         .iter()
-        .filter(|key| !accounts.iter().any(|account| account.provider == row_provider(&key.name)))
+        .filter(|key| !accounts.iter().any(|account| belongs(key, account)))
         .map(|key| json!({"label": key.provider_name, "name": key.name, "icon": key.icon}))
         .collect();
     let view = json!({
@@ -92,7 +94,8 @@ async fn link(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Respo
         binding: &binding,
         redirect_to: ADDRESS,
     };
-    match login::depart(&providers, documents, key, new, None).await? {
+    let begin = oauth_client_state::begin(documents, new);
+    match login::depart(&providers, documents, key, None, begin).await? {
         Ok(location) => leave(&exchange, &provider_name, &location).await,
         Err(error) => page(&exchange, StatusCode::BAD_REQUEST, Some(&error.to_string())).await,
     }

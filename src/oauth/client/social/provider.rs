@@ -77,6 +77,11 @@ impl Provider {
         Ok(provider)
     }
 
+    /// Whose word it is that an id is somebody's: the issuer, or else what the key names as the place to ask.
+    pub fn authority(&self) -> String {
+        self.issuer.clone().unwrap_or_else(|| self.key.place_to_ask())
+    }
+
     /// Exchanges a code (RFC 6749 §4.1.3).
     ///
     /// How the provider wants the secret is found out: what it says it supports, what worked before, then the other way.

@@ -14,7 +14,7 @@ use crate::oauth::client::social::identity::user_id;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
-use crate::oauth::doctype::user_social_login::linked_user;
+use crate::oauth::doctype::user_social_login::{Who, linked_user};
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
 use crate::oauth::protocol::scope::ScopeSet;
 use crate::oauth::scope_limit::ScopeLimit;
@@ -132,15 +132,22 @@ impl Authenticator for ForeignTokens {
         };
         let refuse = |reason: String| Error::Authentication(AuthenticationError::BadToken(reason));
         let address = provider.jwks_uri.as_deref().unwrap_or_default();
-        let verified = match self.providers.keys.verify(&self.providers.outgoing, documents, address, value).await {
-            Ok(verified) => verified.map_err(|error| refuse(error.to_string()))?,
-            Err(error) => return Err(error.into()),
-        };
+        let verified =
+            match self.providers.keys.verify_for_stranger(&self.providers.outgoing, documents, address, value).await {
+                Ok(verified) => verified.map_err(|error| refuse(error.to_string()))?,
+                Err(error) => return Err(error.into()),
+            };
         let audience = provider.key.resource_audience.as_deref().unwrap_or_default();
         check(&verified, issuer, audience, documents).map_err(|error| refuse(error.to_string()))?;
         // As at a login: what names a person there is what the key says, which need not be `sub`.
         let userid = user_id(&provider.key, &verified.claims.0.clone().into()).unwrap_or_default();
-        let access = match linked_user(documents, &row_provider(&provider.key.name), &userid).await? {
+        let who = Who {
+            provider: &row_provider(&provider.key.name),
+            issuer,
+            userid: &userid,
+            subject: verified.claims.text("sub"),
+        };
+        let access = match linked_user(documents, who).await? {
             Some(user) => documents.access(&user).await?,
             None => None,
         };
@@ -162,7 +169,7 @@ fn check(verified: &Verified, issuer: &str, audience: &str, documents: &Document
     }
     // One that is bound to a key or a certificate is of no use to who has only the token (RFC 7800), and we check neither.
     if let Some(name) =
-        ["cnf", "nonce", "at_hash", "events"].into_iter().find(|name| verified.claims.0.contains_key(*name))
+        ["cnf", "nonce", "at_hash", "events"].into_iter().find(|name| verified.claims.get(name).is_some())
     {
         return Err(JwtError::Claim(name));
     }
