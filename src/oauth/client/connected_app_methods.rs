@@ -179,6 +179,14 @@ async fn fill_from_discovery(
             None => return Err(error.into()),
         },
     };
+    let app = ConnectedApp::from(document);
+    let found = ConnectedApp {
+        authorization_uri: metadata.authorization_endpoint.clone(),
+        token_uri: metadata.token_endpoint.clone(),
+        userinfo_uri: metadata.userinfo_endpoint.clone(),
+        revocation_uri: metadata.revocation_endpoint.clone(),
+        ..app.clone()
+    };
     let mut values = Map::new();
     values.insert("issuer".to_owned(), Json::from(metadata.issuer));
     values.insert("authorization_uri".to_owned(), Json::from(metadata.authorization_endpoint));
@@ -191,6 +199,10 @@ async fn fill_from_discovery(
         values.insert(fieldname.to_owned(), endpoint.map_or(Json::Null, Json::from));
     }
     let has_secret = !document.get("client_secret").is_blank() || !document.get("private_key").is_blank();
+    if has_secret && found.goes_elsewhere(&app).is_some() {
+        let message = "The provider's addresses differ from those here: enter them by hand, with the Client Secret";
+        return Err(Error::invalid(ProblemKind::Validation, message));
+    }
     // Only before somebody has entered a secret: then the way of proving it is theirs to choose.
     if !has_secret && let Some(methods) = &metadata.token_endpoint_auth_methods_supported {
         let known = [

@@ -14,7 +14,7 @@ use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::client::token_endpoint::{ClientAuthentication, ProviderClient};
 use crate::oauth::client::{CALLBACK, Providers};
 use crate::oauth::doctype::View;
-use crate::oauth::doctype::reading::filled;
+use crate::oauth::doctype::reading::{filled, is_kept};
 use crate::oauth::doctype::token_cache;
 use crate::permissions::Session;
 
@@ -153,6 +153,36 @@ impl ConnectedApp {
     }
 }
 
+impl ConnectedApp {
+    /// The field by which an app would send people, their tokens or its secret elsewhere than before, if one does.
+    pub fn goes_elsewhere(&self, before: &Self) -> Option<&'static str> {
+        let origin = |address: &str| url::Url::parse(address).map(|url| url.origin()).ok();
+        // Nothing was sent anywhere yet.
+        if before.token_uri.is_empty() {
+            return None;
+        }
+        for (fieldname, now, then) in [
+            ("token_uri", &self.token_uri, &before.token_uri),
+            ("authorization_uri", &self.authorization_uri, &before.authorization_uri),
+        ] {
+            if now != then && !now.is_empty() && !then.is_empty() {
+                return Some(fieldname);
+            }
+        }
+        for (fieldname, now, then) in [
+            ("revocation_uri", &self.revocation_uri, &before.revocation_uri),
+            ("userinfo_uri", &self.userinfo_uri, &before.userinfo_uri),
+        ] {
+            let Some(now) = now.as_ref().filter(|now| Some(*now) != then.as_ref()) else { continue };
+            if origin(now) != origin(&before.token_uri) {
+                return Some(fieldname);
+            }
+        }
+        let is_new = |base: &String| !before.allowed_base_urls.iter().any(|known| origin(known) == origin(base));
+        self.allowed_base_urls.iter().any(is_new).then_some("allowed_base_urls")
+    }
+}
+
 fn scopes(document: &Document) -> Vec<String> {
     document.rows("scopes").iter().flat_map(|row| row.text("scope").split_whitespace()).map(str::to_owned).collect()
 }
@@ -180,9 +210,26 @@ fn redirect_uri(site_url: &str, name: &str) -> String {
     format!("{site_url}{CALLBACK}/{name}")
 }
 
+/// Ends every connection of an app, here and at the provider.
+async fn disconnect_all(work: &mut Work<'_>, app: &str) -> Result<()> {
+    let caller = work.become_system();
+    let ended = disconnect_all_as_system(work, app).await;
+    work.session = caller;
+    ended
+}
+
+async fn disconnect_all_as_system(work: &mut Work<'_>, app: &str) -> Result<()> {
+    let request = ListRequest::new(token_cache::DOCTYPE).filters(serde_json::json!({"connected_app": app}));
+    let list = work.list(&request.all()).await?;
+    for row in 0..list.rows.len() {
+        work.delete(token_cache::DOCTYPE, list.text(row, "name")).await?;
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Controller for ConnectedAppController {
-    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, _before: Option<&Document>) -> Result<()> {
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
         let mut problems = Invalid::default();
         let app = ConnectedApp::from(&*document);
         let complete = !app.client_id.is_empty() && !app.authorization_uri.is_empty() && !app.token_uri.is_empty();
@@ -235,7 +282,24 @@ impl Controller for ConnectedAppController {
         {
             at("private_key", reason.to_owned());
         }
-        problems.into_result()
+        let moved = before.and_then(|before| app.goes_elsewhere(&ConnectedApp::from(before)));
+        if let Some(fieldname) = moved
+            && let Some(secret) = ["client_secret", "private_key"].into_iter().find(|name| is_kept(document, name))
+        {
+            let label = |name: &str| document.doctype.field(name).map(|field| field.label.clone()).unwrap_or_default();
+            let message = format!(
+                "{} changes, and with it who gets the secret and people's tokens: enter the {} again",
+                label(fieldname),
+                label(secret)
+            );
+            problems.push(FieldProblem::at(ProblemKind::Validation, secret, label(secret), message));
+        }
+        problems.into_result()?;
+        if moved.is_some() {
+            // While the app is still what it was: what people gave to it there does not go elsewhere.
+            disconnect_all(work, &document.name()).await?;
+        }
+        Ok(())
     }
 
     async fn after_insert(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
@@ -248,15 +312,7 @@ impl Controller for ConnectedAppController {
 
     async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         // While the app is still there: its connections are ended at the provider, which takes the app's credentials.
-        let caller = work.become_system();
-        let request =
-            ListRequest::new(token_cache::DOCTYPE).filters(serde_json::json!({"connected_app": document.name()}));
-        let list = work.list(&request.all()).await?;
-        for row in 0..list.rows.len() {
-            work.delete(token_cache::DOCTYPE, list.text(row, "name")).await?;
-        }
-        work.session = caller;
-        Ok(())
+        disconnect_all(work, &document.name()).await
     }
 
     fn reads(&self, method: &str) -> bool {

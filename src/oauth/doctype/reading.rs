@@ -16,13 +16,10 @@ pub fn filled(document: &Document, fieldname: &str) -> Option<String> {
     Some(document.text(fieldname).trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// An id as text: some providers number their people.
-pub fn id_text(value: &Json) -> Option<String> {
-    match value {
-        Json::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        Json::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+/// Whether a secret that is stored stays: the field holds its stars, and nothing that somebody typed.
+pub fn is_kept(document: &Document, fieldname: &str) -> bool {
+    let text = document.text(fieldname);
+    !document.is_new && !text.is_empty() && text.chars().all(|c| c == '*')
 }
 
 /// What an answer holds at a place; dots reach into nested answers.

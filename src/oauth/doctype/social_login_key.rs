@@ -12,7 +12,7 @@ use crate::oauth::client::Providers;
 use crate::oauth::client::social::MODULE;
 use crate::oauth::client::social::presets::{self, Preset, TENANT};
 use crate::oauth::doctype::View;
-use crate::oauth::doctype::reading::filled;
+use crate::oauth::doctype::reading::{filled, is_kept};
 use crate::oauth::doctype::user_social_login;
 use crate::permissions::Session;
 use crate::permissions::session::{ADMINISTRATOR, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
@@ -37,6 +37,7 @@ pub const VIEW: View = View {
         "jwks_uri",
         "sign_ups",
         "allow_email_linking",
+        "vouches_for_email",
         "show_in_resource_metadata",
         "resource_audience",
         "may_vouch",
@@ -87,6 +88,7 @@ pub struct SocialLoginKey {
     pub icon: String,
     pub allow_sign_ups: bool,
     pub allow_email_linking: bool,
+    pub vouches_for_email: bool,
     pub show_in_resource_metadata: bool,
     pub resource_audience: Option<String>,
     pub may_vouch: bool,
@@ -148,6 +150,7 @@ impl From<&Document> for SocialLoginKey {
             icon: icon(document, preset),
             allow_sign_ups: document.text("sign_ups") == "Allow",
             allow_email_linking: document.check("allow_email_linking"),
+            vouches_for_email: document.check("vouches_for_email"),
             show_in_resource_metadata: document.check("show_in_resource_metadata"),
             resource_audience: filled(document, "resource_audience"),
             may_vouch: document.check("may_vouch"),
@@ -200,6 +203,40 @@ impl SocialLoginKey {
             keys.extend(Self::enabled(documents, list.text(row, "name")).await?);
         }
         Ok(keys)
+    }
+
+    /// Where people's ids come from if no issuer signs them: the base URL, or the whole address of the API endpoint.
+    pub fn place_to_ask(&self) -> String {
+        let endpoint = self.api_endpoint.split(['?', '#']).next().unwrap_or_default();
+        let is_below = !self.base_url.is_empty() && endpoint.starts_with(&format!("{}/", self.base_url));
+        if is_below { self.base_url.clone() } else { endpoint.to_owned() }
+    }
+
+    /// Whether rows that name this issuer may be of this key, as far as it is known without asking the provider.
+    pub fn may_be(&self, issuer: &str) -> bool {
+        issuer.is_empty() || self.known_issuer().is_none_or(|own| own == issuer)
+    }
+
+    /// Whose word its people's ids are, if that is known without asking the provider.
+    fn known_issuer(&self) -> Option<String> {
+        let place = || self.openid_configuration.is_none().then(|| self.place_to_ask());
+        self.issuer.clone().or_else(place)
+    }
+
+    /// Whether a key would send people and the secret elsewhere than before.
+    fn goes_elsewhere(&self, before: &Self) -> bool {
+        let went_somewhere = !before.access_token_url.is_empty() || before.openid_configuration.is_some();
+        let places = |key: &Self| {
+            let configuration = key.openid_configuration.clone().unwrap_or_default();
+            [
+                key.base_url.clone(),
+                key.authorize_url.clone(),
+                key.access_token_url.clone(),
+                key.api_endpoint.clone(),
+                configuration,
+            ]
+        };
+        went_somewhere && places(self) != places(before)
     }
 
     /// The secret that the provider gave.
@@ -288,7 +325,7 @@ impl Controller for SocialLoginKeyController {
         Ok(())
     }
 
-    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, _before: Option<&Document>) -> Result<()> {
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
         let custom = presets::of(document.text("social_login_provider")).is_none_or(Preset::has_custom_base_url);
         document.set("custom_base_url", custom);
         document.set("redirect_url", redirect_url(work.documents.site_url(), document));
@@ -296,8 +333,20 @@ impl Controller for SocialLoginKeyController {
         let key = SocialLoginKey::from(&*document);
         let mut problems = Invalid::default();
         check_texts(document, &key, &mut problems);
+        // As Frappe, also while it is switched off.
+        if key.preset.is_some_and(Preset::has_custom_base_url) && key.base_url.is_empty() {
+            let message = "Base URL is required: enter the address of your provider";
+            problems.push(FieldProblem::at(ProblemKind::BaseUrlNotSet, "base_url", "Base URL", message));
+        }
         if key.enable_social_login {
             check_complete(document, &key, &mut problems);
+        }
+        if let Some(before) = before
+            && key.goes_elsewhere(&SocialLoginKey::from(before))
+            && is_kept(document, "client_secret")
+        {
+            let message = "The addresses change, and with them who gets the secret: enter the Client Secret again";
+            problems.push(problem(document, "client_secret", message));
         }
         let automatic = |role: &str| [ADMINISTRATOR, ROLE_ALL, ROLE_GUEST, ROLE_DESK_USER].contains(&role);
         if let Some(mapping) = key.role_mappings.iter().find(|mapping| automatic(&mapping.role)) {
@@ -321,12 +370,18 @@ impl Controller for SocialLoginKeyController {
         problems.into_result()
     }
 
-    async fn on_update(&self, work: &mut Work<'_>, document: &Document, _before: Option<&Document>) -> Result<()> {
+    async fn on_update(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
         let key = SocialLoginKey::from(document);
+        if let Some(before) = before.map(SocialLoginKey::from)
+            && (key.goes_elsewhere(&before) || before.issuer.is_some() && key.issuer != before.issuer)
+        {
+            pin_links(work, &before).await?;
+        }
         if let Some(address) = key.openid_configuration.clone()
             && (key.issuer.is_none() || key.jwks_uri.is_none())
         {
             let (providers, documents) = (Arc::clone(&self.providers), work.documents.clone());
+            providers.discoveries.forget_failure(&address, key.issuer.as_deref());
             work.after_commit(move || {
                 tokio::spawn(async move {
                     if let Err(error) = fill_from_discovery(&providers, &documents, &key, &address).await {
@@ -337,6 +392,19 @@ impl Controller for SocialLoginKeyController {
         }
         Ok(())
     }
+
+    async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
+        pin_links(work, &SocialLoginKey::from(document)).await
+    }
+}
+
+/// Keeps the accounts of a key that stands for somebody else from now on as those of who it stood for.
+async fn pin_links(work: &mut Work<'_>, key: &SocialLoginKey) -> Result<()> {
+    let issuer = key.known_issuer().or_else(|| key.openid_configuration.clone()).unwrap_or_default();
+    let caller = work.become_system();
+    let pinned = user_social_login::pin(work, &row_provider(&key.name), &issuer).await;
+    work.session = caller;
+    pinned
 }
 
 /// Enters issuer and keys where they are missing, so that people see them and later changes at the provider are noticed.
@@ -441,11 +509,6 @@ fn check_complete(document: &Document, key: &SocialLoginKey, problems: &mut Inva
         let label = document.doctype.field(fieldname).map(|field| field.label.clone()).unwrap_or_default();
         problems.push(problem(document, fieldname, format!("{label} is missing: {advice}")));
     };
-    if key.preset.is_some_and(super::super::client::social::presets::Preset::has_custom_base_url)
-        && key.base_url.is_empty()
-    {
-        missing("base_url", "enter the address of your provider");
-    }
     if key.openid_configuration.is_none() {
         for (fieldname, address) in [("authorize_url", &key.authorize_url), ("access_token_url", &key.access_token_url)]
         {
