@@ -2,8 +2,9 @@
 
 pub mod zone;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration as StdDuration, Instant};
 
 use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Utc};
 
@@ -17,7 +18,12 @@ pub const DATETIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.6f";
 pub struct Clock {
     /// Microseconds added to the system's time.
     offset: Arc<AtomicI64>,
+    /// Microseconds that tests have let pass: those of [`Clock::advance`] that lead forward.
+    waited: Arc<AtomicI64>,
 }
+
+/// When this process first asked how long it has been running.
+static STARTED: OnceLock<Instant> = OnceLock::new();
 
 impl Clock {
     /// The system's clock.
@@ -51,9 +57,19 @@ impl Clock {
         self.now().year()
     }
 
-    /// Moves this clock, and every clone of it, forward: for tests that wait for something to expire.
+    /// A moment that only ever grows, however the system's clock is set: for waits within this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
+    pub fn monotonic(&self) -> StdDuration {
+        let waited = u64::try_from(self.waited.load(Ordering::Relaxed)).unwrap_or(0);
+        STARTED.get_or_init(Instant::now).elapsed() + StdDuration::from_micros(waited)
+    }
+
+    /// Moves this clock, and every clone of it: for tests that wait for something to expire. Backwards it is as when
+    /// somebody sets the system's clock: no time passes.
     pub fn advance(&self, by: Duration) {
-        self.offset.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::Relaxed);
+        let microseconds = by.num_microseconds().unwrap_or(0);
+        self.offset.fetch_add(microseconds, Ordering::Relaxed);
+        self.waited.fetch_add(microseconds.max(0), Ordering::Relaxed);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as StdDuration;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 
 use crate::clock::format_datetime;
 use crate::document::Documents;
@@ -31,8 +31,8 @@ pub struct Renewals {
     locks: Mutex<HashMap<String, Arc<Lock>>>,
 }
 
-/// Held by the one who renews a token; holds how the last renewal failed.
-type Lock = tokio::sync::Mutex<Option<(DateTime<Utc>, Failure)>>;
+/// Held by the one who renews a token; holds how the last renewal failed, and when by the clock that only goes forward.
+type Lock = tokio::sync::Mutex<Option<(StdDuration, Failure)>>;
 
 /// A failure to tell all who wait for the same renewal.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ async fn renew(
     user: &str,
     stale: Option<String>,
 ) -> Result<Option<Connection>> {
-    let asked_at = documents.clock().now();
+    let asked_at = documents.clock().monotonic();
     let renewal = Renewal {
         providers: Arc::clone(providers),
         documents: documents.clone(),
@@ -126,7 +126,7 @@ enum Claim {
 }
 
 impl Renewal {
-    async fn run(self, asked_at: DateTime<Utc>) -> Result<Option<Connection>> {
+    async fn run(self, asked_at: StdDuration) -> Result<Option<Connection>> {
         let lock = self.providers.renewals.lock(&Connection::name_of(&self.app.name, &self.user));
         let mut last_failure = lock.lock().await;
         // Who waited while another one failed gets the same answer: a hundred tries would not help.
@@ -149,7 +149,7 @@ impl Renewal {
                 Ok(connection)
             }
             Err(failure) => {
-                *last_failure = Some((self.documents.clock().now(), failure.clone()));
+                *last_failure = Some((self.documents.clock().monotonic(), failure.clone()));
                 Err(failure.into())
             }
         }

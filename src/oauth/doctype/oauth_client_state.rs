@@ -205,15 +205,21 @@ async fn clean_up(site: Site) -> Result<String> {
     let long_ago = format_datetime(documents.clock().now_naive() - KEEP);
     let mut request = ListRequest::new(DOCTYPE).filters(json!([["expires_at", "<", long_ago]]));
     request.limit = Some(500);
-    let list = documents.list(&system, &request).await?;
-    for row in 0..list.rows.len() {
-        match documents.delete(&system, DOCTYPE, list.text(row, "name")).await {
-            // Another node was faster.
-            Ok(()) | Err(Error::DoesNotExist { .. }) => {}
-            Err(error) => return Err(error),
+    let mut deleted = 0;
+    loop {
+        let list = documents.list(&system, &request).await?;
+        for row in 0..list.rows.len() {
+            match documents.delete(&system, DOCTYPE, list.text(row, "name")).await {
+                // Another node was faster.
+                Ok(()) | Err(Error::DoesNotExist { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        deleted += list.rows.len();
+        if list.rows.is_empty() {
+            return Ok(if deleted == 0 { String::new() } else { format!("{deleted} deleted") });
         }
     }
-    Ok(if list.rows.is_empty() { String::new() } else { format!("{} deleted", list.rows.len()) })
 }
 
 /// Registers the clean-up.

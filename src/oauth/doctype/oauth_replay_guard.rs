@@ -28,6 +28,8 @@ pub enum Purpose {
     LogoutToken,
     /// A trusted server vouches for a person (RFC 7523 §2.1).
     IdentityAssertion,
+    /// A person came back from a provider.
+    Login,
 }
 
 impl Purpose {
@@ -39,6 +41,7 @@ impl Purpose {
             Self::RequestObject => "Request Object",
             Self::LogoutToken => "Logout Token",
             Self::IdentityAssertion => "Identity Assertion",
+            Self::Login => "Login",
         }
     }
 }

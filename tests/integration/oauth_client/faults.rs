@@ -152,13 +152,26 @@ async fn a_provider_of_logins_that_is_down_costs_a_message() {
     ] {
         provider.server.reset().await;
         Mock::given(method("GET")).respond_with(answer).mount(&provider.server).await;
+        // A failure is remembered for a while.
+        let resting = "failed a moment ago";
+        let page = async || site.guest().get("/login/with/example_login").await.status(400).body;
+        site.clock.advance(chrono::Duration::seconds(11));
         let began = Instant::now();
-        let page = site.guest().get("/login/with/example_login").await.status(400).body;
+        let mut page_now = page().await;
+        if page_now.contains(resting) {
+            site.clock.advance(chrono::Duration::seconds(11));
+            page_now = page().await;
+        }
         assert!(began.elapsed() < TOO_LONG);
+        let asked = provider.server.received_requests().await.unwrap().len();
+        assert!(page().await.contains(resting));
+        assert_eq!(provider.server.received_requests().await.unwrap().len(), asked, "nobody is asked again");
+        let page = page_now;
         assert!(page.contains(says) && page.contains("Log in another way"), "{page}");
     }
-    // Back again: nothing of it was kept.
+    // Back again: after a while nothing of it counts.
     provider.server.reset().await;
+    site.clock.advance(chrono::Duration::seconds(11));
     let browser = site.guest();
     provider.publish().await;
     let back = provider.begin(&site, &browser, json!({})).await;

@@ -7,11 +7,17 @@ mod doctyped;
 mod doctyped_login;
 mod faults;
 mod foreign_token;
+mod lenient;
+mod linked_accounts;
+mod look_alike;
+mod moved;
+mod passed_on;
 mod provider;
 mod social_back_channel_logout;
 mod social_github;
 pub mod social_login;
 mod social_roles;
+mod strangers;
 
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{body_string_contains, method, path};

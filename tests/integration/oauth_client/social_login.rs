@@ -16,12 +16,18 @@ pub struct Provider {
     pub server: MockServer,
     /// What it signs with.
     pub key: SigningKey,
+    /// How it describes itself, if in another way than usual.
+    described: std::sync::Mutex<Option<Json>>,
 }
 
 impl Provider {
     /// A provider that publishes its key.
     pub async fn start() -> Self {
-        let provider = Self { server: MockServer::start().await, key: SigningKey::generate(SigningAlgorithm::Es256) };
+        let provider = Self {
+            server: MockServer::start().await,
+            key: SigningKey::generate(SigningAlgorithm::Es256),
+            described: std::sync::Mutex::default(),
+        };
         provider.publish().await;
         provider
     }
@@ -32,11 +38,19 @@ impl Provider {
             "issuer": base, "authorization_endpoint": format!("{base}/authorize"),
             "token_endpoint": format!("{base}/token"), "jwks_uri": format!("{base}/jwks"),
         });
+        let metadata = self.described.lock().unwrap().clone().unwrap_or(metadata);
         let keys = JwkSet { keys: vec![self.key.jwk()] }.to_value();
         for (at, body) in [("/.well-known/openid-configuration", metadata), ("/jwks", keys)] {
             let answer = ResponseTemplate::new(200).set_body_json(body);
             Mock::given(method("GET")).and(path(at)).respond_with(answer).mount(&self.server).await;
         }
+    }
+
+    /// Describes itself in this way from now on.
+    pub async fn describe(&self, metadata: Json) {
+        *self.described.lock().unwrap() = Some(metadata);
+        self.server.reset().await;
+        self.publish().await;
     }
 
     /// Publishes its present key in place of what it published before.
@@ -206,6 +220,11 @@ async fn a_login_elsewhere_leads_back_to_pages_of_this_site_only() {
 async fn a_key_for_all_organisations_at_once_is_refused() {
     let site = site().await;
     let administrator = site.administrator().await;
+    for provider in ["Frappe", "Keycloak"] {
+        let key = json!({"provider_name": provider, "social_login_provider": provider});
+        let refused = administrator.create("Social Login Key", key).await.error(417, "BaseUrlNotSetError");
+        assert!(refused.to_string().contains("Base URL is required"), "{refused}");
+    }
     for tenant in ["common", "organizations", "consumers", ""] {
         let key = json!({
             "provider_name": "Office 365", "social_login_provider": "Office 365", "enable_social_login": 1,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
@@ -18,20 +17,21 @@ use crate::secret::SigningAlgorithm;
 /// How long keys are believed, so that one that a provider withdraws is not accepted for ever.
 const KEEP: Duration = Duration::from_hours(1);
 /// How soon keys are fetched again for a token that none of them fits; whoever invents tokens must not make us ask all the time.
-const AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How long an address that gave no keys is left alone when it is strangers who make us ask.
-const REST: TimeDelta = TimeDelta::seconds(10);
+const REST: Duration = Duration::from_secs(10);
 
 /// The key sets of providers and of clients, by their address.
 pub struct KeySets {
     known: Cache<String, Arc<Fetched>>,
     /// One fetch of an address at a time; inside, when the last one failed.
-    gates: Cache<String, Arc<Mutex<Option<DateTime<Utc>>>>>,
+    gates: Cache<String, Arc<Mutex<Option<Duration>>>>,
 }
 
 struct Fetched {
     keys: JwkSet,
-    at: DateTime<Utc>,
+    /// By the clock that only goes forward.
+    at: Duration,
 }
 
 /// Where keys are, and who makes us ask for them.
@@ -67,6 +67,22 @@ impl KeySets {
         self.check(outgoing, documents, Asked { address, by_stranger: false }, check).await
     }
 
+    /// The same for a token that anybody may have sent.
+    pub async fn verify_for_stranger(
+        &self,
+        outgoing: &Outgoing,
+        documents: &Documents,
+        address: &str,
+        token: &str,
+    ) -> Result<Result<Verified, JwtError>, ProviderError> {
+        let parsed = match Unverified::parse(token) {
+            Ok(parsed) => parsed,
+            Err(error) => return Ok(Err(error)),
+        };
+        let check = |keys: &JwkSet| parsed.clone().verify(keys, &SigningAlgorithm::ALL);
+        self.check_for_stranger(outgoing, documents, address, check).await
+    }
+
     /// Checks with the keys at an address what anybody may have sent. An address that gave no keys is left alone for a while.
     pub async fn check_for_stranger<T>(
         &self,
@@ -91,7 +107,7 @@ impl KeySets {
         };
         let checked = check(&fetched.keys);
         // The owner may have renewed its keys since.
-        let is_old = documents.clock().now() - fetched.at >= AGAIN_AFTER;
+        let is_old = documents.clock().monotonic() - fetched.at >= AGAIN_AFTER;
         if !matches!(checked, Err(JwtError::UnknownKey | JwtError::Signature)) || !is_old {
             return Ok(checked);
         }
@@ -105,14 +121,14 @@ impl KeySets {
         outgoing: &Outgoing,
         documents: &Documents,
         Asked { address, by_stranger }: Asked<'_>,
-        known_at: Option<DateTime<Utc>>,
+        known_at: Option<Duration>,
     ) -> Result<Arc<Fetched>, ProviderError> {
         let gate = self.gates.get_with(address.to_owned(), Arc::default);
         let mut failed_at = gate.lock().await;
         if let Some(known) = self.known.get(address).filter(|known| known_at.is_none_or(|at| known.at > at)) {
             return Ok(known);
         }
-        let now = documents.clock().now();
+        let now = documents.clock().monotonic();
         if by_stranger && failed_at.is_some_and(|at| now - at < REST) {
             return Err(OutgoingError::Resting(address_host(address)).into());
         }

@@ -1,7 +1,6 @@
 //! The trip of a login: to the provider, back, and into a session.
 
 use std::sync::Arc;
-use std::time::Duration as StdDuration;
 
 use poem::Response;
 use poem::http::StatusCode;
@@ -16,18 +15,15 @@ use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::client::social::account::{self, Outcome, Refusal};
 use crate::oauth::client::social::identity::{self, Identity};
 use crate::oauth::client::social::provider::Provider;
-use crate::oauth::client::social::{MODULE, presets, profile};
+use crate::oauth::client::social::{MODULE, presets, profile, trip};
 use crate::oauth::client::web_application_flow::{Callback, check_issuer};
-use crate::oauth::doctype::oauth_client_state::{self, Begun, Kind, LIFETIME, NewState, Returned, StateError};
+use crate::oauth::doctype::oauth_client_state::{self, Begun, Kind, Returned, StateError};
 use crate::oauth::doctype::social_login_key::SocialLoginKey;
 use crate::oauth::protocol::authorization_response::append_query;
 use crate::oauth::protocol::pkce;
 use crate::permissions::Session;
-use crate::secret;
 use crate::web::error::{describe, see_other};
-use crate::web::pipeline::cookie as cookie_of;
 use crate::web::plugin::LoginOption;
-use crate::web::session_cookie::cookie;
 use crate::web::{Exchange, LoginMethod, NewSession, Plugins, Route, SecurityEvent, Severity, Site};
 
 /// Registers the buttons, the start and the callbacks.
@@ -66,18 +62,8 @@ async fn options(site: Site, target: Option<String>) -> Result<Vec<LoginOption>>
         .collect())
 }
 
-/// The cookie that ties a login to the browser; `__Host-` where the site is https, so that no other host can set it.
-fn cookie_name(site: &Site) -> &'static str {
-    if site.config.is_https() { "__Host-doctyped-login" } else { "doctyped-login" }
-}
-
-/// The browser's value for logins under way: the one it has, so that several tabs work, or a new one.
-fn browser(exchange: &Exchange) -> String {
-    let known = cookie_of(&exchange.request, cookie_name(&exchange.site)).filter(|value| value.len() == 43);
-    known.map_or_else(secret::random_id, str::to_owned)
-}
-
 async fn start(exchange: Exchange, providers: Arc<Providers>) -> Result<Response> {
+    exchange.refuse_head()?;
     let name = exchange.param("provider").to_owned();
     let query = exchange.query();
     let wanted = query.iter().find(|(name, _)| name == "redirect-to").map(|(_, value)| value.as_str());
@@ -87,17 +73,8 @@ async fn start(exchange: Exchange, providers: Arc<Providers>) -> Result<Response
     let Some(key) = SocialLoginKey::enabled(&exchange.site.documents, &name).await? else {
         return failed(&exchange, StatusCode::NOT_FOUND, "", "/login", "There is no login with this provider").await;
     };
-    let browser = browser(&exchange);
-    let max_age = StdDuration::from_secs(u64::try_from(LIFETIME.num_seconds()).unwrap_or(600));
-    exchange.context.set_cookie(&cookie(&exchange.site, cookie_name(&exchange.site), &browser, Some(max_age)));
-    let new = NewState {
-        kind: Kind::SocialLogin,
-        user: None,
-        target: &key.name.clone(),
-        binding: &browser,
-        redirect_to: &redirect_to,
-    };
-    match depart(&providers, &exchange.site.documents, key.clone(), new, prompt).await? {
+    let begin = async { trip::begin(&exchange, &name, &redirect_to) };
+    match depart(&providers, &exchange.site.documents, key.clone(), prompt, begin).await? {
         Ok(location) => Ok(no_referrer(see_other(&location))),
         Err(error) => refuse(&exchange, &key, "/login", &error.to_string()).await,
     }
@@ -109,14 +86,14 @@ pub async fn depart(
     providers: &Providers,
     documents: &Documents,
     key: SocialLoginKey,
-    new: NewState<'_>,
     prompt: Option<&str>,
+    begin: impl Future<Output = Result<Begun>>,
 ) -> Result<Result<String, ProviderError>> {
     let provider = match Provider::resolve(providers, documents, key).await {
         Ok(provider) => provider,
         Err(error) => return Ok(Err(error)),
     };
-    let begun = oauth_client_state::begin(documents, new).await?;
+    let begun = begin.await?;
     Ok(Ok(authorization_url(&provider, &begun, prompt)))
 }
 
@@ -153,6 +130,7 @@ fn no_referrer(mut response: Response) -> Response {
 }
 
 async fn come_back(exchange: Exchange, providers: Arc<Providers>, name: String) -> Result<Response> {
+    exchange.refuse_head()?;
     let documents = &exchange.site.documents;
     let Some(key) = SocialLoginKey::enabled(documents, &name).await? else {
         return failed(&exchange, StatusCode::NOT_FOUND, "", "/login", "There is no login with this provider").await;
@@ -171,7 +149,11 @@ async fn come_back(exchange: Exchange, providers: Arc<Providers>, name: String) 
     };
     let identity = match identify(&providers, documents, key.clone(), callback, &returned).await? {
         Ok(identity) => identity,
-        Err(error) => return refuse(&exchange, &key, again, &error.to_string()).await,
+        // Whoever has a code of their own invention gets this far: it is no event each.
+        Err(error @ (ProviderError::Refused { .. } | ProviderError::Outgoing(_))) => {
+            return refuse(&exchange, &key, again, &error.to_string()).await;
+        }
+        Err(error) => return refuse_noted(&exchange, &key, again, &error.to_string()).await,
     };
     match returned.kind {
         Kind::AccountLink => finish_link(&exchange, &key, &identity, &returned).await,
@@ -195,8 +177,7 @@ async fn take_state(
         let (kinds, user) = ([Kind::AccountLink], Some(session.user()));
         return oauth_client_state::take(documents, &kinds, state, &key.name, Some(&binding), user).await;
     }
-    let browser = cookie_of(&exchange.request, cookie_name(&exchange.site));
-    oauth_client_state::take(documents, &[Kind::SocialLogin], state, &key.name, browser, None).await
+    trip::take(exchange, state, &key.name).await
 }
 
 /// Exchanges the code, and finds out who it is.
@@ -249,13 +230,13 @@ async fn finish_login(
         Ok(Outcome::Refused(refusal)) => {
             drop(work);
             let again = if refusal == Refusal::NoAccount { "/login" } else { "" };
-            return refuse(exchange, key, again, &refusal.to_string()).await;
+            return refuse_noted(exchange, key, again, &refusal.to_string()).await;
         }
         // What the provider says may not fit our rules for users.
         Err(Error::Validation(invalid)) => {
             drop(work);
             let text = format!("No account can be made of what the provider says: {invalid}");
-            return refuse(exchange, key, "/login", &text).await;
+            return refuse_noted(exchange, key, "/login", &text).await;
         }
         Err(error) => return Err(error),
     };
@@ -265,17 +246,18 @@ async fn finish_login(
         method: LoginMethod::SocialLogin,
         provider: Some(&key.name),
         provider_sid: identity.sid.as_deref(),
+        provider_subject: identity.subject.as_deref(),
+        issuer: Some(&identity.issuer),
     };
     match site.sessions.start(site, context, new).await {
         Ok(started) => {
-            context.set_cookie(&cookie(site, cookie_name(site), "", Some(StdDuration::ZERO)));
             let home = if started.session.is_desk_user() { "/app" } else { "/me" };
             // Sanitised when it was stored, and again where it is used.
             let target = own_path(&site.config.site_url, &returned.redirect_to).unwrap_or_else(|| home.to_owned());
             Ok(see_other(&target))
         }
         Err(error @ (Error::Permission(_) | Error::Authentication(_))) => {
-            refuse(exchange, key, "/login", &describe(&error).message).await
+            refuse_noted(exchange, key, "/login", &describe(&error).message).await
         }
         Err(error) => Err(error),
     }
@@ -297,18 +279,24 @@ async fn finish_link(
         }
         Err(refusal) => {
             drop(work);
-            refuse(exchange, key, profile::ADDRESS, &refusal.to_string()).await
+            refuse_noted(exchange, key, profile::ADDRESS, &refusal.to_string()).await
         }
     }
 }
 
-/// Notes that nobody was let in, and says why.
-async fn refuse(exchange: &Exchange, key: &SocialLoginKey, again: &str, why: &str) -> Result<Response> {
+/// Notes that somebody whom the provider named was not let in, and says why.
+async fn refuse_noted(exchange: &Exchange, key: &SocialLoginKey, again: &str, why: &str) -> Result<Response> {
     SecurityEvent::new("Social Login Refused", Severity::Warning)
         .during(&exchange.context)
         .details(json!({"provider": key.name, "reason": why}))
         .record(&exchange.site.documents)
         .await;
+    refuse(exchange, key, again, why).await
+}
+
+/// Says why nobody is let in; anybody can bring that about, so that the log is told and no event noted.
+async fn refuse(exchange: &Exchange, key: &SocialLoginKey, again: &str, why: &str) -> Result<Response> {
+    tracing::info!(provider = key.name, why, "a login with an account elsewhere came to nothing");
     let again = match again {
         "" | "/login" => format!("/login/with/{}", key.name),
         other => other.to_owned(),

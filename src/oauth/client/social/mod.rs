@@ -13,6 +13,7 @@ pub mod profile;
 pub mod provider;
 pub mod resource;
 pub mod roles;
+pub mod trip;
 
 use std::sync::Arc;
 

@@ -44,7 +44,8 @@ impl Panels for SetUpPanel {
                 title: "Try it".to_owned(),
                 help:
                     "Open this address in a private window, so that you stay logged in here. If something is missing, \
-                       the page says what; every refusal is noted as a Security Event."
+                       the page says what. Whom the provider named and the site refused is noted as a Security Event, the \
+                       rest in the log."
                         .to_owned(),
                 values: vec![("Address".to_owned(), format!("{base}/login/with/{}", key.name))],
                 ..Panel::default()
