@@ -111,7 +111,15 @@ impl App {
             needed: plugins.controllers.doctypes().map(str::to_owned).collect(),
             is_served: false,
         };
-        let InForce { registry, schema, faults, warnings } = definitions::put_in_force(&database, putting).await?;
+        let InForce { registry, schema, faults, mut warnings } = definitions::put_in_force(&database, putting).await?;
+        // This server speaks http: whoever reaches it by https comes through a proxy.
+        if config.is_https() && config.trusted_proxies == 0 {
+            warnings.push(
+                "The site is https, and so behind a proxy, and no proxy is trusted: everybody will seem to come from one \
+                 address. Set DOCTYPED_TRUSTED_PROXIES to the number of proxies"
+                    .to_owned(),
+            );
+        }
         let doctypes = registry.len();
         let Plugins {
             controllers,
@@ -148,6 +156,7 @@ impl App {
             login_options,
             logout_targets,
             account_pages,
+            unknown_proxy: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             openapi,
             describes_api,

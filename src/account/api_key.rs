@@ -101,6 +101,14 @@ impl Authenticator for ApiKeyAuthenticator {
     }
 }
 
+/// Ends a user's API key.
+pub async fn revoke(work: &mut Work<'_>, user: &str) -> Result<()> {
+    let mut document = work.get_for_update("User", user).await?;
+    document.set("api_key", Value::Null);
+    document.set("api_secret", Value::Null);
+    work.save(document).await.map(|_| ())
+}
+
 /// Makes a new secret for a user, and a key if there is none. The answer is the only place where the secret is shown.
 ///
 /// System Managers make them for everybody but Administrator; people make their own.

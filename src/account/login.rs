@@ -9,9 +9,8 @@ use crate::clock::format_datetime;
 use crate::document::{Documents, ListRequest};
 use crate::error::{AuthenticationError, Error, Result};
 use crate::permissions::Session;
-use crate::permissions::session::{ADMINISTRATOR, GUEST};
+use crate::permissions::session::{ADMINISTRATOR, GUEST, fold_name};
 use crate::secret;
-use crate::web::attempts::Subject;
 use crate::web::{
     Answer, Call, LoginMethod, LoginSettings, Method, NewSession, Param, Plugins, RequestContext, Site, Verbs, csrf,
     handler,
@@ -85,13 +84,10 @@ pub async fn log_in(
     // A foreign page must not log people in as somebody else, even though no cookie is used yet.
     csrf::check_origin(&HttpMethod::POST, headers, &site.config.site_url)?;
     let documents = &site.documents;
-    let typed = usr.trim();
+    let typed = usr.trim_ascii();
     let account = find_user(documents, typed).await?;
-    let subject = Subject::User {
-        name: account.clone().unwrap_or_else(|| typed.to_lowercase().chars().take(500).collect()),
-        known: account.is_some(),
-    };
-    let attempt = site.attempts.begin(documents, vec![subject, Subject::Address(context.ip.to_string())]).await?;
+    let name = account.clone().unwrap_or_else(|| fold_name(typed).chars().take(500).collect());
+    let attempt = site.attempts.begin_login(documents, context, name, account.is_some()).await?;
     let hash = match &account {
         Some(name) => stored_hash(documents, name).await?,
         None => None,
@@ -109,7 +105,14 @@ pub async fn log_in(
     if hash.as_deref().is_some_and(secret::needs_rehash) {
         rehash(documents, passwords, &name, pwd).await?;
     }
-    let new = NewSession { user: &name, method: LoginMethod::Password, provider: None, provider_sid: None };
+    let new = NewSession {
+        user: &name,
+        method: LoginMethod::Password,
+        provider: None,
+        provider_sid: None,
+        provider_subject: None,
+        issuer: None,
+    };
     let started = site.sessions.start(site, context, new).await?;
     let is_desk_user = started.session.is_desk_user();
     Ok(LoggedIn {
@@ -156,20 +159,22 @@ pub async fn home_page(documents: &Documents, session: &Session) -> Result<Strin
 
 /// The user whose name or username was typed.
 async fn find_user(documents: &Documents, typed: &str) -> Result<Option<String>> {
-    let lower = typed.to_lowercase();
-    if typed.is_empty() || typed.chars().count() > 140 || lower == GUEST.to_lowercase() {
+    let folded = fold_name(typed);
+    if typed.is_empty() || typed.chars().count() > 140 || typed.eq_ignore_ascii_case(GUEST) {
         return Ok(None);
     }
-    let name = if lower == ADMINISTRATOR.to_lowercase() { ADMINISTRATOR } else { lower.as_str() };
+    let name = if typed.eq_ignore_ascii_case(ADMINISTRATOR) { ADMINISTRATOR } else { folded.as_str() };
     let system = Session::system();
     match documents.get(&system, "User", name).await {
         Ok(user) => return Ok(Some(user.name())),
         Err(Error::DoesNotExist { .. }) => {}
         Err(error) => return Err(error),
     }
-    let request = ListRequest::new("User").filters(json!({"username": typed}));
+    let request = ListRequest::new("User").fields(&["name", "username"]).filters(json!({"username": typed}));
     let list = documents.list(&system, &request).await?;
-    Ok(Some(list.text(0, "name").to_owned()).filter(|name| !name.is_empty()))
+    // Whatever a database takes for equal.
+    let found = (0..list.rows.len()).find(|row| list.text(*row, "username") == typed);
+    Ok(found.map(|row| list.text(row, "name").to_owned()))
 }
 
 async fn stored_hash(documents: &Documents, user: &str) -> Result<Option<String>> {
@@ -197,13 +202,18 @@ pub async fn clean_up(site: Site) -> Result<String> {
     ] {
         let mut request = ListRequest::new(doctype).filters(filters);
         request.limit = Some(500);
-        let list = documents.list(&system, &request).await?;
-        for row in 0..list.rows.len() {
-            match documents.delete(&system, doctype, list.text(row, "name")).await {
-                Ok(()) => deleted += 1,
-                // Somebody else was faster.
-                Err(Error::DoesNotExist { .. }) => {}
-                Err(error) => return Err(error),
+        loop {
+            let list = documents.list(&system, &request).await?;
+            if list.rows.is_empty() {
+                break;
+            }
+            for row in 0..list.rows.len() {
+                match documents.delete(&system, doctype, list.text(row, "name")).await {
+                    Ok(()) => deleted += 1,
+                    // Somebody else was faster.
+                    Err(Error::DoesNotExist { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
     }

@@ -11,7 +11,6 @@ use crate::error::{AuthenticationError, Error, ProblemKind, Result};
 use crate::meta::{Right, Value};
 use crate::permissions::Session;
 use crate::permissions::session::{ADMINISTRATOR, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
-use crate::web::attempts::Subject;
 use crate::web::session::end_all;
 use crate::web::{Answer, Call, Method, Param, Plugins, Verbs, handler};
 
@@ -24,6 +23,12 @@ const UPDATE_PASSWORD: &[Param] = &[
     Param::required("new_password", "string", "The new password"),
     Param::required("old_password", "string", "The password so far"),
     Param::optional("logout_all_sessions", "boolean", "Ends the caller's other sessions; on unless said otherwise"),
+    Param::optional(
+        "revoke_api_key",
+        "boolean",
+        "Ends the caller's API key too; off unless said otherwise. Access tokens of programs end in any case; linked \
+         accounts and connections stay",
+    ),
 ];
 
 /// Registers the methods.
@@ -121,8 +126,7 @@ async fn update_password(call: Call, passwords: Passwords) -> Result<Answer> {
     let documents = &call.site.documents;
     let user = call.session().user().to_owned();
     // Somebody at an unlocked screen must not be able to guess.
-    let subject = Subject::User { name: user.clone(), known: true };
-    let attempt = site_attempt(&call, subject).await?;
+    let attempt = call.site.attempts.begin_login(documents, &call.context, user.clone(), true).await?;
     if !login::is_password(documents, &passwords, &user, call.required_text("old_password")?).await? {
         attempt.failed(documents, &call.context, "Login Failed").await?;
         return Err(Error::Authentication(AuthenticationError::BadCredentials));
@@ -133,13 +137,11 @@ async fn update_password(call: Call, passwords: Passwords) -> Result<Answer> {
     if call.flag("logout_all_sessions").unwrap_or(true) {
         end_all(&mut work, &user, call.session().sid.as_deref()).await?;
     }
+    if call.flag("revoke_api_key").unwrap_or(false) {
+        api_key::revoke(&mut work, &user).await?;
+    }
     work.commit().await?;
     let page = login::home_page(documents, call.session()).await?;
     debug_assert!(pages::is_own_path(&page));
     Ok(Answer::message(page))
-}
-
-async fn site_attempt(call: &Call, subject: Subject) -> Result<crate::web::attempts::Attempt> {
-    let address = Subject::Address(call.context.ip.to_string());
-    call.site.attempts.begin(&call.site.documents, vec![subject, address]).await
 }

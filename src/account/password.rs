@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Error, ProblemKind, Result};
 use crate::secret;
+use crate::web::LoginSettings;
 
 /// The name of the secret in `__Auth`, as Frappe has it.
 pub const FIELD: &str = "password";
@@ -80,8 +81,9 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Whether a new password is good enough: long enough, not absurdly long, and not the user's own name.
-pub fn check_policy(password: &str, minimum: usize, user: &str) -> Result<()> {
+/// Whether a new password is good enough: long enough, not absurdly long, and hard to guess, also for who knows the user.
+pub fn check_policy(password: &str, settings: &LoginSettings, user: &str) -> Result<()> {
+    let minimum = settings.minimum_password_length;
     let refuse = |message: String| Err(Error::invalid(ProblemKind::Validation, message));
     let length = password.chars().count();
     if length < minimum {
@@ -94,11 +96,15 @@ pub fn check_policy(password: &str, minimum: usize, user: &str) -> Result<()> {
     if [user, local_part].iter().any(|name| name.eq_ignore_ascii_case(password)) {
         return refuse("The password is the name of the account: choose another".to_owned());
     }
-    let first = password.chars().next();
-    if password.chars().all(|c| Some(c) == first) {
-        return refuse("The password is one character repeated: choose another".to_owned());
+    let entropy = zxcvbn::zxcvbn(password, &[user, local_part, &settings.app_name]);
+    if u8::from(entropy.score()) >= settings.minimum_password_score {
+        return Ok(());
     }
-    Ok(())
+    let warning = entropy.feedback().and_then(zxcvbn::feedback::Feedback::warning);
+    let why = warning.map(|warning| format!(" ({})", warning.to_string().trim_end_matches('.'))).unwrap_or_default();
+    refuse(format!(
+        "The password is too easy to guess{why}: choose another, such as a few words that do not belong together"
+    ))
 }
 
 #[cfg(test)]
@@ -107,11 +113,35 @@ mod tests {
 
     #[test]
     fn a_password_is_long_and_not_obvious() {
-        assert!(check_policy("correct horse", 8, "alice@example.com").is_ok());
-        for bad in ["short", "alice@example.com", "aaaaaaaaaa", &"x1".repeat(600)] {
-            assert!(check_policy(bad, 8, "Alice@example.com").is_err(), "{bad}");
+        let settings = LoginSettings::default();
+        let check = |password: &str, user: &str| check_policy(password, &settings, user);
+        for good in ["correct horse battery", "a few odd words", "xK3-vq9L.a"] {
+            assert!(check(good, "alice@example.com").is_ok(), "{good}");
         }
-        assert!(check_policy("ALICE-LONG", 8, "alice-long@example.com").is_err());
+        for bad in [
+            "short",
+            "alice@example.com",
+            "aaaaaaaaaa",
+            &"x1".repeat(600),
+            "password",
+            "12345678",
+            "Passw0rd",
+            "qwertyuiop",
+            "password1",
+            "87654321",
+            "abcdefgh",
+            "alice1234",
+            "P@ssword",
+            "letmein1",
+            "11111111",
+            "iloveyou",
+            "abc12345",
+        ] {
+            assert!(check(bad, "Alice@example.com").is_err(), "{bad}");
+        }
+        assert!(check("ALICE-LONG", "alice-long@example.com").is_err());
+        let any = LoginSettings { minimum_password_score: 0, ..LoginSettings::default() };
+        assert!(check_policy("password", &any, "alice@example.com").is_ok());
     }
 
     #[tokio::test]

@@ -1,15 +1,21 @@
 //! Failed attempts, counted in Login Attempt documents so that a restart forgets nothing.
+//!
+//! [`Attempts::begin_login`] is for whoever logs in with a password. What else can be guessed begins with
+//! [`Attempts::begin`] and a [`Subject`] each; name the one who guesses together with what is guessed, such as
+//! `"<client id> <address>"`, so that nobody can lock somebody else out. Both give an [`Attempt`]: say how it ended.
+//! What cannot be guessed (a key, a secret of 256 bits) need not be counted.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
-use chrono::NaiveDateTime;
+use chrono::{Duration, NaiveDateTime};
 use moka::sync::Cache;
 use serde_json::json;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::clock::{DATETIME_FORMAT, format_datetime};
-use crate::document::{Documents, Work};
+use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::Value;
 use crate::permissions::Session;
@@ -19,17 +25,33 @@ use crate::web::request::RequestContext;
 use crate::web::security_event::{SecurityEvent, Severity};
 use crate::web::settings::LoginSettings;
 
+/// How many times more failures than from one place are needed for an account, or an address, as a whole.
+const WIDE: i64 = 20;
+/// How long at most an account or an address as a whole is held up: it slows guessing from many places, and locks nobody out.
+const WIDE_LOCK: Duration = Duration::seconds(60);
+/// The longest lock of one place; each further failure doubles it until then.
+const LONGEST_LOCK: Duration = Duration::days(1);
+
 /// Whose attempts are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// An account, by the name that was typed, and whether it exists.
+    /// An account from one place: a device that was logged in before, or else a network address.
     User {
-        /// As typed, in lower case.
+        /// As typed, ASCII letters in lower case.
+        name: String,
+        /// Known here: only then it is written down in the clear.
+        known: bool,
+        /// The place.
+        place: String,
+    },
+    /// An account from all places where nobody was logged in to it before.
+    Account {
+        /// As typed, ASCII letters in lower case.
         name: String,
         /// Known here: only then it is written down in the clear.
         known: bool,
     },
-    /// A network address.
+    /// A network address, for whatever account.
     Address(String),
     /// An OAuth client.
     Client(String),
@@ -41,32 +63,51 @@ impl Subject {
     fn kind(&self) -> &'static str {
         match self {
             Self::User { .. } => "User",
+            Self::Account { .. } => "Account",
             Self::Address(_) => "Address",
             Self::Client(_) => "Client",
             Self::UserCode(_) => "User Code",
         }
     }
 
-    fn text(&self) -> &str {
+    /// What tells it from others of its kind.
+    fn text(&self) -> String {
         match self {
-            Self::User { name, .. } => name,
-            Self::Address(text) | Self::Client(text) | Self::UserCode(text) => text,
+            Self::User { name, place, .. } => format!("{name} {place}"),
+            Self::Account { name, .. } => name.clone(),
+            Self::Address(text) | Self::Client(text) | Self::UserCode(text) => text.clone(),
         }
     }
 
     fn shown(&self) -> &str {
         match self {
-            Self::User { known: false, .. } => "",
-            _ => self.text(),
+            Self::User { known: false, .. } | Self::Account { known: false, .. } => "",
+            Self::User { name, .. } | Self::Account { name, .. } => name,
+            Self::Address(text) | Self::Client(text) | Self::UserCode(text) => text,
         }
+    }
+
+    /// It stands for many people or places: it takes more failures, and a success of one says nothing of the others.
+    fn is_wide(&self) -> bool {
+        matches!(self, Self::Account { .. } | Self::Address(_))
     }
 
     /// How many failures lock; 0: none does. Codes are so short that they are never without a limit.
     fn limit(&self, settings: &LoginSettings) -> i64 {
         match self {
             Self::UserCode(_) if settings.attempts == 0 => LoginSettings::default().attempts,
+            _ if self.is_wide() => settings.attempts * WIDE,
             _ => settings.attempts,
         }
+    }
+
+    /// How long so many failures lock.
+    fn lock(&self, failures: i64, settings: &LoginSettings) -> Duration {
+        if self.is_wide() {
+            return settings.lock.min(WIDE_LOCK);
+        }
+        let further = u32::try_from(failures - self.limit(settings)).unwrap_or(0).min(20);
+        (settings.lock * 2_i32.pow(further)).min(LONGEST_LOCK).max(settings.lock)
     }
 
     fn digest(&self) -> String {
@@ -88,6 +129,8 @@ pub struct Attempts {
     gates: Cache<String, Arc<Mutex<()>>>,
     /// Subjects of which nothing was stored a moment ago: a program that proves itself with every request costs no lookup.
     clean: Cache<String, ()>,
+    /// Until when locks hold by the clock that only goes forward, with the stored end that each belongs to.
+    ends: Cache<String, (NaiveDateTime, StdDuration)>,
 }
 
 impl Default for Attempts {
@@ -95,6 +138,7 @@ impl Default for Attempts {
         Self {
             gates: Cache::builder().max_capacity(10_000).time_to_idle(StdDuration::from_mins(10)).build(),
             clean: Cache::builder().max_capacity(10_000).time_to_live(CLEAN_FOR).build(),
+            ends: Cache::builder().max_capacity(10_000).time_to_live(StdDuration::from_hours(25)).build(),
         }
     }
 }
@@ -103,7 +147,7 @@ impl Default for Attempts {
 #[must_use = "an attempt that nobody ends is not counted"]
 pub struct Attempt {
     subjects: Vec<Subject>,
-    /// The documents that there were when it began.
+    /// The documents that there were when it began, of those that a success forgets.
     stored: Vec<String>,
     clean: Cache<String, ()>,
     settings: LoginSettings,
@@ -111,6 +155,35 @@ pub struct Attempt {
 }
 
 impl Attempts {
+    /// Begins an attempt to log in to an account, by its name if it is `known` or by what was typed.
+    ///
+    /// Failures count for the account together with the place they come from. Who was logged in before in the same
+    /// browser, or from the same address, is not held up by what strangers do elsewhere.
+    pub async fn begin_login(
+        &self,
+        documents: &Documents,
+        context: &RequestContext,
+        name: String,
+        known: bool,
+    ) -> Result<Attempt> {
+        let network = network(context.ip);
+        let device = context.device().map(secret::digest);
+        if let Some(device) = device
+            && was_logged_in(documents, &name, ("device_digest", &device)).await?
+        {
+            return self.begin(documents, vec![Subject::User { name, known, place: format!("device {device}") }]).await;
+        }
+        let mut subjects = vec![Subject::User { name: name.clone(), known, place: network.clone() }];
+        if !was_logged_in(documents, &name, ("ip_address", &context.ip.to_string())).await? {
+            subjects.push(Subject::Account { name, known });
+            // What may be a proxy stands for everybody behind it.
+            if !is_private(context.ip) {
+                subjects.push(Subject::Address(network));
+            }
+        }
+        self.begin(documents, subjects).await
+    }
+
     /// Begins an attempt, or refuses it with `RateLimited` while one of the subjects is locked.
     ///
     /// Name the subjects always in the same order: user or client first, then address.
@@ -121,9 +194,9 @@ impl Attempts {
             let gate = self.gates.get_with(subject.document_name(), Arc::default);
             gates.push(gate.lock_owned().await);
         }
-        let now = documents.clock().now_naive();
         let mut known = Vec::new();
-        for name in subjects.iter().map(Subject::document_name) {
+        for subject in &subjects {
+            let name = subject.document_name();
             if self.clean.contains_key(&name) {
                 continue;
             }
@@ -135,15 +208,61 @@ impl Attempts {
                 }
                 Err(error) => return Err(error),
             };
-            if let Some(until) = parse(stored.text("locked_until"))
-                && until > now
-            {
-                let seconds = (until - now).num_seconds() + 1;
-                return Err(Error::RateLimited { retry_after: u64::try_from(seconds).unwrap_or(1) });
+            if let Some(until) = parse(stored.text("locked_until")) {
+                let lock = subject.lock(stored.int("failures"), &settings);
+                let left = self.left(documents, &name, until, lock);
+                if !left.is_zero() {
+                    return Err(Error::RateLimited { retry_after: left.as_secs() + 1 });
+                }
             }
-            known.push(name);
+            if !subject.is_wide() {
+                known.push(name);
+            }
         }
         Ok(Attempt { subjects, stored: known, clean: self.clean.clone(), settings, _gates: gates })
+    }
+
+    /// How much is left of a lock. A clock that goes back meanwhile makes it no longer than it was meant to be.
+    fn left(&self, documents: &Documents, name: &str, until: NaiveDateTime, lock: Duration) -> StdDuration {
+        let (clock, kept) = (documents.clock(), self.ends.get(name).filter(|(stored, _)| *stored == until));
+        let end = kept.map_or_else(
+            || {
+                let left = (until - clock.now_naive()).min(lock).to_std().unwrap_or_default();
+                let end = clock.monotonic() + left;
+                self.ends.insert(name.to_owned(), (until, end));
+                end
+            },
+            |(_, end)| end,
+        );
+        end.saturating_sub(clock.monotonic())
+    }
+}
+
+/// Whether somebody was logged in to the account with that value of a Session.
+async fn was_logged_in(documents: &Documents, user: &str, (fieldname, value): (&str, &str)) -> Result<bool> {
+    let mut request = ListRequest::new("Session").filters(json!({"user": user, fieldname: value}));
+    request.limit = Some(1);
+    Ok(!documents.list(&Session::system(), &request).await?.rows.is_empty())
+}
+
+/// An address, or the network that one customer gets: the addresses of a /64 are one's own to choose.
+fn network(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => ip.to_string(),
+            None => {
+                let [a, b, c, d, ..] = ip.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        },
+    }
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -155,11 +274,11 @@ impl Attempt {
         SecurityEvent::new(event, Severity::Info).user(user).during(context).record_in(&mut work).await?;
         for subject in &self.subjects {
             self.clean.invalidate(&subject.document_name());
-            if count(&mut work, subject, &self.settings).await? {
+            if let Some(lock) = count(&mut work, subject, &self.settings).await? {
                 SecurityEvent::new("Login Locked", Severity::Warning)
                     .user(subject.shown())
                     .during(context)
-                    .details(json!({"kind": subject.kind(), "seconds": self.settings.lock.num_seconds()}))
+                    .details(json!({"kind": subject.kind(), "seconds": lock.num_seconds()}))
                     .record_in(&mut work)
                     .await?;
             }
@@ -181,22 +300,28 @@ impl Attempt {
     }
 }
 
-/// Counts one failure; true if it locks.
-async fn count(work: &mut Work<'_>, subject: &Subject, settings: &LoginSettings) -> Result<bool> {
+/// Counts one failure; how long it locks, if it does.
+async fn count(work: &mut Work<'_>, subject: &Subject, settings: &LoginSettings) -> Result<Option<Duration>> {
     let now_text = work.now().to_owned();
     let now = parse(&now_text).unwrap_or_default();
     let name = subject.document_name();
     let stored = work.find("Login Attempt", &name).await?;
     let (failures, first) = match &stored {
-        Some(stored) => match parse(stored.text("first_failed")) {
-            Some(first) if now - first < settings.lock => (stored.int("failures") + 1, format_datetime(first)),
-            _ => (1, now_text),
-        },
+        Some(stored) => {
+            let failures = stored.int("failures");
+            // Whoever fails again soon after a lock waits longer.
+            let goes_on = parse(stored.text("locked_until"))
+                .is_some_and(|until| now - until < subject.lock(failures, settings) && !subject.is_wide());
+            match parse(stored.text("first_failed")) {
+                Some(first) if goes_on || now - first < settings.lock => (failures + 1, format_datetime(first)),
+                _ => (1, now_text),
+            }
+        }
         None => (1, now_text),
     };
     let limit = subject.limit(settings);
-    let locks = limit > 0 && failures >= limit;
-    let locked_until = locks.then(|| format_datetime(now + settings.lock));
+    let lock = (limit > 0 && failures >= limit).then(|| subject.lock(failures, settings));
+    let locked_until = lock.map(|lock| format_datetime(now + lock));
     if stored.is_some() {
         let values = [
             ("failures", Value::Int(failures)),
@@ -215,9 +340,33 @@ async fn count(work: &mut Work<'_>, subject: &Subject, settings: &LoginSettings)
         document.set_name(name);
         work.insert(document).await?;
     }
-    Ok(locks)
+    Ok(lock)
 }
 
 fn parse(text: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(text, DATETIME_FORMAT).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_grows_with_each_failure_and_ends_within_a_day() {
+        let settings = LoginSettings::default();
+        let user = Subject::User { name: "a".to_owned(), known: true, place: "203.0.113.7".to_owned() };
+        let seconds = |failures| user.lock(failures, &settings).num_seconds();
+        assert_eq!([seconds(5), seconds(6), seconds(7)], [300, 600, 1200]);
+        assert_eq!(seconds(500), 86_400);
+        let account = Subject::Account { name: "a".to_owned(), known: true };
+        assert_eq!((account.limit(&settings), account.lock(5000, &settings).num_seconds()), (100, 60));
+    }
+
+    #[test]
+    fn the_addresses_of_one_network_are_one() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:203.0.113.7"), of("203.0.113.7"));
+    }
 }

@@ -33,9 +33,15 @@ pub fn check_origin(method: &Method, headers: &HeaderMap, site_url: &str) -> Res
     // A page that sends no referrer sends no origin either; that it is ours, the browser says by the other header.
     let is_hidden = |origin: &str| origin == "null" && text("sec-fetch-site") == Some("same-origin");
     if let Some(origin) = text("origin").filter(|origin| !is_hidden(origin)) {
+        let own = self::origin(site_url);
         let host = text(header::HOST.as_str()).unwrap_or("");
-        let same_host = origin.split_once("://").is_some_and(|(_, rest)| !host.is_empty() && rest == host);
-        if origin != crate::web::csrf::origin(site_url) && !same_host {
+        // Under another name, as in a network of one's own, a page still has to come as securely as the site.
+        let is_alias = !host.is_empty()
+            && own.split_once("://").is_none_or(|(_, own)| own != host)
+            && origin.split_once("://").is_some_and(|(scheme, rest)| {
+                rest == host && (scheme == "https" || (scheme == "http" && !own.starts_with("https://")))
+            });
+        if origin != own && !is_alias {
             return Err(foreign());
         }
     }
@@ -82,7 +88,10 @@ mod tests {
         assert!(check(&Method::POST, &[]));
         assert!(check(&Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", "https://site.example")]));
         assert!(check(&Method::POST, &[("sec-fetch-site", "none")]));
-        assert!(check(&Method::POST, &[("origin", "http://10.0.0.1:8000"), ("host", "10.0.0.1:8000")]));
+        assert!(check(&Method::POST, &[("origin", "https://10.0.0.1:8000"), ("host", "10.0.0.1:8000")]));
+        assert!(!check(&Method::POST, &[("origin", "http://10.0.0.1:8000"), ("host", "10.0.0.1:8000")]));
+        assert!(!check(&Method::POST, &[("origin", "http://site.example"), ("host", "site.example")]));
+        assert!(!check(&Method::POST, &[("origin", "ftp://site.example"), ("host", "site.example")]));
         assert!(!check(&Method::POST, &[("sec-fetch-site", "cross-site")]));
         assert!(!check(&Method::POST, &[("sec-fetch-site", "same-site")]));
         assert!(!check(&Method::DELETE, &[("origin", "https://evil.example")]));

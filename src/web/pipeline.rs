@@ -24,7 +24,7 @@ use crate::web::plugin::Authenticator;
 use crate::web::request::{Credentials, RequestContext};
 use crate::web::route::Route;
 use crate::web::session::Found;
-use crate::web::session_cookie::{COOKIE, remove_cookies};
+use crate::web::session_cookie::{self, Sent, remove_cookies};
 use crate::web::site::Site;
 
 /// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
@@ -193,7 +193,15 @@ impl Pipeline {
                 AuthenticationError::BadCredentials
             }));
         }
-        let Some(token) = cookie(request, COOKIE) else { return Ok(()) };
+        context.set_device(session_cookie::sent_device(&self.site, request));
+        let token = match session_cookie::sent(&self.site, request) {
+            Sent::Token(token) => token,
+            Sent::Nothing => return Ok(()),
+            Sent::Several => {
+                context.session_expired = true;
+                return Ok(());
+            }
+        };
         let ip = context.ip.to_string();
         match self.site.sessions.find(&self.site.documents, token, &ip).await? {
             Found::Session(session) => *context = context.clone().with_cookie_session(session, token),
@@ -219,6 +227,9 @@ impl Endpoint for Pipeline {
             request.header(header::USER_AGENT).unwrap_or("").into(),
         );
         context.path = request.uri().path().into();
+        if self.site.config.trusted_proxies == 0 && request.headers().contains_key("x-forwarded-for") {
+            self.site.note_unknown_proxy();
+        }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let span = tracing::info_span!("request", id = %context.id);
         let (mut response, context) = self.answer(request, context).instrument(span).await;
@@ -316,6 +327,11 @@ fn authorization(request: &Request) -> Option<(String, &str)> {
 
 /// The value of a cookie.
 pub fn cookie<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+    cookies(request, name).first().copied()
+}
+
+/// The values of all cookies of a name: hosts and paths may have set several.
+pub fn cookies<'r>(request: &'r Request, name: &str) -> Vec<&'r str> {
     request
         .headers()
         .get_all(header::COOKIE)
@@ -323,9 +339,10 @@ pub fn cookie<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(known, _)| *known == name)
+        .filter(|(known, _)| *known == name)
         .map(|(_, value)| value.trim_matches('"'))
         .filter(|value| !value.is_empty())
+        .collect()
 }
 
 /// The path as it was asked for, where it was written differently.

@@ -15,7 +15,7 @@ use crate::web::arguments::{self, Arguments};
 use crate::web::csrf;
 use crate::web::resend;
 use crate::web::settings::LoginSettings;
-use crate::web::site::Site;
+use crate::web::site::{Site, UNKNOWN_PROXY};
 
 /// How the sender of a request proved who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct RequestContext {
     csrf_token: Arc<str>,
     /// The value of the session's cookie; empty without one.
     session_cookie: Arc<str>,
+    /// What tells the browser from others; empty if it was not told apart before.
+    device: Arc<str>,
     cookies: Arc<Mutex<Vec<HeaderValue>>>,
 }
 
@@ -71,6 +73,7 @@ impl RequestContext {
             session_expired: false,
             csrf_token: Arc::from(""),
             session_cookie: Arc::from(""),
+            device: Arc::from(""),
             cookies: Arc::default(),
         }
     }
@@ -103,6 +106,16 @@ impl RequestContext {
     /// The value of the session's cookie, a secret; empty without one.
     pub(super) fn session_cookie(&self) -> &str {
         &self.session_cookie
+    }
+
+    /// What tells the browser from others; `None` if nobody was logged in there before.
+    pub fn device(&self) -> Option<&str> {
+        Some(&*self.device).filter(|device| !device.is_empty())
+    }
+
+    /// Notes what tells the browser from others.
+    pub(super) fn set_device(&mut self, device: Option<String>) {
+        self.device = device.unwrap_or_default().into();
     }
 
     /// Adds a cookie to the answer, whatever the handler returns.
@@ -185,6 +198,14 @@ impl Exchange {
         self.request.method()
     }
 
+    /// Refuses HEAD where GET does something: whoever only looks at a link must not set it off.
+    pub fn refuse_head(&self) -> Result<()> {
+        if *self.verb() == Method::HEAD {
+            return Err(Error::MethodNotAllowed { allow: "GET".to_owned() });
+        }
+        Ok(())
+    }
+
     /// A header's text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request.header(name)
@@ -238,8 +259,8 @@ impl Exchange {
 }
 
 /// What every page shows around its content: `app_name`, `path`, `user`, `full_name`, `logged_in`, `is_desk_user`,
-/// `csrf_token`, `request_id`, `account_pages` (of whoever is logged in), and `held_back` (how many DocTypes are, for System
-/// Managers).
+/// `csrf_token`, `request_id`, `account_pages` (of whoever is logged in), and for System Managers `held_back` (how many DocTypes
+/// are) and `warnings` (lines).
 pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
     let settings = LoginSettings::load(&site.documents).await?;
     let session = &context.session;
@@ -247,7 +268,9 @@ pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
         .iter()
         .map(|page| json!({"label": page.label, "href": page.href, "icon": page.icon, "current": page.href == &*context.path}))
         .collect();
-    let held_back = if session.has_role(ROLE_SYSTEM_MANAGER) { site.doctype_files.faults().len() } else { 0 };
+    let is_manager = session.has_role(ROLE_SYSTEM_MANAGER);
+    let held_back = if is_manager { site.doctype_files.faults().len() } else { 0 };
+    let warnings: &[&str] = if is_manager && site.proxy_is_unknown() { &[UNKNOWN_PROXY] } else { &[] };
     Ok(json!({
         "app_name": settings.app_name,
         "path": &*context.path,
@@ -259,5 +282,6 @@ pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
         "request_id": &*context.id,
         "account_pages": account_pages,
         "held_back": held_back,
+        "warnings": warnings,
     }))
 }

@@ -20,7 +20,9 @@ use crate::secret;
 use crate::web::behind::write_behind;
 use crate::web::request::RequestContext;
 use crate::web::security_event::{SecurityEvent, Severity};
-use crate::web::session_cookie::{locator, name_of, new_cookie, new_locator, remove_cookies, set_cookies};
+use crate::web::session_cookie::{
+    device_of, locator, name_of, new_cookie, new_locator, remove_cookies, set_cookies, set_device_cookie,
+};
 use crate::web::settings::LoginSettings;
 use crate::web::site::Site;
 
@@ -40,6 +42,7 @@ pub struct Sessions {
 struct Known {
     digest: String,
     user: String,
+    logged_in_at: Option<NaiveDateTime>,
     expires_at: NaiveDateTime,
     last_seen: NaiveDateTime,
 }
@@ -64,6 +67,10 @@ pub struct NewSession<'a> {
     pub provider: Option<&'a str>,
     /// The session's id at the provider.
     pub provider_sid: Option<&'a str>,
+    /// The person's subject at the provider.
+    pub provider_subject: Option<&'a str>,
+    /// The provider's issuer.
+    pub issuer: Option<&'a str>,
 }
 
 /// What a cookie opens.
@@ -138,7 +145,8 @@ impl Sessions {
         let seen = Known {
             digest: known.digest.clone(),
             user: known.user.clone(),
-            expires_at: now + settings.session_expiry,
+            logged_in_at: known.logged_in_at,
+            expires_at: end_of_session(&settings, known.logged_in_at.unwrap_or(now), now),
             last_seen: now,
         };
         let expires_at = seen.expires_at;
@@ -169,7 +177,9 @@ impl Sessions {
         let mut work = documents.begin(&Session::system()).await?;
         let user = work.get("User", new.user).await?;
         check_login_limits(&user, &context.ip.to_string(), documents.site_zone().to_local(now))?;
-        let values = values(context, &new, now, settings.session_expiry);
+        let device = device_of(context);
+        let mut values = values(context, &new, now, end_of_session(&settings, now, now));
+        values.push(("device_digest", Value::from(secret::digest(&device))));
         let (name, token) = match renew(&mut work, context, new.user, &values).await? {
             Some(renewed) => renewed,
             None => self.begin(&mut work, context, &user, values).await?,
@@ -183,6 +193,7 @@ impl Sessions {
         let mut session = Session::of(access);
         session.sid = Some(name.into());
         set_cookies(site, context, &token, &session, &user, settings.session_expiry);
+        set_device_cookie(site, context, &device);
         Ok(Started { session, user, token })
     }
 
@@ -302,12 +313,18 @@ async fn end_all_as_system(work: &mut Work<'_>, user: &str, except: Option<&str>
     Ok(())
 }
 
+/// When a session ends that is used now: unused, or in any case.
+fn end_of_session(settings: &LoginSettings, logged_in_at: NaiveDateTime, now: NaiveDateTime) -> NaiveDateTime {
+    let unused = now + settings.session_expiry;
+    settings.session_life.map_or(unused, |life| unused.min(logged_in_at + life))
+}
+
 /// What is known of a session from the login that begins it or goes on with it.
 fn values(
     context: &RequestContext,
     new: &NewSession<'_>,
     now: NaiveDateTime,
-    expiry: Duration,
+    expires_at: NaiveDateTime,
 ) -> Vec<(&'static str, Value)> {
     let mut values = vec![
         ("device", Value::from(device(&context.user_agent))),
@@ -322,12 +339,18 @@ fn values(
         ),
         ("logged_in_at", Value::from(format_datetime(now))),
         ("last_seen", Value::from(format_datetime(now))),
-        ("expires_at", Value::from(format_datetime(now + expiry))),
+        ("expires_at", Value::from(format_datetime(expires_at))),
     ];
     // A session that rests on a provider goes on doing so: a logout there ends it, whatever proved the person since.
     if let Some(provider) = new.provider {
         values.push(("login_provider", Value::from(provider)));
-        values.push(("provider_sid", new.provider_sid.map_or(Value::Null, Value::from)));
+        for (fieldname, value) in [
+            ("provider_sid", new.provider_sid),
+            ("provider_subject", new.provider_subject),
+            ("login_issuer", new.issuer),
+        ] {
+            values.push((fieldname, value.map_or(Value::Null, Value::from)));
+        }
     }
     values
 }
@@ -382,6 +405,7 @@ async fn load(documents: &Documents, name: &str) -> Result<Option<Known>> {
     Ok(Some(Known {
         digest: stored.text("session_digest").to_owned(),
         user: stored.text("user").to_owned(),
+        logged_in_at: time("logged_in_at"),
         expires_at,
         last_seen,
     }))

@@ -6,17 +6,27 @@
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
+use poem::Request;
 use poem::web::cookie::{Cookie, SameSite};
 
 use crate::meta::Document;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::document_name;
+use crate::web::pipeline::cookies;
 use crate::web::request::RequestContext;
 use crate::web::site::Site;
 
 /// The cookie's name, as Frappe has it.
-pub const COOKIE: &str = "sid";
+const COOKIE: &str = "sid";
+/// The cookie that tells a browser from others, whoever is logged in; it opens nothing.
+const DEVICE: &str = "doctyped-device";
+/// What browsers take from this very host alone, over https (RFC 6265bis §4.1.3.2).
+const HOST_PREFIX: &str = "__Host-";
+/// How long a browser is known; no browser keeps a cookie for longer.
+const DEVICE_LIFE: StdDuration = StdDuration::from_hours(400 * 24);
+/// How long the value of that cookie is: a [`secret::random_id`].
+const DEVICE_LENGTH: usize = 43;
 /// The cookies beside it that Frappe's clients read.
 const COMPANIONS: [&str; 5] = ["system_user", "full_name", "user_id", "user_image", "user_lang"];
 
@@ -50,7 +60,7 @@ pub fn set_cookies(
     expiry: Duration,
 ) {
     let max_age = expiry.to_std().unwrap_or_default();
-    context.set_cookie(&cookie(site, COOKIE, token, Some(max_age)));
+    context.set_cookie(&cookie(site, &own_name(site, COOKIE), token, Some(max_age)));
     let values = [
         if session.is_desk_user() { "yes".to_owned() } else { "no".to_owned() },
         session.access.full_name.clone(),
@@ -67,9 +77,65 @@ pub fn set_cookies(
 
 /// Removes the cookies of a session from the browser.
 pub fn remove_cookies(site: &Site, context: &RequestContext) {
-    for name in std::iter::once(COOKIE).chain(COMPANIONS) {
+    context.set_cookie(&cookie(site, &own_name(site, COOKIE), "", Some(StdDuration::ZERO)));
+    for name in COMPANIONS {
         context.set_cookie(&cookie(site, name, "", Some(StdDuration::ZERO)));
     }
+}
+
+/// The name of a cookie that no other host may set: `__Host-` goes before it where the site is https.
+pub fn own_name(site: &Site, name: &str) -> String {
+    if site.config.is_https() { format!("{HOST_PREFIX}{name}") } else { name.to_owned() }
+}
+
+/// What a request says about its session.
+pub enum Sent<'r> {
+    /// The value of the one cookie that may open a session.
+    Token(&'r str),
+    /// Several that may: who set which is not to be told, so that none counts.
+    Several,
+    /// Nothing.
+    Nothing,
+}
+
+/// The cookie of the session in a request.
+///
+/// Where the site is https, a plain `sid` counts only for programs: a browser would take one from any host of the domain.
+pub fn sent<'r>(site: &Site, request: &'r Request) -> Sent<'r> {
+    let own = own_name(site, COOKIE);
+    let mut values = cookies(request, &own);
+    if values.is_empty() && site.config.is_https() && request.header("sec-fetch-site").is_none() {
+        values = cookies(request, COOKIE);
+    }
+    values.dedup();
+    match values.as_slice() {
+        [] => Sent::Nothing,
+        [one] => Sent::Token(*one),
+        several => {
+            // What another program of the domain calls `sid` is not one of ours.
+            let mut ours = several.iter().filter(|value| secret::has_valid_checksum(value));
+            match (ours.next(), ours.next()) {
+                (Some(one), None) => Sent::Token(*one),
+                _ => Sent::Several,
+            }
+        }
+    }
+}
+
+/// What tells the browser of a request from others, if it was told apart before.
+pub fn sent_device(site: &Site, request: &Request) -> Option<String> {
+    let values = cookies(request, &own_name(site, DEVICE));
+    values.into_iter().find(|value| value.len() == DEVICE_LENGTH).map(str::to_owned)
+}
+
+/// The same for who logs in now: a new value if there is none.
+pub fn device_of(context: &RequestContext) -> String {
+    context.device().map_or_else(secret::random_id, str::to_owned)
+}
+
+/// Lets the browser be known again.
+pub fn set_device_cookie(site: &Site, context: &RequestContext, device: &str) {
+    context.set_cookie(&cookie(site, &own_name(site, DEVICE), device, Some(DEVICE_LIFE)));
 }
 
 /// A cookie of the whole site: `HttpOnly`, `SameSite=Lax`, `Secure` where the site is https.

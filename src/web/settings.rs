@@ -16,8 +16,12 @@ pub struct LoginSettings {
     pub app_name: String,
     /// How long an unused session lives.
     pub session_expiry: Duration,
+    /// How long a session lives at most; `None`: as long as it is used.
+    pub session_life: Option<Duration>,
     /// The least number of characters of a password.
     pub minimum_password_length: usize,
+    /// How hard a password must be to guess, from 0 to 4.
+    pub minimum_password_score: u8,
     /// How many failures in a row lock; 0: none does.
     pub attempts: i64,
     /// How long a lock lasts.
@@ -31,7 +35,9 @@ impl Default for LoginSettings {
         Self {
             app_name: "Doctyped".to_owned(),
             session_expiry: Duration::hours(170),
+            session_life: Some(Duration::hours(720)),
             minimum_password_length: 8,
+            minimum_password_score: 2,
             attempts: 5,
             lock: Duration::seconds(300),
             logout_by_get: true,
@@ -52,6 +58,9 @@ impl LoginSettings {
         Ok(Self {
             app_name: Some(stored.text("app_name")).filter(|name| !name.is_empty()).unwrap_or("Doctyped").to_owned(),
             session_expiry: parse_expiry(stored.text("session_expiry")).unwrap_or(default.session_expiry),
+            session_life: parse_expiry(stored.text("maximum_session_life")),
+            // Empty where the settings were stored before there was a score.
+            minimum_password_score: stored.text("minimum_password_score").parse().unwrap_or(2),
             minimum_password_length: usize::try_from(number("minimum_password_length", 8)).unwrap_or(8),
             attempts: number("allow_consecutive_login_attempts", default.attempts),
             lock: Duration::seconds(number("allow_login_after_fail", 300).clamp(1, 366 * 86_400)),

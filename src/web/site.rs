@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use serde_json::Value as Json;
@@ -42,6 +42,8 @@ pub struct Parts {
     pub logout_targets: Vec<crate::web::plugin::LogoutTarget>,
     /// The pages about a person's own account.
     pub account_pages: Vec<AccountPage>,
+    /// Set when a request came by a proxy although none is trusted.
+    pub unknown_proxy: AtomicBool,
     /// Set when the server is about to stop, so that load balancers send no more.
     pub stopping: AtomicBool,
     /// The OpenAPI documents of hand-written endpoints, to merge with those of the DocTypes.
@@ -54,6 +56,24 @@ impl Site {
     /// Puts a site together.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+}
+
+/// What is wrong while a proxy is in front of the site that it does not know of.
+pub const UNKNOWN_PROXY: &str = "Requests come by a proxy (X-Forwarded-For), and no proxy is trusted: everybody seems to \
+     come from one address, also whoever guesses passwords. Set DOCTYPED_TRUSTED_PROXIES to the number of proxies";
+
+impl Site {
+    /// Whether a request came by a proxy although none is trusted.
+    pub fn proxy_is_unknown(&self) -> bool {
+        self.unknown_proxy.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a request came by a proxy although none is trusted; the log is told once.
+    pub fn note_unknown_proxy(&self) {
+        if !self.unknown_proxy.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{UNKNOWN_PROXY}");
+        }
     }
 }
 

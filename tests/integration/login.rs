@@ -259,7 +259,7 @@ async fn too_many_failures_lock_for_a_while_even_across_a_restart() {
     let seconds: u64 = answer.header("retry-after").parse().unwrap();
     assert!((290..=301).contains(&seconds), "{seconds}");
     answer.error(429, "TooManyRequestsError");
-    assert_eq!(site.db_names("Security Event", json!({"event": "Login Locked"})).await.len(), 2, "user and address");
+    assert_eq!(site.db_names("Security Event", json!({"event": "Login Locked"})).await.len(), 1);
 
     let site = site.restart().await;
     site.guest().log_in(ALICE, PASSWORD).await.error(429, "TooManyRequestsError");
@@ -285,14 +285,14 @@ async fn deleting_a_login_attempt_unlocks() {
     for _ in 0..5 {
         site.guest().log_in("nobody@example.com", "geheim").await.error(401, "AuthenticationError");
     }
-    site.guest().log_in("Administrator", PASSWORD).await.error(429, "TooManyRequestsError");
+    site.guest().log_in("nobody@example.com", "geheim").await.error(429, "TooManyRequestsError");
     let system = doctyped::permissions::Session::system();
     for name in site.db_names("Login Attempt", json!({})).await {
         let attempt = site.documents().get(&system, "Login Attempt", &name).await.unwrap();
         assert_ne!(attempt.text("subject"), "nobody@example.com", "what is not known here is not written down");
         site.documents().delete(&system, "Login Attempt", &name).await.unwrap();
     }
-    site.guest().log_in("Administrator", PASSWORD).await.ok();
+    site.guest().log_in("nobody@example.com", "geheim").await.error(401, "AuthenticationError");
 }
 
 #[tokio::test]

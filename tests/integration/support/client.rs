@@ -87,6 +87,11 @@ impl Client {
         self.cookies.lock().unwrap().get(name).cloned()
     }
 
+    /// The cookies it has, by name.
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        self.cookies.lock().unwrap().clone().into_iter().collect()
+    }
+
     /// Puts a cookie in place.
     pub fn set_cookie(&self, name: &str, value: &str) {
         self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
