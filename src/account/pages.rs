@@ -13,7 +13,7 @@ use crate::web::error::{Origin, Style, describe, render, see_other};
 use crate::web::request::page_view;
 use crate::web::route::Route;
 use crate::web::templates::html;
-use crate::web::{Exchange, Plugins, resend, rpc};
+use crate::web::{Exchange, Plugins, csrf, resend, rpc};
 
 /// The desk.
 const HOME: &str = "/app";
@@ -85,7 +85,8 @@ async fn show_login(exchange: Exchange) -> Result<Response> {
 
 async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Response> {
     let query = exchange.query();
-    if let Some((_, target)) = query.iter().find(|(name, target)| name == resend::TARGET && is_own_path(target)) {
+    let is_target = |target: &str| is_own_path(target) && resend::may_go_to(target);
+    if let Some((_, target)) = query.iter().find(|(name, target)| name == resend::TARGET && is_target(target)) {
         return carry_on(exchange, target).await;
     }
     let form = exchange.form().await?;
@@ -103,7 +104,7 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
     match done {
         Ok(done) => Ok(match target {
             // The form goes on to where it was going, which shows it again.
-            Some(target) if !typed.is_empty() => resend::again_at(&target),
+            Some(target) if !typed.is_empty() && resend::may_go_to(&target) => resend::again_at(&target),
             target => see_other(&target.unwrap_or(done.home_page)),
         }),
         Err(error) if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
@@ -122,6 +123,8 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
 
 /// Takes a page's form whose session has ended, asks for a login, and keeps what was typed meanwhile.
 async fn carry_on(mut exchange: Exchange, target: &str) -> Result<Response> {
+    let request = &exchange.request;
+    csrf::check_origin(request.method(), request.headers(), &exchange.site.config.site_url)?;
     let (form, _) = exchange.form_or_late_form().await?;
     if !exchange.session().is_guest() {
         return Ok(resend::again_at(target));

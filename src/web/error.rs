@@ -315,7 +315,11 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
         let view = json!({
             "title": described.title,
             "status": described.status.as_u16(),
-            "message": described.message,
+            "message": match (needs_login, context.session_expired) {
+                (true, true) => "Your session has ended. Log in again, then do it once more",
+                (true, false) => "Log in first, then do it once more",
+                (false, _) => described.message.as_str(),
+            },
             "exc_type": described.exc_type,
             "login": login_href(from, context),
             "page": page_view(site, context).await?,

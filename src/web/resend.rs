@@ -29,6 +29,12 @@ pub fn to_login(exchange: &Exchange) -> Option<Response> {
     Some(again_at(&format!("/login?{TARGET}={target}")))
 }
 
+/// Whether a form may be sent on to that path of this site: only to forms of the desk, which do nothing with a form
+/// without its token. Anything else would act on what a foreign page made somebody send.
+pub fn may_go_to(path: &str) -> bool {
+    path.starts_with("/app/")
+}
+
 /// A redirect that the browser follows with the same body.
 pub fn again_at(location: &str) -> Response {
     Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(header::LOCATION, location).finish()

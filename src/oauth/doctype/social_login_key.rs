@@ -499,7 +499,7 @@ fn check_texts(document: &Document, key: &SocialLoginKey, problems: &mut Invalid
     }
     if key.user_id_property == key.email_property {
         let message =
-            "An e-mail address is no safe id, because it can change hands: choose another property, such as sub";
+            "An email address is not a safe id, because it can be reassigned: choose another property, such as sub";
         problems.push(problem(document, "user_id_property", message));
     }
 }

@@ -111,6 +111,19 @@ async fn forms_of_other_sites_are_not_carried_through_the_login() {
     let (site, _) = library().await;
     let foreign = site.guest().with_header("origin", "https://evil.example");
     foreign.form("/app/loan/new", &[("title", "Evil")]).await.status(401);
+    foreign.form("/login?resend=%2Fapp%2Floan%2Fnew", &[("title", "Evil")]).await.status(400);
+}
+
+#[tokio::test]
+async fn after_a_login_nothing_is_sent_on_but_forms_of_the_desk() {
+    let (site, _) = library().await;
+    for target in ["/api/method/logout", "/?cmd=logout", "/me/name", "/application"] {
+        let login = [("usr", "Administrator"), ("pwd", PASSWORD), ("redirect-to", target), ("__typed", "[]")];
+        assert_eq!(site.guest().form("/login", &login).await.redirect(), target, "{target} is opened, not posted to");
+        let query: String = url::form_urlencoded::byte_serialize(target.as_bytes()).collect();
+        let page = site.guest().form(&format!("/login?resend={query}"), &[("title", "Evil")]).await.status(401);
+        assert!(!page.body.contains("__typed"), "{target}");
+    }
 }
 
 #[tokio::test]
