@@ -143,10 +143,13 @@ async fn the_pages_about_ones_account_are_linked_from_the_menu_and_each_other() 
             assert!(body.contains(&format!("href=\"{link}\"")), "{page} does not link to {link}: {body}");
         }
     }
-    // Who does not use the desk is shown them where it refuses.
+    // Who does not use the desk is shown them on their own page, and where the desk refuses.
     site.db_user("visitor@example.com", json!({"user_type": "Website User"})).await;
     let visitor = site.guest();
     visitor.log_in("visitor@example.com", crate::support::PASSWORD).await.ok();
-    assert!(visitor.get("/app").await.status(403).body.contains("href=\"/third_party_apps\""));
+    assert_eq!(visitor.get("/app").await.redirect(), "/me");
+    for (page, status) in [("/me", 200), ("/app/user", 403)] {
+        assert!(visitor.get(page).await.status(status).body.contains("href=\"/third_party_apps\""), "{page}");
+    }
     let _ = visitor.get(PAGE).await.status(200);
 }
