@@ -365,6 +365,7 @@ async fn keys_that_the_issuer_renewed_are_found_and_an_issuer_out_of_reach_is_no
     let nowhere = json!({
         "openid_configuration": "", "issuer": base, "jwks_uri": format!("{base}/gone"),
         "authorize_url": format!("{base}/authorize"), "access_token_url": format!("{base}/token"),
+        "client_secret": "entered again",
     });
     scene.site.db_update("Social Login Key", "example_login", nowhere).await;
     let failed = scene.ask(json!({})).await.oauth_error(503, "temporarily_unavailable");
@@ -380,7 +381,7 @@ async fn a_provider_without_keys_cannot_vouch() {
     let base = scene.provider.server.uri();
     let values = json!({
         "openid_configuration": "", "issuer": "", "jwks_uri": "", "base_url": base, "api_endpoint": "/me",
-        "authorize_url": "/authorize", "access_token_url": "/token",
+        "authorize_url": "/authorize", "access_token_url": "/token", "client_secret": "entered again",
     });
     let manager = scene.site.administrator().await;
     let refused = manager.update("Social Login Key", "example_login", values.clone()).await.status(417);

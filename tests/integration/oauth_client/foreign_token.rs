@@ -168,13 +168,9 @@ async fn a_provider_that_cannot_be_asked_is_left_alone_for_a_moment_whoever_name
     assert_eq!(asked().await, 1);
     // Another address is tried at once.
     let right = format!("{}/.well-known/openid-configuration", provider.server.uri());
+    let moved = json!({"openid_configuration": right, "client_secret": "again"});
+    site.db_update("Social Login Key", "example_login", moved).await;
     let link = json!({"social_logins": [{"provider": "example_login", "userid": "alice-there"}]});
     site.db_user(ALICE, link).await;
-    site.db_update(
-        "Social Login Key",
-        "example_login",
-        json!({"openid_configuration": right, "client_secret": "again"}),
-    )
-    .await;
     assert_eq!(bearer(&provider, &site, "at+jwt", &json!({})).get(WHO).await.ok(), ALICE);
 }
