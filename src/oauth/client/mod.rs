@@ -7,6 +7,7 @@ pub mod discovery;
 pub mod http;
 pub mod own_path;
 pub mod private_key;
+pub mod provider_answer;
 pub mod provider_error;
 pub mod renewal;
 pub mod social;

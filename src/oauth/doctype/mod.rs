@@ -19,6 +19,7 @@ pub mod oauth_settings;
 pub mod oauth_signing_key;
 pub mod reading;
 pub mod social_login_key;
+pub mod social_login_key_checks;
 pub mod token_cache;
 pub mod user;
 pub mod user_social_login;
