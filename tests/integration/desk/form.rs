@@ -260,3 +260,28 @@ async fn addresses_without_a_doctype_or_document_are_not_found() {
         administrator.get(uri).await.status(404);
     }
 }
+
+#[tokio::test]
+async fn the_desk_has_the_colours_that_the_person_chose() {
+    let site = TestSite::new().await;
+    let administrator = site.administrator().await;
+    let html = |page: &str| page.split("<head>").next().unwrap_or_default().to_owned();
+    let page = administrator.get("/app").await.status(200);
+    assert!(!html(&page.body).contains("data-theme"), "the device decides");
+    administrator.update("User", "Administrator", json!({"desk_theme": "Dark"})).await.ok();
+    let page = administrator.get("/app").await.status(200);
+    assert!(html(&page.body).contains("data-theme=\"dark\""), "{}", html(&page.body));
+    let switch = "frappe.core.doctype.user.user.switch_theme";
+    administrator.call(switch, json!({"theme": "Light"})).await.status(200);
+    let page = administrator.get("/app").await.status(200);
+    assert!(html(&page.body).contains("data-theme=\"light\""), "{}", html(&page.body));
+    administrator.call(switch, json!({"theme": "Pink"})).await.error(417, "ValidationError");
+}
+
+#[tokio::test]
+async fn a_value_on_which_nothing_acts_says_so() {
+    let site = TestSite::new().await;
+    let administrator = site.administrator().await;
+    let page = administrator.get("/app/user/Administrator").await.status(200);
+    assert!(page.body.contains("For information only"), "Mute Sounds says so");
+}

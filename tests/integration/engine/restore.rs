@@ -298,3 +298,32 @@ async fn the_desk_shows_what_changed_and_restores_a_version() {
     let page = clerk.get("/app/author/Joyce").await.status(200);
     assert!(send(&clerk, "/app/author/Joyce", &page, &[], &other).await.status.is_client_error());
 }
+
+#[tokio::test]
+async fn whatever_kind_of_document_was_deleted_restoring_it_is_answered() {
+    let (site, _clerk) = library().await;
+    let administrator = site.administrator().await;
+    let registry = site.documents().registry();
+    let mut restored = 0;
+    for (seed, doctype) in registry.iter().enumerate() {
+        if doctype.issingle || doctype.istable || doctype.is_virtual || !doctype.keeps_deleted() {
+            continue;
+        }
+        let values = super::sample::document(&site, &administrator, doctype, 700 + seed).await;
+        let made = administrator.create(&doctype.name, Json::Object(values)).await;
+        let Some(name) = made.json()["data"]["name"].as_str().map(str::to_owned) else { continue };
+        if administrator.remove(&doctype.name, &name).await.status != 202 {
+            continue;
+        }
+        let filters = json!({"deleted_doctype": doctype.name, "deleted_name": name});
+        let kept = site.db_names("Deleted Document", filters).await;
+        let answer = administrator.call(RESTORE, json!({"name": kept[0]})).await;
+        assert!(!answer.status.is_server_error(), "{}: {}", doctype.name, answer.body);
+        if answer.status == 200 {
+            restored += 1;
+            let back = answer.json()["message"]["name"].as_str().unwrap().to_owned();
+            administrator.read(&doctype.name, &back).await.status(200);
+        }
+    }
+    assert!(restored > 5, "only {restored} kinds came back");
+}
