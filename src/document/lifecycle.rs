@@ -205,16 +205,14 @@ impl Work<'_> {
             }
         }
         if let Some(before) = before.filter(|before| document.doctype.track_changes && !before.is_new)
-            && let Some((data, kept)) = pace::aside(document.has_many_rows() || before.has_many_rows(), || {
-                version::diff(before, document)
-                    .map(|(data, kept)| (data.to_string(), kept.map(|kept| kept.to_string())))
-            })
+            && let Some((data, kept)) =
+                pace::aside(document.has_many_rows() || before.has_many_rows(), || version::diff(before, document))
         {
             let values = [
                 ("ref_doctype", Value::from(document.doctype.name.as_str())),
                 ("docname", Value::from(document.name())),
                 ("data", Value::from(data)),
-                ("kept", kept.map_or(Value::Null, Value::from)),
+                ("kept", Value::from(kept)),
             ];
             self.insert_log(VERSION, &values).await?;
         }
@@ -431,16 +429,15 @@ impl Work<'_> {
             controller.after_delete(self, &document).await?;
         }
         if doctype.keeps_deleted() {
+            let (data, kept) = pace::aside(document.has_many_rows(), || {
+                let text = |view| serde_json::Value::Object(document.to_json(view)).to_string();
+                (text(View::MASKED), document.has_masks().then(|| text(View::WHOLE)))
+            });
             let values = [
                 ("deleted_doctype", Value::from(doctype.name.as_str())),
                 ("deleted_name", Value::from(name)),
-                (
-                    "data",
-                    Value::from(pace::aside(document.has_many_rows(), || {
-                        serde_json::Value::Object(document.to_json(View::MASKED)).to_string()
-                    })),
-                ),
-                ("kept", kept(&document)),
+                ("data", Value::from(data)),
+                ("kept", Value::from(kept)),
             ];
             self.insert_log(DELETED_DOCUMENT, &values).await?;
         }
@@ -457,15 +454,6 @@ fn at_most(mut problems: Vec<FieldProblem>) -> Vec<FieldProblem> {
         problems.push(FieldProblem::general(ProblemKind::Validation, message));
     }
     problems
-}
-
-/// The whole document where what people read of it is masked.
-fn kept(document: &Document) -> Value {
-    let masks = |document: &Document| document.doctype.fields.iter().any(|field| field.mask);
-    if !masks(document) && !document.tables.iter().flatten().any(masks) {
-        return Value::Null;
-    }
-    Value::from(serde_json::Value::Object(document.to_json_whole()).to_string())
 }
 
 /// Lets validation problems of a hook join the others; everything else ends the work.

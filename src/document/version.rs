@@ -12,11 +12,11 @@ use crate::error::Result;
 use crate::meta::{Document, Fieldtype, Value, View, fieldtype};
 
 /// The `data` of a Version, and the same without masks where some are in it; `None` if nothing worth a Version changed.
-pub(super) fn diff(before: &Document, after: &Document) -> Option<(Json, Option<Json>)> {
-    let whole = diff_seen(before, after, View::WHOLE)?;
-    let shown = diff_seen(before, after, View::MASKED)?;
-    let kept = (whole != shown).then_some(whole);
-    Some((shown, kept))
+pub(super) fn diff(before: &Document, after: &Document) -> Option<(String, Option<String>)> {
+    let shown = diff_seen(before, after, View::MASKED)?.to_string();
+    let has_masks = before.has_masks() || after.has_masks();
+    let kept = has_masks.then(|| diff_seen(before, after, View::WHOLE)).flatten();
+    Some((shown, kept.map(|kept| kept.to_string())))
 }
 
 fn diff_seen(before: &Document, after: &Document, view: View) -> Option<Json> {

@@ -156,6 +156,12 @@ impl Document {
         self.tables.get_mut(table)
     }
 
+    /// Whether some of its fields, or of its rows', are masked for anybody.
+    pub fn has_masks(&self) -> bool {
+        let masks = |document: &Self| document.doctype.fields.iter().any(|field| field.mask);
+        masks(self) || self.tables.iter().filter_map(|rows| rows.first()).any(masks)
+    }
+
     /// The title: the title field's value, or the name.
     pub fn title(&self) -> String {
         self.doctype

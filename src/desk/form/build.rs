@@ -153,7 +153,7 @@ pub fn form_view(input: &FormInput<'_>) -> FormView {
         is_single: doctype.issingle,
         indicator: indicator(doctype, document),
         image: image(input),
-        modified: if document.is_new { String::new() } else { document.modified().to_owned() },
+        modified: if document.is_new || doctype.is_virtual { String::new() } else { document.modified().to_owned() },
         editable,
         has_tabs: tabs.len() > 1,
         problems: problems(input, &tabs),
