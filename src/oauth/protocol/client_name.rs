@@ -64,6 +64,10 @@ pub fn of_stranger(name: &str, site: &[String]) -> Result<String> {
 
 /// A name as it may be shown, whoever stored it.
 pub fn shown(name: &str) -> String {
+    // As most names are.
+    if name.bytes().any(|byte| byte != b' ') && name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return name.trim().to_owned();
+    }
     let visible: String = normal(name).chars().filter(|character| is_visible(*character)).collect();
     let visible = visible.trim();
     if visible.is_empty() { UNNAMED.to_owned() } else { visible.to_owned() }

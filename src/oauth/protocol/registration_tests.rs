@@ -157,15 +157,18 @@ fn errors_have_the_code_of_the_rfc() {
 
 #[test]
 fn nobody_gets_all_silently() {
-    assert_eq!(parse(&with(&json!({ "scope": "all" }))).unwrap().scope.to_string(), "openid profile email");
+    let shared = parse(&with(&json!({ "scope": "all" }))).unwrap().scope;
+    assert!(!shared.contains(&super::super::Scope::All) && !shared.is_empty(), "{shared}");
     assert_eq!(parse_with(&with(&json!({ "scope": "all" })), None).unwrap().scope.to_string(), "openid profile email");
     assert_eq!(parse_with(&with(&json!({ "scope": "all" })), Some("all openid")).unwrap().scope.to_string(), "all");
 }
 
 #[test]
 fn of_the_scopes_that_are_named_those_are_registered_that_the_site_supports() {
-    let metadata = parse(&with(&json!({ "scope": "openid doctype:Book:read doctype:Shelf:read unknown" }))).unwrap();
+    let metadata = parse(&with(&json!({ "scope": "openid doctype:Book:read doctype:Shelf:read address" }))).unwrap();
     assert_eq!(metadata.scope.to_string(), "openid doctype:Book:read");
+    let refused = parse(&with(&json!({ "scope": "openid unknown" }))).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::InvalidScope);
 }
 
 #[test]

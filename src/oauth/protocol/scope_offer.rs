@@ -68,6 +68,20 @@ impl Ceiling {
         shared
     }
 
+    /// The scopes for a renewal of what was granted: those, or fewer if asked for; never more (RFC 6749 §6). A program
+    /// that got a part of an umbrella asks for the whole again, and gets that part again.
+    pub fn renewed(&self, granted: &ScopeSet, requested: Option<&str>, known: &dyn KnownScopes) -> Result<ScopeSet> {
+        let Some(requested) = requested.filter(|_| self.is_offer) else { return granted.narrowed(requested, known) };
+        let own = Self::offered(granted.clone());
+        let mut renewed = ScopeSet::default();
+        for scope in ScopeSet::parse(requested)?.iter() {
+            let share = if is_umbrella(scope) { own.grant(scope) } else { ScopeSet::default() };
+            let asked = if share.is_empty() { [scope.clone()].into_iter().collect() } else { share };
+            renewed = renewed.union(&asked);
+        }
+        granted.narrowed(Some(&renewed.to_string()), known)
+    }
+
     fn is_single(&self, scope: &Scope) -> bool {
         self.singles && matches!(scope, Scope::DocType { .. } | Scope::Method(_))
     }
@@ -79,11 +93,16 @@ impl Ceiling {
         if may_always(scope) || self.covers(scope) {
             return [scope.clone()].into_iter().collect();
         }
-        if self.is_offer && matches!(scope, Scope::All | Scope::Write | Scope::Read) {
+        if self.is_offer && is_umbrella(scope) {
             return self.share(&[scope.clone()].into_iter().collect());
         }
         ScopeSet::default()
     }
+}
+
+/// These span whatever DocTypes there are.
+fn is_umbrella(scope: &Scope) -> bool {
+    matches!(scope, Scope::All | Scope::Write | Scope::Read)
 }
 
 /// These may be asked for whatever was registered.

@@ -93,6 +93,21 @@ fn of_an_umbrella_a_program_that_came_by_itself_gets_what_is_offered() {
     refused("openid all", &Ceiling::offered(set("openid")));
 }
 
+#[test]
+fn who_got_a_part_of_an_umbrella_gets_that_part_again() {
+    let granted = set("openid read doctype:Book:write");
+    let offered = Ceiling::offered(set("openid read")).with_singles();
+    let renew =
+        |ceiling: &Ceiling, scope| Ok::<_, Error>(ceiling.renewed(&granted, Some(scope), &Library)?.to_string());
+    assert_eq!(renew(&offered, "openid all").unwrap(), granted.to_string());
+    assert_eq!(renew(&offered, "openid").unwrap(), "openid");
+    assert_eq!(renew(&offered, "read").unwrap(), "read");
+    for beyond in ["openid email", "doctype:Book:delete", "nosuch"] {
+        assert!(renew(&offered, beyond).is_err(), "{beyond}");
+    }
+    assert!(renew(&Ceiling::decided(set("openid read")), "openid all").is_err());
+}
+
 proptest! {
     #[test]
     fn nothing_is_granted_beyond_the_ceiling_or_the_request(

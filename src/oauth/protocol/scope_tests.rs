@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::scope_offer::tests::Everything;
 use super::*;
 
 fn set(text: &str) -> ScopeSet {
@@ -190,7 +191,7 @@ proptest! {
 
     #[test]
     fn narrowing_never_widens_however_often_it_happens(granted in any_set(), first in any_set(), second in any_set()) {
-        let narrow = |set: &ScopeSet, to: &ScopeSet| set.narrowed(Some(&to.to_string()), &());
+        let narrow = |set: &ScopeSet, to: &ScopeSet| set.narrowed(Some(&to.to_string()), &Everything);
         if let Ok(less) = narrow(&granted, &first) {
             prop_assert!(less.is_subset_of(&granted));
             if let Ok(least) = narrow(&less, &second) {

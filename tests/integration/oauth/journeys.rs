@@ -132,6 +132,8 @@ struct Traveller<'s> {
     resource: String,
     authorize: String,
     post: bool,
+    /// It names this scope at each renewal, as at the beginning.
+    renews_for: Option<String>,
 }
 
 impl Traveller<'_> {
@@ -176,7 +178,9 @@ impl Traveller<'_> {
 
     async fn renewed(&self, tokens: &Json) -> Json {
         let token = tokens["refresh_token"].as_str().unwrap_or_else(|| panic!("no refresh token in {tokens}"));
-        self.send("get_token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await.status(200).json()
+        let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
+        fields.extend(self.renews_for.as_deref().map(|scope| ("scope", scope)));
+        self.send("get_token", &fields).await.status(200).json()
     }
 
     /// Where it is refused, it asks for what the refusal names, beside what it has; and is let in.
@@ -244,6 +248,7 @@ async fn travel(kind: &Kind) {
         resource: resource["resource"].as_str().unwrap().to_owned(),
         authorize: local(server["authorization_endpoint"].as_str().unwrap()),
         post,
+        renews_for: kind.granted.map(|_| announced.clone()),
     };
 
     let mut tokens = traveller.tokens(&announced).await;
@@ -265,6 +270,10 @@ async fn travel(kind: &Kind) {
         // What only `all` opens, no program that came by itself is led to ask for.
         let guarded = bearer(&site, &tokens).post(DATA, json!({"email": "bob@example.com"})).await.status(403);
         assert!(!inside(&guarded, "scope").is_some_and(|scope| scope.contains("all")));
+    }
+    for version in ["", "v2/"] {
+        let who = format!("/api/{version}method/frappe.auth.get_logged_user");
+        bearer(&site, &tokens).get(&who).await.status(200);
     }
     let first = traveller.renewed(&tokens).await;
     let again = traveller.renewed(&tokens).await;

@@ -296,7 +296,8 @@ async fn one_address_cannot_use_up_the_places_of_others_and_what_nobody_used_giv
     let alice = site.user("alice@example.com", &[]).await;
     let limits = json!({"registration_rate_limit": 0, "max_registered_clients": 5, "max_clients_per_address": 3});
     settings(&site, limits).await;
-    let in_use = register(&site.guest(), web()).await.status(201).json();
+    let renewing = with(&json!({"grant_types": ["authorization_code", "refresh_token"]}));
+    let in_use = register(&site.guest(), renewing).await.status(201).json();
     let in_use = Program::registered(&site, &in_use, "openid");
     let tokens = in_use.tokens(&alice).await;
     let mut made = Vec::new();

@@ -41,7 +41,8 @@ pub async fn exchange(
         return Err(refused().because(anyhow::anyhow!("the refresh token is bound to another certificate")).into());
     }
     asking.check_user(&token.user).await?;
-    let scopes = token.renewable_scopes.narrowed(scope, &asking.scopes().await?)?;
+    let known = asking.scopes().await?;
+    let scopes = known.ceiling(&asking.client).renewed(&token.renewable_scopes, scope, &known)?;
     let known = asking.settings.resources(documents.site_url());
     let resources = known.narrow(&token.renewable_resources, resource.iter().map(String::as_str))?;
 

@@ -57,6 +57,8 @@ async fn no_address_of_the_site_forgets_the_scopes() {
     let about_the_person = [
         "get /api/method/frappe.auth.get_logged_user",
         "post /api/method/frappe.auth.get_logged_user",
+        "get /api/v2/method/frappe.auth.get_logged_user",
+        "post /api/v2/method/frappe.auth.get_logged_user",
         "get /api/method/frappe.integrations.oauth2.openid_profile",
         "post /api/method/frappe.integrations.oauth2.openid_profile",
     ];

@@ -60,7 +60,8 @@ async fn oidcc_scope_profile_tells_the_name_and_when_it_changed() {
     assert_eq!(claims["name"], "alice");
     assert!(claims["updated_at"].is_i64(), "{claims}");
     assert!(claims.get("email").is_none(), "{claims}");
-    assert!(!signed_in.claims.0.contains_key("name"), "there is an access token for that");
+    assert_eq!(signed_in.claims.text("name"), Some("alice"), "many programs look nowhere else");
+    assert!(!signed_in.claims.0.contains_key("email"));
 }
 
 #[tokio::test]
@@ -69,7 +70,8 @@ async fn oidcc_scope_email_tells_the_address_and_that_nobody_has_verified_it() {
     assert!(announced(&basic).await.contains(&"email".to_owned()));
     assert_eq!((&claims["email"], &claims["email_verified"]), (&json!("alice@example.com"), &json!(false)));
     assert!(claims.get("name").is_none(), "{claims}");
-    assert!(!signed_in.claims.0.contains_key("email"), "there is an access token for that");
+    assert_eq!(signed_in.claims.text("email"), Some("alice@example.com"), "many programs look nowhere else");
+    assert!(!signed_in.claims.0.contains_key("name"));
 }
 
 /// A scope that is not announced is ignored, as OpenID Connect Core §5.4 asks.
