@@ -39,13 +39,17 @@ fn evaluate(node: &Node, scope: &dyn Scope) -> Js {
         Node::Parent(fieldname) => scope.parent_value(fieldname).into(),
         Node::IsNew => Js::Bool(scope.is_new()),
         Node::User => Js::Text(scope.user().to_owned()),
-        Node::HasRole(role) => Js::Bool(scope.has_role(&evaluate(role, scope).to_text())),
+        Node::HasRole(role) => Js::Bool(match evaluate(role, scope) {
+            Js::Array(roles) => roles.iter().any(|role| scope.has_role(&role.to_text())),
+            role => scope.has_role(&role.to_text()),
+        }),
         Node::Unary(operator, operand) => {
             let operand = evaluate(operand, scope);
             match operator {
                 Unary::Not => Js::Bool(!operand.is_truthy()),
                 Unary::Negate => Js::Number(-operand.to_number()),
                 Unary::Number => Js::Number(operand.to_number()),
+                Unary::TypeOf => Js::Text(operand.type_name().to_owned()),
             }
         }
         Node::And(operands) => until(operands, scope, false),
@@ -98,6 +102,8 @@ fn binary(operator: Binary, left: Js, right: impl FnOnce() -> Js) -> Js {
         Binary::Multiply => Js::Number(left.to_number() * right.to_number()),
         Binary::Divide => Js::Number(left.to_number() / right.to_number()),
         Binary::Remainder => Js::Number(left.to_number() % right.to_number()),
+        Binary::BitAnd => Js::Number(f64::from(left.to_bits() & right.to_bits())),
+        Binary::BitOr => Js::Number(f64::from(left.to_bits() | right.to_bits())),
     }
 }
 
@@ -128,6 +134,38 @@ fn call(function: Function, arguments: &[Js]) -> Js {
         Function::ToLowerCase => first.map_text(str::to_lowercase),
         Function::ToUpperCase => first.map_text(str::to_uppercase),
         Function::Trim => first.map_text(|text| text.trim().to_owned()),
+        Function::IndexOf => {
+            let at = match first {
+                Js::Array(items) => items.iter().position(|item| item.is_same(second)),
+                Js::Text(text) => text.find(&second.to_text()).map(|at| text[..at].encode_utf16().count()),
+                _ => None,
+            };
+            at.map_or(Js::Number(-1.0), Js::count)
+        }
+        Function::Split => match first {
+            Js::Text(text) => Js::Array(text.split(&second.to_text()).map(|part| Js::Text(part.to_owned())).collect()),
+            _ => Js::Undefined,
+        },
+        // Only how many there are is ever asked.
+        Function::Keys => Js::Rows(match first {
+            Js::Array(items) => items.len(),
+            Js::Rows(rows) => *rows,
+            Js::Text(text) => text.encode_utf16().count(),
+            Js::Undefined | Js::Null | Js::Bool(_) | Js::Number(_) => 0,
+        }),
+        Function::HasCommon => Js::Bool(match (first, second) {
+            (Js::Array(one), Js::Array(other)) => one.iter().any(|item| other.iter().any(|found| item.is_same(found))),
+            _ => false,
+        }),
+        Function::ParseNumber => match first {
+            Js::Text(text)
+                if !text.trim_start_matches([' ', '+', '-']).starts_with(|c: char| c.is_ascii_digit() || c == '.') =>
+            {
+                Js::Number(f64::NAN)
+            }
+            Js::Text(_) | Js::Number(_) => Js::Number(leading_number(first, true)),
+            _ => Js::Number(f64::NAN),
+        },
     }
 }
 
@@ -214,6 +252,33 @@ impl Js {
             Self::Text(text) => text_to_number(text),
             Self::Array(_) | Self::Rows(_) => text_to_number(&self.to_text()),
         }
+    }
+
+    /// `typeof`
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Undefined => "undefined",
+            Self::Null | Self::Array(_) | Self::Rows(_) => "object",
+            Self::Bool(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::Text(_) => "string",
+        }
+    }
+
+    /// The 32 bits that `&` and `|` work on.
+    fn to_bits(&self) -> i32 {
+        let number = self.to_number();
+        if !number.is_finite() {
+            return 0;
+        }
+        let wrapped = number.trunc().rem_euclid(4_294_967_296.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "within 32 bits after the remainder"
+        )]
+        let bits = wrapped as u32;
+        bits.cast_signed()
     }
 
     /// `===`

@@ -1,9 +1,11 @@
 //! `depends_on` and its kin: the JavaScript subset that DocTypes use, parsed once, evaluated here and nowhere else.
 //!
 //! What can be written: literals, arrays, `doc.field`, `parent.field`, `doc.table.length`, `doc.__islocal`,
-//! `! && || ?? == != === !== < > <= >= + - * / % ?:`, parentheses, `in_list(array, value)`, `cint`, `flt`, `cstr`,
-//! `array.includes(value)`, `text.includes(part)`, `text.startsWith(part)`, `text.endsWith(part)`, `frappe.session.user`,
-//! `frappe.user.has_role("Role")`, and `cur_frm.doc` or `frm.doc` for `doc`. A text without `eval:` is one fieldname.
+//! `! && || ?? & | == != === !== < > <= >= + - * / % ?: typeof`, parentheses, templates, `in_list(array, value)`,
+//! `has_common`, `is_null`, `cint`, `flt`, `cstr`, `parseInt`, `Boolean`, `Object.keys(x)`, `array.includes(value)`,
+//! `x.indexOf(y)`, `text.split(",")`, `text.startsWith(part)`, `text.endsWith(part)`, `frappe.session.user`,
+//! `frappe.user.has_role("Role")`, `frappe.boot.developer_mode` (false), `cur_frm.doc` or `frm.doc` for `doc`, and bare names for
+//! fields. A text without `eval:` is one fieldname.
 //!
 //! The browser evaluates the same tree, sent by [`Expression::to_json`] as arrays whose first item says what they are:
 //!
@@ -15,16 +17,17 @@
 //! | `["bare", "x"]` | whether `doc.x` holds something; a table does if it has rows |
 //! | `["doc", "x"]`, `["parent", "x"]` | a field's value; of a table, its rows |
 //! | `["new"]`, `["user"]`, `["role", a]` | not saved yet; who asks; whether they have the role |
-//! | `["!", a]`, `["neg", a]`, `["num", a]` | `!a`, `-a`, `+a` |
+//! | `["!", a]`, `["neg", a]`, `["num", a]`, `["typeof", a]` | `!a`, `-a`, `+a`, `typeof a` |
 //! | `["&&", a, b, …]`, `["||", a, b, …]` | any number of operands, from left to right |
 //! | `["==", a, b]` and the other operators | two operands |
 //! | `["?:", condition, a, b]` | one of the two |
-//! | `["call", name, a, …]` | `in_list`, `cint`, `flt`, `cstr`, `includes`, `startsWith`, `endsWith`, `length`, `toLowerCase`, `toUpperCase`, `trim` |
+//! | `["call", name, a, …]` | `in_list`, `cint`, `flt`, `cstr`, `includes`, `startsWith`, `endsWith`, `length`, `toLowerCase`, `toUpperCase`, `trim`, `indexOf`, `split`, `keys`, `has_common`, `parseNumber` |
 
 mod evaluate;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::collections::BTreeSet;
 
@@ -89,6 +92,7 @@ enum Unary {
     Not,
     Negate,
     Number,
+    TypeOf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,6 +111,8 @@ enum Binary {
     Multiply,
     Divide,
     Remainder,
+    BitAnd,
+    BitOr,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,6 +128,11 @@ enum Function {
     ToLowerCase,
     ToUpperCase,
     Trim,
+    IndexOf,
+    Split,
+    Keys,
+    HasCommon,
+    ParseNumber,
 }
 
 impl Expression {
@@ -240,6 +251,7 @@ impl Unary {
             Self::Not => "!",
             Self::Negate => "neg",
             Self::Number => "num",
+            Self::TypeOf => "typeof",
         }
     }
 }
@@ -261,6 +273,8 @@ impl Binary {
             Self::Multiply => "*",
             Self::Divide => "/",
             Self::Remainder => "%",
+            Self::BitAnd => "&",
+            Self::BitOr => "|",
         }
     }
 }
@@ -279,6 +293,11 @@ impl Function {
             Self::ToLowerCase => "toLowerCase",
             Self::ToUpperCase => "toUpperCase",
             Self::Trim => "trim",
+            Self::IndexOf => "indexOf",
+            Self::Split => "split",
+            Self::Keys => "keys",
+            Self::HasCommon => "has_common",
+            Self::ParseNumber => "parseNumber",
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Text → tree. Length, nesting and the number of operators are limited, so that no file can exhaust the stack.
 
+use super::token::{Token, shown, tokens};
 use super::{Binary, Function, Node, Unary};
 
 const LONGEST: usize = 4000;
-const DEEPEST: usize = 48;
+pub(super) const DEEPEST: usize = 48;
 const OPERATORS: usize = 400;
 
 /// Why a text is no expression.
@@ -23,20 +24,6 @@ impl From<&str> for Fault {
         message.to_owned().into()
     }
 }
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Name(String),
-    Number(f64),
-    Text(String),
-    Sign(&'static str),
-}
-
-/// The longest first, so that `===` is not read as `==` and `=`.
-const SIGNS: [&str; 30] = [
-    "===", "!==", "==", "!=", "<=", ">=", "&&", "||", "??", "?.", "=>", "++", "--", "<", ">", "!", "+", "-", "*", "/",
-    "%", "?", ":", "(", ")", "[", "]", ",", ".", ";",
-];
 
 /// Reads `eval:…`, or a bare fieldname.
 pub(super) fn parse(source: &str) -> Result<Node, Fault> {
@@ -69,64 +56,28 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
 }
 
-fn shown(token: &Token) -> String {
-    match token {
-        Token::Name(name) => format!("`{name}`"),
-        Token::Number(number) => format!("`{number}`"),
-        Token::Text(text) => format!("the text `{text}`"),
-        Token::Sign(sign) => format!("`{sign}`"),
-    }
-}
+/// Names that stand for something in a browser and for nothing here.
+const GLOBALS: [&str; 14] = [
+    "window", "document", "console", "this", "new", "function", "locals", "moment", "Math", "Date", "JSON", "in",
+    "await", "return",
+];
+/// What a value has.
+const MEMBERS: [&str; 10] = [
+    "length",
+    "includes",
+    "indexOf",
+    "split",
+    "toString",
+    "startsWith",
+    "endsWith",
+    "toLowerCase",
+    "toUpperCase",
+    "trim",
+];
 
-fn tokens(code: &str) -> Result<Vec<Token>, Fault> {
-    let mut found = Vec::new();
-    let mut rest = code.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let length;
-        if first.is_alphabetic() || first == '_' || first == '$' {
-            length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
-            found.push(Token::Name(rest[..length].to_owned()));
-        } else if first.is_ascii_digit() || first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
-            length = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
-            let number = rest[..length].parse().map_err(|_| format!("`{}` is no number", &rest[..length]))?;
-            found.push(Token::Number(number));
-        } else if matches!(first, '"' | '\'' | '`') {
-            let (text, end) = text_literal(rest, first)?;
-            found.push(Token::Text(text));
-            length = end;
-        } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
-            found.push(Token::Sign(sign));
-            length = sign.len();
-        } else if first == '=' {
-            let message = "it assigns with `=`: compare with `==`".to_owned();
-            return Err(Fault { message, assigns: true });
-        } else {
-            return Err(format!("`{first}` is not part of an expression").into());
-        }
-        rest = rest[length..].trim_start();
-    }
-    Ok(found)
-}
-
-/// A quoted text at the start of `rest`, and where it ends.
-fn text_literal(rest: &str, quote: char) -> Result<(String, usize), Fault> {
-    let mut text = String::new();
-    let mut characters = rest.char_indices().skip(1);
-    while let Some((at, c)) = characters.next() {
-        match c {
-            _ if c == quote => return Ok((text, at + c.len_utf8())),
-            '\\' => match characters.next() {
-                Some((_, 'n')) => text.push('\n'),
-                Some((_, 't')) => text.push('\t'),
-                Some((_, 'u' | 'x' | '0'..='9')) => return Err("it has a numeric escape in a text".into()),
-                Some((_, escaped)) => text.push(escaped),
-                None => break,
-            },
-            '$' if quote == '`' && rest[at + 1..].starts_with('{') => return Err("it has a template with `${`".into()),
-            _ => text.push(c),
-        }
-    }
-    Err(format!("a text has no closing {quote}").into())
+/// `String(x)`: what is added to a text is text.
+fn as_text(node: Node) -> Node {
+    Node::Binary(Binary::Add, Box::new(Node::Text(String::new())), Box::new(node))
 }
 
 struct Parser {
@@ -141,6 +92,16 @@ impl Parser {
         let found = matches!(self.tokens.get(self.at), Some(Token::Sign(present)) if *present == sign);
         self.at += usize::from(found);
         found
+    }
+
+    fn skip_name(&mut self, name: &str) -> bool {
+        let found = matches!(self.tokens.get(self.at), Some(Token::Name(present)) if present == name);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn is_next(&self, sign: &str) -> bool {
+        matches!(self.tokens.get(self.at), Some(Token::Sign(present)) if *present == sign)
     }
 
     fn expect(&mut self, sign: &str) -> Result<(), Fault> {
@@ -211,12 +172,29 @@ impl Parser {
     }
 
     fn and(&mut self) -> Result<Node, Fault> {
-        let first = self.equality()?;
+        let first = self.bits()?;
         let mut operands = vec![first];
         while self.skip("&&") {
-            operands.push(self.equality()?);
+            operands.push(self.bits()?);
         }
         Ok(if operands.len() == 1 { operands.remove(0) } else { Node::And(operands) })
+    }
+
+    /// A single `&` or `|`, mostly meant to be two of them, which comes to the same with conditions.
+    fn bits(&mut self) -> Result<Node, Fault> {
+        let mut node = self.both_bits()?;
+        while let Some(operator) = self.operator(&[("|", Binary::BitOr)])? {
+            node = Node::Binary(operator, Box::new(node), Box::new(self.both_bits()?));
+        }
+        Ok(node)
+    }
+
+    fn both_bits(&mut self) -> Result<Node, Fault> {
+        let mut node = self.equality()?;
+        while let Some(operator) = self.operator(&[("&", Binary::BitAnd)])? {
+            node = Node::Binary(operator, Box::new(node), Box::new(self.equality()?));
+        }
+        Ok(node)
     }
 
     fn equality(&mut self) -> Result<Node, Fault> {
@@ -264,6 +242,8 @@ impl Parser {
                 Unary::Negate
             } else if self.skip("+") {
                 Unary::Number
+            } else if self.skip_name("typeof") {
+                Unary::TypeOf
             } else {
                 break;
             };
@@ -332,17 +312,57 @@ impl Parser {
             "cint" => Function::Cint,
             "flt" => Function::Flt,
             "cstr" => Function::Cstr,
-            _ => return Err(format!("`{name}` is unknown here: name fields as `doc.{name}`").into()),
+            "parseInt" | "parseFloat" => Function::ParseNumber,
+            "has_common" => Function::HasCommon,
+            "Object" => {
+                self.expect(".")?;
+                match self.name()?.as_str() {
+                    "keys" | "values" | "entries" => Function::Keys,
+                    other => return Err(format!("`Object.{other}` is unknown here").into()),
+                }
+            }
+            "Boolean" | "Number" | "String" | "is_null" if self.is_next("(") => return self.converted(name),
+            // What is no field of ours but a browser's own, and calls of what nobody here knows.
+            _ if GLOBALS.contains(&name) || self.is_next("(") => {
+                return Err(format!("`{name}` is unknown here: name fields as `doc.{name}`").into());
+            }
+            _ if matches!(self.tokens.get(self.at), Some(Token::Sign("." | "?.")))
+                && !matches!(self.tokens.get(self.at + 1), Some(Token::Name(member)) if MEMBERS.contains(&member.as_str())) =>
+            {
+                return Err(format!("`{name}` is unknown here: name fields as `doc.{name}`").into());
+            }
+            // Frappe's forms know the fields by their bare names too.
+            _ => return Ok(Node::Doc(name.to_owned())),
         };
         self.expect("(")?;
         let mut arguments = self.list(")")?;
-        let wanted = if function == Function::InList { 2 } else { 1 };
+        let wanted = if matches!(function, Function::InList | Function::HasCommon) { 2 } else { 1 };
         // `flt(x, precision)` and `cint(x, default)` are written too; the second argument changes nothing here.
         if arguments.len() < wanted || arguments.len() > 2 {
             return Err(format!("`{name}` takes {wanted} argument{}", if wanted == 1 { "" } else { "s" }).into());
         }
         arguments.truncate(wanted);
         Ok(Node::Call(function, arguments))
+    }
+
+    /// `Boolean(x)`, `Number(x)`, `String(x)`, `is_null(x)`, in terms of operators.
+    fn converted(&mut self, name: &str) -> Result<Node, Fault> {
+        self.expect("(")?;
+        let mut arguments = self.list(")")?;
+        let (Some(argument), true) = (arguments.pop(), arguments.is_empty()) else {
+            return Err(format!("`{name}` takes 1 argument").into());
+        };
+        self.count()?;
+        let unary = |operator, node| Node::Unary(operator, Box::new(node));
+        Ok(match name {
+            "Boolean" => unary(Unary::Not, unary(Unary::Not, argument)),
+            "Number" => unary(Unary::Number, argument),
+            "is_null" => {
+                let text = Node::Call(Function::Trim, vec![Node::Call(Function::Cstr, vec![argument])]);
+                unary(Unary::Not, text)
+            }
+            _ => as_text(argument),
+        })
     }
 
     fn field(&mut self, make: fn(String) -> Node) -> Result<Node, Fault> {
@@ -356,7 +376,8 @@ impl Parser {
         } else if self.skip(".") || self.skip("?.") {
             self.name()?
         } else {
-            return Err("`doc` and `parent` need a field, as in `doc.title`".into());
+            // The document itself, which is always there.
+            return Ok(Node::Bool(true));
         };
         // A document that was never saved; `parent.__islocal` has no such meaning for its rows.
         Ok(match make(fieldname) {
@@ -385,10 +406,15 @@ impl Parser {
         let part = self.name()?;
         match (what.as_str(), part.as_str()) {
             ("session", "user") | ("user", "name") => Ok(Node::User),
-            ("user", "has_role") | ("user_roles", "includes") => {
+            ("boot", "developer_mode") => Ok(Node::Bool(false)),
+            ("user", "has_role") | ("user_roles", "includes" | "indexOf") => {
                 self.expect("(")?;
                 let mut arguments = self.list(")")?;
                 match (arguments.pop(), arguments.is_empty()) {
+                    (Some(role), true) if part == "indexOf" => {
+                        let [yes, no] = [0.0, -1.0].map(Node::Number);
+                        Ok(Node::Conditional(Box::new([Node::HasRole(Box::new(role)), yes, no])))
+                    }
                     (Some(role), true) => Ok(Node::HasRole(Box::new(role))),
                     _ => Err(format!("`frappe.{what}.{part}` takes one role").into()),
                 }
@@ -402,6 +428,13 @@ impl Parser {
         let (function, wanted) = match name.as_str() {
             "length" => return Ok(Node::Call(Function::Length, vec![target])),
             "includes" => (Function::Includes, 1),
+            "indexOf" => (Function::IndexOf, 1),
+            "split" => (Function::Split, 1),
+            "toString" => {
+                self.expect("(")?;
+                self.expect(")")?;
+                return Ok(as_text(target));
+            }
             "startsWith" => (Function::StartsWith, 1),
             "endsWith" => (Function::EndsWith, 1),
             "toLowerCase" => (Function::ToLowerCase, 0),

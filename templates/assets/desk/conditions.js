@@ -42,6 +42,11 @@ const calls = {
   toLowerCase: (a) => (typeof a === "string" ? a.toLowerCase() : undefined),
   toUpperCase: (a) => (typeof a === "string" ? a.toUpperCase() : undefined),
   trim: (a) => (typeof a === "string" ? a.trim() : undefined),
+  indexOf: (a, b) => (Array.isArray(a) ? a.indexOf(b) : typeof a === "string" ? a.indexOf(text(b)) : -1),
+  split: (a, b) => (typeof a === "string" ? a.split(text(b)) : undefined),
+  keys: (a) => rows(a && a[ROWS] ? a.count : typeof a === "string" || Array.isArray(a) ? a.length : 0),
+  has_common: (a, b) => Array.isArray(a) && Array.isArray(b) && a.some((item) => b.includes(item)),
+  parseNumber: (a) => (typeof a === "string" ? parseFloat(a) : typeof a === "number" ? a : NaN),
 };
 
 const operators = {
@@ -58,6 +63,8 @@ const operators = {
   "*": (a, b) => toNumber(a) * toNumber(b),
   "/": (a, b) => toNumber(a) / toNumber(b),
   "%": (a, b) => toNumber(a) % toNumber(b),
+  "&": (a, b) => toNumber(a) & toNumber(b),
+  "|": (a, b) => toNumber(a) | toNumber(b),
 };
 
 function evaluate(node, scope) {
@@ -74,9 +81,10 @@ function evaluate(node, scope) {
     case "parent": return scope.parent ? scope.parent.value(rest[0]) : null;
     case "new": return scope.isNew();
     case "user": return scope.user;
-    case "role": return scope.hasRole(text(evaluate(rest[0], scope)));
+    case "role": return [evaluate(rest[0], scope)].flat().some((role) => scope.hasRole(text(role)));
     case "!": return !evaluate(rest[0], scope);
     case "neg": return -toNumber(evaluate(rest[0], scope));
+    case "typeof": return typeof evaluate(rest[0], scope);
     case "num": return toNumber(evaluate(rest[0], scope));
     case "&&": case "||": {
       let value;
