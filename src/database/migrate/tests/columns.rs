@@ -221,8 +221,10 @@ async fn the_longest_names_work() {
 async fn the_shipped_doctypes_leave_nothing_to_do() {
     let mut sources = Vec::new();
     let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("doctypes")];
-    // A folder of unmodified Frappe files.
-    folders.extend(std::env::var_os("DOCTYPED_TEST_FRAPPE_DOCTYPES").map(Into::into));
+    // Folders of unmodified Frappe files.
+    if let Some(published) = std::env::var_os("DOCTYPED_TEST_FRAPPE_DOCTYPES") {
+        folders.extend(std::env::split_paths(&published));
+    }
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
