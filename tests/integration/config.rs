@@ -149,3 +149,41 @@ fn request(address: &str, method: &str, path: &str, body: &str) -> String {
     stream.read_to_string(&mut answer).unwrap();
     answer
 }
+
+#[test]
+fn check_says_nothing_about_the_shipped_files_and_counts_what_has_no_effect_in_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ok, told, _) = output(doctyped(folder.path()).arg("check"));
+    assert!(ok && told.lines().count() == 1 && told.contains("DocTypes, 0 errors, 0 warnings\n"), "{told}");
+    std::fs::create_dir(folder.path().join("doctypes")).unwrap();
+    let book = "name: Book\nbeta: 1\nfields:\n  - { fieldname: title, label: Title }\n";
+    std::fs::write(folder.path().join("doctypes/book.yaml"), book).unwrap();
+    let overlay = "extends: User\nbeta: 1\n";
+    std::fs::write(folder.path().join("doctypes/user.yaml"), overlay).unwrap();
+    let (ok, told, _) = output(doctyped(folder.path()).arg("check"));
+    let notes: Vec<&str> = told.lines().filter(|line| line.starts_with("note:")).collect();
+    assert_eq!(notes, ["note: User: kept without effect: beta", "note: Book: kept without effect: beta"], "{told}");
+    assert!(ok && told.ends_with("2 keys without effect\n"), "{told}");
+}
+
+#[test]
+fn pipelines_learn_of_files_that_are_held_back() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("doctypes")).unwrap();
+    for broken in ["", "name: Book\nfields: [", "extends: Nothing"] {
+        std::fs::write(folder.path().join("doctypes/book.yaml"), broken).unwrap();
+        for arguments in [&["check"][..], &["serve", "--strict"], &["migrate"]] {
+            let (ok, told, complaint) = output(doctyped(folder.path()).args(arguments));
+            assert!(!ok && format!("{told}{complaint}").contains("book.yaml"), "{arguments:?}: {told} {complaint}");
+        }
+    }
+}
+
+#[test]
+fn commands_that_need_no_strictness_work_beside_a_broken_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("doctypes")).unwrap();
+    std::fs::write(folder.path().join("doctypes/book.yaml"), "name: Book\nfields: [").unwrap();
+    let (ok, _, complaint) = output(doctyped(folder.path()).args(["user", "add", "ada@example.com"]));
+    assert!(ok, "{complaint}");
+}

@@ -55,6 +55,48 @@ async fn a_change_that_could_lose_data_waits_for_migrate() {
     assert_eq!(site.db_names("Book", json!({"title": "Moby-Dick"})).await.len(), 1);
 }
 
+#[tokio::test]
+async fn others_write_while_many_files_add_a_column_each() {
+    let many: usize = std::env::var("DOCTYPED_TEST_MANY").ok().and_then(|many| many.parse().ok()).unwrap_or(60);
+    let sources = |field: &str| -> Vec<Source> {
+        let file = |n: usize| Source {
+            path: format!("many/{n}.yaml"),
+            text: format!(
+                "name: Many {n}\nmodule: Library\nfields:\n  - {{ fieldname: title, label: Title }}\n{field}"
+            ),
+        };
+        (0..many).map(file).collect()
+    };
+    let site = TestSite::new().await;
+    reload(&site.site, &sources("")).await;
+    let started = std::time::Instant::now();
+    let all = sources("  - { fieldname: more, label: More }\n");
+    let reloading = reload(&site.site, &all);
+    tokio::pin!(reloading);
+    let (mut written, mut longest) = (0, std::time::Duration::ZERO);
+    let outcome = loop {
+        let began = std::time::Instant::now();
+        let writing = async {
+            site.db_insert("Gender", json!({"gender": format!("g{written}")})).await;
+        };
+        tokio::pin!(writing);
+        tokio::select! {
+            outcome = &mut reloading => {
+                writing.await;
+                break outcome;
+            }
+            () = &mut writing => {
+                written += 1;
+                longest = longest.max(began.elapsed());
+            }
+        }
+    };
+    assert!(matches!(outcome, Reloaded::Swapped { .. }), "{outcome:?}");
+    eprintln!("{many} DocTypes in {:?}: {written} written meanwhile, the longest in {longest:?}", started.elapsed());
+    assert!(written > 1, "nobody could write");
+    site.db_insert(&format!("Many {}", many - 1), json!({"title": "a", "more": "b"})).await;
+}
+
 const LOAN: &str = "
 name: Loan
 module: Library
