@@ -3,6 +3,7 @@
 pub mod definitions;
 pub mod initial_data;
 pub mod jobs;
+mod site_key;
 pub mod sources;
 
 use std::path::PathBuf;
@@ -96,14 +97,11 @@ impl App {
     /// Builds a site: DocTypes, database, schema, initial data, routes. Nothing listens yet.
     pub async fn build(build: Build) -> anyhow::Result<Self> {
         let Build { config, clock, site_key, sources } = build;
-        let site_key = match site_key {
-            Some(key) => key,
-            None => read_site_key(&config)?,
-        };
         let sessions = Sessions::default();
         let plugins = plugins(&sessions);
         check_plugins(&plugins)?;
         let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
+        let site_key = site_key::establish(site_key, &config, &database).await?;
         let putting = Putting {
             config: &config,
             extra: &sources,
@@ -120,6 +118,7 @@ impl App {
                     .to_owned(),
             );
         }
+        site_key::remember(&site_key, &config, &database).await?;
         let doctypes = registry.len();
         let Plugins {
             controllers,
@@ -192,6 +191,8 @@ impl App {
             .iter()
             .find_map(|address| address.as_socket_addr().copied())
             .context("the listener has no address")?;
+        // Held while this serves.
+        let claim = self.site.documents.database().claim().await;
         let (stopped, watch_stop) = watch::channel(false);
         let jobs = jobs::run(&self.site, self.jobs, &watch_stop);
         let reload = reload::watch(self.site.clone(), self.sources, watch_stop);
@@ -216,6 +217,7 @@ impl App {
             }
         }
         self.site.documents.database().close().await;
+        drop(claim);
         Ok(())
     }
 }
@@ -225,47 +227,4 @@ fn check_plugins(plugins: &Plugins) -> anyhow::Result<()> {
     let twice = plugins.methods.claimed_twice();
     anyhow::ensure!(twice.is_empty(), "two features claim the methods {}", twice.join(", "));
     Ok(())
-}
-
-/// The site's key: from the configured file, which is made at the first start.
-pub fn read_site_key(config: &Config) -> anyhow::Result<SiteKey> {
-    let path = &config.secret_key_file;
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let text = SiteKey::generate();
-            write_private(path, &format!("{text}\n"))
-                .with_context(|| format!("make the key file {}", path.display()))?;
-            text
-        }
-        Err(error) => return Err(error).with_context(|| format!("read the key file {}", path.display())),
-    };
-    warn_if_readable_by_others(path);
-    SiteKey::from_text(&text).with_context(|| format!("the key file {}", path.display()))
-}
-
-/// Writes a new file that only its owner may read; never over an old one.
-fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-fn warn_if_readable_by_others(path: &std::path::Path) {
-    #[cfg(unix)]
-    if let Ok(metadata) = std::fs::metadata(path)
-        && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
-    {
-        tracing::warn!(file = %path.display(), "others may read the site's key: run chmod 600 on the file");
-    }
-    #[cfg(not(unix))]
-    let _ = path;
 }

@@ -1,7 +1,7 @@
 //! Files and folders that nobody but their owner may read.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Makes a folder that only its owner may enter, with those above it; one that is there stays as it is.
@@ -13,8 +13,25 @@ pub fn own_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+/// Writes a new file that only its owner may read; never over an old one.
+pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 /// Makes an empty file that only its owner may read, unless it is there, and takes one that is there from the others.
 pub fn own_file(path: &Path) -> io::Result<()> {
+    match create_new(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => {
+            keep_to_owner(path);
+            Ok(())
+        }
+    }
+}
+
+fn create_new(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         own_folder(folder)?;
     }
@@ -22,13 +39,7 @@ pub fn own_file(path: &Path) -> io::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => {
-            keep_to_owner(path);
-            Ok(())
-        }
-    }
+    options.open(path)
 }
 
 /// Takes from everybody but the owner what they may do with a file or folder. That this fails, as with files of somebody

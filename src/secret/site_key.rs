@@ -121,6 +121,11 @@ impl SiteKey {
         &self.current().id
     }
 
+    /// Whether that is the id of the current or an older key.
+    pub fn knows(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id == id)
+    }
+
     /// Encrypts and authenticates a text; `place` says where it belongs, and it opens only there.
     ///
     /// Name as place what identifies the cell: DocType, document and field.

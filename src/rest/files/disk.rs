@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::error::{Error, Result};
 use crate::rest::files::{PRIVATE, PUBLIC, name};
-use crate::secret;
+use crate::secret::{self, private};
 
 /// How many names are tried for a file before one is made up.
 const TRIES: u32 = 5;
@@ -78,7 +78,7 @@ impl Folder {
     ) -> Result<Stored> {
         let (kind, prefix) = if is_private { ("private", PRIVATE) } else { ("public", PUBLIC) };
         let folder = self.0.join(kind);
-        fs::create_dir_all(&folder).await.map_err(|error| failed(&folder, error))?;
+        private::own_folder(&folder).map_err(|error| failed(&folder, error))?;
         for attempt in 0..=TRIES {
             let candidate = match attempt {
                 0 => file_name.to_owned(),

@@ -1,6 +1,7 @@
 //! What the database does when it cannot: nothing that was answered is lost, and whoever asks is told what to do.
 
 mod blocked;
+mod data_folder;
 mod postgres;
 mod transactions;
 
