@@ -1,0 +1,211 @@
+"""What `tests/kills/run` and `tests/full_disk/run` share: a site as people run it, and programs that write to it."""
+
+import base64
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+DOCTYPES = {
+    "order.yaml": """name: Rough Order
+module: Rough
+autoname: field:title
+fields:
+  - { fieldname: title, fieldtype: Data, label: Title, reqd: true, unique: true }
+  - { fieldname: counter, fieldtype: Int, label: Counter }
+  - { fieldname: text, fieldtype: Long Text, label: Text }
+  - { fieldname: lines, fieldtype: Table, label: Lines, options: Rough Line }
+permissions:
+  - { role: System Manager, read: true, write: true, create: true, delete: true }
+""",
+    "line.yaml": """name: Rough Line
+module: Rough
+istable: true
+fields:
+  - { fieldname: item, fieldtype: Data, label: Item, reqd: true }
+""",
+}
+LINES = 3
+
+
+def binary(named):
+    """The program to try: the one that is named, else what was built last."""
+    built = [ROOT / "target" / profile / "doctyped" for profile in ("release", "debug")]
+    built = sorted((path for path in built if path.exists()), key=lambda path: -path.stat().st_mtime)
+    chosen = pathlib.Path(named) if named else (built[0] if built else None)
+    if chosen is None or not chosen.exists():
+        raise SystemExit("there is no program to try: run cargo build --release, or name one with --binary")
+    return str(chosen.resolve())
+
+
+class Site:
+    """A site in a folder of its own, on a port of its own."""
+
+    def __init__(self, program, folder, database_url=None):
+        self.program, self.folder, self.child = program, pathlib.Path(folder), None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (self.folder / "doctypes").mkdir(parents=True, exist_ok=True)
+        for name, text in DOCTYPES.items():
+            (self.folder / "doctypes" / name).write_text(text)
+        self.environment = dict(
+            os.environ,
+            DOCTYPED_LISTEN=f"127.0.0.1:{self.port}",
+            DOCTYPED_SITE_URL=f"http://127.0.0.1:{self.port}",
+            DOCTYPED_ADMIN_PASSWORD="correct horse battery",
+            DOCTYPED_LOG="warn",
+        )
+        if database_url:
+            self.environment["DOCTYPED_DATABASE_URL"] = database_url
+        key = subprocess.run(
+            [self.program, "key", "Administrator"], cwd=self.folder, env=self.environment, check=True,
+            stdout=subprocess.PIPE, text=True,
+        )
+        self.authorization = "Basic " + base64.b64encode(key.stdout.strip().encode()).decode()
+
+    def start(self):
+        """Starts it and waits until it answers; returns how long that took."""
+        began = time.monotonic()
+        with open(self.folder / "server.log", "a") as log:
+            self.child = subprocess.Popen([self.program], cwd=self.folder, env=self.environment, stdout=log, stderr=log)
+        while time.monotonic() - began < 60:
+            if self.child.poll() is not None:
+                raise SystemExit(f"the server ended: {self.log()[-2000:]}")
+            try:
+                if Client(self).ask("GET", "/health/live")[0] == 200:
+                    return time.monotonic() - began
+            except OSError:
+                time.sleep(0.02)
+        raise SystemExit(f"the server does not answer: {self.log()[-2000:]}")
+
+    def kill(self):
+        """Ends it without warning."""
+        self.child.send_signal(signal.SIGKILL)
+        self.child.wait()
+
+    def stop(self):
+        """Asks it to end, and waits."""
+        self.child.send_signal(signal.SIGTERM)
+        return self.child.wait(60)
+
+    def log(self):
+        return (self.folder / "server.log").read_text(errors="replace")
+
+
+class Client:
+    """One connection, as Administrator by API key."""
+
+    def __init__(self, site):
+        self.site = site
+        self.connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
+
+    def ask(self, method, path, body=None, authorization=True):
+        """Status, JSON (or None) and headers of an answer; OSError if the connection broke."""
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        if authorization:
+            headers["Authorization"] = self.site.authorization
+        try:
+            self.connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = self.connection.getresponse()
+            raw = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.connection.close()
+            raise OSError(str(error)) from error
+        try:
+            parsed = json.loads(raw)
+        except ValueError:
+            parsed = None
+        return answer.status, parsed, answer.headers
+
+    def all(self, doctype, fields):
+        """Every document of a DocType, page by page."""
+        rows, size = [], 500
+        while True:
+            query = urllib.parse.urlencode(
+                {"fields": json.dumps(fields), "order_by": "name asc", "limit_start": len(rows), "limit_page_length": size}
+            )
+            status, answer, _ = self.ask("GET", f"/api/resource/{urllib.parse.quote(doctype)}?{query}")
+            if status != 200:
+                raise SystemExit(f"{doctype} cannot be listed: {status} {answer}")
+            rows += answer["data"]
+            if len(answer["data"]) < size:
+                return rows
+
+
+class Writer(threading.Thread):
+    """Inserts orders with lines, and changes each once, until it is told to stop or its connection breaks."""
+
+    def __init__(self, site, name, text=""):
+        super().__init__(daemon=True)
+        self.site, self.prefix, self.text, self.ending = site, name, text, False
+        # What was answered with a success, what was sent without an answer, and how the others were answered.
+        self.inserted, self.changed, self.unknown, self.statuses = [], {}, [], {}
+
+    def count(self, status):
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    def run(self):
+        client, number = Client(self.site), 0
+        while not self.ending:
+            number += 1
+            title = f"{self.prefix}-{number:05}"
+            lines = [{"item": f"{title} {line}"} for line in range(LINES)]
+            try:
+                body = {"title": title, "counter": 0, "text": self.text, "lines": lines}
+                status, _, headers = client.ask("POST", "/api/resource/Rough%20Order", body)
+                self.count(status)
+                if status != 200:
+                    if "Retry-After" not in headers:
+                        self.count(f"{status} without Retry-After")
+                    time.sleep(0.01)
+                    continue
+                self.inserted.append(title)
+                self.changed[title] = [0]
+                self.changed[title].append(number)
+                status, _, _ = client.ask("PUT", f"/api/resource/Rough%20Order/{title}", {"counter": number})
+                self.count(status)
+                if status == 200:
+                    self.changed[title] = [number]
+            except OSError:
+                self.unknown.append(title)
+                return
+
+
+def check(site, writers):
+    """What is wrong with what is stored, as sentences; and how many orders were answered for and found."""
+    client, faults = Client(site), []
+    orders = client.all("Rough Order", ["name", "title", "counter"])
+    parents = [row["parent"] for row in client.all("Rough Line", ["name", "parent"])]
+    found = {row["title"]: row["counter"] for row in orders}
+    if len(found) != len(orders):
+        faults.append(f"{len(orders) - len(found)} orders are there twice")
+    lines = {}
+    for parent in parents:
+        lines[parent] = lines.get(parent, 0) + 1
+    answered = [title for writer in writers for title in writer.inserted]
+    known = set(answered) | {title for writer in writers for title in writer.unknown}
+    for title in answered:
+        if title not in found:
+            faults.append(f"{title} was answered and is gone")
+    for writer in writers:
+        for title, possible in writer.changed.items():
+            if title in found and found[title] not in possible:
+                faults.append(f"{title}: {found[title]} instead of {possible}")
+    for title in found:
+        if lines.get(title) != LINES:
+            faults.append(f"{title} has {lines.get(title, 0)} lines instead of {LINES}")
+        if title not in known:
+            faults.append(f"{title} was refused and is stored")
+    for parent in lines:
+        if parent not in found:
+            faults.append(f"lines of {parent} are there without it")
+    return faults, len(answered), len(found)
