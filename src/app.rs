@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use poem::listener::{Acceptor, Listener, TcpListener};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::definitions::{InForce, Putting};
@@ -24,14 +24,13 @@ use crate::meta::in_force::Fault;
 use crate::meta::load::Source;
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
+use crate::web::pipeline::Paths;
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{Job, Pipeline, Plugins, Sessions, Site, Templates};
 use crate::{account, desk, oauth, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
-/// How long an idle connection is kept.
-const IDLE: Duration = Duration::from_secs(75);
 
 /// What a site is built from.
 pub struct Build {
@@ -131,6 +130,7 @@ impl App {
             describes_api,
             own_credentials,
             foreign_forms,
+            small_bodies,
             login_options,
             logout_targets,
             account_pages,
@@ -164,7 +164,13 @@ impl App {
         for start in starters {
             start(site.clone()).await.context("start a feature")?;
         }
-        let endpoint = Pipeline::new(site.clone(), authenticators, middleware, own_credentials, foreign_forms, routes)?;
+        let endpoint = Pipeline::new(
+            site.clone(),
+            authenticators,
+            middleware,
+            Paths { own_credentials, foreign_forms, small_bodies },
+            routes,
+        )?;
         let endpoint = Arc::new(endpoint);
         let summary = Summary { doctypes, folders, schema, administrator_password, warnings, faults };
         Ok(Self { site, endpoint, summary, jobs, sources })
@@ -184,13 +190,8 @@ impl App {
         ready: impl FnOnce(&Site, &Summary, std::net::SocketAddr),
     ) -> anyhow::Result<()> {
         let listen = self.site.config.listen.clone();
-        let acceptor =
-            TcpListener::bind(listen.clone()).into_acceptor().await.with_context(|| format!("listen on {listen}"))?;
-        let address = acceptor
-            .local_addr()
-            .iter()
-            .find_map(|address| address.as_socket_addr().copied())
-            .context("the listener has no address")?;
+        let listener = TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
+        let address = listener.local_addr().context("the listener has no address")?;
         // Held while this serves.
         let claim = self.site.documents.database().claim().await;
         let (stopped, watch_stop) = watch::channel(false);
@@ -203,10 +204,8 @@ impl App {
             site.stopping.store(true, Ordering::Relaxed);
             tracing::info!("stopping: requests under way finish first");
         };
-        poem::Server::new_with_acceptor(acceptor)
-            .idle_timeout(IDLE)
-            .run_with_graceful_shutdown(self.endpoint, signal, Some(GRACE))
-            .await?;
+        let limits = self.site.config.limits.clone();
+        web::serve::serve(listener, self.endpoint, limits, signal, GRACE).await?;
         // Nobody listening means that nobody has to be told.
         let _ = stopped.send(true);
         for task in jobs.into_iter().chain([reload]) {

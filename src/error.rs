@@ -51,6 +51,9 @@ pub enum Error {
     /// The body is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
+    /// The body comes more slowly than anybody should have to wait for.
+    #[error("{0}")]
+    TooSlow(String),
     /// The route exists, the HTTP method does not fit.
     #[error("Use {allow} for this address")]
     MethodNotAllowed {

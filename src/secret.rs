@@ -87,6 +87,29 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {
     hash(&digest::SHA256, bytes.as_ref())
 }
 
+/// SHA-256 of bytes that come in pieces.
+pub struct Sha256(digest::Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Sha256 {
+    /// Takes a piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest of all pieces.
+    pub fn finish(self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.finish().as_ref());
+        out
+    }
+}
+
 /// SHA-384 of the bytes.
 pub fn sha384(bytes: impl AsRef<[u8]>) -> [u8; 48] {
     hash(&digest::SHA384, bytes.as_ref())

@@ -30,5 +30,6 @@ pub fn register(plugins: &mut Plugins) {
     pages::register(plugins, &passwords);
     own_page::register(plugins);
     api::register(plugins, &passwords);
+    plugins.small_bodies.extend(["/login", "/api/method/login", "/api/method/logout", "/logout"]);
     plugins.job("end of old sessions and attempts", std::time::Duration::from_hours(1), login::clean_up);
 }

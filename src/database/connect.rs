@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait, Values,
+    Statement, StreamTrait, TransactionOptions, TransactionTrait, Values,
 };
+use tokio::sync::Semaphore;
 
 use crate::database::contention::{Contention, WAIT_BRIEFLY};
 use crate::database::fault::{Fault, fault};
@@ -18,6 +21,7 @@ use crate::database::row::{self, Param};
 use crate::database::writable::Writable;
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
+use crate::pace;
 use crate::secret::private;
 
 /// Which database.
@@ -42,6 +46,8 @@ pub struct Database {
     outage: Arc<Outage>,
     contention: Arc<Contention>,
     pub(super) writable: Arc<Writable>,
+    /// Places for long reads, fewer than there are readers: while one is read, others still find a reader.
+    long_reads: Arc<Semaphore>,
 }
 
 /// One open transaction; dropping it rolls back. After the first statement that fails it takes no more, and is not committed:
@@ -98,7 +104,9 @@ impl Database {
         let writer = sea_orm::Database::connect(options(Use::Writing)).await?;
         let readers = sea_orm::Database::connect(options(Use::Reading)).await?;
         let (contention, writable) = (Arc::default(), Arc::default());
-        Ok(Self { backend, readers, writer, url: url.into(), outage, contention, writable })
+        let most = if backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
+        let long_reads = Arc::new(Semaphore::new((most / 2).max(1) as usize));
+        Ok(Self { backend, readers, writer, url: url.into(), outage, contention, writable, long_reads })
     }
 
     /// The URL it was opened with; may hold a password, so never log it.
@@ -137,6 +145,24 @@ impl Database {
         let inner = self.outage.guard(begun).await?;
         let database = self.clone();
         Ok(Transaction { database, inner, failed: AtomicBool::new(false), waits_briefly: AtomicBool::new(false) })
+    }
+
+    /// Runs a query whose rows are too many for memory: they come as they are taken, all of one moment.
+    pub(super) async fn stream(
+        &self,
+        sql: &str,
+        params: Vec<Param>,
+        shapes: Vec<Shape>,
+    ) -> Result<BoxStream<'_, Result<Vec<Value>, DbErr>>, DbErr> {
+        let place = Arc::clone(&self.long_reads).acquire_owned().await;
+        let begun = self.outage.guard(self.readers.stream_raw(statement(self.backend, sql, params))).await;
+        let rows = begun.inspect_err(|error| self.note(error, sql))?;
+        let sql = sql.to_owned();
+        let decoded = rows.map(move |found| {
+            let _held = &place;
+            row::decode(&found.inspect_err(|error| self.note(error, &sql))?, &shapes)
+        });
+        Ok(decoded.boxed())
     }
 
     /// Closes the pools once requests under way are done. SQLite's file is complete by itself then.
@@ -322,5 +348,5 @@ fn statement(backend: Backend, sql: &str, params: Vec<Param>) -> Statement {
 }
 
 fn decode(rows: &[QueryResult], shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
-    rows.iter().map(|found| row::decode(found, shapes)).collect()
+    pace::aside(rows.len() > pace::MANY_ROWS, || rows.iter().map(|found| row::decode(found, shapes)).collect())
 }

@@ -22,6 +22,7 @@ use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{Error as OAuthError, ErrorCode};
 use crate::oauth::resource_server::BearerAuthenticator;
 use crate::oauth::site_scopes::SiteScopes;
+use crate::web::body::SMALL;
 use crate::web::error::Origin;
 use crate::web::{Middleware, Site};
 
@@ -150,7 +151,11 @@ async fn take_from_form(site: &Site, request: &mut Request) -> Result<()> {
     let may_hold_one = request.method() == Method::POST
         && is_form(request.content_type())
         && request.uri().path().starts_with(API)
-        && !request.headers().contains_key(header::COOKIE);
+        && !request.headers().contains_key(header::COOKIE)
+        && request
+            .header(header::CONTENT_LENGTH)
+            .and_then(|length| length.parse().ok())
+            .is_none_or(|length: usize| length <= SMALL);
     if !may_hold_one || !OAuthSettings::load(&site.documents).await?.accept_token_in_form {
         return Ok(());
     }

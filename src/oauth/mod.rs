@@ -28,6 +28,7 @@ use crate::web::Plugins;
 
 /// Registers the feature.
 pub fn register(plugins: &mut Plugins) {
+    plugins.small_bodies.extend(["/api/method/frappe.integrations.oauth2", "/oauth/", "/device"]);
     let catalogue = ScopeCatalogue::default();
     let keys = SigningKeys::default();
     plugins.controller(oauth_settings::OAUTH_SETTINGS, oauth_settings::OAuthSettingsController { keys: keys.clone() });

@@ -4,9 +4,12 @@ use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Map, Value as Json};
 
-use crate::document::{Cell, List};
-use crate::web::RequestContext;
+use crate::document::{Cell, List, ListRequest};
+use crate::error::Result;
+use crate::permissions::Session;
 use crate::web::method::json_response;
+use crate::web::spool::Spool;
+use crate::web::{Answer, Call, Exchange, RequestContext, Site};
 
 /// An answer under `data`.
 pub(super) fn data(context: &RequestContext, value: Json) -> Response {
@@ -39,8 +42,74 @@ pub(super) enum Rows {
     PageOfArrays,
 }
 
+/// A list's answer.
+pub(super) async fn list(exchange: &Exchange, request: &ListRequest, shape: Rows) -> Result<Response> {
+    let (site, session) = (&exchange.site, exchange.session());
+    if !request.is_long() {
+        return Ok(short_list(&exchange.context, &site.documents.list(session, request).await?, shape));
+    }
+    let as_arrays = matches!(shape, Rows::Arrays | Rows::PageOfArrays);
+    let (spool, has_next_page) = spool_rows(site, session, request, as_arrays).await?;
+    let mut others = Map::new();
+    if matches!(shape, Rows::Page | Rows::PageOfArrays) {
+        others.insert("has_next_page".to_owned(), Json::from(has_next_page));
+    }
+    if exchange.context.session_expired {
+        others.insert("session_expired".to_owned(), Json::from(1));
+    }
+    Ok(spool.into_json_response(StatusCode::OK, "data", &others))
+}
+
+/// A list as a method's result: objects, or arrays of values alone.
+pub(super) async fn list_answer(call: &Call, request: &ListRequest, as_arrays: bool) -> Result<Answer> {
+    if !request.is_long() {
+        return Ok(Answer::message(rows(&call.site.documents.list(call.session(), request).await?, as_arrays)));
+    }
+    Ok(Answer::spooled(spool_rows(&call.site, call.session(), request, as_arrays).await?.0))
+}
+
+/// The rows of a long list as a JSON array, and whether a further page has rows.
+async fn spool_rows(site: &Site, session: &Session, request: &ListRequest, as_arrays: bool) -> Result<(Spool, bool)> {
+    let mut spool = Spool::new(site);
+    spool.memory.push(b'[');
+    let has_next_page = spool_parts(site, session, request, as_arrays, &mut spool, |_, _| {}).await?;
+    spool.memory.push(b']');
+    spool.finish()?;
+    Ok((spool, has_next_page))
+}
+
+/// Writes the rows of a long list with commas between them; `before` writes what stands before the first row.
+pub(super) async fn spool_parts(
+    site: &Site,
+    session: &Session,
+    request: &ListRequest,
+    as_arrays: bool,
+    spool: &mut Spool,
+    mut before: impl FnMut(&List, &mut Vec<u8>) + Send,
+) -> Result<bool> {
+    let mut is_first = true;
+    site.documents
+        .list_in_parts(session, request, |list| {
+            if !list.rows.is_empty() {
+                if is_first {
+                    before(list, &mut spool.memory);
+                } else {
+                    spool.memory.push(b',');
+                }
+                is_first = false;
+            }
+            if as_arrays {
+                list.write_arrays(&mut spool.memory)
+            } else {
+                list.write_objects(&mut spool.memory)
+            }
+            spool.settle()
+        })
+        .await
+}
+
 /// A list's answer, written in one pass.
-pub(super) fn list(context: &RequestContext, list: &List, shape: Rows) -> Response {
+fn short_list(context: &RequestContext, list: &List, shape: Rows) -> Response {
     let mut out = Vec::with_capacity(64 + list.rows.len() * list.keys.len() * 24);
     out.extend_from_slice(match shape {
         Rows::Page | Rows::PageOfArrays if list.has_next_page => b"{\"has_next_page\":true,\"data\":".as_slice(),
@@ -59,7 +128,7 @@ pub(super) fn list(context: &RequestContext, list: &List, shape: Rows) -> Respon
 }
 
 /// The rows of a list as a method's result: objects, or arrays of values alone.
-pub(super) fn rows(list: &List, as_arrays: bool) -> Json {
+fn rows(list: &List, as_arrays: bool) -> Json {
     if as_arrays { Json::Array(value_rows(list)) } else { list.to_json().into_iter().map(Json::Object).collect() }
 }
 

@@ -45,6 +45,7 @@ pub fn register(plugins: &mut Plugins) {
     doctype::register(plugins, &folder);
     plugins.at_start(move |site| async move {
         folder.get_or_init(|| site.config.files.clone());
+        crate::web::spool::clean_up(&site);
         files::make_folders(&site).await
     });
 }

@@ -78,8 +78,7 @@ async fn list(mut exchange: Exchange, doctype: &str) -> Result<Response> {
         Some(false) => Rows::Arrays,
         _ => Rows::Objects,
     };
-    let list = exchange.site.documents.list(exchange.session(), &request).await?;
-    Ok(envelope::list(&exchange.context, &list, shape))
+    envelope::list(&exchange, &request, shape).await
 }
 
 async fn create(mut exchange: Exchange, doctype: &str) -> Result<Response> {

@@ -64,8 +64,7 @@ async fn list_of(exchange: &Exchange, doctype: &str, values: &Map<String, Json>)
         Some(false) => Rows::PageOfArrays,
         _ => Rows::Page,
     };
-    let list = exchange.site.documents.list(exchange.session(), &request).await?;
-    Ok(envelope::list(&exchange.context, &list, shape))
+    envelope::list(exchange, &request, shape).await
 }
 
 async fn create(mut exchange: Exchange, doctype: &str) -> Result<Response> {

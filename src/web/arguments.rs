@@ -4,9 +4,16 @@ use poem::error::ReadBodyError;
 use poem::web::Multipart;
 use poem::{FromRequest, Request, RequestBody};
 use serde_json::{Map, Value as Json};
+use tokio::io::AsyncReadExt as _;
 
 use crate::error::{Error, ProblemKind, Result};
 use crate::pace;
+use crate::web::body::{self, Reading};
+use crate::web::site::Site;
+use crate::web::spool::{self, Spooled};
+
+/// How many files a form brings at most.
+const MOST_FILES: usize = 200;
 
 /// Arguments and files.
 #[derive(Debug, Default)]
@@ -42,8 +49,8 @@ pub struct UploadedFile {
     pub filename: String,
     /// The type the sender claims.
     pub content_type: Option<String>,
-    /// The bytes.
-    pub content: Vec<u8>,
+    /// The bytes, on disk.
+    pub content: Spooled,
 }
 
 /// Reads the arguments of a request; takes its body.
@@ -87,8 +94,9 @@ async fn take_body(request: &mut Request) -> Result<Body> {
         let multipart = Multipart::from_request(request, &mut body)
             .await
             .map_err(|error| Error::BadRequest(format!("The multipart body does not parse: {error}")))?;
-        return Ok(Body { form: read_multipart(multipart).await?, ..Body::default() });
+        return Ok(Body { form: read_multipart(request, multipart).await?, ..Body::default() });
     }
+    let reading = request.data::<Reading>().cloned();
     let bytes = request.take_body().into_bytes().await.map_err(|error| match error {
         ReadBodyError::PayloadTooLarge => Error::TooLarge("The body is too large".to_owned()),
         _ => Error::BadRequest("The body ended too early".to_owned()),
@@ -97,6 +105,9 @@ async fn take_body(request: &mut Request) -> Result<Body> {
         return Ok(Body { is_json: content_type.contains("json"), ..Body::default() });
     }
     if content_type.starts_with("application/x-www-form-urlencoded") {
+        if let Some(reading) = &reading {
+            reading.take(bytes.len())?;
+        }
         let fields =
             pace::aside(bytes.len() > pace::MANY_BYTES, || url::form_urlencoded::parse(&bytes).into_owned().collect());
         return Ok(Body { form: Form { fields, files: Vec::new() }, ..Body::default() });
@@ -105,6 +116,9 @@ async fn take_body(request: &mut Request) -> Result<Body> {
     let bytes = without_mark(&bytes);
     let looks_like_json = matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['));
     if content_type.contains("json") || (content_type.is_empty() && looks_like_json) {
+        if let Some(reading) = &reading {
+            reading.take_values(bytes)?;
+        }
         let json = pace::aside(bytes.len() > pace::MANY_BYTES, || serde_json::from_slice(bytes))
             .map_err(|error| Error::BadRequest(format!("The body is not valid JSON: {error}")))?;
         return Ok(Body { is_json: true, json: Some(json), ..Body::default() });
@@ -118,24 +132,41 @@ pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-async fn read_multipart(mut multipart: Multipart) -> Result<Form> {
+/// Reads a multipart form: texts into memory, files to disk.
+async fn read_multipart(request: &Request, mut multipart: Multipart) -> Result<Form> {
     let broken =
         |error: &dyn std::fmt::Display| Error::BadRequest(format!("The multipart body does not parse: {error}"));
+    let folder = request.data::<Site>().map_or_else(std::env::temp_dir, spool::folder);
+    let reading = request.data::<Reading>();
+    let take = |bytes| reading.map_or(Ok(()), |reading| reading.take(bytes));
     let mut form = Form::default();
     while let Some(field) = multipart.next_field().await.map_err(|error| broken(&error))? {
+        take(body::VALUE)?;
         let name = field.name().unwrap_or("").to_owned();
         let filename = field.file_name().map(str::to_owned);
         let content_type = field.content_type().map(str::to_owned);
-        let content = field.bytes().await.map_err(|error| broken(&error))?;
-        match filename {
-            Some(filename) if filename.is_empty() && content.is_empty() => {}
-            Some(filename) => form.files.push(UploadedFile { field: name, filename, content_type, content }),
-            None => {
-                let text = String::from_utf8(content)
-                    .map_err(|_| Error::BadRequest(format!("The form field {name} is not valid UTF-8")))?;
-                form.fields.push((name, text));
+        let mut reader = Box::pin(field.into_async_read());
+        if let Some(filename) = filename {
+            if form.files.len() == MOST_FILES {
+                return Err(Error::TooLarge(format!("A form brings at most {MOST_FILES} files")));
             }
+            let content = Spooled::read(&folder, reader).await?;
+            if !filename.is_empty() || content.length > 0 {
+                form.files.push(UploadedFile { field: name, filename, content_type, content });
+            }
+            continue;
         }
+        let mut text = Vec::new();
+        loop {
+            let read = reader.read_buf(&mut text).await.map_err(|error| broken(&error))?;
+            if read == 0 {
+                break;
+            }
+            take(read)?;
+        }
+        let text = String::from_utf8(text)
+            .map_err(|_| Error::BadRequest(format!("The form field {name} is not valid UTF-8")))?;
+        form.fields.push((name, text));
     }
     Ok(form)
 }

@@ -62,6 +62,7 @@ pub fn describe(error: &Error) -> Described {
         Error::BadRequest(_) => (StatusCode::BAD_REQUEST, "ValidationError", "Bad Request"),
         Error::CrossSite(_) => (StatusCode::BAD_REQUEST, "CSRFTokenError", "Invalid Request"),
         Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "ValidationError", "Too Large"),
+        Error::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "ValidationError", "Too Slow"),
         Error::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "Method Not Allowed"),
         Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsError", "Too Many Requests"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SessionStopped", "Not Available"),

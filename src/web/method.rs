@@ -15,6 +15,7 @@ use crate::permissions::Session;
 use crate::web::arguments::UploadedFile;
 use crate::web::request::RequestContext;
 use crate::web::site::Site;
+use crate::web::spool::Spool;
 
 /// What runs when a method is called.
 pub type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Answer>> + Send + Sync>;
@@ -210,6 +211,8 @@ pub struct Answer {
     pub server_messages: Vec<ServerMessage>,
     /// The status; 200 if `None`.
     pub status: Option<http::StatusCode>,
+    /// A result that was too long for memory, in the place of `message`.
+    pub spooled: Option<Spool>,
     /// The whole answer, which bypasses the envelope.
     pub raw: Option<Response>,
 }
@@ -223,6 +226,11 @@ impl Answer {
     /// No result.
     pub fn nothing() -> Self {
         Self::default()
+    }
+
+    /// A result that was written as JSON already.
+    pub fn spooled(spool: Spool) -> Self {
+        Self { spooled: Some(spool), ..Self::default() }
     }
 
     /// An answer outside the envelope.
@@ -262,19 +270,27 @@ impl Answer {
         if !self.server_messages.is_empty() {
             body.insert("_server_messages".to_owned(), Json::String(double_encoded(&self.server_messages)));
         }
+        if let Some(spool) = self.spooled {
+            return spool.into_json_response(self.status.unwrap_or_default(), "message", &body);
+        }
         self.raw.unwrap_or_else(|| json_response(self.status.unwrap_or_default(), &Json::Object(body)))
     }
 
     /// As `/api/v2/method` sends it.
     pub fn into_v2(self, context: &RequestContext) -> Response {
         let mut body = Map::new();
-        body.insert("data".to_owned(), self.message.unwrap_or(Json::Null));
+        if self.spooled.is_none() {
+            body.insert("data".to_owned(), self.message.unwrap_or(Json::Null));
+        }
         body.extend(self.extra);
         if context.session_expired {
             body.insert("session_expired".to_owned(), json!(1));
         }
         if !self.server_messages.is_empty() {
             body.insert("messages".to_owned(), self.server_messages.iter().map(ServerMessage::to_json).collect());
+        }
+        if let Some(spool) = self.spooled {
+            return spool.into_json_response(self.status.unwrap_or_default(), "data", &body);
         }
         self.raw.unwrap_or_else(|| json_response(self.status.unwrap_or_default(), &Json::Object(body)))
     }

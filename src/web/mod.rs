@@ -5,7 +5,9 @@
 pub mod arguments;
 pub mod attempts;
 pub mod behind;
+pub mod body;
 pub mod client_certificate;
+pub mod compress;
 pub mod csrf;
 pub mod error;
 pub mod method;
@@ -18,11 +20,13 @@ pub mod resend;
 pub mod route;
 pub mod rpc;
 pub mod security_event;
+pub mod serve;
 pub mod session;
 pub mod session_cookie;
 pub mod settings;
 pub mod shown_once;
 pub mod site;
+pub mod spool;
 pub mod templates;
 
 pub use arguments::{Arguments, UploadedFile};

@@ -10,13 +10,15 @@ use futures_util::FutureExt;
 use poem::endpoint::BoxEndpoint;
 use poem::http::uri::PathAndQuery;
 use poem::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
-use poem::{Body, Endpoint, EndpointExt, Request, Response};
+use poem::{Endpoint, EndpointExt, Request, Response};
 use tracing::Instrument;
 
 use crate::config::Config;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::secret;
+use crate::web::body::{self, BodyMemory, Reading};
 use crate::web::client_certificate;
+use crate::web::compress::Wish;
 use crate::web::csrf;
 use crate::web::error::{self, Origin};
 use crate::web::middleware::Middleware;
@@ -25,6 +27,7 @@ use crate::web::request::{Credentials, RequestContext};
 use crate::web::route::Route;
 use crate::web::session::Found;
 use crate::web::session_cookie::{self, Sent, remove_cookies};
+use crate::web::settings::UploadSettings;
 use crate::web::site::Site;
 
 /// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
@@ -38,9 +41,20 @@ pub struct Pipeline {
     site: Site,
     authenticators: Vec<Arc<dyn Authenticator>>,
     middleware: Vec<Arc<dyn Middleware>>,
-    own_credentials: Vec<&'static str>,
-    foreign_forms: Vec<&'static str>,
+    paths: Paths,
+    body_memory: BodyMemory,
     routes: BoxEndpoint<'static, Response>,
+}
+
+/// Paths with rules of their own; see the fields of the same names in [`crate::web::Plugins`].
+#[derive(Default)]
+pub struct Paths {
+    /// Those that read the `Authorization` header themselves.
+    pub own_credentials: Vec<&'static str>,
+    /// Those to which other sites may post a form.
+    pub foreign_forms: Vec<&'static str>,
+    /// Those that take a few words only.
+    pub small_bodies: Vec<&'static str>,
 }
 
 impl Pipeline {
@@ -49,24 +63,24 @@ impl Pipeline {
         site: Site,
         authenticators: Vec<Arc<dyn Authenticator>>,
         middleware: Vec<Arc<dyn Middleware>>,
-        own_credentials: Vec<&'static str>,
-        foreign_forms: Vec<&'static str>,
+        paths: Paths,
         routes: Vec<Route>,
     ) -> anyhow::Result<Self> {
         let mut tree = poem::Route::new();
-        let mut paths: Vec<String> = Vec::new();
+        let mut claimed: Vec<String> = Vec::new();
         for route in routes {
             // Patterns that differ only in the names of their parameters claim the same paths.
             let pattern: Vec<&str> =
                 route.path.split('/').map(|part| if part.starts_with(':') { ":" } else { part }).collect();
             let pattern = pattern.join("/");
-            anyhow::ensure!(!paths.contains(&pattern), "two features claim the path {}", route.path);
-            paths.push(pattern);
+            anyhow::ensure!(!claimed.contains(&pattern), "two features claim the path {}", route.path);
+            claimed.push(pattern);
             let path = route.path.clone();
             tree = tree.try_at(&path, route.into_endpoint()).with_context(|| format!("route {path}"))?;
         }
         let routes = tree.map_to_response().boxed();
-        Ok(Self { site, authenticators, middleware, own_credentials, foreign_forms, routes })
+        let body_memory = BodyMemory::new(site.config.limits.body_memory);
+        Ok(Self { site, authenticators, middleware, paths, body_memory, routes })
     }
 
     /// The site.
@@ -78,13 +92,16 @@ impl Pipeline {
         let origin = Origin::of(&request);
         // Only pages of some origin need to be told whether they may read the answer.
         let headers = request.headers().contains_key(header::ORIGIN).then(|| request.headers().clone());
-        let result = match self.prepare(&mut request, &mut context).await {
+        let reading = self.body_memory.watch(&mut request, &self.site.config.limits);
+        let result = match self.prepare(&mut request, &mut context, &reading).await {
             Ok(()) => self.route(request, &context).await,
             Err(error) => Err(error),
         };
         let mut response = match result {
             Ok(response) => response,
             Err(error) => {
+                // Whoever read the body only saw it end.
+                let error = reading.refusal().unwrap_or(error);
                 let mut response = error::render(&error, &origin, &self.site, &context).await;
                 self.challenge(&error, &origin, &mut response).await;
                 response
@@ -113,13 +130,12 @@ impl Pipeline {
         }
     }
 
-    /// Everything before the route: limits, credentials, cross-site check.
-    async fn prepare(&self, request: &mut Request, context: &mut RequestContext) -> Result<()> {
+    /// Everything before the route: credentials, cross-site check, limits.
+    async fn prepare(&self, request: &mut Request, context: &mut RequestContext, reading: &Reading) -> Result<()> {
         normalize_path(request)?;
         if let Some(certificates) = &self.site.config.client_certificates {
             client_certificate::take(request, peer(request), certificates);
         }
-        limit_body(request, self.site.config.max_body_bytes).await?;
         for part in &self.middleware {
             part.before(&self.site, request).await?;
         }
@@ -127,7 +143,7 @@ impl Pipeline {
         // Only what the browser sends by itself can be abused from elsewhere.
         if context.credentials == Credentials::Cookie {
             let checked = csrf::check_origin(request.method(), request.headers(), &self.site.config.site_url);
-            if checked.is_err() && self.foreign_forms.contains(&request.uri().path()) {
+            if checked.is_err() && self.paths.foreign_forms.contains(&request.uri().path()) {
                 let path = Arc::clone(&context.path);
                 *context = RequestContext::guest(Arc::clone(&context.id), context.ip, Arc::clone(&context.user_agent));
                 context.path = path;
@@ -135,9 +151,32 @@ impl Pipeline {
                 checked?;
             }
         }
+        let limit = self.largest_body(request, context).await?;
+        reading.allow(request, limit, context.session.is_guest())?;
         request.extensions_mut().insert(context.clone());
         request.extensions_mut().insert(self.site.clone());
         Ok(())
+    }
+
+    /// How many bytes the body of a request may have, now that it is known who asks for what.
+    async fn largest_body(&self, request: &Request, context: &RequestContext) -> Result<usize> {
+        let most = self.site.config.max_body_bytes;
+        if self.takes_few_words(request.uri().path()) {
+            return Ok(most.min(body::SMALL));
+        }
+        let is_guest = context.session.is_guest();
+        let most = if is_guest { most.min(body::OF_GUESTS) } else { most };
+        if !body::is_multipart(request) {
+            return Ok(most);
+        }
+        let uploads = UploadSettings::load(&self.site.documents).await?;
+        let of_file = uploads.bytes().saturating_add(body::OF_GUESTS);
+        Ok(if is_guest && !uploads.guests { most } else { most.max(of_file) })
+    }
+
+    /// Whether login or OAuth answers at this path.
+    fn takes_few_words(&self, path: &str) -> bool {
+        self.reads_own_credentials(path) || self.paths.small_bodies.iter().any(|start| path.starts_with(start))
     }
 
     async fn route(&self, request: Request, context: &RequestContext) -> Result<Response> {
@@ -165,7 +204,8 @@ impl Pipeline {
 
     /// Whether the endpoint at this path, or at one below which it lies, reads the header itself.
     fn reads_own_credentials(&self, path: &str) -> bool {
-        self.own_credentials
+        self.paths
+            .own_credentials
             .iter()
             .any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
@@ -231,9 +271,11 @@ impl Endpoint for Pipeline {
             self.site.note_unknown_proxy();
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let wish = Wish::of(&request, self.takes_few_words(&path));
         let span = tracing::info_span!("request", id = %context.id);
         let (mut response, context) = self.answer(request, context).instrument(span).await;
         finish(&mut response, &context, self.site.config.is_https());
+        wish.apply(&mut response).await;
         tracing::info!(
             target: "doctyped::access",
             request_id = %context.id,
@@ -377,28 +419,6 @@ fn normalize_path(request: &mut Request) -> Result<()> {
     *request.uri_mut() =
         Uri::from_parts(parts).map_err(|_| Error::BadRequest("The address does not parse".to_owned()))?;
     Ok(())
-}
-
-/// Refuses bodies that are too large. With a length announced nothing is read; without one the body is read here.
-async fn limit_body(request: &mut Request, limit: usize) -> Result<()> {
-    let too_large = || {
-        let (number, unit) = if limit < 1024 * 1024 { (limit, "bytes") } else { (limit / 1024 / 1024, "MiB") };
-        Error::TooLarge(format!("The body is larger than {number} {unit}"))
-    };
-    match request.header(header::CONTENT_LENGTH).map(str::parse::<u64>) {
-        Some(Ok(length)) if length > limit as u64 => Err(too_large()),
-        Some(Err(_)) => Err(Error::BadRequest("Content-Length is not a number".to_owned())),
-        None if request.headers().contains_key(header::TRANSFER_ENCODING) => {
-            let body = request.take_body();
-            let bytes = body.into_bytes_limit(limit).await.map_err(|error| match error {
-                poem::error::ReadBodyError::PayloadTooLarge => too_large(),
-                _ => Error::BadRequest("The body ended too early".to_owned()),
-            })?;
-            request.set_body(Body::from_bytes(bytes));
-            Ok(())
-        }
-        Some(Ok(_)) | None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ pub struct Plugins {
     pub describes_api: Vec<Arc<dyn DescribesApi>>,
     /// Paths, with all below them, whose endpoints read the `Authorization` header themselves (OAuth's token endpoint).
     pub own_credentials: Vec<&'static str>,
+    /// What paths begin with whose endpoints take a few words and no more: login and OAuth. What they answer is never
+    /// compressed.
+    pub small_bodies: Vec<&'static str>,
     /// Paths to which pages of other sites may post a form, as protocols have it. The session cookie does not count
     /// there then: whoever posts it is nobody.
     pub foreign_forms: Vec<&'static str>,

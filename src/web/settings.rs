@@ -69,6 +69,32 @@ impl LoginSettings {
     }
 }
 
+/// What System Settings says about uploads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadSettings {
+    /// The largest file, in megabytes.
+    pub megabytes: usize,
+    /// Whether people without an account may upload.
+    pub guests: bool,
+}
+
+impl UploadSettings {
+    /// Reads them; from the cache of documents, as a rule.
+    pub async fn load(documents: &Documents) -> Result<Self> {
+        let stored = documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await?;
+        let megabytes = stored.get("max_file_size").as_int().and_then(|limit| usize::try_from(limit).ok());
+        Ok(Self {
+            megabytes: megabytes.filter(|limit| *limit > 0).unwrap_or(25),
+            guests: stored.check("allow_guests_to_upload_files"),
+        })
+    }
+
+    /// The largest file, in bytes.
+    pub fn bytes(self) -> usize {
+        self.megabytes.saturating_mul(1024 * 1024)
+    }
+}
+
 /// `170:00` and Frappe's `170:00:00`: hours, minutes, seconds. `None` if it is nothing of the kind, or less than a minute.
 pub fn parse_expiry(text: &str) -> Option<Duration> {
     let mut seconds = 0_i64;

@@ -18,12 +18,15 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::pace;
 use crate::secret;
+use crate::web::compress::{Packed, names_tag};
 use crate::web::request::Exchange;
 
 #[derive(RustEmbed)]
 #[folder = "templates/"]
 struct Embedded;
 
+/// In front of the version in the address of an asset.
+const RELEASE: char = '~';
 /// Where assets lie under `templates/`, and the path they are served at.
 const ASSETS: &str = "assets/";
 
@@ -36,6 +39,15 @@ struct Inner {
     ready: ArcSwap<Handlebars<'static>>,
     folder: PathBuf,
     development: bool,
+    assets: Mutex<HashMap<String, Arc<Asset>>>,
+    release: Arc<str>,
+}
+
+/// An asset, ready to be sent.
+struct Asset {
+    bytes: Packed,
+    version: String,
+    content_type: String,
 }
 
 impl Templates {
@@ -53,9 +65,9 @@ impl Templates {
         for (name, helper) in helpers {
             base.register_helper(name, helper);
         }
-        let assets = folder.to_owned();
-        // The version is a digest of the file: computed once, not for every page.
-        let known: Mutex<HashMap<String, String>> = Mutex::default();
+        // All assets have one version, in front of their path: what one of them imports from its neighbours has it too.
+        let release: Arc<str> = if development { "".into() } else { release(folder).into() };
+        let prefix = if development { format!("/{ASSETS}") } else { format!("/{ASSETS}{RELEASE}{release}/") };
         base.register_helper(
             "asset",
             Box::new(
@@ -66,17 +78,20 @@ impl Templates {
                       out: &mut dyn Output|
                       -> HelperResult {
                     let path = helper.param(0).and_then(|param| param.value().as_str()).unwrap_or("");
-                    if development {
-                        return Ok(out.write(&asset_url(&assets, path))?);
-                    }
-                    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                    let url = known.entry(path.to_owned()).or_insert_with(|| asset_url(&assets, path));
-                    Ok(out.write(url)?)
+                    out.write(&prefix)?;
+                    Ok(out.write(path)?)
                 },
             ),
         );
         let ready = ArcSwap::from_pointee(compile(&base, folder)?);
-        Ok(Self(Arc::new(Inner { helpers: base, ready, folder: folder.to_owned(), development })))
+        Ok(Self(Arc::new(Inner {
+            helpers: base,
+            ready,
+            folder: folder.to_owned(),
+            development,
+            assets: Mutex::default(),
+            release,
+        })))
     }
 
     /// Renders a template: `desk/form` is `templates/desk/form.hbs`.
@@ -102,9 +117,22 @@ impl Templates {
         names
     }
 
-    /// An asset's bytes: from the folder, else embedded.
-    pub fn asset(&self, path: &str) -> Option<Cow<'static, [u8]>> {
-        asset(&self.0.folder, path)
+    /// An asset: from the folder, else embedded. Read once, unless in development.
+    fn asset(&self, path: &str) -> Option<Arc<Asset>> {
+        let known = || self.0.assets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asset) = known().get(path) {
+            return Some(Arc::clone(asset));
+        }
+        let bytes = asset(&self.0.folder, path)?;
+        let mime = mime_guess::from_path(path).first_or_octet_stream();
+        let is_text = mime.type_() == "text" || mime.subtype() == "javascript";
+        let content_type =
+            if is_text { format!("{}; charset=utf-8", mime.essence_str()) } else { mime.essence_str().to_owned() };
+        let asset = Arc::new(Asset { version: version(&bytes), bytes: Packed::new(bytes.into_owned()), content_type });
+        if !self.0.development {
+            known().insert(path.to_owned(), Arc::clone(&asset));
+        }
+        Some(asset)
     }
 }
 
@@ -138,26 +166,21 @@ pub fn html(status: StatusCode, text: String) -> Response {
     Response::builder().status(status).content_type("text/html; charset=utf-8").body(text)
 }
 
-/// Answers `/assets/<path>`: with an `ETag`, and for good if the address names the version.
+/// Answers `/assets/<path>`: with an `ETag`, and for good if the address names the version (`/assets/~<version>/<path>`).
 pub async fn serve_asset(exchange: Exchange) -> Result<Response> {
-    let path = exchange.param("path").to_owned();
-    let bytes =
-        exchange.site.templates.asset(&path).ok_or_else(|| Error::NoSuchRoute("There is no such file".to_owned()))?;
-    let version = version(&bytes);
-    let etag = format!("\"{version}\"");
-    let names_version = exchange.query().iter().any(|(name, value)| name == "v" && *value == version);
-    let caching = if names_version { "public, max-age=31536000, immutable" } else { "public, no-cache" };
+    let templates = &exchange.site.templates;
+    let asked = exchange.param("path");
+    let (release, path) = asked.strip_prefix(RELEASE).and_then(|rest| rest.split_once('/')).unwrap_or(("", asked));
+    let asset = templates.asset(path).ok_or_else(|| Error::NoSuchRoute("There is no such file".to_owned()))?;
+    let is_final = !release.is_empty() && *release == *templates.0.release;
+    let caching = if is_final { "public, max-age=31536000, immutable" } else { "public, no-cache" };
+    let etag = format!("\"{}\"", asset.version);
     let answer = Response::builder().header(header::ETAG, &etag).header(header::CACHE_CONTROL, caching);
-    if exchange.header("if-none-match").is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag)) {
+    if exchange.header("if-none-match").is_some_and(|tags| names_tag(tags, &etag)) {
         return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
     }
-    let mime = mime_guess::from_path(&path).first_or_octet_stream();
-    let content_type = if mime.type_() == "text" || mime.subtype() == "javascript" {
-        format!("{}; charset=utf-8", mime.essence_str())
-    } else {
-        mime.essence_str().to_owned()
-    };
-    Ok(answer.content_type(content_type).body(bytes.into_owned()))
+    let answer = answer.content_type(&asset.content_type).finish();
+    Ok(asset.bytes.answer(exchange.request.headers(), answer))
 }
 
 fn compile(base: &Handlebars<'static>, folder: &Path) -> anyhow::Result<Handlebars<'static>> {
@@ -200,11 +223,30 @@ fn asset(folder: &Path, path: &str) -> Option<Cow<'static, [u8]>> {
     std::fs::read(folder.join(&key)).ok().map(Cow::Owned).or_else(|| Embedded::get(&key).map(|file| file.data))
 }
 
-fn asset_url(folder: &Path, path: &str) -> String {
-    match asset(folder, path) {
-        Some(bytes) => format!("/{ASSETS}{path}?v={}", version(&bytes)),
-        None => format!("/{ASSETS}{path}"),
+/// The version of all assets together.
+fn release(folder: &Path) -> String {
+    let mut paths: Vec<String> =
+        Embedded::iter().filter_map(|path| path.strip_prefix(ASSETS).map(str::to_owned)).collect();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(below) = folders.pop() {
+        let entries = std::fs::read_dir(folder.join(ASSETS).join(&below)).into_iter().flatten().flatten();
+        for entry in entries {
+            let path = below.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else {
+                paths.push(path.to_string_lossy().replace('\\', "/"));
+            }
+        }
     }
+    paths.sort();
+    paths.dedup();
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend_from_slice(path.as_bytes());
+        all.extend(asset(folder, &path).iter().flat_map(|bytes| secret::sha256(bytes)));
+    }
+    version(&all)
 }
 
 fn version(bytes: &[u8]) -> String {

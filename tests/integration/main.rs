@@ -12,6 +12,7 @@ mod errors_table;
 mod every_operation;
 mod files;
 mod health;
+mod limits;
 mod lockout;
 mod login;
 mod methods;

@@ -7,8 +7,10 @@ mod write;
 
 pub(crate) use write::has_shares;
 
+use futures_util::stream::BoxStream;
 use sea_orm::DbErr;
 
+use crate::database::Database;
 use crate::database::connect::Executor;
 use crate::meta::doctype::Order;
 use crate::meta::fieldtype::ColumnType;
@@ -219,6 +221,13 @@ impl Select<'_> {
         let sql = self.sql(exec.backend());
         let shapes: Vec<_> = self.items.iter().map(|item| item.column_type().shape()).collect();
         exec.fetch(&sql.text, sql.params, &shapes).await
+    }
+
+    /// The same rows as they are taken, where they are too many for memory.
+    pub async fn stream<'d>(&self, database: &'d Database) -> Result<BoxStream<'d, Result<Vec<Value>, DbErr>>, DbErr> {
+        let sql = self.sql(database.backend());
+        let shapes = self.items.iter().map(|item| item.column_type().shape()).collect();
+        database.stream(&sql.text, sql.params, shapes).await
     }
 
     /// How many rows there are, paging aside. Child rows joined for the condition alone do not count twice.

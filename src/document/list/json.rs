@@ -8,6 +8,13 @@ use crate::meta::Value;
 impl List {
     /// Writes the rows as objects: `[{"name":"…"},…]`.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        self.write_objects(out);
+        out.push(b']');
+    }
+
+    /// Writes the rows as objects, without the brackets around them.
+    pub fn write_objects(&self, out: &mut Vec<u8>) {
         let keys: Vec<Vec<u8>> = self
             .keys
             .iter()
@@ -19,7 +26,6 @@ impl List {
                 text
             })
             .collect();
-        out.push(b'[');
         for (index, row) in self.rows.iter().enumerate() {
             out.extend_from_slice(if index > 0 { b",{" } else { b"{" });
             for (key, cell) in keys.iter().zip(row) {
@@ -28,12 +34,17 @@ impl List {
             }
             out.push(b'}');
         }
-        out.push(b']');
     }
 
     /// Writes the rows as arrays: `[["…"],…]`.
     pub fn write_json_rows(&self, out: &mut Vec<u8>) {
         out.push(b'[');
+        self.write_arrays(out);
+        out.push(b']');
+    }
+
+    /// Writes the rows as arrays, without the brackets around them.
+    pub fn write_arrays(&self, out: &mut Vec<u8>) {
         for (index, row) in self.rows.iter().enumerate() {
             out.extend_from_slice(if index > 0 { b",[" } else { b"[" });
             for (index, cell) in row.iter().enumerate() {
@@ -44,7 +55,6 @@ impl List {
             }
             out.push(b']');
         }
-        out.push(b']');
     }
 
     /// The rows as JSON objects, for programs.

@@ -6,6 +6,7 @@ mod json;
 mod memory;
 mod operator;
 mod order;
+mod parts;
 mod plan;
 mod rows;
 mod scope;
@@ -180,7 +181,7 @@ pub(crate) async fn run(context: Context<'_>, request: &ListRequest) -> Result<L
     plan.select.limit = request.limit.map(|limit| limit.saturating_add(1));
     let mut found = plan.select.fetch(context.exec).await.map_err(refuse_pattern)?;
     let has_next_page = cut(&mut found, request.limit);
-    rows::finish(context, plan, found, None, has_next_page).await
+    rows::finish(context, &plan, found, None, has_next_page).await
 }
 
 /// How many rows [`run`] would have without paging.
@@ -224,7 +225,7 @@ async fn run_in_memory(
     found.drain(..start.min(found.len()));
     let has_next_page = cut(&mut values, request.limit);
     found.truncate(values.len());
-    rows::finish(context, plan, values, Some(&found), has_next_page).await
+    rows::finish(context, &plan, values, Some(&found), has_next_page).await
 }
 
 fn count_in_memory(

@@ -18,18 +18,18 @@ use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
 /// Turns one page of rows into a list. `documents` are those of the rows, where they are in memory.
 pub(super) async fn finish(
     context: Context<'_>,
-    plan: Plan<'_>,
+    plan: &Plan<'_>,
     mut rows: Vec<Vec<Value>>,
     documents: Option<&[&Document]>,
     has_next_page: bool,
 ) -> Result<List> {
-    show_times(&plan, context.zone, &mut rows);
+    show_times(plan, context.zone, &mut rows);
     let mut children = Vec::new();
     for output in &plan.outputs {
         if let Source::Children(wanted) = &output.source {
             let found = match documents {
                 Some(documents) => in_memory(context.zone, wanted, documents),
-                None => fetch_children(context, &plan, wanted, &rows).await?,
+                None => fetch_children(context, plan, wanted, &rows).await?,
             };
             children.push(found);
         }
@@ -40,7 +40,7 @@ pub(super) async fn finish(
         let names = rows.iter().map(|row| row[item].to_string()).filter(|name| !name.is_empty()).collect();
         expanded.push((*output, fetch_linked(context, field, names).await?));
     }
-    let mut cells: Vec<Vec<Cell>> = if is_plain(&plan) {
+    let mut cells: Vec<Vec<Cell>> = if is_plain(plan) {
         rows.into_iter().map(|row| row.into_iter().map(Cell::Value).collect()).collect()
     } else {
         let row = |(index, row): (usize, Vec<Value>)| build_row(&plan.outputs, index, &row, &mut children);
@@ -55,7 +55,7 @@ pub(super) async fn finish(
             }
         }
     }
-    let keys = plan.outputs.into_iter().map(|output| output.key).collect();
+    let keys = plan.outputs.iter().map(|output| output.key.clone()).collect();
     Ok(List { keys, rows: cells, has_next_page })
 }
 

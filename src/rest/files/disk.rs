@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use tokio::fs;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::error::{Error, Result};
 use crate::rest::files::{PRIVATE, PUBLIC, name};
-use crate::secret::{self, private};
+use crate::secret::{self, Sha256, private};
+use crate::web::spool::{Spooled, TEMPORARY, failed};
 
 /// How many names are tried for a file before one is made up.
 const TRIES: u32 = 5;
@@ -45,11 +46,48 @@ impl Drop for Stored {
     }
 }
 
-/// The digest of a file's bytes: SHA-256 in hexadecimal.
-pub(in crate::rest) fn content_hash(content: &[u8]) -> String {
+/// The bytes of a file to be stored: in memory, or on disk as they came.
+pub(in crate::rest) enum Content {
+    /// In memory.
+    Bytes(Vec<u8>),
+    /// On disk.
+    File(Spooled),
+}
+
+impl Content {
+    /// How many there are.
+    pub(in crate::rest) fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(file) => file.length,
+        }
+    }
+
+    /// Their digest: SHA-256 in hexadecimal.
+    pub(in crate::rest) fn hash(&self) -> String {
+        match self {
+            Self::Bytes(bytes) => hex(secret::sha256(bytes)),
+            Self::File(file) => hex(file.sha256),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<Spooled> for Content {
+    fn from(file: Spooled) -> Self {
+        Self::File(file)
+    }
+}
+
+fn hex(digest: [u8; 32]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = |byte: u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    secret::sha256(content).into_iter().flat_map(digits).map(char::from).collect()
+    digest.into_iter().flat_map(digits).map(char::from).collect()
 }
 
 impl Folder {
@@ -73,7 +111,7 @@ impl Folder {
         &self,
         file_name: &str,
         is_private: bool,
-        content: Vec<u8>,
+        mut content: Content,
         hash: &str,
     ) -> Result<Stored> {
         let (kind, prefix) = if is_private { ("private", PRIVATE) } else { ("public", PUBLIC) };
@@ -86,14 +124,26 @@ impl Folder {
                 _ => name::with_suffix(file_name, &secret::random_name()),
             };
             let path = folder.join(&candidate);
+            let stored = |path: &Path| Stored { url: format!("{prefix}{candidate}"), path: Some(path.to_owned()) };
             // Made only if it is not there: two uploads at once never share a file.
+            let bytes = match content {
+                Content::Bytes(ref bytes) => bytes,
+                Content::File(spooled) => match spooled.file.persist_noclobber(&path) {
+                    Ok(_) => return Ok(stored(&path)),
+                    Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => {
+                        content = Content::File(Spooled { file: refused.file, ..spooled });
+                        continue;
+                    }
+                    Err(refused) => return Err(failed(&path, refused.error)),
+                },
+            };
             let mut file = match fs::OpenOptions::new().write(true).create_new(true).open(&path).await {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(failed(&path, error)),
             };
-            let stored = Stored { url: format!("{prefix}{candidate}"), path: Some(path.clone()) };
-            file.write_all(&content).await.map_err(|error| failed(&path, error))?;
+            let stored = stored(&path);
+            file.write_all(bytes).await.map_err(|error| failed(&path, error))?;
             // What was answered survives a crash.
             file.sync_all().await.map_err(|error| failed(&path, error))?;
             return Ok(stored);
@@ -106,18 +156,28 @@ impl Folder {
         let Some(path) = self.path(url) else {
             return Err(Error::internal(anyhow::anyhow!("{url} is no file of this site")));
         };
-        let content = fs::read(&path).await.map_err(|error| failed(&path, error))?;
-        let hash = content_hash(&content);
+        let file = fs::File::open(&path).await.map_err(|error| failed(&path, error))?;
+        let content = Content::File(Spooled::read(&self.0.join(TEMPORARY), file).await?);
+        let hash = content.hash();
         self.write(file_name, is_private, content, &hash).await
     }
 
     /// The size and the digest of a stored file; `None` if it is not there.
     pub(in crate::rest) async fn measure(&self, url: &str) -> Result<Option<(u64, String)>> {
         let Some(path) = self.path(url) else { return Ok(None) };
-        match fs::read(&path).await {
-            Ok(content) => Ok(Some((content.len() as u64, content_hash(&content)))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(&path, error)),
+        let mut file = match fs::File::open(&path).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&path, error)),
+        };
+        let (mut digest, mut length, mut piece) = (Sha256::default(), 0, vec![0; 64 * 1024]);
+        loop {
+            let read = file.read(&mut piece).await.map_err(|error| failed(&path, error))?;
+            if read == 0 {
+                return Ok(Some((length, hex(digest.finish()))));
+            }
+            digest.update(&piece[..read]);
+            length += read as u64;
         }
     }
 
@@ -132,14 +192,6 @@ impl Folder {
     }
 }
 
-fn failed(path: &Path, error: std::io::Error) -> Error {
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-        tracing::error!(path = %path.display(), %error, "the disk of the files is full");
-        return Error::StorageFull("The disk is full: no file can be stored until there is room".to_owned());
-    }
-    Error::Internal(anyhow::Error::new(error).context(path.display().to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,9 +200,9 @@ mod tests {
     async fn files_never_overwrite_each_other_and_go_unless_kept() {
         let folder = tempfile::tempdir().unwrap();
         let files = Folder::new(folder.path());
-        let first = files.write("a.txt", false, b"one".to_vec(), &content_hash(b"one")).await.unwrap();
-        let second = files.write("a.txt", false, b"two".to_vec(), &content_hash(b"two")).await.unwrap();
-        let third = files.write("a.txt", false, b"two".to_vec(), &content_hash(b"two")).await.unwrap();
+        let first = files.write("a.txt", false, b"one".to_vec().into(), "111111").await.unwrap();
+        let second = files.write("a.txt", false, b"two".to_vec().into(), "222222").await.unwrap();
+        let third = files.write("a.txt", false, b"two".to_vec().into(), "222222").await.unwrap();
         assert_eq!(first.url(), "/files/a.txt");
         assert!(second.url().starts_with("/files/a") && second.url() != first.url());
         assert!(third.url() != second.url());

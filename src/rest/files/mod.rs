@@ -16,9 +16,9 @@ use crate::permissions::Session;
 use crate::rest::arguments::{Arguments, invalid};
 use crate::rest::resource::{check, is_hidden, seen};
 use crate::web::Site;
-use crate::web::settings::SYSTEM_SETTINGS;
+use crate::web::settings::UploadSettings;
 
-pub(super) use disk::Folder;
+pub(super) use disk::{Content, Folder};
 pub(super) use name::{extension, safe_name};
 pub(super) use serve::disposition;
 
@@ -49,8 +49,6 @@ const ALLOWED_FOR_WEBSITE_USERS: [&str; 16] = [
     "text/plain",
     "text/csv",
 ];
-/// The largest file in megabytes where System Settings says nothing.
-const DEFAULT_MAX_MEGABYTES: i64 = 25;
 
 tokio::task_local! {
     /// The address of the file that this task has just stored and makes a File document for.
@@ -90,7 +88,7 @@ pub(super) struct NewFile {
     /// Its name as the sender has it.
     pub(super) file_name: String,
     /// The bytes.
-    pub(super) content: Vec<u8>,
+    pub(super) content: Content,
     /// Private or public; `None`: as the DocType of the target has it, else private.
     pub(super) is_private: Option<bool>,
     /// The folder.
@@ -124,7 +122,7 @@ pub(super) async fn store(site: &Site, session: &Session, file: NewFile) -> Resu
     };
     let file_name = safe_name(&file.file_name);
     let folder = Folder::new(&site.config.files);
-    let hash = disk::content_hash(&file.content);
+    let hash = file.content.hash();
     if let Some(file_url) = same_content(site, session, &folder, &hash, is_private).await? {
         let known = Reference { file_url, file_name, is_private, folder: file.folder, target: file.target };
         return refer(site, session, known).await;
@@ -147,7 +145,12 @@ pub(super) async fn store_document(site: &Site, session: &Session, values: &Map<
         _ => None,
     };
     let (file_name, is_private) = (arguments.required("file_name")?, arguments.flag("is_private")?);
-    store(site, session, NewFile { file_name, content, is_private, folder: arguments.text("folder")?, target }).await
+    store(
+        site,
+        session,
+        NewFile { file_name, content: content.into(), is_private, folder: arguments.text("folder")?, target },
+    )
+    .await
 }
 
 /// Base64, with or without `data:<type>;base64,` in front as browsers write it.
@@ -189,8 +192,7 @@ async fn check_guest(site: &Site, session: &Session) -> Result<()> {
     if !session.is_guest() {
         return Ok(());
     }
-    let settings = site.documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await?;
-    if settings.check("allow_guests_to_upload_files") {
+    if UploadSettings::load(&site.documents).await?.guests {
         return Ok(());
     }
     Err(Error::Authentication(AuthenticationError::Missing))
@@ -198,13 +200,12 @@ async fn check_guest(site: &Site, session: &Session) -> Result<()> {
 
 async fn check_upload(site: &Site, session: &Session, file: &NewFile) -> Result<()> {
     check_guest(site, session).await?;
-    if file.content.is_empty() {
+    if file.content.len() == 0 {
         return Err(invalid("The file is empty"));
     }
-    let settings = site.documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await?;
-    let megabytes = settings.get("max_file_size").as_int().filter(|limit| *limit > 0).unwrap_or(DEFAULT_MAX_MEGABYTES);
-    let limit = usize::try_from(megabytes).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
-    if file.content.len() > limit {
+    let uploads = UploadSettings::load(&site.documents).await?;
+    if file.content.len() > uploads.bytes() as u64 {
+        let megabytes = uploads.megabytes;
         return Err(invalid(format!("The file is larger than {megabytes} MB, which is the most that may be uploaded")));
     }
     if !session.is_desk_user() {

@@ -133,8 +133,7 @@ pub(super) fn register(plugins: &mut Plugins) {
 async fn get_list(call: Call) -> Result<Answer> {
     let arguments = Arguments(&call.arguments);
     let request = list_request(&arguments.required("doctype")?, &call.arguments, Dialect::V1)?;
-    let list = call.site.documents.list(call.session(), &request).await?;
-    Ok(Answer::message(envelope::rows(&list, arguments.flag("as_dict")? == Some(false))))
+    envelope::list_answer(&call, &request, arguments.flag("as_dict")? == Some(false)).await
 }
 
 async fn get_count(call: Call) -> Result<Answer> {

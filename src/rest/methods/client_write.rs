@@ -273,7 +273,7 @@ async fn attach_file(call: Call) -> Result<Answer> {
         if arguments.flag("decode_base64")?.unwrap_or(false) { files::decode(&data)? } else { data.into_bytes() };
     let file = NewFile {
         file_name: arguments.required("filename")?,
-        content,
+        content: content.into(),
         is_private: arguments.flag("is_private")?,
         folder: arguments.text("folder")?,
         target: Target::from_arguments(arguments, "docfield")?,

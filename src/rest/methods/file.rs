@@ -55,7 +55,7 @@ async fn upload(mut call: Call) -> Result<Answer> {
     let is_private = arguments.flag("is_private")?;
     let document = if let Some(uploaded) = uploaded {
         let name = file_name.unwrap_or(uploaded.filename);
-        let file = NewFile { file_name: name, content: uploaded.content, is_private, folder, target };
+        let file = NewFile { file_name: name, content: uploaded.content.into(), is_private, folder, target };
         files::store(site, session, file).await?
     } else if let Some(library) = arguments.text("library_file_name")? {
         let original = site.documents.get(session, "File", &library).await?;

@@ -1,6 +1,6 @@
 //! `frappe.desk.reportview`: lists as the desk asks for them, export, and deleting several documents.
 
-use poem::Response;
+use poem::IntoResponse as _;
 use poem::http::header;
 use serde_json::{Map, Value as Json, json};
 
@@ -10,6 +10,7 @@ use crate::meta::Right;
 use crate::rest::arguments::{Arguments, Dialect, filters, invalid, list_request};
 use crate::rest::envelope;
 use crate::rest::methods::add;
+use crate::web::spool::Spool;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
 const DOCTYPE: Param = Param::required("doctype", "string", "The DocType");
@@ -99,13 +100,12 @@ fn plain(doctype: &str, text: &str) -> String {
     out
 }
 
-async fn run(call: &Call) -> Result<List> {
-    let request = request(call)?;
-    call.site.documents.list(call.session(), &request).await
-}
-
 async fn get(call: Call) -> Result<Answer> {
-    let list = run(&call).await?;
+    let request = request(&call)?;
+    if request.is_long() {
+        return get_long(&call, &request).await;
+    }
+    let list = call.site.documents.list(call.session(), &request).await?;
     if list.rows.is_empty() {
         return Ok(Answer::message(Vec::<Json>::new()));
     }
@@ -113,9 +113,22 @@ async fn get(call: Call) -> Result<Answer> {
     Ok(Answer::message(json!({ "keys": list.keys, "values": rows, "user_info": {} })))
 }
 
+/// The same answer, written row by row.
+async fn get_long(call: &Call, request: &ListRequest) -> Result<Answer> {
+    let mut spool = Spool::new(&call.site);
+    let mut is_empty = true;
+    let before = |list: &List, out: &mut Vec<u8>| {
+        is_empty = false;
+        out.extend_from_slice(format!("{{\"keys\":{},\"values\":[", json!(list.keys)).as_bytes());
+    };
+    envelope::spool_parts(&call.site, call.session(), request, true, &mut spool, before).await?;
+    spool.memory.extend_from_slice(if is_empty { b"[]".as_slice() } else { b"],\"user_info\":{}}" });
+    spool.finish()?;
+    Ok(Answer::spooled(spool))
+}
+
 async fn get_list(call: Call) -> Result<Answer> {
-    let list = run(&call).await?;
-    Ok(Answer::message(envelope::rows(&list, false)))
+    envelope::list_answer(&call, &request(&call)?, false).await
 }
 
 async fn get_count(call: Call) -> Result<Answer> {
@@ -144,25 +157,32 @@ async fn export_query(call: Call) -> Result<Answer> {
     if let Some(names) = arguments.names("selected_items")? {
         request.filters = json!([["name", "in", names]]);
     }
-    let list = call.site.documents.list(call.session(), &request).await?;
-    let labels: Vec<String> = list
-        .keys
-        .iter()
-        .map(|key| doctype.field(key).map_or_else(|| crate::meta::doctype::unscrub(key), |field| field.label.clone()))
-        .collect();
-    let mut csv = String::new();
-    write_line(&mut csv, labels.iter().map(String::as_str));
-    for row in envelope::value_rows(&list) {
-        let Json::Array(cells) = row else { continue };
-        let cells: Vec<String> = cells.iter().map(cell_text).collect();
-        write_line(&mut csv, cells.iter().map(String::as_str));
-    }
+    let label = |key: &String| {
+        doctype.field(key).map_or_else(|| crate::meta::doctype::unscrub(key), |field| field.label.clone())
+    };
+    let mut spool = Spool::new(&call.site);
+    let mut has_head = false;
+    call.site
+        .documents
+        .list_in_parts(call.session(), &request, |list| {
+            let mut csv = String::new();
+            if !std::mem::replace(&mut has_head, true) {
+                let labels: Vec<String> = list.keys.iter().map(label).collect();
+                write_line(&mut csv, labels.iter().map(String::as_str));
+            }
+            for row in &list.rows {
+                let cells: Vec<String> = row.iter().map(|cell| cell_text(&cell.to_json())).collect();
+                write_line(&mut csv, cells.iter().map(String::as_str));
+            }
+            spool.memory.extend_from_slice(csv.as_bytes());
+            spool.settle()
+        })
+        .await?;
+    spool.finish()?;
     let title = arguments.text("title")?.unwrap_or_else(|| doctype.name.clone());
-    let response = Response::builder()
-        .content_type("text/csv; charset=utf-8")
-        .header(header::CONTENT_DISPOSITION, crate::rest::files::disposition(&format!("{title}.csv"), true))
-        .body(csv);
-    Ok(Answer::raw(response))
+    let disposition = crate::rest::files::disposition(&format!("{title}.csv"), true);
+    let response = spool.into_response("text/csv; charset=utf-8", Vec::new(), Vec::new());
+    Ok(Answer::raw(response.with_header(header::CONTENT_DISPOSITION, disposition).into_response()))
 }
 
 /// A cell's text. Text that a spreadsheet would run as a formula is kept from it by an apostrophe.

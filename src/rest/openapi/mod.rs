@@ -18,6 +18,7 @@ use crate::document::Controllers;
 use crate::error::{Error, Result};
 use crate::meta::Registry;
 use crate::secret;
+use crate::web::compress::{Packed, names_tag};
 use crate::web::{Exchange, Methods, Site};
 use names::Names;
 
@@ -154,7 +155,7 @@ impl Document {
 struct Snapshot {
     generation: u64,
     stamps: Vec<u64>,
-    bytes: Arc<[u8]>,
+    bytes: Packed,
     etag: String,
 }
 
@@ -170,10 +171,10 @@ pub(super) fn serve() -> impl Fn(Exchange) -> BoxFuture<'static, Result<Response
                 .header(header::CACHE_CONTROL, "no-cache")
                 .content_type("application/json");
             let known = exchange.header("if-none-match").unwrap_or("");
-            if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == snapshot.etag) {
+            if names_tag(known, &snapshot.etag) {
                 return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
             }
-            Ok(answer.body(snapshot.bytes.to_vec()))
+            Ok(snapshot.bytes.answer(exchange.request.headers(), answer.finish()))
         })
     }
 }
@@ -204,9 +205,9 @@ async fn snapshot(site: &Site, kept: &ArcSwapOption<Snapshot>) -> Result<Arc<Sna
     for part in &site.describes_api {
         part.describe(site, &mut document).await?;
     }
-    let bytes: Arc<[u8]> = document.to_string().into_bytes().into();
+    let bytes = document.to_string().into_bytes();
     let etag = format!("\"{}\"", &secret::digest(&bytes)[..20]);
-    let snapshot = Arc::new(Snapshot { generation, stamps, bytes, etag });
+    let snapshot = Arc::new(Snapshot { generation, stamps, bytes: Packed::new(bytes), etag });
     kept.store(Some(Arc::clone(&snapshot)));
     Ok(snapshot)
 }

@@ -3,6 +3,7 @@
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use doctyped::app::{App, Build};
 use doctyped::clock::Clock;
@@ -11,8 +12,8 @@ use doctyped::document::Documents;
 use doctyped::meta::load::Source;
 use doctyped::permissions::Session;
 use doctyped::secret::SiteKey;
+use doctyped::web::serve::serve;
 use doctyped::web::{Job, Pipeline, Site};
-use poem::listener::TcpAcceptor;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -192,14 +193,15 @@ impl TestSiteBuilder {
         let listener = if self.listening {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             config.site_url = format!("http://{}", listener.local_addr().unwrap());
-            Some(TcpAcceptor::from_tokio(listener).unwrap())
+            Some(listener)
         } else {
             None
         };
         let clock = Clock::system();
         let app = build(config.clone(), clock.clone(), self.sources.clone()).await;
         let server = listener.map(|listener| {
-            let running = poem::Server::new_with_acceptor(listener).run(Arc::clone(&app.endpoint));
+            let (endpoint, limits) = (Arc::clone(&app.endpoint), config.limits.clone());
+            let running = serve(listener, endpoint, limits, std::future::pending(), Duration::ZERO);
             tokio::spawn(async { running.await.unwrap() })
         });
         TestSite {
