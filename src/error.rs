@@ -172,6 +172,9 @@ pub enum ProblemKind {
     InvalidUuidValue,
     InvalidColumnName,
     BaseUrlNotSet,
+    NestedSetRecursion,
+    NestedSetChildExists,
+    NestedSetInvalidMerge,
     Type,
     AlreadyRestored,
 }

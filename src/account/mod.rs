@@ -23,6 +23,7 @@ pub fn register(plugins: &mut Plugins) {
     let keys = api_key::KnownKeys::default();
     plugins.controller("System Settings", doctype::system_settings::SystemSettings);
     plugins.controller("User", doctype::user::UserController::new(passwords.clone(), keys.clone()));
+    plugins.controller("Role", doctype::role::RoleController);
     plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::token(keys.clone())));
     plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::basic(keys)));
     login::register(plugins, &passwords);

@@ -20,18 +20,18 @@ pub struct Referrer {
     pub idx: i64,
 }
 
-/// The first document of `doctype` whose `fieldname` is `name` (with `type_field` equal to `target`, for Dynamic Links).
+/// Documents of a DocType whose field is `name` (with `type_field` equal to `target`, for Dynamic Links), `limit` at most.
 ///
 /// `except` is a document of the same DocType that does not count: the one being deleted.
-pub async fn first_referrer(
+pub async fn some_referrers(
     exec: &dyn Executor,
-    doctype: &DocType,
-    fieldname: &str,
+    (doctype, fieldname): (&DocType, &str),
     type_field: Option<(&str, &str)>,
     name: &str,
     except: Option<&str>,
     submitted_only: bool,
-) -> Result<Option<Referrer>, DbErr> {
+    limit: usize,
+) -> Result<Vec<Referrer>, DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("SELECT ");
     let (name_column, is_child) = if doctype.istable { ("parent", true) } else { ("name", false) };
@@ -54,14 +54,15 @@ pub async fn first_referrer(
     if let Some(except) = except {
         sql.push(" AND CAST(").ident(name_column).push(" AS text) <> ").bind_text(except);
     }
-    sql.push(" LIMIT 1");
+    sql.push(&format!(" LIMIT {limit}"));
     let rows = exec.fetch(&sql.text, sql.params, &[Shape::Text, Shape::Text, Shape::Int, Shape::Int]).await?;
-    Ok(rows.into_iter().next().map(|row| Referrer {
+    let referrer = |row: Vec<Value>| Referrer {
         name: row[0].to_string(),
         parenttype: Some(row[1].to_string()).filter(|parenttype| !parenttype.is_empty()),
         docstatus: row[2].as_int().unwrap_or(0),
         idx: row[3].as_int().unwrap_or(0),
-    }))
+    };
+    Ok(rows.into_iter().map(referrer).collect())
 }
 
 /// The names of all documents of `doctype` whose `fieldname` is `name` (with `type_field` equal to the target's DocType).

@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::clock::Zone;
 use crate::database::{Executor, references};
 use crate::document::controller::need_on;
-use crate::document::{Documents, ListRequest};
-use crate::error::{AuthenticationError, Error, ProblemKind, Result};
-use crate::meta::{DocType, Document, Right};
+use crate::document::{Cell, Documents, ListRequest};
+use crate::error::{AuthenticationError, Conflict, Error, ProblemKind, Result};
+use crate::meta::{DocType, Document, Registry, Right};
 use crate::permissions::decide::{self, Denied};
 use crate::permissions::session::{
     ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST, Session, UserAccess, UserPermission,
@@ -19,9 +19,9 @@ use crate::permissions::session::{
 /// The DocTypes whose changes decide about rights.
 const DECIDING: [&str; 4] = ["User", "Role", "User Permission", "System Settings"];
 
-/// Whether a change to this DocType may change somebody's rights.
-pub(super) fn decides(doctype: &str) -> bool {
-    DECIDING.contains(&doctype)
+/// Whether a change to this DocType may change somebody's rights; a User Permission on a node of a tree reaches all below.
+pub(super) fn decides(registry: &Registry, doctype: &str) -> bool {
+    DECIDING.contains(&doctype) || registry.get(doctype).is_some_and(|doctype| doctype.is_tree)
 }
 
 impl Documents {
@@ -93,7 +93,14 @@ impl Documents {
             return Ok(Vec::new());
         }
         let request = ListRequest::new("User Permission")
-            .fields(&["allow", "for_value", "applicable_for", "apply_to_all_doctypes", "is_default"])
+            .fields(&[
+                "allow",
+                "for_value",
+                "applicable_for",
+                "apply_to_all_doctypes",
+                "is_default",
+                "hide_descendants",
+            ])
             .filters(json!({"user": user}))
             .all();
         let list = self.list(system, &request).await?;
@@ -102,16 +109,38 @@ impl Documents {
                 |column| matches!(&list.rows[row][column], crate::document::Cell::Value(value) if value.is_truthy()),
             )
         };
-        Ok((0..list.rows.len())
-            .map(|row| UserPermission {
+        let mut permissions = Vec::with_capacity(list.rows.len());
+        for row in 0..list.rows.len() {
+            let permission = UserPermission {
                 allow: list.text(row, "allow").to_owned(),
                 for_value: list.text(row, "for_value").to_owned(),
                 applicable_for: (!is_on(row, "apply_to_all_doctypes"))
                     .then(|| list.text(row, "applicable_for").to_owned())
                     .filter(|doctype| !doctype.is_empty()),
                 is_default: is_on(row, "is_default"),
-            })
-            .collect())
+            };
+            if !is_on(row, "hide_descendants") {
+                for for_value in self.descendants(system, &permission.allow, &permission.for_value).await? {
+                    permissions.push(UserPermission { for_value, is_default: false, ..permission.clone() });
+                }
+            }
+            permissions.push(permission);
+        }
+        Ok(permissions)
+    }
+
+    /// The names of all nodes below a node; none where the DocType is not a tree.
+    async fn descendants(&self, system: &Session, doctype: &str, node: &str) -> Result<Vec<String>> {
+        if !self.registry().get(doctype).is_some_and(|doctype| doctype.is_tree && doctype.has_table()) {
+            return Ok(Vec::new());
+        }
+        let request = ListRequest::new(doctype).filters(json!([["name", "descendants of", node]])).all();
+        let list = self.list(system, &request).await?;
+        let name = |row: &Vec<Cell>| match row.first() {
+            Some(Cell::Value(name)) => name.to_string(),
+            _ => String::new(),
+        };
+        Ok(list.rows.iter().map(name).collect())
     }
 
     async fn strict_user_permissions(&self, system: &Session) -> Result<bool> {
@@ -132,15 +161,21 @@ impl Documents {
     ) -> Result<()> {
         decide::check(session, doctype, document, right)
             .map_err(|denied| refusal(session, doctype, document.map(Document::name).as_deref(), right, &denied))?;
-        if let Some(document) = document
-            && !session.is_administrator()
-        {
-            let controllers = self.controllers().of(&doctype.name);
-            if !controllers.iter().all(|controller| controller.has_permission(session, document, right)) {
-                return Err(refusal(session, doctype, Some(&document.name()), right, &Denied::Role));
+        match document {
+            Some(document) if self.is_denied(session, document, right) => {
+                Err(refusal(session, doctype, Some(&document.name()), right, &Denied::Role))
             }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether the right on the document is denied whatever roles and shares give.
+    fn is_denied(&self, session: &Session, document: &Document, right: Right) -> bool {
+        let doctype = &document.doctype;
+        let controllers = self.controllers().of(&doctype.name);
+        !session.is_administrator()
+            && (decide::is_reserved(session, doctype, &document.name())
+                || !controllers.iter().all(|controller| controller.has_permission(session, document, right)))
     }
 
     /// Fails with `InsufficientScope` for credentials that are limited; `what` says what only others may do.
@@ -179,13 +214,13 @@ impl Documents {
         };
         match self.check_permission(session, doctype, Some(document), right) {
             Err(error @ (Error::Permission(_) | Error::Authentication(_))) => {
-                if self.is_shared(exec, session, doctype, name, right).await? {
+                if self.is_shared(exec, session, document, right).await? {
                     return Ok(());
                 }
                 // Whoever cannot even read it gets the answer of one that is not there.
                 let readable = right == Right::Read
                     || self.check_permission(session, doctype, Some(document), Right::Read).is_ok()
-                    || self.is_shared(exec, session, doctype, name, Right::Read).await?;
+                    || self.is_shared(exec, session, document, Right::Read).await?;
                 if readable && right != Right::Read {
                     return Err(error);
                 }
@@ -200,10 +235,10 @@ impl Documents {
         &self,
         exec: &dyn Executor,
         session: &Session,
-        doctype: &DocType,
-        name: &str,
+        document: &Document,
         right: Right,
     ) -> Result<bool> {
+        let doctype = &document.doctype;
         let column = match right {
             Right::Read | Right::Print | Right::Email | Right::Select => "read",
             Right::Write => "write",
@@ -212,10 +247,21 @@ impl Documents {
             _ => return Ok(false),
         };
         let within_limit = decide::is_within_limit(session, doctype, right);
-        if session.is_guest() || !within_limit || self.0.registry.load().get("DocShare").is_none() {
+        let is_out = session.is_guest() || !within_limit || self.is_denied(session, document, right);
+        if is_out || self.0.registry.load().get("DocShare").is_none() {
             return Ok(false);
         }
-        Ok(references::share(exec, session.user(), &doctype.name, name, column).await?)
+        Ok(references::share(exec, session.user(), &doctype.name, &document.name(), column).await?)
+    }
+
+    /// The answer to a name that is taken: whoever may not know by which document learns only that it cannot be used.
+    pub(super) async fn name_taken(&self, session: &Session, doctype: &DocType, name: &str) -> Error {
+        let is_known = !self.sees_only_some(session, doctype) || self.get(session, &doctype.name, name).await.is_ok();
+        Error::Conflict(if is_known {
+            Conflict::DuplicateName { doctype: doctype.name.clone(), name: name.to_owned() }
+        } else {
+            Conflict::Name(format!("The name {name} cannot be used: choose another name"))
+        })
     }
 
     /// Whether the session sees only some documents of the DocType, so that "not found" would tell what exists.

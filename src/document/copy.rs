@@ -1,21 +1,40 @@
 //! New drafts from stored documents: copies and amendments.
 
+use crate::document::work::Work;
 use crate::document::{Documents, defaults};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{Document, Right};
 use crate::permissions::Session;
+
+impl Work<'_> {
+    /// Refuses an `amended_from` that names anything but a cancelled document that the session may read and amend: the
+    /// name of what amends it begins with its name.
+    pub(super) async fn check_amended(&mut self, document: &Document) -> Result<()> {
+        let source = document.get("amended_from").to_string();
+        if source.is_empty() || !document.doctype.is_submittable || self.session.is_system() || self.restoring {
+            return Ok(());
+        }
+        let doctype = document.doctype.name.clone();
+        let found = self.load(&doctype, &source, false).await?;
+        let found = self.readable(&doctype, &source, found, Right::Amend).await?;
+        self.check(&found, Right::Amend).await?;
+        check_cancelled(&found)
+    }
+}
+
+fn check_cancelled(source: &Document) -> Result<()> {
+    if source.docstatus() == 2 {
+        return Ok(());
+    }
+    Err(Error::invalid(ProblemKind::Validation, "Only a cancelled document can be amended: cancel it first"))
+}
 
 impl Documents {
     /// A new draft from a cancelled document, with `amended_from`; not stored.
     pub async fn amend(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
         let source = self.get(session, doctype, name).await?;
         self.check_permission(session, &source.doctype, Some(&source), Right::Amend)?;
-        if source.docstatus() != 2 {
-            return Err(Error::invalid(
-                ProblemKind::Validation,
-                "Only a cancelled document can be amended: cancel it first",
-            ));
-        }
+        check_cancelled(&source)?;
         let mut copy = self.copy_of(session, &source);
         copy.set("amended_from", source.name());
         Ok(copy)

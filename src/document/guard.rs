@@ -3,7 +3,7 @@
 use crate::document::work::Work;
 use crate::document::{defaults, password, validate};
 use crate::error::Result;
-use crate::meta::{DocType, Document, Fieldtype};
+use crate::meta::{DocField, DocType, Document, Fieldtype};
 
 impl Work<'_> {
     /// Refuses credentials that are limited if guarded fields would change; `before` is the stored document, on updates.
@@ -30,18 +30,24 @@ impl Work<'_> {
 
 /// The labels of guarded fields in which the documents differ.
 fn changed<'d>(document: &'d Document, before: &Document) -> Vec<&'d str> {
+    changes(document, before).filter(|field| field.guarded).map(|field| field.label.as_str()).collect()
+}
+
+/// The fields in which a document differs from its stored state; stars in a Password are no change.
+pub(super) fn changes<'d, 'b>(
+    document: &'d Document,
+    before: &'b Document,
+) -> impl Iterator<Item = &'d DocField> + use<'d, 'b> {
     let doctype: &DocType = &document.doctype;
     let columns = doctype.columns.iter().enumerate().filter_map(|(index, column)| {
-        let field = column.field.map(|field| &doctype.fields[field]).filter(|field| field.guarded)?;
+        let field = column.field.map(|field| &doctype.fields[field])?;
         let (now, then) = (&document.values[index], &before.values[index]);
         let is_kept = field.fieldtype == Fieldtype::Password && password::is_stars(&now.to_string());
         (!is_kept && !validate::same(now, then)).then_some(field)
     });
-    let tables = doctype
-        .table_fields()
-        .enumerate()
-        .filter(|(table, field)| field.guarded && !same_rows(&document.tables[*table], &before.tables[*table]));
-    columns.chain(tables.map(|(_, field)| field)).map(|field| field.label.as_str()).collect()
+    let tables = doctype.table_fields().enumerate();
+    let tables = tables.filter(|(table, _)| !same_rows(&document.tables[*table], &before.tables[*table]));
+    columns.chain(tables.map(|(_, field)| field))
 }
 
 /// Whether rows say the same in the same order, under whatever names.

@@ -59,6 +59,7 @@ impl Work<'_> {
             document.values[slot::DOCSTATUS] = Value::Int(docstatus);
         }
         self.apply(&mut document, values, children);
+        self.pending.extend(changed_origin(&before, values, self.documents.zone(&self.session)));
         self.save_over(document, &before).await
     }
 
@@ -150,6 +151,28 @@ pub(super) fn check_latest(before: &Document, modified: Option<&str>, zone: Zone
 fn same_moment(sent: &str, stored: &str) -> bool {
     let short = |text: &str| text.trim().replace('T', " ").trim_end_matches('0').trim_end_matches('.').to_owned();
     short(sent) == short(stored)
+}
+
+/// Who made a document and when never changes; sent back as they were read, both are fine.
+fn changed_origin(before: &Document, values: &Map<String, Json>, zone: Zone) -> Vec<FieldProblem> {
+    let created = before.text("creation");
+    let shown = zone.shown(created);
+    let mut problems = Vec::new();
+    for (fieldname, label) in [("owner", "Created By"), ("creation", "Created On")] {
+        let is_kept = match values.get(fieldname) {
+            None | Some(Json::Null) => true,
+            Some(Json::String(sent)) if fieldname == "owner" => sent.is_empty() || sent == before.owner(),
+            Some(Json::String(sent)) => {
+                sent.is_empty() || same_moment(sent, created) || same_moment(sent, &shown)
+            }
+            Some(_) => false,
+        };
+        if !is_kept && !before.is_new {
+            let message = format!("{label} cannot be changed: leave {fieldname} out, or send it as it was read");
+            problems.push(FieldProblem::at(ProblemKind::CannotChangeConstant, fieldname, label, message));
+        }
+    }
+    problems
 }
 
 fn modified_meanwhile(before: &Document, stored: &str, sent: &str) -> Error {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::database::schema::wanted::unique_field;
 use crate::database::{Backend, documents, unique_violation};
+use crate::document::guard::changes;
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
 use crate::document::stored_rows::StoredRows;
 use crate::document::work::Work;
@@ -48,6 +49,7 @@ impl Work<'_> {
         self.stamp_new(&mut document);
         let transition = insert_transition(&document)?;
         self.documents.check_permission(&self.session, &doctype, None, Right::Create)?;
+        self.check_amended(&document).await?;
         self.check_links(&mut document, None, &mut problems).await?;
         if transition == Transition::Submit {
             self.documents.check_permission(&self.session, &doctype, None, Right::Submit)?;
@@ -67,7 +69,12 @@ impl Work<'_> {
         self.before_write(&mut document, None, transition, &mut problems).await?;
         self.seal_passwords(&mut document).await?;
         input::normalise(&mut document);
-        self.insert_rows(&mut document).await?;
+        match self.insert_rows(&mut document).await {
+            Err(Error::Conflict(Conflict::DuplicateName { name, .. })) if name == document.name() => {
+                return Err(self.documents.name_taken(&self.session, &doctype, &name).await);
+            }
+            inserted => inserted?,
+        }
         document.is_new = false;
         for controller in &controllers {
             controller.after_insert(self, &document).await?;
@@ -109,18 +116,24 @@ impl Work<'_> {
             Transition::Submit | Transition::UpdateAfterSubmit => Right::Submit,
             Transition::Cancel => Right::Cancel,
         };
-        self.documents
-            .check_found(self.executor(), &self.session, &doctype, &document.name(), Some(before), right)
-            .await?;
+        self.check(before, right).await?;
         self.stamp_change(&mut document, before.modified());
         self.adopt_rows(&mut document);
         self.reset_levels(&mut document, Some(before));
+        match transition {
+            // Whoever changes something on the way needs the right to change it.
+            Transition::Submit if changes(&document, before).next().is_some() => {
+                self.check(before, Right::Write).await?;
+            }
+            Transition::Cancel => check_cancels_only(&document, before)?,
+            _ => {}
+        }
         if transition != Transition::Cancel {
             self.check_links(&mut document, Some(before), &mut problems).await?;
             // What it becomes must be within the user's permissions too.
             let ours = self.documents.check_permission(&self.session, &doctype, Some(&document), right);
             if let Err(error) = ours
-                && !self.documents.is_shared(self.executor(), &self.session, &doctype, &document.name(), right).await?
+                && !self.documents.is_shared(self.executor(), &self.session, &document, right).await?
             {
                 return Err(error);
             }
@@ -156,6 +169,7 @@ impl Work<'_> {
             collect(hook, problems)?;
         }
         if transition != Transition::Cancel {
+            self.check_tree(document, before, problems).await?;
             self.adopt_rows(document);
             pace::aside(document.has_many_rows(), || validate::validate(&self.session, document, before, problems));
             if self.restoring {
@@ -364,9 +378,7 @@ impl Work<'_> {
                 "Only drafts of submittable documents can be discarded",
             ));
         }
-        self.documents
-            .check_found(self.executor(), &self.session, &doctype, name, Some(&document), Right::Write)
-            .await?;
+        self.check(&document, Right::Write).await?;
         let controllers = self.controllers(&doctype.name);
         for controller in &controllers {
             controller.before_discard(self, &mut document).await?;
@@ -394,13 +406,12 @@ impl Work<'_> {
         if doctype.issingle || doctype.is_virtual {
             return Err(crate::document::access::misuse(format!("{} cannot be deleted", doctype.name)));
         }
-        self.documents
-            .check_found(self.executor(), &self.session, &doctype, name, Some(&document), Right::Delete)
-            .await?;
+        self.check(&document, Right::Delete).await?;
         if document.docstatus() == 1 {
             let message = format!("{} {name} is submitted: cancel it first", doctype.name);
             return Err(Error::invalid(ProblemKind::Validation, message));
         }
+        self.check_tree_delete(&document).await?;
         let controllers = self.controllers(&doctype.name);
         for controller in &controllers {
             controller.on_trash(self, &document).await?;
@@ -501,6 +512,16 @@ fn not_a_transition(doctype: &DocType, message: &str) -> Error {
         format!("{} is not submittable: its documents have no docstatus but 0", doctype.name)
     };
     Error::invalid(ProblemKind::DocstatusTransition, message)
+}
+
+/// Nothing validates what is cancelled, so that nothing else may change with it.
+fn check_cancels_only(document: &Document, before: &Document) -> Result<()> {
+    let mut invalid = Invalid::default();
+    for field in changes(document, before) {
+        let message = format!("{} cannot be changed by cancelling: save it first", field.label);
+        invalid.push(FieldProblem::at(ProblemKind::UpdateAfterSubmit, &field.fieldname, &field.label, message));
+    }
+    invalid.into_result()
 }
 
 /// A submitted document changes only in fields that say `allow_on_submit`.

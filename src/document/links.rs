@@ -1,9 +1,10 @@
 //! Links: that they point at something, what is fetched through them, and who points here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::database::{documents, references};
+use crate::database::references;
+use crate::document::link_target::Targets;
 use crate::document::stored_rows::StoredRows;
 use crate::document::validate::{same, strip_tags};
 use crate::document::work::Work;
@@ -12,17 +13,10 @@ use crate::meta::docfield::OnDelete;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
 use crate::pace::breathe;
 
-/// What is known of a link's target: its docstatus, and the row where something is fetched from it.
-struct Target {
-    docstatus: i64,
-    row: Option<Document>,
-}
-
-/// How many targets one statement looks up.
-const AT_ONCE: usize = 50;
-
-/// Targets looked up in this save, so that ten rows with one link cost one query.
-type Targets = HashMap<(String, String), Option<Target>>;
+/// How many referrers of one DocType are counted where a deletion is refused.
+const MOST_COUNTED: usize = 100;
+/// How many of them are looked at for one that may be named.
+const MOST_LOOKED_AT: usize = 20;
 
 /// Targets to be looked up together, each once.
 #[derive(Default)]
@@ -39,9 +33,17 @@ impl Work<'_> {
         before: Option<&Document>,
         problems: &mut Vec<FieldProblem>,
     ) -> Result<()> {
-        let mut targets = Targets::new();
+        let mut targets = Targets::default();
         let stored = StoredRows::of(before);
-        self.look_up_targets(document, before, &stored, &mut targets).await?;
+        let mut wanted = Wanted::default();
+        self.collect_targets(document, before, &mut wanted);
+        for (table, rows) in document.tables.iter().enumerate() {
+            for (index, row) in rows.iter().enumerate() {
+                breathe(index).await;
+                self.collect_targets(row, stored.get(table, row), &mut wanted);
+            }
+        }
+        self.look_up_targets(wanted.targets, &mut targets).await?;
         self.check_links_of(document, before, &mut targets, problems).await?;
         let doctype = Arc::clone(&document.doctype);
         for (table, field) in doctype.table_fields().enumerate() {
@@ -53,34 +55,6 @@ impl Work<'_> {
                 problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
             }
             document.tables[table] = rows;
-        }
-        Ok(())
-    }
-
-    /// Looks up together what only has to exist, in the document and its rows: each statement costs a way to the database
-    /// and back. Targets from which something is fetched, and those without a table, are looked up where they are met.
-    async fn look_up_targets(
-        &mut self,
-        document: &Document,
-        before: Option<&Document>,
-        stored: &StoredRows<'_>,
-        targets: &mut Targets,
-    ) -> Result<()> {
-        let mut wanted = Wanted::default();
-        self.collect_targets(document, before, &mut wanted);
-        for (table, rows) in document.tables.iter().enumerate() {
-            for (index, row) in rows.iter().enumerate() {
-                breathe(index).await;
-                self.collect_targets(row, stored.get(table, row), &mut wanted);
-            }
-        }
-        let Wanted { targets: wanted, .. } = wanted;
-        for together in wanted.chunks(AT_ONCE) {
-            let found = documents::docstatuses(self.executor(), together).await?;
-            for ((doctype, name), docstatus) in together.iter().zip(found) {
-                let target = docstatus.map(|docstatus| Target { docstatus, row: None });
-                targets.insert((doctype.name.clone(), name.clone()), target);
-            }
         }
         Ok(())
     }
@@ -114,6 +88,7 @@ impl Work<'_> {
             if !is_link(field) {
                 continue;
             }
+            let at = |kind, message: String| FieldProblem::at(kind, &field.fieldname, &field.label, message);
             let value = document.get(&field.fieldname).to_string();
             let fetches: Vec<&DocField> = fetching_through(&doctype, &field.fieldname).collect();
             if value.is_empty() {
@@ -123,12 +98,7 @@ impl Work<'_> {
             let target_doctype = match link_target(&doctype, document, field) {
                 Ok(target) => target.to_owned(),
                 Err(message) => {
-                    problems.push(FieldProblem::at(
-                        ProblemKind::LinkValidation,
-                        &field.fieldname,
-                        &field.label,
-                        message,
-                    ));
+                    problems.push(at(ProblemKind::LinkValidation, message));
                     continue;
                 }
             };
@@ -137,77 +107,40 @@ impl Work<'_> {
             if unchanged && fetches.is_empty() {
                 continue;
             }
-            let key = (target_doctype, value);
-            if !targets.contains_key(&key) {
-                let found = self.find_target(&key.0, &key.1, !fetches.is_empty()).await?;
-                targets.insert(key.clone(), found);
-            }
-            match &targets[&key] {
-                None if unchanged => {}
-                None => {
-                    let message = format!("Could not find {}: {} is not the name of a {}", field.label, key.1, key.0);
-                    problems.push(FieldProblem::at(
-                        ProblemKind::LinkValidation,
-                        &field.fieldname,
-                        &field.label,
-                        message,
-                    ));
+            let found = self.target(targets, &target_doctype, &value, !fetches.is_empty()).await?;
+            let ignores_rights = field.ignore_permissions;
+            // What the writer may not know answers as what is not there.
+            let Some(target) = found.filter(|target| unchanged || ignores_rights || target.sight.is_some()) else {
+                if !unchanged {
+                    let message =
+                        format!("Could not find {}: {value} is not the name of a {target_doctype}", field.label);
+                    problems.push(at(ProblemKind::LinkValidation, message));
                 }
-                Some(target) => {
-                    if field.fieldname == "amended_from" && document.is_new && target.docstatus != 2 {
-                        let message = format!("{} is not cancelled: cancel it before you amend it", key.1);
-                        problems.push(FieldProblem::at(
-                            ProblemKind::Validation,
-                            &field.fieldname,
-                            &field.label,
-                            message,
-                        ));
-                    } else if target.docstatus == 2
-                        && field.fieldname != "amended_from"
-                        && !unchanged
-                        && doctype.is_submittable
-                    {
-                        let message = format!("{}: {} is cancelled, link to another one", field.label, key.1);
-                        problems.push(FieldProblem::at(
-                            ProblemKind::CancelledLink,
-                            &field.fieldname,
-                            &field.label,
-                            message,
-                        ));
-                    }
-                    if let Some(row) = &target.row {
-                        fetch(document, &fetches, row);
+                continue;
+            };
+            if field.fieldname == "amended_from" && document.is_new && target.docstatus != 2 {
+                let message = format!("{value} is not cancelled: cancel it before you amend it");
+                problems.push(at(ProblemKind::Validation, message));
+            } else if target.docstatus == 2 && field.fieldname != "amended_from" && !unchanged && doctype.is_submittable
+            {
+                let message = format!("{}: {value} is cancelled, link to another one", field.label);
+                problems.push(at(ProblemKind::CancelledLink, message));
+            }
+            if let Some(row) = &target.row {
+                for fetching in &fetches {
+                    let source = fetching.fetch_from.as_ref().map_or("", |(_, source)| source);
+                    if ignores_rights || target.shows(&row.doctype, source) {
+                        fetch(document, fetching, row);
+                    } else {
+                        keep_fetched(document, fetching, before.filter(|_| unchanged));
                     }
                 }
             }
             if !unchanged && field.link_filters.is_some() {
-                self.check_link_filters(document, field, &key.1, problems).await?;
+                self.check_link_filters(document, field, &value, problems).await?;
             }
         }
         Ok(())
-    }
-
-    /// Looks a link's target up. A DocType that is not loaded is not checked.
-    async fn find_target(&mut self, doctype: &str, name: &str, whole: bool) -> Result<Option<Target>> {
-        if doctype == "DocType" {
-            return Ok(self.registry.get(name).map(|_| Target { docstatus: 0, row: None }));
-        }
-        let Some(target) = self.registry.get(doctype).cloned() else {
-            return Ok(Some(Target { docstatus: 0, row: None }));
-        };
-        if target.issingle {
-            return Ok((name == target.name).then_some(Target { docstatus: 0, row: None }));
-        }
-        if target.is_virtual {
-            let found = self.virtual_document(&target, name).await?;
-            return Ok(found.map(|row| Target { docstatus: row.docstatus(), row: Some(row) }));
-        }
-        if whole {
-            let row = documents::find(self.executor(), &target, name, false).await?;
-            return Ok(row.map(|row| Target { docstatus: row.docstatus(), row: Some(row) }));
-        }
-        let found = documents::exists(self.executor(), &target, name).await?;
-        Ok(found.map(|(_, docstatus)| Target { docstatus, row: None }))
     }
 
     /// The filters of a Link (`link_filters`) hold on the server too. `eval:doc.x` in a value is the field's value.
@@ -244,7 +177,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Refuses to delete or cancel what others link to, naming one of them. Links that say `on_delete: cascade` take their
+    /// Refuses to delete or cancel what others link to, naming one that the session may read and counting the rest. Links that say `on_delete: cascade` take their
     /// documents along; those that say `on_delete: ignore` do not count.
     pub(super) async fn check_back_links(
         &mut self,
@@ -255,6 +188,7 @@ impl Work<'_> {
         let registry = Arc::clone(&self.registry);
         let name = document.name();
         let own = &document.doctype.name;
+        let mut found: Vec<Linking> = Vec::new();
         let links = registry.links_to(own).iter().chain(registry.dynamic_links());
         for reference in links {
             let Some(doctype) = registry.get(&reference.doctype) else { continue };
@@ -270,29 +204,62 @@ impl Work<'_> {
                 let refers = reference.type_field.is_none()
                     && references::single_refers(self.executor(), &doctype.name, &field.fieldname, &name).await?;
                 if refers && !submitted_only && doctype.name != *own {
-                    return Err(linked(verb, document, &doctype.name, &doctype.name, 0));
+                    add(&mut found, Linking { doctype: doctype.name.clone(), name: doctype.name.clone(), idx: 0 });
                 }
                 continue;
             }
             let type_field = reference.type_field.as_deref().map(|type_field| (type_field, own.as_str()));
             let is_own_table = document.doctype.table_fields().any(|table| table.options == doctype.name);
             let except = (doctype.name == *own || is_own_table).then_some(name.as_str());
-            let found = references::first_referrer(
+            let referrers = references::some_referrers(
                 self.executor(),
-                doctype,
-                &field.fieldname,
+                (doctype, &field.fieldname),
                 type_field,
                 &name,
                 except,
                 submitted_only,
+                MOST_COUNTED,
             )
             .await?;
-            if let Some(referrer) = found {
-                let by = referrer.parenttype.as_deref().unwrap_or(&doctype.name);
-                return Err(linked(verb, document, by, &referrer.name, referrer.idx));
+            for referrer in referrers {
+                let doctype = referrer.parenttype.unwrap_or_else(|| doctype.name.clone());
+                add(&mut found, Linking { doctype, name: referrer.name, idx: referrer.idx });
             }
         }
-        Ok(())
+        if found.is_empty() { Ok(()) } else { Err(self.linked(verb, document, &found).await?) }
+    }
+
+    /// The refusal that names one of those that link to a document.
+    async fn linked(&mut self, verb: &str, document: &Document, found: &[Linking]) -> Result<Error> {
+        let mut named = None;
+        for linking in found.iter().take(MOST_LOOKED_AT) {
+            match self.get(&linking.doctype, &linking.name).await {
+                Ok(_) => {
+                    named = Some(linking);
+                    break;
+                }
+                Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let what = format!("Cannot {verb} {} {}", document.doctype.name, document.name());
+        let mut message = match (named, found.len()) {
+            (Some(Linking { doctype, name, idx }), count) => {
+                let row = if *idx > 0 { format!(" at row {idx}") } else { String::new() };
+                let others = match count - 1 {
+                    0 => String::new(),
+                    1 => ", as is 1 other document".to_owned(),
+                    others => format!(", as are {others} other documents"),
+                };
+                format!("{what} because {doctype} {name} is linked to it{row}{others}")
+            }
+            (None, 1) => format!("{what} because a document that you may not read is linked to it"),
+            (None, count) => format!("{what} because {count} documents that you may not read are linked to it"),
+        };
+        if document.doctype.field("enabled").is_some() || document.doctype.field("disabled").is_some() {
+            message.push_str(". You can disable it instead");
+        }
+        Ok(Error::invalid(ProblemKind::LinkExists, message))
     }
 
     /// Deletes the documents whose links say `on_delete: cascade`.
@@ -320,17 +287,18 @@ impl Work<'_> {
     }
 }
 
-fn linked(verb: &str, document: &Document, doctype: &str, name: &str, idx: i64) -> Error {
-    let row = if idx > 0 { format!(" at row {idx}") } else { String::new() };
-    let mut message = format!(
-        "Cannot {verb} {} {} because {doctype} {name} is linked to it{row}",
-        document.doctype.name,
-        document.name()
-    );
-    if document.doctype.field("enabled").is_some() || document.doctype.field("disabled").is_some() {
-        message.push_str(". You can disable it instead");
+/// A document that links to another one; the 1-based row where the link stands in one.
+struct Linking {
+    doctype: String,
+    name: String,
+    idx: i64,
+}
+
+/// Adds a document, unless another of its links has been found.
+fn add(found: &mut Vec<Linking>, linking: Linking) {
+    if !found.iter().any(|known| known.doctype == linking.doctype && known.name == linking.name) {
+        found.push(linking);
     }
-    Error::invalid(ProblemKind::LinkExists, message)
 }
 
 /// Whether the field holds a link that is stored.
@@ -359,30 +327,34 @@ fn fetching_through<'d>(doctype: &'d DocType, link: &'d str) -> impl Iterator<It
     })
 }
 
-/// Copies the values of a link's target into the fields that ask for them.
-fn fetch(document: &mut Document, fields: &[&DocField], source: &Document) {
-    for field in fields {
-        let Some((_, source_field)) = &field.fetch_from else { continue };
-        if document.docstatus() == 1 && !field.allow_on_submit && !document.is_new {
-            continue;
-        }
-        if field.fetch_if_empty && !document.get(&field.fieldname).is_blank() {
-            continue;
-        }
-        let Some(from) = source.doctype.field(source_field) else { continue };
-        if from.secret || from.fieldtype == Fieldtype::Password {
-            continue;
-        }
-        let value = match source.get(source_field) {
-            Value::Text(html)
-                if from.fieldtype == Fieldtype::TextEditor && field.fieldtype != Fieldtype::TextEditor =>
-            {
-                Value::Text(strip_tags(html))
-            }
-            value => value.clone(),
-        };
-        document.set(&field.fieldname, value);
+/// Copies a value of a link's target into the field that asks for it.
+fn fetch(document: &mut Document, field: &DocField, source: &Document) {
+    let Some((_, source_field)) = &field.fetch_from else { return };
+    let is_final = document.docstatus() == 1 && !field.allow_on_submit && !document.is_new;
+    if is_final || field.fetch_if_empty && !document.get(&field.fieldname).is_blank() {
+        return;
     }
+    let Some(from) = source.doctype.field(source_field) else { return };
+    if from.secret || from.fieldtype == Fieldtype::Password {
+        return;
+    }
+    let value = match source.get(source_field) {
+        Value::Text(html) if from.fieldtype == Fieldtype::TextEditor && field.fieldtype != Fieldtype::TextEditor => {
+            Value::Text(strip_tags(html))
+        }
+        value => value.clone(),
+    };
+    document.set(&field.fieldname, value);
+}
+
+/// A value that the writer may not see is not fetched for them: what is stored stays, and a new link starts without one.
+/// Where people may type themselves, they may go on to.
+fn keep_fetched(document: &mut Document, field: &DocField, before: Option<&Document>) {
+    if field.fetch_if_empty && !field.read_only {
+        return;
+    }
+    let empty = if field.fieldtype.is_never_null() { Value::Int(0) } else { Value::Null };
+    document.set(&field.fieldname, before.map_or(empty, |before| before.get(&field.fieldname).clone()));
 }
 
 /// An emptied Link empties what was fetched through it, unless people may type there themselves.

@@ -9,6 +9,7 @@ mod guard;
 mod input;
 mod json;
 mod lifecycle;
+mod link_target;
 mod links;
 pub mod list;
 mod load;
@@ -18,6 +19,7 @@ mod rename;
 pub mod restore;
 pub mod scope;
 mod stored_rows;
+mod tree;
 mod validate;
 mod version;
 pub mod work;
@@ -452,7 +454,8 @@ impl Documents {
         for (doctype, name) in touched {
             self.0.cache.drop_document(doctype, name);
         }
-        if touched.iter().any(|(doctype, _)| access::decides(doctype)) {
+        let registry = self.0.registry.load();
+        if touched.iter().any(|(doctype, _)| access::decides(&registry, doctype)) {
             self.forget_access();
         }
     }

@@ -31,7 +31,7 @@ impl Work<'_> {
             return Ok(());
         }
         let amended_from = document.text("amended_from").to_owned();
-        if !amended_from.is_empty() {
+        if doctype.is_submittable && !amended_from.is_empty() {
             let name = self.amended_name(&doctype, &amended_from).await?;
             document.set_name(name);
             return check_name(&doctype, &document.name());

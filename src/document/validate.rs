@@ -117,6 +117,7 @@ fn check_constants(session: &Session, document: &Document, before: &Document, pr
     for (index, column) in document.doctype.columns.iter().enumerate() {
         let Some(field) = column.field.map(|field| &document.doctype.fields[field]) else { continue };
         let fixed = field.set_only_once
+            || !session.is_system() && document.doctype.is_submittable && field.fieldname == "amended_from"
             || !session.is_system()
                 && field.read_only_depends_on.as_ref().is_some_and(|condition| condition.requires(&scope));
         if fixed && !same(&document.values[index], &before.values[index]) {

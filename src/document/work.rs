@@ -66,6 +66,11 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Whether a deleted document is being brought back, with what it said about itself.
+    pub fn is_restoring(&self) -> bool {
+        self.restoring
+    }
+
     /// The time of this work as documents store it; the same throughout.
     pub fn now(&self) -> &str {
         &self.now
@@ -146,6 +151,12 @@ impl<'a> Work<'a> {
         let read = documents.check_found(self.executor(), session, &doctype, name, found.as_ref(), Right::Read).await;
         read.map_err(|error| access::refusal_of(error, session, &doctype, name, intent))?;
         found.ok_or_else(|| Error::does_not_exist(&doctype.name, name))
+    }
+
+    /// Fails unless the session has the right on a stored document that it may read.
+    pub async fn check(&mut self, document: &Document, right: Right) -> Result<()> {
+        let (documents, session, doctype) = (self.documents, &self.session, &document.doctype);
+        documents.check_found(self.executor(), session, doctype, &document.name(), Some(document), right).await
     }
 
     /// A stored document, whoever asks.

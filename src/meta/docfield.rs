@@ -75,6 +75,9 @@ pub struct DocField {
     pub permlevel: u8,
     /// User Permissions do not narrow this Link.
     pub ignore_user_permissions: bool,
+    /// The Link may name documents that the writer may not know, and what is fetched through it is for everybody who may
+    /// read the field.
+    pub ignore_permissions: bool,
     /// JSON filters that a Link's target must meet.
     pub link_filters: Option<Json>,
     /// May change while the document is submitted.

@@ -261,6 +261,14 @@ impl DocType {
         self.columns.get(column)?.field.map(|index| &self.declaration.fields[index])
     }
 
+    /// The Link by which a node of a tree names the one above it; `None` where documents are not nodes.
+    pub fn tree_parent_field(&self) -> Option<&DocField> {
+        let named = self.nsm_parent_field.as_str();
+        let automatic = || format!("parent_{}", scrub(&self.name));
+        let fieldname = if named.is_empty() { automatic() } else { named.to_owned() };
+        self.field(&fieldname).filter(|_| self.is_tree && self.has_table())
+    }
+
     /// The table fields, in form order.
     pub fn table_fields(&self) -> impl Iterator<Item = &DocField> {
         self.tables.iter().map(|index| &self.declaration.fields[*index])

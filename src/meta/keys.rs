@@ -209,6 +209,11 @@ pub const FIELD: &[Key] = &[
     acts("permlevel", Whole, "The permission level, 0 to 9: a role needs a permission row of the same level."),
     acts("ignore_user_permissions", Flag, "User Permissions do not narrow what this Link may point at."),
     acts(
+        "ignore_permissions",
+        Flag,
+        "This Link may point at documents that the writer may not read, and fetches from them.",
+    ),
+    acts(
         "link_filters",
         Filters,
         "Filters that a Link's target must meet, such as `[[\"User\", \"enabled\", \"=\", 1]]`.",

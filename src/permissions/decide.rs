@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::meta::{DocField, DocType, Document, Fieldtype, Right, Rights};
-use crate::permissions::session::{Limit, Session};
+use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Right, Rights};
+use crate::permissions::session::{ADMINISTRATOR, GUEST, Limit, Session};
+
+/// The DocType of accounts.
+const USER: &str = "User";
+/// The accounts that the site itself needs.
+const RESERVED_USERS: [&str; 2] = [ADMINISTRATOR, GUEST];
 
 /// What a session may do with the documents of one DocType, before a particular one is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +18,8 @@ pub struct Grant {
     pub rights: Rights,
     /// Rights on documents that the user owns.
     pub owner_rights: Rights,
+    /// Those of them that rows with `if_owner` give: they hold beside User Permissions.
+    pub if_owner_rights: Rights,
     /// Bit n: fields of permlevel n may be read.
     pub read_levels: u16,
     /// Bit n: fields of permlevel n may be written.
@@ -52,6 +59,7 @@ impl Grant {
     pub const ALL: Self = Self {
         rights: Rights::ALL,
         owner_rights: Rights::ALL,
+        if_owner_rights: Rights::ALL,
         read_levels: 0x3ff,
         write_levels: 0x3ff,
         unmasked: 0x3ff,
@@ -65,12 +73,17 @@ impl Grant {
             for right in Right::ALL {
                 if !is_within_limit(session, doctype, right) {
                     grant.limited |= grant.rights.contains(right) || grant.owner_rights.contains(right);
-                    grant.rights.remove(right);
-                    grant.owner_rights.remove(right);
+                    grant.remove(right);
                 }
             }
         }
         grant
+    }
+
+    fn remove(&mut self, right: Right) {
+        for rights in [&mut self.rights, &mut self.owner_rights, &mut self.if_owner_rights] {
+            rights.remove(right);
+        }
     }
 
     fn by_role(session: &Session, doctype: &DocType) -> Self {
@@ -79,6 +92,7 @@ impl Grant {
             if row.permlevel == 0 {
                 if row.if_owner {
                     grant.owner_rights = grant.owner_rights.union(row.rights);
+                    grant.if_owner_rights = grant.if_owner_rights.union(row.rights);
                     // `create` is never limited to the owner.
                     if row.rights.contains(Right::Create) {
                         grant.rights.insert(Right::Create);
@@ -109,8 +123,7 @@ impl Grant {
         }
         if !doctype.is_submittable {
             for right in [Right::Submit, Right::Cancel, Right::Amend] {
-                grant.rights.remove(right);
-                grant.owner_rights.remove(right);
+                grant.remove(right);
             }
         }
         grant
@@ -137,6 +150,12 @@ impl Grant {
     }
 }
 
+/// Whether the document is an account of the site itself, which nobody but Administrator reads or writes: whoever could
+/// change it would be Administrator.
+pub fn is_reserved(session: &Session, doctype: &DocType, name: &str) -> bool {
+    doctype.name == USER && RESERVED_USERS.contains(&name) && !session.is_administrator()
+}
+
 /// Whether the session may do that with this document (`None`: with the DocType in general, as for `create`).
 pub fn check(session: &Session, doctype: &DocType, document: Option<&Document>, right: Right) -> Result<(), Denied> {
     if session.is_system() {
@@ -152,6 +171,9 @@ pub fn check(session: &Session, doctype: &DocType, document: Option<&Document>, 
     if session.is_administrator() {
         return Ok(());
     }
+    if document.is_some_and(|document| is_reserved(session, doctype, &document.name())) {
+        return Err(Denied::Role);
+    }
     let grant = Grant::of(session, doctype);
     if !grant.rights.contains(right) {
         if !grant.owner_rights.contains(right) {
@@ -161,10 +183,13 @@ pub fn check(session: &Session, doctype: &DocType, document: Option<&Document>, 
             return Err(Denied::Owner);
         }
     }
-    match document {
-        Some(document) => check_user_permissions(session, doctype, document),
-        None => Ok(()),
+    let Some(document) = document else { return Ok(()) };
+    // What somebody makes has to be within their User Permissions; what they have made stays theirs.
+    let by_owning = right != Right::Create && !document.is_new && grant.if_owner_rights.contains(right);
+    if by_owning && session.owns(document) {
+        return Ok(());
     }
+    check_user_permissions(session, doctype, document)
 }
 
 /// User Permissions on the document itself and on every Link of it and its rows (frappe-model §1.8).
@@ -209,41 +234,76 @@ pub fn allowed_values<'s>(session: &'s Session, target: &str, applicable_for: &s
     allowed
 }
 
-/// What a list may show, for the query to say in SQL.
+/// A Link that User Permissions narrow down: its field, and the values left.
+pub type NarrowedLink = (String, Vec<String>);
+
+/// What a list may show, for the query to say in SQL: documents that none of the names excludes, and that either meet all
+/// conditions or are of the owner in `or_owner`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListCondition {
+    /// Names that are never shown.
+    pub excluded: Vec<String>,
     /// Only documents of this owner.
     pub owner: Option<String>,
+    /// Documents of this owner, whatever the rest says.
+    pub or_owner: Option<String>,
     /// Link field (or `name`) → the values left; a Link may also be empty unless `strict`.
-    pub values: Vec<(String, Vec<String>)>,
+    pub values: Vec<NarrowedLink>,
+    /// Table field → the same for the Links of its rows.
+    pub rows: Vec<(String, Vec<NarrowedLink>)>,
     /// Empty Links are outside too.
     pub strict: bool,
 }
 
 /// The condition of a list; an error if the session may read nothing of the DocType.
-pub fn list_condition(session: &Session, doctype: &DocType, right: Right) -> Result<ListCondition, Denied> {
+pub fn list_condition(
+    session: &Session,
+    registry: &Registry,
+    doctype: &DocType,
+    right: Right,
+) -> Result<ListCondition, Denied> {
     check(session, doctype, None, right)?;
     let mut condition = ListCondition::default();
     if session.is_administrator() {
         return Ok(condition);
     }
-    if !Grant::of(session, doctype).rights.contains(right) {
-        condition.owner = Some(session.user().to_owned());
+    if doctype.name == USER {
+        condition.excluded = RESERVED_USERS.map(str::to_owned).into();
+    }
+    let grant = Grant::of(session, doctype);
+    let own = Some(session.user().to_owned());
+    if !grant.rights.contains(right) {
+        // Rows with `if_owner` give it, beside which User Permissions do not count.
+        condition.owner = own;
+        return Ok(condition);
     }
     if session.access.user_permissions.is_empty() {
         return Ok(condition);
     }
+    condition.or_owner = own.filter(|_| grant.if_owner_rights.contains(right));
     condition.strict = session.access.strict_user_permissions;
-    let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
     if let Some(allowed) = allowed_values(session, &doctype.name, &doctype.name) {
-        condition.values.push(("name".to_owned(), owned(allowed)));
+        condition.values.push(("name".to_owned(), allowed.into_iter().map(str::to_owned).collect()));
     }
-    for field in doctype.fields.iter().filter(|field| field.fieldtype == Fieldtype::Link && field.has_column()) {
-        if !field.ignore_user_permissions
-            && let Some(allowed) = allowed_values(session, &field.options, &doctype.name)
-        {
-            condition.values.push((field.fieldname.clone(), owned(allowed)));
+    condition.values.extend(narrowed_links(session, doctype, &doctype.name));
+    for table in doctype.table_fields() {
+        let links = registry.get(&table.options).filter(|child| child.has_table());
+        let links = links.map(|child| narrowed_links(session, child, &doctype.name)).unwrap_or_default();
+        if !links.is_empty() {
+            condition.rows.push((table.fieldname.clone(), links));
         }
     }
     Ok(condition)
+}
+
+/// The Links of a document or row that User Permissions narrow down.
+fn narrowed_links(session: &Session, doctype: &DocType, applicable_for: &str) -> Vec<NarrowedLink> {
+    let links = doctype.fields.iter().filter(|field| field.fieldtype == Fieldtype::Link && field.has_column());
+    links
+        .filter(|field| !field.ignore_user_permissions)
+        .filter_map(|field| {
+            let allowed = allowed_values(session, &field.options, applicable_for)?;
+            Some((field.fieldname.clone(), allowed.into_iter().map(str::to_owned).collect()))
+        })
+        .collect()
 }

@@ -91,8 +91,7 @@ pub(super) async fn check(site: &Site, session: &Session, document: &Document, r
     let documents = &site.documents;
     match documents.check_permission(session, &document.doctype, Some(document), right) {
         Err(error @ Error::Permission(_)) => {
-            let database = documents.database();
-            let shared = documents.is_shared(database, session, &document.doctype, &document.name(), right).await?;
+            let shared = documents.is_shared(documents.database(), session, document, right).await?;
             if shared { Ok(()) } else { Err(error) }
         }
         other => other,

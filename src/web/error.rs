@@ -118,6 +118,9 @@ pub fn exc_type(kind: ProblemKind) -> &'static str {
         ProblemKind::InvalidUuidValue => "InvalidUUIDValue",
         ProblemKind::InvalidColumnName => "InvalidColumnName",
         ProblemKind::BaseUrlNotSet => "BaseUrlNotSetError",
+        ProblemKind::NestedSetRecursion => "NestedSetRecursionError",
+        ProblemKind::NestedSetChildExists => "NestedSetChildExistsError",
+        ProblemKind::NestedSetInvalidMerge => "NestedSetInvalidMergeError",
         ProblemKind::Type => "FrappeTypeError",
         ProblemKind::AlreadyRestored => "DocumentAlreadyRestored",
     }

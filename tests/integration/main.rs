@@ -6,6 +6,7 @@ mod browser;
 mod config;
 mod corpus;
 mod desk;
+mod doors;
 mod engine;
 mod errors;
 mod errors_table;

@@ -8,12 +8,20 @@ use crate::account::doctype::social_logins;
 use crate::account::password::{self, Passwords};
 use crate::clock::Zone;
 use crate::document::controller::need;
-use crate::document::{Controller, Work};
+use crate::document::{Controller, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, Need, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
-use crate::permissions::session::{ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST, fold_name};
+use crate::permissions::Session;
+use crate::permissions::session::{
+    ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST, ROLE_SYSTEM_MANAGER, fold_name,
+};
 use crate::web::session::end_all;
 use crate::web::{LoginSettings, SecurityEvent, Severity};
+
+/// The User Type of people who use the desk.
+pub(super) const SYSTEM_USER: &str = "System User";
+/// The User Type of all others.
+pub(super) const WEBSITE_USER: &str = "Website User";
 
 /// What a User does.
 pub struct UserController {
@@ -117,6 +125,10 @@ impl Controller for UserController {
         if !secret.is_empty() && before.is_none_or(|before| before.text("api_secret") != secret) {
             user.set("api_secret", before.map_or(Value::Null, |before| before.get("api_secret").clone()));
         }
+        if !is_standard(&user.name()) {
+            let roles: Vec<String> = user.rows("roles").iter().map(|row| row.text("role").to_owned()).collect();
+            user.set("user_type", user_type(work, &roles).await?);
+        }
         invalid.into_result()?;
         social_logins::check(work, user, before).await?;
         self.take_password(work, user, before).await
@@ -153,6 +165,15 @@ impl Controller for UserController {
         let keys = self.keys.clone();
         work.after_commit(move || keys.forget());
         Ok(())
+    }
+
+    /// Whoever could write the account of somebody with more roles, or give roles away that they do not have, would have
+    /// all of them. Administrator itself is out of everybody's reach wherever rights are decided.
+    fn has_permission(&self, session: &Session, user: &Document, right: Right) -> bool {
+        let changes = matches!(right, Right::Write | Right::Create | Right::Delete | Right::Share);
+        !changes
+            || session.has_role(ROLE_SYSTEM_MANAGER)
+            || user.rows("roles").iter().all(|row| session.has_role(row.text("role")))
     }
 
     async fn on_trash(&self, _work: &mut Work<'_>, user: &Document) -> Result<()> {
@@ -205,6 +226,20 @@ impl Controller for UserController {
     fn needs(&self, doctype: &str, _: &str) -> Vec<Need> {
         vec![need(doctype, Right::Write), Need::Unlimited]
     }
+}
+
+/// What kind of account these roles make: one of the desk if any of them opens it.
+pub(super) async fn user_type(work: &mut Work<'_>, roles: &[String]) -> Result<&'static str> {
+    if roles.is_empty() {
+        return Ok(WEBSITE_USER);
+    }
+    let mut request = ListRequest::new("Role");
+    request.filters = json!([["name", "in", roles], ["desk_access", "=", 1], ["disabled", "=", 0]]);
+    request.limit = Some(1);
+    let caller = work.become_system();
+    let found = work.list(&request).await;
+    work.session = caller;
+    Ok(if found?.rows.is_empty() { WEBSITE_USER } else { SYSTEM_USER })
 }
 
 /// E-mail, full name and username in the form in which they are compared.

@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::database::connect::Executor;
 use crate::meta::doctype::Order;
 use crate::meta::fieldtype::ColumnType;
-use crate::meta::{DocType, Value};
+use crate::meta::{DocField, DocType, Value};
 
 /// The table that a query is about; joined tables and sub-queries have numbers of their own.
 pub const MAIN: usize = 0;
@@ -133,6 +133,8 @@ pub enum Condition<'a> {
     Shared { name: ColumnRef<'a>, doctype: &'a str, user: &'a str, everyone: bool },
     /// The column names a document of another table that meets a condition.
     Names { column: ColumnRef<'a>, doctype: &'a DocType, table: usize, condition: Box<Self> },
+    /// No child row in that table field meets a condition; `table` is the number of the rows' table.
+    NoRow { name: ColumnRef<'a>, parent: &'a DocType, field: &'a DocField, rows: ChildTable<'a>, condition: Box<Self> },
 }
 
 impl Condition<'_> {
@@ -143,6 +145,15 @@ impl Condition<'_> {
     pub fn is_always(&self) -> bool {
         matches!(self, Self::All(all) if all.iter().all(Self::is_always))
     }
+}
+
+/// The table of child rows in a sub-query.
+#[derive(Clone, Copy, Debug)]
+pub struct ChildTable<'a> {
+    /// Whose rows.
+    pub doctype: &'a DocType,
+    /// Its number.
+    pub table: usize,
 }
 
 /// A tree DocType and which relatives of a node are meant.

@@ -356,8 +356,7 @@ async fn access(exchange: &Exchange, document: &Document) -> Result<(Grant, Acce
         // Whoever got here may read it; without a role for it, by a share.
         grant.read_levels |= 1;
         if !access.write {
-            let name = document.name();
-            if documents.is_shared(documents.database(), session, doctype, &name, Right::Write).await? {
+            if documents.is_shared(documents.database(), session, document, Right::Write).await? {
                 access.write = true;
                 grant.write_levels |= 1;
             }

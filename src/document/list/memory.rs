@@ -109,6 +109,14 @@ fn holds(select: &Select<'_>, condition: &Condition<'_>, document: &Document) ->
             pattern.is_ok_and(|pattern| pattern.is_match(&value(column).to_string()))
         }
         Condition::Shared { .. } => false,
+        Condition::NoRow { field, condition, .. } => {
+            for row in document.rows(&field.fieldname) {
+                if holds(select, condition, row)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
         Condition::Tree { .. } | Condition::Names { .. } => {
             return Err(misuse(select, "has no table in which relatives could be looked up"));
         }

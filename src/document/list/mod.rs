@@ -12,7 +12,7 @@ mod rows;
 mod scope;
 mod term;
 mod timespan;
-mod visible;
+pub(in crate::document) mod visible;
 
 #[cfg(test)]
 mod tests;

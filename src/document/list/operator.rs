@@ -12,7 +12,7 @@ use crate::document::list::memory::compare;
 use crate::document::list::scope::{FoundColumn, Scope, shown};
 use crate::document::list::timespan;
 use crate::error::{Error, ProblemKind, Result};
-use crate::meta::doctype::{scrub, unscrub};
+use crate::meta::doctype::unscrub;
 use crate::meta::fieldtype::{self, ColumnType, Fieldtype, Shape};
 use crate::meta::{DocType, Value};
 
@@ -256,15 +256,7 @@ fn tree<'a>(scope: &Scope<'a>, found: FoundColumn<'a>) -> Result<Tree<'a>> {
         }
         _ => None,
     };
-    let parent = doctype.filter(|doctype| doctype.is_tree && doctype.has_table()).and_then(|doctype| {
-        let named = if doctype.nsm_parent_field.is_empty() {
-            format!("parent_{}", scrub(&doctype.name))
-        } else {
-            doctype.nsm_parent_field.clone()
-        };
-        let index = doctype.column(&named)?;
-        Some((doctype, doctype.columns[index].name.as_str()))
-    });
+    let parent = doctype.and_then(|doctype| Some((doctype, doctype.tree_parent_field()?.fieldname.as_str())));
     match parent {
         Some((doctype, parent_field)) => Ok(Tree { doctype, parent_field, relation: Relation::Descendants }),
         None => Err(misuse(format!("Filter {}: only the documents of a tree have relatives", label(found)))),

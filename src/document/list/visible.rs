@@ -1,15 +1,18 @@
 //! What a session may see in a list: which rows, as a condition, and which columns.
 
-use crate::database::query::{ColumnRef, Condition};
+use crate::database::query::{ChildTable, ColumnRef, Condition};
 use crate::meta::doctype::slot;
 use crate::meta::fieldtype::{Fieldtype, Shape};
 use crate::meta::{DocField, DocType, Registry, Right, Value};
-use crate::permissions::decide::{self, Denied};
+use crate::permissions::decide::{self, Denied, NarrowedLink};
 use crate::permissions::{Grant, Session};
+
+/// The number of child rows' tables in sub-queries: no join has it.
+const ROWS: usize = 1000;
 
 /// What a column is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::document) enum Purpose {
     /// To show its values.
     Select,
     /// To sort or group by it, or to compute something from it.
@@ -20,7 +23,7 @@ pub(super) enum Purpose {
 
 /// Which columns of a DocType may be seen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Visible {
+pub(in crate::document) struct Visible {
     /// The program itself sees everything.
     system: bool,
     /// Bit n: fields of permlevel n.
@@ -43,11 +46,22 @@ pub(super) struct Rows<'a> {
 }
 
 impl Visible {
+    /// Everything, for the program itself.
+    pub(in crate::document) const ALL: Self =
+        Self { system: true, levels: u16::MAX, unmasked: u16::MAX, select_only: false };
+
+    /// What the right `read` or `select` shows of documents on which a session has it.
+    pub(in crate::document) fn of(grant: &Grant, right: Right) -> Self {
+        // Whoever may read a document at all reads level 0.
+        let select_only = right == Right::Select;
+        Self { system: false, levels: grant.read_levels | 1, unmasked: grant.unmasked, select_only }
+    }
+
     /// Whether the column may be used for that.
     ///
     /// Secrets are for the program alone, a Password tells nothing but its length, a masked field nothing but its mask. Whoever has only the right `select`
     /// may filter by what link pickers filter by, but not look into texts.
-    pub(super) fn column(self, doctype: &DocType, column: usize, purpose: Purpose) -> bool {
+    pub(in crate::document) fn column(self, doctype: &DocType, column: usize, purpose: Purpose) -> bool {
         if self.system {
             return true;
         }
@@ -71,7 +85,7 @@ impl Visible {
     }
 
     /// Whether the field's values are shown masked.
-    pub(super) fn masks(self, field: &DocField) -> bool {
+    pub(in crate::document) fn masks(self, field: &DocField) -> bool {
         field.mask && !self.system && self.unmasked & (1 << field.permlevel.min(9)) == 0
     }
 
@@ -100,7 +114,7 @@ fn is_for_pickers(doctype: &DocType, field: &DocField, purpose: Purpose) -> bool
 
 /// The rows and columns of a DocType with permissions of its own, as table number `table` of a query.
 pub(super) fn rows<'a>(
-    registry: &Registry,
+    registry: &'a Registry,
     session: &'a Session,
     doctype: &'a DocType,
     table: usize,
@@ -118,7 +132,7 @@ pub(super) fn rows<'a>(
     let may_share = !session.is_administrator() && !session.is_guest() && registry.get("DocShare").is_some();
     let shared =
         || Condition::Shared { name, doctype: &doctype.name, user: session.user(), everyone: !session.is_guest() };
-    let limits = match decide::list_condition(session, doctype, right) {
+    let limits = match decide::list_condition(session, registry, doctype, right) {
         Ok(limits) => limits,
         Err(Denied::Role) if may_share => {
             let visible = Visible { levels: 1, select_only: false, ..visible };
@@ -126,29 +140,56 @@ pub(super) fn rows<'a>(
         }
         Err(denied) => return Err(denied),
     };
-    let mut all = Vec::new();
-    if let Some(owner) = limits.owner {
-        let values = vec![Value::Text(owner)];
-        let column = column_ref(table, doctype, slot::OWNER);
-        all.push(Condition::OneOf { column, values, negated: false, or_null: false });
+    let mut all: Vec<Condition<'a>> = limits.owner.map(|owner| owned(doctype, table, owner)).into_iter().collect();
+    all.extend(limits.values.iter().filter_map(|link| narrowed(doctype, table, link, limits.strict)));
+    for (fieldname, links) in &limits.rows {
+        let Some(field) = doctype.field(fieldname) else { continue };
+        let Some(child) = registry.get(&field.options) else { continue };
+        let outside = links.iter().filter_map(|link| outside(child, link, limits.strict)).collect();
+        let (rows, condition) = (ChildTable { doctype: child, table: ROWS }, Box::new(Condition::Any(outside)));
+        all.push(Condition::NoRow { name, parent: doctype, field, rows, condition });
     }
-    for (field, allowed) in limits.values {
-        let Some(index) = doctype.column(&field) else { continue };
-        let column = column_ref(table, doctype, index);
-        let values = allowed.into_iter().filter_map(|name| as_name(&column, name)).collect();
-        let inside = Condition::OneOf { column, values, negated: false, or_null: false };
-        all.push(if limits.strict || index == slot::NAME {
-            inside
-        } else {
-            Condition::Any(vec![inside, Condition::IsSet { column, set: false }])
-        });
+    let mut condition = Condition::All(all);
+    if !condition.is_always() {
+        let others = limits.or_owner.map(|owner| owned(doctype, table, owner)).into_iter();
+        let others: Vec<Condition<'a>> = others.chain(may_share.then(shared)).collect();
+        if !others.is_empty() {
+            condition = Condition::Any([vec![condition], others].concat());
+        }
     }
-    let condition = match all.len() {
-        0 => Condition::ALWAYS,
-        _ if may_share => Condition::Any(vec![Condition::All(all), shared()]),
-        _ => Condition::All(all),
-    };
+    if !limits.excluded.is_empty() {
+        let values = limits.excluded.into_iter().map(Value::Text).collect();
+        let excluded = Condition::OneOf { column: name, values, negated: true, or_null: false };
+        condition = Condition::All(vec![excluded, condition]);
+    }
     Ok(Rows { condition, visible, shared_only: None })
+}
+
+/// Documents of that owner.
+fn owned(doctype: &DocType, table: usize, owner: String) -> Condition<'_> {
+    let column = column_ref(table, doctype, slot::OWNER);
+    Condition::OneOf { column, values: vec![Value::Text(owner)], negated: false, or_null: false }
+}
+
+/// Documents or rows whose Link, or name, User Permissions leave.
+fn narrowed<'a>(doctype: &'a DocType, table: usize, link: &NarrowedLink, strict: bool) -> Option<Condition<'a>> {
+    let (fieldname, allowed) = link;
+    let index = doctype.column(fieldname)?;
+    let column = column_ref(table, doctype, index);
+    let values = allowed.iter().filter_map(|name| as_name(&column, name)).collect();
+    let inside = Condition::OneOf { column, values, negated: false, or_null: false };
+    let may_be_empty = !strict && index != slot::NAME;
+    Some(if may_be_empty { Condition::Any(vec![inside, Condition::IsSet { column, set: false }]) } else { inside })
+}
+
+/// Rows whose Link User Permissions do not leave.
+fn outside<'a>(child: &'a DocType, (fieldname, allowed): &NarrowedLink, strict: bool) -> Option<Condition<'a>> {
+    let column = column_ref(ROWS, child, child.column(fieldname)?);
+    let values = allowed.iter().filter_map(|name| as_name(&column, name)).collect();
+    let other = Condition::OneOf { column, values, negated: true, or_null: false };
+    let other = Condition::All(vec![Condition::IsSet { column, set: true }, other]);
+    let empty = strict.then_some(Condition::IsSet { column, set: false });
+    Some(Condition::Any([other].into_iter().chain(empty).collect()))
 }
 
 /// Every row and column, for Administrator and the program itself.
@@ -176,9 +217,9 @@ pub(super) fn column_ref(table: usize, doctype: &DocType, index: usize) -> Colum
 }
 
 /// A document's name as its column holds it: a number where names are numbers.
-fn as_name(column: &ColumnRef<'_>, name: String) -> Option<Value> {
+fn as_name(column: &ColumnRef<'_>, name: &str) -> Option<Value> {
     match column.column_type.shape() {
-        Shape::Text => Some(Value::Text(name)),
+        Shape::Text => Some(Value::from(name)),
         _ => name.parse().ok().map(Value::Int),
     }
 }

@@ -140,6 +140,7 @@ fn field(
         fetch_if_empty: section.flag("fetch_if_empty"),
         permlevel: u8::try_from(permlevel).unwrap_or(0),
         ignore_user_permissions: section.flag("ignore_user_permissions"),
+        ignore_permissions: section.flag("ignore_permissions"),
         link_filters: link_filters(draft, section, &fieldname, reporter),
         allow_on_submit: section.flag("allow_on_submit"),
         no_copy: section.flag("no_copy"),

@@ -119,6 +119,7 @@ impl Controller for File {
     }
 
     async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
+        check_place(work, document, before).await?;
         let given = document.text("file_name").to_owned();
         let name = if given.is_empty() { document.text("file_url").to_owned() } else { given };
         document.set("file_name", safe_name(&name));
@@ -178,20 +179,39 @@ async fn others(work: &mut Work<'_>, url: &str, name: &str) -> Result<bool> {
     Ok(!found?.rows.is_empty())
 }
 
+/// A file lies in a folder, and moves to another document only for those who may change that one.
+async fn check_place(work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
+    if work.session.is_system() {
+        return Ok(());
+    }
+    let moved = |field: &&str| before.is_none_or(|before| before.get(field) != document.get(field));
+    let (doctype, name) = (document.text("attached_to_doctype"), document.text("attached_to_name"));
+    let attaches = before.is_some() && ["attached_to_doctype", "attached_to_name"].iter().any(|field| moved(&field));
+    if attaches && !doctype.is_empty() && !name.is_empty() {
+        check_attach(work, doctype, name).await?;
+    }
+    let folder = document.text("folder").to_owned();
+    if folder.is_empty() || !moved(&"folder") {
+        return Ok(());
+    }
+    let caller = work.become_system();
+    let found = work.find("File", &folder).await;
+    work.session = caller;
+    if found?.is_some_and(|found| found.check("is_folder")) {
+        return Ok(());
+    }
+    let problem =
+        FieldProblem::at(ProblemKind::LinkValidation, "folder", "Folder", format!("Could not find Folder: {folder}"));
+    Err(Error::Validation(Invalid { problems: vec![problem] }))
+}
+
 /// Whoever attaches something to a document changes the document.
 async fn check_attach(work: &mut Work<'_>, doctype: &str, name: &str) -> Result<()> {
     if work.session.is_system() {
         return Ok(());
     }
     let target = work.get(doctype, name).await?;
-    let (documents, session, right) = (work.documents, &work.session, Right::Write);
-    match documents.check_permission(session, &target.doctype, Some(&target), right) {
-        Err(error @ Error::Permission(_)) => {
-            let shared = documents.is_shared(documents.database(), session, &target.doctype, name, right).await?;
-            if shared { Ok(()) } else { Err(error) }
-        }
-        other => other,
-    }
+    work.check(&target, Right::Write).await
 }
 
 /// Whether the session may make a File for a stored file: it is public, just uploaded by it, or readable for it.

@@ -6,7 +6,6 @@ use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::Session;
-use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::rest::arguments::{Arguments, Dialect, filters, invalid, list_request};
 use crate::rest::methods::{add, add_for_guests};
 use crate::rest::{envelope, resource};
@@ -112,7 +111,7 @@ pub(super) fn register(plugins: &mut Plugins) {
         verbs: Verbs::READ,
         guest: false,
         guarded: true,
-        summary: "Reads a stored password; for the System Manager only",
+        summary: "Refused: stored secrets cannot be read back",
         params,
         handler: handler(get_password),
     });
@@ -256,13 +255,22 @@ async fn has_permission(call: Call) -> Result<Answer> {
         invalid(format!("perm_type is one of {}", rights.join(", ")))
     })?;
     let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
-    let found = call.site.documents.get(call.session(), &doctype.name, &arguments.required("docname")?).await;
+    // Whoever may only select does not read: the document is looked up for them, and nothing of it is shown.
+    let system = Session::system();
+    let reader = if right == Right::Select { &system } else { call.session() };
+    let found = call.site.documents.get(reader, &doctype.name, &arguments.required("docname")?).await;
     let allowed = match found {
-        Ok(document) => resource::check(&call.site, call.session(), &document, right).await.is_ok(),
+        Ok(document) => may(&call.site, call.session(), &document, right).await,
         Err(error) if resource::is_hidden(&error) => false,
         Err(error) => return Err(error),
     };
     Ok(Answer::message(json!({ "has_permission": allowed })))
+}
+
+/// Whether the session has the right on a document; whoever may read it may select it.
+async fn may(site: &Site, session: &Session, document: &Document, right: Right) -> bool {
+    let has = resource::check(site, session, document, right).await.is_ok();
+    has || right == Right::Select && resource::check(site, session, document, Right::Read).await.is_ok()
 }
 
 async fn get_doc_permissions(call: Call) -> Result<Answer> {
@@ -276,31 +284,15 @@ async fn get_doc_permissions(call: Call) -> Result<Answer> {
 pub(super) async fn permissions(site: &Site, session: &Session, document: &Document) -> Map<String, Json> {
     let mut out = Map::new();
     for right in Right::ALL {
-        let allowed = resource::check(site, session, document, right).await.is_ok();
+        let allowed = may(site, session, document, right).await;
         out.insert(right.as_str().to_owned(), Json::from(u8::from(allowed)));
     }
     out
 }
 
-async fn get_password(call: Call) -> Result<Answer> {
-    if !call.session().has_role(ROLE_SYSTEM_MANAGER) {
-        return Err(Error::Permission("Only a System Manager may read stored passwords".to_owned()));
-    }
-    let arguments = Arguments(&call.arguments);
-    let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
-    let fieldname = arguments.required("fieldname")?;
-    let document = call.site.documents.get(call.session(), &doctype, &name).await?;
-    // A read-only Password is the program's own (a token, a signing key), not one that a person typed: nobody reads it back.
-    let is_typed = document
-        .doctype
-        .field(&fieldname)
-        .is_some_and(|field| field.fieldtype == crate::meta::Fieldtype::Password && !field.secret && !field.read_only);
-    if !is_typed {
-        return Err(no_such_field(&document.doctype, &fieldname));
-    }
-    let password =
-        call.site.documents.reading(call.session()).get_password(&doctype, &document.name(), &fieldname).await?;
-    Ok(Answer::message(password.map_or(Json::Null, Json::from)))
+/// Secrets go in and do not come out again: whoever reads one back could be anybody who got hold of a session.
+async fn get_password(_: Call) -> Result<Answer> {
+    Err(Error::Permission("Stored secrets cannot be read back: set a new one where it is used".to_owned()))
 }
 
 async fn is_document_amended(call: Call) -> Result<Answer> {

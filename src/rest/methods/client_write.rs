@@ -62,6 +62,8 @@ pub(super) fn register(plugins: &mut Plugins) {
             Param::optional("title", "string", "The new title"),
             Param::optional("name", "string", "The new name"),
             Param::optional("merge", "boolean", "1 to merge it into the document that has the new name already"),
+            Param::optional("new_title", "string", "The same as `title`"),
+            Param::optional("new_name", "string", "The same as `name`"),
         ]
     };
     let summary = "Gives a document another title, another name, or both";
@@ -247,21 +249,25 @@ async fn update_document_title(call: Call) -> Result<Answer> {
     let arguments = Arguments(&call.arguments);
     let (doctype, mut name) = (arguments.required("doctype")?, arguments.required("docname")?);
     let target = call.site.documents.doctype(&doctype)?;
-    let session = call.session();
-    if let Some(title) = arguments.text("title")? {
+    // Both or neither.
+    let mut work = call.site.documents.begin(call.session()).await?;
+    let new_title = arguments.text("new_title")?;
+    if let Some(title) = new_title.or(arguments.text("title")?) {
         let Some(field) = target.title_field.clone() else {
             return Err(invalid(format!("{doctype} has no title field: give the document another name instead")));
         };
         let values = Map::from_iter([(field, Json::from(title))]);
-        call.site.documents.update(session, &doctype, &name, &values, Children::Patch).await?;
+        work.update_json(&doctype, &name, &values, Children::Patch).await?;
     }
     let mut answer = Answer::nothing();
-    if let Some(new) = arguments.text("name")?.filter(|new| *new != name) {
+    let new_name = arguments.text("new_name")?;
+    if let Some(new) = new_name.or(arguments.text("name")?).filter(|new| *new != name) {
         let merge = arguments.flag("merge")?.unwrap_or(false);
-        let renamed = call.site.documents.rename(session, &doctype, &name, &new, merge).await?;
+        let renamed = work.rename(&doctype, &name, &new, merge).await?;
         answer = answer.alert(format!("Document renamed from {name} to {renamed}"), "green");
         name = renamed;
     }
+    work.commit().await?;
     answer.message = Some(Json::from(name));
     Ok(answer)
 }

@@ -3,7 +3,6 @@
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
-use crate::permissions::Session;
 use crate::rest::arguments::{Arguments, invalid};
 use crate::rest::files::{self, Folder, NewFile, PRIVATE, Reference, Target, serve};
 use crate::rest::methods::{add, add_for_guests};
@@ -96,10 +95,6 @@ async fn create_folder(call: Call) -> Result<Answer> {
         values.insert(key.to_owned(), Json::from(arguments.required(key)?));
     }
     values.insert("is_folder".to_owned(), Json::from(1));
-    let folder = call.site.documents.get(&Session::system(), "File", &arguments.required("folder")?).await?;
-    if !folder.check("is_folder") {
-        return Err(invalid("A folder is made inside a folder"));
-    }
     let document = call.site.documents.insert(call.session(), "File", &values).await?;
     Ok(Answer::message(resource::seen(&call.site, call.session(), &document)))
 }

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::{Children, ListRequest};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::{Document, Right};
 use crate::permissions::{Session, TimesIn};
 use crate::rest::arguments::{Arguments, invalid};
+use crate::rest::doctype::share::{self, SHARED};
 use crate::rest::methods::add;
 use crate::rest::resource;
 use crate::web::{Answer, Call, Param, Plugins, Site, Verbs};
@@ -15,10 +16,6 @@ const DOCTYPE: Param = Param::required("doctype", "string", "The DocType");
 const NAME: Param = Param::required("name", "string", "The name of the document");
 const USER: Param = Param::optional("user", "string", "The user to share with");
 const EVERYONE: Param = Param::optional("everyone", "boolean", "1 to share with every user");
-/// What can be shared, with the right behind it.
-const SHARED: [(&str, Right); 4] =
-    [("read", Right::Read), ("write", Right::Write), ("submit", Right::Submit), ("share", Right::Share)];
-
 /// Registers the methods.
 pub(super) fn register(plugins: &mut Plugins) {
     let params = const {
@@ -127,34 +124,35 @@ async fn set_permission(call: Call) -> Result<Answer> {
 
 /// Writes the share. What somebody may not do themselves they cannot hand on.
 async fn store(call: &Call, document: &Document, partner: &Partner, values: Map<String, Json>) -> Result<Answer> {
-    let (site, session) = (&call.site, call.session());
-    for (key, right) in SHARED.iter().filter(|(key, _)| values.get(*key).is_some_and(|value| *value == 1)) {
-        if resource::check(site, session, document, *right).await.is_err() {
-            return Err(Error::Permission(format!("You cannot share the right to {key}, as you do not have it")));
-        }
-    }
-    let existing = shares(site, document).await?.into_iter().find(|row| match &partner.user {
+    let existing = shares(&call.site, document).await?.into_iter().find(|row| match &partner.user {
         Some(user) => row.get("user").and_then(Json::as_str) == Some(user),
         None => row.get("everyone").is_some_and(|everyone| *everyone == 1),
     });
-    // The right to share is what counts here, not rights on DocShare itself.
-    let system = Session::system();
-    let Some(existing) = existing else {
-        let mut new = values;
-        new.insert("share_doctype".to_owned(), Json::from(document.doctype.name.as_str()));
-        new.insert("share_name".to_owned(), Json::from(document.name()));
-        match &partner.user {
-            Some(user) => new.insert("user".to_owned(), Json::from(user.as_str())),
-            None => new.insert("everyone".to_owned(), Json::from(1)),
-        };
-        let share = site.documents.insert(&system, "DocShare", &new).await?;
-        return Ok(Answer::message(resource::seen(site, &system, &share)));
-    };
-    let name = existing.get("name").and_then(Json::as_str).unwrap_or_default();
-    if values.get("read").is_some_and(|read| *read == 0) {
-        site.documents.delete(&system, "DocShare", name).await?;
-        return Ok(Answer::message(Map::new()));
+    let existing = existing.and_then(|row| row.get("name").and_then(Json::as_str).map(str::to_owned));
+    let mut work = call.site.documents.begin(call.session()).await?;
+    let mut given = work.new_document("DocShare")?;
+    for (field, _) in SHARED {
+        given.set(field, values.get(field).is_some_and(|value| *value == 1));
     }
-    let share = site.documents.update(&system, "DocShare", name, &values, Children::Patch).await?;
-    Ok(Answer::message(resource::seen(site, &system, &share)))
+    given.set("share_doctype", document.doctype.name.as_str());
+    given.set("share_name", document.name());
+    match &partner.user {
+        Some(user) => given.set("user", user.as_str()),
+        None => given.set("everyone", true),
+    }
+    share::check(&mut work, &given).await?;
+    // The right to share is what counts here, not rights on DocShare itself.
+    let _ = work.become_system();
+    let takes_all = values.get("read").is_some_and(|read| *read == 0);
+    let share = match existing {
+        Some(name) if takes_all => {
+            work.delete("DocShare", &name).await?;
+            None
+        }
+        Some(name) => Some(work.update_json("DocShare", &name, &values, Children::Patch).await?),
+        None => Some(work.insert(given).await?),
+    };
+    work.commit().await?;
+    let seen = share.map(|share| resource::seen(&call.site, &Session::system(), &share));
+    Ok(Answer::message(seen.unwrap_or_else(|| Json::Object(Map::new()))))
 }

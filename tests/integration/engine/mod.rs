@@ -10,3 +10,4 @@ mod permissions;
 mod restore;
 mod sample;
 mod time_zone;
+mod tree;

@@ -104,3 +104,42 @@ async fn a_disabled_user_is_out_at_once() {
     admin.update("User", "ann@example.com", json!({"enabled": 0})).await.ok();
     ann.list("Task", "").await.error(401, "AuthenticationError");
 }
+
+#[tokio::test]
+async fn what_somebody_owns_stays_theirs_beside_user_permissions() {
+    let site = site().await;
+    let boss = site.user("boss@example.com", &["Boss", "Worker"]).await;
+    for project in ["Alpha", "Beta"] {
+        site.db_insert("Project", json!({"name": project})).await;
+    }
+    let own = boss.create("Task", json!({"title": "own", "project": "Beta"})).await.ok();
+    let own = own["name"].as_str().unwrap();
+    let other = site.db_insert("Task", json!({"title": "other", "project": "Beta"})).await;
+    site.db_insert("User Permission", json!({"user": "boss@example.com", "allow": "Project", "for_value": "Alpha"}))
+        .await;
+    boss.read("Task", own).await.ok();
+    boss.update("Task", own, json!({"title": "changed"})).await.ok();
+    assert_eq!(boss.list("Task", "").await.ok(), json!([{"name": own}]));
+    boss.read("Task", &other).await.error(403, "PermissionError");
+    // What is new has to be within them.
+    boss.create("Task", json!({"title": "x", "project": "Beta"})).await.error(403, "PermissionError");
+}
+
+#[tokio::test]
+async fn who_may_only_select_is_told_so() {
+    let chosen = PROJECT.replace("{ role: Worker, read: true }", "{ role: Worker, select: true }");
+    let site = TestSite::new().with_doctype(TASK).with_doctype(&chosen).await;
+    site.db_insert("Project", json!({"name": "Alpha"})).await;
+    let worker = site.user("worker@example.com", &["Worker"]).await;
+    let stranger = site.user("stranger@example.com", &[]).await;
+    let asked = |name: &str, right: &str| json!({"doctype": "Project", "docname": name, "perm_type": right});
+    for (client, name, right, expected) in [
+        (&worker, "Alpha", "select", true),
+        (&worker, "Alpha", "read", false),
+        (&worker, "Beta", "select", false),
+        (&stranger, "Alpha", "select", false),
+    ] {
+        let answer = client.call("frappe.client.has_permission", asked(name, right)).await.ok();
+        assert_eq!(answer["has_permission"], expected, "{name} {right}");
+    }
+}

@@ -93,11 +93,19 @@ impl TestSite {
         client
     }
 
-    /// Stores a new user, with further values; nobody is logged in.
+    /// Stores a new user, with further values; a System User unless they say otherwise. Nobody is logged in.
     pub async fn db_user(&self, email: &str, values: Json) {
         let mut user = json!({"email": email, "first_name": email.split('@').next(), "new_password": PASSWORD});
         for (key, value) in values.as_object().into_iter().flatten() {
             user[key] = value.clone();
+        }
+        let has_roles = user["roles"].as_array().is_some_and(|roles| !roles.is_empty());
+        if !has_roles && user["user_type"].is_null() {
+            // Roles make people of the desk; this one gives nothing else.
+            if self.db_names("Role", json!({"name": "Staff"})).await.is_empty() {
+                self.db_insert("Role", json!({"role_name": "Staff"})).await;
+            }
+            user["roles"] = json!([{"role": "Staff"}]);
         }
         self.db_insert("User", user).await;
     }
