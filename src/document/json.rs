@@ -162,9 +162,7 @@ fn changed_origin(before: &Document, values: &Map<String, Json>, zone: Zone) -> 
         let is_kept = match values.get(fieldname) {
             None | Some(Json::Null) => true,
             Some(Json::String(sent)) if fieldname == "owner" => sent.is_empty() || sent == before.owner(),
-            Some(Json::String(sent)) => {
-                sent.is_empty() || same_moment(sent, created) || same_moment(sent, &shown)
-            }
+            Some(Json::String(sent)) => sent.is_empty() || same_moment(sent, created) || same_moment(sent, &shown),
             Some(_) => false,
         };
         if !is_kept && !before.is_new {

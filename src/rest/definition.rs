@@ -1,11 +1,25 @@
 //! DocType definitions as JSON, in Frappe's keys: for `/meta`, `getdoctype`, and the DocTypes that show DocTypes.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json, json};
 
+use crate::error::{Error, Result};
 use crate::meta::doctype::Order;
 use crate::meta::expression::Expression;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocPerm, DocType, Right};
+use crate::permissions::Session;
+use crate::rest::reader;
+use crate::web::Site;
+
+/// A DocType as the session may know it, or the refusal.
+pub(super) fn known(site: &Site, session: &Session, name: &str) -> Result<Arc<DocType>> {
+    let registry = site.documents.registry();
+    registry.get(name).ok_or_else(|| Error::does_not_exist("DocType", name))?;
+    let refused = || Error::Permission(format!("{} may not use documents of {name}", session.user()));
+    reader::doctype(&registry, session, name).ok_or_else(refused)
+}
 
 /// A DocType with its fields and permissions.
 pub(super) fn doctype(doctype: &DocType) -> Map<String, Json> {
@@ -131,6 +145,7 @@ fn field_row(field: &DocField) -> Map<String, Json> {
         "collapsible": flag(field.collapsible),
         "is_virtual": flag(field.is_virtual),
         "ignore_user_permissions": flag(field.ignore_user_permissions),
+        "ignore_permissions": flag(field.ignore_permissions),
         "fetch_if_empty": flag(field.fetch_if_empty),
         "fetch_from": field.fetch_from.as_ref().map(|(link, source)| format!("{link}.{source}")),
         "depends_on": condition(&field.depends_on),

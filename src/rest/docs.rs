@@ -4,6 +4,7 @@ use poem::Response;
 use poem::http::StatusCode;
 
 use crate::error::Result;
+use crate::rest::openapi;
 use crate::web::Exchange;
 use crate::web::templates::html;
 
@@ -26,7 +27,8 @@ const PAGE: &str = r#"<!doctype html>
 </html>
 "#;
 
-/// Answers `/api/docs`.
-pub(super) async fn page(_: Exchange) -> Result<Response> {
+/// Answers `/api/docs`, to whoever may read the document.
+pub(super) async fn page(exchange: Exchange) -> Result<Response> {
+    openapi::audience(&exchange).await?;
     Ok(html(StatusCode::OK, PAGE.to_owned()))
 }

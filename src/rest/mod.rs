@@ -12,6 +12,7 @@ mod files;
 mod methods;
 pub mod openapi;
 mod path;
+mod reader;
 mod resource;
 mod v1;
 mod v2;

@@ -126,10 +126,10 @@ async fn call(mut exchange: Exchange, doctype: &str, name: &str, method: &str, w
     Ok(envelope::object(&exchange.context, StatusCode::OK, body))
 }
 
-/// The definition of a DocType, for any user who is logged in.
+/// The definition of a DocType, as far as the user may know it.
 pub(super) async fn meta(exchange: Exchange) -> Result<Response> {
     exchange.context.require_login()?;
-    let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
+    let doctype = definition::known(&exchange.site, exchange.session(), exchange.param("doctype"))?;
     Ok(envelope::data(&exchange.context, Json::Object(definition::doctype(&doctype))))
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::document::{Controller, Controllers};
 use crate::error::{Need, Result};
-use crate::meta::Right;
+use crate::meta::{Registry, Right};
 use crate::permissions::Session;
 use crate::web::method::{Method, Methods};
 use crate::web::middleware::Middleware;
@@ -187,6 +187,6 @@ pub fn needs_on_any(right: Right) -> Json {
 pub trait DescribesApi: Send + Sync {
     /// A number that changes whenever it would say something else.
     async fn stamp(&self, site: &Site) -> Result<u64>;
-    /// Adds to the document.
-    async fn describe(&self, site: &Site, document: &mut Json) -> Result<()>;
+    /// Adds to the document of a reader who knows of these DocTypes.
+    async fn describe(&self, site: &Site, known: &Registry, document: &mut Json) -> Result<()>;
 }

@@ -21,6 +21,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::client_certificates::CertificateCheck;
 use crate::error::Result;
+use crate::meta::Registry;
 use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::oauth_settings::Registration;
@@ -141,11 +142,11 @@ impl DescribesApi for Security {
         Ok(switches.fold(self.catalogue.changes(), |stamp, is_on| stamp * 2 + u64::from(is_on)))
     }
 
-    async fn describe(&self, site: &Site, document: &mut Json) -> Result<()> {
+    async fn describe(&self, site: &Site, known: &Registry, document: &mut Json) -> Result<()> {
         let definitions = self.catalogue.get(&site.documents).await?;
         let settings = OAuthSettings::load(&site.documents).await?;
         leave_out(document, &settings, site.config.client_certificates.as_ref().map(|certificates| certificates.check));
-        let scopes = scopes::all(&site.documents.registry(), &definitions);
+        let scopes = scopes::all(known, &definitions);
         let schemes = scopes::schemes(site.documents.site_url(), scopes, &settings);
         if let Some(known) = document["components"]["securitySchemes"].as_object_mut() {
             known.extend(schemes);

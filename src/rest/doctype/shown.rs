@@ -11,7 +11,7 @@ use crate::meta::doctype::slot;
 use crate::meta::fieldtype::Shape;
 use crate::meta::{DocType, Document, Registry, Value};
 use crate::permissions::session::ADMINISTRATOR;
-use crate::rest::definition;
+use crate::rest::{definition, reader};
 
 /// The definitions come with the program or with files, not from somebody's hand at some time.
 const NO_TIME: &str = "1970-01-01 00:00:00.000000";
@@ -46,7 +46,9 @@ impl Controller for DocTypes {
     async fn virtual_list(&self, work: &mut Work<'_>) -> Result<Vec<Document>> {
         let shown = work.doctype("DocType")?;
         let registry = Arc::clone(work.registry());
-        Ok(registry.iter().map(|doctype| row(&shown, &definition::doctype_row(doctype))).collect())
+        // Whoever only chooses among them chooses among those that they may use.
+        let known = registry.iter().filter_map(|doctype| reader::doctype(&registry, &work.session, &doctype.name));
+        Ok(known.map(|doctype| row(&shown, &definition::doctype_row(&doctype))).collect())
     }
 }
 

@@ -159,16 +159,15 @@ async fn user_info(site: &Site, people: BTreeSet<&str>) -> Result<Map<String, Js
 }
 
 async fn getdoctype(call: Call) -> Result<Answer> {
-    let registry = call.site.documents.registry();
     let name = Arguments(&call.arguments).required("doctype")?;
-    let doctype = registry.get(&name).ok_or_else(|| Error::does_not_exist("DocType", &name))?;
-    let mut docs = vec![Json::Object(definition::doctype(doctype))];
+    let doctype = definition::known(&call.site, call.session(), &name)?;
+    let mut docs = vec![Json::Object(definition::doctype(&doctype))];
     let mut seen: BTreeSet<&str> = BTreeSet::from([name.as_str()]);
     for field in doctype.table_fields() {
-        if let Some(child) = registry.get(&field.options)
-            && seen.insert(&child.name)
+        if seen.insert(&field.options)
+            && let Ok(child) = definition::known(&call.site, call.session(), &field.options)
         {
-            docs.push(Json::Object(definition::doctype(child)));
+            docs.push(Json::Object(definition::doctype(&child)));
         }
     }
     Ok(Answer::nothing().with("docs", docs).with("user_settings", "{}"))

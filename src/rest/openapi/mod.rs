@@ -1,4 +1,5 @@
-//! The OpenAPI document: hand-written endpoints, methods and every DocType, made once for each set of DocTypes.
+//! The OpenAPI document: hand-written endpoints, methods and the DocTypes that its reader may use, made once for each set
+//! of DocTypes and all readers who may use the same.
 
 mod generic;
 mod method;
@@ -8,8 +9,8 @@ mod schema;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
+use moka::sync::Cache;
 use poem::Response;
 use poem::http::{StatusCode, header};
 use serde_json::{Map, Value as Json, json};
@@ -17,16 +18,21 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::Controllers;
 use crate::error::{Error, Result};
 use crate::meta::Registry;
+use crate::permissions::Session;
+use crate::rest::reader;
 use crate::secret;
 use crate::web::compress::{Packed, names_tag};
-use crate::web::{Exchange, Methods, Site};
+use crate::web::settings::SYSTEM_SETTINGS;
+use crate::web::{Exchange, Methods};
 use names::Names;
 
 /// What a document is made from.
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
-    /// The DocTypes.
+    /// The DocTypes, as the reader may know them.
     pub registry: &'a Registry,
+    /// The reader.
+    pub session: &'a Session,
     /// Their controllers, for the methods of documents.
     pub controllers: &'a Controllers,
     /// The RPC methods.
@@ -37,7 +43,7 @@ pub struct Parts<'a> {
     pub site_url: &'a str,
 }
 
-/// The OpenAPI 3.0 document of a site.
+/// The OpenAPI 3.0 document of a site, for one reader.
 pub fn document(parts: Parts<'_>) -> Json {
     let mut document = Document::new(parts.site_url);
     for spec in parts.hand_written {
@@ -48,9 +54,9 @@ pub fn document(parts: Parts<'_>) -> Json {
     let names = Names::new(parts.registry, &document.schemas);
     for doctype in parts.registry.iter() {
         schema::add(&mut document, doctype, parts.registry, &names);
-        resource::add(&mut document, doctype, parts.controllers, &names);
+        resource::add(&mut document, doctype, &parts, &names);
     }
-    for rpc in parts.methods.iter() {
+    for rpc in parts.methods.iter().filter(|method| method.guest || !parts.session.is_guest()) {
         method::add(&mut document, rpc);
     }
     document.finish()
@@ -151,21 +157,42 @@ impl Document {
     }
 }
 
+/// Documents, by what they depend on: the DocTypes, the stamps of what completes them, and what the reader may use.
+type Kept = Cache<(u64, Vec<u64>, String), Arc<Snapshot>>;
+
+/// How many bytes of documents are kept.
+const MOST_KEPT: u64 = 64 * 1024 * 1024;
+/// The field of System Settings that opens the whole document to everybody.
+const OPEN_TO_GUESTS: &str = "allow_guests_to_read_api_description";
+
+/// The session whose rights the document follows. Where the site opens it to guests, all of it is public.
+pub(super) async fn audience(exchange: &Exchange) -> Result<Session> {
+    if !exchange.session().is_guest() {
+        return Ok(exchange.session().clone());
+    }
+    let settings = exchange.site.documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await?;
+    if !settings.check(OPEN_TO_GUESTS) {
+        exchange.context.require_login()?;
+    }
+    Ok(Session::system())
+}
+
 /// A document as it is sent.
 struct Snapshot {
-    generation: u64,
-    stamps: Vec<u64>,
     bytes: Packed,
     etag: String,
 }
 
 /// Answers `/api/openapi.json`; the bytes are kept until the DocTypes change.
 pub(super) fn serve() -> impl Fn(Exchange) -> BoxFuture<'static, Result<Response>> + Send + Sync + 'static {
-    let kept: Arc<ArcSwapOption<Snapshot>> = Arc::default();
+    let kept = Kept::builder()
+        .weigher(|_, snapshot: &Arc<Snapshot>| u32::try_from(snapshot.bytes.plain().len()).unwrap_or(u32::MAX))
+        .max_capacity(MOST_KEPT)
+        .build();
     move |exchange| {
-        let kept = Arc::clone(&kept);
+        let kept = Kept::clone(&kept);
         Box::pin(async move {
-            let snapshot = snapshot(&exchange.site, &kept).await?;
+            let snapshot = snapshot(&exchange, &kept).await?;
             let answer = Response::builder()
                 .header(header::ETAG, &snapshot.etag)
                 .header(header::CACHE_CONTROL, "no-cache")
@@ -179,36 +206,41 @@ pub(super) fn serve() -> impl Fn(Exchange) -> BoxFuture<'static, Result<Response
     }
 }
 
-async fn snapshot(site: &Site, kept: &ArcSwapOption<Snapshot>) -> Result<Arc<Snapshot>> {
-    let registry = site.documents.registry();
+async fn snapshot(exchange: &Exchange, kept: &Kept) -> Result<Arc<Snapshot>> {
+    let site = &exchange.site;
+    let session = audience(exchange).await?;
+    let every = site.documents.registry();
     let mut stamps = Vec::with_capacity(site.describes_api.len());
     for part in &site.describes_api {
         stamps.push(part.stamp(site).await?);
     }
-    let generation = registry.generation;
-    let is_current = |snapshot: &Arc<Snapshot>| snapshot.generation == generation && snapshot.stamps == stamps;
-    if let Some(snapshot) = kept.load_full().filter(is_current) {
+    let key = (every.generation, stamps, reader::fingerprint(&every, &session));
+    if let Some(snapshot) = kept.get(&key) {
         return Ok(snapshot);
     }
     let for_making = site.clone();
     // Hundreds of DocTypes take long enough to be in the way of other requests.
     let made = tokio::task::spawn_blocking(move || {
-        document(Parts {
+        let registry = reader::registry(&every, &session);
+        let parts = Parts {
             registry: &registry,
+            session: &session,
             controllers: for_making.documents.controllers(),
             methods: &for_making.methods,
             hand_written: &for_making.openapi,
             site_url: &for_making.config.site_url,
-        })
+        };
+        let document = document(parts);
+        (document, registry)
     });
-    let mut document = made.await.map_err(Error::internal)?;
+    let (mut document, registry) = made.await.map_err(Error::internal)?;
     for part in &site.describes_api {
-        part.describe(site, &mut document).await?;
+        part.describe(site, &registry, &mut document).await?;
     }
     let bytes = document.to_string().into_bytes();
     let etag = format!("\"{}\"", &secret::digest(&bytes)[..20]);
-    let snapshot = Arc::new(Snapshot { generation, stamps, bytes: Packed::new(bytes), etag });
-    kept.store(Some(Arc::clone(&snapshot)));
+    let snapshot = Arc::new(Snapshot { bytes: Packed::new(bytes), etag });
+    kept.insert(key, Arc::clone(&snapshot));
     Ok(snapshot)
 }
 

@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::document::Controllers;
 use crate::document::controller::need_on;
+use crate::error::Need;
 use crate::meta::{DocType, Right};
+use crate::permissions::Grant;
 use crate::rest::document_method::{self, DocumentMethod};
-use crate::rest::openapi::Document;
 use crate::rest::openapi::names::{Names, failures, in_path, parameter, schema};
+use crate::rest::openapi::{Document, Parts};
 use crate::rest::v1;
 use crate::web::plugin::{NEEDS, needs};
 
@@ -24,26 +25,38 @@ const LIST: [&str; 9] = [
     "as_dict",
 ];
 
-/// Adds the paths of a DocType.
-pub(super) fn add(document: &mut Document, doctype: &DocType, controllers: &Controllers, names: &Names) {
+/// Adds the paths of a DocType, as far as the reader has the rights.
+pub(super) fn add(document: &mut Document, doctype: &DocType, parts: &Parts<'_>, names: &Names) {
+    // Rows have the rights of their parents, which are judged where they are called.
+    let grant = if doctype.istable { Grant::ALL } else { Grant::of(parts.session, doctype) };
     let Some(key) = names.get(&doctype.name) else { return };
     document.add_tag(json!({ "name": doctype.name, "description": doctype.description }));
     let paths = Paths { doctype, key, collection: format!("{}/{}", v1::PREFIX, in_path(&doctype.name)) };
     if doctype.issingle {
         let path = format!("{}/{}", paths.collection, in_path(&doctype.name));
-        document.add_operation(&path, "get", paths.read());
-        document.add_operation(&path, "put", paths.update());
+        for (verb, right, operation) in [("get", Right::Read, paths.read()), ("put", Right::Write, paths.update())] {
+            if grant.may(right) {
+                document.add_operation(&path, verb, operation);
+            }
+        }
     } else {
         let path = format!("{}/{{name}}", paths.collection);
-        document.add_operation(&paths.collection, "get", paths.list());
-        document.add_operation(&path, "get", paths.read());
-        if !doctype.is_virtual {
-            document.add_operation(&paths.collection, "post", paths.create());
-            document.add_operation(&path, "put", paths.update());
-            document.add_operation(&path, "delete", paths.delete());
+        if grant.may(Right::Read) || grant.may(Right::Select) {
+            document.add_operation(&paths.collection, "get", paths.list());
+        }
+        for (path, verb, right, operation) in [
+            (&path, "get", Right::Read, paths.read()),
+            (&paths.collection, "post", Right::Create, paths.create()),
+            (&path, "put", Right::Write, paths.update()),
+            (&path, "delete", Right::Delete, paths.delete()),
+        ] {
+            if grant.may(right) && (right == Right::Read || !doctype.is_virtual) {
+                document.add_operation(path, verb, operation);
+            }
         }
     }
-    let methods = document_method::of(controllers, doctype);
+    let mut methods = document_method::of(parts.controllers, doctype);
+    methods.retain(|method| method.needs.iter().all(|need| is_open(need, doctype, &grant)));
     let name = if doctype.issingle { in_path(&doctype.name) } else { "{name}".to_owned() };
     for method in &methods {
         let path = format!("/api/v2/document/{}/{name}/method/{}", in_path(&doctype.name), method.name);
@@ -51,6 +64,16 @@ pub(super) fn add(document: &mut Document, doctype: &DocType, controllers: &Cont
     }
     if !methods.is_empty() {
         document.add_operation(&format!("{}/{name}", paths.collection), "post", paths.run_method(&methods));
+    }
+}
+
+/// Whether the reader has what a method needs of the DocType itself.
+fn is_open(need: &Need, doctype: &DocType, grant: &Grant) -> bool {
+    match need {
+        Need::Right { doctype: of, right } if *of == doctype.name => {
+            Right::parse(right).is_none_or(|right| grant.may(right))
+        }
+        _ => true,
     }
 }
 

@@ -17,6 +17,7 @@ fn made(doctypes: Vec<Declaration>) -> Json {
     let registry = Registry::new(doctypes.into_iter().map(|declaration| Arc::new(DocType::new(declaration))), 1);
     document(Parts {
         registry: &registry,
+        session: &Session::system(),
         controllers: &Controllers::default(),
         methods: &Methods::default(),
         hand_written: &[],

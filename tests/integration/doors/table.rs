@@ -265,6 +265,7 @@ pub const ELSEWHERE: &[&str] = &[
     "/api/method/logout",
     "frappe.core.doctype.user.user.generate_keys",
     "frappe.core.doctype.user.user.update_password",
+    "frappe.core.doctype.user.user.switch_theme",
     // OAuth: `oauth/`, `oauth_client/`.
     "frappe.integrations.oauth2.get_token",
     "frappe.integrations.oauth2.revoke_token",

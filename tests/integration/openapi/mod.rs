@@ -1,6 +1,7 @@
 //! The OpenAPI document and its pages.
 
 mod oauth;
+mod readers;
 mod schema;
 mod scopes;
 
@@ -11,15 +12,15 @@ use serde_json::{Value as Json, json};
 use crate::resource::{BOOK, CHAPTER, SHELF};
 use crate::support::TestSite;
 
-/// The document as everybody reads it.
+/// The whole document, as Administrator reads it.
 async fn document(site: &TestSite) -> Json {
-    site.guest().get("/api/openapi.json").await.status(200).json()
+    site.administrator().await.get("/api/openapi.json").await.status(200).json()
 }
 
 #[tokio::test]
 async fn every_doctype_is_described() {
     let site = TestSite::new().with_doctype(SHELF).with_doctype(CHAPTER).with_doctype(BOOK).await;
-    let answer = site.guest().get("/api/openapi.json").await.status(200);
+    let answer = site.administrator().await.get("/api/openapi.json").await.status(200);
     let document = answer.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.0"));
     for doctype in site.documents().registry().iter().filter(|doctype| !doctype.issingle) {
@@ -53,7 +54,7 @@ async fn every_doctype_is_described() {
     assert!(token["requestBody"]["content"]["application/x-www-form-urlencoded"].is_object());
 
     let etag = answer.header("etag").to_owned();
-    site.guest().with_header("if-none-match", &etag).get("/api/openapi.json").await.status(304);
+    site.administrator().await.with_header("if-none-match", &etag).get("/api/openapi.json").await.status(304);
 }
 
 #[tokio::test]
@@ -78,7 +79,7 @@ async fn the_scopes_are_those_of_the_documents_and_change_with_them() {
 #[tokio::test]
 async fn the_pages_run_under_the_strict_policy() {
     let site = TestSite::new().await;
-    let page = site.guest().get("/api/docs").await.status(200);
+    let page = site.administrator().await.get("/api/docs").await.status(200);
     assert!(!page.header("content-security-policy").contains("unsafe"));
     assert!(!page.body.contains("<style") && !page.body.contains("http://") && !page.body.contains("https://"));
     for asset in ["swagger-ui-bundle.js", "swagger-ui.css", "init.js", "page.css"] {
@@ -96,7 +97,7 @@ async fn a_public_validator_finds_nothing_wrong() {
     };
     let site = TestSite::new().with_doctype(SHELF).with_doctype(CHAPTER).with_doctype(BOOK).await;
     let file = site.folder.path().join("openapi.json");
-    std::fs::write(&file, site.guest().get("/api/openapi.json").await.status(200).body).unwrap();
+    std::fs::write(&file, site.administrator().await.get("/api/openapi.json").await.status(200).body).unwrap();
     let run = Command::new(python).args(["-m", "openapi_spec_validator"]).arg(&file).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
 }

@@ -38,7 +38,7 @@ async fn no_address_of_the_site_forgets_the_scopes() {
     program.scope = "openid".to_owned();
     // Administrator may do everything, so whatever is refused is refused because of the scope.
     let token = bearer(&site, &program.tokens(&administrator).await);
-    let document = site.guest().get("/api/openapi.json").await.status(200).json();
+    let document = site.administrator().await.get("/api/openapi.json").await.status(200).json();
     let (mut asked, mut open) = (0, Vec::new());
     for (path, operations) in document["paths"].as_object().unwrap() {
         for verb in operations.as_object().unwrap().keys() {
