@@ -76,8 +76,9 @@ async fn others_write_while_many_files_add_a_column_each() {
     let (mut written, mut longest) = (0, std::time::Duration::ZERO);
     let outcome = loop {
         let began = std::time::Instant::now();
+        let gender = json!({"gender": format!("g{written}")});
         let writing = async {
-            site.db_insert("Gender", json!({"gender": format!("g{written}")})).await;
+            site.db_insert("Gender", gender).await;
         };
         tokio::pin!(writing);
         tokio::select! {
