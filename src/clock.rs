@@ -58,7 +58,6 @@ impl Clock {
     }
 
     /// A moment that only ever grows, however the system's clock is set: for waits within this process.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
     pub fn monotonic(&self) -> StdDuration {
         let waited = u64::try_from(self.waited.load(Ordering::Relaxed)).unwrap_or(0);
         STARTED.get_or_init(Instant::now).elapsed() + StdDuration::from_micros(waited)

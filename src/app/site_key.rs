@@ -20,21 +20,21 @@ pub(super) async fn establish(given: Option<SiteKey>, config: &Config, database:
         private::keep_to_owner(folder);
     }
     let sealed_with = state::get(database, SITE_KEY).await.context("read which key the site has")?;
-    let key = match given {
-        Some(key) => key,
-        None => match read(path)? {
-            Some(key) => key,
-            None => {
-                let is_new = sealed_with.is_none() && !state::has_rows(database, "tabUser").await?;
-                ensure!(
-                    is_new,
-                    "the key file {} is missing, and this site has one: put it back from your backup, or name it by \
-                     DOCTYPED_SECRET_KEY_FILE. Without it no token, secret or signing key of the site works",
-                    path.display()
-                );
-                make(path)?
-            }
-        },
+    let known = match given {
+        Some(key) => Some(key),
+        None => read(path)?,
+    };
+    let key = if let Some(key) = known {
+        key
+    } else {
+        let is_new = sealed_with.is_none() && !state::has_rows(database, "tabUser").await?;
+        ensure!(
+            is_new,
+            "the key file {} is missing, and this site has one: put it back from your backup, or name it by \
+             DOCTYPED_SECRET_KEY_FILE. Without it no token, secret or signing key of the site works",
+            path.display()
+        );
+        make(path)?
     };
     check(&key, sealed_with.as_deref(), path)?;
     Ok(key)

@@ -99,9 +99,9 @@ pub(super) async fn spool_parts(
                 is_first = false;
             }
             if as_arrays {
-                list.write_arrays(&mut spool.memory)
+                list.write_arrays(&mut spool.memory);
             } else {
-                list.write_objects(&mut spool.memory)
+                list.write_objects(&mut spool.memory);
             }
             spool.settle()
         })

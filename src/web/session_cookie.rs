@@ -110,12 +110,12 @@ pub fn sent<'r>(site: &Site, request: &'r Request) -> Sent<'r> {
     values.dedup();
     match values.as_slice() {
         [] => Sent::Nothing,
-        [one] => Sent::Token(*one),
+        [one] => Sent::Token(one),
         several => {
             // What another program of the domain calls `sid` is not one of ours.
             let mut ours = several.iter().filter(|value| secret::has_valid_checksum(value));
             match (ours.next(), ours.next()) {
-                (Some(one), None) => Sent::Token(*one),
+                (Some(one), None) => Sent::Token(one),
                 _ => Sent::Several,
             }
         }

@@ -244,7 +244,7 @@ fn release(folder: &Path) -> String {
     let mut all = Vec::new();
     for path in paths {
         all.extend_from_slice(path.as_bytes());
-        all.extend(asset(folder, &path).iter().flat_map(|bytes| secret::sha256(bytes)));
+        all.extend(asset(folder, &path).iter().flat_map(secret::sha256));
     }
     version(&all)
 }

@@ -355,11 +355,9 @@ async fn access(exchange: &Exchange, document: &Document) -> Result<(Grant, Acce
     if !document.is_new {
         // Whoever got here may read it; without a role for it, by a share.
         grant.read_levels |= 1;
-        if !access.write {
-            if documents.is_shared(documents.database(), session, document, Right::Write).await? {
-                access.write = true;
-                grant.write_levels |= 1;
-            }
+        if !access.write && documents.is_shared(documents.database(), session, document, Right::Write).await? {
+            access.write = true;
+            grant.write_levels |= 1;
         }
     }
     Ok((grant, access))

@@ -311,7 +311,7 @@ fn empty(column_type: ColumnType) -> Value {
 fn label(found: FoundColumn<'_>) -> String {
     match found.field {
         Some(field) if !field.label.is_empty() => field.label.clone(),
-        _ => unscrub(&found.column.name),
+        _ => unscrub(found.column.name),
     }
 }
 

@@ -46,6 +46,7 @@ impl Scope for Example {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of conditions")]
 fn conditions_hold_as_in_javascript() {
     let table = [
         ("status", true),

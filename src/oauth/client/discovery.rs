@@ -118,7 +118,7 @@ impl Discoveries {
             return Ok(known);
         }
         let clock = documents.clock();
-        if failed_at.is_some_and(|at| clock.monotonic() - at < REST) {
+        if failed_at.is_some_and(|at| clock.monotonic().saturating_sub(at) < REST) {
             let host = Url::parse(address).map_or_else(|_| address.to_owned(), |url| host_of(&url));
             return Err(OutgoingError::Resting(host).into());
         }

@@ -286,14 +286,12 @@ impl Controller for SocialLoginKeyController {
     async fn autoname(&self, _work: &mut Work<'_>, document: &mut Document) -> Result<()> {
         if document.text("provider_name").trim().is_empty() {
             // A preset has a name of its own.
-            match presets::of(document.text("social_login_provider")) {
-                Some(_) => document.set("provider_name", document.text("social_login_provider").to_owned()),
-                None => {
-                    let message = "Provider Name is required";
-                    let problem = FieldProblem::at(ProblemKind::Mandatory, "provider_name", "Provider Name", message);
-                    return Err(Error::Validation(Invalid { problems: vec![problem] }));
-                }
+            if presets::of(document.text("social_login_provider")).is_none() {
+                let message = "Provider Name is required";
+                let problem = FieldProblem::at(ProblemKind::Mandatory, "provider_name", "Provider Name", message);
+                return Err(Error::Validation(Invalid { problems: vec![problem] }));
             }
+            document.set("provider_name", document.text("social_login_provider").to_owned());
         }
         // Letters and digits only: the name is part of addresses.
         let name: String = crate::meta::doctype::scrub(document.text("provider_name").trim())

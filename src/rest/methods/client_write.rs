@@ -132,9 +132,10 @@ async fn insert_many(call: Call) -> Result<Answer> {
         let doctype = work.doctype(&doctype)?;
         let inserted = work.insert_json(&doctype, &values, false).await?;
         // Whoever adds a row hears of its document, as from `insert`.
-        names.push(match doctype.istable {
-            true => Json::from(inserted.text("parent")),
-            false => inserted.values[crate::meta::doctype::slot::NAME].to_json(),
+        names.push(if doctype.istable {
+            Json::from(inserted.text("parent"))
+        } else {
+            inserted.values[crate::meta::doctype::slot::NAME].to_json()
         });
     }
     work.commit().await?;

@@ -162,7 +162,7 @@ impl Watched {
     fn written<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match result {
             Poll::Pending => self.check_writing(cx).map(Err),
-            done => {
+            done @ Poll::Ready(_) => {
                 self.writing = None;
                 done
             }

@@ -107,7 +107,7 @@ impl KeySets {
         };
         let checked = check(&fetched.keys);
         // The owner may have renewed its keys since.
-        let is_old = documents.clock().monotonic() - fetched.at >= AGAIN_AFTER;
+        let is_old = documents.clock().monotonic().saturating_sub(fetched.at) >= AGAIN_AFTER;
         if !matches!(checked, Err(JwtError::UnknownKey | JwtError::Signature)) || !is_old {
             return Ok(checked);
         }
@@ -129,7 +129,7 @@ impl KeySets {
             return Ok(known);
         }
         let now = documents.clock().monotonic();
-        if by_stranger && failed_at.is_some_and(|at| now - at < REST) {
+        if by_stranger && failed_at.is_some_and(|at| now.saturating_sub(at) < REST) {
             return Err(OutgoingError::Resting(address_host(address)).into());
         }
         *failed_at = Some(now);

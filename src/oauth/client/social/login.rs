@@ -93,8 +93,8 @@ pub async fn depart(
         Ok(provider) => provider,
         Err(error) => return Ok(Err(error)),
     };
-    let begun = begin.await?;
-    Ok(Ok(authorization_url(&provider, &begun, prompt)))
+    let trip = begin.await?;
+    Ok(Ok(authorization_url(&provider, &trip, prompt)))
 }
 
 fn authorization_url(provider: &Provider, begun: &Begun, prompt: Option<&str>) -> String {
