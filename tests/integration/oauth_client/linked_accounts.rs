@@ -34,7 +34,7 @@ async fn plain_key(site: &TestSite, values: Json) -> MockServer {
 }
 
 /// Logs in with the plain provider, which says that of the person.
-async fn come_plainly(server: &MockServer, site: &TestSite, browser: &Client, person: Json) {
+async fn come_plainly(server: &MockServer, browser: &Client, person: Json) {
     let location = browser.get("/login/with/plain").await.redirect();
     server.reset().await;
     let tokens = ResponseTemplate::new(200).set_body_json(json!({"access_token": "at", "token_type": "Bearer"}));
@@ -44,7 +44,6 @@ async fn come_plainly(server: &MockServer, site: &TestSite, browser: &Client, pe
     let back = parameter(&location, "redirect_uri");
     let (_, path) = back.split_once("/api/").unwrap();
     let _ = browser.get(&format!("/api/{path}?code=abc&state={}", parameter(&location, "state"))).await;
-    let _ = site;
 }
 
 /// The row of a provider among those of a user.
@@ -123,14 +122,14 @@ async fn who_proves_an_address_gets_the_account_without_whoever_made_it_before()
     let plain = plain_key(&site, json!({})).await;
     let attacker = site.guest();
     let person = json!({"id": 7, "email": ALICE, "name": "Alice"});
-    come_plainly(&plain, &site, &attacker, person.clone()).await;
+    come_plainly(&plain, &attacker, person.clone()).await;
     assert_eq!(attacker.logged_user().await, ALICE, "the account is made with an address that nobody has proved");
     let subject = of(&rows(&site.administrator().await, ALICE).await, "frappe")["userid"].clone();
     // The owner of the address comes.
     let owner = come(&provider, &site, json!({})).await;
     assert_eq!(owner.logged_user().await, ALICE);
     assert_eq!(attacker.logged_user().await, "Guest", "their session has ended");
-    come_plainly(&plain, &site, &attacker, person).await;
+    come_plainly(&plain, &attacker, person).await;
     assert_eq!(attacker.logged_user().await, "Guest", "and their way in is gone");
     let rows = rows(&site.administrator().await, ALICE).await;
     assert_eq!(rows.len(), 2, "{rows:?}");
