@@ -25,6 +25,9 @@ const FILE: &str = ".__file";
 /// The name of the file input beside the form.
 const ATTACHMENT: &str = "__attachment";
 
+/// The action that saves although somebody else has saved meanwhile.
+const OVERWRITE: &str = "overwrite";
+
 /// The action that restores a version begins so; its name follows.
 pub const RESTORE: &str = "restore:";
 /// The action that restores what was before a version.
@@ -132,7 +135,7 @@ async fn save(exchange: &Exchange, doctype: &Arc<DocType>, name: Option<&str>, p
         return Ok(stored.as_ref().clone());
     }
     let modified = posted.text("modified");
-    if !modified.is_empty() {
+    if !modified.is_empty() && posted.action != OVERWRITE {
         values.insert("modified".to_owned(), Json::from(modified));
     }
     documents.update(session, &doctype.name, name, &values, Children::Replace).await

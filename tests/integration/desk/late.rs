@@ -85,6 +85,11 @@ async fn a_form_that_comes_back_does_not_hide_what_others_saved_meanwhile() {
     let conflict = send(&administrator, &uri, &shown, &[], "save").await;
     assert!(conflict.body.contains("Somebody else saved this document"), "{}", conflict.body);
     assert_eq!(administrator.read("Loan", &name).await.ok()["days"], 9);
+    // Who has seen that decides, and is not sent round in a circle.
+    assert!(conflict.body.contains("value=\"overwrite\""), "{}", conflict.body);
+    send(&administrator, &uri, &conflict, &[], "overwrite").await.redirect();
+    let stored = administrator.read("Loan", &name).await.ok();
+    assert_eq!((&stored["title"], &stored["days"]), (&json!(TYPED[0].1), &json!(0)));
 }
 
 #[tokio::test]
