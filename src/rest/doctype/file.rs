@@ -186,7 +186,7 @@ async fn check_place(work: &mut Work<'_>, document: &Document, before: Option<&D
     }
     let moved = |field: &&str| before.is_none_or(|before| before.get(field) != document.get(field));
     let (doctype, name) = (document.text("attached_to_doctype"), document.text("attached_to_name"));
-    let attaches = before.is_some() && ["attached_to_doctype", "attached_to_name"].iter().any(|field| moved(field));
+    let attaches = before.is_some() && ["attached_to_doctype", "attached_to_name"].iter().any(&moved);
     if attaches && !doctype.is_empty() && !name.is_empty() {
         check_attach(work, doctype, name).await?;
     }
