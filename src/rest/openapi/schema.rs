@@ -29,6 +29,8 @@ pub(super) fn add_common(document: &mut Document) {
         "description": "What is wrong, as Frappe's first API says it.",
         "properties": {
             "exc_type": { "type": "string", "description": "The class of the error, such as `ValidationError`" },
+            "exc": { "type": "string", "description": "The same as `exception`, in a JSON list: there is no traceback" },
+            "exception": { "type": "string", "description": "The class with its module in Frappe, and the message" },
             "_server_messages": { "type": "string", "description": "The messages to people: a JSON list of JSON texts" },
             "message": { "type": "string", "description": "Why somebody is not logged in" },
             "problems": { "type": "array", "items": schema("Problem") },
