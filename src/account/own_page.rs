@@ -112,7 +112,7 @@ fn api_address(doctype: &str) -> String {
 async fn refuse(exchange: &Exchange, at: &str, error: Error) -> Result<Response> {
     let described = describe(&error);
     match error {
-        Error::Internal(_) | Error::Unavailable(_) | Error::CrossSite(_) => Err(error),
+        error if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
         _ => show(exchange, described.status, json!({"at": at, "problem": format!("{}.", described.message)})).await,
     }
 }

@@ -238,7 +238,7 @@ impl Work<'_> {
                     named = Some(linking);
                     break;
                 }
-                Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+                Err(error) if error.is_failure() => return Err(error),
                 Err(_) => {}
             }
         }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::error::{Error, Result};
 use crate::pace;
-use crate::secret::Sha256;
+use crate::secret::{Sha256, private};
 use crate::web::site::Site;
 
 /// How much of an answer is in memory before it goes to disk.
@@ -82,7 +82,7 @@ impl Spool {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                std::fs::create_dir_all(&self.folder)?;
+                private::own_folder(&self.folder)?;
                 none.insert(tempfile::tempfile_in(&self.folder)?)
             }
         };
@@ -132,7 +132,7 @@ impl Spooled {
     /// Takes a file in.
     pub async fn read(folder: &Path, mut from: impl AsyncRead + Unpin) -> Result<Self> {
         let failed = |error| failed(folder, error);
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        private::own_folder(folder).map_err(failed)?;
         let file = NamedTempFile::new_in(folder).map_err(failed)?;
         let mut writer = tokio::fs::File::from_std(file.reopen().map_err(failed)?);
         let mut digest = Sha256::default();

@@ -6,7 +6,7 @@ use crate::desk::document_url;
 use crate::desk::form::view::Attachment;
 use crate::desk::help::safe_url;
 use crate::document::{Documents, ListRequest};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::{Document, Right};
 use crate::permissions::Session;
 
@@ -29,7 +29,7 @@ pub async fn attachments(documents: &Documents, session: &Session, document: &Do
         .order_by("creation asc");
     request.limit = Some(LIMIT);
     let list = match documents.list(session, &request).await {
-        Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
+        Err(error) if error.is_failure() => return Err(error),
         other => other.unwrap_or_default(),
     };
     let doctype = documents.doctype(FILE)?;
