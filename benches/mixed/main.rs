@@ -248,10 +248,12 @@ async fn work(place: Arc<Place>, kind: &'static str, worker: usize, until: Insta
             }
         };
         let took = started.elapsed();
-        let mut figures = place.figures.lock().unwrap();
-        let figures = figures.entry(kind).or_default();
-        figures.times.push(took);
-        *figures.statuses.entry(status).or_default() += 1;
+        {
+            let mut figures = place.figures.lock().unwrap();
+            let figures = figures.entry(kind).or_default();
+            figures.times.push(took);
+            *figures.statuses.entry(status).or_default() += 1;
+        }
         // People and programs pause, and what hashes passwords or writes files must not be all there is.
         let pause = if matches!(kind, "read" | "list" | "update") { 2 } else { 50 };
         tokio::time::sleep(Duration::from_millis(pause)).await;

@@ -110,7 +110,7 @@ impl RunningSite {
     }
 }
 
-/// The parameters of a list, one per line: filters, or_filters, fields, order_by, group_by. Never a 5xx.
+/// The parameters of a list, one per line: `filters`, `or_filters`, `fields`, `order_by`, `group_by`. Never a 5xx.
 pub fn filters(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let names = ["filters", "or_filters", "fields", "order_by", "group_by"];

@@ -10,7 +10,7 @@ fn run(target: &str, check: fn(&[u8])) {
     let mut seen = 0;
     for file in std::fs::read_dir(&folder).unwrap() {
         let path = file.unwrap().path();
-        println!("{}", path.display());
+        eprintln!("{}", path.display());
         check(&std::fs::read(&path).unwrap());
         seen += 1;
     }

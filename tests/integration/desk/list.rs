@@ -84,9 +84,9 @@ async fn addresses_filter_as_frappes_do() {
         (r#"filters=[["days",">",15],["days","<",40]]"#, vec!["Emma"]),
         (r#"filters={"kind":"Essay"}"#, vec!["Walden"]),
         (r#"filters=["kind","=","Essay"]"#, vec!["Walden"]),
-        (r#"Loan.kind=Essay"#, vec!["Walden"]),
-        (r#"Loan+Line.volume=IX"#, vec!["Lines"]),
-        (r#"days=14"#, vec!["Dune"]),
+        ("Loan.kind=Essay", vec!["Walden"]),
+        ("Loan+Line.volume=IX", vec!["Lines"]),
+        ("days=14", vec!["Dune"]),
     ] {
         let page = reader.get(&address(query)).await.status(200).body;
         assert!(!page.contains("notice-red"), "{query}: {page}");

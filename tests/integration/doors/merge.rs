@@ -44,18 +44,18 @@ fn merge(old: &str, new: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn nobody_merges_into_what_they_may_not_write_nor_learns_that_it_is_there() {
-    let (_site, admin) = site().await;
+    let (site, admin) = site().await;
     admin.create("Note", json!({"name": "theirs", "title": "secret"})).await.ok();
-    let keeper = _site.user("keeper@example.com", &["Keeper"]).await;
+    let keeper = site.user("keeper@example.com", &["Keeper"]).await;
     keeper.create("Note", json!({"name": "mine"})).await.ok();
     let hidden = keeper.call("frappe.client.rename_doc", merge("mine", "theirs")).await.error(403, "PermissionError");
     let absent = keeper.call("frappe.client.rename_doc", merge("mine", "nobodys")).await.error(403, "PermissionError");
     assert_eq!(hidden.to_string().replace("theirs", "?"), absent.to_string().replace("nobodys", "?"));
     // The one that goes takes the right to delete.
-    let writer = _site.user("writer@example.com", &["Writer"]).await;
+    let writer = site.user("writer@example.com", &["Writer"]).await;
     writer.create("Note", json!({"name": "other"})).await.ok();
     writer.call("frappe.client.rename_doc", merge("other", "theirs")).await.error(403, "PermissionError");
-    assert_eq!(_site.db_names("Note", json!({})).await.len(), 3);
+    assert_eq!(site.db_names("Note", json!({})).await.len(), 3);
     assert_eq!(admin.read("Note", "theirs").await.ok()["title"], "secret");
 }
 

@@ -28,13 +28,19 @@ fn doctype(name: &str, is_submittable: bool) -> String {
         let implied = IMPLIED.iter().find(|(right, _)| *right == without).map_or(&[][..], |(_, implied)| implied);
         let submits = |right: &&&str| is_submittable || !matches!(**right, "submit" | "cancel" | "amend");
         let given = RIGHTS.iter().filter(|right| **right != without && !implied.contains(right)).filter(submits);
-        given.map(|right| format!(", {right}: true")).collect::<String>()
+        given.flat_map(|right| [", ", right, ": true"]).collect::<String>()
     };
-    let mut permissions = format!("  - {{ role: Clerk{} }}\n", rows(""));
-    permissions += &format!("  - {{ role: Keeper, if_owner: true{} }}\n", rows(""));
-    for right in RIGHTS.into_iter().filter(|right| !rows(right).is_empty()) {
-        permissions += &format!("  - {{ role: No {right}{} }}\n", rows(right));
-    }
+    let all = rows("");
+    let mut permissions = vec![format!("Clerk{all}"), format!("Keeper, if_owner: true{all}")];
+    permissions.extend(
+        RIGHTS
+            .iter()
+            .map(|right| (right, rows(right)))
+            .filter(|(_, rows)| !rows.is_empty())
+            .map(|(right, rows)| format!("No {right}{rows}")),
+    );
+    let permissions: Vec<String> = permissions.iter().map(|row| format!("  - {{ role: {row} }}\n")).collect();
+    let permissions = permissions.concat();
     format!(
         "name: {name}\nmodule: Tests\nautoname: Prompt\nallow_rename: true\ntitle_field: title\n\
          is_submittable: {is_submittable}\nfields:\n\
@@ -78,7 +84,7 @@ async fn prepare(admin: &Client, door: &Door, name: &str) {
 async fn call(client: &Client, door: &Door, name: &str) -> Response {
     let (verb, path) = door.operation.split_once(' ').unwrap();
     let path = path.replace("{name}", name).replace("{doctype}", door.of.doctype());
-    let body = (door.body)(name, &door.of);
+    let body = (door.body)(name, door.of);
     client.json(verb.parse::<Method>().unwrap(), &path, body).await
 }
 

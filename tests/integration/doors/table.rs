@@ -31,10 +31,10 @@ pub struct Door {
     /// The rights that it takes besides reading.
     pub takes: &'static [&'static str],
     /// The body for a document of that name.
-    pub body: fn(&str, &Of) -> Json,
+    pub body: fn(&str, Of) -> Json,
 }
 
-const fn door(operation: &'static str, of: Of, takes: &'static [&'static str], body: fn(&str, &Of) -> Json) -> Door {
+const fn door(operation: &'static str, of: Of, takes: &'static [&'static str], body: fn(&str, Of) -> Json) -> Door {
     Door { operation, of, takes, body }
 }
 
@@ -68,7 +68,7 @@ fn target(name: &str, of: Of) -> Json {
     json!({"doctype": of.doctype(), "name": name})
 }
 
-fn nothing(_: &str, _: &Of) -> Json {
+fn nothing(_: &str, _: Of) -> Json {
     json!({})
 }
 
@@ -134,12 +134,12 @@ pub const DOORS: &[Door] = &[
         &["create"],
         |name, of| json!({"docs": [with(new(name), &json!({"doctype": of.doctype()}))]}),
     ),
-    door("POST /api/method/frappe.client.save", Of::Note, &["write"], |name, of| doc(name, *of)),
-    door("POST /api/method/frappe.client.submit", Of::Draft, &["submit"], |name, of| json!({"doc": target(name, *of)})),
-    door("POST /api/method/frappe.client.cancel", Of::Submitted, &["cancel"], |name, of| target(name, *of)),
-    door("POST /api/method/frappe.client.delete", Of::Note, &["delete"], |name, of| target(name, *of)),
+    door("POST /api/method/frappe.client.save", Of::Note, &["write"], |name, of| doc(name, of)),
+    door("POST /api/method/frappe.client.submit", Of::Draft, &["submit"], |name, of| json!({"doc": target(name, of)})),
+    door("POST /api/method/frappe.client.cancel", Of::Submitted, &["cancel"], |name, of| target(name, of)),
+    door("POST /api/method/frappe.client.delete", Of::Note, &["delete"], |name, of| target(name, of)),
     door("POST /api/method/frappe.client.set_value", Of::Note, &["write"], |name, of| {
-        with(target(name, *of), &json!({"fieldname": values()}))
+        with(target(name, of), &json!({"fieldname": values()}))
     }),
     door(
         "POST /api/method/frappe.client.bulk_update",
@@ -167,16 +167,16 @@ pub const DOORS: &[Door] = &[
     ),
     // What forms and lists of the desk call.
     door("POST /api/method/frappe.desk.form.save.savedocs", Of::Draft, &["submit"], |name, of| {
-        action(name, *of, "Submit", &json!({"modified": null}))
+        action(name, of, "Submit", &json!({"modified": null}))
     }),
     door("POST /api/method/frappe.desk.form.save.savedocs", Of::Submitted, &["submit"], |name, of| {
-        action(name, *of, "Update", &with(values(), &json!({"modified": null})))
+        action(name, of, "Update", &with(values(), &json!({"modified": null})))
     }),
     door("POST /api/method/frappe.desk.form.save.savedocs", Of::Submitted, &["cancel"], |name, of| {
-        action(name, *of, "Cancel", &json!({"modified": null}))
+        action(name, of, "Cancel", &json!({"modified": null}))
     }),
-    door("POST /api/method/frappe.desk.form.save.cancel", Of::Submitted, &["cancel"], |name, of| target(name, *of)),
-    door("POST /api/method/frappe.desk.form.save.discard", Of::Draft, &["write"], |name, of| target(name, *of)),
+    door("POST /api/method/frappe.desk.form.save.cancel", Of::Submitted, &["cancel"], |name, of| target(name, of)),
+    door("POST /api/method/frappe.desk.form.save.discard", Of::Draft, &["write"], |name, of| target(name, of)),
     door(
         "POST /api/method/frappe.desk.form.utils.add_comment",
         Of::Note,
@@ -202,13 +202,13 @@ pub const DOORS: &[Door] = &[
         |name, of| json!({"dt": of.doctype(), "docs": [name], "tags": ["red"]}),
     ),
     door("POST /api/method/frappe.desk.like.toggle_like", Of::Note, &[], |name, of| {
-        with(target(name, *of), &json!({"add": "Yes"}))
+        with(target(name, of), &json!({"add": "Yes"}))
     }),
     door("POST /api/method/frappe.share.add", Of::Note, &["share"], |name, of| {
-        with(target(name, *of), &json!({"everyone": 1, "read": 1}))
+        with(target(name, of), &json!({"everyone": 1, "read": 1}))
     }),
     door("POST /api/method/frappe.share.set_permission", Of::Note, &["share"], |name, of| {
-        with(target(name, *of), &json!({"everyone": 1, "permission_to": "read", "value": 1}))
+        with(target(name, of), &json!({"everyone": 1, "permission_to": "read", "value": 1}))
     }),
     // Methods of documents by RPC.
     door(

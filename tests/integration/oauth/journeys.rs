@@ -294,7 +294,7 @@ async fn travel(kind: &Kind) {
 #[tokio::test]
 async fn every_kind_of_client_gets_all_the_way_on_a_site_as_it_is_shipped() {
     for kind in kinds() {
-        println!("{}", kind.name);
+        eprintln!("{}", kind.name);
         travel(&kind).await;
     }
 }

@@ -25,7 +25,7 @@ impl House {
         let alice = site.user("alice@example.com", &[]).await;
         answer_grant(&provider, "authorization_code", tokens("first", Some("rt")), 1).await;
         connect(&alice, &app).await;
-        Self { provider, site: site, app, alice }
+        Self { provider, site, app, alice }
     }
 
     async fn answers(&self, answer: ResponseTemplate) {

@@ -115,9 +115,9 @@ async fn a_second_process_that_serves_the_same_database_is_told_so() {
     let file = std::fs::File::create(&log).unwrap();
     let mut second = command.stdout(Stdio::piped()).stderr(Stdio::from(file)).spawn().unwrap();
     let lines = BufReader::new(second.stdout.take().unwrap()).lines();
-    let serves = lines.map_while(Result::ok).any(|line| line.trim_start().starts_with("Schema:"));
+    let began = lines.map_while(Result::ok).any(|line| line.trim_start().starts_with("Schema:"));
     second.kill().unwrap();
     second.wait().unwrap();
     let said = std::fs::read_to_string(&log).unwrap();
-    assert!(serves && said.contains("another process serves this database"), "{said}");
+    assert!(began && said.contains("another process serves this database"), "{said}");
 }

@@ -180,12 +180,12 @@ async fn a_locked_table_holds_up_only_those_who_write_there() {
         let client = administrator.clone();
         waiting.spawn(async move { create(&client, "Storage Note", &format!("held up {at}")).await });
     }
-    let mut writing = tokio::task::JoinSet::new();
+    let mut others = tokio::task::JoinSet::new();
     for at in 0..20 {
         let client = administrator.clone();
-        writing.spawn(async move { create(&client, "Storage Page", &format!("page {at}")).await.ok() });
+        others.spawn(async move { create(&client, "Storage Page", &format!("page {at}")).await.ok() });
     }
-    writing.join_all().await;
+    others.join_all().await;
     for answer in waiting.join_all().await {
         later(answer, 503);
     }

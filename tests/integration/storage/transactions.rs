@@ -21,9 +21,9 @@ async fn what_is_written_after_a_rollback_that_failed_is_stored() {
         let transaction = site.documents().database().begin().await.unwrap();
         transaction.execute_script("ROLLBACK").await.unwrap();
         if round == 0 {
-            drop(transaction)
+            drop(transaction);
         } else {
-            drop(transaction.rollback().await)
+            drop(transaction.rollback().await);
         }
         create(&administrator, "Storage Note", &format!("note {round}")).await.ok();
     }
