@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Need, Result};
 use crate::meta::Registry;
 use crate::oauth::doctype::oauth_client::{OAuthClient, RegisteredBy};
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
@@ -27,7 +27,7 @@ impl KnownScopes for SiteScopes<'_> {
     fn defines(&self, scope: &Scope) -> bool {
         match scope {
             Scope::DocType { name, .. } => self.registry.get(name).is_some(),
-            Scope::Method(path) => self.site.methods.get(path).is_some(),
+            Scope::Method(path) => self.site.methods.get(path).is_some() || self.is_of_documents(path),
             Scope::Custom(name) => self.definitions.get(name).is_some(),
             _ => true,
         }
@@ -35,6 +35,17 @@ impl KnownScopes for SiteScopes<'_> {
 }
 
 impl<'s> SiteScopes<'s> {
+    /// Whether a method of some DocType's documents takes the scope of that path.
+    fn is_of_documents(&self, path: &str) -> bool {
+        let controllers = self.site.documents.controllers();
+        controllers.doctypes().any(|doctype| {
+            controllers.of(doctype).iter().any(|controller| {
+                let mut needs = controller.methods().into_iter().flat_map(|(name, _)| controller.needs(doctype, name));
+                needs.any(|need| matches!(need, Need::Method(known) if known == path))
+            })
+        })
+    }
+
     /// Those of this moment.
     pub async fn now(site: &Site, catalogue: &ScopeCatalogue, settings: &'s OAuthSettings) -> Result<Self> {
         let definitions = catalogue.get(&site.documents).await?;

@@ -99,9 +99,9 @@ fn a_new_database_gets_the_tables_of_the_engine_and_of_every_doctype_that_stores
         false,
     );
     let tables: Vec<&str> = plan.changes.iter().map(|change| change.table.as_str()).collect();
-    assert_eq!(tables, ["tabSingles", "tabSeries", "__Auth", "__doctyped", "tabNote"]);
+    assert_eq!(tables, ["tabSingles", "tabSeries", "__Auth", "__doctyped", "__DocType", "tabNote"]);
     assert_eq!(plan.risky().count(), 0);
-    assert_eq!(plan.summary(), "5 tables created");
+    assert_eq!(plan.summary(), "6 tables created");
 }
 
 #[test]

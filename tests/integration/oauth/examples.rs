@@ -110,7 +110,9 @@ async fn allow(server: &ServerProcess, person: &Client, address: &str) -> String
 async fn server() -> (ServerProcess, Client, Client) {
     let server = ServerProcess::start(&[]).await;
     let administrator = server.administrator().await;
-    let alice = json!({"email": ALICE, "first_name": "Alice", "new_password": PASSWORD});
+    administrator.create("Role", json!({"role_name": "Staff"})).await.ok();
+    let roles = json!([{"role": "Staff"}]);
+    let alice = json!({"email": ALICE, "first_name": "Alice", "new_password": PASSWORD, "roles": roles});
     administrator.create("User", alice).await.ok();
     let alice = server.guest();
     alice.log_in(ALICE, PASSWORD).await.ok();

@@ -106,13 +106,18 @@ impl Program {
     /// Asks a person who is logged in, who presses a button; returns where the browser goes.
     pub async fn ask(&self, person: &Client, changes: &[(&str, &str)], decision: &str) -> String {
         let page = person.get(&self.authorize_uri(changes)).await.redirect();
+        if page.starts_with(REDIRECT_URI) {
+            // What was allowed before is not asked again.
+            return page;
+        }
         let page = person.get(&page).await.status(200);
         answer(person, &page, decision).await.redirect()
     }
 
     /// A code that a person allowed.
     pub async fn code(&self, person: &Client) -> String {
-        parameter(&self.ask(person, &[], "allow").await, "code").unwrap()
+        let address = self.ask(person, &[], "allow").await;
+        parameter(&address, "code").unwrap_or_else(|| panic!("{address}"))
     }
 
     /// Posts to an endpoint, authenticated as registered (`client_secret_basic`, or by id alone).

@@ -222,10 +222,11 @@ impl Site {
 
     async fn add(&self, doctype: &str, values: Json) {
         let document = self.document(doctype, &values);
+        let transaction = self.database.begin().await.unwrap();
         if document.doctype.columns[0].column_type == crate::meta::ColumnType::BigInt {
-            documents::insert_numbered(&self.database, &document).await.unwrap();
+            documents::insert_numbered(&transaction, &document).await.unwrap();
         } else {
-            documents::insert(&self.database, &[&document]).await.unwrap();
+            documents::insert(&transaction, &[&document]).await.unwrap();
         }
         let tables = document.doctype.table_fields().map(|field| (field.fieldname.clone(), field.options.clone()));
         for (field, child) in tables.collect::<Vec<_>>() {
@@ -241,9 +242,10 @@ impl Site {
                     row.set(key, value);
                 }
                 row.set("idx", i64::try_from(idx).unwrap() + 1);
-                documents::insert(&self.database, &[&row]).await.unwrap();
+                documents::insert(&transaction, &[&row]).await.unwrap();
             }
         }
+        transaction.commit().await.unwrap();
     }
 
     async fn seed(&self) {

@@ -53,7 +53,7 @@ fn permissions_are_part_of_the_statement() {
     assert_eq!(
         statement(Backend::Sqlite, &session, &request, Wanted::Rows),
         "\"t0\".\"name\" FROM \"tabSales Order\" AS \"t0\" \
-         WHERE (\"t0\".\"owner\" IN (?) AND (\"t0\".\"customer\" IN (?) OR (\"t0\".\"customer\" = '' OR \"t0\".\"customer\" IS NULL))) \
+         WHERE \"t0\".\"owner\" IN (?) \
          OR \"t0\".\"name\" IN (SELECT \"share_name\" FROM \"tabDocShare\" WHERE \"share_doctype\" = ? AND \"read\" = 1 \
          AND (\"user\" = ? OR \"everyone\" = 1)) ORDER BY \"t0\".\"name\" ASC"
     );

@@ -148,7 +148,7 @@ async fn an_answer_to_another_request_of_another_server_or_used_before_logs_nobo
     let back = path_of(&person.allow(&asked(&browser).await).await);
     assert_eq!(browser.get(&back).await.redirect(), "/app/todo");
     let page = browser.get(&back).await.status(400).body;
-    assert!(page.contains("used already"), "{page}");
+    assert!(page.contains("does not belong to a request of this browser"), "{page}");
 }
 
 #[tokio::test]
