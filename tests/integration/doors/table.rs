@@ -134,10 +134,10 @@ pub const DOORS: &[Door] = &[
         &["create"],
         |name, of| json!({"docs": [with(new(name), &json!({"doctype": of.doctype()}))]}),
     ),
-    door("POST /api/method/frappe.client.save", Of::Note, &["write"], |name, of| doc(name, of)),
+    door("POST /api/method/frappe.client.save", Of::Note, &["write"], doc),
     door("POST /api/method/frappe.client.submit", Of::Draft, &["submit"], |name, of| json!({"doc": target(name, of)})),
-    door("POST /api/method/frappe.client.cancel", Of::Submitted, &["cancel"], |name, of| target(name, of)),
-    door("POST /api/method/frappe.client.delete", Of::Note, &["delete"], |name, of| target(name, of)),
+    door("POST /api/method/frappe.client.cancel", Of::Submitted, &["cancel"], target),
+    door("POST /api/method/frappe.client.delete", Of::Note, &["delete"], target),
     door("POST /api/method/frappe.client.set_value", Of::Note, &["write"], |name, of| {
         with(target(name, of), &json!({"fieldname": values()}))
     }),
@@ -175,8 +175,8 @@ pub const DOORS: &[Door] = &[
     door("POST /api/method/frappe.desk.form.save.savedocs", Of::Submitted, &["cancel"], |name, of| {
         action(name, of, "Cancel", &json!({"modified": null}))
     }),
-    door("POST /api/method/frappe.desk.form.save.cancel", Of::Submitted, &["cancel"], |name, of| target(name, of)),
-    door("POST /api/method/frappe.desk.form.save.discard", Of::Draft, &["write"], |name, of| target(name, of)),
+    door("POST /api/method/frappe.desk.form.save.cancel", Of::Submitted, &["cancel"], target),
+    door("POST /api/method/frappe.desk.form.save.discard", Of::Draft, &["write"], target),
     door(
         "POST /api/method/frappe.desk.form.utils.add_comment",
         Of::Note,
