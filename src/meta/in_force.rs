@@ -14,7 +14,7 @@ const STAND_IN: &str = "in force/";
 /// A definition as it was last in force, kept in the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// The whole of it, in Frappe's form: the JSON text of [`DocType::raw`].
+    /// The whole of it, in Frappe's form: the JSON text of `DocType::raw`.
     pub definition: String,
     /// The files that it came from.
     pub files: Vec<String>,
