@@ -18,7 +18,7 @@ fn in_order(page: &str, texts: &[&str]) -> bool {
 
 #[tokio::test]
 async fn problems_come_in_the_order_of_the_form_under_what_was_not_done() {
-    let (_, administrator) = library().await;
+    let (_site, administrator) = library().await;
     let page = administrator.get("/app/loan/new").await.status(200);
     let typed = [("reader", "nobody"), ("days", "many"), ("lines.0.remark", "x")];
     let refused = send(&administrator, "/app/loan/new", &page, &typed, "save").await.status(417).body;
@@ -29,7 +29,7 @@ async fn problems_come_in_the_order_of_the_form_under_what_was_not_done() {
 
 #[tokio::test]
 async fn a_link_that_leads_nowhere_names_the_doctype() {
-    let (_, administrator) = library().await;
+    let (_site, administrator) = library().await;
     let page = administrator.get("/app/loan/new").await.status(200);
     let typed = [("title", "Dune"), ("reader", "nobody")];
     let refused = send(&administrator, "/app/loan/new", &page, &typed, "save").await.status(417).body;
@@ -72,7 +72,7 @@ async fn files_attached_from_outside_are_on_the_form() {
 
 #[tokio::test]
 async fn a_definition_leads_to_its_list_and_promises_nothing() {
-    let (_, administrator) = library().await;
+    let (_site, administrator) = library().await;
     let page = administrator.get("/app/doctype/Loan").await.status(200).body;
     for wanted in ["href=\"/app/loan\"", "href=\"/app/loan/new\"", "href=\"/api/resource/Loan\""] {
         assert!(page.contains(wanted), "{wanted}: {page}");
@@ -84,7 +84,7 @@ async fn a_definition_leads_to_its_list_and_promises_nothing() {
 
 #[tokio::test]
 async fn sections_where_there_is_something_to_do_stand_open() {
-    let (_, administrator) = library().await;
+    let (_site, administrator) = library().await;
     let is_open = |page: &str, id: &str| {
         let tag =
             page.split('<').find(|tag| tag.contains(&format!("id=\"{id}\""))).unwrap_or_else(|| panic!("no {id}"));
@@ -102,7 +102,7 @@ async fn sections_where_there_is_something_to_do_stand_open() {
 
 #[tokio::test]
 async fn a_provider_is_named_by_its_preset_and_otherwise_required() {
-    let (_, administrator) = library().await;
+    let (_site, administrator) = library().await;
     let uri = "/app/social-login-key/new";
     let page = administrator.get(uri).await.status(200);
     let refused = send(&administrator, uri, &page, &[], "save").await.status(417);
@@ -113,7 +113,7 @@ async fn a_provider_is_named_by_its_preset_and_otherwise_required() {
 
 #[tokio::test]
 async fn home_begins_with_ones_own_and_folds_what_the_site_keeps_for_itself() {
-    let (_, administrator) = library().await;
+    let (_site, administrator) = library().await;
     let page = administrator.get("/app").await.status(200).body;
     assert!(in_order(
         &page,
