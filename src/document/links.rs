@@ -331,7 +331,13 @@ fn fetching_through<'d>(doctype: &'d DocType, link: &'d str) -> impl Iterator<It
 fn fetch(document: &mut Document, field: &DocField, source: &Document) {
     let Some((_, source_field)) = &field.fetch_from else { return };
     let is_final = document.docstatus() == 1 && !field.allow_on_submit && !document.is_new;
-    if is_final || field.fetch_if_empty && !document.get(&field.fieldname).is_blank() {
+    // A number that nobody touched is empty, as it is for Frappe.
+    let is_empty = |value: &Value| match value {
+        Value::Int(number) => *number == 0,
+        Value::Float(number) => *number == 0.0,
+        Value::Null | Value::Text(_) => value.is_blank(),
+    };
+    if is_final || field.fetch_if_empty && !is_empty(document.get(&field.fieldname)) {
         return;
     }
     let Some(from) = source.doctype.field(source_field) else { return };

@@ -13,6 +13,7 @@ mod link_target;
 mod links;
 pub mod list;
 mod load;
+mod markdown;
 mod naming;
 mod password;
 mod rename;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::document::markdown;
 use crate::document::scope::DocumentScope;
 use crate::document::stored_rows::StoredRows;
 use crate::error::{FieldProblem, ProblemKind};
@@ -19,7 +20,7 @@ pub(super) fn validate(
     check_mandatory(session, document, None, problems);
     check_values(document, problems);
     if let Some(before) = before {
-        check_constants(session, document, before, problems);
+        check_constants(session, document, before, None, problems);
     }
     let doctype = Arc::clone(&document.doctype);
     let stored = StoredRows::of(before);
@@ -31,7 +32,7 @@ pub(super) fn validate(
             check_mandatory(session, row, Some(document), &mut found);
             check_values(row, &mut found);
             if let Some(old) = stored.get(table, row) {
-                check_constants(session, row, old, &mut found);
+                check_constants(session, row, old, Some(document), &mut found);
             }
             problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
         }
@@ -109,17 +110,28 @@ fn check_values(document: &mut Document, problems: &mut Vec<FieldProblem>) {
 }
 
 /// `set_only_once`, and fields whose `read_only_depends_on` holds, keep their stored value.
-fn check_constants(session: &Session, document: &Document, before: &Document, problems: &mut Vec<FieldProblem>) {
+fn check_constants(
+    session: &Session,
+    document: &Document,
+    before: &Document,
+    parent: Option<&Document>,
+    problems: &mut Vec<FieldProblem>,
+) {
     if before.doctype.columns.len() != document.doctype.columns.len() {
         return;
     }
-    let scope = DocumentScope { document: before, parent: None, session };
+    let (now, earlier) =
+        (DocumentScope { document, parent, session }, DocumentScope { document: before, parent, session });
     for (index, column) in document.doctype.columns.iter().enumerate() {
         let Some(field) = column.field.map(|field| &document.doctype.fields[field]) else { continue };
         let fixed = field.set_only_once
             || !session.is_system() && document.doctype.is_submittable && field.fieldname == "amended_from"
             || !session.is_system()
-                && field.read_only_depends_on.as_ref().is_some_and(|condition| condition.requires(&scope));
+                && field.read_only_depends_on.as_ref().is_some_and(|condition| {
+                    // What is saved decides, as in the form; of a field that locks itself, what was there before.
+                    let locks_itself = condition.fieldnames().contains(field.fieldname.as_str());
+                    condition.requires(if locks_itself { &earlier } else { &now })
+                });
         if fixed && !same(&document.values[index], &before.values[index]) {
             let message = format!("{} cannot be changed once it is set", field.label);
             problems.push(FieldProblem::at(ProblemKind::CannotChangeConstant, &field.fieldname, &field.label, message));
@@ -137,12 +149,15 @@ fn clean_html(document: &mut Document) {
     let doctype = Arc::clone(&document.doctype);
     for (column, value) in doctype.columns.iter().zip(&mut document.values) {
         let Some(field) = column.field.map(|index| &doctype.fields[index]) else { continue };
-        if field.fieldtype == Fieldtype::TextEditor
-            && !field.ignore_xss_filter
-            && let Value::Text(text) = value
-            && text.contains(['<', '&'])
-        {
-            *text = ammonia::clean(text);
+        if field.ignore_xss_filter {
+            continue;
+        }
+        match (field.fieldtype, value) {
+            (Fieldtype::TextEditor | Fieldtype::HtmlEditor, Value::Text(text)) if text.contains(['<', '&']) => {
+                *text = ammonia::clean(text);
+            }
+            (Fieldtype::MarkdownEditor, Value::Text(text)) => *text = markdown::clean(std::mem::take(text)),
+            _ => {}
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::meta::docfield::DocField;
 use crate::meta::value::Value;
 
 pub use mask::masked;
-pub(crate) use text::DATA_FORMATS;
+pub(crate) use text::{DATA_FORMATS, is_active as is_active_address};
 
 /// Frappe's fieldtypes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -111,7 +111,7 @@ pub(crate) fn is_url(text: &str) -> bool {
 
 /// Whether a browser would run a text as an address, rather than go there. Reads the scheme as browsers do: white space and
 /// control characters in front and line breaks within do not count (WHATWG URL §4.4).
-fn is_active(text: &str) -> bool {
+pub(crate) fn is_active(text: &str) -> bool {
     let text = text.trim_start_matches(|c: char| c <= ' ');
     let scheme: String =
         text.split(':').next().unwrap_or("").chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
