@@ -72,37 +72,45 @@ static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"([A-Za-z-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?"#).expect("the expression is valid")
 });
 
+/// How often what a change leaves is looked at again: a link that became text can make one of what stands around it.
+const MOST_PASSES: usize = 8;
+
 /// Markdown whose HTML cannot run anything.
-pub(super) fn clean(text: String) -> String {
+pub(super) fn clean(mut text: String) -> String {
     if !text.contains(['<', ':', '&']) {
         return text;
     }
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    for (event, range) in Parser::new_ext(&text, Options::all()).into_offset_iter() {
-        let source = &text[range.clone()];
-        let changed = match event {
-            Event::Html(_) | Event::InlineHtml(_) => without_active_tags(source),
-            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) if is_active(&dest_url) => {
-                Some(if source.starts_with('<') {
-                    source.replacen('<', "&lt;", 1)
-                } else {
-                    source.replacen('[', "\\[", 1)
-                })
-            }
-            _ => None,
-        };
-        // What stands inside of something that was changed already is text by now.
-        if let Some(changed) = changed
-            && edits.last().is_none_or(|(before, _)| before.end <= range.start)
-        {
-            edits.push((range, changed));
+    for _ in 0..MOST_PASSES {
+        let edits = edits(&text);
+        if edits.is_empty() {
+            return text;
+        }
+        for (range, changed) in edits.into_iter().rev() {
+            text.replace_range(range, &changed);
         }
     }
-    let mut clean = text;
-    for (range, changed) in edits.into_iter().rev() {
-        clean.replace_range(range, &changed);
+    // Nobody writes this by accident.
+    text.replace('<', "&lt;").replace('[', "\\[")
+}
+
+/// What becomes text: the sign with which an active tag or link begins. Signs never overlap, however tags and links nest.
+fn edits(text: &str) -> Vec<(Range<usize>, String)> {
+    let mut edits = Vec::new();
+    for (event, range) in Parser::new_ext(text, Options::all()).into_offset_iter() {
+        match event {
+            Event::Html(_) | Event::InlineHtml(_) => {
+                let changed = without_active_tags(&text[range.clone()]);
+                edits.extend(changed.map(|changed| (range, changed)));
+            }
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) if is_active_address(&dest_url) => {
+                let sign = range.start + usize::from(text[range.start..].starts_with('!'));
+                let escaped = if text[sign..].starts_with('<') { "&lt;" } else { "\\[" };
+                edits.push((sign..sign + 1, escaped.to_owned()));
+            }
+            _ => {}
+        }
     }
-    clean
+    edits
 }
 
 /// HTML whose every tag that is not known to be harmless is written out; `None` if all are.
@@ -133,10 +141,11 @@ fn is_harmless(tag: &str, attributes: &str) -> bool {
         })
 }
 
-/// Whether an address runs, also where characters of it are written as entities.
+/// Whether the address in an attribute runs, also where characters of it are written as entities. Browsers read numbers
+/// without their semicolon too, which Markdown does not: an address that hides letters in numbers counts as one that runs.
 fn is_active(address: &str) -> bool {
-    let decoded = address.contains('&').then(|| html_text(address));
-    is_active_address(decoded.as_deref().unwrap_or(address))
+    address.contains("&#")
+        || if address.contains('&') { is_active_address(&html_text(address)) } else { is_active_address(address) }
 }
 
 /// What a browser reads where entities stand. An address with some that are not known counts as one that runs.
@@ -180,7 +189,12 @@ mod tests {
             ("[x](java&#115;cript:alert(1))", "\\[x](java&#115;cript:alert(1))"),
             ("![x](data:text/html,x)", "!\\[x](data:text/html,x)"),
             ("<javascript:alert(1)>", "&lt;javascript:alert(1)>"),
-            ("[x][r]\n\n[r]: vbscript:x", "\\[x][r]\n\n[r]: vbscript:x"),
+            ("<a href=\"&#0000106avascript:x\">x</a>", "&lt;a href=\"&#0000106avascript:x\">x</a>"),
+            ("<a href=\"javascript&colon;x\">x</a>", "&lt;a href=\"javascript&colon;x\">x</a>"),
+            ("[<script>x()</script>](javascript:x)", "\\[&lt;script>x()&lt;/script>](javascript:x)"),
+            ("[a [b](javascript:x)](javascript:y)", "\\[a \\[b](javascript:x)](javascript:y)"),
+            ("[![a](javascript:x)](javascript:y)", "\\[!\\[a](javascript:x)](javascript:y)"),
+            ("[x][r]\n\n[r]: vbscript:x", "\\[x]\\[r]\n\n[r]: vbscript:x"),
             ("<iframe src=\"https://example.com\"></iframe>", "&lt;iframe src=\"https://example.com\">&lt;/iframe>"),
         ] {
             assert_eq!(clean(text.to_owned()), expected);
