@@ -46,6 +46,9 @@ pub struct Pipeline {
     routes: BoxEndpoint<'static, Response>,
 }
 
+/// The login page.
+const LOGIN: &str = "/login";
+
 /// Paths with rules of their own; see the fields of the same names in [`crate::web::Plugins`].
 #[derive(Default)]
 pub struct Paths {
@@ -161,7 +164,9 @@ impl Pipeline {
     /// How many bytes the body of a request may have, now that it is known who asks for what.
     async fn largest_body(&self, request: &Request, context: &RequestContext) -> Result<usize> {
         let most = self.site.config.max_body_bytes;
-        if self.takes_few_words(request.uri().path()) {
+        let path = request.uri().path();
+        // The login page carries the form that somebody typed while their session ended.
+        if self.takes_few_words(path) && path != LOGIN {
             return Ok(most.min(body::SMALL));
         }
         let is_guest = context.session.is_guest();

@@ -56,6 +56,27 @@ async fn a_form_whose_session_has_ended_comes_back_after_the_login_with_all_that
 }
 
 #[tokio::test]
+async fn a_long_text_comes_back_after_the_login_as_well() {
+    let (site, administrator) = library().await;
+    let uri = "/app/loan/new";
+    let page = administrator.get(uri).await.status(200);
+    let long = "a long \"reason\" ".repeat(10_000);
+    let typed = [("title", "Dune"), ("reason", long.as_str())];
+    let late = site.guest();
+    let moved = send(&late, uri, &page, &typed, "save").await.status(307);
+    let login = send(&late, moved.header("location"), &page, &typed, "save").await.status(401);
+    let typed = carried(&login);
+    let back = [("usr", "Administrator"), ("pwd", PASSWORD), ("redirect-to", uri), ("__typed", typed.as_str())];
+    assert_eq!(late.form("/login", &back).await.status(307).header("location"), uri);
+    let shown = late.form(uri, &back).await;
+    assert_eq!(form_values(&shown)["reason"].trim(), long.trim());
+    // What only takes words takes no more of them.
+    let words = [("usr", "Administrator"), ("pwd", long.as_str())];
+    let refused = site.guest().form("/api/method/login", &words).await;
+    assert_eq!(refused.status.as_u16(), 413, "{}", refused.body);
+}
+
+#[tokio::test]
 async fn a_form_with_the_token_of_an_earlier_session_is_shown_again_and_does_nothing() {
     let (site, administrator) = library().await;
     let name = site.db_insert("Loan", json!({"title": "Emma"})).await;
