@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::meta::Document;
+use crate::meta::{Document, View};
 
 /// How many bytes of documents are kept.
 const CAPACITY: u64 = 12 * 1024 * 1024;
@@ -18,8 +18,8 @@ const SHARDS: usize = 64;
 pub(super) struct Cached {
     /// The document, child rows included.
     pub document: Arc<Document>,
-    /// `{"data":…}` by the readable levels and those that are seen without masks; most DocTypes have one.
-    answers: Mutex<Vec<((u16, u16), Bytes)>>,
+    /// `{"data":…}` by what of it is seen and how; most DocTypes have one.
+    answers: Mutex<Vec<(View, Bytes)>>,
 }
 
 impl Cached {
@@ -28,14 +28,20 @@ impl Cached {
         Self { document, answers: Mutex::new(Vec::new()) }
     }
 
-    /// The answer for readers of these levels, made on first use.
-    pub(super) fn answer(&self, levels: (u16, u16), make: impl FnOnce(&Document) -> Bytes) -> Bytes {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, bytes)) = answers.iter().find(|(known, _)| *known == levels) {
-            return bytes.clone();
+    /// The answer for readers with this view, made on first use.
+    pub(super) fn answer(&self, view: View, make: impl FnOnce(&Document) -> Bytes) -> Bytes {
+        let known = |answers: &[(View, Bytes)]| {
+            answers.iter().find(|(known, _)| *known == view).map(|(_, bytes)| bytes.clone())
+        };
+        if let Some(bytes) = known(&self.answers.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return bytes;
         }
+        // Made without the lock, for it may take long: at worst twice.
         let bytes = make(&self.document);
-        answers.push((levels, bytes.clone()));
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if known(&answers).is_none() {
+            answers.push((view, bytes.clone()));
+        }
         bytes
     }
 }

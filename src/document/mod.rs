@@ -149,8 +149,6 @@ impl Documents {
         let zone = Zone::parse(settings.text("time_zone")).unwrap_or_default();
         if zone != self.site_zone() {
             self.0.zone.store(Arc::new(zone));
-            // Answers that are kept as bytes hold times of the old zone.
-            self.0.cache.clear();
         }
         Ok(())
     }
@@ -228,7 +226,7 @@ impl Documents {
     pub async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Bytes> {
         let cached = self.cached(session, doctype, name).await?;
         let view = View { zone: self.site_zone(), ..self.view(session, &cached.document) };
-        Ok(cached.answer((view.levels, view.unmasked), |document| {
+        Ok(cached.answer(view, |document| {
             pace::aside(document.has_many_rows(), || {
                 let document = document.to_json(view);
                 let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));

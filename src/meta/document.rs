@@ -13,7 +13,7 @@ use crate::meta::value::Value;
 use crate::pace;
 
 /// What of a document somebody may see, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     /// Bit n: fields of permlevel n.
     pub levels: u16,
