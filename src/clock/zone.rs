@@ -72,7 +72,7 @@ impl Zone {
         utc.filter(|utc| is_storable(*utc)).unwrap_or(local)
     }
 
-    /// A stored datetime as the clocks there show it, in the same format; what is no datetime as it is.
+    /// A stored datetime as local time in this zone, in the same format. Text that is not a datetime is returned unchanged.
     pub fn shown(self, stored: &str) -> String {
         self.convert(stored, Self::to_local)
     }

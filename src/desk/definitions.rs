@@ -45,7 +45,7 @@ pub fn definitions_view(faults: &[Fault]) -> DefinitionsView {
         lead: if faults.is_empty() {
             "Every file is in force."
         } else {
-            "Everything that is not listed here is in force. What is listed is taken by itself once it can be."
+            "Everything not listed here is in force. What is listed takes effect on its own as soon as it can."
         },
         faults: faults.iter().map(fault_view).collect(),
     }

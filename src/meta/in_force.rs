@@ -177,7 +177,7 @@ pub fn choose(choice: &Choice<'_>) -> Chosen {
         for doctype in &broken {
             standing.entry(doctype.clone()).or_insert_with(|| stand_in(doctype));
         }
-        // A definition from before that does not load beside the others is no help.
+        // An earlier definition only helps if it loads beside the others.
         for problem in loaded.problems.iter().filter(|problem| problem.severity == Severity::Error) {
             if problem.file.starts_with(STAND_IN) {
                 standing.insert(problem.doctype.clone(), None);

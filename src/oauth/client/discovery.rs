@@ -95,7 +95,7 @@ impl Default for Discoveries {
 }
 
 impl Discoveries {
-    /// Forgets that an address could not be read: an administrator may have mended it.
+    /// Forgets that an address could not be read: an administrator may have fixed it.
     pub fn forget_failure(&self, address: &str, issuer: Option<&str>) {
         self.gates.invalidate(&(address.to_owned(), issuer.unwrap_or_default().to_owned()));
     }

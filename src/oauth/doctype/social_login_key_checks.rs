@@ -67,7 +67,7 @@ pub(super) fn check_texts(document: &Document, key: &SocialLoginKey, problems: &
             let message = match tenant {
                 "" => "Tenant ID is missing: enter the id of your organisation at Microsoft".to_owned(),
                 _ => format!(
-                    "{tenant} is not a tenant ID: enter your organization's, which looks like 72f988bf-86f1-41af-91ab-2d7cd011db47"
+                    "{tenant} is not a tenant ID: enter your organisation's, which looks like 72f988bf-86f1-41af-91ab-2d7cd011db47"
                 ),
             };
             problems.push(problem(document, "tenant_id", message));

@@ -24,7 +24,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     add(plugins, path, Verbs::WRITE, "Brings a deleted document back", params, restore);
     let params = const { &[Param::required("docnames", "array", "The names of Deleted Documents, 500 at most")] };
     let path = "frappe.core.doctype.deleted_document.deleted_document.bulk_restore";
-    add(plugins, path, Verbs::WRITE, "Brings several deleted documents back, each by itself", params, bulk_restore);
+    add(plugins, path, Verbs::WRITE, "Restores several deleted documents, each on its own", params, bulk_restore);
     let params = const {
         &[
             Param::required("name", "string", "The name of the Version"),
