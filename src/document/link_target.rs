@@ -13,8 +13,8 @@ use crate::meta::{DocType, Document, Right};
 use crate::permissions::decide::{self, ListCondition};
 use crate::permissions::{Grant, Session};
 
-/// How many targets one statement looks up.
-const AT_ONCE: usize = 50;
+/// How many documents one statement looks up.
+pub(super) const AT_ONCE: usize = 50;
 
 /// A link's target.
 pub(super) struct Target {

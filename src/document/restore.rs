@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::database::documents;
 use crate::document::input::RowLimit;
+use crate::document::link_target::AT_ONCE;
 use crate::document::work::Work;
 use crate::document::{Children, Documents, ListRequest, access, json as writing, version};
 use crate::error::{Error, ProblemKind, Result};
@@ -168,20 +169,26 @@ impl Work<'_> {
             let field = doctype.table_fields().nth(table).map(|field| field.fieldname.clone()).unwrap_or_default();
             let stored = values.get(&field).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
             let mut rows = std::mem::take(&mut document.tables[table]);
-            for (row, stored) in rows.iter_mut().zip(stored) {
-                let name = stored.get("name").and_then(Json::as_str).unwrap_or_default();
-                self.name_row(row, name).await?;
-            }
+            let names: Vec<&str> =
+                stored.iter().map(|row| row.get("name").and_then(Json::as_str).unwrap_or_default()).collect();
+            self.name_rows(&mut rows, &names).await?;
             document.tables[table] = rows;
         }
         Ok(document)
     }
 
-    /// Gives a row that comes back the name that it had, unless another row took it.
-    pub(super) async fn name_row(&mut self, row: &mut Document, name: &str) -> Result<()> {
-        if !name.is_empty() && documents::exists(self.executor(), &row.doctype, name).await?.is_none() {
-            self.stamp_new(row);
-            row.set_name(name);
+    /// Gives rows that come back the names that they had, unless other rows took them.
+    pub(super) async fn name_rows(&mut self, rows: &mut [Document], names: &[&str]) -> Result<()> {
+        for (rows, names) in rows.chunks_mut(AT_ONCE).zip(names.chunks(AT_ONCE)) {
+            let wanted: Vec<_> =
+                rows.iter().zip(names).map(|(row, name)| (Arc::clone(&row.doctype), (*name).to_owned())).collect();
+            let found = documents::docstatuses(self.executor(), &wanted).await?;
+            for ((row, name), taken) in rows.iter_mut().zip(names).zip(found) {
+                if !name.is_empty() && taken.is_none() {
+                    self.stamp_new(row);
+                    row.set_name(*name);
+                }
+            }
         }
         Ok(())
     }

@@ -180,7 +180,7 @@ async fn row_again(
     } else {
         let field = stored.doctype.table_fields().nth(table);
         let mut row = work.new_document(&field.map(|field| field.options.clone()).unwrap_or_default())?;
-        work.name_row(&mut row, name).await?;
+        work.name_rows(std::slice::from_mut(&mut row), &[name]).await?;
         row
     };
     let doctype = Arc::clone(&row.doctype);
