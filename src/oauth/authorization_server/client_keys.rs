@@ -3,6 +3,7 @@
 use super::Server;
 use crate::document::Documents;
 use crate::oauth::client::provider_error::ProviderError;
+use crate::oauth::client::social::keys::Asked;
 use crate::oauth::doctype::OAuthClient;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
@@ -49,6 +50,6 @@ pub async fn check_signed<T>(
     }
     let Some(address) = &client.jwks_uri else { return Err(JwtError::UnknownKey.into()) };
     let (providers, client_id) = (&server.providers, client.client_id.as_str());
-    let checked = providers.keys.check_for_stranger(&providers.outgoing, documents, address, check).await;
+    let checked = providers.keys.check(&providers.outgoing, documents, Asked::by_stranger(address), check).await;
     Ok(checked.inspect_err(|error| tracing::warn!(client_id, %error, "the keys of a client"))??)
 }

@@ -6,6 +6,7 @@ use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, issue, new_family};
 use crate::oauth::client::social::identity::user_id;
+use crate::oauth::client::social::keys::Asked;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::social::resource::voucher;
 use crate::oauth::doctype::oauth_client::note_use;
@@ -75,7 +76,7 @@ async fn verify(asking: &Asking, assertion: &str) -> Result<(Provider, Verified)
     let provider = provider.ok_or_else(|| Error::invalid_grant("The issuer of the assertion is not trusted here"))?;
     let address = provider.jwks_uri.as_deref().unwrap_or_default();
     let check = |keys: &_| parsed.clone().verify(keys, &SigningAlgorithm::ALL);
-    let checked = providers.keys.check_for_stranger(&providers.outgoing, documents, address, check).await;
+    let checked = providers.keys.check(&providers.outgoing, documents, Asked::by_stranger(address), check).await;
     let checked: std::result::Result<Verified, JwtError> = checked.map_err(|error| {
         tracing::warn!(provider = provider.key.name, %error, "the keys of an issuer of assertions");
         let message = "The keys of the issuer of the assertion cannot be fetched: try again in a moment";

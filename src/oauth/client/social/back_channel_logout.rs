@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::client::Providers;
 use crate::oauth::client::social::MODULE;
+use crate::oauth::client::social::keys::Asked;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
 use crate::oauth::doctype::social_login_key::SocialLoginKey;
@@ -67,7 +68,7 @@ async fn verify(
     let (Some(issuer), Some(address)) = (&provider.issuer, &provider.jwks_uri) else {
         return Err("this provider has no issuer here".to_owned());
     };
-    let verified = providers.keys.verify_for_stranger(&providers.outgoing, documents, address, token).await;
+    let verified = providers.keys.verify(&providers.outgoing, documents, Asked::by_stranger(address), token).await;
     let verified = verified.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     let logged_out = logout::check(&verified, issuer, &client_id, documents.clock().now());
     Ok((issuer.clone(), logged_out.map_err(|error| error.to_string())?))

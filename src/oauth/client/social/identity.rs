@@ -8,6 +8,7 @@ use crate::oauth::client::Providers;
 use crate::oauth::client::http::MAX_ANSWER_BYTES;
 use crate::oauth::client::provider_error::{ProviderError, clean};
 use crate::oauth::client::social::id_token::{self, Expected};
+use crate::oauth::client::social::keys::Asked;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::token_endpoint::TokenAnswer;
 use crate::oauth::doctype::reading::at;
@@ -59,7 +60,11 @@ pub async fn find(
         let refuse = |error: crate::oauth::protocol::jwt::JwtError| {
             ProviderError::bad_answer(host, format!("its ID token is refused: {error}"))
         };
-        let verified = providers.keys.verify(&providers.outgoing, documents, address, token).await?.map_err(refuse)?;
+        let verified = providers
+            .keys
+            .verify(&providers.outgoing, documents, Asked::by_us(address), token)
+            .await?
+            .map_err(refuse)?;
         let now = documents.clock().now();
         let expected =
             Expected { issuer, client_id: &provider.key.client_id, nonce, access_token: &answer.access_token };

@@ -34,11 +34,23 @@ struct Fetched {
     at: Duration,
 }
 
-/// Where keys are, and who makes us ask for them.
+/// Where keys are, and who makes us ask for them. An address that gave no keys to a stranger is left alone for a while.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+pub struct Asked<'a> {
     address: &'a str,
     by_stranger: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// For what the provider itself just answered us.
+    pub fn by_us(address: &'a str) -> Self {
+        Self { address, by_stranger: false }
+    }
+
+    /// For what anybody may have sent.
+    pub fn by_stranger(address: &'a str) -> Self {
+        Self { address, by_stranger: true }
+    }
 }
 
 impl Default for KeySets {
@@ -56,45 +68,18 @@ impl KeySets {
         &self,
         outgoing: &Outgoing,
         documents: &Documents,
-        address: &str,
+        asked: Asked<'_>,
         token: &str,
     ) -> Result<Result<Verified, JwtError>, ProviderError> {
         let parsed = match Unverified::parse(token) {
             Ok(parsed) => parsed,
             Err(error) => return Ok(Err(error)),
         };
-        let check = |keys: &JwkSet| parsed.clone().verify(keys, &SigningAlgorithm::ALL);
-        self.check(outgoing, documents, Asked { address, by_stranger: false }, check).await
+        self.check(outgoing, documents, asked, |keys| parsed.clone().verify(keys, &SigningAlgorithm::ALL)).await
     }
 
-    /// The same for a token that anybody may have sent.
-    pub async fn verify_for_stranger(
-        &self,
-        outgoing: &Outgoing,
-        documents: &Documents,
-        address: &str,
-        token: &str,
-    ) -> Result<Result<Verified, JwtError>, ProviderError> {
-        let parsed = match Unverified::parse(token) {
-            Ok(parsed) => parsed,
-            Err(error) => return Ok(Err(error)),
-        };
-        let check = |keys: &JwkSet| parsed.clone().verify(keys, &SigningAlgorithm::ALL);
-        self.check_for_stranger(outgoing, documents, address, check).await
-    }
-
-    /// Checks with the keys at an address what anybody may have sent. An address that gave no keys is left alone for a while.
-    pub async fn check_for_stranger<T>(
-        &self,
-        outgoing: &Outgoing,
-        documents: &Documents,
-        address: &str,
-        check: impl Fn(&JwkSet) -> Result<T, JwtError>,
-    ) -> Result<Result<T, JwtError>, ProviderError> {
-        self.check(outgoing, documents, Asked { address, by_stranger: true }, check).await
-    }
-
-    async fn check<T>(
+    /// Checks something with the keys at an address; once more with newer ones if those that are known do not fit.
+    pub async fn check<T>(
         &self,
         outgoing: &Outgoing,
         documents: &Documents,

@@ -11,6 +11,7 @@ use crate::document::Documents;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::oauth::client::Providers;
 use crate::oauth::client::social::identity::user_id;
+use crate::oauth::client::social::keys::Asked;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
@@ -132,11 +133,15 @@ impl Authenticator for ForeignTokens {
         };
         let refuse = |reason: String| Error::Authentication(AuthenticationError::BadToken(reason));
         let address = provider.jwks_uri.as_deref().unwrap_or_default();
-        let verified =
-            match self.providers.keys.verify_for_stranger(&self.providers.outgoing, documents, address, value).await {
-                Ok(verified) => verified.map_err(|error| refuse(error.to_string()))?,
-                Err(error) => return Err(error.into()),
-            };
+        let verified = match self
+            .providers
+            .keys
+            .verify(&self.providers.outgoing, documents, Asked::by_stranger(address), value)
+            .await
+        {
+            Ok(verified) => verified.map_err(|error| refuse(error.to_string()))?,
+            Err(error) => return Err(error.into()),
+        };
         let audience = provider.key.resource_audience.as_deref().unwrap_or_default();
         check(&verified, issuer, audience, documents).map_err(|error| refuse(error.to_string()))?;
         // As at a login: what names a person there is what the key says, which need not be `sub`.
