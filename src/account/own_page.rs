@@ -56,6 +56,7 @@ async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result
         .filters(json!({"user": session.user(), "status": "Active"}))
         .order_by("last_seen desc");
     let list = documents.list(&Session::system(), &request).await?;
+    let zone = documents.own_zone(session);
     let sessions: Vec<Json> = (0..list.rows.len())
         .map(|row| {
             let text = |key: &str| list.text(row, key).to_owned();
@@ -63,7 +64,7 @@ async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result
                 "name": text("name"),
                 "device": text("device"),
                 "address": text("ip_address"),
-                "last_seen": text("last_seen").chars().take(16).collect::<String>(),
+                "last_seen": zone.shown(list.text(row, "last_seen")).chars().take(16).collect::<String>(),
                 "is_own": session.sid.as_deref() == Some(&*text("name")),
             })
         })

@@ -136,8 +136,13 @@ impl Documents {
         match session.times_in {
             TimesIn::Utc => Zone::UTC,
             TimesIn::Site => self.site_zone(),
-            TimesIn::Own => session.access.time_zone.unwrap_or_else(|| self.site_zone()),
+            TimesIn::Own => self.own_zone(session),
         }
+    }
+
+    /// The zone of the person, for pages that show them times; the site's where they chose none.
+    pub fn own_zone(&self, session: &Session) -> Zone {
+        session.access.time_zone.unwrap_or_else(|| self.site_zone())
     }
 
     /// Reads the zone of the site anew: once at the start, and whenever the settings were written.

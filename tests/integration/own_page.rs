@@ -90,3 +90,27 @@ async fn guests_are_asked_to_log_in() {
     assert_eq!(site.guest().get("/me").await.redirect(), "/login?redirect-to=%2Fme");
     site.guest().form("/me/name", &[("first_name", "X")]).await.status(401);
 }
+
+#[tokio::test]
+async fn pages_about_ones_account_show_times_as_the_clocks_of_the_person_do() {
+    let site = TestSite::new().await;
+    let values = json!({"time_zone": "Asia/Kolkata", "roles": [{"role": "System Manager"}]});
+    site.db_user("asha@example.com", values).await;
+    let asha = site.guest();
+    asha.log_in("asha@example.com", PASSWORD).await.ok();
+    let request = doctyped::document::ListRequest::new("Session").fields(&["last_seen"]);
+    let list = site.documents().list(&doctyped::permissions::Session::system(), &request).await.unwrap();
+    let stored = chrono::NaiveDateTime::parse_from_str(list.text(0, "last_seen"), "%Y-%m-%d %H:%M:%S%.f").unwrap();
+    let shown = (stored + chrono::Duration::minutes(330)).format("last used %Y-%m-%d %H:%M").to_string();
+    let page = asha.get("/me").await.status(200).body;
+    assert!(page.contains(&shown), "{shown}: {page}");
+
+    let program = crate::oauth::support::Program::public(&site).await;
+    let _ = program.code(&asha).await;
+    let allowed = site.db_names("OAuth Grant", json!([])).await;
+    let grant = site.documents().get(&doctyped::permissions::Session::system(), "OAuth Grant", &allowed[0]).await;
+    let stored = chrono::NaiveDateTime::parse_from_str(grant.unwrap().text("granted_at"), "%Y-%m-%d %H:%M:%S%.f");
+    let shown = (stored.unwrap() + chrono::Duration::minutes(330)).format(">%Y-%m-%d %H:%M<").to_string();
+    let page = asha.get("/third_party_apps").await.status(200).body;
+    assert!(page.contains(&shown), "{shown}: {page}");
+}

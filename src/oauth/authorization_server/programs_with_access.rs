@@ -8,6 +8,7 @@ use poem::Response;
 use serde_json::{Value as Json, json};
 
 use super::{Server, with};
+use crate::clock::Zone;
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::oauth::doctype::fields::parse_time;
@@ -51,11 +52,12 @@ async fn show(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let user = exchange.session().user();
     let definitions = server.catalogue.get(documents).await?;
     let in_use = last_uses(documents, user).await?;
+    let zone = documents.own_zone(exchange.session());
     let mut programs = Vec::new();
     for grant in grants(documents, &json!({"user": user, "status": "Active"})).await? {
         if let Some(client) = OAuthClient::find_by_name(documents, &grant.client).await? {
             let last_used = in_use.get(&grant.name).copied().max(grant.last_used);
-            programs.push(program(&grant, &client, &definitions, last_used));
+            programs.push(program(&grant, &client, &definitions, last_used, zone));
         }
     }
     let view = json!({
@@ -106,6 +108,7 @@ fn program(
     client: &OAuthClient,
     definitions: &ScopeDefinitions,
     last_used: Option<DateTime<Utc>>,
+    zone: Zone,
 ) -> Json {
     let scopes: Vec<Json> = grant
         .scopes
@@ -138,15 +141,16 @@ fn program(
         "scopes": scopes,
         "resources": grant.resources,
         "destinations": destinations.join(", "),
-        "granted_at": moment(grant.granted_at),
-        "last_used": moment(last_used),
+        "granted_at": moment(grant.granted_at, zone),
+        "last_used": moment(last_used, zone),
     })
 }
 
-/// A moment for people and for programs; null if there is none.
-fn moment(at: Option<DateTime<Utc>>) -> Json {
+/// A moment for people, in their zone, and for programs; null if there is none.
+fn moment(at: Option<DateTime<Utc>>, zone: Zone) -> Json {
     at.map_or(Json::Null, |at| {
-        json!({"iso": at.to_rfc3339_opts(SecondsFormat::Secs, true), "text": at.format("%Y-%m-%d %H:%M").to_string()})
+        let local = zone.to_local(at.naive_utc()).format("%Y-%m-%d %H:%M").to_string();
+        json!({"iso": at.to_rfc3339_opts(SecondsFormat::Secs, true), "text": local})
     })
 }
 

@@ -7,6 +7,7 @@ use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Value as Json, json};
 
+use crate::clock::Zone;
 use crate::document::ListRequest;
 use crate::error::{Error, Result};
 use crate::meta::Document;
@@ -55,10 +56,11 @@ impl Panels for ConnectPanel {
             values: vec![redirect_uri].into_iter().filter(|(_, value)| !value.is_empty()).collect(),
             ..Panel::default()
         };
-        let (help, label, values) = match health(connection.as_ref().map(|known| &known.document)) {
-            Json::Null => ("Connect your own account to try the app.", "Connect your account", Vec::new()),
-            health => ("How your own connection is.", "See your connection", health_values(&health)),
-        };
+        let (help, label, values) =
+            match health(connection.as_ref().map(|known| &known.document), site.documents.own_zone(session)) {
+                Json::Null => ("Connect your own account to try the app.", "Connect your account", Vec::new()),
+                health => ("How your own connection is.", "See your connection", health_values(&health)),
+            };
         let own = Panel {
             title: "Your connection".to_owned(),
             help: help.to_owned(),
@@ -113,7 +115,7 @@ async fn list(exchange: Exchange) -> Result<Response> {
             "provider_name": apps.text(row, "provider_name"),
             "initial": initial(apps.text(row, "provider_name")),
             "href": format!("/connected-app/{}", path_segment(name)),
-            "connection": health(connection.as_ref().map(|known| &known.document)),
+            "connection": health(connection.as_ref().map(|known| &known.document), documents.own_zone(exchange.session())),
         }));
     }
     exchange.page("oauth/client/connected_apps", json!({"apps": entries})).await
@@ -146,7 +148,7 @@ async fn page(
         "provider_name": app.provider_name,
         "href": href,
         "scopes": app.scopes,
-        "connection": health(connection.as_ref().map(|known| &known.document)),
+        "connection": health(connection.as_ref().map(|known| &known.document), exchange.site.documents.own_zone(exchange.session())),
         "ended": connection.is_none() && exchange.query().iter().any(|(name, _)| name == ENDED),
         "revokes": app.revoke_on_delete && app.revocation_uri.is_some(),
         "settings": exchange.session().has_role(ROLE_SYSTEM_MANAGER).then(|| {
@@ -157,11 +159,11 @@ async fn page(
     Ok(html(status, exchange.site.templates.render("oauth/client/connected_app", &view)?))
 }
 
-/// How a connection is, for people.
-pub fn health(connection: Option<&Document>) -> Json {
+/// How a connection is, for people, with times in their zone.
+pub fn health(connection: Option<&Document>, zone: Zone) -> Json {
     let Some(document) = connection else { return Json::Null };
     // Minutes are enough.
-    let moment = |fieldname: &str| document.text(fieldname).chars().take(16).collect::<String>();
+    let moment = |fieldname: &str| zone.shown(document.text(fieldname)).chars().take(16).collect::<String>();
     let scopes: Vec<&str> = document.rows("scopes").iter().map(|row| row.text("scope")).collect();
     let status = document.text("status");
     json!({

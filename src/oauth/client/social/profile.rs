@@ -48,6 +48,7 @@ async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) ->
     let belongs = |key: &SocialLoginKey, account: &SocialAccount| {
         row_provider(&key.name) == account.provider && key.may_be(&account.issuer)
     };
+    let zone = documents.own_zone(exchange.session());
     let linked: Vec<Json> = accounts
         .iter()
         .map(|account| {
@@ -60,7 +61,7 @@ async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) ->
                 "provider": account.provider,
                 "userid": account.userid,
                 "username": account.username,
-                "linked_at": account.linked_at.chars().take(10).collect::<String>(),
+                "linked_at": zone.shown(&account.linked_at).chars().take(10).collect::<String>(),
             })
         })
         .collect();
