@@ -196,7 +196,7 @@ fn what_cannot_be_parsed_says_why_shows_and_does_not_require() {
         ("eval:frappe.utils.html2text(doc.x)", "`frappe.utils.html2text` is unknown"),
         ("eval:is_on()", "`is_on` is unknown"),
         ("eval:Object.assign(doc.x)", "`Object.assign` is unknown"),
-        ("eval:1.2.3", "no number"),
+        ("eval:1.2.3", "`1.2.3` is not a number"),
     ];
     for (text, reason) in table {
         let expression = Expression::parse(text);
