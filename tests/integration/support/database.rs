@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 /// The server whose databases the tests make, when PostgreSQL is chosen.
 fn postgres_server() -> Option<String> {
@@ -30,14 +32,32 @@ impl TestDatabase {
         let Some(server) = postgres_server() else {
             return Self { url: format!("sqlite://{}", folder.join("site.db").display()), drop_from: None };
         };
+        Self::created(&server, "template1").await
+    }
+
+    /// A copy of the database that `fill` makes once per run, so that hardly a test makes the shipped tables again.
+    pub async fn copy_of<F: FnOnce(String) -> Filling>(folder: &Path, fill: F) -> Self {
+        static TEMPLATE: OnceCell<Template> = OnceCell::const_new();
+        let template = TEMPLATE.get_or_init(|| Template::new(fill)).await;
+        let Some(server) = postgres_server() else {
+            let copy = Self::new(folder).await;
+            std::fs::copy(template.folder.path().join("copy.db"), folder.join("site.db")).unwrap();
+            return copy;
+        };
+        Self::created(&server, &template.name).await
+    }
+
+    async fn created(server: &str, template: &str) -> Self {
         let server = server.trim_end_matches('/').to_owned();
         let name = format!("doctyped_test_{}", doctyped::secret::random_name());
-        run(&server, &format!("CREATE DATABASE {name}")).await;
+        // No test loses the power of PostgreSQL's machine.
+        let (create, hasten) = (
+            format!("CREATE DATABASE {name} TEMPLATE {template}"),
+            format!("ALTER DATABASE {name} SET synchronous_commit = off"),
+        );
+        run(&server, &[&create, &hasten]).await;
         Self { url: format!("{server}/{name}"), drop_from: Some((server, name)) }
     }
-}
-
-impl TestDatabase {
     /// Asks the database itself; each row as the text of its first column.
     pub async fn ask(&self, sql: &str) -> Vec<String> {
         let connection = Database::connect(&self.url).await.unwrap();
@@ -84,20 +104,78 @@ async fn ask(connection: &DatabaseConnection, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
+/// What fills the database at a URL.
+pub type Filling = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The database that tests start from.
+struct Template {
+    /// Where the file lies, on SQLite.
+    folder: TempDir,
+    /// The name of the database, on PostgreSQL: that of the process, for nothing runs when a test binary ends.
+    name: String,
+}
+
+impl Template {
+    async fn new<F: FnOnce(String) -> Filling>(fill: F) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!("{TEMPLATE_PREFIX}{}", std::process::id());
+        let server = postgres_server().map(|server| server.trim_end_matches('/').to_owned());
+        let url = match &server {
+            Some(server) => {
+                drop_templates_of_ended_runs(server).await;
+                run(server, &[&format!("CREATE DATABASE {name}")]).await;
+                format!("{server}/{name}")
+            }
+            None => format!("sqlite://{}", folder.path().join("site.db").display()),
+        };
+        let filling = fill(url.clone());
+        // A runtime of its own: its end closes every connection.
+        let filled = std::thread::spawn(|| {
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(filling);
+        });
+        tokio::task::spawn_blocking(move || filled.join()).await.unwrap().expect("the template is filled");
+        if server.is_none() {
+            let connection = Database::connect(url).await.unwrap();
+            let copy = folder.path().join("copy.db");
+            connection.execute_unprepared(&format!("VACUUM INTO '{}'", copy.display())).await.unwrap();
+            connection.close().await.unwrap();
+        }
+        Self { folder, name }
+    }
+}
+
+const TEMPLATE_PREFIX: &str = "doctyped_test_template_";
+
+async fn drop_templates_of_ended_runs(server: &str) {
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    let connection = Database::connect(format!("{server}/postgres")).await.expect("the PostgreSQL server answers");
+    for name in ask(&connection, "SELECT CAST(datname AS text) FROM pg_database").await {
+        let of = name.strip_prefix(TEMPLATE_PREFIX);
+        if of.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            connection.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.ok();
+        }
+    }
+    connection.close().await.unwrap();
+}
+
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let Some((server, name)) = self.drop_from.take() else { return };
         // A runtime of its own: the test's is about to end.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(run(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+            runtime.block_on(run(&server, &[&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]));
         });
         drop(dropping.join());
     }
 }
 
-async fn run(server: &str, sql: &str) {
+async fn run(server: &str, statements: &[&str]) {
     let connection = Database::connect(format!("{server}/postgres")).await.expect("the PostgreSQL server answers");
-    connection.execute_unprepared(sql).await.expect("the test user may make databases");
+    for statement in statements {
+        connection.execute_unprepared(statement).await.expect("the test user may make databases");
+    }
     connection.close().await.unwrap();
 }

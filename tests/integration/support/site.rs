@@ -1,6 +1,7 @@
 //! [`TestSite`]: a whole site in the process, with a database and a clock of its own.
 
 use std::future::IntoFuture;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,15 +187,14 @@ impl TestSiteBuilder {
 
     async fn build(self) -> TestSite {
         let folder = tempfile::tempdir().unwrap();
-        let database = TestDatabase::new(folder.path()).await;
-        let mut config = Config {
-            database_url: Hidden::new(&*database.url),
-            admin_password: Some(Hidden::new(PASSWORD)),
-            doctypes: Vec::new(),
-            files: folder.path().join("files"),
-            templates: folder.path().join("templates"),
-            ..Config::default()
-        };
+        let database = TestDatabase::copy_of(folder.path(), |url| {
+            Box::pin(async move {
+                let folder = tempfile::tempdir().unwrap();
+                build(base(&url, folder.path()), Clock::system(), Vec::new()).await;
+            })
+        })
+        .await;
+        let mut config = base(&database.url, folder.path());
         for configure in self.configure {
             configure(&mut config);
         }
@@ -232,6 +232,18 @@ impl IntoFuture for TestSiteBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.build())
+    }
+}
+
+/// How every site of the tests starts from.
+fn base(database_url: &str, folder: &Path) -> Config {
+    Config {
+        database_url: Hidden::new(database_url),
+        admin_password: Some(Hidden::new(PASSWORD)),
+        doctypes: Vec::new(),
+        files: folder.join("files"),
+        templates: folder.join("templates"),
+        ..Config::default()
     }
 }
 
