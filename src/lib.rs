@@ -1,4 +1,4 @@
-//! Doctyped: DocType definitions in YAML become tables, a REST API and admin forms, with OAuth 2 on top.
+#![doc = include_str!("README.md")]
 
 pub mod account;
 pub mod app;

@@ -398,7 +398,7 @@ pub async fn single(exec: &dyn Executor, doctype: &str) -> Result<HashMap<String
         .collect())
 }
 
-/// Replaces a Single's rows: all go, then all come (frappe-model §1.5).
+/// Replaces a Single's rows: all go, then all come (`docs/frappe/model.md`: Singles and secrets).
 pub async fn save_single(exec: &dyn Executor, document: &Document) -> Result<(), DbErr> {
     let doctype = &document.doctype;
     let mut delete = Sql::new(exec.backend());

@@ -14,7 +14,7 @@ use crate::permissions::Session;
 
 /// Behaviour that one DocType adds to the document lifecycle; every hook defaults to nothing.
 ///
-/// The order is Frappe's (frappe-model §1.6). Hooks that may change the document get it `&mut`; those after the write do not.
+/// The order is Frappe's (`docs/frappe/model.md`: Life of a document). Hooks that may change the document get it `&mut`; those after the write do not.
 /// `before` is the stored document, on updates. Effects that leave the process go through [`Work::after_commit`].
 #[async_trait]
 #[expect(unused_variables, reason = "the defaults do nothing with what they get")]

@@ -19,7 +19,7 @@ pub(super) struct Surroundings<'a> {
     pub zone: Zone,
 }
 
-/// A new document of the DocType with every default filled in (frappe-model §1.6, "default").
+/// A new document of the DocType with every default filled in (`docs/frappe/model.md`: Life of a document).
 pub(super) fn new_document(doctype: &Arc<DocType>, surroundings: &Surroundings<'_>) -> Document {
     let mut document = Document::new(Arc::clone(doctype));
     for (column, value) in doctype.columns.iter().zip(&mut document.values) {

@@ -1,4 +1,4 @@
-//! The life of a document, one function for each step of it, in Frappe's order (frappe-model §1.6).
+//! The life of a document, one function for each step of it, in Frappe's order (`docs/frappe/model.md`: Life of a document).
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::secret;
 pub const MAX_NAME_LENGTH: usize = 140;
 
 impl Work<'_> {
-    /// Gives a new document its name (frappe-model §1.4). A name that it already has was asked for and is kept where the rule allows.
+    /// Gives a new document its name (`docs/frappe/model.md`: Naming). A name that it already has was asked for and is kept where the rule allows.
     pub(super) async fn set_new_name(&mut self, document: &mut Document) -> Result<()> {
         let doctype = std::sync::Arc::clone(&document.doctype);
         if doctype.issingle {
@@ -185,7 +185,7 @@ fn is_forbidden(c: char) -> bool {
         )
 }
 
-/// The rules that hold for every name (frappe-model §1.4).
+/// The rules that hold for every name (`docs/frappe/model.md`: Naming).
 pub(super) fn check_name(doctype: &DocType, name: &str) -> Result<()> {
     let problem = if name.trim().is_empty() {
         format!("A {} needs a name", doctype.name)

@@ -13,7 +13,7 @@ const MAX_STARS: usize = 100;
 impl Work<'_> {
     /// Takes the plain texts out of a document's Password fields and stores them sealed; the row keeps stars.
     ///
-    /// A value of stars only is unchanged; an empty one removes the secret (frappe-model §1.5).
+    /// A value of stars only is unchanged; an empty one removes the secret (`docs/frappe/model.md`: Singles and secrets).
     pub(super) async fn seal_passwords(&mut self, document: &mut Document) -> Result<()> {
         let doctype = Arc::clone(&document.doctype);
         let name = document.name();

@@ -172,7 +172,7 @@ impl Document {
             .unwrap_or_else(|| self.name())
     }
 
-    /// As REST sends it (frappe-rest §2.7): standard columns, fields in form order, `doctype`, child arrays.
+    /// As REST sends it (`docs/frappe/rest.md`: Documents in JSON): standard columns, fields in form order, `doctype`, child arrays.
     ///
     /// The view decides; fields of levels that are not in it are left out. Secret fields are left out always;
     /// Password values are stars of their length; the standard columns `_user_tags`, … appear only if set. What the save

@@ -1,6 +1,6 @@
 //! How documents of a DocType get their names: `autoname`, parsed.
 
-/// Frappe's naming rules (frappe-model §1.4), parsed from `autoname`.
+/// Frappe's naming rules (`docs/frappe/model.md`: Naming), parsed from `autoname`.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum NamingRule {
     /// 10 random characters.

@@ -192,7 +192,7 @@ pub fn check(session: &Session, doctype: &DocType, document: Option<&Document>, 
     check_user_permissions(session, doctype, document)
 }
 
-/// User Permissions on the document itself and on every Link of it and its rows (frappe-model §1.8).
+/// User Permissions on the document itself and on every Link of it and its rows (`docs/frappe/model.md`: Permissions).
 fn check_user_permissions(session: &Session, doctype: &DocType, document: &Document) -> Result<(), Denied> {
     if session.access.user_permissions.is_empty() {
         return Ok(());

@@ -167,7 +167,7 @@ fn loose_json(value: &Json) -> Json {
     }
 }
 
-/// The request for a list, from the parameters of `frappe-rest` §2.3; the engine checks fields, filters and order.
+/// The request for a list, from its parameters (`docs/frappe/rest.md`: Lists); the engine checks fields, filters and order.
 pub(super) fn list_request(doctype: &str, values: &Map<String, Json>, dialect: Dialect) -> Result<ListRequest> {
     let arguments = Arguments(values);
     let mut request = ListRequest::new(doctype);

@@ -1,4 +1,4 @@
-//! `/api/v2/discovery`: what can be called here, for programs that look first (frappe-rest §2.10). System Manager only.
+//! `/api/v2/discovery`: what can be called here, for programs that look first (`docs/frappe/rest.md`: Discovery). System Manager only.
 
 use poem::Response;
 use serde_json::{Value as Json, json};

@@ -1,4 +1,4 @@
-//! `/api/resource`: documents as Frappe's first API sends them (frappe-rest §2.1).
+//! `/api/resource`: documents as Frappe's first API sends them (`docs/frappe/rest.md`: Addresses).
 
 use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};

@@ -1,4 +1,4 @@
-//! Arguments of a request as Frappe reads them (frappe-rest §2.2): a JSON body alone, else query and form together.
+//! Arguments of a request as Frappe reads them (`docs/frappe/rest.md`: Arguments): a JSON body alone, else query and form together.
 
 use poem::error::ReadBodyError;
 use poem::web::Multipart;

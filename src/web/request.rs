@@ -231,7 +231,7 @@ impl Exchange {
         url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
     }
 
-    /// Arguments from body and query as Frappe reads them (frappe-rest §2.2); takes the body.
+    /// Arguments from body and query as Frappe reads them (`docs/frappe/rest.md`: Arguments); takes the body.
     pub async fn arguments(&mut self) -> Result<Arguments> {
         arguments::read(&mut self.request).await
     }

@@ -1,4 +1,4 @@
-//! Every class of frappe-rest §2.6 that can occur over REST, provoked by a request, in both envelopes.
+//! Every class of error (`docs/frappe/rest.md`: Errors) that can occur over REST, provoked by a request, in both envelopes.
 
 use poem::http::Method;
 use serde_json::{Value as Json, json};

@@ -1,4 +1,4 @@
-//! Types and defaults of columns, as SQLite and PostgreSQL write and report them (frappe-model §1.2).
+//! Types and defaults of columns, as SQLite and PostgreSQL write and report them (`docs/frappe/model.md`: Columns).
 
 use std::borrow::Cow;
 

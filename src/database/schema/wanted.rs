@@ -1,4 +1,4 @@
-//! What a set of DocTypes wants to find in the database: pure (frappe-model §1.2, §1.3, §1.5).
+//! What a set of DocTypes wants to find in the database: pure (`docs/frappe/model.md`: Columns, Singles and secrets).
 
 use crate::database::connect::Backend;
 use crate::database::schema::names;

@@ -70,7 +70,7 @@ pub enum Fieldtype {
     Heading,
 }
 
-/// The type of a column, before a database gives it its own name (frappe-model §1.2).
+/// The type of a column, before a database gives it its own name (`docs/frappe/model.md`: Columns).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     /// Text of at most so many characters.

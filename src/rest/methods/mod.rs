@@ -1,4 +1,4 @@
-//! The RPC methods that Frappe's clients call (frappe-rest §2.4), one file a namespace.
+//! The RPC methods that Frappe's clients call (`docs/frappe/rest.md`: Methods), one file a namespace.
 
 mod client;
 mod client_write;

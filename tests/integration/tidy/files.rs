@@ -1,6 +1,6 @@
 //! How every file begins, and what none contains.
 
-use super::{files_below, shown};
+use super::{files_below, root, shown};
 
 #[test]
 fn every_rust_file_says_first_what_lives_in_it() {
@@ -42,6 +42,25 @@ fn templates_never_write_unescaped_values() {
         for marker in ["<script>", " onclick=", " onload=", " style=", "javascript:"] {
             if text.contains(marker) {
                 wrong.push(format!("{}: contains {marker}, which the Content-Security-Policy forbids", shown(&path)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_comments_cite_stands_in_the_repository() {
+    let mut wrong = Vec::new();
+    for path in files_below("src", &["rs"]).into_iter().chain(files_below("tests/integration", &["rs"])) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        for citation in text.split("(`docs/").skip(1).filter_map(|rest| rest.split_once(')')).map(|(inside, _)| inside)
+        {
+            let Some((file, headings)) = citation.split_once("`: ") else { continue };
+            let page = std::fs::read_to_string(root().join("docs").join(file)).unwrap_or_default();
+            for heading in headings.split(", ") {
+                if !page.lines().any(|line| line.strip_prefix("## ") == Some(heading)) {
+                    wrong.push(format!("{}: docs/{file} has no heading {heading:?}", shown(&path)));
+                }
             }
         }
     }
