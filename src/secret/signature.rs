@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::rsa::{KeyPairComponents, KeySize};
 use aws_lc_rs::signature::{
     self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair, RsaParameters, RsaPublicKeyComponents,
     UnparsedPublicKey,
@@ -238,6 +238,52 @@ impl PrivateKey {
             None => Pair::Rsa(RsaKeyPair::from_pkcs8(der).map_err(unusable)?),
         };
         Ok(Self { algorithm, pair })
+    }
+
+    /// Reads a key in any of the usual kinds of DER: PKCS#8, SEC 1 (RFC 5915) or PKCS#1 (RFC 8017). It signs with the
+    /// algorithm of its curve, or with RS256.
+    pub fn from_der(der: &[u8]) -> Option<Self> {
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Es384, SigningAlgorithm::Es512] {
+            if let Ok(pair) = EcdsaKeyPair::from_private_key_der(algorithm.ecdsa_signing()?, der) {
+                return Some(Self { algorithm, pair: Pair::Ec(pair) });
+            }
+        }
+        if let Ok(pair) = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)) {
+            return Some(Self { algorithm: SigningAlgorithm::Rs256, pair: Pair::Rsa(pair) });
+        }
+        Self::from_pkcs8(SigningAlgorithm::EdDsa, der).ok()
+    }
+
+    /// An elliptic key from its scalar and its point, each as long as a coordinate of the curve.
+    pub fn from_scalar(curve: Curve, d: &[u8], x: &[u8], y: &[u8]) -> Option<Self> {
+        let algorithm = SigningAlgorithm::ALL.into_iter().find(|algorithm| algorithm.curve() == Some(curve))?;
+        let signing = algorithm.ecdsa_signing()?;
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(signing, d, &uncompressed(x, y)).ok()?;
+        Some(Self { algorithm, pair: Pair::Ec(pair) })
+    }
+
+    /// An Ed25519 key from its seed and its public half, 32 bytes each.
+    pub fn from_seed(seed: &[u8], x: &[u8]) -> Option<Self> {
+        let pair = Ed25519KeyPair::from_seed_and_public_key(seed, x).ok()?;
+        Some(Self { algorithm: SigningAlgorithm::EdDsa, pair: Pair::Ed(pair) })
+    }
+
+    /// An RSA key from `n`, `e`, `d`, `p`, `q`, `dp`, `dq` and `qi` (RFC 7518 §6.3); it signs with RS256.
+    pub fn from_rsa_components([n, e, d, p, q, dp, dq, qi]: [Vec<u8>; 8]) -> Option<Self> {
+        let unsigned = |bytes: Vec<u8>| bytes.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
+        let public_key = RsaPublicKeyComponents { n: unsigned(n), e: unsigned(e) };
+        let components = KeyPairComponents { public_key, d, p, q, dP: dp, dQ: dq, qInv: qi };
+        let pair = RsaKeyPair::from_components(&components).ok()?;
+        Some(Self { algorithm: SigningAlgorithm::Rs256, pair: Pair::Rsa(pair) })
+    }
+
+    /// The same key, to sign with another algorithm of its kind.
+    pub fn with_algorithm(self, algorithm: SigningAlgorithm) -> Result<Self, UnusableKey> {
+        let fits = match &self.pair {
+            Pair::Ec(_) | Pair::Ed(_) => self.algorithm == algorithm,
+            Pair::Rsa(_) => algorithm.rsa_parameters().is_some(),
+        };
+        if fits { Ok(Self { algorithm, ..self }) } else { Err(UnusableKey(algorithm)) }
     }
 
     /// The key as PKCS#8, in the clear: seal it before it is stored.

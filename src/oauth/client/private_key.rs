@@ -6,22 +6,6 @@ use serde_json::Value as Json;
 
 use crate::secret::{Curve, PrivateKey, SigningAlgorithm};
 
-const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
-const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-const OID_P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
-const OID_P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
-
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-const NULL: u8 = 0x05;
-const OBJECT_ID: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
-const CONTEXT_0: u8 = 0xa0;
-const CONTEXT_1: u8 = 0xa1;
-
 /// A key with the id it gives itself.
 #[derive(Debug)]
 pub struct NamedKey {
@@ -39,21 +23,16 @@ pub fn parse(text: &str) -> Result<NamedKey, &'static str> {
     }
     let (label, body) =
         pem(text).ok_or("Paste the private key as PEM, with its BEGIN and END lines, or as a JSON Web Key")?;
-    let pkcs8 = match label {
-        "PRIVATE KEY" => body,
-        "RSA PRIVATE KEY" => wrap_rsa(&body),
-        "EC PRIVATE KEY" => {
-            let curve = curve_of_sec1(&body).ok_or("The private key names no curve that can be used: take P-256")?;
-            wrap_ec(curve, &body)
-        }
+    match label {
+        "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" => {}
         "ENCRYPTED PRIVATE KEY" => return Err("The private key is encrypted with a passphrase: paste it decrypted"),
         "PUBLIC KEY" | "CERTIFICATE" => return Err("This is the public half: paste the private key"),
         _ => return Err("This kind of key cannot be used: paste a private key for RSA, EC or Ed25519"),
-    };
-    let algorithm = algorithm_of(&pkcs8).ok_or("This kind of key cannot be used: paste one for RSA, EC or Ed25519")?;
-    PrivateKey::from_pkcs8(algorithm, &pkcs8)
-        .map(|key| NamedKey { key, kid: None })
-        .map_err(|_| "The private key is damaged: paste it again, whole")
+    }
+    let key = PrivateKey::from_der(&body).ok_or(
+        "The private key is damaged, or of a kind that cannot be used: paste one for RSA (2,048 bits or more), EC or Ed25519, whole",
+    )?;
+    Ok(NamedKey { key, kid: None })
 }
 
 /// Label and content of the first block; line breaks may be lost, as they are in a one-line input.
@@ -67,147 +46,52 @@ fn pem(text: &str) -> Option<(&str, Vec<u8>)> {
 
 fn parse_jwk(text: &str) -> Result<NamedKey, &'static str> {
     let jwk: Json = serde_json::from_str(text).map_err(|_| "The JSON Web Key does not parse: paste it again, whole")?;
-    let part = |name: &str| jwk[name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok());
-    let missing = "The JSON Web Key has no private part that can be used: paste the one with `d` in it";
-    let pkcs8 = match jwk["kty"].as_str() {
-        Some("RSA") => {
-            let mut content = element(INTEGER, &[0]);
-            for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
-                content.extend(unsigned(&part(name).ok_or(missing)?));
-            }
-            wrap_rsa(&element(SEQUENCE, &content))
-        }
+    let part = |name: &str| {
+        let bytes = jwk[name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok());
+        bytes.ok_or("The JSON Web Key has no private part that can be used: paste the one with `d` in it")
+    };
+    let key = match jwk["kty"].as_str() {
+        Some("RSA") => PrivateKey::from_rsa_components([
+            part("n")?,
+            part("e")?,
+            part("d")?,
+            part("p")?,
+            part("q")?,
+            part("dp")?,
+            part("dq")?,
+            part("qi")?,
+        ]),
         Some("EC") => {
-            let curve = jwk["crv"].as_str().and_then(Curve::parse).ok_or(missing)?;
-            let length = curve.coordinate_length();
-            let padded = |bytes: Vec<u8>| [vec![0; length.saturating_sub(bytes.len())], bytes].concat();
-            let (d, x, y) = (part("d").ok_or(missing)?, part("x").ok_or(missing)?, part("y").ok_or(missing)?);
-            let point = [vec![0, 4], padded(x), padded(y)].concat();
-            let content = [
-                element(INTEGER, &[1]),
-                element(OCTET_STRING, &padded(d)),
-                element(CONTEXT_1, &element(BIT_STRING, &point)),
-            ];
-            wrap_ec(curve, &element(SEQUENCE, &content.concat()))
+            let curve = jwk["crv"].as_str().and_then(Curve::parse);
+            let curve =
+                curve.ok_or("The curve of the JSON Web Key cannot be used: paste a key for P-256, P-384 or P-521")?;
+            // Some programs leave out the zeros at the front.
+            let padded =
+                |bytes: Vec<u8>| [vec![0; curve.coordinate_length().saturating_sub(bytes.len())], bytes].concat();
+            PrivateKey::from_scalar(curve, &padded(part("d")?), &padded(part("x")?), &padded(part("y")?))
         }
-        Some("OKP") if jwk["crv"] == "Ed25519" => {
-            let key = element(OCTET_STRING, &part("d").ok_or(missing)?);
-            wrap(&element(OBJECT_ID, OID_ED25519), &key)
-        }
+        Some("OKP") if jwk["crv"] == "Ed25519" => PrivateKey::from_seed(&part("d")?, &part("x")?),
         _ => return Err("This kind of JSON Web Key cannot be used: paste one of kty RSA, EC or OKP (Ed25519)"),
     };
-    let algorithm = match jwk["alg"].as_str() {
-        Some(name) => SigningAlgorithm::parse(name).ok_or("The `alg` of the JSON Web Key is not supported")?,
-        None => algorithm_of(&pkcs8).ok_or(missing)?,
-    };
-    let key = PrivateKey::from_pkcs8(algorithm, &pkcs8)
-        .map_err(|_| "The JSON Web Key is damaged or does not fit its `alg`")?;
+    let damaged = "The JSON Web Key is damaged or does not fit its `alg`";
+    let mut key = key.ok_or(damaged)?;
+    if let Some(name) = jwk["alg"].as_str() {
+        let algorithm = SigningAlgorithm::parse(name).ok_or("The `alg` of the JSON Web Key is not supported")?;
+        key = key.with_algorithm(algorithm).map_err(|_| damaged)?;
+    }
     Ok(NamedKey { key, kid: jwk["kid"].as_str().map(str::to_owned) })
-}
-
-/// The algorithm that goes with the key inside PKCS#8 (RFC 5958).
-fn algorithm_of(pkcs8: &[u8]) -> Option<SigningAlgorithm> {
-    let (_, content, _) = read(pkcs8).filter(|(tag, ..)| *tag == SEQUENCE)?;
-    let (_, _, rest) = read(content).filter(|(tag, ..)| *tag == INTEGER)?;
-    let (_, identifier, _) = read(rest).filter(|(tag, ..)| *tag == SEQUENCE)?;
-    let (_, oid, parameters) = read(identifier).filter(|(tag, ..)| *tag == OBJECT_ID)?;
-    if oid == OID_RSA {
-        return Some(SigningAlgorithm::Rs256);
-    }
-    if oid == OID_ED25519 {
-        return Some(SigningAlgorithm::EdDsa);
-    }
-    let (_, curve, _) = read(parameters).filter(|_| oid == OID_EC)?;
-    [(OID_P256, SigningAlgorithm::Es256), (OID_P384, SigningAlgorithm::Es384), (OID_P521, SigningAlgorithm::Es512)]
-        .into_iter()
-        .find(|(known, _)| *known == curve)
-        .map(|(_, algorithm)| algorithm)
-}
-
-/// The curve that an `ECPrivateKey` names (RFC 5915).
-fn curve_of_sec1(der: &[u8]) -> Option<Curve> {
-    let (_, content, _) = read(der)?;
-    let (_, _, rest) = read(content)?;
-    let (_, _, rest) = read(rest)?;
-    let (_, parameters, _) = read(rest).filter(|(tag, ..)| *tag == CONTEXT_0)?;
-    let (_, oid, _) = read(parameters)?;
-    [Curve::P256, Curve::P384, Curve::P521].into_iter().find(|curve| oid_of(*curve) == oid)
-}
-
-fn oid_of(curve: Curve) -> &'static [u8] {
-    match curve {
-        Curve::P256 => OID_P256,
-        Curve::P384 => OID_P384,
-        Curve::P521 => OID_P521,
-    }
-}
-
-fn wrap_rsa(key: &[u8]) -> Vec<u8> {
-    wrap(&[element(OBJECT_ID, OID_RSA), element(NULL, &[])].concat(), key)
-}
-
-fn wrap_ec(curve: Curve, key: &[u8]) -> Vec<u8> {
-    wrap(&[element(OBJECT_ID, OID_EC), element(OBJECT_ID, oid_of(curve))].concat(), key)
-}
-
-/// PKCS#8 around a key.
-fn wrap(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
-    let content = [element(INTEGER, &[0]), element(SEQUENCE, algorithm), element(OCTET_STRING, key)];
-    element(SEQUENCE, &content.concat())
-}
-
-/// An integer of DER: a leading zero keeps it from being negative.
-fn unsigned(bytes: &[u8]) -> Vec<u8> {
-    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
-    let digits = &bytes[start..];
-    let sign: &[u8] = if digits.first().is_none_or(|byte| *byte >= 0x80) { &[0] } else { &[] };
-    element(INTEGER, &[sign, digits].concat())
-}
-
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = vec![tag];
-    match u8::try_from(content.len()) {
-        Ok(length) if length < 0x80 => out.push(length),
-        _ => {
-            let length = content.len().to_be_bytes();
-            let start = length.iter().position(|byte| *byte != 0).unwrap_or(length.len());
-            out.push(0x80 | u8::try_from(length.len() - start).unwrap_or(8));
-            out.extend_from_slice(&length[start..]);
-        }
-    }
-    out.extend_from_slice(content);
-    out
-}
-
-/// Tag, content and rest of the first element.
-fn read(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (head, rest) = der.split_first_chunk::<2>()?;
-    let (length, rest) = if head[1] < 0x80 {
-        (usize::from(head[1]), rest)
-    } else {
-        let (bytes, rest) = rest.split_at_checked(usize::from(head[1] & 0x7f))?;
-        (bytes.iter().try_fold(0_usize, |sum, byte| sum.checked_mul(256)?.checked_add(usize::from(*byte)))?, rest)
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((head[0], content, rest))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use x509_cert::der::Decode as _;
+    use x509_cert::der::asn1::Int;
 
     use super::*;
 
     fn pem_of(label: &str, der: &[u8]) -> String {
         format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
-    }
-
-    /// The key inside PKCS#8.
-    fn inner(pkcs8: &[u8]) -> Vec<u8> {
-        let (_, content, _) = read(pkcs8).unwrap();
-        let (_, _, rest) = read(content).unwrap();
-        let (_, _, rest) = read(rest).unwrap();
-        read(rest).unwrap().1.to_vec()
     }
 
     #[test]
@@ -224,20 +108,66 @@ mod tests {
         }
     }
 
+    /// What `openssl genrsa -traditional` and `openssl ecparam -name secp384r1 -genkey` write.
+    const PKCS1: &str = "-----BEGIN RSA PRIVATE KEY-----\n\
+        MIIEogIBAAKCAQEArE82VZwwVIbRgwHYjS7YVPHAL42vqkU8Fe0GlVf2O+PxSzr6\n\
+        Ffz1nUs+tPyxdsNxx/RJZhppOQPQ0mBnl+GMSzoZkqho5fnYEUWRAriZTrNV+S3X\n\
+        EvQxvIvU2lfqwWgXCDWrM9HwFLrElxyMtH/bHsyi8PpsleA+Rkyng3swjo3ldQuJ\n\
+        jPAZl1kmd2b0QJF8ANnAO70Qb65pi5hGMGqUgxhKXVBNT10ezg4TgT+Epmc+za/q\n\
+        vW7rkl6USQjZB6PStb7xODXYen3a4VML/qzlpB4lgfFKSJKGIlCE8f3KFu47+XzK\n\
+        EzQ8r2opNk6HsC1b+K5RyGUIk2Gzbkkf7x0ZsQIDAQABAoIBACS6VK1OV8Hoo8de\n\
+        MRu04MFIb2vjck5jqBFPXtAd+fsdlNzxgwWFUBA5TfIzi5syQTI7CJsmJYgU32G8\n\
+        UVB/L9GIHpPTaFqe1PangqeXE/yBvuFYa0fbu69CCfqJc11K09/42pd22Ar/HXDN\n\
+        UdOWji0ENvYRFuyiafu/kpQ0wa6cyBAv6iNO3qWJ6yRjtdmw1EJjGtSuotD+0j/8\n\
+        OeAA+AK1G/Dr+MuYYfpMoWK/8UnM87NWIzWsGDSwUGTDpVLAd2AVhpa/ukK8HUUj\n\
+        nXJ+OQJ1vy4WbIt482jiNX1/k3VyTlYrU6yFceMcvWhoJxaJBnXgt/j8TaBhDrFE\n\
+        eAKoR00CgYEA4IEocx9rbZHqyspFHSLj7G9f4FbKybR9PApEpVUlL/cowdFqwg5a\n\
+        kN+CezQ/sitb7g7p4+3G0uU78851gJPfjNafMeT7OlUoa90il6UKQgUgeyoEAthr\n\
+        rd47OFMYzYEHRM3DulKnGPQflbR7uQM79vppWZgQNsFCqgreX7TTJS0CgYEAxHuF\n\
+        xA2XQVx26I+IrAwRaScwHiRyTAQO5izGk3E55JiYwwT8sLTXL0eJ7a8DqSkJInUr\n\
+        lph4uK8toU5/DpwPaDV8qCbHM12eoKJEPrVDFA6CQ9OTKJ/4BivDMS7TTYpD08Bx\n\
+        vDPIZyD+Vv355+cC4v/xZYuVwpyJjhcCLYapYRUCgYBP3kMYqZ3bTiT8Xfc2hVoW\n\
+        nAy8z8O2/GntOS3wr5jaNpCeWzUisl6P2aQe1piudvRufYnB1657CqhIdTOiOXk3\n\
+        LodWBcNGnlMSBIqw7jr2/8HtbyYcKQgtw7jHsfBJ89Q1Kwqtt4fQvdCavqmhSUBE\n\
+        /hMKl6l1AU4JFnLEE51mRQKBgDLGWQMZIAVcB76BmSgc1kL+RYkEkiTix5bj600e\n\
+        7X8NkCyVlVd05EbrjdFGcQO9/wZQkTsRm+DeJESTLHJyEek0KUqq+r9jaiLIzCoI\n\
+        XZVJSpCMlHLjJA00MfT7zM808+I80Sd5mkhMVm3UpEgxgqV2zsMXF1R7b3CwsXdi\n\
+        XVMhAoGAZFx85dsp/oS+Azui0lws+jWoZJ59/6EcRCiF2itBou2+ljdWLdP9475i\n\
+        XJGtvJ1RfVeVxU2LpOG16/CrQbR+bNWmjqX+e+kqTsiaXgyIloRyIci2tZ7n1iZP\n\
+        QBU6Wgq4fV+bsnrLm2KNUHvhk+jSbka85m6mx+5wF5YpytUW/II=\n\
+        -----END RSA PRIVATE KEY-----";
+    const SEC1: &str = "-----BEGIN EC PRIVATE KEY-----\n\
+        MIGkAgEBBDAkJMETt0Q6XGESyeprtjWzQ71e4uz8m6TwUv9C2M7HPBZJCEFDz7i+\n\
+        3T7ghN5iO1CgBwYFK4EEACKhZANiAAQlRTf+6RJk4K9qg0vvTrGR9T0hoB/viTtJ\n\
+        eHB7AZynmq+GcdYvNOUR58N2Xs1XCLXeapcXscKbUfUHaAJ0NFqRSYj57HZgtG3C\n\
+        aNsHVIgAPBcE9y3q047+l3ud0U30hrM=\n\
+        -----END EC PRIVATE KEY-----";
+
     #[test]
     fn the_older_forms_of_pem_are_read() {
-        let rsa = PrivateKey::generate(SigningAlgorithm::Rs256);
-        let read = parse(&pem_of("RSA PRIVATE KEY", &inner(&rsa.to_pkcs8()))).unwrap().key;
-        assert_eq!(read.public_key(), rsa.public_key());
-        let ec = PrivateKey::generate(SigningAlgorithm::Es256);
-        // SEC 1 names the curve inside; PKCS#8 does it outside.
-        let (_, content, _) = self::read(&inner(&ec.to_pkcs8())).map(|(a, b, c)| (a, b.to_vec(), c.to_vec())).unwrap();
-        let (_, _, after_version) = self::read(&content).unwrap();
-        let (_, d, _) = self::read(after_version).unwrap();
-        let parts =
-            [element(INTEGER, &[1]), element(OCTET_STRING, d), element(CONTEXT_0, &element(OBJECT_ID, OID_P256))];
-        let read = parse(&pem_of("EC PRIVATE KEY", &element(SEQUENCE, &parts.concat()))).unwrap().key;
-        assert_eq!(read.public_key(), ec.public_key());
+        for (text, algorithm) in [(PKCS1, SigningAlgorithm::Rs256), (SEC1, SigningAlgorithm::Es384)] {
+            let key = parse(text).unwrap().key;
+            assert_eq!(key.algorithm(), algorithm);
+            let again = PrivateKey::from_pkcs8(algorithm, &key.to_pkcs8()).unwrap();
+            assert_eq!(again.public_key(), key.public_key());
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_is_read_from_its_numbers_and_signs_with_its_alg() {
+        // The numbers of the key above, in its order: version, n, e, d, p, q, dp, dq, qi.
+        let body = pem(PKCS1).unwrap().1;
+        let numbers = Vec::<Int>::from_der(&body).unwrap();
+        let key = numbers.iter().skip(1).map(Int::as_bytes);
+        let mut jwk = json!({"kty": "RSA", "alg": "PS256"});
+        for (name, number) in ["n", "e", "d", "p", "q", "dp", "dq", "qi"].into_iter().zip(key) {
+            jwk[name] = json!(URL_SAFE_NO_PAD.encode(number));
+        }
+        let read = parse(&jwk.to_string()).unwrap().key;
+        assert_eq!(read.algorithm(), SigningAlgorithm::Ps256);
+        assert_eq!(read.public_key(), parse(PKCS1).unwrap().key.public_key());
+        jwk["alg"] = json!("ES256");
+        assert!(parse(&jwk.to_string()).unwrap_err().contains("does not fit its `alg`"));
     }
 
     #[test]
