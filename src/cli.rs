@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use poem::http::StatusCode;
 use poem::{Endpoint as _, Request};
 use serde_json::{Map, Value as Json, json};
@@ -117,7 +117,8 @@ enum User {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&Settings::with_defaults(Cli::command()).get_matches());
+    let cli = cli.unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -416,7 +417,7 @@ fn complain(text: &str) {
 mod tests {
     use clap::CommandFactory as _;
 
-    use super::Cli;
+    use super::{Cli, Settings};
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -426,12 +427,14 @@ mod tests {
     #[test]
     fn every_setting_is_documented_in_the_help() {
         let help = Cli::command().render_long_help().to_string();
-        for name in crate::config::Settings::environment() {
+        for name in Settings::environment() {
             assert!(help.contains(&name), "{name} is missing in --help");
         }
         let command = Cli::command();
         for argument in command.get_arguments() {
             assert!(argument.get_help().is_some(), "{} has no help", argument.get_id());
         }
+        let help = Settings::with_defaults(Cli::command()).render_long_help().to_string();
+        assert!(help.contains("[default: 127.0.0.1:8000]") && help.contains("[default: text]"), "{help}");
     }
 }

@@ -2,18 +2,18 @@
 
 pub mod client_certificates;
 pub mod limits;
+mod settings;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use clap::{Args, CommandFactory as _, Parser};
 use serde::Deserialize;
 
-use client_certificates::{CertificateCheck, ClientCertificates};
-use limits::{LimitSettings, Limits};
+use client_certificates::ClientCertificates;
+use limits::Limits;
+pub use settings::Settings;
 
 /// The largest body of a request, in bytes, as Frappe has it.
 pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
@@ -72,6 +72,14 @@ pub enum LogFormat {
     Json,
 }
 
+impl std::str::FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        clap::ValueEnum::from_str(text, false)
+    }
+}
+
 /// A text that no log and no debug output shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(String);
@@ -95,192 +103,9 @@ impl fmt::Debug for Hidden {
 }
 
 impl Default for Config {
+    /// What holds without any setting.
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8000".to_owned(),
-            database_url: Hidden::new("sqlite://data/site.db"),
-            site_url: "http://127.0.0.1:8000".to_owned(),
-            admin_password: None,
-            doctypes: vec![PathBuf::from("doctypes")],
-            secret_key_file: PathBuf::from("data/site.key"),
-            files: PathBuf::from("data/files"),
-            templates: PathBuf::from("templates"),
-            log: "info".to_owned(),
-            log_format: LogFormat::Text,
-            trusted_proxies: 0,
-            client_certificates: None,
-            trusted_certificates: None,
-            development: false,
-            strict: false,
-            max_body_bytes: MAX_BODY_BYTES,
-            limits: Limits::default(),
-            request_timeout: Duration::from_mins(2),
-            outgoing_timeout: Duration::from_secs(15),
-        }
-    }
-}
-
-/// The keys as they are given: on the command line, in the environment, or in `doctyped.toml` (there in lower case, without the
-/// prefix). All are optional.
-#[derive(Args, Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Where the server listens
-    ///
-    /// Host and port. `0.0.0.0:8000` listens on every interface; then set the site URL as well. [default: 127.0.0.1:8000]
-    #[arg(long, global = true, env = "DOCTYPED_LISTEN", value_name = "HOST:PORT")]
-    listen: Option<String>,
-
-    /// The database
-    ///
-    /// `sqlite://path/to/file` or `postgres://user:password@host/database`. [default: `sqlite://data/site.db`]
-    #[arg(long, global = true, env = "DOCTYPED_DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    database_url: Option<String>,
-
-    /// The public URL of the site
-    ///
-    /// What people and programs call it from outside, for example `https://docs.example.com`: OAuth's issuer, links and
-    /// cookies follow from it, never from what a request says. [default: http:// and the listen address]
-    #[arg(long, global = true, env = "DOCTYPED_SITE_URL", value_name = "URL")]
-    site_url: Option<String>,
-
-    /// The password of Administrator, for the start that makes this user
-    ///
-    /// Later starts ignore it. Without it a password is generated and printed once. Prefer the environment: other people
-    /// on the machine can read command lines.
-    #[arg(long, global = true, env = "DOCTYPED_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
-    admin_password: Option<String>,
-
-    /// Folders with DocType files, separated by `:`
-    ///
-    /// They are read after `doctypes`, in this order; a later DocType of the same name replaces an earlier one.
-    #[arg(long, global = true, env = "DOCTYPED_DOCTYPES", value_name = "FOLDERS")]
-    doctypes: Option<String>,
-
-    /// The file with the key for what is encrypted
-    ///
-    /// Made at the first start, readable by its owner only. Back it up: without it, stored secrets cannot be read. [default:
-    /// data/site.key]
-    #[arg(long, global = true, env = "DOCTYPED_SECRET_KEY_FILE", value_name = "FILE")]
-    secret_key_file: Option<PathBuf>,
-
-    /// The folder for uploaded files [default: data/files]
-    #[arg(long, global = true, env = "DOCTYPED_FILES", value_name = "FOLDER")]
-    files: Option<PathBuf>,
-
-    /// A folder whose templates and assets replace the built-in ones of the same name [default: templates]
-    #[arg(long, global = true, env = "DOCTYPED_TEMPLATES", value_name = "FOLDER")]
-    templates: Option<PathBuf>,
-
-    /// What is logged
-    ///
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a list such as `info,doctyped::access=warn`. [default: info]
-    #[arg(long, global = true, env = "DOCTYPED_LOG", value_name = "FILTER")]
-    log: Option<String>,
-
-    /// How log lines look: for people, or one JSON object a line [default: text]
-    #[arg(long, global = true, env = "DOCTYPED_LOG_FORMAT", value_name = "FORMAT")]
-    log_format: Option<LogFormat>,
-
-    /// How many proxies in front of the server write `X-Forwarded-For`
-    ///
-    /// The address of a sender is taken from there only if this is set, for otherwise anybody could claim any address.
-    /// [default: 0]
-    #[arg(long, global = true, env = "DOCTYPED_TRUSTED_PROXIES", value_name = "NUMBER")]
-    trusted_proxies: Option<usize>,
-
-    /// The header in which a proxy passes on the certificate of a client
-    ///
-    /// For programs that prove who they are by TLS (RFC 8705). The proxy must set it for every request, and drop what
-    /// clients send under this name. It may hold the certificate as `Client-Cert` does (RFC 9440), as nginx's
-    /// `$ssl_client_escaped_cert`, or as plain base64 of its DER.
-    #[arg(long, global = true, env = "DOCTYPED_CLIENT_CERTIFICATE_HEADER", value_name = "NAME")]
-    client_certificate_header: Option<String>,
-
-    /// The addresses of the proxies whose header with a certificate is believed
-    ///
-    /// Addresses and networks, separated by commas: `127.0.0.1, 10.0.0.0/8`. From everybody else the header is ignored.
-    #[arg(long, global = true, env = "DOCTYPED_CLIENT_CERTIFICATE_PROXIES", value_name = "ADDRESSES")]
-    client_certificate_proxies: Option<String>,
-
-    /// Which certificates the proxy passes on [default: verified]
-    #[arg(long, global = true, env = "DOCTYPED_CLIENT_CERTIFICATES", value_name = "WHICH")]
-    client_certificates: Option<CertificateCheck>,
-
-    /// A PEM file of certificate authorities to trust, besides those of the computer
-    ///
-    /// For servers of your own house that this site calls (Connected Apps, Social Login Keys, Client ID Metadata
-    /// Documents) and whose certificates come from an authority of your own.
-    #[arg(long, global = true, env = "DOCTYPED_TRUSTED_CERTIFICATES", value_name = "FILE")]
-    trusted_certificates: Option<PathBuf>,
-
-    /// Reads templates again for every page
-    #[arg(long, global = true, env = "DOCTYPED_DEVELOPMENT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    development: Option<bool>,
-
-    #[command(flatten)]
-    #[serde(skip)]
-    limits: LimitSettings,
-
-    /// Does not start while DocType files have errors, or make changes that could lose data
-    ///
-    /// Otherwise such files are held back and what was in force before serves. For pipelines.
-    #[arg(long, global = true, env = "DOCTYPED_STRICT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    strict: Option<bool>,
-}
-
-/// The names of all settings, read from their definition, so that no list has to be kept.
-#[derive(Parser)]
-struct AllSettings {
-    #[command(flatten)]
-    _settings: Settings,
-}
-
-impl Settings {
-    /// The environment variables that are read.
-    pub fn environment() -> BTreeSet<String> {
-        let command = AllSettings::command();
-        let named = command.get_arguments().filter_map(|argument| argument.get_env());
-        named.map(|name| name.to_string_lossy().into_owned()).chain([CONFIG_VARIABLE.to_owned()]).collect()
-    }
-
-    /// What stands in a `doctyped.toml`; an unknown key or a bad value is an error that names it.
-    pub fn from_toml(text: &str) -> anyhow::Result<Self> {
-        let mut table: toml::Table = toml::from_str(text)?;
-        // Folders may also be a list there.
-        if let Some(toml::Value::Array(folders)) = table.get("doctypes") {
-            let folders: Option<Vec<&str>> = folders.iter().map(toml::Value::as_str).collect();
-            let joined = folders.context("doctypes must be a list of folders")?.join(":");
-            table.insert("doctypes".to_owned(), toml::Value::String(joined));
-        }
-        let limits = LimitSettings::KEYS.into_iter().filter_map(|key| table.remove_entry(key));
-        let limits: LimitSettings = limits.collect::<toml::Table>().try_into()?;
-        Ok(Self { limits, ..table.try_into()? })
-    }
-
-    /// These, and those of `other` where nothing is said.
-    #[must_use]
-    fn or(self, other: Self) -> Self {
-        Self {
-            listen: self.listen.or(other.listen),
-            database_url: self.database_url.or(other.database_url),
-            site_url: self.site_url.or(other.site_url),
-            admin_password: self.admin_password.or(other.admin_password),
-            doctypes: self.doctypes.or(other.doctypes),
-            secret_key_file: self.secret_key_file.or(other.secret_key_file),
-            files: self.files.or(other.files),
-            templates: self.templates.or(other.templates),
-            log: self.log.or(other.log),
-            log_format: self.log_format.or(other.log_format),
-            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
-            client_certificate_header: self.client_certificate_header.or(other.client_certificate_header),
-            client_certificate_proxies: self.client_certificate_proxies.or(other.client_certificate_proxies),
-            client_certificates: self.client_certificates.or(other.client_certificates),
-            trusted_certificates: self.trusted_certificates.or(other.trusted_certificates),
-            development: self.development.or(other.development),
-            limits: self.limits.or(other.limits),
-            strict: self.strict.or(other.strict),
-        }
+        Self::from_settings(Settings::default()).expect("the defaults are valid")
     }
 }
 
@@ -319,58 +144,55 @@ impl Config {
 
     /// Checks settings and fills in the defaults.
     pub fn from_settings(settings: Settings) -> anyhow::Result<Self> {
-        let default = Self::default();
-        let listen = settings.listen.unwrap_or(default.listen);
+        let settings = settings.resolve();
+        let listen = settings.listen.clone();
         check_listen(&listen)?;
-        let site_url = match settings.site_url {
-            Some(url) => check_site_url(&url)?,
+        let site_url = match &settings.site_url {
+            Some(url) => check_site_url(url)?,
             None => local_url(&listen),
         };
-        let database_url = settings.database_url.map_or(default.database_url, Hidden::new);
         ensure!(
-            ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database_url.reveal().starts_with(scheme)),
+            ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| settings.database_url.starts_with(scheme)),
             "DOCTYPED_DATABASE_URL must start with sqlite:// or postgres://"
         );
-        let log = settings.log.unwrap_or(default.log);
-        tracing_subscriber::EnvFilter::try_new(&log)
-            .with_context(|| format!("DOCTYPED_LOG: {log} is no filter: try info"))?;
-        let trusted_proxies = settings.trusted_proxies.unwrap_or(0);
-        ensure!(trusted_proxies <= 16, "DOCTYPED_TRUSTED_PROXIES is at most 16");
+        tracing_subscriber::EnvFilter::try_new(&settings.log)
+            .with_context(|| format!("DOCTYPED_LOG: {} is not a filter: try info", settings.log))?;
+        ensure!(settings.trusted_proxies <= 16, "DOCTYPED_TRUSTED_PROXIES is at most 16");
         let client_certificates = ClientCertificates::from_settings(
             settings.client_certificate_header.as_deref(),
             settings.client_certificate_proxies.as_deref(),
             settings.client_certificates,
-            trusted_proxies,
+            settings.trusted_proxies,
         )?;
         if let Some(password) = &settings.admin_password {
             ensure!(password.chars().count() >= 8, "DOCTYPED_ADMIN_PASSWORD must have at least 8 characters");
         }
-        let mut doctypes = default.doctypes;
+        let mut doctypes = vec![PathBuf::from("doctypes")];
         for folder in settings.doctypes.iter().flat_map(|folders| folders.split(':')).filter(|part| !part.is_empty()) {
             let folder = PathBuf::from(folder);
-            ensure!(folder.is_dir(), "DOCTYPED_DOCTYPES: {} is no folder", folder.display());
+            ensure!(folder.is_dir(), "DOCTYPED_DOCTYPES: {} is not a folder", folder.display());
             doctypes.push(folder);
         }
         Ok(Self {
+            limits: Limits::from_settings(&settings, MAX_BODY_BYTES)?,
             listen,
-            database_url,
+            database_url: Hidden::new(settings.database_url),
             site_url,
             admin_password: settings.admin_password.map(Hidden::new),
             doctypes,
-            secret_key_file: settings.secret_key_file.unwrap_or(default.secret_key_file),
-            files: settings.files.unwrap_or(default.files),
-            templates: settings.templates.unwrap_or(default.templates),
-            log,
-            log_format: settings.log_format.unwrap_or_default(),
-            trusted_proxies,
+            secret_key_file: settings.secret_key_file,
+            files: settings.files,
+            templates: settings.templates,
+            log: settings.log,
+            log_format: settings.log_format,
+            trusted_proxies: settings.trusted_proxies,
             client_certificates,
             trusted_certificates: settings.trusted_certificates,
-            development: settings.development.unwrap_or(false),
-            strict: settings.strict.unwrap_or(false),
-            max_body_bytes: default.max_body_bytes,
-            limits: Limits::from_settings(&settings.limits, trusted_proxies, default.max_body_bytes)?,
-            request_timeout: default.request_timeout,
-            outgoing_timeout: default.outgoing_timeout,
+            development: settings.development,
+            strict: settings.strict,
+            max_body_bytes: MAX_BODY_BYTES,
+            request_timeout: Duration::from_mins(2),
+            outgoing_timeout: Duration::from_secs(15),
         })
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use clap::Args;
-use serde::Deserialize;
+
+use super::settings::Resolved;
 
 /// What requests and connections may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,123 +28,46 @@ pub struct Limits {
 }
 
 impl Default for Limits {
+    /// What holds without any setting.
     fn default() -> Self {
-        Self {
-            rows: 10_000,
-            body_memory: 64 * MIB,
-            connections: 1_000,
-            connections_per_address: Some(200),
-            header_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_secs(30),
-            body_rate: 1024,
-            idle_timeout: Duration::from_secs(75),
-        }
+        super::Config::default().limits
     }
 }
 
 const MIB: usize = 1024 * 1024;
 
-/// The settings of limits, all optional.
-#[derive(Args, Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitSettings {
-    /// How many child rows a document may have, and a request may bring
-    ///
-    /// Documents that have more already stay as they are. [default: 10000]
-    #[arg(long, global = true, env = "DOCTYPED_MAX_ROWS", value_name = "NUMBER")]
-    max_rows: Option<usize>,
-
-    /// How many MiB of request bodies are held in memory at once
-    ///
-    /// Further requests with a body are answered 503 until there is room. Files that are uploaded as multipart forms do
-    /// not count: they go to disk. [default: 64]
-    #[arg(long, global = true, env = "DOCTYPED_BODY_MEMORY", value_name = "MIB")]
-    body_memory: Option<usize>,
-
-    /// How many connections are open at once
-    ///
-    /// Further ones are answered 503 and closed. [default: 1000]
-    #[arg(long, global = true, env = "DOCTYPED_MAX_CONNECTIONS", value_name = "NUMBER")]
-    max_connections: Option<usize>,
-
-    /// How many connections are open at once from one address; 0 for any number
-    ///
-    /// Further ones are answered 503 and closed. Behind proxies every connection comes from a proxy, so that there is no
-    /// such limit unless you set it. [default: 200; with trusted proxies 0]
-    #[arg(long, global = true, env = "DOCTYPED_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
-    max_connections_per_address: Option<usize>,
-
-    /// How many seconds the head of a request may take [default: 10]
-    #[arg(long, global = true, env = "DOCTYPED_HEADER_TIMEOUT", value_name = "SECONDS")]
-    header_timeout: Option<u64>,
-
-    /// How many seconds a connection may stand still while a body is sent or an answer is taken [default: 30]
-    #[arg(long, global = true, env = "DOCTYPED_STALL_TIMEOUT", value_name = "SECONDS")]
-    stall_timeout: Option<u64>,
-}
-
-impl LimitSettings {
-    /// The keys in a `doctyped.toml`.
-    pub(super) const KEYS: [&'static str; 6] = [
-        "max_rows",
-        "body_memory",
-        "max_connections",
-        "max_connections_per_address",
-        "header_timeout",
-        "stall_timeout",
-    ];
-
-    /// These, and those of `other` where nothing is said.
-    #[must_use]
-    pub(super) fn or(self, other: Self) -> Self {
-        Self {
-            max_rows: self.max_rows.or(other.max_rows),
-            body_memory: self.body_memory.or(other.body_memory),
-            max_connections: self.max_connections.or(other.max_connections),
-            max_connections_per_address: self.max_connections_per_address.or(other.max_connections_per_address),
-            header_timeout: self.header_timeout.or(other.header_timeout),
-            stall_timeout: self.stall_timeout.or(other.stall_timeout),
-        }
-    }
-}
-
 impl Limits {
-    /// Checks settings and fills in the defaults; `max_body` is the largest body of one request.
-    pub(super) fn from_settings(
-        settings: &LimitSettings,
-        trusted_proxies: usize,
-        max_body: usize,
-    ) -> anyhow::Result<Self> {
-        let default = Self::default();
-        let seconds = |name: &str, given: Option<u64>, default: Duration| {
-            let seconds = given.unwrap_or(default.as_secs());
+    /// Checks settings; `max_body` is the largest body of one request.
+    pub(super) fn from_settings(settings: &Resolved, max_body: usize) -> anyhow::Result<Self> {
+        let seconds = |name: &str, seconds: u64| {
             ensure!((1..=3600).contains(&seconds), "{name} is between 1 and 3600 seconds");
             Ok(Duration::from_secs(seconds))
         };
-        let rows = settings.max_rows.unwrap_or(default.rows);
+        let rows = settings.max_rows;
         ensure!((1..=1_000_000).contains(&rows), "DOCTYPED_MAX_ROWS is between 1 and 1000000");
-        let body_memory = settings.body_memory.map_or(default.body_memory, |mib| mib.saturating_mul(MIB));
+        let body_memory = settings.body_memory.saturating_mul(MIB);
         ensure!(
             (max_body..=64 * 1024 * MIB).contains(&body_memory),
             "DOCTYPED_BODY_MEMORY is between {} and 65536 MiB: one request alone may take as much as the least",
             max_body / MIB
         );
-        let connections = settings.max_connections.unwrap_or(default.connections);
+        let connections = settings.max_connections;
         ensure!(connections > 0, "DOCTYPED_MAX_CONNECTIONS is at least 1");
         let connections_per_address = match settings.max_connections_per_address {
             Some(0) => None,
             Some(given) => Some(given),
-            None if trusted_proxies > 0 => None,
-            None => default.connections_per_address,
+            None if settings.trusted_proxies > 0 => None,
+            None => Some(200),
         };
         Ok(Self {
             rows,
             body_memory,
             connections,
             connections_per_address,
-            header_timeout: seconds("DOCTYPED_HEADER_TIMEOUT", settings.header_timeout, default.header_timeout)?,
-            stall_timeout: seconds("DOCTYPED_STALL_TIMEOUT", settings.stall_timeout, default.stall_timeout)?,
-            ..default
+            header_timeout: seconds("DOCTYPED_HEADER_TIMEOUT", settings.header_timeout)?,
+            stall_timeout: seconds("DOCTYPED_STALL_TIMEOUT", settings.stall_timeout)?,
+            body_rate: 1024,
+            idle_timeout: Duration::from_secs(75),
         })
     }
 }

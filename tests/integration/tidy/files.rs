@@ -66,3 +66,10 @@ fn what_comments_cite_stands_in_the_repository() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn the_readme_has_every_setting_as_the_program_explains_it() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("readable");
+    let table = doctyped::config::Settings::table();
+    assert!(readme.contains(&table), "the table of settings in README.md should be:\n{table}");
+}
