@@ -216,7 +216,7 @@ impl Settings {
         named.map(|name| name.to_string_lossy().into_owned()).chain([CONFIG_VARIABLE.to_owned()]).collect()
     }
 
-    /// The table of settings in Markdown, as the README has it: variable, default, the first line of the help.
+    /// The table of settings in Markdown, as `docs/running.md` has it: variable, default, the first line of the help.
     pub fn table() -> String {
         let command = AllSettings::command();
         let rows = command.get_arguments().filter_map(|argument| {

@@ -68,8 +68,8 @@ fn what_comments_cite_stands_in_the_repository() {
 }
 
 #[test]
-fn the_readme_has_every_setting_as_the_program_explains_it() {
-    let readme = std::fs::read_to_string(root().join("README.md")).expect("readable");
+fn the_documentation_has_every_setting_as_the_program_explains_it() {
+    let page = std::fs::read_to_string(root().join("docs/running.md")).expect("readable");
     let table = doctyped::config::Settings::table();
-    assert!(readme.contains(&table), "the table of settings in README.md should be:\n{table}");
+    assert!(page.contains(&table), "the table of settings in docs/running.md should be:\n{table}");
 }
