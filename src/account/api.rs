@@ -99,6 +99,10 @@ struct Nothing {}
 struct ErrorAnswer {
     /// The class of the error.
     exc_type: String,
+    /// The class and the message in a JSON list; never a traceback.
+    exc: String,
+    /// The same as plain text.
+    exception: String,
     /// The messages to people: a JSON list of JSON texts.
     #[oai(rename = "_server_messages")]
     server_messages: String,
