@@ -42,11 +42,10 @@ pub(super) struct Targets {
 }
 
 impl Target {
-    /// Whether a field of the target may be copied for the writer.
+    /// Whether the writer may read a field of the target, masks aside.
     pub(super) fn shows(&self, doctype: &DocType, fieldname: &str) -> bool {
         let Some((column, sight)) = doctype.column(fieldname).zip(self.sight) else { return false };
-        let is_masked = doctype.column_field(column).is_some_and(|field| sight.masks(field));
-        !is_masked && sight.column(doctype, column, Purpose::Select)
+        sight.column(doctype, column, Purpose::Select)
     }
 }
 
@@ -131,6 +130,15 @@ impl Work<'_> {
             return Ok(documents::find(self.executor(), target, name, false).await?);
         }
         self.load(&target.name, name, false).await
+    }
+
+    /// Whether the writer sees a field of a link's target masked. Of a row, its parent's DocType decides.
+    pub(super) fn masks(&self, target: &Document, fieldname: &str) -> bool {
+        let Some(field) = target.doctype.field(fieldname).filter(|field| field.mask) else { return false };
+        let doctype = &target.doctype;
+        let decides = if doctype.istable { self.registry.get(target.text("parenttype")) } else { Some(doctype) };
+        !self.session.is_administrator()
+            && decides.is_none_or(|doctype| Grant::of(&self.writer(), doctype).masks(field))
     }
 
     /// Whoever writes, with all that they may do themselves.

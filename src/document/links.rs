@@ -129,7 +129,8 @@ impl Work<'_> {
             if let Some(row) = &target.row {
                 for fetching in &fetches {
                     let source = fetching.fetch_from.as_ref().map_or("", |(_, source)| source);
-                    if ignores_rights || target.shows(&row.doctype, source) {
+                    let shows = (ignores_rights || target.shows(&row.doctype, source)) && !self.masks(row, source);
+                    if shows {
                         fetch(document, fetching, row);
                     } else {
                         keep_fetched(document, fetching, before.filter(|_| unchanged));

@@ -85,7 +85,7 @@ impl Visible {
     }
 
     /// Whether the field's values are shown masked.
-    pub(in crate::document) fn masks(self, field: &DocField) -> bool {
+    pub(super) fn masks(self, field: &DocField) -> bool {
         field.mask && !self.system && self.unmasked & (1 << field.permlevel.min(9)) == 0
     }
 

@@ -164,3 +164,46 @@ async fn versions_and_deleted_documents_tell_nothing_and_restore_everything() {
     let back = manager.read("Person", "Ada").await.ok();
     assert_eq!((&back["salary"], &back["contracts"][0]["wage"]), (&json!(6000), &json!(77.5)));
 }
+
+const REVIEW: &str = "
+name: Review
+fields:
+  - {fieldname: person, fieldtype: Link, label: Person, options: Person}
+  - {fieldname: salary, fieldtype: Int, label: Salary, fetch_from: person.salary}
+  - {fieldname: any_person, fieldtype: Link, label: Any Person, options: Person, ignore_permissions: true}
+  - {fieldname: any_name, fieldtype: Data, label: Any Name, fetch_from: any_person.full_name}
+  - {fieldname: any_salary, fieldtype: Int, label: Any Salary, fetch_from: any_person.salary}
+  - {fieldname: contract, fieldtype: Link, label: Contract, options: Contract}
+  - {fieldname: place, fieldtype: Data, label: Place, fetch_from: contract.place}
+  - {fieldname: wage, fieldtype: Currency, label: Wage, fetch_from: contract.wage}
+permissions:
+  - {role: Manager, read: 1, write: 1, create: 1}
+  - {role: Clerk, read: 1, write: 1, create: 1}
+";
+
+#[tokio::test]
+async fn nothing_masked_is_fetched_through_a_link() {
+    let site = TestSite::new().with_doctype(CHILD).with_doctype(PERSON).with_doctype(REVIEW).await;
+    let manager = site.user("manager@example.com", &["Manager"]).await;
+    let clerk = site.user("clerk@example.com", &["Clerk"]).await;
+    let person = manager.create("Person", ada()).await.ok();
+    let links = json!({"person": "Ada", "any_person": "Ada", "contract": person["contracts"][0]["name"]});
+    let whole = manager.create("Review", links.clone()).await.ok();
+    assert_eq!((&whole["salary"], &whole["any_salary"], &whole["wage"]), (&json!(5321), &json!(5321), &json!(77.5)));
+    let made = clerk.create("Review", links.clone()).await.ok();
+    assert_eq!((&made["any_name"], &made["place"]), (&json!("Ada L"), &json!("London")), "what they see is fetched");
+    let name = made["name"].as_str().unwrap();
+    let page = clerk.get("/app/review/new").await.status(200);
+    let typed = [("person", "Ada"), ("any_person", "Ada"), ("salary", "1"), ("any_salary", "1")];
+    let saved = send(&clerk, "/app/review/new", &page, &typed, "save").await.redirect();
+    for (what, body) in [
+        ("creating", made.to_string()),
+        ("changing", clerk.update("Review", name, links).await.status(200).body),
+        ("reading", clerk.read("Review", name).await.status(200).body),
+        ("the form", clerk.get(&saved).await.status(200).body),
+    ] {
+        assert_masked(what, &body);
+    }
+    let asked = json!({"doctype": "Person", "docname": "Ada", "fields": ["salary", "phone"]});
+    assert_masked("validate_link", &clerk.call("frappe.client.validate_link", asked).await.status(200).body);
+}
