@@ -76,6 +76,13 @@ async fn documents_fail_in_their_own_words() {
     check(&reader, Method::POST, "Book", json!({"title": "A"}), 403, "PermissionError").await;
     check(&site.guest(), Method::GET, "Book/Dune", json!({}), 401, "AuthenticationError").await;
     check(&alice, Method::GET, "Book?x", json!({"filters": {"nothing": 1}}), 417, "DataError").await;
+    for fields in [json!(["(select 1)"]), json!(["sleep(1)"]), json!(["name as \"a; b\""]), json!([{"SLEEP": "name"}])]
+    {
+        check(&alice, Method::GET, "Book?x", json!({"fields": fields}), 417, "DataError").await;
+    }
+    let search = json!({"doctype": "Book", "txt": "", "searchfield": "1=1"});
+    alice.call("frappe.desk.search.search_link", search.clone()).await.error(417, "DataError");
+    alice.call("frappe.desk.search.search_widget", search).await.error(417, "DataError");
 }
 
 #[tokio::test]

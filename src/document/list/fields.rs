@@ -156,7 +156,7 @@ impl<'a> FieldsReader<'_, 'a> {
             let Some(function) = term::function(key) else {
                 if key.chars().all(|letter| letter.is_ascii_uppercase()) {
                     let name = shown(key);
-                    return Err(misuse(format!(
+                    return Err(term::not_permitted(format!(
                         "Function {name} is not available in lists: use COUNT, SUM, AVG, MIN or MAX"
                     )));
                 }

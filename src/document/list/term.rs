@@ -47,7 +47,7 @@ pub(super) fn parse(text: &str) -> Result<Term<'_>> {
         return Ok(Term { function: None, name: text });
     };
     let function = function(name).ok_or_else(|| {
-        misuse(format!("Function {} is not available in lists: use count, sum, avg, min or max", shown(name)))
+        not_permitted(format!("Function {} is not available in lists: use count, sum, avg, min or max", shown(name)))
     })?;
     let argument = argument.trim();
     let distinct = argument.get(..9).filter(|word| word.eq_ignore_ascii_case("distinct "));
@@ -118,7 +118,8 @@ pub(super) fn parse_alias(text: &str) -> Result<&str> {
     let alias = text.trim().trim_matches(['`', '"', '\'']);
     let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | ' ' | '-' | '.');
     if alias.is_empty() || alias.chars().count() > MAX_ALIAS || !alias.chars().all(fits) {
-        return Err(misuse(format!("{} cannot be the name of a field: use letters, digits and _", shown(text))));
+        let message = format!("{} cannot be the name of a field: use letters, digits and _", shown(text));
+        return Err(not_permitted(message));
     }
     Ok(alias)
 }
@@ -141,6 +142,11 @@ pub(super) fn split_commas(text: &str) -> impl Iterator<Item = &str> {
 
 fn misuse(message: String) -> Error {
     Error::invalid(ProblemKind::Validation, message)
+}
+
+/// What a query must not hold: of the class of an unknown field.
+pub(super) fn not_permitted(message: String) -> Error {
+    Error::invalid(ProblemKind::Data, message)
 }
 
 #[cfg(test)]

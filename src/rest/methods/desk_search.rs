@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocType, Fieldtype};
 use crate::permissions::Session;
-use crate::rest::arguments::{Arguments, filters, invalid};
+use crate::rest::arguments::{Arguments, data_error, filters};
 use crate::rest::methods::add;
 use crate::web::{Answer, Call, Param, Plugins, Site, Verbs};
 
@@ -65,7 +65,7 @@ impl Search {
             && field != "name"
             && doctype.column(field).is_none()
         {
-            return Err(invalid(format!("{} has no field {field} to search in", doctype.name)));
+            return Err(data_error(format!("{} has no field {field} to search in", doctype.name)));
         }
         let grant = call.site.documents.grant(call.session(), &doctype);
         let declared = doctype.title_field.iter().chain(&doctype.search_fields).chain(&asked);
