@@ -208,11 +208,14 @@ fn between<'a>(found: FoundColumn<'a>, value: &Json, here: Here) -> Result<Condi
 fn with_today(value: &Json, today: NaiveDate) -> Json {
     let mut ends: Vec<Json> = match value {
         Json::Array(ends) => ends.clone(),
-        Json::String(text) if !text.trim().is_empty() => text.split(',').map(|end| Json::from(end.trim())).collect(),
+        Json::String(text) => text.split(',').map(|end| Json::from(end.trim())).collect(),
         _ => Vec::new(),
     };
-    while ends.len() < 2 {
-        ends.push(Json::from(today.to_string()));
+    if ends.len() < 2 {
+        ends.resize(2, Json::Null);
+    }
+    for end in ends.iter_mut().filter(|end| end.is_null() || end.as_str() == Some("")) {
+        *end = Json::from(today.to_string());
     }
     Json::Array(ends)
 }

@@ -20,10 +20,9 @@ pub(super) fn parse_order<'a>(scope: &mut Scope<'a>, fields: &Fields<'a>, text: 
     let mut keys: Keys<'a> = Vec::new();
     for part in term::split_commas(text).filter(|part| !part.is_empty()) {
         let (name, order) = split_direction(part);
-        let aliased = fields.outputs.iter().find(|output| output.is_alias && output.key == name.trim_matches('`'));
-        let expression = match aliased.map(|output| &output.source) {
-            Some(Source::Item(item)) => fields.items[*item],
-            _ => term::parse(name)?.expression(scope)?,
+        let expression = match aliased(fields, name) {
+            Some(expression) => expression,
+            None => term::parse(name)?.expression(scope)?,
         };
         if !keys.iter().any(|(known, _)| *known == expression) {
             keys.push((expression, order));
@@ -33,11 +32,21 @@ pub(super) fn parse_order<'a>(scope: &mut Scope<'a>, fields: &Fields<'a>, text: 
     Ok(keys)
 }
 
-/// `"f, g"`.
-pub(super) fn parse_group<'a>(scope: &mut Scope<'a>, text: &str) -> Result<Vec<ColumnRef<'a>>> {
+/// What is selected under that alias.
+fn aliased<'a>(fields: &Fields<'a>, name: &str) -> Option<Expression<'a>> {
+    let output = fields.outputs.iter().find(|output| output.is_alias && output.key == name.trim_matches('`'))?;
+    if let Source::Item(item) = output.source { Some(fields.items[item]) } else { None }
+}
+
+/// `"f, g"`; also the aliases of selected fields, where no field has that name.
+pub(super) fn parse_group<'a>(scope: &mut Scope<'a>, fields: &Fields<'a>, text: &str) -> Result<Vec<ColumnRef<'a>>> {
     let mut columns: Vec<ColumnRef<'a>> = Vec::new();
     for part in term::split_commas(text).filter(|part| !part.is_empty()) {
-        let column = scope.column(part, Purpose::Order)?.column;
+        let column = match (scope.column(part, Purpose::Order), aliased(fields, part)) {
+            (Ok(found), _) => found.column,
+            (Err(_), Some(Expression::Column(column))) => column,
+            (Err(error), _) => return Err(error),
+        };
         if !columns.contains(&column) {
             columns.push(column);
         }

@@ -48,7 +48,6 @@ pub(super) fn plan<'a>(
     condition.push(filters.parse(&request.or_filters, Connector::Or)?);
     condition.retain(|condition| !condition.is_always());
 
-    let mut group_by = order::parse_group(&mut scope, request.group_by.as_deref().unwrap_or_default())?;
     let mut fields = Fields::default();
     let mut expand = Vec::new();
     let mut name_item = None;
@@ -71,7 +70,9 @@ pub(super) fn plan<'a>(
             });
         }
         fields = reader.fields;
-    } else if !group_by.is_empty() {
+    }
+    let mut group_by = order::parse_group(&mut scope, &fields, request.group_by.as_deref().unwrap_or_default())?;
+    if fields.items.is_empty() && !group_by.is_empty() {
         fields.items.push(Expression::CountAll);
     }
     let named = match &request.order_by {

@@ -1,7 +1,7 @@
 //! Lists: parameters, shapes, and what is refused.
 
 use poem::http::Method;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::library_with_books;
 
@@ -108,4 +108,61 @@ async fn lists_hold_what_may_be_read() {
     let (site, _alice) = library_with_books().await;
     site.user("bob@example.com", &[]).await.list("Book", "").await.error(403, "PermissionError");
     site.guest().list("Book", "").await.error(401, "AuthenticationError");
+}
+
+#[tokio::test]
+async fn lists_are_grouped_as_the_desk_groups_them() {
+    let (_site, alice) = library_with_books().await;
+    alice.create("Book", json!({"title": "Persuasion", "author": "Austen", "pages": 200})).await.ok();
+    let values = async |asked: Json| {
+        let mut asked = asked;
+        asked["doctype"] = json!("Book");
+        alice.call("frappe.desk.reportview.get", asked).await.ok()["values"].take()
+    };
+    let count = "count(`tabBook`.`name`) as _aggregate_column";
+    let order = "_aggregate_column desc, author asc";
+    let by_author = json!([["Austen", 2], ["Herbert", 1], ["Joyce", 1]]);
+    for (author, group, order) in [
+        ("`tabBook`.`author`", "`tabBook`.`author`", order),
+        ("`tabBook`.`author` as writer", "writer", "_aggregate_column desc, writer asc"),
+        ("`tabBook`.`author` as writer", "`writer`", order),
+        ("author", "author", order),
+    ] {
+        for count in [count, "SUM(1) as _aggregate_column", "count(*) as _aggregate_column"] {
+            let asked = json!({"fields": [author, count], "group_by": group, "order_by": order});
+            assert_eq!(values(asked).await, by_author, "{author} {group} {count}");
+        }
+    }
+    let by_name =
+        json!({"fields": ["`tabBook`.`name`", count], "group_by": "`tabBook`.`name`", "order_by": "name asc"});
+    assert_eq!(values(by_name).await, json!([["Dune", 1], ["Emma", 1], ["Persuasion", 1], ["Ulysses", 1]]));
+    let sum = json!({
+        "fields": ["author", "sum(pages) as _aggregate_column"], "group_by": "author", "order_by": "_aggregate_column desc",
+    });
+    assert_eq!(values(sum).await, json!([["Joyce", 730.0], ["Austen", 500.0], ["Herbert", 412.0]]));
+    for query in ["fields=[\"name\"]&group_by=name&order_by=name%20desc", "group_by=name&order_by=name%20desc"] {
+        assert_eq!(alice.list("Book", query).await.ok()[3], json!({"name": "Dune"}), "{query}");
+    }
+    let second = "/api/v2/document/Book?fields=[\"author%20as%20writer\",{\"COUNT\":\"name\",\"as\":\"n\"}]&group_by=writer&order_by=n%20desc";
+    let second = second.replace('"', "%22").replace('{', "%7B").replace('}', "%7D");
+    assert_eq!(alice.get(&second).await.ok()[0], json!({"writer": "Austen", "n": 2}));
+    // An aggregate is not something to group by.
+    let aggregate = "fields=[\"count(name)%20as%20n\"]&group_by=n";
+    alice.list("Book", aggregate).await.error(417, "DataError");
+}
+
+#[tokio::test]
+async fn half_a_span_ends_today() {
+    let (_site, alice) = library_with_books().await;
+    for (between, found) in [
+        (json!(["2000-01-01"]), 3),
+        (json!(["2000-01-01", null]), 3),
+        (json!([null, null]), 3),
+        (json!([]), 3),
+        (Json::Null, 3),
+        (json!(["2000-01-01", "2000-01-02"]), 0),
+    ] {
+        let asked = json!({"doctype": "Book", "filters": [["creation", "between", between]]});
+        assert_eq!(alice.call("frappe.client.get_count", asked).await.ok(), found, "{between}");
+    }
 }
