@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::database::schema::wanted::unique_field;
 use crate::database::{Backend, documents, unique_violation};
 use crate::document::guard::changes;
+use crate::document::naming::{is_named_by_field, keep_naming_field};
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
 use crate::document::stored_rows::StoredRows;
 use crate::document::work::Work;
@@ -15,7 +16,6 @@ use crate::meta::doctype::slot;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocType, Document, Right, Value, View};
 use crate::pace::{self, breathe};
-use crate::secret;
 
 /// How many problems of one save are told.
 const MOST_PROBLEMS: usize = 200;
@@ -155,6 +155,7 @@ impl Work<'_> {
         transition: Transition,
         problems: &mut Vec<FieldProblem>,
     ) -> Result<()> {
+        self.name_new_rows(document, before, problems).await?;
         for controller in self.controllers(&document.doctype.name) {
             if transition != Transition::Cancel && transition != Transition::UpdateAfterSubmit {
                 collect(controller.before_validate(self, document).await, problems)?;
@@ -171,15 +172,19 @@ impl Work<'_> {
         if transition != Transition::Cancel {
             self.check_tree(document, before, problems).await?;
             self.adopt_rows(document);
+            self.name_new_rows(document, before, problems).await?;
             pace::aside(document.has_many_rows(), || validate::validate(&self.session, document, before, problems));
             if self.restoring {
                 validate::excuse_passwords(document, problems);
             }
-            if let NamingRule::Field(fieldname) = &document.doctype.naming_rule
-                && !document.name().is_empty()
-            {
-                let (fieldname, name) = (fieldname.clone(), document.name());
-                document.set(&fieldname, name);
+            keep_naming_field(document);
+            let stored = StoredRows::of(before);
+            for (table, rows) in document.tables.iter_mut().enumerate() {
+                for row in rows {
+                    if stored.get(table, row).is_some_and(is_named_by_field) {
+                        keep_naming_field(row);
+                    }
+                }
             }
         }
         if transition == Transition::UpdateAfterSubmit
@@ -236,7 +241,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Gives rows their parent, position, docstatus, and a name where they have none.
+    /// Gives rows their parent, position and docstatus; new ones are stamped.
     fn adopt_rows(&self, document: &mut Document) {
         let doctype = Arc::clone(&document.doctype);
         let (parent, docstatus) = (document.name(), document.values[slot::DOCSTATUS].clone());
@@ -244,7 +249,6 @@ impl Work<'_> {
             for (index, row) in rows.iter_mut().enumerate() {
                 if row.is_new && row.values[slot::OWNER].is_blank() {
                     self.stamp_new(row);
-                    row.set_name(secret::random_name());
                 }
                 row.values[slot::IDX] = Value::Int(i64::try_from(index + 1).unwrap_or(i64::MAX));
                 row.values[slot::DOCSTATUS] = docstatus.clone();

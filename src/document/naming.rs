@@ -1,15 +1,20 @@
 //! Names for new documents: the naming rule applied, and the rules that every name obeys.
 
+use std::collections::HashSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use chrono::{Datelike, NaiveDateTime};
 
 use crate::database::{Executor, documents};
+use crate::document::link_target::AT_ONCE;
 use crate::document::work::Work;
-use crate::error::{Conflict, Error, ProblemKind, Result};
+use crate::error::{Conflict, Error, FieldProblem, ProblemKind, Result};
 use crate::meta::docfield::DocField;
+use crate::meta::doctype::slot;
 use crate::meta::naming_rule::{NamingRule, SeriesPart, parse_series};
 use crate::meta::{DocType, Document};
+use crate::pace::breathe;
 use crate::secret;
 
 /// The longest name, in characters: the column is varchar(140).
@@ -18,7 +23,7 @@ pub const MAX_NAME_LENGTH: usize = 140;
 impl Work<'_> {
     /// Gives a new document its name (`docs/frappe/model.md`: Naming). A name that it already has was asked for and is kept where the rule allows.
     pub(super) async fn set_new_name(&mut self, document: &mut Document) -> Result<()> {
-        let doctype = std::sync::Arc::clone(&document.doctype);
+        let doctype = Arc::clone(&document.doctype);
         if doctype.issingle {
             document.set_name(doctype.name.as_str());
             return Ok(());
@@ -68,6 +73,67 @@ impl Work<'_> {
         check_name(&doctype, &name)?;
         document.set_name(name);
         Ok(())
+    }
+
+    /// Names new rows by the rules of their DocTypes. Stored rows keep their names.
+    pub(super) async fn name_new_rows(
+        &mut self,
+        document: &mut Document,
+        before: Option<&Document>,
+        problems: &mut Vec<FieldProblem>,
+    ) -> Result<()> {
+        let doctype = Arc::clone(&document.doctype);
+        for (table, field) in doctype.table_fields().enumerate() {
+            let mut rows = std::mem::take(&mut document.tables[table]);
+            let mut named = Vec::new();
+            for (index, row) in rows.iter_mut().enumerate() {
+                breathe(index).await;
+                if !row.is_new || !row.values[slot::NAME].is_blank() {
+                    continue;
+                }
+                // Nobody is asked for the name of a row, and nothing counts rows.
+                if let NamingRule::Hash | NamingRule::Prompt | NamingRule::Autoincrement = row.doctype.naming_rule {
+                    row.set_name(secret::random_name());
+                    continue;
+                }
+                match self.set_new_name(row).await {
+                    Ok(()) => named.push((Arc::clone(&row.doctype), row.name())),
+                    Err(Error::Validation(invalid)) => problems.extend(
+                        invalid.problems.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)),
+                    ),
+                    Err(error) => return Err(error),
+                }
+            }
+            let stored = before.and_then(|before| before.tables.get(table)).map_or(&[][..], Vec::as_slice);
+            self.check_row_names(&named, &rows, stored).await?;
+            document.tables[table] = rows;
+        }
+        Ok(())
+    }
+
+    /// Refuses names of new rows that other rows have. The name of a row that this save removes is free.
+    async fn check_row_names(
+        &mut self,
+        named: &[(Arc<DocType>, String)],
+        rows: &[Document],
+        stored: &[Document],
+    ) -> Result<()> {
+        if named.is_empty() {
+            return Ok(());
+        }
+        let mut here: HashSet<String> = HashSet::new();
+        let twice = rows.iter().map(Document::name).find(|name| !name.is_empty() && !here.insert(name.clone()));
+        let removed: HashSet<String> = stored.iter().map(Document::name).collect();
+        let mut taken = twice;
+        for together in named.chunks(AT_ONCE) {
+            let found = documents::docstatuses(self.executor(), together).await?;
+            let others = together.iter().zip(found).filter(|(_, found)| found.is_some());
+            taken = taken.or_else(|| others.map(|((_, name), _)| name).find(|name| !removed.contains(*name)).cloned());
+        }
+        match taken {
+            Some(name) => Err(Error::Conflict(Conflict::DuplicateName { doctype: named[0].0.name.clone(), name })),
+            None => Ok(()),
+        }
     }
 
     /// Writes the parts out; the counter runs per text before it.
@@ -144,6 +210,22 @@ fn named_by_field(doctype: &DocType, document: &mut Document, fieldname: &str) -
         document.set(fieldname, name.as_str());
     }
     Ok(name)
+}
+
+/// Whether the document has the value of the field that names it for a name. Rows from before their DocType had the
+/// rule do not.
+pub(super) fn is_named_by_field(document: &Document) -> bool {
+    matches!(&document.doctype.naming_rule, NamingRule::Field(field) if document.get(field).to_string() == document.name())
+}
+
+/// The field that names a document keeps saying its name.
+pub(super) fn keep_naming_field(document: &mut Document) {
+    let (doctype, name) = (Arc::clone(&document.doctype), document.name());
+    if let NamingRule::Field(fieldname) = &doctype.naming_rule
+        && !name.is_empty()
+    {
+        document.set(fieldname, name);
+    }
 }
 
 fn part_text(part: &SeriesPart, document: &Document, now: NaiveDateTime) -> String {

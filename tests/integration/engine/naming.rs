@@ -71,3 +71,58 @@ async fn deleting_the_last_of_a_series_gives_its_number_back() {
     admin.remove("Ticket", "T-0002").await.status(202);
     assert_eq!(admin.create("Ticket", json!({})).await.ok()["name"], "T-0002");
 }
+
+#[tokio::test]
+async fn rows_are_named_by_the_rule_of_their_doctype() {
+    let row =
+        |name: &str, autoname: &str| doctype(name, autoname).replace("module: Tests", "module: Tests\nistable: true");
+    let parent = "
+name: Tour
+autoname: Prompt
+fields:
+  - {fieldname: stops, fieldtype: Table, label: Stops, options: Stop}
+  - {fieldname: legs, fieldtype: Table, label: Legs, options: Leg}
+  - {fieldname: notes, fieldtype: Table, label: Notes, options: Tour Note}
+permissions:
+  - {role: System Manager, read: 1, write: 1, create: 1, delete: 1}
+";
+    let site = TestSite::new()
+        .with_doctype(&row("Stop", "field:title"))
+        .with_doctype(&row("Leg", "L-.####"))
+        .with_doctype(&row("Tour Note", "hash"))
+        .with_doctype(parent)
+        .await;
+    let admin = site.administrator().await;
+    let names = |answer: &serde_json::Value, table: &str| -> Vec<String> {
+        let rows = answer[table].as_array().unwrap().iter();
+        rows.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let stops = |titles: &[&str]| -> serde_json::Value { titles.iter().map(|title| json!({"title": title})).collect() };
+    let tour = json!({"name": "A", "stops": stops(&["Rome", " Bari "]), "legs": [{}, {}], "notes": [{"title": "n"}]});
+    let tour = admin.create("Tour", tour).await.ok();
+    assert_eq!(
+        (names(&tour, "stops"), names(&tour, "legs")),
+        (vec!["Rome".to_owned(), "Bari".to_owned()], vec!["L-0001".to_owned(), "L-0002".to_owned()])
+    );
+    assert_eq!(names(&tour, "notes")[0].len(), 10);
+
+    let refused = admin.create("Tour", json!({"name": "B", "stops": stops(&["Rome"])})).await;
+    let refused = refused.error(409, "DuplicateEntryError").to_string();
+    assert!(refused.contains("Stop") && refused.contains("Rome"), "{refused}");
+    admin
+        .create("Tour", json!({"name": "B", "stops": stops(&["Oslo", "Oslo"])}))
+        .await
+        .error(409, "DuplicateEntryError");
+    let nameless =
+        admin.create("Tour", json!({"name": "B", "stops": stops(&["Oslo", ""])})).await.error(417, "MandatoryError");
+    assert_eq!((&nameless["problems"][0]["table"], &nameless["problems"][0]["row"]), (&json!("stops"), &json!(2)));
+
+    let mut change = tour;
+    change["stops"][0]["title"] = json!("Turin");
+    change["stops"].as_array_mut().unwrap().push(json!({"title": "Como"}));
+    let changed = admin.update("Tour", "A", change).await.ok();
+    assert_eq!(names(&changed, "stops"), ["Rome", "Bari", "Como"]);
+    assert_eq!(changed["stops"][0]["title"], "Rome", "what names a row stays");
+    let replaced = admin.update("Tour", "A", json!({"stops": stops(&["Bari"])})).await.ok();
+    assert_eq!(names(&replaced, "stops"), ["Bari"], "the name of a row that goes is free");
+}
