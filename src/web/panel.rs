@@ -1,6 +1,9 @@
-//! [`Panels`]: what a feature adds beside the desk's forms of a DocType, such as addresses to copy and examples.
+//! [`Panels`]: what a feature adds to the desk's forms of a DocType: addresses to copy, examples, values to begin with.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use serde::Serialize;
 
 use crate::error::Result;
 use crate::meta::Document;
@@ -24,9 +27,23 @@ pub struct Panel {
     pub links: Vec<(String, String)>,
 }
 
-/// Supplies panels for the forms of stored documents.
+/// What choosing an option fills into fields that are empty. The controller does the same on saving.
+#[derive(Clone, Debug, Serialize)]
+pub struct Presets {
+    /// The field with the options.
+    pub field: &'static str,
+    /// Fieldnames and values, by option.
+    pub options: BTreeMap<&'static str, BTreeMap<&'static str, &'static str>>,
+}
+
+/// Supplies panels for the forms of stored documents, and presets.
 #[async_trait]
 pub trait Panels: Send + Sync {
     /// The panels for this document, as far as this session may see them.
     async fn panels(&self, site: &Site, session: &Session, document: &Document) -> Result<Vec<Panel>>;
+
+    /// The presets for the form.
+    fn presets(&self) -> Option<Presets> {
+        None
+    }
 }

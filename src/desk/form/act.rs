@@ -25,8 +25,10 @@ const FILE: &str = ".__file";
 /// The name of the file input beside the form.
 const ATTACHMENT: &str = "__attachment";
 
-/// The action that saves although somebody else has saved meanwhile.
+/// The action that saves over what somebody else has saved meanwhile, and the field with the stamp of what that was: what
+/// others save after that is not overwritten.
 const OVERWRITE: &str = "overwrite";
+const COMPARED: &str = "__compared";
 
 /// The action that restores a version begins so; its name follows.
 pub const RESTORE: &str = "restore:";
@@ -134,8 +136,8 @@ async fn save(exchange: &Exchange, doctype: &Arc<DocType>, name: Option<&str>, p
     {
         return Ok(stored.as_ref().clone());
     }
-    let modified = posted.text("modified");
-    if !modified.is_empty() && posted.action != OVERWRITE {
+    let modified = posted.text(if posted.action == OVERWRITE { COMPARED } else { "modified" });
+    if !modified.is_empty() {
         values.insert("modified".to_owned(), Json::from(modified));
     }
     documents.update(session, &doctype.name, name, &values, Children::Replace).await

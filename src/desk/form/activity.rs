@@ -64,10 +64,11 @@ pub async fn activity(
 }
 
 /// What is needed to read a change as this person may.
-struct Reading<'a> {
-    registry: &'a Registry,
-    grant: &'a Grant,
-    zone: Zone,
+pub(super) struct Reading<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) grant: &'a Grant,
+    /// The zone of those who read it; the values are in UTC.
+    pub(super) zone: Zone,
 }
 
 fn latest(doctype: &str, fields: &[&str]) -> ListRequest {
@@ -120,32 +121,29 @@ impl<'a> Reading<'a> {
     }
 
     /// `[fieldname, old, new]`, if the field is one that the session may read.
-    fn change(&self, entry: &Json, doctype: &DocType, before: &str) -> Option<Change> {
+    pub(super) fn change(&self, entry: &Json, doctype: &DocType, before: &str) -> Option<Change> {
         let fieldname = entry[0].as_str()?;
         let field = doctype.field(fieldname);
         if field.is_some_and(|field| !self.may_read(field)) {
             return None;
         }
         let label = field.map_or_else(|| crate::meta::doctype::unscrub(fieldname), label);
-        Some(Change {
-            label: format!("{before}{label}"),
-            from: self.shown(field, &entry[1]),
-            to: self.shown(field, &entry[2]),
-        })
+        let (from, to) = cut(&self.whole(field, &entry[1]), &self.whole(field, &entry[2]));
+        Some(Change { label: format!("{before}{label}"), from, to })
     }
 
     /// The label and the DocType of the table that an entry begins with.
-    fn table(&self, entry: &Json, doctype: &DocType) -> Option<(String, &'a DocType)> {
+    pub(super) fn table(&self, entry: &Json, doctype: &DocType) -> Option<(String, &'a DocType)> {
         let field = doctype.field(entry[0].as_str()?).filter(|field| self.may_read(field))?;
         Some((label(field), self.registry.get(&field.options)?))
     }
 
     /// `[table, row]`: the table's label and what the row says in a grid.
-    fn row(&self, entry: &Json, doctype: &DocType) -> Option<(String, String)> {
+    pub(super) fn row(&self, entry: &Json, doctype: &DocType) -> Option<(String, String)> {
         let (label, child) = self.table(entry, doctype)?;
         let values = |listed: bool| {
             let fields = child.fields.iter().filter(|field| self.may_read(field) && (!listed || field.in_list_view));
-            let texts = fields.map(|field| self.shown(Some(field), &entry[1][&field.fieldname]));
+            let texts = fields.map(|field| shortened(&self.whole(Some(field), &entry[1][&field.fieldname]), 0));
             texts.filter(|text| !text.is_empty()).take(MOST_IN_ROW).collect::<Vec<_>>().join(", ")
         };
         let row = Some(values(true)).filter(|row| !row.is_empty()).unwrap_or_else(|| values(false));
@@ -153,9 +151,9 @@ impl<'a> Reading<'a> {
     }
 
     /// A value as people read it, and texts of changes that were kept in another way as they are.
-    fn shown(&self, field: Option<&DocField>, value: &Json) -> String {
+    fn whole(&self, field: Option<&DocField>, value: &Json) -> String {
         let parsed = field.and_then(|field| fieldtype::parse(field, field.fieldtype.column_type(field)?, value).ok());
-        let text = match (field.zip(parsed), value) {
+        match (field.zip(parsed), value) {
             (_, Json::Null) => String::new(),
             (Some((field, value)), _) if field.fieldtype == Fieldtype::Datetime => {
                 fieldtype::display(field, &Value::from(self.zone.shown(value.text())))
@@ -163,9 +161,23 @@ impl<'a> Reading<'a> {
             (Some((field, value)), _) => fieldtype::display(field, &value),
             (None, Json::String(text)) => text.clone(),
             (None, other) => other.to_string(),
-        };
-        text.char_indices().nth(LONGEST).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
+        }
     }
+}
+
+/// Two long texts where they differ: what they begin with alike is left out if the difference would be cut off.
+fn cut(from: &str, to: &str) -> (String, String) {
+    let alike = from.chars().zip(to.chars()).take_while(|(from, to)| from == to).count();
+    let start = if alike < LONGEST / 2 { 0 } else { alike - LONGEST / 4 };
+    (shortened(from, start), shortened(to, start))
+}
+
+/// A text from a character on, no longer than the longest that is shown.
+fn shortened(text: &str, start: usize) -> String {
+    let rest: String = text.chars().skip(start).take(LONGEST).collect();
+    let (before, after) =
+        (if start > 0 { "…" } else { "" }, if text.chars().nth(start + LONGEST).is_some() { "…" } else { "" });
+    format!("{before}{rest}{after}")
 }
 
 fn comment(list: &List, row: usize, now: NaiveDateTime) -> Activity {

@@ -4,6 +4,7 @@ pub mod act;
 pub mod activity;
 mod attachments;
 pub mod build;
+mod compare;
 pub mod control;
 pub mod draft;
 pub mod grid;

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 
+use crate::clock::Zone;
 use crate::desk::form::act::{RESTORE, RESTORE_BEFORE, act, upload};
+use crate::desk::form::activity::Reading;
 use crate::desk::form::build::{Access, FormInput, form_view};
+use crate::desk::form::compare::differences;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story};
 use crate::desk::form::{activity, attachments, control, problems};
@@ -267,9 +271,18 @@ async fn show(
     if let Some(posted) = showing.posted
         && (conflict || showing.again.is_some())
     {
+        if conflict {
+            // What is seen here is in the zone of whoever looks.
+            let read = Reading { registry: &registry, grant: &grant, zone: Zone::UTC };
+            form.differences = differences(&read, document, posted);
+            form.compared.clone_from(&form.modified);
+        }
         // The old stamp stays: saving again must not overwrite what somebody else wrote.
         posted.text("modified").clone_into(&mut form.modified);
     }
+    let suppliers = panels.get(&doctype.name).map_or(&[][..], Vec::as_slice);
+    let presets = suppliers.iter().find_map(|supplier| supplier.presets());
+    form.presets = presets.map_or_else(String::new, |presets| json!(presets).to_string());
     form.shown_once = showing.shown_once;
     if !document.is_new {
         // What no table holds was made by nobody at no time.
@@ -282,7 +295,7 @@ async fn show(
     }
     // A Single that nobody has saved yet is there all the same.
     if !document.is_new || doctype.issingle {
-        for supplier in panels.get(&doctype.name).into_iter().flatten() {
+        for supplier in suppliers {
             form.panels.extend(supplier.panels(&exchange.site, session, document).await?.into_iter().map(panel));
         }
     }

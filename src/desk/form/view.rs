@@ -47,10 +47,16 @@ pub struct FormView {
     pub problems_title: String,
     /// Somebody else saved in the meantime.
     pub conflict: bool,
+    /// What differs then: from what is stored to what was typed.
+    pub differences: Vec<Change>,
+    /// The stamp of what is stored then, for saving over it.
+    pub compared: String,
     /// Why what was typed stands here again.
     pub again: Option<Again>,
     /// Buttons.
     pub actions: Actions,
+    /// What options fill in, as JSON; empty if they fill in nothing.
+    pub presets: String,
     /// What conditions need to know beyond the inputs, as JSON.
     pub context: String,
     /// Values that travel along unseen (copies, amendments).

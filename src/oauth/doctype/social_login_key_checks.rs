@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::social_login_key::SocialLoginKey;
 use crate::error::{FieldProblem, Invalid, ProblemKind};
 use crate::meta::Document;
-use crate::oauth::client::social::presets::{self, TENANT};
+use crate::oauth::client::social::presets;
 
 /// Parameters of the authorization request that this site sets itself.
 const OWN_PARAMETERS: [&str; 9] = [
@@ -23,16 +23,8 @@ const OWN_PARAMETERS: [&str; 9] = [
 /// Shows the preset's values in fields that are empty.
 pub(super) fn fill_preset(document: &mut Document) {
     let Some(preset) = presets::of(document.text("social_login_provider")) else { return };
-    for (fieldname, value) in [
-        ("base_url", preset.base_url),
-        ("authorize_url", preset.authorize_url),
-        ("access_token_url", preset.access_token_url),
-        ("api_endpoint", preset.api_endpoint),
-        ("api_endpoint_args", preset.api_endpoint_args),
-        ("user_id_property", preset.user_id_property),
-    ] {
-        // The address with a place for the tenant stays out of the field: there it would be no address.
-        if !value.is_empty() && !value.contains(TENANT) && document.get(fieldname).is_blank() {
+    for (fieldname, value) in preset.values() {
+        if document.get(fieldname).is_blank() {
             document.set(fieldname, value);
         }
     }

@@ -3,6 +3,7 @@
 import { holds, rows } from "./conditions.js";
 import { startDrafts } from "./drafts.js";
 import { startTables } from "./grid.js";
+import { startPresets } from "./presets.js";
 import { ensureSession } from "./session.js";
 
 const form = document.querySelector("[data-form]");
@@ -384,6 +385,7 @@ for (const section of $$("details[data-section] > summary")) {
 }
 
 startTables(form, changed);
+startPresets(form, changed);
 applyConditions();
 returnToPlace();
 revealHash();

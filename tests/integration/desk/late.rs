@@ -114,6 +114,63 @@ async fn a_form_that_comes_back_does_not_hide_what_others_saved_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_conflict_shows_which_fields_differ_and_saves_over_what_was_compared_only() {
+    let (site, administrator) = library().await;
+    let long = "so long that the end would be cut off ".repeat(6);
+    let lines = json!([{"volume": "I"}, {"volume": "II"}]);
+    let loan = json!({"title": "Emma", "days": 40, "reason": format!("{long}once"), "fine": 3, "lines": lines, "taken_at": "2026-03-31 08:30:00.5"});
+    let name = site.db_insert("Loan", loan).await;
+    let uri = format!("/app/loan/{name}");
+    let page = administrator.get(&uri).await.status(200);
+    let reason = format!("{long}twice");
+    site.db_update("Loan", &name, json!({"days": 41, "fine": 5, "reason": reason, "lines": [{"volume": "III"}]})).await;
+    let typed = [("title", "Emma <Mine>"), ("days", "many"), ("pin", "a secret"), ("lines.1.remark", "torn")];
+    let conflict = send(&administrator, &uri, &page, &typed, "save").await.status(417);
+    let table = conflict.body.split("class=\"differences\"").nth(1).unwrap().split("</table>").next().unwrap();
+    let row = |label: &str, theirs: &str, mine: &str| format!("{label}</th><td>{theirs}</td><td>{mine}</td>");
+    let none = "<span class=\"none\">empty</span>";
+    for expected in [
+        row("Title", "Emma", "Emma &lt;Mine&gt;"),
+        row("Days", "41", "many"),
+        row("Lines row 1", "III", none),
+        row("Lines row 2", none, "II"),
+    ] {
+        assert!(table.contains(&expected), "{expected}: {table}");
+    }
+    assert!(table.contains("twice</td>") && table.contains("once</td>"), "long texts show where they differ: {table}");
+    assert!(table.contains(">Fine<"), "{table}");
+    assert!(!table.contains("Taken At") && !table.contains("Pin") && !table.contains("secret"), "{table}");
+    assert_eq!(form_values(&conflict)["title"], "Emma <Mine>");
+
+    // A third person saves: what nobody has compared is not overwritten.
+    site.db_update("Loan", &name, json!({"title": "Persuasion"})).await;
+    let again = send(&administrator, &uri, &conflict, &[("days", "42")], "overwrite").await.status(417);
+    assert!(again.body.contains(&row("Title", "Persuasion", "Emma &lt;Mine&gt;")), "{}", again.body);
+    assert!(again.body.contains(&row("Days", "41", "42")), "{}", again.body);
+    send(&administrator, &uri, &again, &[], "overwrite").await.redirect();
+    let stored = administrator.read("Loan", &name).await.ok();
+    assert_eq!((&stored["title"], &stored["days"]), (&json!("Emma <Mine>"), &json!(42)));
+    assert_eq!(stored["lines"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_conflict_shows_no_field_that_the_person_may_not_read() {
+    let (site, _) = library().await;
+    let name = site.db_insert("Loan", json!({"title": "Emma", "fine": 31})).await;
+    let permission =
+        json!({"user": "reader@example.com", "share_doctype": "Loan", "share_name": name, "read": 1, "write": 1});
+    site.db_insert("Role", json!({"role_name": "Librarian", "desk_access": 1})).await;
+    let reader = site.user("reader@example.com", &["Librarian"]).await;
+    site.db_insert("DocShare", permission).await;
+    let uri = format!("/app/loan/{name}");
+    let page = reader.get(&uri).await.status(200);
+    site.db_update("Loan", &name, json!({"days": 3})).await;
+    let conflict = send(&reader, &uri, &page, &[("fine", "7"), ("title", "Mine")], "save").await.status(417);
+    let table = conflict.body.split("class=\"differences\"").nth(1).unwrap().split("</table>").next().unwrap();
+    assert!(table.contains("Mine") && !table.contains("Fine") && !table.contains("31"), "{table}");
+}
+
+#[tokio::test]
 async fn a_draft_of_the_browser_becomes_a_form_again_and_saves_nothing() {
     let (site, administrator) = library().await;
     let page = administrator.get("/app/loan/new").await.status(200);

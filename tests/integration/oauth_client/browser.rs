@@ -95,3 +95,46 @@ async fn a_person_logs_in_with_an_account_elsewhere_in_the_browser() {
     browser.wait_for("return document.querySelector('.form-aside .panel') !== null").await;
     browser.look("social-login-key-google").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn choosing_a_provider_fills_in_what_is_known_of_it_and_keeps_what_was_typed() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().listening().await;
+    let browser = Browser::start(&site.folder.path().join("profile")).await;
+    browser.open(&format!("{}/app/social-login-key/new", site.documents().site_url())).await;
+    browser.log_in("Administrator").await;
+    browser.wait_for("return document.querySelector('[data-form]')?.dataset.ready === 'yes'").await;
+    let choose = async |provider: &str| {
+        let script = format!(
+            "const choice = document.querySelector('#f-social_login_provider');
+             choice.value = '{provider}';
+             choice.dispatchEvent(new Event('change', {{bubbles: true}}))"
+        );
+        browser.run(&script).await;
+    };
+    let values = async || {
+        let script = "return ['provider_name', 'base_url', 'authorize_url', 'api_endpoint']
+             .map((name) => document.querySelector(`#f-${name}`).value)";
+        browser.run(script).await
+    };
+    browser.screenshot("social-login-key-new").await;
+    choose("GitHub").await;
+    let authorize = "https://github.com/login/oauth/authorize";
+    assert_eq!(values().await, json!(["GitHub", "https://api.github.com", authorize, "/user"]));
+    choose("Google").await;
+    assert_eq!(values().await, json!(["Google", "https://accounts.google.com", "", ""]));
+    browser.look("social-login-key-google").await;
+    browser.run("document.querySelector('#f-provider_name').value = ''").await;
+    browser.type_into("#f-provider_name", "Staff").await;
+    choose("GitHub").await;
+    assert_eq!(values().await, json!(["Staff", "https://api.github.com", authorize, "/user"]));
+    choose("Custom").await;
+    assert_eq!(values().await, json!(["Staff", "", "", ""]));
+    choose("GitHub").await;
+    browser.run("document.querySelector('[data-save]').click()").await;
+    browser.wait_for("return document.querySelector('.flash-green') !== null").await;
+    assert_eq!(site.db_names("Social Login Key", json!({"social_login_provider": "GitHub"})).await, ["staff"]);
+    browser.look("social-login-key-saved").await;
+}

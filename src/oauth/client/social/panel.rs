@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::meta::Document;
 use crate::oauth::client::social::MODULE;
+use crate::oauth::client::social::presets::PRESETS;
 use crate::oauth::doctype::social_login_key::{DOCTYPE, SocialLoginKey};
 use crate::permissions::Session;
-use crate::web::panel::{Panel, Panels};
+use crate::web::panel::{Panel, Panels, Presets};
 use crate::web::{Plugins, Site};
 
 /// Registers the panel.
@@ -52,6 +53,11 @@ impl Panels for SetUpPanel {
             });
         }
         Ok(panels)
+    }
+
+    fn presets(&self) -> Option<Presets> {
+        let options = PRESETS.iter().map(|preset| (preset.provider, preset.values().collect())).collect();
+        Some(Presets { field: "social_login_provider", options })
     }
 }
 
@@ -103,7 +109,6 @@ fn steps(provider: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::client::social::presets::PRESETS;
 
     #[test]
     fn every_preset_has_steps_of_its_own() {

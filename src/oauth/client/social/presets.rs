@@ -146,6 +146,21 @@ impl Preset {
         self.base_url.is_empty()
     }
 
+    /// Fieldnames with the values that it fills in where nothing was entered.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        let values = [
+            ("provider_name", self.provider),
+            ("base_url", self.base_url),
+            ("authorize_url", self.authorize_url),
+            ("access_token_url", self.access_token_url),
+            ("api_endpoint", self.api_endpoint),
+            ("api_endpoint_args", self.api_endpoint_args),
+            ("user_id_property", self.user_id_property),
+        ];
+        // The address with a place for the tenant stays out of the field: there it would be no address.
+        values.into_iter().filter(|(_, value)| !value.is_empty() && !value.contains(TENANT))
+    }
+
     /// The name of the key if it is named like the provider.
     pub fn key_name(&self) -> String {
         crate::meta::doctype::scrub(self.provider)
