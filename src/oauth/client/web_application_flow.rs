@@ -84,7 +84,7 @@ pub async fn initiate(
     success_uri: Option<&str>,
 ) -> Result<String> {
     for (what, text) in [
-        ("Client Id", &app.client_id),
+        ("Client ID", &app.client_id),
         ("Authorization URI", &app.authorization_uri),
         ("Token URI", &app.token_uri),
         ("Redirect URI", &app.redirect_uri),

@@ -143,7 +143,7 @@ impl ConnectedApp {
 
     /// This site as a client of the provider.
     pub async fn client(&self, documents: &Documents) -> Result<Result<ProviderClient, ProviderError>> {
-        for (what, text) in [("Client Id", &self.client_id), ("Token URI", &self.token_uri)] {
+        for (what, text) in [("Client ID", &self.client_id), ("Token URI", &self.token_uri)] {
             if text.is_empty() {
                 let message = format!("{what} of the Connected App {} is missing: enter it first", self.provider_name);
                 return Ok(Err(ProviderError::Setup(message)));
