@@ -40,6 +40,9 @@ impl Browser {
             "--no-sandbox",
             "--disable-gpu",
             "--no-first-run",
+            "--force-prefers-reduced-motion",
+            // With a mouse, as on a desk.
+            "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",

@@ -20,10 +20,16 @@ permissions:
 const READY: &str = "return document.querySelector('[data-form]')?.dataset.ready === 'yes'";
 const SAVED: &str = "return document.querySelector('.flash-green') !== null";
 
-async fn open(site: &TestSite, path: &str) -> Browser {
+async fn open_page(site: &TestSite, path: &str) -> Browser {
     let browser = Browser::start(&site.folder.path().join("profile")).await;
     browser.open(&format!("{}{path}", site.site.config.site_url)).await;
     browser.log_in("Administrator").await;
+    browser
+}
+
+/// The same with a form.
+async fn open(site: &TestSite, path: &str) -> Browser {
+    let browser = open_page(site, path).await;
     browser.wait_for(READY).await;
     browser
 }
@@ -136,4 +142,49 @@ async fn the_tab_that_was_open_stays_open_after_saving() {
     browser.wait_for(READY).await;
     let open = "return document.querySelector('#tab-more-button').getAttribute('aria-selected')";
     assert_eq!(browser.run(open).await, json!("true"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_form_waits_in_its_first_field() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).listening().await;
+    let browser = open(&site, "/app/loan/new").await;
+    assert_eq!(browser.run("return document.activeElement.id").await, json!("f-title"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_from_right_to_left_keeps_headings_above_their_cells() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).listening().await;
+    site.db_insert("Loan", json!({"title": "Dune", "kind": "Novel", "days": 7})).await;
+    let browser = open_page(&site, "/app/loan").await;
+    for direction in ["ltr", "rtl"] {
+        browser.run(&format!("document.documentElement.dir = '{direction}'")).await;
+        browser.screenshot(&format!("list-{direction}")).await;
+        // Where the content of a cell begins, seen from where reading begins.
+        let astray = "
+            const rtl = document.documentElement.dir === 'rtl';
+            const edges = (cell) => {
+                const range = document.createRange();
+                range.selectNodeContents(cell);
+                const box = range.getBoundingClientRect();
+                return rtl ? [box.right, box.left] : [box.left, box.right];
+            };
+            const heads = [...document.querySelectorAll('.documents thead th')];
+            const cells = [...document.querySelectorAll('.documents tbody tr:first-child td')];
+            return heads.map((head, at) => [head, cells[at]])
+                .filter(([head, cell]) => edges(head)[0] !== edges(head)[1] && edges(cell)[0] !== edges(cell)[1])
+                .filter(([head, cell]) => edges(head).every((edge, side) => Math.abs(edge - edges(cell)[side]) > 4))
+                .map(([head, cell]) => [head.textContent.trim(), edges(head), edges(cell)])";
+        assert_eq!(browser.run(astray).await, json!([]), "{direction}");
+        let outside = "
+            const table = document.querySelector('.documents').getBoundingClientRect();
+            return [...document.querySelectorAll('.documents input[type=checkbox]')].map((box) => box.getBoundingClientRect())
+                .filter((box) => box.left < table.left || box.right > table.right || box.left < 0 || box.right > innerWidth).length";
+        assert_eq!(browser.run(outside).await, json!(0), "{direction}");
+    }
 }
