@@ -205,12 +205,13 @@ impl Documents {
             return Ok(());
         }
         let Some(document) = found else {
-            let allowed = self.check_permission(session, doctype, None, Right::Read);
-            if self.sees_only_some(session, doctype) || allowed.is_err() {
-                allowed?;
-                return Err(refusal(session, doctype, Some(name), Right::Read, &Denied::Owner));
-            }
-            return Ok(());
+            return match decide::check(session, doctype, None, Right::Read) {
+                Err(denied) => Err(refusal(session, doctype, Some(name), Right::Read, &denied)),
+                Ok(()) if self.sees_only_some(session, doctype) => {
+                    Err(refusal(session, doctype, Some(name), Right::Read, &Denied::Owner))
+                }
+                Ok(()) => Ok(()),
+            };
         };
         match self.check_permission(session, doctype, Some(document), right) {
             Err(error @ (Error::Permission(_) | Error::Authentication(_))) => {

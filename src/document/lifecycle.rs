@@ -1,33 +1,22 @@
 //! The life of a document, one function for each step of it, in Frappe's order (`docs/frappe/model.md`: Life of a document).
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::database::schema::wanted::unique_field;
-use crate::database::{Backend, documents, unique_violation};
+use crate::database::documents;
 use crate::document::guard::changes;
 use crate::document::naming::{is_named_by_field, keep_naming_field};
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
-use crate::document::stored_rows::StoredRows;
+use crate::document::transition::{Transition, check_cancels_only, check_update_after_submit};
 use crate::document::work::Work;
-use crate::document::{defaults, input, validate, version};
+use crate::document::{input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::slot;
 use crate::meta::naming_rule::NamingRule;
-use crate::meta::{DocField, DocType, Document, Right, Value, View};
-use crate::pace::{self, breathe};
+use crate::meta::{Document, Right, Value, View};
+use crate::pace;
 
 /// How many problems of one save are told.
 const MOST_PROBLEMS: usize = 200;
-
-/// What a save does to the docstatus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transition {
-    Save,
-    Submit,
-    UpdateAfterSubmit,
-    Cancel,
-}
 
 impl Work<'_> {
     /// Inserts a document: the whole lifecycle. A name that it carries is kept where the naming rule allows.
@@ -47,7 +36,7 @@ impl Work<'_> {
         }
         document.is_new = true;
         self.stamp_new(&mut document);
-        let transition = insert_transition(&document)?;
+        let transition = Transition::of_insert(&document)?;
         self.documents.check_permission(&self.session, &doctype, None, Right::Create)?;
         self.check_amended(&document).await?;
         self.check_links(&mut document, None, &mut problems).await?;
@@ -110,7 +99,7 @@ impl Work<'_> {
             self.stamp_new(&mut document);
             document.values[slot::NAME] = Value::from(doctype.name.as_str());
         }
-        let transition = update_transition(before, &document)?;
+        let transition = Transition::of_update(before, &document)?;
         let right = match transition {
             Transition::Save => Right::Write,
             Transition::Submit | Transition::UpdateAfterSubmit => Right::Submit,
@@ -241,137 +230,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Gives rows their parent, position and docstatus; new ones are stamped.
-    fn adopt_rows(&self, document: &mut Document) {
-        let doctype = Arc::clone(&document.doctype);
-        let (parent, docstatus) = (document.name(), document.values[slot::DOCSTATUS].clone());
-        for (field, rows) in doctype.table_fields().zip(&mut document.tables) {
-            for (index, row) in rows.iter_mut().enumerate() {
-                if row.is_new && row.values[slot::OWNER].is_blank() {
-                    self.stamp_new(row);
-                }
-                row.values[slot::IDX] = Value::Int(i64::try_from(index + 1).unwrap_or(i64::MAX));
-                row.values[slot::DOCSTATUS] = docstatus.clone();
-                row.set("parent", parent.as_str());
-                row.set("parenttype", doctype.name.as_str());
-                row.set("parentfield", field.fieldname.as_str());
-            }
-        }
-    }
-
-    /// Fields of levels that the session may not write keep their stored value, or their default; masked ones their stored value.
-    fn reset_levels(&self, document: &mut Document, before: Option<&Document>) {
-        if self.session.is_system() {
-            return;
-        }
-        let doctype = Arc::clone(&document.doctype);
-        let grant = self.documents.grant(&self.session, &doctype);
-        for (index, column) in doctype.columns.iter().enumerate() {
-            let Some(field) = column.field.map(|field| &doctype.fields[field]) else { continue };
-            let masked = before.is_some() && grant.masks(field);
-            if masked || field.permlevel > 0 && !grant.writes_level(field.permlevel) {
-                document.values[index] = match before {
-                    Some(before) => before.values[index].clone(),
-                    None => defaults::static_default(field, column.column_type).unwrap_or_default(),
-                };
-            }
-        }
-        let stored = StoredRows::of(before);
-        for (table, field) in doctype.table_fields().enumerate() {
-            if field.permlevel > 0 && !grant.writes_level(field.permlevel) {
-                document.tables[table] = before.map(|before| before.tables[table].clone()).unwrap_or_default();
-                continue;
-            }
-            for row in &mut document.tables[table] {
-                let old = stored.get(table, row);
-                let child = Arc::clone(&row.doctype);
-                for (index, column) in child.columns.iter().enumerate() {
-                    let Some(field) = column.field.map(|field| &child.fields[field]) else { continue };
-                    if (grant.masks(field) || field.permlevel > 0 && !grant.writes_level(field.permlevel))
-                        && let Some(old) = old
-                    {
-                        row.values[index] = old.values[index].clone();
-                    }
-                }
-            }
-        }
-    }
-
-    async fn insert_rows(&mut self, document: &mut Document) -> Result<()> {
-        let doctype = Arc::clone(&document.doctype);
-        if doctype.naming_rule == NamingRule::Autoincrement && document.values[slot::NAME].is_blank() {
-            let number = documents::insert_numbered(self.executor(), document)
-                .await
-                .map_err(|error| write_error(self.backend(), &doctype, "", error))?;
-            document.set_name(number);
-            self.adopt_rows(document);
-        } else {
-            documents::insert(self.executor(), &[document])
-                .await
-                .map_err(|error| write_error(self.backend(), &doctype, &document.name(), error))?;
-        }
-        for rows in &mut document.tables {
-            for (index, row) in rows.iter_mut().enumerate() {
-                breathe(index).await;
-                input::normalise(row);
-                row.is_new = false;
-            }
-            self.insert_children(rows.iter().collect()).await?;
-        }
-        Ok(())
-    }
-
-    async fn insert_children(&mut self, rows: Vec<&Document>) -> Result<()> {
-        let Some(first) = rows.first() else { return Ok(()) };
-        let doctype = Arc::clone(&first.doctype);
-        documents::insert(self.executor(), &rows)
-            .await
-            .map_err(|error| write_error(self.backend(), &doctype, "", error))
-    }
-
-    async fn update_rows(&mut self, document: &mut Document, before: &Document) -> Result<()> {
-        let doctype = Arc::clone(&document.doctype);
-        if doctype.issingle {
-            documents::save_single(self.executor(), document).await?;
-        } else {
-            documents::update(self.executor(), document)
-                .await
-                .map_err(|error| write_error(self.backend(), &doctype, &document.name(), error))?;
-        }
-        let stored = StoredRows::of(Some(before));
-        for table in 0..document.tables.len() {
-            let rows = &mut document.tables[table];
-            let kept: HashSet<String> = rows.iter().filter(|row| !row.is_new).map(Document::name).collect();
-            let rows_before = before.tables.get(table).map_or(&[][..], Vec::as_slice);
-            let gone: Vec<String> =
-                rows_before.iter().map(Document::name).filter(|name| !kept.contains(name)).collect();
-            if let Some(first) = rows_before.first() {
-                documents::delete_all(self.executor(), &first.doctype, &gone).await?;
-            }
-            let mut fresh = Vec::new();
-            for (index, row) in rows.iter_mut().enumerate() {
-                breathe(index).await;
-                input::normalise(row);
-                if row.is_new {
-                    fresh.push(&*row);
-                    continue;
-                }
-                let old = stored.get(table, row);
-                if old.is_none_or(|old| old.values != row.values) {
-                    self.stamp_change(row, old.map_or("", Document::modified));
-                    documents::update(self.executor(), row)
-                        .await
-                        .map_err(|error| write_error(self.backend(), &row.doctype, &row.name(), error))?;
-                }
-            }
-            self.insert_children(fresh).await?;
-            for row in rows.iter_mut() {
-                row.is_new = false;
-            }
-        }
-        Ok(())
-    }
-
     /// Draft → cancelled without ever being submitted (Frappe's `discard`).
     pub async fn discard(&mut self, doctype: &str, name: &str) -> Result<Document> {
         let mut document = self.get_for_update(doctype, name).await?;
@@ -480,102 +338,4 @@ fn collect(result: Result<()>, problems: &mut Vec<FieldProblem>) -> Result<()> {
         }
         other => other,
     }
-}
-
-fn insert_transition(document: &Document) -> Result<Transition> {
-    match document.docstatus() {
-        0 => Ok(Transition::Save),
-        1 if document.doctype.is_submittable => Ok(Transition::Submit),
-        _ => Err(not_a_transition(&document.doctype, "A new document is a draft")),
-    }
-}
-
-fn update_transition(before: &Document, document: &Document) -> Result<Transition> {
-    let doctype = &document.doctype;
-    match (before.docstatus(), document.docstatus()) {
-        (0, 0) => Ok(Transition::Save),
-        (0, 1) if doctype.is_submittable => Ok(Transition::Submit),
-        (1, 1) => Ok(Transition::UpdateAfterSubmit),
-        (1, 2) => Ok(Transition::Cancel),
-        (2, _) => Err(Error::invalid(
-            ProblemKind::Validation,
-            format!("Cannot edit cancelled document {} {}: amend it", doctype.name, document.name()),
-        )),
-        (0, 2) => Err(not_a_transition(doctype, "A draft cannot be cancelled: submit it first, or discard it")),
-        (1, 0) => {
-            Err(not_a_transition(doctype, "A submitted document cannot become a draft again: cancel and amend it"))
-        }
-        _ => Err(not_a_transition(doctype, "docstatus is 0 (draft), 1 (submitted) or 2 (cancelled)")),
-    }
-}
-
-fn not_a_transition(doctype: &DocType, message: &str) -> Error {
-    let message = if doctype.is_submittable {
-        message.to_owned()
-    } else {
-        format!("{} is not submittable: its documents have no docstatus but 0", doctype.name)
-    };
-    Error::invalid(ProblemKind::DocstatusTransition, message)
-}
-
-/// Nothing validates what is cancelled, so that nothing else may change with it.
-fn check_cancels_only(document: &Document, before: &Document) -> Result<()> {
-    let mut invalid = Invalid::default();
-    for field in changes(document, before) {
-        let message = format!("{} cannot be changed by cancelling: save it first", field.label);
-        invalid.push(FieldProblem::at(ProblemKind::UpdateAfterSubmit, &field.fieldname, &field.label, message));
-    }
-    invalid.into_result()
-}
-
-/// A submitted document changes only in fields that say `allow_on_submit`.
-fn check_update_after_submit(document: &Document, before: &Document, problems: &mut Vec<FieldProblem>) {
-    let doctype = &document.doctype;
-    let refused = |label: &str| format!("{label} cannot be changed after the document is submitted");
-    for (index, column) in doctype.columns.iter().enumerate() {
-        let Some(field) = column.field.map(|field| &doctype.fields[field]) else { continue };
-        if !field.allow_on_submit && !validate::same(&document.values[index], &before.values[index]) {
-            let message = refused(&field.label);
-            problems.push(FieldProblem::at(ProblemKind::UpdateAfterSubmit, &field.fieldname, &field.label, message));
-        }
-    }
-    let stored = StoredRows::of(Some(before));
-    for (table, field) in doctype.table_fields().enumerate() {
-        if field.allow_on_submit {
-            continue;
-        }
-        let (rows, old) = (&document.tables[table], &before.tables[table]);
-        if rows.len() != old.len() {
-            let message = refused(&field.label);
-            problems.push(FieldProblem::at(ProblemKind::UpdateAfterSubmit, &field.fieldname, &field.label, message));
-            continue;
-        }
-        for (index, row) in rows.iter().enumerate() {
-            let Some(old) = stored.get(table, row) else { continue };
-            let mut found = Vec::new();
-            check_update_after_submit(row, old, &mut found);
-            problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
-        }
-    }
-}
-
-/// A failed write in the terms of documents: the name is taken, or a unique field's value is.
-pub(super) fn write_error(backend: Backend, doctype: &DocType, name: &str, error: sea_orm::DbErr) -> Error {
-    let Some(violation) = unique_violation(&error) else { return error.into() };
-    match unique_field(backend, doctype, &violation) {
-        // The field that names documents is unique as their name is; either may be what a database tells of.
-        Some(field) if !is_naming_field(doctype, field) => Error::Validation(Invalid {
-            problems: vec![FieldProblem::at(
-                ProblemKind::Unique,
-                &field.fieldname,
-                &field.label,
-                format!("{} must be unique: another {} has this value", field.label, doctype.name),
-            )],
-        }),
-        _ => Error::Conflict(Conflict::DuplicateName { doctype: doctype.name.clone(), name: name.to_owned() }),
-    }
-}
-
-fn is_naming_field(doctype: &DocType, field: &DocField) -> bool {
-    matches!(&doctype.naming_rule, NamingRule::Field(fieldname) if *fieldname == field.fieldname)
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::document::markdown;
 use crate::document::scope::DocumentScope;
 use crate::document::stored_rows::StoredRows;
+use crate::document::{guard, markdown};
 use crate::error::{FieldProblem, ProblemKind};
 use crate::meta::{DocField, Document, Fieldtype, Value, fieldtype};
 use crate::permissions::Session;
@@ -122,20 +122,19 @@ fn check_constants(
     }
     let (now, earlier) =
         (DocumentScope { document, parent, session }, DocumentScope { document: before, parent, session });
-    for (index, column) in document.doctype.columns.iter().enumerate() {
-        let Some(field) = column.field.map(|field| &document.doctype.fields[field]) else { continue };
-        let fixed = field.set_only_once
+    let is_fixed = |field: &DocField| {
+        field.set_only_once
             || !session.is_system() && document.doctype.is_submittable && field.fieldname == "amended_from"
             || !session.is_system()
                 && field.read_only_depends_on.as_ref().is_some_and(|condition| {
                     // What is saved decides, as in the form; of a field that locks itself, what was there before.
                     let locks_itself = condition.fieldnames().contains(field.fieldname.as_str());
                     condition.requires(if locks_itself { &earlier } else { &now })
-                });
-        if fixed && !same(&document.values[index], &before.values[index]) {
-            let message = format!("{} cannot be changed once it is set", field.label);
-            problems.push(FieldProblem::at(ProblemKind::CannotChangeConstant, &field.fieldname, &field.label, message));
-        }
+                })
+    };
+    for field in guard::changes(document, before).filter(|field| is_fixed(field)) {
+        let message = format!("{} cannot be changed once it is set", field.label);
+        problems.push(FieldProblem::at(ProblemKind::CannotChangeConstant, &field.fieldname, &field.label, message));
     }
 }
 

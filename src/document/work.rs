@@ -245,7 +245,7 @@ impl<'a> Work<'a> {
         } else {
             documents::set(self.executor(), &doctype, name, values)
                 .await
-                .map_err(|error| crate::document::lifecycle::write_error(self.backend(), &doctype, name, error))?;
+                .map_err(|error| crate::document::store::write_error(self.backend(), &doctype, name, error))?;
         }
         self.touch(&doctype.name, name);
         let controllers = self.controllers(&doctype.name);
@@ -272,7 +272,7 @@ impl<'a> Work<'a> {
         let target = self.doctype(doctype)?;
         let changed = documents::set_if(self.executor(), &target, name, expected, values)
             .await
-            .map_err(|error| crate::document::lifecycle::write_error(self.backend(), &target, name, error))?;
+            .map_err(|error| crate::document::store::write_error(self.backend(), &target, name, error))?;
         if changed {
             self.set_values(doctype, name, &[]).await?;
         }

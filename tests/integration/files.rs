@@ -10,6 +10,11 @@ use crate::support::{Client, TestSite};
 const BOUNDARY: &str = "a-boundary";
 
 async fn upload(client: &Client, name: &str, content: &[u8], fields: &[(&str, &str)]) -> Response {
+    upload_to(client, "/api/method/upload_file", name, content, fields).await
+}
+
+/// Sends a file as browsers do.
+pub async fn upload_to(client: &Client, path: &str, name: &str, content: &[u8], fields: &[(&str, &str)]) -> Response {
     let mut body = Vec::new();
     for (key, value) in fields {
         body.extend(
@@ -26,7 +31,7 @@ async fn upload(client: &Client, name: &str, content: &[u8], fields: &[(&str, &s
     body.extend_from_slice(content);
     body.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
     let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-    client.send(Method::POST, "/api/method/upload_file", &content_type, body).await
+    client.send(Method::POST, path, &content_type, body).await
 }
 
 fn url(file: &Json) -> String {

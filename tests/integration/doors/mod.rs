@@ -6,11 +6,16 @@ mod collisions;
 mod links;
 mod merge;
 mod notes;
+mod rows;
 mod table;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use poem::http::Method;
 use serde_json::{Value as Json, json};
 
+use crate::files::upload_to;
+use crate::oauth::support::hidden;
 use crate::support::client::Response;
 use crate::support::{Client, TestSite};
 use table::{DOORS, Door, ELSEWHERE, Of};
@@ -43,15 +48,30 @@ fn doctype(name: &str, is_submittable: bool) -> String {
     let permissions = permissions.concat();
     format!(
         "name: {name}\nmodule: Tests\nautoname: Prompt\nallow_rename: true\ntitle_field: title\n\
-         is_submittable: {is_submittable}\nfields:\n\
+         track_changes: true\nis_submittable: {is_submittable}\nfields:\n\
          \x20 - {{ fieldname: title, fieldtype: Data, label: Title, allow_on_submit: true }}\n\
          \x20 - {{ fieldname: wage, fieldtype: Int, label: Wage, permlevel: 1, allow_on_submit: true }}\n\
+         \x20 - {{ fieldname: lines, fieldtype: Table, label: Lines, options: Line, allow_on_submit: true }}\n\
          permissions:\n{permissions}"
     )
 }
 
+/// The rows of both.
+const LINE: &str = "
+name: Line
+module: Tests
+istable: true
+fields:
+  - { fieldname: text, fieldtype: Data, label: Text, allow_on_submit: true }
+  - { fieldname: wage, fieldtype: Int, label: Wage, permlevel: 1, allow_on_submit: true }
+";
+/// Who reads what is kept of documents besides System Managers.
+const ARCHIVIST: &str = "Archivist";
+
 async fn site() -> TestSite {
-    TestSite::new().with_doctype(&doctype("Note", false)).with_doctype(&doctype("Deed", true)).await
+    let kept = |doctype| format!("extends: {doctype}\npermissions:\n  - {{ role: {ARCHIVIST}, read: true }}\n");
+    let site = TestSite::new().with_doctype(&doctype("Note", false)).with_doctype(&doctype("Deed", true));
+    site.with_doctype(LINE).with_doctype(&kept("Version")).with_doctype(&kept("Deleted Document")).await
 }
 
 /// All that the doors could change.
@@ -70,48 +90,91 @@ async fn state(admin: &Client) -> Vec<Json> {
     state
 }
 
-/// Makes the documents that a door works on; returns the name of the one it is called with.
-async fn prepare(admin: &Client, door: &Door, name: &str) {
+/// Makes the documents that a door works on; returns the name of what hangs on the one it is called with, or that name.
+async fn prepare(admin: &Client, door: &Door, name: &str) -> String {
     let doctype = door.of.doctype();
-    let values = json!({"name": name, "title": "as it was", "docstatus": i64::from(door.of != Of::Note && door.of != Of::Draft)});
+    let is_submitted = matches!(door.of, Of::Submitted | Of::Cancelled);
+    let values = json!({"name": name, "title": "as it was", "docstatus": i64::from(is_submitted)});
     admin.create(doctype, values).await.ok();
-    if door.of == Of::Cancelled {
-        admin.update(doctype, name, json!({"docstatus": 2})).await.ok();
+    let target = json!({"dt": doctype, "dn": name, "tag": "red"});
+    match door.of {
+        Of::Cancelled => drop(admin.update(doctype, name, json!({"docstatus": 2})).await.ok()),
+        Of::Deleted => drop(admin.remove(doctype, name).await.ok()),
+        Of::Versioned => drop(admin.update(doctype, name, json!({"title": "as it is"})).await.ok()),
+        Of::Tagged => drop(admin.call("frappe.desk.doctype.tag.tag.add_tag", target).await.ok()),
+        Of::Attached => {
+            let file = json!({"doctype": doctype, "docname": name, "filename": "a.txt", "filedata": name});
+            admin.call("frappe.client.attach_file", file).await.ok();
+        }
+        Of::Note | Of::Draft | Of::Submitted => {}
     }
+    let (kept, field) = match door.of {
+        Of::Deleted => ("Deleted Document", "deleted_name"),
+        Of::Versioned => ("Version", "docname"),
+        Of::Attached => ("File", "attached_to_name"),
+        _ => return name.to_owned(),
+    };
+    let found = admin.list(kept, &format!("filters=[[\"{field}\",\"=\",\"{name}\"]]")).await.ok();
+    found[0]["name"].as_str().unwrap().to_owned()
 }
 
-/// Calls a door with a document.
-async fn call(client: &Client, door: &Door, name: &str) -> Response {
+/// Calls a door with a document and what hangs on it: by JSON, as a form where it is a page, with a file where it takes one.
+async fn call(client: &Client, door: &Door, name: &str, part: &str) -> Response {
     let (verb, path) = door.operation.split_once(' ').unwrap();
-    let path = path.replace("{name}", name).replace("{doctype}", door.of.doctype());
-    let body = (door.body)(name, door.of);
+    let doctype = door.of.doctype();
+    let is_page = path.starts_with("/app/");
+    let doctype = if is_page { doctype.to_lowercase() } else { doctype.to_owned() };
+    let path = path.replace("{name}", name).replace("{part}", part).replace("{doctype}", &doctype);
+    let body = (door.body)(name, door.of).to_string().replace("{part}", part);
+    let body: Json = serde_json::from_str(&body).unwrap();
+    let mut fields: Vec<(&str, &str)> =
+        body.as_object().unwrap().iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect();
+    if path.ends_with("upload_file") {
+        return upload_to(client, &path, "a.txt", name.as_bytes(), &fields).await;
+    }
+    if is_page {
+        let token = hidden(&client.get("/me").await.status(200).body, "csrf_token");
+        fields.push(("csrf_token", &token));
+        return client.form(&path, &fields).await;
+    }
     client.json(verb.parse::<Method>().unwrap(), &path, body).await
 }
 
-/// Whether a door let the request in; some say so in the body.
+/// Whether a door let the request in; some say so in the body, lists of the desk on the page that follows.
 fn is_let_in(answer: &Response) -> bool {
-    let told = |key: &str| answer.json()["message"][key].as_array().is_some_and(|failed| !failed.is_empty());
-    answer.status.is_success() && !told("failed_docs")
+    if answer.status.is_redirection() {
+        let kept = answer.header("set-cookie").split([';', '=']).nth(1).unwrap_or_default();
+        let flash = String::from_utf8(URL_SAFE_NO_PAD.decode(kept).unwrap_or_default()).unwrap();
+        return !flash.contains("\"red\"") && !answer.header("location").starts_with("/login");
+    }
+    let is_json = answer.header("content-type").starts_with("application/json");
+    let told = |key: &str| is_json && answer.json()["message"][key].as_array().is_some_and(|failed| !failed.is_empty());
+    answer.status.is_success() && !told("failed_docs") && !told("failed")
+}
+
+/// Whether a door refused as doors refuse those who lack a right.
+fn is_refused(answer: &Response) -> bool {
+    !is_let_in(answer) && (answer.status == 403 || answer.status.is_success() || answer.status.is_redirection())
 }
 
 #[tokio::test]
 async fn each_door_takes_its_rights_and_only_them() {
     let site = site().await;
     let admin = site.administrator().await;
-    let clerk = site.user("clerk@example.com", &["Clerk"]).await;
+    let clerk = site.user("clerk@example.com", &["Clerk", ARCHIVIST]).await;
     let mut without = Vec::new();
     for right in ["write", "create", "delete", "submit", "cancel", "amend", "share"] {
         let role = format!("No {right}");
-        without.push((right, site.user(&format!("no-{right}@example.com"), &[&role]).await));
+        without.push((right, site.user(&format!("no-{right}@example.com"), &[&role, ARCHIVIST]).await));
     }
     let mut wrong = Vec::new();
     for (number, door) in DOORS.iter().enumerate() {
         for (right, client) in without.iter().filter(|(right, _)| door.takes.contains(right)) {
             let name = format!("d{number}-{right}");
-            prepare(&admin, door, &name).await;
+            let part = prepare(&admin, door, &name).await;
             let before = state(&admin).await;
-            let answer = call(client, door, &name).await;
-            if is_let_in(&answer) || !answer.status.is_success() && answer.status != 403 {
+            let answer = call(client, door, &name, &part).await;
+            if !is_refused(&answer) {
                 wrong.push(format!("{} without {right}: {} {}", door.operation, answer.status, answer.body));
             }
             if state(&admin).await != before {
@@ -119,15 +182,17 @@ async fn each_door_takes_its_rights_and_only_them() {
             }
         }
         let name = format!("d{number}");
-        prepare(&admin, door, &name).await;
+        let part = prepare(&admin, door, &name).await;
         let before = state(&admin).await;
-        let answer = call(&clerk, door, &name).await;
+        let answer = call(&clerk, door, &name, &part).await;
         if !is_let_in(&answer) || state(&admin).await == before {
             wrong.push(format!("{} with all rights: {} {}", door.operation, answer.status, answer.body));
         }
     }
-    assert_eq!(site.db_names("Note", json!({"wage": 9})).await, [""; 0], "a level that nobody may write was written");
-    assert_eq!(site.db_names("Deed", json!({"wage": 9})).await, [""; 0], "a level that nobody may write was written");
+    for doctype in ["Note", "Deed", "Line"] {
+        let written = site.db_names(doctype, json!({"wage": 9})).await;
+        assert_eq!(written, [""; 0], "a level of {doctype} that nobody may write was written");
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -135,22 +200,66 @@ async fn each_door_takes_its_rights_and_only_them() {
 async fn no_door_tells_a_hidden_document_from_one_that_is_not_there() {
     let site = site().await;
     let admin = site.administrator().await;
-    let keeper = site.user("keeper@example.com", &["Keeper"]).await;
+    let mut strangers = vec![
+        site.user("keeper@example.com", &["Keeper"]).await,
+        site.user("confined@example.com", &["Clerk"]).await,
+        site.user("nobody@example.com", &[]).await,
+    ];
+    for doctype in ["Note", "Deed"] {
+        admin.create(doctype, json!({"name": "theirs"})).await.ok();
+        let permission = json!({"user": "confined@example.com", "allow": doctype, "for_value": "theirs"});
+        site.db_insert("User Permission", permission).await;
+    }
     let mut wrong = Vec::new();
     for (number, door) in DOORS.iter().enumerate().filter(|(_, door)| door.takes != ["create"]) {
-        let (hidden, absent) = (format!("hidden{number}"), format!("absent{number}"));
-        prepare(&admin, door, &hidden).await;
-        let before = state(&admin).await;
-        let theirs = call(&keeper, door, &hidden).await;
-        let nobodys = call(&keeper, door, &absent).await;
-        let same = theirs.body.replace(&hidden, "?") == nobodys.body.replace(&absent, "?");
-        if is_let_in(&theirs) || theirs.status != nobodys.status || !same {
-            let (theirs, nobodys) = ((theirs.status, theirs.body), (nobodys.status, nobodys.body));
-            wrong.push(format!("{}: {theirs:?}, but {nobodys:?}", door.operation));
+        for (stranger, client) in strangers.iter_mut().enumerate() {
+            let (hidden, absent) = (format!("hidden{number}-{stranger}"), format!("absent{number}-{stranger}"));
+            let part = prepare(&admin, door, &hidden).await;
+            let before = state(&admin).await;
+            let theirs = call(client, door, &hidden, &part).await;
+            let nobodys = call(client, door, &absent, &absent).await;
+            // Each page names its request.
+            let told = |answer: &Response| answer.body.replace(answer.header("x-request-id"), "");
+            let same = told(&theirs).replace(&hidden, "?").replace(&part, "?") == told(&nobodys).replace(&absent, "?");
+            if is_let_in(&theirs) || theirs.status != nobodys.status || !same {
+                let (theirs, nobodys) = ((theirs.status, theirs.body), (nobodys.status, nobodys.body));
+                wrong.push(format!("{} for {stranger}: {theirs:?}, but {nobodys:?}", door.operation));
+            }
+            if state(&admin).await != before {
+                wrong.push(format!("{} for {stranger} changed something", door.operation));
+            }
         }
-        if state(&admin).await != before {
-            wrong.push(format!("{} changed something", door.operation));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_share_opens_the_doors_of_what_it_gives_and_no_others() {
+    let site = site().await;
+    let admin = site.administrator().await;
+    let friend = site.user("friend@example.com", &[ARCHIVIST]).await;
+    let mut wrong = Vec::new();
+    for (number, door) in DOORS.iter().enumerate().filter(|(_, door)| !door.takes.contains(&"create")) {
+        for given in ["read", "write"] {
+            let name = format!("shared{number}-{given}");
+            let part = prepare(&admin, door, &name).await;
+            let mut share = json!({"user": "friend@example.com", "share_doctype": door.of.doctype(), "share_name": name, "read": 1});
+            share[given] = json!(1);
+            site.db_insert("DocShare", share).await;
+            let before = state(&admin).await;
+            let answer = call(&friend, door, &name, &part).await;
+            let opens = door.takes.iter().all(|right| *right == given);
+            if opens && !is_let_in(&answer) || !opens && !is_refused(&answer) {
+                wrong.push(format!("{} with {given}: {} {}", door.operation, answer.status, answer.body));
+            }
+            if opens == (state(&admin).await == before) {
+                wrong.push(format!("{} with {given}: the state is not what the answer says", door.operation));
+            }
         }
+    }
+    for doctype in ["Note", "Deed", "Line"] {
+        let written = site.db_names(doctype, json!({"wage": 9})).await;
+        assert_eq!(written, [""; 0], "a level of {doctype} that nobody may write was written");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -92,3 +92,45 @@ async fn who_made_a_document_and_what_it_amends_never_change() {
     let cancel = json!({"docstatus": 2, "title": "smuggled in"});
     clerk.update("Deed", "e", cancel).await.error(417, "UpdateAfterSubmitError");
 }
+
+#[tokio::test]
+async fn a_comment_is_changed_by_its_author_alone() {
+    let site = site().await;
+    let clerk = site.user("clerk@example.com", &["Clerk"]).await;
+    let other = site.user("other@example.com", &["Clerk"]).await;
+    clerk.create("Note", json!({"name": "n"})).await.ok();
+    let comment = json!({"reference_doctype": "Note", "reference_name": "n", "content": "mine"});
+    let made = clerk.call("frappe.desk.form.utils.add_comment", comment).await.ok();
+    let name = made["name"].as_str().unwrap();
+    let change = json!({"name": name, "content": "theirs"});
+    other.call("frappe.desk.form.utils.update_comment", change.clone()).await.error(403, "PermissionError");
+    other.update("Comment", name, change.clone()).await.error(403, "PermissionError");
+    other.remove("Comment", name).await.error(403, "PermissionError");
+    assert_eq!(clerk.read("Comment", name).await.ok()["content"], "mine");
+    clerk.call("frappe.desk.form.utils.update_comment", change).await.ok();
+    assert_eq!(clerk.read("Comment", name).await.ok()["content"], "theirs");
+}
+
+#[tokio::test]
+async fn a_folder_stays_one_and_a_file_becomes_none() {
+    let site = site().await;
+    let clerk = site.user("clerk@example.com", &["Clerk"]).await;
+    let folder = json!({"file_name": "Plans", "folder": "Home"});
+    let folder = clerk.call("frappe.core.api.file.create_new_folder", folder).await.ok();
+    let nowhere = json!({"file_name": "Plans", "folder": "Nowhere"});
+    clerk.call("frappe.core.api.file.create_new_folder", nowhere).await.error(417, "LinkValidationError");
+    let file = json!({"filename": "a.txt", "filedata": "mine"});
+    let file = clerk.call("frappe.client.attach_file", file).await.ok();
+    for (document, is_folder) in [(&folder, 0), (&file, 1)] {
+        let change = json!({"is_folder": is_folder, "file_url": file["file_url"]});
+        let name = document["name"].as_str().unwrap();
+        clerk.update("File", name, change).await.error(417, "CannotChangeConstantError");
+    }
+    let name = file["name"].as_str().unwrap();
+    assert_eq!(clerk.read("File", name).await.ok()["file_url"], file["file_url"]);
+    // Nor is it somebody else's to move or to remove.
+    let other = site.user("other@example.com", &["Clerk"]).await;
+    other.update("File", name, json!({"folder": "Home/Attachments"})).await.error(403, "PermissionError");
+    other.remove("File", name).await.error(403, "PermissionError");
+    other.remove("File", "Home/Plans").await.error(403, "PermissionError");
+}

@@ -13,18 +13,27 @@ pub enum Of {
     Submitted,
     /// A cancelled one.
     Cancelled,
+    /// A note that was deleted.
+    Deleted,
+    /// A note that was changed since.
+    Versioned,
+    /// A note with a file.
+    Attached,
+    /// A note with a tag.
+    Tagged,
 }
 
 impl Of {
     /// The DocType.
     pub fn doctype(self) -> &'static str {
-        if self == Self::Note { "Note" } else { "Deed" }
+        if matches!(self, Self::Draft | Self::Submitted | Self::Cancelled) { "Deed" } else { "Note" }
     }
 }
 
 /// A door.
 pub struct Door {
-    /// The operation of the OpenAPI document, with the name and DocType in braces.
+    /// The operation, as the OpenAPI document has it or of a page, with the name and DocType in braces; `{part}` is what
+    /// hangs on the document: its version, its file, or what was kept of it.
     pub operation: &'static str,
     /// What it works on.
     pub of: Of,
@@ -40,11 +49,24 @@ const fn door(operation: &'static str, of: Of, takes: &'static [&'static str], b
 
 /// Values that change a title, and try to change a level that is not theirs.
 fn values() -> Json {
-    json!({"title": "changed", "wage": 9})
+    json!({"title": "changed", "wage": 9, "lines": [{"text": "changed", "wage": 9}]})
 }
 
 fn new(name: &str) -> Json {
-    json!({"name": format!("{name}-new"), "title": "new", "wage": 9})
+    with(values(), &json!({"name": format!("{name}-new")}))
+}
+
+/// The same as the form of the desk sends them.
+fn typed(action: &str) -> Json {
+    json!({"title": "changed", "wage": "9", "lines.0.text": "changed", "lines.0.wage": "9", "__action": action})
+}
+
+fn pressed(action: &str) -> Json {
+    json!({"__action": action})
+}
+
+fn file(name: &str, of: Of) -> Json {
+    json!({"doctype": of.doctype(), "docname": name, "is_private": "1"})
 }
 
 fn with(mut values: Json, more: &Json) -> Json {
@@ -165,6 +187,33 @@ pub const DOORS: &[Door] = &[
         &["write"],
         |name, of| json!({"doctype": of.doctype(), "docname": name, "filename": "a.txt", "filedata": name}),
     ),
+    door("POST /api/method/upload_file", Of::Note, &["write"], file),
+    door("POST /api/method/frappe.handler.upload_file", Of::Note, &["write"], file),
+    door(
+        "POST /api/resource/File",
+        Of::Note,
+        &["write"],
+        |name, of| json!({"file_name": "a.txt", "content": name, "attached_to_doctype": of.doctype(), "attached_to_name": name}),
+    ),
+    // What was there before. To read what was kept of it is a right of its own.
+    door(
+        "POST /api/method/frappe.core.doctype.deleted_document.deleted_document.restore",
+        Of::Deleted,
+        &["create"],
+        |_, _| json!({"name": "{part}"}),
+    ),
+    door(
+        "POST /api/method/frappe.core.doctype.deleted_document.deleted_document.bulk_restore",
+        Of::Deleted,
+        &["create"],
+        |_, _| json!({"docnames": ["{part}"]}),
+    ),
+    door(
+        "POST /api/method/frappe.core.doctype.version.version.restore",
+        Of::Versioned,
+        &["write"],
+        |_, _| json!({"name": "{part}", "before": 1}),
+    ),
     // What forms and lists of the desk call.
     door("POST /api/method/frappe.desk.form.save.savedocs", Of::Draft, &["submit"], |name, of| {
         action(name, of, "Submit", &json!({"modified": null}))
@@ -201,6 +250,18 @@ pub const DOORS: &[Door] = &[
         &["write"],
         |name, of| json!({"dt": of.doctype(), "docs": [name], "tags": ["red"]}),
     ),
+    door(
+        "POST /api/method/frappe.desk.doctype.tag.tag.remove_tag",
+        Of::Tagged,
+        &["write"],
+        |name, of| json!({"dt": of.doctype(), "dn": name, "tag": "red"}),
+    ),
+    door(
+        "POST /api/method/frappe.desk.form.utils.remove_attach",
+        Of::Attached,
+        &["write"],
+        |name, of| json!({"dt": of.doctype(), "dn": name, "fid": "{part}"}),
+    ),
     door("POST /api/method/frappe.desk.like.toggle_like", Of::Note, &[], |name, of| {
         with(target(name, of), &json!({"add": "Yes"}))
     }),
@@ -229,6 +290,40 @@ pub const DOORS: &[Door] = &[
         &["cancel"],
         |name, of| json!({"dt": of.doctype(), "dn": name, "method": "cancel"}),
     ),
+    // The forms and lists of the desk.
+    door("POST /app/{doctype}/new", Of::Note, &["create"], |name, _| {
+        with(typed("save"), &json!({"name": format!("{name}-new")}))
+    }),
+    door("POST /app/{doctype}/new?amend={name}", Of::Cancelled, &["create", "amend"], |name, _| {
+        with(typed("save"), &json!({"name": "x", "amended_from": name}))
+    }),
+    door("POST /app/{doctype}/{name}", Of::Note, &["write"], |_, _| typed("save")),
+    door("POST /app/{doctype}/{name}", Of::Note, &["write"], |_, _| typed("overwrite")),
+    door("POST /app/{doctype}/{name}", Of::Draft, &["submit"], |_, _| pressed("submit")),
+    door("POST /app/{doctype}/{name}", Of::Submitted, &["submit"], |_, _| typed("save")),
+    door("POST /app/{doctype}/{name}", Of::Submitted, &["cancel"], |_, _| pressed("cancel")),
+    door("POST /app/{doctype}/{name}", Of::Draft, &["write"], |_, _| pressed("discard")),
+    door("POST /app/{doctype}/{name}", Of::Note, &["delete"], |_, _| pressed("delete")),
+    door(
+        "POST /app/{doctype}/{name}",
+        Of::Note,
+        &["write"],
+        |name, _| json!({"__action": "rename", "__new_name": format!("{name}-new")}),
+    ),
+    door("POST /app/{doctype}/{name}", Of::Versioned, &["write"], |_, _| pressed("restore-before:{part}")),
+    door(
+        "POST /app/{doctype}",
+        Of::Note,
+        &["delete"],
+        |name, _| json!({"__action": "delete_confirmed", "names": name}),
+    ),
+    door("POST /app/deleted-document/{part}", Of::Deleted, &["create"], |_, _| pressed("restore")),
+    door(
+        "POST /app/deleted-document",
+        Of::Deleted,
+        &["create"],
+        |_, _| json!({"__action": "restore", "names": "{part}"}),
+    ),
     // The rules of DocTypes that hang on others hold however their documents come in.
     door(
         "POST /api/resource/Comment",
@@ -250,16 +345,9 @@ pub const ELSEWHERE: &[&str] = &[
     " /api/v2/document/{doctype}/{name}/method/{method}",
     "POST /api/v2/doctype/{doctype}/count",
     "POST /api/v2/doctype/{doctype}/list",
-    // Need a document of their own kind: `doors/notes.rs`, `engine/restore.rs`, `files.rs`.
+    // Need a document of their own kind: `doors/notes.rs`.
     "frappe.desk.form.utils.update_comment",
-    "frappe.desk.form.utils.remove_attach",
-    "frappe.desk.doctype.tag.tag.remove_tag",
-    "frappe.core.doctype.deleted_document.deleted_document.restore",
-    "frappe.core.doctype.deleted_document.deleted_document.bulk_restore",
-    "frappe.core.doctype.version.version.restore",
     "frappe.core.api.file.create_new_folder",
-    "/api/method/upload_file",
-    "/api/method/frappe.handler.upload_file",
     // Accounts: `login.rs`, `api_key.rs`, `doors/administrator.rs`.
     "/api/method/login",
     "/api/method/logout",
