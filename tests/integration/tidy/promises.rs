@@ -1,5 +1,6 @@
 //! What is described happens: every key, right and field that is explained is acted on, or said to be for information.
 
+use doctyped::meta::check::idle_keys;
 use doctyped::meta::keys::{DOCTYPE, FIELD, Key, PERMISSION};
 use doctyped::meta::load::load;
 use doctyped::meta::{DocType, Fieldtype, Right};
@@ -58,6 +59,17 @@ fn every_key_that_acts_is_acted_on() {
     for key in DOCTYPE.iter().chain(FIELD).chain(PERMISSION).filter(|key| !key.acts) {
         assert!(key.help.starts_with("In Frappe:") || key.help.contains("Frappe"), "{}: {}", key.name, key.help);
     }
+}
+
+#[test]
+fn shipped_definitions_promise_nothing_without_effect() {
+    let loaded = load(&shipped());
+    let idle: Vec<_> = loaded
+        .doctypes
+        .iter()
+        .flat_map(|doctype| idle_keys(doctype).into_iter().map(|(field, key)| (&doctype.name, field, key)))
+        .collect();
+    assert!(idle.is_empty(), "nothing acts on {idle:?}: leave it out");
 }
 
 #[test]
