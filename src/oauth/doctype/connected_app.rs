@@ -49,7 +49,7 @@ pub const VIEW: View = View {
     ],
 };
 /// Parameters of the authorization request that this site sets itself.
-const OWN_PARAMETERS: [&str; 10] = [
+pub(super) const OWN_PARAMETERS: [&str; 10] = [
     "client_id",
     "client_secret",
     "code_challenge",

@@ -2,23 +2,14 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::connected_app::OWN_PARAMETERS;
 use super::social_login_key::SocialLoginKey;
 use crate::error::{FieldProblem, Invalid, ProblemKind};
 use crate::meta::Document;
 use crate::oauth::client::social::presets;
 
-/// Parameters of the authorization request that this site sets itself.
-const OWN_PARAMETERS: [&str; 9] = [
-    "client_id",
-    "client_secret",
-    "code_challenge",
-    "code_challenge_method",
-    "nonce",
-    "redirect_uri",
-    "request",
-    "request_uri",
-    "state",
-];
+/// What of [`OWN_PARAMETERS`] a key may set all the same: some providers ask for another response type.
+const FREE: &str = "response_type";
 
 /// Shows the preset's values in fields that are empty.
 pub(super) fn fill_preset(document: &mut Document) {
@@ -50,7 +41,8 @@ pub(super) fn check_texts(document: &Document, key: &SocialLoginKey, problems: &
             ));
         }
     }
-    if let Some((name, _)) = key.auth_url_data.iter().find(|(name, _)| OWN_PARAMETERS.contains(&name.as_str())) {
+    let is_own = |name: &str| name != FREE && OWN_PARAMETERS.contains(&name);
+    if let Some((name, _)) = key.auth_url_data.iter().find(|(name, _)| is_own(name)) {
         problems.push(problem(document, "auth_url_data", format!("{name} is set by this site itself: remove it")));
     }
     if document.text("social_login_provider") == "Office 365" {
