@@ -6,12 +6,12 @@ use crate::database::documents;
 use crate::document::guard::changes;
 use crate::document::naming::{is_named_by_field, keep_naming_field};
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
+use crate::document::stored_rows::StoredRows;
 use crate::document::transition::{Transition, check_cancels_only, check_update_after_submit};
 use crate::document::work::Work;
 use crate::document::{input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::slot;
-use crate::meta::naming_rule::NamingRule;
 use crate::meta::{Document, Right, Value, View};
 use crate::pace;
 
