@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::account::password::Passwords;
 use crate::account::{health, login};
-use crate::web::arguments::without_mark;
+use crate::foreign;
 use crate::web::{Plugins, RequestContext, Route, Site};
 
 /// The paths of [`Api`] and their HTTP methods.
@@ -41,7 +41,7 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
 /// What poem-openapi reads as JSON comes without a byte order mark, as elsewhere.
 async fn read_without_mark(mut request: Request) -> poem::Result<Request> {
     let bytes = request.take_body().into_bytes().await?;
-    request.set_body(without_mark(&bytes).to_vec());
+    request.set_body(foreign::without_mark(&bytes).to_vec());
     Ok(request)
 }
 

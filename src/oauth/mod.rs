@@ -10,6 +10,8 @@ pub mod dpop;
 pub mod jobs;
 pub mod openapi;
 pub mod protocol;
+pub mod provider_error;
+pub mod published_keys;
 pub mod resource_server;
 pub mod scope_limit;
 pub mod session_end;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use tokio::io::AsyncReadExt as _;
 
 use crate::error::{Error, ProblemKind, Result};
+use crate::foreign;
 use crate::pace;
 use crate::web::body::{self, Reading};
 use crate::web::site::Site;
@@ -112,8 +113,7 @@ async fn take_body(request: &mut Request) -> Result<Body> {
             pace::aside(bytes.len() > pace::MANY_BYTES, || url::form_urlencoded::parse(&bytes).into_owned().collect());
         return Ok(Body { form: Form { fields, files: Vec::new() }, ..Body::default() });
     }
-    // Some programs put a byte order mark before their JSON (RFC 8259 §8.1).
-    let bytes = without_mark(&bytes);
+    let bytes = foreign::without_mark(&bytes);
     let looks_like_json = matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['));
     if content_type.contains("json") || (content_type.is_empty() && looks_like_json) {
         if let Some(reading) = &reading {
@@ -125,11 +125,6 @@ async fn take_body(request: &mut Request) -> Result<Body> {
     }
     // Frappe ignores bodies of other types, such as text/plain.
     Ok(Body::default())
-}
-
-/// A text without the byte order mark before it.
-pub fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Reads a multipart form: texts into memory, files to disk.

@@ -6,7 +6,7 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use poem::http::header;
+use poem::http::{Method, header};
 use serde_json::{Value as Json, json};
 
 use super::Server;
@@ -14,12 +14,12 @@ use crate::clock::format_datetime;
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Value;
-use crate::oauth::client::http::Fetched;
 use crate::oauth::doctype::fields::{text_value, time_value};
 use crate::oauth::doctype::oauth_logout_notice::{LogoutNotice, OAUTH_LOGOUT_NOTICE};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::jwt::{Algorithm, sign_hs256};
 use crate::oauth::protocol::logout::{LogoutTokenClaims, TYPE, retry_after};
+use crate::outgoing::Fetched;
 use crate::permissions::Session;
 use crate::secret::SigningAlgorithm;
 use crate::web::Plugins;
@@ -138,9 +138,8 @@ async fn call(
     let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
     let outgoing = &server.providers.outgoing;
     let answer = outgoing
-        .fetch(documents, &notice.uri, MAX_ANSWER, |http, url| {
-            http.post(url)
-                .header(header::CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")
+        .fetch(documents, Method::POST, &notice.uri, MAX_ANSWER, |post| {
+            post.header(header::CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")
                 .header(header::ACCEPT.as_str(), "application/json")
                 .body(body)
         })

@@ -2,12 +2,12 @@
 
 use super::Server;
 use crate::document::Documents;
-use crate::oauth::client::provider_error::ProviderError;
-use crate::oauth::client::social::keys::Asked;
 use crate::oauth::doctype::OAuthClient;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
 use crate::oauth::protocol::{Error, ErrorCode};
+use crate::oauth::provider_error::ProviderError;
+use crate::outgoing::published::Asked;
 
 /// Why a signature proves nothing.
 #[derive(Debug, thiserror::Error)]

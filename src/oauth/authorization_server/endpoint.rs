@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::error::Error as SiteError;
+use crate::foreign;
 use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::cors::{self, AllowedOrigins, Audience, CorsHeaders};
-use crate::oauth::protocol::foreign;
 use crate::oauth::protocol::request::{is_form, refuse_query};
 use crate::oauth::protocol::{Error, ErrorCode, Parameters, challenge};
 use crate::web::error::describe;

@@ -6,8 +6,8 @@ use std::time::Duration as StdDuration;
 
 use chrono::{DateTime, Duration, Utc};
 use moka::sync::Cache;
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, CACHE_CONTROL};
+use poem::http::header::{ACCEPT, CACHE_CONTROL};
+use poem::http::{Method, StatusCode};
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -15,13 +15,13 @@ use super::Server;
 use super::registration::{NewClient, Terms};
 use crate::document::Documents;
 use crate::error::Result as SiteResult;
-use crate::oauth::client::http::OutgoingError;
 use crate::oauth::doctype::fields::time_value;
 use crate::oauth::doctype::oauth_client::{OAUTH_CLIENT, RegisteredBy};
 use crate::oauth::doctype::{OAuthClient, OAuthSettings, oauth_client_metadata};
 use crate::oauth::protocol::cimd::{self, ClientIdUrl};
 use crate::oauth::protocol::registration::{ClientMetadata, RegistrationPolicy};
 use crate::oauth::protocol::{Error, ErrorCode};
+use crate::outgoing::OutgoingError;
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::{Exchange, SecurityEvent, Severity};
@@ -188,9 +188,12 @@ async fn fetch(
 ) -> SiteResult<Fetched> {
     let documents = &exchange.site.documents;
     let now = documents.clock().now();
-    let get = |client: &reqwest::Client, url| client.get(url).header(ACCEPT, "application/json");
     let read = async {
-        let answer = server.providers.outgoing.send(documents, url.as_str(), cimd::TIMEOUT, get).await?;
+        let answer = server
+            .providers
+            .outgoing
+            .send(documents, Method::GET, url.as_str(), cimd::TIMEOUT, |get| get.header(ACCEPT, "application/json"))
+            .await?;
         let (host, status) = (answer.host.clone(), answer.status);
         if status.is_redirection() {
             return Err(OutgoingError::Redirect(host));
@@ -204,8 +207,8 @@ async fn fetch(
     let (body, lifetime) = match read.await {
         Ok(read) => read,
         Err(error) => {
-            let is_temporary = is_temporary(&error);
-            return Ok(Err(Failure::out_of_reach(url.as_str(), &error.to_string(), is_temporary, now)));
+            let may_pass = error.is_temporary() || matches!(error, OutgoingError::UnknownHost(_));
+            return Ok(Err(Failure::out_of_reach(url.as_str(), &error.to_string(), may_pass, now)));
         }
     };
     let document = match url.read_document(&body) {
@@ -217,15 +220,6 @@ async fn fetch(
     Ok(checked
         .map(|metadata| (metadata, now + lifetime))
         .map_err(|error| Failure::mistaken(url.as_str(), error.description(), now)))
-}
-
-/// Whether the same request may well succeed later.
-fn is_temporary(error: &OutgoingError) -> bool {
-    match error {
-        OutgoingError::Timeout(_) | OutgoingError::Unreachable { .. } | OutgoingError::UnknownHost(_) => true,
-        OutgoingError::Status { status, .. } => *status >= 500 || *status == 429,
-        _ => false,
-    }
 }
 
 /// Keeps a program that nobody had heard of.

@@ -1,24 +1,20 @@
 //! What a provider says about itself: OpenID Connect Discovery and RFC 8414, with the issuer checked.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use moka::sync::Cache;
 use serde_json::{Map, Value as Json};
-use tokio::sync::Mutex;
 use url::Url;
 
 use crate::document::Documents;
-use crate::oauth::client::http::{Outgoing, OutgoingError, host_of};
-use crate::oauth::client::provider_error::ProviderError;
-use crate::oauth::protocol::foreign;
+use crate::foreign;
+use crate::oauth::provider_error::ProviderError;
+use crate::outgoing::published::{Asked, Known, Published};
+use crate::outgoing::{Outgoing, host_of};
 
 /// Where OpenID Connect Discovery 1.0 §4 puts the document, below the issuer.
 pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 /// Where RFC 8414 §3 puts it, before the issuer's path.
 const OAUTH_CONFIGURATION: &str = "/.well-known/oauth-authorization-server";
-/// How long what a provider says of itself is believed.
-const KEEP: Duration = Duration::from_hours(1);
 
 /// What is used of the metadata; the rest is ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,69 +68,36 @@ pub async fn read(
     Ok(metadata)
 }
 
-/// How long a provider that could not be read is left alone: strangers make us ask, by beginning logins.
-const REST: Duration = Duration::from_secs(10);
-
-/// An address, and the issuer that was entered beside it.
-type Key = (String, String);
-
-/// The metadata of providers, kept for an hour.
-pub struct Discoveries {
-    known: Cache<Key, Arc<Metadata>>,
-    /// One read of an address at a time; inside, when the last one failed.
-    gates: Cache<Key, Arc<Mutex<Option<Duration>>>>,
-}
-
-impl Default for Discoveries {
-    fn default() -> Self {
-        Self {
-            known: Cache::builder().max_capacity(1000).time_to_live(KEEP).build(),
-            gates: Cache::builder().max_capacity(1000).time_to_idle(KEEP).build(),
-        }
-    }
-}
+/// The metadata of providers, by their address and the issuer that was entered beside it.
+#[derive(Default)]
+pub struct Discoveries(Published<(String, String), Metadata>);
 
 impl Discoveries {
     /// Forgets that an address could not be read: an administrator may have fixed it.
     pub fn forget_failure(&self, address: &str, issuer: Option<&str>) {
-        self.gates.invalidate(&(address.to_owned(), issuer.unwrap_or_default().to_owned()));
+        self.0.forget_failure(&key(address, issuer));
     }
 
-    /// The metadata at an address, from memory where possible. One that could not be read is left alone for a while.
+    /// The metadata at an address, from memory where possible. One that could not be read is left alone for a while:
+    /// strangers make us ask, by beginning logins.
     pub async fn get(
         &self,
         outgoing: &Outgoing,
         documents: &Documents,
         address: &str,
         issuer: Option<&str>,
-    ) -> Result<Arc<Metadata>, ProviderError> {
-        let key = (address.to_owned(), issuer.unwrap_or_default().to_owned());
-        if let Some(known) = self.known.get(&key) {
+    ) -> Result<Arc<Known<Metadata>>, ProviderError> {
+        let key = key(address, issuer);
+        if let Some(known) = self.0.known(&key) {
             return Ok(known);
         }
-        let gate = self.gates.get_with(key.clone(), Arc::default);
-        let mut failed_at = gate.lock().await;
-        if let Some(known) = self.known.get(&key) {
-            return Ok(known);
-        }
-        let clock = documents.clock();
-        if failed_at.is_some_and(|at| clock.monotonic().saturating_sub(at) < REST) {
-            let host = Url::parse(address).map_or_else(|_| address.to_owned(), |url| host_of(&url));
-            return Err(OutgoingError::Resting(host).into());
-        }
-        match read(outgoing, documents, address, issuer).await {
-            Ok(metadata) => {
-                let metadata = Arc::new(metadata);
-                *failed_at = None;
-                self.known.insert(key, Arc::clone(&metadata));
-                Ok(metadata)
-            }
-            Err(error) => {
-                *failed_at = Some(clock.monotonic());
-                Err(error)
-            }
-        }
+        let reading = read(outgoing, documents, address, issuer);
+        self.0.fetch(documents.clock(), &key, Asked::by_stranger(address), None, reading).await
     }
+}
+
+fn key(address: &str, issuer: Option<&str>) -> (String, String) {
+    (address.to_owned(), issuer.unwrap_or_default().to_owned())
 }
 
 /// RFC 8414 §3.3: the issuer has to be the one from which the address was made, or the one that somebody entered.

@@ -1,14 +1,11 @@
 //! This site as a client of other servers: Connected Apps that people connect, and logins with accounts elsewhere.
 
-pub mod address;
 pub mod connected_app_methods;
 pub mod connected_app_pages;
 pub mod discovery;
-pub mod http;
 pub mod own_path;
 pub mod private_key;
 pub mod provider_answer;
-pub mod provider_error;
 pub mod renewal;
 pub mod social;
 pub mod token_endpoint;
@@ -21,14 +18,14 @@ use anyhow::Context as _;
 
 use crate::error::Error;
 use crate::oauth::client::discovery::Discoveries;
-use crate::oauth::client::http::Outgoing;
 use crate::oauth::client::renewal::Renewals;
-use crate::oauth::client::social::keys::KeySets;
 use crate::oauth::client::social::provider::SecretPlaces;
 use crate::oauth::client::social::resource::Paused;
 use crate::oauth::client::use_connection::RefusedTokens;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::{connected_app, oauth_client_state, token_cache};
+use crate::oauth::published_keys::KeySets;
+use crate::outgoing::Outgoing;
 use crate::web::Plugins;
 
 /// Where providers send people back to, as Frappe has it; the app's name follows.

@@ -3,14 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use poem::Body;
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, LINK};
+use poem::http::StatusCode;
+use poem::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LINK};
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
 use crate::error::Result;
-use crate::oauth::client::http::{Answering, host_of};
-use crate::oauth::protocol::foreign;
+use crate::foreign;
+use crate::outgoing::{Answering, host_of};
 
 /// The largest answer that is passed on.
 const MAX_STREAM_BYTES: usize = 25 * 1024 * 1024;

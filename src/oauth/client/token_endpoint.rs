@@ -5,15 +5,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use reqwest::header::{ACCEPT, AUTHORIZATION};
+use poem::http::Method;
+use poem::http::header::{ACCEPT, AUTHORIZATION};
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::Documents;
-use crate::oauth::client::http::{Fetched, MAX_ANSWER_BYTES, Outgoing};
+use crate::foreign;
 use crate::oauth::client::private_key;
-use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::protocol::client_authentication::{ASSERTION_TYPE, basic_header};
-use crate::oauth::protocol::foreign;
+use crate::oauth::provider_error::{ProviderError, clean};
+use crate::outgoing::{Fetched, MAX_ANSWER_BYTES, Outgoing, OutgoingError};
 use crate::secret::{self, PrivateKey};
 
 /// How long a client assertion is valid.
@@ -146,7 +147,7 @@ impl ProviderClient {
                 answer?.successful()?;
                 Ok(())
             }
-            Err(_) => Err(super::http::OutgoingError::Timeout("The revocation endpoint".to_owned()).into()),
+            Err(_) => Err(OutgoingError::Timeout("The revocation endpoint".to_owned()).into()),
         }
     }
 
@@ -170,14 +171,14 @@ impl ProviderClient {
             }
             ClientAuthentication::None => parameters.push(("client_id", self.client_id.clone())),
         }
-        let post = |client: &reqwest::Client, url| {
-            let mut request = client.post(url).header(ACCEPT, "application/json").form(&parameters);
-            if let Some(basic) = basic {
-                request = request.header(AUTHORIZATION, basic);
+        let answer = outgoing.fetch(documents, Method::POST, endpoint, MAX_ANSWER_BYTES, |post| {
+            let post = post.header(ACCEPT, "application/json").form(&parameters);
+            match basic {
+                Some(basic) => post.header(AUTHORIZATION, basic),
+                None => post,
             }
-            request
-        };
-        Ok(outgoing.fetch(documents, endpoint, MAX_ANSWER_BYTES, post).await?)
+        });
+        Ok(answer.await?)
     }
 
     /// RFC 7523 §3, made for this one request.
@@ -234,13 +235,13 @@ fn parse_answer(answer: &Fetched) -> Result<TokenAnswer, ProviderError> {
         return Err(ProviderError::refused(&answer.host, code, description).without(&tokens));
     }
     if answer.status.is_redirection() {
-        return Err(super::http::OutgoingError::Redirect(answer.host.clone()).into());
+        return Err(OutgoingError::Redirect(answer.host.clone()).into());
     }
     if !answer.status.is_success() {
-        let error = super::http::OutgoingError::Status { host: answer.host.clone(), status: answer.status.as_u16() };
+        let error = OutgoingError::Status { host: answer.host.clone(), status: answer.status.as_u16() };
         return Err(error.into());
     }
-    let members = members.ok_or_else(|| super::http::OutgoingError::NotJson(answer.host.clone()))?;
+    let members = members.ok_or_else(|| OutgoingError::NotJson(answer.host.clone()))?;
     let text = |name: &str| foreign::text(&members, name).map(str::to_owned);
     let access_token = text("access_token").filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
     let Some(access_token) = access_token else {
@@ -248,7 +249,7 @@ fn parse_answer(answer: &Fetched) -> Result<TokenAnswer, ProviderError> {
     };
     // RFC 6749 §7.1: a token of a kind that is not understood must not be used.
     if let Some(kind) = text("token_type").filter(|kind| !kind.eq_ignore_ascii_case("Bearer")) {
-        let kind = super::provider_error::clean(&kind);
+        let kind = clean(&kind);
         return Err(ProviderError::bad_answer(&answer.host, format!("its tokens are of the kind {kind}, not Bearer")));
     }
     let expires_in = foreign::get(&members, "expires_in")
@@ -266,8 +267,8 @@ fn parse_answer(answer: &Fetched) -> Result<TokenAnswer, ProviderError> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::StatusCode;
-    use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+    use poem::http::StatusCode;
+    use poem::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
     use super::*;
 

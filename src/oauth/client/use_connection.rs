@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Method as HttpMethod, StatusCode};
+use poem::http::header::{HeaderName, HeaderValue};
+use poem::http::{Method as HttpMethod, StatusCode};
 use serde_json::{Map, Value as Json};
 use url::Url;
 
 use crate::document::Documents;
 use crate::error::{Error, ProblemKind, Result};
 use crate::oauth::client::connected_app_methods::user_of;
-use crate::oauth::client::http::Answering;
 use crate::oauth::client::provider_answer::ProviderAnswer;
 use crate::oauth::client::{Providers, renewal, web_application_flow};
 use crate::oauth::doctype::connected_app::{ConnectedApp, DOCTYPE};
+use crate::outgoing::Answering;
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::secret;
@@ -261,8 +261,9 @@ async fn once(
     request: &ProviderRequest,
     token: &str,
 ) -> Result<Answering> {
-    let build = |client: &reqwest::Client, url: Url| {
-        let mut sending = client.request(request.verb.clone(), url).bearer_auth(token);
+    let timeout = providers.outgoing.timeout() * 2;
+    let answer = providers.outgoing.send(documents, request.verb.clone(), url.as_str(), timeout, |sending| {
+        let mut sending = sending.bearer_auth(token);
         for (name, value) in &request.headers {
             if REQUEST_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
                 sending = sending.header(name, value);
@@ -272,9 +273,8 @@ async fn once(
             Some(body) => sending.body(body.clone()),
             None => sending,
         }
-    };
-    let timeout = providers.outgoing.timeout() * 2;
-    Ok(providers.outgoing.send(documents, url.as_str(), timeout, build).await?)
+    });
+    Ok(answer.await?)
 }
 
 fn not_connected(app: &ConnectedApp, user: &str) -> Error {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use poem::http::Method;
+use poem::http::header::ACCEPT;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::document::Documents;
 use crate::error::{Error, ProblemKind, Result};
 use crate::oauth::client::Providers;
-use crate::oauth::client::http::MAX_ANSWER_BYTES;
 use crate::oauth::client::own_path::own_path;
-use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::client::token_endpoint::TokenAnswer;
 use crate::oauth::doctype::connected_app::ConnectedApp;
 use crate::oauth::doctype::oauth_client_state::{self, Kind, NewState, Returned, StateError};
@@ -18,6 +18,8 @@ use crate::oauth::doctype::token_cache::{self, Connection, Fresh};
 use crate::oauth::protocol::authorization_response::append_query;
 use crate::oauth::protocol::jwt::Unverified;
 use crate::oauth::protocol::pkce;
+use crate::oauth::provider_error::{ProviderError, clean};
+use crate::outgoing::{Fetched, MAX_ANSWER_BYTES};
 use crate::permissions::Session;
 use crate::web::{RequestContext, SecurityEvent, Severity};
 
@@ -270,15 +272,14 @@ async fn account(
         fn account(&self) -> Option<String> {
             let text = |name: &&str| self.0.get(*name).and_then(Json::as_str).filter(|text| !text.is_empty());
             let names = ["email", "preferred_username", "login", "name", "sub", "id"];
-            names.iter().find_map(text).map(|text| super::provider_error::clean(text).chars().take(140).collect())
+            names.iter().find_map(text).map(|text| clean(text).chars().take(140).collect())
         }
     }
     if let Some(uri) = &app.userinfo_uri {
-        let get = |client: &reqwest::Client, url| {
-            client.get(url).bearer_auth(&answer.access_token).header("accept", "application/json")
-        };
-        let fetched = providers.outgoing.fetch(documents, uri, MAX_ANSWER_BYTES, get).await;
-        match fetched.and_then(super::http::Fetched::successful).and_then(|fetched| fetched.json::<Claims>()) {
+        let fetched = providers.outgoing.fetch(documents, Method::GET, uri, MAX_ANSWER_BYTES, |get| {
+            get.bearer_auth(&answer.access_token).header(ACCEPT, "application/json")
+        });
+        match fetched.await.and_then(Fetched::successful).and_then(|fetched| fetched.json::<Claims>()) {
             Ok(claims) => {
                 if let Some(account) = claims.account() {
                     return Some(account);

@@ -8,12 +8,12 @@ use super::oauth_settings::OAuthSettings;
 use crate::config::client_certificates::CertificateCheck;
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Registry};
-use crate::oauth::client::http::OutgoingError;
 use crate::oauth::protocol::certificate::{CertificateName, NameKind};
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::client_name;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use crate::oauth::protocol::{Scope, ScopeSet, resource};
+use crate::outgoing::OutgoingError;
 
 /// The members of a JSON Web Key that only its owner may know (RFC 7518 §6).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];

@@ -16,11 +16,11 @@ use crate::document::{Controller, Documents, Work};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::client::Providers;
-use crate::oauth::client::http::OutgoingError;
 use crate::oauth::credentials::store_client_secret;
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::token::TokenKind;
+use crate::outgoing::OutgoingError;
 use crate::secret::SiteKey;
 use crate::web::{SecurityEvent, Severity};
 

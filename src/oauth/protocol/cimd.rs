@@ -1,17 +1,16 @@
 //! Client ID metadata documents: an address as client id, which describes the client.
 //!
-//! Fetching belongs to the caller: https only, no redirects, at most [`MAX_BYTES`], [`TIMEOUT`], and only to addresses
-//! that [`super::address::is_public`] accepts.
+//! Fetching belongs to the caller, by way of [`crate::outgoing`] (https only, no redirects, no private addresses): at most
+//! [`MAX_BYTES`], within [`TIMEOUT`].
 
 use chrono::Duration;
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::address::is_within;
 use super::client_authentication::Method;
 use super::error::{Error, ErrorCode, Result};
-use super::foreign;
 use super::registration::{ClientMetadata, RegistrationPolicy};
+use crate::foreign;
 
 /// Larger documents are not read.
 pub const MAX_BYTES: usize = 5 * 1024;
@@ -133,6 +132,13 @@ impl ClientIdUrl {
 
 fn text_of<'a>(document: &'a Value, name: &str) -> Option<&'a str> {
     document.get(name).and_then(Value::as_str)
+}
+
+/// Whether a host is this domain, or, for a domain of a list, one below it.
+fn is_within(host: &str, domain: &str) -> bool {
+    let (host, domain) = (host.trim_end_matches('.').to_ascii_lowercase(), domain.trim().to_ascii_lowercase());
+    let domain = domain.trim_start_matches("*.").trim_start_matches('.');
+    !domain.is_empty() && host.strip_suffix(domain).is_some_and(|below| below.is_empty() || below.ends_with('.'))
 }
 
 /// How long to keep a document, by the header `Cache-Control` of its answer.
@@ -266,6 +272,18 @@ mod tests {
         assert!(!url.is_allowed(&list(&["other.com"]), &[]));
         assert!(!url.is_allowed(&list(&["example.com"]), &list(&["app.example.com"])));
         assert!(url.is_allowed(&[], &list(&["le.com"])));
+    }
+
+    #[test]
+    fn a_domain_includes_what_is_below_it_and_nothing_else() {
+        for host in ["example.com", "app.example.com", "EXAMPLE.com", "example.com."] {
+            assert!(is_within(host, "example.com"), "{host}");
+            assert!(is_within(host, " *.Example.com "), "{host}");
+        }
+        for host in ["evilexample.com", "example.com.evil.example", "com", ""] {
+            assert!(!is_within(host, "example.com"), "{host}");
+        }
+        assert!(!is_within("example.com", ""));
     }
 
     #[test]

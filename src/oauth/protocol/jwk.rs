@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use super::foreign;
+use crate::foreign;
 use crate::secret::{self, Curve, PublicKey, SigningAlgorithm};
 
 /// Members that only private and symmetric keys have.

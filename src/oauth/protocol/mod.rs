@@ -4,7 +4,6 @@
 //! the typed answer (or the [`Error`]) into HTTP. Time is always an argument; randomness comes from [`crate::secret`].
 
 pub mod access_token;
-pub mod address;
 pub mod assertion;
 pub mod authorization_request;
 pub mod authorization_response;
@@ -20,7 +19,6 @@ pub mod device;
 pub mod distinguished_name;
 pub mod dpop;
 pub mod error;
-pub mod foreign;
 pub mod id_token;
 pub mod identity_assertion;
 pub mod introspection;

@@ -5,12 +5,13 @@ use std::path::Path;
 use super::{files_below, root, shown};
 
 /// The layers from the top down; names in one row are siblings that do not use each other, unless they are the same.
-const LAYERS: [(&str, &[&str]); 8] = [
-    ("ground", &["error", "clock", "secret", "config", "pace"]),
+const LAYERS: [(&str, &[&str]); 9] = [
+    ("ground", &["error", "clock", "secret", "config", "pace", "foreign"]),
     ("meta", &["meta"]),
     ("database", &["database"]),
     ("permissions", &["permissions"]),
     ("document", &["document"]),
+    ("outgoing", &["outgoing"]),
     ("web", &["web"]),
     ("features", &["rest", "desk", "account", "oauth"]),
     ("top", &["app", "cli", "reload"]),
@@ -75,6 +76,20 @@ fn only_the_database_layer_writes_sql() {
         }
         let text = std::fs::read_to_string(&path).expect("readable");
         for marker in ["\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM ", "sqlx::", "sea_query"] {
+            if text.contains(marker) {
+                wrong.push(format!("{}: contains {marker}", shown(&path)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_the_outgoing_layer_calls_other_servers() {
+    let mut wrong = Vec::new();
+    for path in files_below("src", &["rs"]).into_iter().filter(|path| module_of(path) != "outgoing") {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        for marker in ["reqwest", "TcpStream::connect", "lookup_host", "hyper_util::client"] {
             if text.contains(marker) {
                 wrong.push(format!("{}: contains {marker}", shown(&path)));
             }

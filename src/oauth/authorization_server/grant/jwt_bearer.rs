@@ -6,7 +6,6 @@ use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, issue, new_family};
 use crate::oauth::client::social::identity::user_id;
-use crate::oauth::client::social::keys::Asked;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::social::resource::voucher;
 use crate::oauth::doctype::oauth_client::note_use;
@@ -17,6 +16,7 @@ use crate::oauth::protocol::identity_assertion::{Expected, IdentityAssertion, ch
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
 use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::{Error, ErrorCode};
+use crate::outgoing::published::Asked;
 use crate::permissions::Session;
 use crate::secret::SigningAlgorithm;
 use crate::web::{SecurityEvent, Severity};

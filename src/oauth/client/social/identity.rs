@@ -1,19 +1,21 @@
 //! Who logs in: what ID token and provider say about the person, checked, and put into our words.
 
+use poem::http::Method;
+use poem::http::header::ACCEPT;
 use serde_json::{Map, Value as Json};
 
 use crate::document::Documents;
 use crate::error::Result;
+use crate::foreign;
 use crate::oauth::client::Providers;
-use crate::oauth::client::http::MAX_ANSWER_BYTES;
-use crate::oauth::client::provider_error::{ProviderError, clean};
 use crate::oauth::client::social::id_token::{self, Expected};
-use crate::oauth::client::social::keys::Asked;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::token_endpoint::TokenAnswer;
 use crate::oauth::doctype::reading::at;
 use crate::oauth::doctype::social_login_key::SocialLoginKey;
-use crate::oauth::protocol::foreign;
+use crate::oauth::provider_error::{ProviderError, clean};
+use crate::outgoing::MAX_ANSWER_BYTES;
+use crate::outgoing::published::Asked;
 use crate::permissions::session::fold_name;
 
 /// A person at a provider.
@@ -148,14 +150,14 @@ async fn userinfo(
     endpoint: &str,
     access_token: &str,
 ) -> Result<Map<String, Json>, ProviderError> {
-    let get = |client: &reqwest::Client, mut url: url::Url| {
-        if !provider.key.api_endpoint_args.is_empty() {
-            url.query_pairs_mut().extend_pairs(&provider.key.api_endpoint_args);
-        }
-        client.get(url).bearer_auth(access_token).header("accept", "application/json")
-    };
-    let fetched = providers.outgoing.fetch(documents, endpoint, MAX_ANSWER_BYTES, get).await?.successful()?;
-    let mut told: Map<String, Json> = fetched.json()?;
+    let mut url = providers.outgoing.check(documents, endpoint).await?;
+    if !provider.key.api_endpoint_args.is_empty() {
+        url.query_pairs_mut().extend_pairs(&provider.key.api_endpoint_args);
+    }
+    let fetched = providers.outgoing.fetch(documents, Method::GET, url.as_str(), MAX_ANSWER_BYTES, |get| {
+        get.bearer_auth(access_token).header(ACCEPT, "application/json")
+    });
+    let mut told: Map<String, Json> = fetched.await?.successful()?.json()?;
     // Frappe puts the answers of its methods into an envelope.
     if told.len() == 1
         && let Some(Json::Object(inner)) = told.get_mut("message")
@@ -176,12 +178,11 @@ async fn add_github_email(
     claims.remove("email");
     claims.remove("email_verified");
     let endpoint = format!("{}/emails", provider.userinfo_url.as_deref().unwrap_or_default());
-    let get = |client: &reqwest::Client, url| {
-        client.get(url).bearer_auth(access_token).header("accept", "application/vnd.github+json")
-    };
-    let fetched = providers.outgoing.fetch(documents, &endpoint, MAX_ANSWER_BYTES, get).await?;
+    let fetched = providers.outgoing.fetch(documents, Method::GET, &endpoint, MAX_ANSWER_BYTES, |get| {
+        get.bearer_auth(access_token).header(ACCEPT, "application/vnd.github+json")
+    });
     // Without the scope for it there is no address, which need not keep a linked account out.
-    let Ok(fetched) = fetched.successful() else { return Ok(()) };
+    let Ok(fetched) = fetched.await?.successful() else { return Ok(()) };
     let emails: Vec<Json> = fetched.json()?;
     let primary = emails.iter().find(|entry| entry["primary"] == true && entry["verified"] == true);
     if let Some(email) = primary.and_then(|entry| entry["email"].as_str()) {

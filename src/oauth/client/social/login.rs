@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::oauth::client::Providers;
 use crate::oauth::client::connected_app_pages::failed;
 use crate::oauth::client::own_path::own_path;
-use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::client::social::account::{self, Outcome, Refusal};
 use crate::oauth::client::social::identity::{self, Identity};
 use crate::oauth::client::social::provider::Provider;
@@ -21,6 +20,7 @@ use crate::oauth::doctype::oauth_client_state::{self, Begun, Kind, Returned, Sta
 use crate::oauth::doctype::social_login_key::SocialLoginKey;
 use crate::oauth::protocol::authorization_response::append_query;
 use crate::oauth::protocol::pkce;
+use crate::oauth::provider_error::ProviderError;
 use crate::permissions::Session;
 use crate::web::error::{describe, see_other};
 use crate::web::plugin::LoginOption;

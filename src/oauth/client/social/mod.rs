@@ -4,7 +4,6 @@ pub mod account;
 pub mod back_channel_logout;
 pub mod id_token;
 pub mod identity;
-pub mod keys;
 pub mod login;
 pub mod logout;
 pub mod panel;

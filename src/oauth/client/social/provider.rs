@@ -5,9 +5,9 @@ use moka::sync::Cache;
 use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::oauth::client::Providers;
-use crate::oauth::client::provider_error::ProviderError;
 use crate::oauth::client::token_endpoint::{ClientAuthentication, ProviderClient, TokenAnswer};
 use crate::oauth::doctype::social_login_key::SocialLoginKey;
+use crate::oauth::provider_error::ProviderError;
 
 /// A provider with every address that is known.
 #[derive(Clone, Debug)]

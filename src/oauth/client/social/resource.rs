@@ -11,7 +11,6 @@ use crate::document::Documents;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::oauth::client::Providers;
 use crate::oauth::client::social::identity::user_id;
-use crate::oauth::client::social::keys::Asked;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 use crate::oauth::doctype::social_login_key::{SocialLoginKey, row_provider};
@@ -19,6 +18,7 @@ use crate::oauth::doctype::user_social_login::{Who, linked_user};
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
 use crate::oauth::protocol::scope::ScopeSet;
 use crate::oauth::scope_limit::ScopeLimit;
+use crate::outgoing::published::Asked;
 use crate::permissions::Session;
 use crate::web::{Authenticated, Authenticator, Credentials, Plugins, Site};
 

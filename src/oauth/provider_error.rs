@@ -1,7 +1,7 @@
 //! What goes wrong between this site and a provider, told so that people know what to do.
 
 use crate::error::{Error, ProblemKind};
-use crate::oauth::client::http::OutgoingError;
+use crate::outgoing::OutgoingError;
 
 /// How much of a provider's own text is repeated.
 const MAX_DESCRIPTION: usize = 300;
@@ -75,10 +75,7 @@ impl ProviderError {
     /// Whether it may work a little later, without anybody doing anything.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Outgoing(
-                OutgoingError::Timeout(_) | OutgoingError::Resting(_) | OutgoingError::Unreachable { .. },
-            ) => true,
-            Self::Outgoing(OutgoingError::Status { status, .. }) => *status >= 500 || *status == 429,
+            Self::Outgoing(error) => error.is_temporary(),
             Self::Refused { code, .. } => matches!(code.as_str(), "temporarily_unavailable" | "server_error"),
             _ => false,
         }
@@ -87,20 +84,14 @@ impl ProviderError {
 
 impl From<ProviderError> for Error {
     fn from(error: ProviderError) -> Self {
-        if let ProviderError::Outgoing(OutgoingError::Unreachable { host, cause, .. }) = &error {
-            tracing::info!(host, cause = ?cause, "a provider cannot be reached");
+        if let ProviderError::Outgoing(error) = error {
+            return error.into();
         }
         if error.is_temporary() {
             Self::Unavailable(error.to_string())
         } else {
             Self::invalid(ProblemKind::Validation, error.to_string())
         }
-    }
-}
-
-impl From<OutgoingError> for Error {
-    fn from(error: OutgoingError) -> Self {
-        ProviderError::from(error).into()
     }
 }
 

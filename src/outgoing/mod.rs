@@ -1,7 +1,9 @@
 //! The one way out: every request to another server goes through [`Outgoing`], which guards it.
 
-use std::error::Error as _;
-use std::net::SocketAddr;
+pub mod error;
+pub mod guard;
+pub mod published;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,17 +11,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, NoProxy, Proxy, RequestBuilder, StatusCode};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Client, Method, NoProxy, Proxy, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::document::Documents;
-use crate::error::Result;
-use crate::oauth::client::address::{self, AllowedHosts};
-use crate::oauth::protocol::foreign;
+use crate::foreign;
+use crate::outgoing::guard::{AllowedHosts, Guard};
 use crate::permissions::Session;
+
+pub use error::OutgoingError;
 
 /// How long reaching a server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,70 +33,6 @@ pub const MAX_ANSWER_BYTES: usize = 512 * 1024;
 const USER_AGENT: &str = concat!("Doctyped/", env!("CARGO_PKG_VERSION"));
 /// Where a proxy for https is named, in order of preference.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-
-/// Why a request to another server brought nothing; the texts are for people, the causes for the log.
-#[derive(Debug, thiserror::Error)]
-pub enum OutgoingError {
-    /// Not an address.
-    #[error("{0} is no address: it must look like https://example.com/path")]
-    NoAddress(String),
-    /// In the clear.
-    #[error("{0} is not https: credentials are sent over encrypted connections only")]
-    NotHttps(String),
-    /// In a private network.
-    #[error(
-        "{0} is in a private network, which this site does not call: if that is intended, add it to Allowed Private Hosts in OAuth Settings"
-    )]
-    Private(String),
-    /// The name is unknown.
-    #[error("The server {0} was not found: check the address for a typing error")]
-    UnknownHost(String),
-    /// Too slow.
-    #[error("{0} did not answer in time: try again later")]
-    Timeout(String),
-    /// Failed a moment ago, and is not asked again yet.
-    #[error("{0} failed a moment ago: try again in a few seconds")]
-    Resting(String),
-    /// Unreachable, or the encrypted connection failed.
-    #[error("{host} cannot be reached: {reason}")]
-    Unreachable {
-        /// The host.
-        host: String,
-        /// What happened, shortly.
-        reason: &'static str,
-        /// For the log.
-        #[source]
-        cause: reqwest::Error,
-    },
-    /// Not to be put into a request.
-    #[error("The request to {0} cannot be sent: its path or one of its headers is malformed or too long")]
-    Malformed(String),
-    /// More than anybody wants to read.
-    #[error("{host} answered with more than {} KiB, which is refused", limit / 1024)]
-    TooLarge {
-        /// The host.
-        host: String,
-        /// How much would have been read.
-        limit: usize,
-    },
-    /// An answer in another format.
-    #[error("{0} did not answer with JSON: check that the address is the right one")]
-    NotJson(String),
-    /// An answer that sends somewhere else.
-    #[error("{0} answers with a redirect, which is not followed: enter the final address")]
-    Redirect(String),
-    /// An error of the server.
-    #[error("{host} answered with the status {status}")]
-    Status {
-        /// The host.
-        host: String,
-        /// The status.
-        status: u16,
-    },
-    /// The encryption cannot be set up.
-    #[error("Encrypted connections cannot be made: the trusted certificates of this computer cannot be read")]
-    NoTls,
-}
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -185,7 +123,7 @@ impl Outgoing {
 
     /// Trusts the certificate authorities of a PEM file as well; before the first request.
     pub fn trust(&self, pem: &[u8]) -> anyhow::Result<()> {
-        let certificates = Certificate::from_pem_bundle(pem).context("the trusted certificates are no PEM")?;
+        let certificates = Certificate::from_pem_bundle(pem).context("the trusted certificates are not PEM")?;
         anyhow::ensure!(!certificates.is_empty(), "there is no certificate among the trusted certificates");
         self.authorities.set(certificates).map_err(|_| anyhow::anyhow!("the trusted certificates are set already"))
     }
@@ -206,30 +144,30 @@ impl Outgoing {
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(OutgoingError::NoAddress("An address with a user name in it".to_owned()));
         }
-        let local = self.development.load(Ordering::Relaxed) && address::is_loopback(&parsed);
+        let local = self.development.load(Ordering::Relaxed) && guard::is_loopback(&parsed);
         if parsed.scheme() != "https" && !local {
             return Err(OutgoingError::NotHttps(shorten(url)));
         }
         let trusted = local || allowed.contains(&parsed);
         if !trusted {
-            let is_private_literal = address::literal(&parsed).is_some_and(|literal| !address::is_public(literal));
-            let is_proxy = self.proxy.as_ref().is_some_and(|proxy| proxy.host_str() == parsed.host_str());
-            if is_private_literal || is_proxy || address::is_loopback(&parsed) {
+            let is_proxy = self.proxy.as_ref().is_some_and(|proxy| guard::host(proxy) == guard::host(&parsed));
+            if is_proxy || !guard::may_be_called(&parsed) {
                 return Err(OutgoingError::Private(host_of(&parsed)));
             }
         }
         Ok((parsed, trusted))
     }
 
-    /// Sends what `build` makes of the right client, and reads the answer up to `limit` bytes.
+    /// Sends a request, completed by `build`, and reads the answer up to `limit` bytes.
     pub async fn fetch(
         &self,
         documents: &Documents,
+        method: Method,
         url: &str,
         limit: usize,
-        build: impl FnOnce(&Client, Url) -> RequestBuilder,
+        build: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Fetched, OutgoingError> {
-        let answer = self.send(documents, url, self.timeout(), build).await?;
+        let answer = self.send(documents, method, url, self.timeout(), build).await?;
         let (host, status, headers) = (answer.host.clone(), answer.status, answer.headers.clone());
         let body = answer.read(limit).await?;
         Ok(Fetched { host, status, headers, body })
@@ -237,17 +175,19 @@ impl Outgoing {
 
     /// The JSON that an address answers with.
     pub async fn get_json<T: DeserializeOwned>(&self, documents: &Documents, url: &str) -> Result<T, OutgoingError> {
-        let get = |client: &Client, url: Url| client.get(url).header("accept", "application/json");
-        self.fetch(documents, url, MAX_ANSWER_BYTES, get).await?.successful()?.json()
+        let fetched =
+            self.fetch(documents, Method::GET, url, MAX_ANSWER_BYTES, |get| get.header(ACCEPT, "application/json"));
+        fetched.await?.successful()?.json()
     }
 
-    /// Sends a request; the body of the answer is still to be read.
+    /// Sends a request, completed by `build`; the body of the answer is still to be read.
     pub async fn send(
         &self,
         documents: &Documents,
+        method: Method,
         url: &str,
         timeout: Duration,
-        build: impl FnOnce(&Client, Url) -> RequestBuilder,
+        build: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answering, OutgoingError> {
         let allowed = allowed_hosts(documents).await;
         let (url, trusted) = self.check_with(&allowed, url)?;
@@ -256,7 +196,8 @@ impl Outgoing {
         if !trusted && self.proxy.is_some() {
             self.check_before_proxy(&url).await?;
         }
-        let response = build(client, url).timeout(timeout).send().await.map_err(|error| explain(&host, error))?;
+        let sent = build(client.request(method, url)).timeout(timeout).send().await;
+        let response = sent.map_err(|error| error::explain(&host, error))?;
         Ok(Answering { status: response.status(), headers: response.headers().clone(), host, response })
     }
 
@@ -286,12 +227,12 @@ impl Outgoing {
         made.as_ref().ok_or(OutgoingError::NoTls)
     }
 
-    /// A proxy resolves names itself, so private ones are refused here. What only the proxy can resolve is left to it.
+    /// A proxy resolves names itself, and may take any of their addresses: one that is private refuses the name here. What
+    /// only the proxy can resolve is left to it.
     async fn check_before_proxy(&self, url: &Url) -> Result<(), OutgoingError> {
         let Some(url::Host::Domain(name)) = url.host() else { return Ok(()) };
         let Ok(addresses) = tokio::net::lookup_host((name, 443)).await else { return Ok(()) };
-        let mut addresses = addresses.peekable();
-        if addresses.peek().is_some() && !addresses.any(|address| address::is_public(address.ip())) {
+        if addresses.into_iter().any(|address| !guard::is_public(address.ip())) {
             return Err(OutgoingError::Private(name.to_owned()));
         }
         Ok(())
@@ -317,7 +258,7 @@ impl Answering {
             return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = self.response.chunk().await.map_err(|error| explain(&self.host, error))? {
+        while let Some(chunk) = self.response.chunk().await.map_err(|error| error::explain(&self.host, error))? {
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }
@@ -330,7 +271,7 @@ impl Answering {
     pub fn stream(self, limit: usize) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
         stream::try_unfold((self, 0_usize), move |(mut answer, read)| async move {
             let chunk = answer.response.chunk().await;
-            let Some(chunk) = chunk.map_err(|error| std::io::Error::other(explain(&answer.host, error)))? else {
+            let Some(chunk) = chunk.map_err(|error| std::io::Error::other(error::explain(&answer.host, error)))? else {
                 return Ok(None);
             };
             let read = read + chunk.len();
@@ -339,41 +280,6 @@ impl Answering {
                 return Err(std::io::Error::other(error));
             }
             Ok(Some((chunk, (answer, read))))
-        })
-    }
-}
-
-/// Resolves names, and keeps private addresses back unless the host is trusted.
-struct Guard {
-    trusted: bool,
-    proxy_host: Option<String>,
-}
-
-/// What the guard found behind a name.
-#[derive(Debug, thiserror::Error)]
-#[error("the name has private addresses only")]
-struct PrivateName;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name is unknown")]
-struct UnknownName;
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let free = self.trusted || self.proxy_host.as_deref() == Some(name.as_str());
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| UnknownName)?;
-            let mut found: Vec<SocketAddr> = found.collect();
-            if found.is_empty() {
-                return Err(UnknownName.into());
-            }
-            if !free {
-                found.retain(|address| address::is_public(address.ip()));
-            }
-            if found.is_empty() {
-                return Err(PrivateName.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
@@ -392,41 +298,15 @@ fn proxy_of_environment() -> Option<Url> {
     Url::parse(&url).ok().filter(|url| url.host_str().is_some())
 }
 
-/// What went wrong, in words for people; the address in reqwest's own text may hold what nobody should read.
-fn explain(host: &str, error: reqwest::Error) -> OutgoingError {
-    let error = error.without_url();
-    let host = host.to_owned();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<PrivateName>() {
-            return OutgoingError::Private(host);
-        }
-        if cause.is::<UnknownName>() {
-            return OutgoingError::UnknownHost(host);
-        }
-        source = cause.source();
-    }
-    if error.is_builder() {
-        return OutgoingError::Malformed(host);
-    }
-    if error.is_timeout() {
-        return OutgoingError::Timeout(host);
-    }
-    let text = format!("{error:?}").to_lowercase();
-    let reason = if text.contains("certificate") || text.contains("tls") {
-        "its certificate is not trusted, or the encrypted connection failed"
-    } else if error.is_connect() {
-        "no connection could be made"
-    } else {
-        "the connection broke off"
-    };
-    OutgoingError::Unreachable { host, reason, cause: error }
-}
-
 /// Host and port of an address, for messages.
 pub fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// The same of an address as text.
+pub fn host_in(address: &str) -> String {
+    Url::parse(address).map_or_else(|_| address.to_owned(), |url| host_of(&url))
 }
 
 fn shorten(text: &str) -> String {
@@ -450,9 +330,10 @@ mod tests {
         assert_eq!(refused(&outgoing, "", "https://example.com/token"), None);
         for (url, says) in [
             ("http://example.com/", "not https"),
-            ("ftp://example.com/", "no address"),
-            ("nonsense", "no address"),
-            ("", "no address"),
+            ("ftp://example.com/", "not an address"),
+            ("nonsense", "not an address"),
+            ("", "not an address"),
+            ("https://[fe80::1%25eth0]/", "not an address"),
             ("https://user:pw@example.com/", "user name"),
             ("https://127.0.0.1/", "private network"),
             ("https://localhost/", "private network"),
@@ -482,7 +363,9 @@ mod tests {
     #[test]
     fn the_proxy_itself_is_not_to_be_called() {
         let outgoing = Outgoing::new(Url::parse("http://proxy.internal:3128").ok());
-        assert!(refused(&outgoing, "", "https://proxy.internal/").is_some());
+        for address in ["https://proxy.internal/", "https://proxy.internal./", "https://PROXY.internal:3128/"] {
+            assert!(refused(&outgoing, "", address).is_some(), "{address}");
+        }
         assert_eq!(refused(&outgoing, "", "https://example.com/"), None);
     }
 
@@ -491,14 +374,5 @@ mod tests {
         let outgoing = Outgoing::new(None);
         let text = refused(&outgoing, "", "http://example.com/cb?code=secret").unwrap_or_default();
         assert!(!text.contains("secret"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn a_name_with_private_addresses_only_is_refused_when_it_is_resolved() {
-        let guard = Guard { trusted: false, proxy_host: None };
-        let error = guard.resolve("localhost".parse().unwrap()).await.err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), Some("the name has private addresses only"));
-        let trusted = Guard { trusted: true, proxy_host: None };
-        assert!(trusted.resolve("localhost".parse().unwrap()).await.is_ok());
     }
 }
