@@ -210,6 +210,57 @@ async fn a_form_loads_and_saves() {
 }
 
 #[tokio::test]
+async fn a_document_knows_its_latest_comments() {
+    let (site, alice) = library_with_books().await;
+    let before = alice.read("Book", "Dune").await.ok();
+    let reader = site.user("rita@example.com", &["Reader"]).await;
+    let about = |content: &str| json!({"reference_doctype": "Book", "reference_name": "Dune", "content": content});
+    let add = "frappe.desk.form.utils.add_comment";
+    let first = call(&reader, add, about("Good")).await;
+    call(&alice, add, about(&"long ".repeat(40))).await;
+    alice
+        .create(
+            "Comment",
+            json!({"reference_doctype": "Book", "reference_name": "Dune", "comment_type": "Info", "content": "i"}),
+        )
+        .await
+        .ok();
+    let comments = async || {
+        let book = alice.read("Book", "Dune").await.ok();
+        assert_eq!(book["modified"], before["modified"], "a comment is not a change");
+        serde_json::from_str::<Json>(book["_comments"].as_str().unwrap_or_default()).unwrap()
+    };
+    let noted = comments().await;
+    assert_eq!(noted[0], json!({"comment": first["content"], "by": "rita@example.com", "name": first["name"]}));
+    assert_eq!((noted.as_array().unwrap().len(), noted[1]["comment"].as_str().unwrap().len()), (2, 100));
+    let name = first["name"].as_str().unwrap();
+    let changed = json!({"name": name, "content": "Better"});
+    reader.call("frappe.desk.form.utils.update_comment", changed).await.status(200);
+    assert!(comments().await[0]["comment"].as_str().unwrap().contains("Better"));
+
+    for (wish, count) in
+        [(json!(1), true), (json!(true), true), (json!("1"), true), (json!(0), false), (Json::Null, false)]
+    {
+        let asked =
+            json!({"doctype": "Book", "fields": ["`name`"], "order_by": "name asc", "with_comment_count": wish});
+        let table = call(&reader, "frappe.desk.reportview.get", asked.clone()).await;
+        let rows = if count {
+            json!([["Dune", 2], ["Emma", 0], ["Ulysses", 0]])
+        } else {
+            json!([["Dune"], ["Emma"], ["Ulysses"]])
+        };
+        assert_eq!(table["values"], rows, "{wish}");
+        let row = &call(&reader, "frappe.desk.reportview.get_list", asked).await[0];
+        assert_eq!(row.get("_comment_count"), count.then_some(&json!(2)), "{wish}");
+    }
+    let all = json!({"doctype": "Book", "page_length": 0, "with_comment_count": 1});
+    reader.call("frappe.desk.reportview.get", all).await.error(417, "ValidationError");
+    reader.remove("Comment", name).await.status(202);
+    assert_eq!(comments().await.as_array().unwrap().len(), 1);
+    alice.remove("Book", "Dune").await.status(202);
+}
+
+#[tokio::test]
 async fn the_desk_lists_exports_and_deletes() {
     let (_site, alice) = library_with_books().await;
     let asked = json!({

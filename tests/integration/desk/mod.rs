@@ -1,5 +1,6 @@
 //! The desk as a browser without JavaScript sees it: home, lists, forms and what they send.
 
+mod accessibility;
 mod actions;
 mod addresses;
 mod browser;

@@ -6,6 +6,7 @@ mod collisions;
 mod links;
 mod merge;
 mod notes;
+mod own;
 mod rows;
 mod table;
 

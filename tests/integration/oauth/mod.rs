@@ -12,7 +12,7 @@ mod client_assertion_rfc7523;
 mod consent;
 mod crash;
 mod described_program;
-mod device_rfc8628;
+pub mod device_rfc8628;
 mod dpop_rfc9449;
 mod end_session;
 mod examples;
