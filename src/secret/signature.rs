@@ -269,6 +269,7 @@ impl PrivateKey {
     }
 
     /// An RSA key from `n`, `e`, `d`, `p`, `q`, `dp`, `dq` and `qi` (RFC 7518 §6.3); it signs with RS256.
+    #[expect(clippy::many_single_char_names, reason = "the RFC names them so")]
     pub fn from_rsa_components([n, e, d, p, q, dp, dq, qi]: [Vec<u8>; 8]) -> Option<Self> {
         let unsigned = |bytes: Vec<u8>| bytes.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
         let public_key = RsaPublicKeyComponents { n: unsigned(n), e: unsigned(e) };

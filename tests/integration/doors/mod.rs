@@ -201,7 +201,7 @@ async fn each_door_takes_its_rights_and_only_them() {
 async fn no_door_tells_a_hidden_document_from_one_that_is_not_there() {
     let site = site().await;
     let admin = site.administrator().await;
-    let mut strangers = vec![
+    let mut strangers = [
         site.user("keeper@example.com", &["Keeper"]).await,
         site.user("confined@example.com", &["Clerk"]).await,
         site.user("nobody@example.com", &[]).await,

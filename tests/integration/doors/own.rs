@@ -65,7 +65,7 @@ async fn what_belongs_to_one_person_is_written_by_them_alone() {
 
     let admin = site.administrator().await;
     let user = "/api/method/frappe.core.doctype.user.user.";
-    let doors: Vec<(String, Vec<(&str, &str)>, bool)> = vec![
+    let doors: [(String, Vec<(&str, &str)>, bool); 13] = [
         ("/me/name".to_owned(), vec![("first_name", "Taken")], FOR_PEOPLE),
         ("/me/api-key".to_owned(), vec![], FOR_PEOPLE),
         (format!("{user}generate_keys"), vec![("user", ALICE)], FOR_PROGRAMS),
