@@ -11,12 +11,10 @@ use crate::meta::{Document, Registry};
 use crate::oauth::protocol::certificate::{CertificateName, NameKind};
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::client_name;
+use crate::oauth::protocol::jwk::PRIVATE_MEMBERS;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use crate::oauth::protocol::{Scope, ScopeSet, resource};
 use crate::outgoing::OutgoingError;
-
-/// The members of a JSON Web Key that only its owner may know (RFC 7518 §6).
-const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
 
 /// The fields that list resources.
 const RESOURCES: [&str; 2] = ["own_resources", "exchange_targets"];
@@ -259,7 +257,7 @@ impl<'d> Problems<'d> {
         }
         let keys = serde_json::from_str::<Json>(&jwks).ok();
         let Some(keys) = keys.as_ref().and_then(|jwks| jwks["keys"].as_array()) else {
-            self.refuse("jwks", "This is no JSON Web Key Set: it looks like {\"keys\": [{\"kty\": \"EC\", …}]}");
+            self.refuse("jwks", "This is not a JSON Web Key Set, which looks like {\"keys\": [{\"kty\": \"EC\", …}]}");
             return;
         };
         if keys.iter().any(|key| PRIVATE_MEMBERS.iter().any(|member| !key[*member].is_null())) {

@@ -11,6 +11,9 @@ const ALICE: &str = "alice@example.com";
 const FIRST: &str = "battery staple correct";
 const SECOND: &str = "staple correct battery";
 
+/// Path, fields, and for whom it is.
+type Door<'f> = (String, Vec<(&'f str, &'f str)>, bool);
+
 /// A method, which a program that may do everything for her may call too.
 const FOR_PROGRAMS: bool = true;
 /// A page.
@@ -65,7 +68,7 @@ async fn what_belongs_to_one_person_is_written_by_them_alone() {
 
     let admin = site.administrator().await;
     let user = "/api/method/frappe.core.doctype.user.user.";
-    let doors: [(String, Vec<(&str, &str)>, bool); 13] = [
+    let doors: [Door<'_>; 13] = [
         ("/me/name".to_owned(), vec![("first_name", "Taken")], FOR_PEOPLE),
         ("/me/api-key".to_owned(), vec![], FOR_PEOPLE),
         (format!("{user}generate_keys"), vec![("user", ALICE)], FOR_PROGRAMS),
