@@ -261,6 +261,22 @@ async fn a_document_knows_its_latest_comments() {
 }
 
 #[tokio::test]
+async fn comments_are_counted_on_documents_that_one_may_see_only() {
+    let (site, alice) = library_with_books().await;
+    let about = json!({"reference_doctype": "Book", "reference_name": "Dune", "content": "Good"});
+    call(&alice, "frappe.desk.form.utils.add_comment", about).await;
+    alice.update("Book", "Emma", json!({"author": "Dune"})).await.ok();
+    let rita = site.user("rita@example.com", &["Reader"]).await;
+    let permission = json!({"user": "rita@example.com", "allow": "Book", "for_value": "Emma"});
+    site.db_insert("User Permission", permission).await;
+    let asked = json!({"doctype": "Book", "fields": ["author as name"], "with_comment_count": 1});
+    let hidden = call(&rita, "frappe.desk.reportview.get_list", asked.clone()).await;
+    assert_eq!(hidden, json!([{"name": "Dune", "_comment_count": 0}]));
+    let seen = call(&alice, "frappe.desk.reportview.get_list", asked).await;
+    assert!(seen.as_array().unwrap().contains(&json!({"name": "Dune", "_comment_count": 1})), "{seen}");
+}
+
+#[tokio::test]
 async fn the_desk_lists_exports_and_deletes() {
     let (_site, alice) = library_with_books().await;
     let asked = json!({

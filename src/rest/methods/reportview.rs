@@ -156,14 +156,16 @@ async fn counted(call: &Call, request: &ListRequest) -> Result<List> {
     if !is_asked || list.rows.is_empty() || !list.keys.iter().any(|key| key == "name") {
         return Ok(list);
     }
-    let names: Vec<Json> = list
-        .to_json()
-        .iter()
-        .map(|row| row["name"].as_i64().map_or(row["name"].clone(), |number| number.to_string().into()))
-        .collect();
+    let names: Vec<Json> = list.to_json().into_iter().map(|mut row| row["name"].take()).collect();
+    // `name` may be the alias of another field: only documents that this person may see are counted on.
+    let mut visible =
+        ListRequest::new(&request.doctype).fields(&["name"]).filters(json!([["name", "in", names]])).all();
+    visible.parent.clone_from(&request.parent);
+    let visible = documents.list(session, &visible).await?.to_json().into_iter().map(|row| text(&row["name"]));
+    let visible: Vec<String> = visible.collect();
     let filters = json!([
         ["reference_doctype", "=", request.doctype],
-        ["reference_name", "in", names],
+        ["reference_name", "in", visible],
         ["comment_type", "=", "Comment"],
     ]);
     let mut counts = ListRequest::new("Comment").fields(&["reference_name", "count(name) as n"]).filters(filters).all();
@@ -173,10 +175,15 @@ async fn counted(call: &Call, request: &ListRequest) -> Result<List> {
         .collect();
     list.keys.push("_comment_count".to_owned());
     for (row, name) in list.rows.iter_mut().zip(&names) {
-        let count = name.as_str().and_then(|name| counts.get(name)).cloned().unwrap_or(Json::from(0));
+        let count = counts.get(&text(name)).cloned().unwrap_or(Json::from(0));
         row.push(Cell::Json(count));
     }
     Ok(list)
+}
+
+/// A name as comments refer to it; some DocTypes have numbers.
+fn text(name: &Json) -> String {
+    name.as_str().map_or_else(|| name.to_string(), str::to_owned)
 }
 
 async fn get_count(call: Call) -> Result<Answer> {
