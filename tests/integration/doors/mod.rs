@@ -2,6 +2,7 @@
 //! and nothing changes; whoever may not know a document gets the answer of one that is not there.
 
 mod administrator;
+mod clients;
 mod collisions;
 mod links;
 mod merge;

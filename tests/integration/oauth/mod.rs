@@ -37,7 +37,7 @@ mod par_rfc9126;
 mod programs_with_access;
 mod races;
 mod refresh;
-mod registration_rfc7591;
+pub mod registration_rfc7591;
 mod replay_guard;
 mod revocation_rfc7009;
 mod signing_keys;
