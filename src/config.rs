@@ -211,7 +211,7 @@ fn check_listen(listen: &str) -> anyhow::Result<()> {
 
 /// An http or https URL of a host, without anything behind it; returned without the slash at the end.
 fn check_site_url(text: &str) -> anyhow::Result<String> {
-    let url = url::Url::parse(text).with_context(|| format!("DOCTYPED_SITE_URL: {text} is no URL"))?;
+    let url = url::Url::parse(text).with_context(|| format!("DOCTYPED_SITE_URL: {text} is not a URL"))?;
     ensure!(
         matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty()),
         "DOCTYPED_SITE_URL: {text} must start with https:// or http://"

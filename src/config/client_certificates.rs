@@ -51,7 +51,10 @@ impl ClientCertificates {
             return Ok(None);
         };
         let is_name = !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        ensure!(is_name, "DOCTYPED_CLIENT_CERTIFICATE_HEADER: {header} is no name of a header, such as Client-Cert");
+        ensure!(
+            is_name,
+            "DOCTYPED_CLIENT_CERTIFICATE_HEADER: {header} is not the name of a header, such as Client-Cert"
+        );
         ensure!(
             trusted_proxies > 0,
             "DOCTYPED_CLIENT_CERTIFICATE_HEADER needs a proxy that ends TLS: set DOCTYPED_TRUSTED_PROXIES as well"
@@ -91,14 +94,14 @@ impl FromStr for Network {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let Ok(address) = address.parse::<IpAddr>() else {
-            bail!("{text} is no network address: write 127.0.0.1 or 10.0.0.0/8");
+            bail!("{text} is not a network address: write 127.0.0.1 or 10.0.0.0/8");
         };
         let address = address.to_canonical();
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
             None => longest,
             Some(bits) => bits.parse().ok().filter(|bits| *bits <= longest).with_context(|| {
-                format!("{text} is no network: behind the slash stands how many bits count, 0 to {longest}")
+                format!("{text} is not a network: the number after the slash must be 0 to {longest}")
             })?,
         };
         Ok(Self { address, bits })

@@ -34,7 +34,7 @@ struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purpose(&'static str);
 
-/// Why a text is no site key.
+/// Why a text is not a site key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SiteKeyError {
     /// No line holds a key.

@@ -14,7 +14,7 @@ pub const STATE_TABLE: &str = "__doctyped";
 pub const DEFINITION_TABLE: &str = "__DocType";
 /// PostgreSQL's B-tree entries hold 2,704 bytes: longer text is indexed by its digest, or not at all.
 const POSTGRES_INDEXED_LENGTH: u32 = 600;
-/// Defaults that depend on who asks and when; they are no constants.
+/// Defaults that depend on who asks and when; they are not constants.
 const SHORTCUTS: [&str; 9] = ["_login", "__user", "user", "_full name", "today", "__today", "now", "now()", "uuid"];
 
 /// A table that must be there.

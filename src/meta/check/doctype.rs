@@ -75,7 +75,7 @@ fn check_naming(checker: &mut Checker<'_, '_>) {
                     && doctype.column(&name).is_none()
                 {
                     let near = checker.nearest_field(&name);
-                    let message = format!("`autoname` has the part `{{{name}}}`, which is no field and no part of a date{near}");
+                    let message = format!("`autoname` has the part `{{{name}}}`, which is neither a field nor part of a date{near}");
                     checker.rule(at, message);
                 }
             }
@@ -102,13 +102,13 @@ fn check_named_fields(checker: &mut Checker<'_, '_>) {
         let near = checker.nearest_field(name);
         checker.rule(
             At::Key("title_field"),
-            format!("`title_field` names `{name}`, which is no field with a value{near}"),
+            format!("`title_field` names `{name}`, which is not a field with a value{near}"),
         );
     }
     for name in &doctype.search_fields {
         if doctype.column(name).is_none() {
             let near = checker.nearest_field(name);
-            let message = format!("`search_fields` names `{name}`, which is no field with a value{near}");
+            let message = format!("`search_fields` names `{name}`, which is not a field with a value{near}");
             checker.rule(At::Key("search_fields"), message);
         }
     }
@@ -117,7 +117,7 @@ fn check_named_fields(checker: &mut Checker<'_, '_>) {
             let near = checker.nearest_field(name);
             checker.rule(
                 At::Key("sort_field"),
-                format!("`sort_field` names `{name}`, which is no field with a value{near}"),
+                format!("`sort_field` names `{name}`, which is not a field with a value{near}"),
             );
         }
     }

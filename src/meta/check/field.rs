@@ -92,7 +92,7 @@ fn check_target(checker: &mut Checker<'_, '_>, index: usize) {
                 return;
             };
             if !child.istable {
-                let message = format!("{target} is no child table: add `istable: 1` to it or name another DocType");
+                let message = format!("{target} is not a child table: add `istable: 1` to it or name another DocType");
                 checker.error(at, message);
             }
             let has_link = child.fields.iter().any(|field| field.fieldtype == Fieldtype::Link);
@@ -176,7 +176,7 @@ fn check_flags(checker: &mut Checker<'_, '_>, index: usize) {
     }
     let is_number = field.fieldtype.column_type(field).is_some_and(|column| column.shape() != Shape::Text);
     if field.non_negative && !is_number {
-        checker.rule(at("non_negative"), format!("a {fieldtype} is no number: remove `non_negative`"));
+        checker.rule(at("non_negative"), format!("a {fieldtype} is not a number: remove `non_negative`"));
     }
 }
 
@@ -268,7 +268,7 @@ fn check_condition(checker: &mut Checker<'_, '_>, index: usize, key: &str, condi
     let at = At::Field(index, Some(key));
     if let Some(reason) = &condition.unparsed {
         if condition.assigns() {
-            checker.rule(at, format!("`{key}` is no condition: {reason}"));
+            checker.rule(at, format!("`{key}` is not a condition: {reason}"));
         } else {
             let counts = "it counts as true for showing and as false for requiring";
             checker.warn(at, format!("`{key}` cannot be evaluated: {reason}; {counts}"));
@@ -300,7 +300,7 @@ fn check_fetch_from(checker: &mut Checker<'_, '_>, index: usize) {
         return;
     };
     if !matches!(link_field.fieldtype, Fieldtype::Link | Fieldtype::DynamicLink) {
-        checker.rule(at, format!("`fetch_from` goes through `{link}`, which is no Link field"));
+        checker.rule(at, format!("`fetch_from` goes through `{link}`, which is not a Link field"));
         return;
     }
     if let Some(target) = checker.by_name.get(link_field.options.as_str()).copied()

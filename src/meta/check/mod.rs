@@ -194,7 +194,7 @@ fn series_prefix(doctype: &DocType) -> Option<String> {
                 is_fixed = true;
                 prefix.push_str(text);
             }
-            // A bare word that is no field is literal.
+            // A bare word that is not a field is literal.
             SeriesPart::Field(name) if doctype.column(name).is_none() => {
                 is_fixed = true;
                 prefix.push_str(name);

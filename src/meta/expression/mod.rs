@@ -50,7 +50,7 @@ pub struct Expression {
 pub trait Scope {
     /// The value of a field or standard column of `doc`; Null for names that have none.
     fn value(&self, fieldname: &str) -> Value;
-    /// How many rows a table field of `doc` has; `None` if it is no table field.
+    /// How many rows a table field of `doc` has; `None` if it is not a table field.
     fn rows(&self, fieldname: &str) -> Option<usize>;
     /// The value of a field of the parent, for child rows.
     fn parent_value(&self, fieldname: &str) -> Value {

@@ -7,7 +7,7 @@ const LONGEST: usize = 4000;
 pub(super) const DEEPEST: usize = 48;
 const OPERATORS: usize = 400;
 
-/// Why a text is no expression.
+/// Why a text is not an expression.
 pub(super) struct Fault {
     pub(super) message: String,
     pub(super) assigns: bool,
@@ -157,7 +157,7 @@ impl Parser {
         loop {
             if self.skip("||") {
                 let right = self.and()?;
-                // Chains are flat: a long one is no deep tree.
+                // Chains are flat: a long one is not a deep tree.
                 match &mut node {
                     Node::Or(operands) => operands.push(right),
                     _ => node = Node::Or(vec![node, right]),
@@ -322,7 +322,7 @@ impl Parser {
                 }
             }
             "Boolean" | "Number" | "String" | "is_null" if self.is_next("(") => return self.converted(name),
-            // What is no field of ours but a browser's own, and calls of what nobody here knows.
+            // What is not a field of ours but a browser's own, and calls of what nobody here knows.
             _ if GLOBALS.contains(&name) || self.is_next("(") => {
                 return Err(format!("`{name}` is unknown here: name fields as `doc.{name}`").into());
             }

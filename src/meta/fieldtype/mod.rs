@@ -262,7 +262,7 @@ type Fault = (ProblemKind, String);
 
 /// JSON input → stored value, or what is wrong with it.
 ///
-/// Coerces as Frappe does, except that text which is no number is refused by number fields and text which is no date by date
+/// Coerces as Frappe does, except that text which is not a number is refused by number fields and text which is not a date by date
 /// fields (Frappe stores 0, and fails). Null is 0 where the column is never null.
 ///
 /// Datetimes without an offset are in UTC; see [`parse_in`].

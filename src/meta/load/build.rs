@@ -97,7 +97,7 @@ fn field(
         "" => Fieldtype::Data,
         name => Fieldtype::parse(name).unwrap_or_else(|| {
             let near = suggestion(nearest(name, Fieldtype::ALL.iter().map(|(_, name)| *name)));
-            let message = format!("`{name}` is no fieldtype{near}");
+            let message = format!("`{name}` is not a fieldtype{near}");
             reporter.error(section.place_of("fieldtype"), &draft.name, Some(&fieldname), message);
             unusable.insert((draft.name.clone(), index));
             Fieldtype::Data
@@ -253,7 +253,7 @@ fn guarded_rights(draft: &Draft, reporter: &mut Reporter<'_>) -> Rights {
             continue;
         }
         let near = suggestion(nearest(&name, Right::ALL.map(Right::as_str)));
-        let message = format!("`guarded_rights` names `{name}`, which is no right{near}");
+        let message = format!("`guarded_rights` names `{name}`, which is not a right{near}");
         reporter.error(draft.base.place_of("guarded_rights"), &draft.name, None, message);
     }
     rights

@@ -133,12 +133,13 @@ pub(super) fn read(source: usize, reporter: &mut Reporter<'_>) -> Option<Read> {
 /// Text → JSON, or the line and what is wrong with it.
 fn parse(text: &str, is_json: bool) -> Result<Json, (Option<usize>, String)> {
     if is_json {
-        return serde_json::from_str(text)
-            .map_err(|error| (Some(error.line()), format!("is no valid JSON: {}", without_place(&error.to_string()))));
+        return serde_json::from_str(text).map_err(|error| {
+            (Some(error.line()), format!("is not valid JSON: {}", without_place(&error.to_string())))
+        });
     }
     let fault = |error: &serde_yaml::Error| {
         let line = error.location().map(|location| location.line());
-        (line, format!("is no valid YAML: {}", without_place(&error.to_string())))
+        (line, format!("is not valid YAML: {}", without_place(&error.to_string())))
     };
     let mut yaml: Yaml = serde_yaml::from_str(text).map_err(|error| fault(&error))?;
     yaml.apply_merge().map_err(|error| fault(&error))?;
@@ -169,7 +170,7 @@ fn to_json(yaml: Yaml) -> Result<Json, String> {
                     Yaml::String(key) => key,
                     Yaml::Number(number) => number.to_string(),
                     Yaml::Bool(on) => on.to_string(),
-                    _ => return Err("has a key that is no text: write keys such as `name:`".to_owned()),
+                    _ => return Err("has a key that is not text: write keys such as `name:`".to_owned()),
                 };
                 map.insert(key, to_json(value)?);
             }
@@ -304,7 +305,7 @@ impl Reader<'_, '_> {
             let message = if self.is_overlay {
                 "fields cannot be removed, because their columns hold data: write `hidden: true` instead"
             } else {
-                "`remove` is no key of a field: delete the field instead"
+                "a field cannot be removed by `remove`: delete it instead"
             };
             self.error(&format!("{path}/remove"), Some(&fieldname), message);
         }
@@ -330,7 +331,7 @@ impl Reader<'_, '_> {
                 None if keys::is_stored(&key) => value,
                 None => {
                     let suggestion = keys::suggestion(keys::nearest_key(keys, &key));
-                    let message = format!("`{key}` is no key that is known here{suggestion}");
+                    let message = format!("`{key}` is not a known key{suggestion}");
                     let severity = if self.lenient { Severity::Warning } else { Severity::Error };
                     self.reporter.report(severity, place, self.doctype, field, message);
                     value

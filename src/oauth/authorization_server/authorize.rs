@@ -130,7 +130,7 @@ pub async fn resume(exchange: Exchange, server: Arc<Server>) -> Result<Response>
 
 /// What is said of a request that is unknown, too old or answered.
 pub fn expired() -> Error {
-    Error::invalid_request("This request has expired or was answered: go back to the program and start again")
+    Error::invalid_request("This request has expired or was answered: go back to the application and start again")
 }
 
 /// A request that waits for its answer, with its client; `None` if there is none, or not any more.
@@ -263,7 +263,7 @@ pub async fn hinted_subject(
         _ => Err(JwtError::Claim("aud")),
     });
     Ok(subject.map_err(|error| {
-        Error::invalid_request("id_token_hint is no id token of this client").because(anyhow::Error::new(error))
+        Error::invalid_request("id_token_hint is not an id token of this client").because(anyhow::Error::new(error))
     }))
 }
 

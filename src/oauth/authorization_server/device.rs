@@ -110,7 +110,7 @@ fn address(id: &str, code: Option<&UserCode>) -> String {
 /// Looks up the code that a person typed in; who tries many is stopped.
 async fn take_code(exchange: &Exchange, typed: &str, person: &Person) -> Result<Response> {
     let Some(code) = UserCode::parse(typed) else {
-        let problem = "That is no code of a device: it has eight letters, none of them a vowel.";
+        let problem = "That is not a device code. Codes are eight letters with no vowels.";
         return code_page(exchange, None, Some((StatusCode::BAD_REQUEST, problem))).await;
     };
     let (site, documents) = (&exchange.site, &exchange.site.documents);
@@ -130,8 +130,7 @@ async fn take_code(exchange: &Exchange, typed: &str, person: &Person) -> Result<
     let found = found.map(|document| DeviceCode::from(&*document));
     let Some(device) = found.filter(|device| device.is_waiting(documents.clock().now())) else {
         attempt.failed(documents, &exchange.context, "User Code Refused").await?;
-        let problem =
-            "No device waits with this code. Compare it with the one on the device: codes hold for ten minutes.";
+        let problem = "No device is waiting for this code. Compare it with the one on the device: codes expire after ten minutes.";
         return code_page(exchange, Some(&code), Some((StatusCode::BAD_REQUEST, problem))).await;
     };
     // A right code does not wipe out the wrong ones: anybody can have a device of their own show one.
@@ -206,7 +205,7 @@ async fn consent_page(
     let documents = &exchange.site.documents;
     let Waiting { code, client, .. } = waiting;
     if !client.admits(&exchange.session().access) {
-        return refused(exchange, &Error::invalid_request("Your account may not use this program")).await;
+        return refused(exchange, &Error::invalid_request("Your account may not use this application")).await;
     }
     waiting.addressee().bind(documents, person).await?;
     let mut view = consent::view(documents, &server.catalogue, client, &code.scopes).await?;
@@ -233,7 +232,7 @@ async fn consent_page(
 async fn allow(exchange: &Exchange, server: &Server, waiting: &Waiting, person: &Person) -> Result<Response> {
     let Waiting { request, code, client } = waiting;
     if !client.admits(&exchange.session().access) {
-        return refused(exchange, &Error::invalid_request("Your account may not use this program")).await;
+        return refused(exchange, &Error::invalid_request("Your account may not use this application")).await;
     }
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
     let grant = oauth_grant::remember(&mut work, &person.user, &client.name, &code.scopes, &code.resources).await?;

@@ -98,7 +98,7 @@ async fn check(
 }
 
 fn bad_hint(cause: JwtError) -> Error {
-    Error::invalid_request("id_token_hint is no id token of this site").because(anyhow::Error::new(cause))
+    Error::invalid_request("id_token_hint is not an id token of this site").because(anyhow::Error::new(cause))
 }
 
 /// Verifies the signature of a hint: with the keys that are published, retired ones too, or with the client's secret.

@@ -67,13 +67,13 @@ struct Failure {
 impl Failure {
     /// Of a page that cannot be had, or that does not name itself: it may be anybody's.
     fn out_of_reach(address: &str, why: &str, is_temporary: bool, now: DateTime<Utc>) -> Self {
-        let reason = format!("The page that describes this program, {address}, cannot be used: {why}");
+        let reason = format!("The page that describes this application, {address}, cannot be used: {why}");
         Self { reason, told: OUT_OF_REACH.into(), is_temporary, until: now + cimd::NEGATIVE_CACHE }
     }
 
     /// Of a page that is about this program, so that whoever wrote it may read what is wrong with it.
     fn mistaken(address: &str, why: &str, now: DateTime<Utc>) -> Self {
-        let reason = format!("The page that describes this program, {address}, is not right: {why}");
+        let reason = format!("The page that describes this application, {address}, is not right: {why}");
         Self { told: reason.clone().into(), reason, is_temporary: false, until: now + cimd::NEGATIVE_CACHE }
     }
 

@@ -25,14 +25,14 @@ use crate::web::{AccountPage, Answer, Call, Exchange, Method, Param, Plugins, Ro
 /// Where the page is, as Frappe has it.
 pub const ADDRESS: &str = "/third_party_apps";
 /// What a program is told that looks in here.
-const ONLY_PEOPLE: &str = "Programs with access are seen and revoked";
+const ONLY_PEOPLE: &str = "Applications with access are seen and revoked";
 /// The query parameter that names the grant that was just revoked.
 const REVOKED: &str = "revoked";
 
 /// Registers the page, its button, and Frappe's method for it.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    const PARAMS: &[Param] = &[Param::required("client_id", "string", "The id of the program")];
-    plugins.account_pages.push(AccountPage { label: "Programs with access", href: ADDRESS, icon: "key" });
+    const PARAMS: &[Param] = &[Param::required("client_id", "string", "The id of the application")];
+    plugins.account_pages.push(AccountPage { label: "Applications with access", href: ADDRESS, icon: "key" });
     plugins.route(Route::new(ADDRESS).get(with(server, show)));
     plugins.route(Route::new(format!("{ADDRESS}/revoke")).post(revoke));
     plugins.method(Method {
@@ -40,7 +40,7 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
         verbs: Verbs::POST,
         guest: false,
         guarded: false,
-        summary: "Takes back what the caller has allowed a program",
+        summary: "Takes back what the caller has allowed an application",
         params: PARAMS,
         handler: handler(delete_client),
     });
@@ -61,7 +61,7 @@ async fn show(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
         }
     }
     let view = json!({
-        "title": "Programs with access",
+        "title": "Applications with access",
         "refresh": "",
         "action": format!("{ADDRESS}/revoke"),
         "programs": programs,
@@ -126,7 +126,7 @@ fn program(
         .iter()
         .filter_map(Destination::of)
         .map(|destination| match destination {
-            Destination::Loopback => "a program on your own computer".to_owned(),
+            Destination::Loopback => "an application on your own computer".to_owned(),
             destination => destination.to_string(),
         })
         .collect();
@@ -192,7 +192,7 @@ async fn revoke(mut exchange: Exchange) -> Result<Response> {
 
 /// Frappe's `frappe.www.third_party_apps.delete_client`.
 async fn delete_client(call: Call) -> Result<Answer> {
-    let client_id = call.required_text("client_id")?;
+    let client_id = call.args().required("client_id")?;
     let documents = &call.site.documents;
     let user = call.context.session.user();
     let client = OAuthClient::find(documents, &client_id).await?;

@@ -92,10 +92,10 @@ impl Kind {
         match self {
             Self::Web => "Sign people in from a website",
             Self::Browser => "Sign people in from a web page",
-            Self::Native => "Sign people in from a program",
-            Self::Service => "Let the program act for itself",
+            Self::Native => "Sign people in from an application",
+            Self::Service => "Let the application act for itself",
             Self::Device => "Sign people in on another device",
-            Self::Exchange => "Exchange a token for a lesser one",
+            Self::Exchange => "Exchange a token for a narrower one",
             Self::Vouched => "Act for people whom a provider vouches for",
         }
     }
@@ -120,7 +120,7 @@ impl Kind {
                  section 4.4)."
             }
             Self::Device => {
-                "The program shows a short code, which the person types in on their phone or computer (RFC 8628)."
+                "The application shows a short code, which the person types in on their phone or computer (RFC 8628)."
             }
             Self::Exchange => {
                 "The program holds an access token, or was sent one, and gets another that allows less or is for \

@@ -44,7 +44,7 @@ impl Panels for ClientPanels {
         if may_try && client.enabled && !try_it::Way::of(&client, &settings).is_empty() {
             panels.push(Panel {
                 title: "Try it".to_owned(),
-                help: "Walk through the program's sign-in yourself, and see what is sent and what comes back."
+                help: "Walk through the application's sign-in yourself, and see what is sent and what comes back."
                     .to_owned(),
                 links: vec![("Try this client".to_owned(), try_it::address(&client))],
                 ..Panel::default()
@@ -71,7 +71,7 @@ impl Panels for ClientPanels {
         }
         panels.push(Panel {
             title: "Addresses".to_owned(),
-            help: "What the program has to be told. Most find the rest by the issuer alone.".to_owned(),
+            help: "What the application has to be told. Most find the rest by the issuer alone.".to_owned(),
             values,
             ..Panel::default()
         });
@@ -107,9 +107,10 @@ impl Panels for SettingsPanels {
             }));
         }
         Ok(vec![Panel {
-            title: "What programs read".to_owned(),
-            help: "These documents change with the settings, at once. A program needs only the issuer to find them."
-                .to_owned(),
+            title: "What applications read".to_owned(),
+            help:
+                "These documents change with the settings, at once. An application needs only the issuer to find them."
+                    .to_owned(),
             values: vec![("Issuer".to_owned(), site.documents.site_url().to_owned())],
             links,
             ..Panel::default()

@@ -56,7 +56,7 @@ struct ClientMetadata {
     tls_client_auth_san_uri: Option<String>,
     /// A network address in its certificates.
     tls_client_auth_san_ip: Option<String>,
-    /// An e-mail address in its certificates.
+    /// An email address in its certificates.
     tls_client_auth_san_email: Option<String>,
     /// How its id tokens are signed.
     id_token_signed_response_alg: Option<String>,

@@ -78,9 +78,9 @@ pub(super) fn schemes(site: &str, scopes: Map<String, Json>, settings: &OAuthSet
         json!({
             "type": "oauth2",
             "description": if settings.device_grant {
-                "An access token, by authorization code with PKCE, for a program itself, or with a device code (RFC 8628)"
+                "An access token, by authorization code with PKCE, for an application itself, or with a device code (RFC 8628)"
             } else {
-                "An access token, by authorization code with PKCE or for a program itself"
+                "An access token, by authorization code with PKCE or for an application itself"
             },
             "flows": {
                 "authorizationCode": code,

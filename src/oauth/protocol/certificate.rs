@@ -112,7 +112,7 @@ pub enum NameKind {
     SanUri,
     /// A network address.
     SanIp,
-    /// An e-mail address.
+    /// An email address.
     SanEmail,
 }
 
@@ -171,14 +171,14 @@ impl CertificateName {
                 DistinguishedName::parse(text).map(|_| ()).map_err(|error| NameError::Invalid(error.to_string()))
             }
             NameKind::SanIp if text.parse::<IpAddr>().is_err() => {
-                invalid(format!("{text} is no network address such as 203.0.113.7"))
+                invalid(format!("{text} is not a network address such as 203.0.113.7"))
             }
             NameKind::SanUri if url::Url::parse(text).is_err() => {
-                invalid(format!("{text} is no URI such as urn:example:planner"))
+                invalid(format!("{text} is not a URI such as urn:example:planner"))
             }
-            NameKind::SanEmail if !text.contains('@') => invalid(format!("{text} is no e-mail address")),
+            NameKind::SanEmail if !text.contains('@') => invalid(format!("{text} is not an email address")),
             NameKind::SanDns if text.contains(['*', ' ', '/', '@']) || !text.is_ascii() => {
-                invalid(format!("{text} is no domain such as planner.example.com, in ASCII and without a star"))
+                invalid(format!("{text} is not a domain such as planner.example.com, in ASCII and without a star"))
             }
             _ => Ok(()),
         }

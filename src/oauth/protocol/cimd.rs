@@ -43,7 +43,7 @@ impl ClientIdUrl {
     /// Reads a client id: https, with a path, in exactly the form in which it is fetched.
     pub fn parse(client_id: &str) -> Result<Self> {
         let refuse =
-            |reason: &str| Err(invalid(format!("This client_id is no metadata document address: it {reason}")));
+            |reason: &str| Err(invalid(format!("This client_id is not a metadata document address: it {reason}")));
         if !Self::looks_like(client_id) {
             return refuse("must begin with https://");
         }

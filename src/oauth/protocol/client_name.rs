@@ -35,7 +35,7 @@ const KNOWN: [&str; 19] = [
     "Frappe",
 ];
 /// What people read of a program whose name is not readable.
-pub const UNNAMED: &str = "Unnamed program";
+pub const UNNAMED: &str = "Unnamed application";
 /// How many marks may stand on one letter.
 const MAX_MARKS: usize = 3;
 
@@ -172,7 +172,7 @@ mod tests {
             "🚀 Launch",
             "Tom & Jerry's",
             "Google Calendar Sync",
-            "Unnamed program",
+            "Unnamed application",
         ] {
             assert!(stranger(name).is_ok(), "{name}: {:?}", stranger(name));
         }

@@ -31,19 +31,19 @@ pub struct DistinguishedName(Vec<BTreeSet<(String, Value)>>);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Value {
     Text(String),
-    /// Of a kind that is no text, as DER.
+    /// Of a kind that is not text, as DER.
     Der(Vec<u8>),
 }
 
-/// Why a text is no distinguished name.
+/// Why a text is not a distinguished name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is no distinguished name: write it as CN=planner,O=Example,C=AT, what stands first in the certificate last"
+    "{0} is not a distinguished name: write it as CN=planner,O=Example,C=AT, what stands first in the certificate last"
 )]
 pub struct NoDistinguishedName(String);
 
 impl DistinguishedName {
-    /// Reads a text; an empty one is no name.
+    /// Reads a text; an empty one is not a name.
     pub fn parse(text: &str) -> Result<Self, NoDistinguishedName> {
         Reader { rest: text }.name().ok_or_else(|| NoDistinguishedName(text.to_owned()))
     }

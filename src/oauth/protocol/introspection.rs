@@ -75,7 +75,7 @@ pub struct OwnClaims {
     /// To the token's own client, with `profile`: the person's full name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// To the token's own client, with `email`: the e-mail address.
+    /// To the token's own client, with `email`: the email address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// To the token's own client, with `roles`: the roles.

@@ -16,7 +16,7 @@ pub const ALGORITHMS: [SigningAlgorithm; 4] =
     [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::Ps256, SigningAlgorithm::EdDsa];
 /// A request object that lives longer is refused.
 const MAX_LIFETIME: Duration = Duration::hours(1);
-/// Claims about the token itself, which are no parameters.
+/// Claims about the token itself, which are not parameters.
 const TOKEN_CLAIMS: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
 /// A request object that holds.

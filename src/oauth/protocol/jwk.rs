@@ -34,7 +34,7 @@ pub struct JwkSet {
     pub keys: Vec<Jwk>,
 }
 
-/// Why a JSON value is no key for us.
+/// Why a JSON value is not a key for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwkError {
     /// Not a key, or a part of it is malformed.
@@ -46,7 +46,7 @@ pub enum JwkError {
     /// Of a kind, size or purpose that we do not verify with.
     #[error("The key is of a kind that is not supported: use EC P-256, RSA of 2048 bits or more, or Ed25519")]
     Unsupported,
-    /// The set is no set.
+    /// The set is not a set.
     #[error("A key set is written {{\"keys\": [...]}}")]
     NotASet,
 }

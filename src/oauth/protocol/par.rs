@@ -58,7 +58,7 @@ impl RequestUri {
 
 /// What is said of a reference that we never gave this client, that is too old or that was used.
 pub fn unknown_request_uri() -> Error {
-    let message = "This request has expired or was used: go back to the program and start again";
+    let message = "This request has expired or was used: go back to the application and start again";
     Error::new(ErrorCode::InvalidRequestUri, message)
 }
 

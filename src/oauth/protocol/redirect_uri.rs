@@ -183,7 +183,7 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(host) => f.write_str(host),
-            Self::Loopback => f.write_str("a program on this computer"),
+            Self::Loopback => f.write_str("an application on this computer"),
             Self::App(scheme) => write!(f, "the app that opens {scheme}: links"),
         }
     }

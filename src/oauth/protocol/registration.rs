@@ -235,7 +235,7 @@ fn software_statement(statement: &Value) -> Error {
         let text = "Software statements are not accepted: send the metadata itself";
         Error::new(ErrorCode::UnapprovedSoftwareStatement, text)
     } else {
-        Error::new(ErrorCode::InvalidSoftwareStatement, "software_statement is no JWT: leave it out")
+        Error::new(ErrorCode::InvalidSoftwareStatement, "software_statement is not a JWT: leave it out")
     }
 }
 

@@ -106,7 +106,7 @@ fn what_an_assistant_sends_is_accepted_and_echoed_without_nulls() {
 fn several_redirect_uris_are_kept_exactly_and_each_fits() {
     let uris = ["https://claude.ai/cb", "https://claude.com/cb", "cursor://x/cb", "http://127.0.0.1/cb"];
     let metadata = parse(&with(&json!({ "redirect_uris": uris }))).unwrap();
-    assert_eq!(metadata.application_type, ApplicationType::Native, "only native programs have app links");
+    assert_eq!(metadata.application_type, ApplicationType::Native, "only native applications have app links");
     let stored = RedirectUris::from_stored(&metadata.redirect_uris.to_stored());
     for uri in uris {
         assert_eq!(stored.resolve(Some(uri), true).unwrap(), VerifiedRedirectUri::for_tests(uri));

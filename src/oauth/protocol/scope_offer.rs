@@ -181,7 +181,7 @@ impl ScopeSet {
 
 fn not_within(scope: &Scope, ceiling: &Ceiling) -> Error {
     let message = if ceiling.is_offer {
-        format!("This site does not offer the scope {scope} to programs that register themselves")
+        format!("This site does not offer the scope {scope} to applications that register themselves")
     } else {
         format!("This client may not ask for the scope {scope}: add it to the client's scopes")
     };

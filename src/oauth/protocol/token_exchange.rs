@@ -1,4 +1,4 @@
-//! Token exchange: a client gets a lesser token for one that it holds, or that was meant for it (RFC 8693).
+//! Token exchange: a client gets a narrower token for one that it holds, or that was meant for it (RFC 8693).
 //!
 //! The new token is never more than the old one: fewer scopes or the same, no more time, and another resource only if
 //! an administrator named it. Who acts for somebody else is told in `act`, unless an administrator lets the client be
@@ -195,7 +195,7 @@ pub fn decide(
         ));
     }
     Ok(Exchanged {
-        scopes: lesser(subject.scopes, exchanger.scopes, scope, known)?,
+        scopes: granted_scopes(subject.scopes, exchanger.scopes, scope, known)?,
         resources: narrower(subject.resources, exchanger.targets, targets)?,
         act,
         expires_at: subject.expires_at,
@@ -218,7 +218,7 @@ fn acting(subject: Held<'_>, actor: Acting<'_>, exchanger: &Exchanger<'_>) -> Re
         act: subject.act.cloned().map(Box::new),
     };
     if act.depth() > MAX_ACTORS {
-        return Err(Error::invalid_request(format!("More than {MAX_ACTORS} parties would act one for the other")));
+        return Err(Error::invalid_request(format!("The chain of actors is longer than {MAX_ACTORS}")));
     }
     Ok(act)
 }
@@ -237,7 +237,7 @@ fn check_key(parameter: &'static str, token: Held<'_>, exchanger: &Exchanger<'_>
 }
 
 /// Scopes that the subject token and the client both have.
-fn lesser(
+fn granted_scopes(
     subject: &ScopeSet,
     registered: &ScopeSet,
     requested: Option<&str>,

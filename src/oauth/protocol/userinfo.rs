@@ -64,7 +64,7 @@ pub struct UserInfo {
     /// With `profile`: when any of this last changed, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<i64>,
-    /// With `email`: the e-mail address.
+    /// With `email`: the email address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// With `email`: whether the person has proved that the address is theirs.

@@ -40,7 +40,7 @@ async fn a_new_document_is_filled_in_sent_and_shown() {
     assert_eq!(values["taken_at"], "2026-03-31T08:30:15");
     let stored = loan(&site).await;
     assert_eq!(stored["lines"][1]["volume"], "II");
-    assert_eq!(stored["lines"].as_array().unwrap().len(), 2, "spare rows are no rows");
+    assert_eq!(stored["lines"].as_array().unwrap().len(), 2, "spare rows are not rows");
     assert_eq!(stored["lines"][0]["remark"], "torn");
 }
 

@@ -40,7 +40,7 @@ async fn lists_search_filter_and_sort() {
     assert!(page.contains("Nothing matches"));
     let page = reader.get("/app/loan?days=many").await.status(200).body;
     assert!(page.contains("notice-red"), "a filter that does not parse is said");
-    // A level that one may not read is no filter either.
+    // A level that one may not read is not a filter either.
     let page = reader.get("/app/loan?fine=3").await.status(200).body;
     assert!(page.contains("no field &#x60;fine&#x60; that you may filter by") && !page.contains(">Dune</a>"), "{page}");
 }

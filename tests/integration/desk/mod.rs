@@ -57,7 +57,7 @@ pub fn form_values(page: &Response) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     let start = page.body.find("data-form").expect("a form");
     let body = &page.body[start..];
-    // What scripts copy is no part of the form.
+    // What scripts copy is not a part of the form.
     let mut rest = String::new();
     for (at, part) in body.split("<template").enumerate() {
         rest.push_str(if at == 0 { part } else { part.split_once("</template>").map_or("", |(_, after)| after) });

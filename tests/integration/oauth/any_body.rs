@@ -63,7 +63,7 @@ const NAMES: [&str; 33] = [
     "requested_token_type",
     "assertion",
 ];
-/// Values that mean something, and are no secrets.
+/// Values that mean something, and are not secrets.
 const WORDS: [&str; 17] = [
     "authorization_code",
     "refresh_token",
@@ -301,7 +301,7 @@ fn form(endpoint: &'static str, known: &[(String, String)]) -> impl Strategy<Val
             let mut pairs: Vec<_> = good.zip(kept).filter(|(_, kept)| *kept).map(|(pair, _)| pair).collect();
             pairs.extend(more);
             let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
-            // Scopes and addresses are repeated where they are wrong, so that developers see which; they are no secrets.
+            // Scopes and addresses are repeated where they are wrong, so that developers see which; they are not secrets.
             let is_told =
                 |name: &str| matches!(name, "scope" | "resource" | "redirect_uri" | "request_uri" | "grant_type");
             let secret = pairs.into_iter().filter(|(name, value)| !is_told(name) && !WORDS.contains(&value.as_str()));

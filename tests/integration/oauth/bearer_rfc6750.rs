@@ -83,7 +83,7 @@ async fn a_scope_never_gives_more_than_the_person_has() {
     let alice = site.user(ALICE, &[]).await;
     let token = bearer(&site, &Program::public(&site).await.tokens(&alice).await);
     let refused = token.get("/api/resource/OAuth%20Client").await.status(403);
-    assert_eq!(refused.header("www-authenticate"), "", "this is no matter of the token");
+    assert_eq!(refused.header("www-authenticate"), "", "this is not a matter of the token");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn a_bad_expired_or_revoked_token_is_named_as_such() {
     };
     let garbage = site.guest().with_header("authorization", "Bearer garbage");
     assert_eq!(challenge_of(&garbage, who).await, expect("The access token is not valid"));
-    // A program that reads a private file is no browser, whatever the path.
+    // A program that reads a private file is not a browser, whatever the path.
     let file = challenge_of(&garbage, "/private/files/x.pdf").await;
     assert!(file.contains("invalid_token") && file.ends_with("/.well-known/oauth-protected-resource\""), "{file}");
     site.clock.advance(Duration::seconds(3601));

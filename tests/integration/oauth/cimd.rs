@@ -39,7 +39,8 @@ async fn a_program_that_a_page_describes_is_let_in_and_answered_at_any_local_por
     for uri in ["http://localhost:51234/callback", "http://127.0.0.1:51235/callback"] {
         let consent = alice.get(&program.authorize_uri(&[("redirect_uri", uri)])).await.redirect();
         let consent = alice.get(&consent).await.status(200);
-        for text in ["Assistant", "Nobody here has checked this program", "<strong>localhost</strong>", "this computer"]
+        for text in
+            ["Assistant", "Nobody here has checked this application", "<strong>localhost</strong>", "this computer"]
         {
             assert!(consent.body.contains(text), "{text} is missing in {}", consent.body);
         }
@@ -375,7 +376,7 @@ async fn one_address_brings_only_so_many_new_pages_in_a_minute() {
     authorize("/one").await.redirect();
     settings(&site, json!({"registration_rate_limit": 0, "max_registered_clients": 2})).await;
     let full = authorize("/three").await.status(400);
-    assert!(full.body.contains("as many registered programs as it allows"), "{}", full.body);
+    assert!(full.body.contains("as many registered applications as it allows"), "{}", full.body);
     authorize("/two").await.redirect();
 }
 

@@ -283,7 +283,7 @@ async fn a_code_is_read_however_it_is_typed() {
     let code = codes(&program).await["user_code"].as_str().unwrap().to_lowercase().replace('-', " ");
     type_in(&alice, &format!(" {code} ")).await.redirect();
     let wrong = type_in(&alice, "AEIOU").await.status(400);
-    assert!(wrong.body.contains("That is no code"), "{}", wrong.body);
+    assert!(wrong.body.contains("That is not a device code"), "{}", wrong.body);
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn the_examples_of_a_service_get_a_token_and_call_the_api() {
             "token_endpoint_auth_method": method,
         });
         let program = Program::made_by(&administrator, server.guest(), values).await;
-        let texts = examples(&administrator, &program.id, "Let the program act for itself").await;
+        let texts = examples(&administrator, &program.id, "Let the application act for itself").await;
         assert_eq!(texts.iter().map(|(language, _)| language.as_str()).collect::<Vec<_>>(), LANGUAGES);
         for (language, text) in texts {
             assert!(!text.contains(&program.secret) && !text.contains('@'), "{text}");
@@ -146,7 +146,7 @@ async fn the_examples_of_an_exchange_trade_a_token_and_call_the_api() {
     let values = json!({"allow_token_exchange": 1, "scopes": "openid email"});
     let mut program = Program::made_by(&administrator, server.guest(), values).await;
     program.scope = "openid email".to_owned();
-    for (language, text) in examples(&administrator, &program.id, "Exchange a token for a lesser one").await {
+    for (language, text) in examples(&administrator, &program.id, "Exchange a token for a narrower one").await {
         let tokens = program.tokens(&alice).await;
         let token = ("SUBJECT_TOKEN", tokens["access_token"].as_str().unwrap());
         let secret = ("CLIENT_SECRET", program.secret.as_str());
@@ -185,7 +185,7 @@ async fn the_example_of_a_program_on_a_computer_waits_there_for_the_answer() {
         "default_redirect_uri": "http://127.0.0.1/callback",
     });
     let program = Program::made_by(&administrator, server.guest(), values).await;
-    let texts = examples(&administrator, &program.id, "Sign people in from a program").await;
+    let texts = examples(&administrator, &program.id, "Sign people in from an application").await;
     let (language, text) = texts.into_iter().find(|(language, _)| language == "Python").unwrap();
     assert!(!text.contains("CLIENT_SECRET"), "it has none: {text}");
     let mut example = Example::start(&language, &text, "").unwrap();
@@ -208,11 +208,11 @@ async fn each_kind_of_client_has_the_examples_of_its_kind() {
         (json!({"token_endpoint_auth_method": "None"}), "Sign people in from a web page", "sessionStorage"),
         (
             json!({"token_endpoint_auth_method": "None", "default_redirect_uri": "http://127.0.0.1/callback"}),
-            "Sign people in from a program",
+            "Sign people in from an application",
             "HTTPServer",
         ),
         (json!({"allow_device_code": 1}), "Sign people in on another device", "user_code"),
-        (json!({"allow_token_exchange": 1}), "Exchange a token for a lesser one", "SUBJECT_TOKEN"),
+        (json!({"allow_token_exchange": 1}), "Exchange a token for a narrower one", "SUBJECT_TOKEN"),
         (json!({"allow_jwt_bearer": 1}), "Act for people whom a provider vouches for", "ASSERTION"),
     ] {
         let program = Program::new(&site, values.clone()).await;

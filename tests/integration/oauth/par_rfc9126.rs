@@ -191,7 +191,7 @@ async fn a_reference_belongs_to_the_client_that_pushed() {
     authorize(&alice, &other.id, &uri, &[]).await.status(400);
     // And whoever tries does not use it up.
     authorize(&alice, &program.id, &uri, &[]).await.redirect();
-    // A request that waits for its answer is no pushed one.
+    // A request that waits for its answer is not a pushed one.
     let page = alice.get(&program.authorize_uri(&[])).await.redirect();
     let id = parameter(&format!("http://x{page}"), "request_id").unwrap();
     let uri = format!("urn:ietf:params:oauth:request_uri:{id}");

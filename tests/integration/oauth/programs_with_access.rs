@@ -22,7 +22,7 @@ async fn the_page_says_what_each_program_may_do_and_where_its_answers_go() {
     let site = TestSite::new().await;
     let alice = site.user(ALICE, &[]).await;
     let empty = alice.get(PAGE).await.status(200).body;
-    assert!(empty.contains("No program may act for you") && !empty.contains("Revoke access"), "{empty}");
+    assert!(empty.contains("No application may act for you") && !empty.contains("Revoke access"), "{empty}");
     let program = Program::new(&site, json!({"app_name": "<b>Planner</b>"})).await;
     let tokens = program.tokens(&alice).await;
     let page = alice.get(PAGE).await.status(200).body;
@@ -50,7 +50,7 @@ async fn revoking_ends_every_token_of_the_program_at_once() {
     let page = alice.get(PAGE).await.status(200);
     let done = revoke(&alice, &page).await.redirect();
     let page = alice.get(&done).await.status(200).body;
-    assert!(page.contains("has no access any more") && page.contains("No program may act for you"), "{page}");
+    assert!(page.contains("has no access any more") && page.contains("No application may act for you"), "{page}");
     for tokens in [&first, &second] {
         bearer(&site, tokens).get(WHO).await.error(401, "AuthenticationError");
         program.refresh(tokens["refresh_token"].as_str().unwrap()).await.oauth_error(400, "invalid_grant");

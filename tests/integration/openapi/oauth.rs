@@ -36,7 +36,7 @@ async fn named(site: &TestSite) -> BTreeSet<String> {
     endpoints.map(|(_, uri)| uri.as_str().unwrap().strip_prefix(&root).unwrap().to_owned()).collect()
 }
 
-/// What is described and is no endpoint of the metadata: the metadata itself, a second address of the keys, and what
+/// What is described and is not an endpoint of the metadata: the metadata itself, a second address of the keys, and what
 /// only registered programs are told of.
 fn beside() -> BTreeSet<String> {
     [

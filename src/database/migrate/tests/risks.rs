@@ -31,7 +31,7 @@ async fn a_type_change_says_what_it_loses_and_converts_the_rest() {
         let after = note(vec![field("qty", Fieldtype::Int)]);
         let plan = site.refused(after.clone(), MigrateOptions::default()).await;
         let why = plan.to_string();
-        assert!(why.contains("what is no whole number that fits becomes empty (1 row, such as N-2)"), "{why}");
+        assert!(why.contains("what is not a whole number that fits becomes empty (1 row, such as N-2)"), "{why}");
         assert!(why.contains("missing values become 0 (1 row, such as N-4)"), "{why}");
         site.migrate_agreeing(after, RISKY).await;
         let rows = site.texts(r#"SELECT CAST(qty AS text) FROM "tabNote" ORDER BY name"#).await;

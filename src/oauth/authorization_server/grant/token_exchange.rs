@@ -1,4 +1,4 @@
-//! A token becomes a lesser one, for the same client or for the server that it was meant for (RFC 8693).
+//! A token becomes a narrower one, for the same client or for the server that it was meant for (RFC 8693).
 
 use serde_json::json;
 

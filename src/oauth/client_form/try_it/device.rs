@@ -74,7 +74,7 @@ pub(super) async fn go_on(
             shown(respond(tokens.map(|tokens| json_response(StatusCode::OK, &tokens)), &exchange.context)).await;
         steps.push(Step {
             heading: "Not yet",
-            text: "Nobody has answered so far. The program waits for the interval and asks again.".to_owned(),
+            text: "Nobody has answered so far. The application waits for the interval and asks again.".to_owned(),
             sent: masked_form(&format!("POST {TOKEN}"), &form),
             got,
             ..Step::default()
@@ -108,7 +108,7 @@ async fn first_step(
     let (got, is_bad) = shown(respond(answer, &exchange.context)).await;
     Step {
         heading: "The codes",
-        text: "The program asks for two codes: one that it keeps, and a short one that it shows.".to_owned(),
+        text: "The application asks for two codes: one that it keeps, and a short one that it shows.".to_owned(),
         sent: masked_form(&format!("POST {DEVICE_AUTHORIZATION}"), &form),
         got,
         is_bad,

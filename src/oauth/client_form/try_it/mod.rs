@@ -276,7 +276,7 @@ async fn finish(
     let after = server.tokens.session(&exchange.site, Presented::bearer(&token), USERINFO).await;
     steps.push(Step {
         heading: "The end",
-        text: "The program gives its tokens back. From now on they open nothing.".to_owned(),
+        text: "The application gives its tokens back. From now on they open nothing.".to_owned(),
         sent: format!("POST {REVOKE}\n\ntoken={}", mask(&token)),
         got: match &after {
             Ok(_) => "The token still opens the API".to_owned(),
@@ -291,7 +291,7 @@ async fn finish(
 async fn call(exchange: &Exchange, server: &Arc<Server>, token: &str, scopes: &ScopeSet) -> Result<Step> {
     let path = sample_call(scopes);
     let sent = format!("GET {path}\nAuthorization: Bearer {}", mask(token));
-    let text = "The program uses the access token. What it may do is what the person may do, within the scopes.";
+    let text = "The application uses the access token. What it may do is what the person may do, within the scopes.";
     let step = |got: String, is_bad: bool| Step { heading: "A call", text: text.to_owned(), sent, got, is_bad };
     let address = path.split('?').next().unwrap_or("/");
     let session = match server.tokens.session(&exchange.site, Presented::bearer(token), address).await {

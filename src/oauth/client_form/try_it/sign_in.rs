@@ -135,7 +135,7 @@ pub(super) async fn come_back(exchange: Exchange, server: Arc<Server>) -> Result
     let uri = redirect_uri(documents.site_url(), &client);
     let mut steps = vec![Step {
         heading: "The request",
-        text: "The program sends the browser here. The challenge is the digest of a number that only it knows."
+        text: "The application sends the browser here. The challenge is the digest of a number that only it knows."
             .to_owned(),
         sent: masked_form(
             &format!("GET {AUTHORIZE}"),

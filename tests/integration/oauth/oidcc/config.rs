@@ -8,7 +8,7 @@ use crate::support::TestSite;
 const ISSUER: &str = "https://site.example";
 
 fn list<'j>(metadata: &'j Json, member: &str) -> Vec<&'j str> {
-    let list = metadata[member].as_array().unwrap_or_else(|| panic!("{member} is no list: {metadata}"));
+    let list = metadata[member].as_array().unwrap_or_else(|| panic!("{member} is not a list: {metadata}"));
     assert!(!list.is_empty(), "{member}");
     list.iter().map(|value| value.as_str().unwrap()).collect()
 }
