@@ -24,7 +24,6 @@ use crate::meta::in_force::Fault;
 use crate::meta::load::Source;
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
-use crate::web::pipeline::Paths;
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{Job, Pipeline, Plugins, Sessions, Site, Templates};
 use crate::{account, desk, oauth, reload, rest, web};
@@ -81,15 +80,14 @@ pub struct Summary {
 }
 
 /// Every feature registers here, and nowhere else.
-fn plugins(sessions: &Sessions) -> Plugins {
+fn plugins(config: &Config, sessions: &Sessions) -> anyhow::Result<Plugins> {
     let mut plugins = Plugins::default();
     web::register(&mut plugins, sessions);
     account::register(&mut plugins);
-    rest::register(&mut plugins);
-    oauth::register(&mut plugins);
-    // Last: it takes the panels that the others supply.
+    rest::register(&mut plugins, config);
+    oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
-    plugins
+    Ok(plugins)
 }
 
 impl App {
@@ -97,7 +95,7 @@ impl App {
     pub async fn build(build: Build) -> anyhow::Result<Self> {
         let Build { config, clock, site_key, sources } = build;
         let sessions = Sessions::default();
-        let plugins = plugins(&sessions);
+        let plugins = plugins(&config, &sessions)?;
         check_plugins(&plugins)?;
         let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
         let site_key = site_key::establish(site_key, &config, &database).await?;
@@ -128,15 +126,13 @@ impl App {
             jobs,
             openapi,
             describes_api,
-            own_credentials,
-            foreign_forms,
             small_bodies,
             login_options,
             logout_targets,
             account_pages,
             helpers,
             starters,
-            panels: _,
+            panels,
         } = plugins;
         let (site_url, max_rows) = (config.site_url.clone(), config.limits.rows);
         let documents = Documents::new(database, registry, controllers, clock, site_key, site_url, max_rows);
@@ -159,18 +155,13 @@ impl App {
             stopping: AtomicBool::new(false),
             openapi,
             describes_api,
+            panels,
         });
         reload::note(&site, faults.clone());
         for start in starters {
             start(site.clone()).await.context("start a feature")?;
         }
-        let endpoint = Pipeline::new(
-            site.clone(),
-            authenticators,
-            middleware,
-            Paths { own_credentials, foreign_forms, small_bodies },
-            routes,
-        )?;
+        let endpoint = Pipeline::new(site.clone(), authenticators, middleware, small_bodies, routes)?;
         let endpoint = Arc::new(endpoint);
         let summary = Summary { doctypes, folders, schema, administrator_password, warnings, faults };
         Ok(Self { site, endpoint, summary, jobs, sources })

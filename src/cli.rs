@@ -91,7 +91,7 @@ enum User {
     ///
     /// The password is read from standard input if something is piped in; otherwise one is generated and printed.
     Add {
-        /// The e-mail address, which also names the account
+        /// The email address, which also names the account
         email: String,
         /// The given name (default: what stands before the `@`)
         #[arg(long, value_name = "NAME")]

@@ -1,4 +1,4 @@
-//! What went wrong, for every layer; knows no HTTP (the mapping to status codes is `web/error.rs`).
+//! The one error of the program, in its own terms; `web/error.rs` maps it to status codes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -261,6 +261,11 @@ impl Error {
     /// A problem of the document or request as a whole.
     pub fn invalid(kind: ProblemKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Validation(Invalid::one(kind, message))
+    }
+
+    /// A mistake in what was asked, such as an argument that makes no sense (`ValidationError`).
+    pub fn misuse(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::invalid(ProblemKind::Validation, message)
     }
 
     /// Our own fault, with its cause for the log.

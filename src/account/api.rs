@@ -56,7 +56,7 @@ enum Tag {
 /// Who logs in.
 #[derive(Object, Deserialize)]
 struct LoginRequest {
-    /// The e-mail address or the username.
+    /// The email address or the username.
     #[oai(validator(min_length = 1, max_length = 500))]
     usr: String,
     /// The password.

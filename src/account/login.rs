@@ -11,6 +11,7 @@ use crate::error::{AuthenticationError, Error, Result};
 use crate::permissions::Session;
 use crate::permissions::session::{ADMINISTRATOR, GUEST, fold_name};
 use crate::secret;
+use crate::web::own_path::own_path;
 use crate::web::{
     Answer, Call, LoginMethod, LoginSettings, Method, NewSession, Param, Plugins, RequestContext, Site, Verbs, csrf,
     handler,
@@ -33,7 +34,7 @@ pub struct LoggedIn {
 /// Registers the methods `login` and `logout`.
 pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
     const LOGIN: &[Param] = &[
-        Param::required("usr", "string", "The e-mail address or the username"),
+        Param::required("usr", "string", "The email address or the username"),
         Param::required("pwd", "string", "The password"),
     ];
     let passwords = passwords.clone();
@@ -65,7 +66,7 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
 }
 
 async fn login_method(call: Call, passwords: Passwords) -> Result<Answer> {
-    let (usr, pwd) = (call.required_text("usr")?, call.required_text("pwd")?);
+    let (usr, pwd) = (call.args().required("usr")?, call.args().required("pwd")?);
     let done = log_in(&call.site, &call.context, &call.headers, &passwords, &usr, pwd).await?;
     Ok(Answer::message(done.message).with("home_page", done.home_page).with("full_name", done.full_name))
 }
@@ -150,11 +151,8 @@ pub async fn home_page(documents: &Documents, session: &Session) -> Result<Strin
         .filters(json!([["name", "in", roles], ["home_page", "is", "set"]]))
         .order_by("name asc");
     let list = documents.list(&Session::system(), &request).await?;
-    let page = list.text(0, "home_page");
-    if crate::account::pages::is_own_path(page) {
-        return Ok(page.to_owned());
-    }
-    Ok(if session.is_desk_user() { "/app" } else { own_page::ADDRESS }.to_owned())
+    let page = own_path(documents.site_url(), list.text(0, "home_page"));
+    Ok(page.unwrap_or_else(|| if session.is_desk_user() { "/app" } else { own_page::ADDRESS }.to_owned()))
 }
 
 /// The user whose name or username was typed.

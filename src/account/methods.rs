@@ -2,10 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::account::api_key;
 use crate::account::doctype::user::store_password;
 use crate::account::login;
 use crate::account::password::Passwords;
-use crate::account::{api_key, pages};
 use crate::document::ListRequest;
 use crate::error::{AuthenticationError, Error, ProblemKind, Result};
 use crate::meta::{Right, Value};
@@ -89,7 +89,7 @@ pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
 }
 
 async fn switch_theme(call: Call) -> Result<Answer> {
-    let theme = call.required_text("theme")?;
+    let theme = call.args().required("theme")?;
     if !["Light", "Dark", "Automatic"].contains(&theme.as_str()) {
         let message = format!("theme is Light, Dark or Automatic, not {theme}");
         return Err(Error::invalid(ProblemKind::Validation, message));
@@ -101,7 +101,7 @@ async fn switch_theme(call: Call) -> Result<Answer> {
 }
 
 async fn generate_keys(call: Call) -> Result<Answer> {
-    let user = call.required_text("user")?;
+    let user = call.args().required("user")?;
     let mut work = call.site.documents.begin(call.session()).await?;
     let made = api_key::generate(&mut work, &user).await?;
     work.commit().await?;
@@ -127,21 +127,19 @@ async fn update_password(call: Call, passwords: Passwords) -> Result<Answer> {
     let user = call.session().user().to_owned();
     // Somebody at an unlocked screen must not be able to guess.
     let attempt = call.site.attempts.begin_login(documents, &call.context, user.clone(), true).await?;
-    if !login::is_password(documents, &passwords, &user, call.required_text("old_password")?).await? {
+    if !login::is_password(documents, &passwords, &user, call.args().required("old_password")?).await? {
         attempt.failed(documents, &call.context, "Login Failed").await?;
         return Err(Error::Authentication(AuthenticationError::BadCredentials));
     }
     attempt.succeeded(documents).await?;
     let mut work = documents.begin(&Session::system()).await?;
-    store_password(&mut work, &passwords, &user, call.required_text("new_password")?).await?;
-    if call.flag("logout_all_sessions").unwrap_or(true) {
+    store_password(&mut work, &passwords, &user, call.args().required("new_password")?).await?;
+    if call.args().flag("logout_all_sessions")?.unwrap_or(true) {
         end_all(&mut work, &user, call.session().sid.as_deref()).await?;
     }
-    if call.flag("revoke_api_key").unwrap_or(false) {
+    if call.args().flag("revoke_api_key")?.unwrap_or(false) {
         api_key::revoke(&mut work, &user).await?;
     }
     work.commit().await?;
-    let page = login::home_page(documents, call.session()).await?;
-    debug_assert!(pages::is_own_path(&page));
-    Ok(Answer::message(page))
+    Ok(Answer::message(login::home_page(documents, call.session()).await?))
 }

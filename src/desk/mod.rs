@@ -11,8 +11,6 @@ pub mod shell;
 mod template_helpers;
 pub mod titles;
 
-use std::sync::Arc;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::permissions::TimesIn;
@@ -21,9 +19,8 @@ use crate::web::{Exchange, Plugins, Route};
 /// What stays as it is in a part of an address.
 const ADDRESS_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
-/// Registers the pages of the desk. Takes the panels of the other features, so it comes last.
+/// Registers the pages of the desk.
 pub fn register(plugins: &mut Plugins) {
-    let panels = Arc::new(std::mem::take(&mut plugins.panels));
     plugins.helpers.extend(template_helpers::all());
     plugins.route(Route::new("/app").get(|exchange| home::get(own(exchange))));
     plugins.route(Route::new("/desk").get(frappe_address::get));
@@ -33,17 +30,15 @@ pub fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_session").get(home::session));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
     plugins.route(Route::new("/app/_definitions").get(definitions::get));
-    let (get, post) = (Arc::clone(&panels), Arc::clone(&panels));
     plugins.route(
         Route::new("/app/:slug")
-            .get(move |exchange| list::page::get(own(exchange), Arc::clone(&get)))
-            .post(move |exchange| list::page::post(own(exchange), Arc::clone(&post))),
+            .get(|exchange| list::page::get(own(exchange)))
+            .post(|exchange| list::page::post(own(exchange))),
     );
-    let (get, post) = (Arc::clone(&panels), panels);
     plugins.route(
         Route::new("/app/:slug/:name")
-            .get(move |exchange| form::page::get(own(exchange), Arc::clone(&get)))
-            .post(move |exchange| form::page::post(own(exchange), Arc::clone(&post))),
+            .get(|exchange| form::page::get(own(exchange)))
+            .post(|exchange| form::page::post(own(exchange))),
     );
 }
 

@@ -16,7 +16,7 @@ fn icon(
     out: &mut dyn Output,
 ) -> HelperResult {
     let name = helper.param(0).and_then(|param| param.value().as_str()).unwrap_or("");
-    // Names come from templates and views of this program; anything else is no icon.
+    // Names come from templates and views of this program; anything else is not an icon.
     if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
         out.write("<svg class=\"icon\" aria-hidden=\"true\"><use href=\"/assets/desk/icons.svg#")?;
         out.write(name)?;

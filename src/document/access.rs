@@ -9,7 +9,7 @@ use crate::clock::Zone;
 use crate::database::{Executor, references};
 use crate::document::controller::need_on;
 use crate::document::{Cell, Documents, ListRequest};
-use crate::error::{AuthenticationError, Conflict, Error, ProblemKind, Result};
+use crate::error::{AuthenticationError, Conflict, Error, Result};
 use crate::meta::{DocType, Document, Registry, Right};
 use crate::permissions::decide::{self, Denied};
 use crate::permissions::session::{
@@ -316,9 +316,4 @@ pub(super) fn refusal_of(error: Error, session: &Session, doctype: &DocType, nam
         }
         other => other,
     }
-}
-
-/// What is asked of a DocType that does not fit it.
-pub(super) fn misuse(message: impl Into<String>) -> Error {
-    Error::invalid(ProblemKind::Validation, message.into())
 }

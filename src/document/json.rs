@@ -73,7 +73,7 @@ impl Work<'_> {
         if child.is_virtual {
             // Who may not read it is told nothing; who may is told why it stays as it is.
             self.get(&child.name, name).await?;
-            return Err(access::misuse(format!("{} is virtual: its rows cannot be changed here", child.name)));
+            return Err(Error::misuse(format!("{} is virtual: its rows cannot be changed here", child.name)));
         }
         let row = self.find_row(&child.name, name).await?;
         let Some(row) = row else {
@@ -96,7 +96,7 @@ impl Work<'_> {
         let (parenttype, parent, field) = (text("parenttype"), text("parent"), text("parentfield"));
         let fits = self.registry.get(parenttype).and_then(|doctype| doctype.field(field)).map(|field| &field.options);
         if parent.is_empty() || fits != Some(&child.name) {
-            return Err(access::misuse(format!(
+            return Err(Error::misuse(format!(
                 "A {} belongs to a document: send parent, parenttype and the table field as parentfield",
                 child.name
             )));
@@ -105,7 +105,7 @@ impl Work<'_> {
         row.remove("name");
         let change = Map::from_iter([(field.to_owned(), Json::Array(vec![Json::Object(row)]))]);
         let saved = Box::pin(self.update_json(parenttype, parent, &change, Children::Patch)).await?;
-        saved.rows(field).last().cloned().ok_or_else(|| access::misuse("The row was not kept"))
+        saved.rows(field).last().cloned().ok_or_else(|| Error::misuse("The row was not kept"))
     }
 }
 

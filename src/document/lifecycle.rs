@@ -28,7 +28,7 @@ impl Work<'_> {
             return self.save(document).await;
         }
         if doctype.is_virtual || doctype.istable {
-            return Err(crate::document::access::misuse(format!(
+            return Err(Error::misuse(format!(
                 "{} has no documents of its own to insert{}",
                 doctype.name,
                 if doctype.istable { ": add rows to its parent" } else { "" }
@@ -85,10 +85,7 @@ impl Work<'_> {
         let doctype = Arc::clone(&document.doctype);
         let mut problems = std::mem::take(&mut self.pending);
         if doctype.is_virtual {
-            return Err(crate::document::access::misuse(format!(
-                "{} is virtual: its documents cannot be saved here",
-                doctype.name
-            )));
+            return Err(Error::misuse(format!("{} is virtual: its documents cannot be saved here", doctype.name)));
         }
         document.is_new = false;
         for fixed in [slot::NAME, slot::OWNER, slot::CREATION] {
@@ -266,7 +263,7 @@ impl Work<'_> {
         let document = self.readable(doctype, name, found, Right::Delete).await?;
         let doctype = Arc::clone(&document.doctype);
         if doctype.issingle || doctype.is_virtual {
-            return Err(crate::document::access::misuse(format!("{} cannot be deleted", doctype.name)));
+            return Err(Error::misuse(format!("{} cannot be deleted", doctype.name)));
         }
         self.check(&document, Right::Delete).await?;
         if document.docstatus() == 1 {

@@ -420,7 +420,7 @@ impl Documents {
                 "discard" => return Ok(json(&self.discard(session, doctype, name).await?)),
                 "rename" => {
                     let new = arguments.get("name").or_else(|| arguments.get("new_name")).and_then(Json::as_str);
-                    let new = new.ok_or_else(|| access::misuse("rename needs the argument name: the new name"))?;
+                    let new = new.ok_or_else(|| Error::misuse("rename needs the argument name: the new name"))?;
                     let merge = arguments.get("merge").is_some_and(|merge| merge == true || merge == 1);
                     return Ok(Some(Json::from(self.rename(session, doctype, name, new, merge).await?)));
                 }

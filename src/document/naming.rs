@@ -54,7 +54,7 @@ impl Work<'_> {
                 Err(_) => {
                     return Err(Error::invalid(
                         ProblemKind::InvalidUuidValue,
-                        format!("{requested} is no UUID: leave the name out or send one such as 0190a3c4-…"),
+                        format!("{requested} is not a UUID: leave the name out or send one such as 0190a3c4-…"),
                     ));
                 }
             },
@@ -239,7 +239,7 @@ fn part_text(part: &SeriesPart, document: &Document, now: NaiveDateTime) -> Stri
         SeriesPart::DayOfYear => format!("{:03}", now.ordinal()),
         SeriesPart::Week => format!("{:02}", consecutive_week(now)),
         SeriesPart::Timestamp => now.format("%Y-%m-%d %H:%M:%S%.6f").to_string(),
-        // A bare word that is no field is a literal.
+        // A bare word that is not a field is a literal.
         SeriesPart::Field(name) => match document.doctype.column(name) {
             Some(column) => document.values[column].to_string().trim().to_owned(),
             None => name.clone(),

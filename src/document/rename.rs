@@ -34,7 +34,7 @@ impl Work<'_> {
         }
         let new = new.trim();
         if !doctype.has_table() || doctype.istable {
-            return Err(crate::document::access::misuse(format!("{} cannot be renamed", doctype.name)));
+            return Err(Error::misuse(format!("{} cannot be renamed", doctype.name)));
         }
         if !doctype.allow_rename && !self.session.is_system() {
             let message = format!("{} does not allow renaming: switch on allow_rename in its DocType", doctype.name);

@@ -8,7 +8,7 @@ use crate::database::documents;
 use crate::document::input::RowLimit;
 use crate::document::link_target::AT_ONCE;
 use crate::document::work::Work;
-use crate::document::{Children, Documents, ListRequest, access, json as writing, version};
+use crate::document::{Children, Documents, ListRequest, json as writing, version};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::doctype::slot;
 use crate::meta::naming_rule::NamingRule;
@@ -298,7 +298,7 @@ impl Work<'_> {
             undone = true;
         }
         if !undone {
-            return Err(access::misuse(format!("{kind} {docname} has not changed since this version")));
+            return Err(Error::misuse(format!("{kind} {docname} has not changed since this version")));
         }
         notes.sort();
         notes.dedup();

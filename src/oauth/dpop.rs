@@ -53,7 +53,7 @@ pub fn verify(
     if further.is_some() {
         return Err(invalid("send exactly one DPoP header"));
     }
-    let text = header.to_str().map_err(|_| invalid("the DPoP header is no JWT"))?;
+    let text = header.to_str().map_err(|_| invalid("the DPoP header is not a JWT"))?;
     let now = documents.clock().now();
     let uri = format!("{}{}", documents.site_url(), asked_path(request));
     let span = now.timestamp() / NONCE_SECONDS;

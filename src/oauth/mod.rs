@@ -19,8 +19,9 @@ pub mod signing_keys;
 pub mod site_scopes;
 pub mod unused_clients;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use crate::config::Config;
 use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitionController};
 use crate::oauth::doctype::{
     oauth_bearer_token, oauth_client, oauth_client_controller, oauth_grant, oauth_settings, oauth_signing_key, user,
@@ -29,7 +30,7 @@ use crate::oauth::signing_keys::SigningKeys;
 use crate::web::Plugins;
 
 /// Registers the feature.
-pub fn register(plugins: &mut Plugins) {
+pub fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
     plugins.small_bodies.extend(["/api/method/frappe.integrations.oauth2", "/oauth/", "/device"]);
     let catalogue = ScopeCatalogue::default();
     let keys = SigningKeys::default();
@@ -56,19 +57,12 @@ pub fn register(plugins: &mut Plugins) {
     let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone(), keys.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     openapi::register(plugins, &catalogue);
-    let providers = client::register(plugins, &catalogue);
-    let certificates = Arc::new(OnceLock::new());
+    let providers = client::register(plugins, config, &catalogue)?;
     let client_controller = oauth_client_controller::OAuthClientController {
         providers: Arc::clone(&providers),
-        certificates: Arc::clone(&certificates),
+        certificates: config.client_certificates.as_ref().map(|configured| configured.check),
     };
     plugins.controller(oauth_client::OAUTH_CLIENT, client_controller);
-    plugins.at_start(async move |site| {
-        if let Some(configured) = &site.config.client_certificates {
-            let _ = certificates.set(configured.check);
-        }
-        Ok(())
-    });
     signing_keys::register(plugins, &keys);
     let server = Arc::new(authorization_server::Server {
         catalogue: catalogue.clone(),
@@ -88,4 +82,5 @@ pub fn register(plugins: &mut Plugins) {
     plugins.authenticators.push(Arc::new(dpop::DpopAuthenticator::new(Arc::clone(&tokens))));
     plugins.authenticators.push(tokens);
     jobs::register(plugins);
+    Ok(())
 }

@@ -4,8 +4,8 @@ pub mod error;
 pub mod guard;
 pub mod published;
 
+use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +16,7 @@ use reqwest::{Certificate, Client, Method, NoProxy, Proxy, RequestBuilder, Statu
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::config::Config;
 use crate::document::Documents;
 use crate::foreign;
 use crate::outgoing::guard::{AllowedHosts, Guard};
@@ -25,8 +26,6 @@ pub use error::OutgoingError;
 
 /// How long reaching a server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a whole exchange may take, unless the configuration says otherwise.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest answer of a token endpoint, a discovery document or a key set.
 pub const MAX_ANSWER_BYTES: usize = 512 * 1024;
 /// How this site names itself to other servers.
@@ -77,55 +76,43 @@ impl Fetched {
 /// Two clients stand behind it. One resolves names to public addresses alone, which it then connects to, so that a name
 /// cannot change its meaning in between. The other is for hosts that OAuth Settings lists, whatever their addresses.
 pub struct Outgoing {
+    /// Made when they are first needed: reading the computer's certificates takes a while.
     guarded: OnceLock<Option<Client>>,
     trusted: OnceLock<Option<Client>>,
-    /// `http` to this very computer is permitted.
-    development: AtomicBool,
+    /// `http` to this very computer is permitted, for providers that run beside the site while it is developed.
+    development: bool,
     /// How long an exchange may take.
-    timeout: OnceLock<Duration>,
+    timeout: Duration,
     proxy: Option<Url>,
     /// The certificate authorities that are trusted besides those of the computer.
-    authorities: OnceLock<Vec<Certificate>>,
-}
-
-impl Default for Outgoing {
-    fn default() -> Self {
-        Self::new(proxy_of_environment())
-    }
+    authorities: Vec<Certificate>,
 }
 
 impl Outgoing {
-    fn new(proxy: Option<Url>) -> Self {
+    /// The way out as configured; fails if the file of trusted certificates cannot be used.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let authorities = config.trusted_certificates.as_deref().map(authorities_in).transpose()?;
+        Ok(Self {
+            development: config.development,
+            authorities: authorities.unwrap_or_default(),
+            ..Self::through(proxy_of_environment(), config.outgoing_timeout)
+        })
+    }
+
+    fn through(proxy: Option<Url>, timeout: Duration) -> Self {
         Self {
             guarded: OnceLock::new(),
             trusted: OnceLock::new(),
-            development: AtomicBool::new(false),
-            timeout: OnceLock::new(),
+            development: false,
+            timeout,
             proxy,
-            authorities: OnceLock::new(),
+            authorities: Vec::new(),
         }
-    }
-
-    /// Permits http to this very computer, for providers that run beside the site while it is developed.
-    pub fn set_development(&self, on: bool) {
-        self.development.store(on, Ordering::Relaxed);
-    }
-
-    /// Bounds how long an exchange may take; before the first request.
-    pub fn set_timeout(&self, timeout: Duration) {
-        let _ = self.timeout.set(timeout);
     }
 
     /// How long an exchange may take.
     pub fn timeout(&self) -> Duration {
-        self.timeout.get().copied().unwrap_or(TOTAL_TIMEOUT)
-    }
-
-    /// Trusts the certificate authorities of a PEM file as well; before the first request.
-    pub fn trust(&self, pem: &[u8]) -> anyhow::Result<()> {
-        let certificates = Certificate::from_pem_bundle(pem).context("the trusted certificates are not PEM")?;
-        anyhow::ensure!(!certificates.is_empty(), "there is no certificate among the trusted certificates");
-        self.authorities.set(certificates).map_err(|_| anyhow::anyhow!("the trusted certificates are set already"))
+        self.timeout
     }
 
     /// Checks an address without calling it: form, https, and no private address in plain sight.
@@ -144,7 +131,7 @@ impl Outgoing {
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(OutgoingError::NoAddress("An address with a user name in it".to_owned()));
         }
-        let local = self.development.load(Ordering::Relaxed) && guard::is_loopback(&parsed);
+        let local = self.development && guard::is_loopback(&parsed);
         if parsed.scheme() != "https" && !local {
             return Err(OutgoingError::NotHttps(shorten(url)));
         }
@@ -213,11 +200,11 @@ impl Outgoing {
                 .referer(false)
                 .retry(reqwest::retry::never())
                 .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(self.timeout())
+                .timeout(self.timeout)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .http1_only()
                 .no_proxy()
-                .tls_certs_merge(self.authorities.get().cloned().unwrap_or_default())
+                .tls_certs_merge(self.authorities.clone())
                 .dns_resolver(guard);
             if let Some(proxy) = self.proxy.as_ref().and_then(|url| Proxy::https(url.as_str()).ok()) {
                 builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));
@@ -292,6 +279,16 @@ async fn allowed_hosts(documents: &Documents) -> AllowedHosts {
     }
 }
 
+/// The certificate authorities of a PEM file.
+fn authorities_in(file: &Path) -> anyhow::Result<Vec<Certificate>> {
+    let read = || {
+        let authorities = Certificate::from_pem_bundle(&std::fs::read(file)?).context("the file is not PEM")?;
+        anyhow::ensure!(!authorities.is_empty(), "there is no certificate in it");
+        Ok(authorities)
+    };
+    read().with_context(|| format!("read DOCTYPED_TRUSTED_CERTIFICATES: {}", file.display()))
+}
+
 fn proxy_of_environment() -> Option<Url> {
     let text = PROXY_VARIABLES.iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))?;
     let url = if text.contains("://") { text } else { format!("http://{text}") };
@@ -320,13 +317,15 @@ fn shorten(text: &str) -> String {
 mod tests {
     use super::*;
 
+    const TIMEOUT: Duration = Duration::from_secs(15);
+
     fn refused(outgoing: &Outgoing, allowed: &str, url: &str) -> Option<String> {
         outgoing.check_with(&AllowedHosts::parse(allowed), url).err().map(|error| error.to_string())
     }
 
     #[test]
     fn only_https_to_public_hosts_passes() {
-        let outgoing = Outgoing::new(None);
+        let outgoing = Outgoing::through(None, TIMEOUT);
         assert_eq!(refused(&outgoing, "", "https://example.com/token"), None);
         for (url, says) in [
             ("http://example.com/", "not https"),
@@ -349,11 +348,11 @@ mod tests {
 
     #[test]
     fn the_list_of_private_hosts_lets_https_pass_and_development_http_to_loopback() {
-        let outgoing = Outgoing::new(None);
+        let outgoing = Outgoing::through(None, TIMEOUT);
         assert_eq!(refused(&outgoing, "10.0.0.5:8443", "https://10.0.0.5:8443/"), None);
         assert!(refused(&outgoing, "10.0.0.5:8443", "http://10.0.0.5:8443/").is_some());
         assert!(refused(&outgoing, "127.0.0.1", "http://127.0.0.1/").is_some());
-        outgoing.set_development(true);
+        let outgoing = Outgoing { development: true, ..Outgoing::through(None, TIMEOUT) };
         assert_eq!(refused(&outgoing, "", "http://127.0.0.1:4000/"), None);
         assert_eq!(refused(&outgoing, "", "http://localhost:4000/"), None);
         assert!(refused(&outgoing, "", "http://10.0.0.5/").is_some());
@@ -362,7 +361,7 @@ mod tests {
 
     #[test]
     fn the_proxy_itself_is_not_to_be_called() {
-        let outgoing = Outgoing::new(Url::parse("http://proxy.internal:3128").ok());
+        let outgoing = Outgoing::through(Url::parse("http://proxy.internal:3128").ok(), TIMEOUT);
         for address in ["https://proxy.internal/", "https://proxy.internal./", "https://PROXY.internal:3128/"] {
             assert!(refused(&outgoing, "", address).is_some(), "{address}");
         }
@@ -371,7 +370,7 @@ mod tests {
 
     #[test]
     fn messages_leave_out_what_may_be_secret() {
-        let outgoing = Outgoing::new(None);
+        let outgoing = Outgoing::through(None, TIMEOUT);
         let text = refused(&outgoing, "", "http://example.com/cb?code=secret").unwrap_or_default();
         assert!(!text.contains("secret"), "{text}");
     }

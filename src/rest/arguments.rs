@@ -6,6 +6,7 @@ use crate::document::list::{DEFAULT_PAGE_LENGTH, ListRequest};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::DocType;
 use crate::meta::doctype::{CHILD_COLUMNS, PARENT_COLUMNS, STANDARD_COLUMNS};
+use crate::web::args::{Args, loose_json};
 
 /// Which of the two sets of list parameters is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,160 +17,14 @@ pub(super) enum Dialect {
     V2,
 }
 
-/// The arguments of a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Arguments<'a>(pub &'a Map<String, Json>);
-
-impl<'a> Arguments<'a> {
-    /// The argument; Null counts as left out.
-    pub(super) fn get(self, name: &str) -> Option<&'a Json> {
-        self.0.get(name).filter(|value| !value.is_null())
-    }
-
-    /// Text; numbers count, as names may be numbers. Empty text counts as left out.
-    pub(super) fn text(self, name: &str) -> Result<Option<String>> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Json::String(text)) if text.is_empty() => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text.clone())),
-            Some(Json::Number(number)) => Ok(Some(number.to_string())),
-            Some(_) => Err(wrong_type(name, "text")),
-        }
-    }
-
-    /// Text that must be there.
-    pub(super) fn required(self, name: &str) -> Result<String> {
-        self.text(name)?.ok_or_else(|| missing(name))
-    }
-
-    /// A whole number.
-    pub(super) fn integer(self, name: &str) -> Result<Option<i64>> {
-        let number = match self.get(name) {
-            None => return Ok(None),
-            Some(Json::String(text)) if text.trim().is_empty() => return Ok(None),
-            Some(Json::String(text)) => text.trim().parse().ok(),
-            Some(Json::Number(number)) => number.as_i64(),
-            Some(_) => None,
-        };
-        number.map(Some).ok_or_else(|| wrong_type(name, "a whole number"))
-    }
-
-    /// A whole number that is not below 0.
-    pub(super) fn count(self, name: &str) -> Result<Option<u64>> {
-        match self.integer(name)? {
-            None => Ok(None),
-            Some(number) => u64::try_from(number).map(Some).map_err(|_| wrong_type(name, "0 or more")),
-        }
-    }
-
-    /// On or off: `1`, `true`, `"true"` and `0`, `false`, `"false"`.
-    pub(super) fn flag(self, name: &str) -> Result<Option<bool>> {
-        let text = match self.get(name) {
-            None => return Ok(None),
-            Some(Json::Bool(on)) => return Ok(Some(*on)),
-            Some(Json::Number(number)) => number.to_string(),
-            Some(Json::String(text)) => text.trim().to_ascii_lowercase(),
-            Some(_) => return Err(wrong_type(name, "0 or 1")),
-        };
-        match text.as_str() {
-            "" => Ok(None),
-            "1" | "true" | "yes" | "on" => Ok(Some(true)),
-            "0" | "false" | "no" | "off" | "none" | "null" => Ok(Some(false)),
-            _ => Err(wrong_type(name, "0 or 1")),
-        }
-    }
-
-    /// JSON, sent as such or as text that holds it. `None` if left out; an error if text does not parse.
-    pub(super) fn json(self, name: &str) -> Result<Option<Json>> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Json::String(text)) if text.trim().is_empty() => Ok(None),
-            Some(Json::String(text)) => match serde_json::from_str(text) {
-                Ok(Json::Null) => Ok(None),
-                Ok(parsed) => Ok(Some(parsed)),
-                Err(error) => Err(data_error(format!("{name} is not valid JSON: {error}"))),
-            },
-            Some(other) => Ok(Some(other.clone())),
-        }
-    }
-
-    /// A JSON object that must be there.
-    pub(super) fn object(self, name: &str) -> Result<Map<String, Json>> {
-        match self.json(name)? {
-            Some(Json::Object(object)) => Ok(object),
-            Some(_) => Err(wrong_type(name, "a JSON object")),
-            None => Err(missing(name)),
-        }
-    }
-
-    /// A JSON list that must be there.
-    pub(super) fn list(self, name: &str) -> Result<Vec<Json>> {
-        match self.json(name)? {
-            Some(Json::Array(list)) => Ok(list),
-            Some(_) => Err(wrong_type(name, "a JSON list")),
-            None => Err(missing(name)),
-        }
-    }
-
-    /// Fieldnames: a JSON list, a JSON string, or words separated by commas.
-    pub(super) fn names(self, name: &str) -> Result<Option<Vec<String>>> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        let list = match loose_json(value) {
-            Json::Array(list) => list,
-            Json::String(text) => text.split(',').map(|word| Json::from(word.trim())).collect(),
-            Json::Null => return Ok(None),
-            _ => return Err(wrong_type(name, "a list of fieldnames")),
-        };
-        let names: Option<Vec<String>> = list
-            .into_iter()
-            .filter(|name| name.as_str() != Some(""))
-            .map(|name| if let Json::String(name) = name { Some(name) } else { None })
-            .collect();
-        names.map(Some).ok_or_else(|| wrong_type(name, "a list of fieldnames"))
-    }
-
-    /// The documents to delete, insert, …: at most `most`.
-    pub(super) fn at_most(self, name: &str, most: usize) -> Result<Vec<Json>> {
-        let list = self.list(name)?;
-        if list.len() > most {
-            return Err(invalid(format!("Only {most} {name} are allowed in one request: send them in parts")));
-        }
-        Ok(list)
-    }
-}
-
-/// What an argument that is needed and absent is answered with.
-pub(super) fn missing(name: &str) -> Error {
-    Error::invalid(ProblemKind::Type, format!("{name} is missing: send it with the request"))
-}
-
-/// What an argument of the wrong type is answered with.
-pub(super) fn wrong_type(name: &str, expected: &str) -> Error {
-    Error::invalid(ProblemKind::Type, format!("{name} must be {expected}"))
-}
-
-/// A mistake in what was asked.
-pub(super) fn invalid(message: impl Into<String>) -> Error {
-    Error::invalid(ProblemKind::Validation, message.into())
-}
-
 /// A mistake in a query's data.
 pub(super) fn data_error(message: impl Into<String>) -> Error {
     Error::invalid(ProblemKind::Data, message.into())
 }
 
-/// Text as the JSON that it holds; text that holds none stays text, empty text is Null.
-fn loose_json(value: &Json) -> Json {
-    match value {
-        Json::String(text) if text.trim().is_empty() => Json::Null,
-        Json::String(text) => serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.clone())),
-        other => other.clone(),
-    }
-}
-
 /// The request for a list, from its parameters (`docs/frappe/rest.md`: Lists); the engine checks fields, filters and order.
 pub(super) fn list_request(doctype: &str, values: &Map<String, Json>, dialect: Dialect) -> Result<ListRequest> {
-    let arguments = Arguments(values);
+    let arguments = Args(values);
     let mut request = ListRequest::new(doctype);
     request.parent = arguments.text("parent")?.or(arguments.text("parent_doctype")?);
     request.fields = fields(arguments)?;
@@ -192,7 +47,7 @@ pub(super) fn list_request(doctype: &str, values: &Map<String, Json>, dialect: D
     Ok(request)
 }
 
-fn first_count(arguments: Arguments<'_>, names: &[&str]) -> Result<Option<u64>> {
+fn first_count(arguments: Args<'_>, names: &[&str]) -> Result<Option<u64>> {
     for name in names {
         if let Some(count) = arguments.count(name)? {
             return Ok(Some(count));
@@ -202,7 +57,7 @@ fn first_count(arguments: Arguments<'_>, names: &[&str]) -> Result<Option<u64>> 
 }
 
 /// `fields`: a JSON list, a JSON string (`"*"`), `*`, or plain names separated by commas.
-fn fields(arguments: Arguments<'_>) -> Result<Json> {
+fn fields(arguments: Args<'_>) -> Result<Json> {
     let Some(value) = arguments.get("fields") else { return Ok(Json::Null) };
     if let Json::String(text) = value
         && text.trim_start().starts_with(['[', '{', '"'])
@@ -217,7 +72,7 @@ fn fields(arguments: Arguments<'_>) -> Result<Json> {
 }
 
 /// Filters in any of Frappe's shapes; text that is not JSON is a document's name.
-pub(super) fn filters(arguments: Arguments<'_>, name: &str) -> Result<Json> {
+pub(super) fn filters(arguments: Args<'_>, name: &str) -> Result<Json> {
     match arguments.get(name) {
         Some(Json::String(text)) if text.trim_start().starts_with(['[', '{']) => {
             Ok(arguments.json(name)?.unwrap_or(Json::Null))
@@ -249,12 +104,12 @@ pub(super) fn document_values(mut values: Map<String, Json>, doctype: &DocType) 
         Some(Json::Object(_)) => true,
         Some(Json::String(text)) => text.trim_start().starts_with('{'),
         Some(Json::Array(_)) if values.len() == 1 => {
-            return Err(invalid("Send one document as a JSON object; frappe.client.insert_many takes a list"));
+            return Err(Error::misuse("Send one document as a JSON object; frappe.client.insert_many takes a list"));
         }
         _ => false,
     };
     if is_wrapped {
-        return Arguments(&values).object("data");
+        return Args(&values).object("data");
     }
     for transport in ["cmd", "run_method", "csrf_token", "sid"] {
         values.shift_remove(transport);

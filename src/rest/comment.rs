@@ -5,9 +5,9 @@ use serde_json::{Map, Value as Json, json};
 use crate::error::{Error, Result};
 use crate::meta::Right;
 use crate::permissions::Session;
-use crate::rest::arguments::Arguments;
 use crate::rest::resource::{check, seen};
 use crate::web::Site;
+use crate::web::args::Args;
 
 /// Adds a comment to a document that the session may read.
 pub(super) async fn add(
@@ -39,7 +39,7 @@ pub(super) async fn add_by_method(
 ) -> Result<Json> {
     let document = site.documents.get(session, doctype, name).await?;
     check(site, session, &document, Right::Write).await?;
-    let arguments = Arguments(arguments);
+    let arguments = Args(arguments);
     let comment_type = arguments.text("comment_type")?.unwrap_or_else(|| "Comment".to_owned());
     let text = match arguments.text("text")? {
         Some(text) => text,

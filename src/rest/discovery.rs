@@ -6,9 +6,9 @@ use serde_json::{Value as Json, json};
 use crate::error::{Error, Need, Result};
 use crate::meta::DocType;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
-use crate::rest::arguments::Arguments;
 use crate::rest::document_method::{self, DocumentMethod};
 use crate::rest::envelope;
+use crate::web::args::Args;
 use crate::web::{Exchange, Method, Plugins, Route};
 
 /// How many results a search answers.
@@ -63,7 +63,7 @@ async fn overview(exchange: Exchange) -> Result<Response> {
 async fn search(mut exchange: Exchange) -> Result<Response> {
     check(&exchange)?;
     let values = exchange.values().await?;
-    let query = Arguments(&values).text("q")?.unwrap_or_default().to_lowercase();
+    let query = Args(&values).text("q")?.unwrap_or_default().to_lowercase();
     let fits = |texts: [&str; 2]| texts.iter().any(|text| text.to_lowercase().contains(&query));
     let mut results: Vec<Json> =
         exchange.site.methods.iter().filter(|method| fits([method.path, method.summary])).map(method_summary).collect();

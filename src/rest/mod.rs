@@ -17,10 +17,11 @@ mod resource;
 mod v1;
 mod v2;
 
+use crate::config::Config;
 use crate::web::{Plugins, Route};
 
 /// Registers everything that REST contributes.
-pub fn register(plugins: &mut Plugins) {
+pub fn register(plugins: &mut Plugins, config: &Config) {
     for path in [v1::PREFIX.to_owned(), format!("{}/*path", v1::PREFIX)] {
         plugins.route(Route::endpoint(path, v1::Resource));
     }
@@ -42,10 +43,8 @@ pub fn register(plugins: &mut Plugins) {
     discovery::register(plugins);
     methods::register(plugins);
 
-    let folder = doctype::FilesFolder::default();
-    doctype::register(plugins, &folder);
-    plugins.at_start(move |site| async move {
-        folder.get_or_init(|| site.config.files.clone());
+    doctype::register(plugins, config);
+    plugins.at_start(async |site| {
         crate::web::spool::clean_up(&site);
         files::make_folders(&site).await
     });

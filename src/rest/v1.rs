@@ -5,11 +5,12 @@ use poem::{Endpoint, Request, Response};
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
-use crate::rest::arguments::{Arguments, Dialect, document_values, list_request};
+use crate::rest::arguments::{Dialect, document_values, list_request};
 use crate::rest::envelope::{self, Rows};
 use crate::rest::path::{self, Target};
 use crate::rest::resource;
 use crate::web::Exchange;
+use crate::web::args::Args;
 use crate::web::method::json_bytes;
 
 /// Where it lies; the pipeline has taken `/v1` and trailing slashes away.
@@ -74,7 +75,7 @@ fn doctypes(exchange: &Exchange) -> Result<Response> {
 async fn list(mut exchange: Exchange, doctype: &str) -> Result<Response> {
     let values = exchange.values().await?;
     let request = list_request(doctype, &values, Dialect::V1)?;
-    let shape = match Arguments(&values).flag("as_dict")? {
+    let shape = match Args(&values).flag("as_dict")? {
         Some(false) => Rows::Arrays,
         _ => Rows::Objects,
     };
@@ -93,7 +94,7 @@ async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Respo
     if exchange.request.uri().query().is_some() || exchange.header("content-length").is_some_and(|length| length != "0")
     {
         let mut values = exchange.values().await?;
-        let arguments = Arguments(&values);
+        let arguments = Args(&values);
         if let Some(method) = arguments.text("run_method")? {
             values.shift_remove("run_method");
             let target = (doctype, name);
@@ -135,11 +136,9 @@ async fn delete(exchange: Exchange, doctype: &str, name: &str) -> Result<Respons
 async fn run_method(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
     let in_query = exchange.query().into_iter().find(|(key, _)| key == "run_method").map(|(_, method)| method);
     let mut values = exchange.values().await?;
-    let in_body = Arguments(&values).text("run_method")?;
+    let in_body = Args(&values).text("run_method")?;
     let Some(method) = in_body.or(in_query) else {
-        return Err(crate::rest::arguments::invalid(
-            "A POST to a document names a method in run_method; use PUT to change the document",
-        ));
+        return Err(Error::misuse("A POST to a document names a method in run_method; use PUT to change the document"));
     };
     values.shift_remove("run_method");
     let result = resource::call(&exchange.site, exchange.session(), (doctype, name), &method, &values, true).await?;

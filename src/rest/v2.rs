@@ -5,12 +5,13 @@ use poem::{Endpoint, Request, Response};
 use serde_json::{Map, Value as Json};
 
 use crate::error::Result;
-use crate::rest::arguments::{Arguments, Dialect, document_values, filters, list_request};
+use crate::rest::arguments::{Dialect, document_values, filters, list_request};
 use crate::rest::envelope::{self, Rows};
 use crate::rest::path::{self, Target};
 use crate::rest::v1::{options_or_refusal, whole};
 use crate::rest::{definition, resource};
 use crate::web::Exchange;
+use crate::web::args::Args;
 
 /// Where documents lie.
 pub(super) const PREFIX: &str = "/api/v2/document";
@@ -60,7 +61,7 @@ async fn list(mut exchange: Exchange, doctype: &str) -> Result<Response> {
 
 async fn list_of(exchange: &Exchange, doctype: &str, values: &Map<String, Json>) -> Result<Response> {
     let request = list_request(doctype, values, Dialect::V2)?;
-    let shape = match Arguments(values).flag("as_dict")? {
+    let shape = match Args(values).flag("as_dict")? {
         Some(false) => Rows::PageOfArrays,
         _ => Rows::Page,
     };
@@ -77,7 +78,7 @@ async fn create(mut exchange: Exchange, doctype: &str) -> Result<Response> {
 async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
     if exchange.request.uri().query().is_some() {
         let values = exchange.values().await?;
-        if Arguments(&values).flag("expand_links")?.unwrap_or(false) {
+        if Args(&values).flag("expand_links")?.unwrap_or(false) {
             let document = resource::read_expanded(&exchange.site, exchange.session(), doctype, name).await?;
             return Ok(envelope::data(&exchange.context, Json::Object(document)));
         }
@@ -137,7 +138,7 @@ pub(super) async fn meta(exchange: Exchange) -> Result<Response> {
 pub(super) async fn count(mut exchange: Exchange) -> Result<Response> {
     let doctype = exchange.param("doctype").to_owned();
     let values = exchange.values().await?;
-    let arguments = Arguments(&values);
+    let arguments = Args(&values);
     let mut request = crate::document::ListRequest::new(doctype);
     request.parent = arguments.text("parent")?;
     request.filters = filters(arguments, "filters")?;

@@ -9,9 +9,10 @@ use poem::Response;
 use poem::http::{self, HeaderMap};
 use serde_json::{Map, Value as Json, json};
 
-use crate::error::{Error, Need, ProblemKind, Result};
+use crate::error::{Error, Need, Result};
 use crate::pace;
 use crate::permissions::Session;
+use crate::web::args::{Args, missing};
 use crate::web::arguments::UploadedFile;
 use crate::web::request::RequestContext;
 use crate::web::site::Site;
@@ -129,62 +130,10 @@ impl Call {
         &self.context.session
     }
 
-    /// An argument; Null counts as left out.
-    pub fn get(&self, name: &str) -> Option<&Json> {
-        self.arguments.get(name).filter(|value| !value.is_null())
+    /// The arguments, to be read by type.
+    pub fn args(&self) -> Args<'_> {
+        Args(&self.arguments)
     }
-
-    /// An argument as text; numbers count.
-    pub fn text(&self, name: &str) -> Option<String> {
-        match self.get(name)? {
-            Json::String(text) => Some(text.clone()),
-            Json::Number(number) => Some(number.to_string()),
-            Json::Bool(on) => Some(u8::from(*on).to_string()),
-            _ => None,
-        }
-    }
-
-    /// A required text.
-    pub fn required_text(&self, name: &str) -> Result<String> {
-        self.text(name).filter(|text| !text.is_empty()).ok_or_else(|| missing(name))
-    }
-
-    /// An argument as JSON; text is parsed, as form bodies carry JSON that way. Text that is no JSON stays text.
-    pub fn json(&self, name: &str) -> Option<Json> {
-        match self.get(name)? {
-            Json::String(text) => Some(serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.clone()))),
-            other => Some(other.clone()),
-        }
-    }
-
-    /// An argument as a switch: `1`, `true` and `yes` are on.
-    pub fn flag(&self, name: &str) -> Option<bool> {
-        Some(match self.get(name)? {
-            Json::Bool(on) => *on,
-            Json::Number(number) => number.as_f64() != Some(0.0),
-            Json::String(text) => {
-                !matches!(text.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
-            }
-            _ => true,
-        })
-    }
-
-    /// An argument as a whole number; anything else there is the caller's mistake.
-    pub fn integer(&self, name: &str) -> Result<Option<i64>> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        let number = match value {
-            Json::Number(number) => number.as_i64(),
-            Json::String(text) if text.trim().is_empty() => return Ok(None),
-            Json::String(text) => text.trim().parse().ok(),
-            _ => None,
-        };
-        number.map(Some).ok_or_else(|| Error::invalid(ProblemKind::Type, format!("{name} must be a whole number")))
-    }
-}
-
-/// What a call of a required argument's absence is answered with.
-pub fn missing(name: &str) -> Error {
-    Error::invalid(ProblemKind::Type, format!("{name} is missing: send it with the request"))
 }
 
 /// A message to people, beside the result.
@@ -393,7 +342,7 @@ impl Methods {
         if let Some(param) = method
             .params
             .iter()
-            .find(|param| param.required && param.r#type != "file" && call.get(param.name).is_none())
+            .find(|param| param.required && param.r#type != "file" && call.args().get(param.name).is_none())
         {
             return Err(missing(param.name));
         }

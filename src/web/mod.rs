@@ -2,6 +2,7 @@
 //!
 //! A feature registers itself with [`Plugins`]; [`pipeline`] is the way that every request takes.
 
+pub mod args;
 pub mod arguments;
 pub mod attempts;
 pub mod behind;
@@ -12,6 +13,7 @@ pub mod csrf;
 pub mod error;
 pub mod method;
 pub mod middleware;
+pub mod own_path;
 pub mod panel;
 pub mod pipeline;
 pub mod plugin;

@@ -49,15 +49,15 @@ pub struct Pipeline {
 /// The login page.
 const LOGIN: &str = "/login";
 
-/// Paths with rules of their own; see the fields of the same names in [`crate::web::Plugins`].
+/// Paths with rules of their own.
 #[derive(Default)]
-pub struct Paths {
-    /// Those that read the `Authorization` header themselves.
-    pub own_credentials: Vec<&'static str>,
+struct Paths {
+    /// Those that read the `Authorization` header themselves, with all below them.
+    own_credentials: Vec<String>,
     /// Those to which other sites may post a form.
-    pub foreign_forms: Vec<&'static str>,
-    /// Those that take a few words only.
-    pub small_bodies: Vec<&'static str>,
+    foreign_forms: Vec<String>,
+    /// What those begin with that take a few words only; see [`crate::web::Plugins`].
+    small_bodies: Vec<&'static str>,
 }
 
 impl Pipeline {
@@ -66,10 +66,11 @@ impl Pipeline {
         site: Site,
         authenticators: Vec<Arc<dyn Authenticator>>,
         middleware: Vec<Arc<dyn Middleware>>,
-        paths: Paths,
+        small_bodies: Vec<&'static str>,
         routes: Vec<Route>,
     ) -> anyhow::Result<Self> {
         let mut tree = poem::Route::new();
+        let mut paths = Paths { small_bodies, ..Paths::default() };
         let mut claimed: Vec<String> = Vec::new();
         for route in routes {
             // Patterns that differ only in the names of their parameters claim the same paths.
@@ -78,6 +79,12 @@ impl Pipeline {
             let pattern = pattern.join("/");
             anyhow::ensure!(!claimed.contains(&pattern), "two features claim the path {}", route.path);
             claimed.push(pattern);
+            if route.has_own_credentials {
+                paths.own_credentials.push(route.path.clone());
+            }
+            if route.is_open_to_foreign_forms {
+                paths.foreign_forms.push(route.path.clone());
+            }
             let path = route.path.clone();
             tree = tree.try_at(&path, route.into_endpoint()).with_context(|| format!("route {path}"))?;
         }
@@ -146,7 +153,7 @@ impl Pipeline {
         // Only what the browser sends by itself can be abused from elsewhere.
         if context.credentials == Credentials::Cookie {
             let checked = csrf::check_origin(request.method(), request.headers(), &self.site.config.site_url);
-            if checked.is_err() && self.paths.foreign_forms.contains(&request.uri().path()) {
+            if checked.is_err() && self.paths.foreign_forms.iter().any(|path| path == request.uri().path()) {
                 let path = Arc::clone(&context.path);
                 *context = RequestContext::guest(Arc::clone(&context.id), context.ip, Arc::clone(&context.user_agent));
                 context.path = path;
@@ -212,7 +219,7 @@ impl Pipeline {
         self.paths
             .own_credentials
             .iter()
-            .any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            .any(|own| path.strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
 
     /// Who asks: by `Authorization` header, else by cookie, else nobody.
@@ -223,7 +230,7 @@ impl Pipeline {
             for authenticator in self.authenticators.iter().filter(|known| known.scheme() == scheme) {
                 if let Some(found) = authenticator.authenticate(&self.site, request, value).await? {
                     if !is_for_programs(request.uri().path()) {
-                        let message = "Pages are for people who are logged in with a browser; programs use /api";
+                        let message = "Pages are for people who are logged in with a browser; applications use /api";
                         return Err(Error::Permission(message.to_owned()));
                     }
                     context.session = found.session;

@@ -41,14 +41,9 @@ pub struct Plugins {
     pub openapi: Vec<Json>,
     /// What completes the OpenAPI document by what only documents know.
     pub describes_api: Vec<Arc<dyn DescribesApi>>,
-    /// Paths, with all below them, whose endpoints read the `Authorization` header themselves (OAuth's token endpoint).
-    pub own_credentials: Vec<&'static str>,
     /// What paths begin with whose endpoints take a few words and no more: login and OAuth. What they answer is never
     /// compressed.
     pub small_bodies: Vec<&'static str>,
-    /// Paths to which pages of other sites may post a form, as protocols have it. The session cookie does not count
-    /// there then: whoever posts it is nobody.
-    pub foreign_forms: Vec<&'static str>,
     /// Further ways to log in, shown on the login page.
     pub login_options: Vec<LoginOptions>,
     /// Where people may go on to after logging out, asked in order while they are still logged in.
@@ -57,7 +52,7 @@ pub struct Plugins {
     pub account_pages: Vec<AccountPage>,
     /// Helpers for templates.
     pub helpers: Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)>,
-    /// What stands beside the desk's forms, by DocType; taken by the desk, which registers last.
+    /// What stands beside the desk's forms, by DocType.
     pub panels: HashMap<String, Vec<Arc<dyn Panels>>>,
     /// What runs once when the site starts, after the schema is in step and before the first request.
     pub starters: Vec<Starter>,

@@ -214,7 +214,7 @@ impl Exchange {
     /// Renders a template as a page. The view gets the key `page` with what every layout needs; see [`page_view`].
     pub async fn page(&self, template: &str, view: Json) -> Result<Response> {
         let Json::Object(mut view) = view else {
-            return Err(Error::Internal(anyhow::anyhow!("the view of {template} is no object")));
+            return Err(Error::Internal(anyhow::anyhow!("the view of {template} is not an object")));
         };
         view.insert("page".to_owned(), page_view(&self.site, &self.context).await?);
         self.site.templates.page(template, &Json::Object(view))

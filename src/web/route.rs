@@ -19,6 +19,10 @@ type Handler = Arc<dyn Fn(Exchange) -> BoxFuture<'static, Result<Response>> + Se
 pub struct Route {
     /// The path pattern.
     pub path: String,
+    /// Its endpoint, with all below it, reads the `Authorization` header itself, as OAuth's token endpoint does.
+    pub(super) has_own_credentials: bool,
+    /// Pages of other sites may post a form here, as protocols have it.
+    pub(super) is_open_to_foreign_forms: bool,
     target: Target,
 }
 
@@ -31,12 +35,12 @@ enum Target {
 impl Route {
     /// A path without handlers yet.
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), target: Target::Handlers(Vec::new()) }
+        Self::to(path, Target::Handlers(Vec::new()))
     }
 
     /// A path that a poem endpoint answers, whatever the HTTP method.
     pub fn endpoint(path: impl Into<String>, endpoint: impl Endpoint + 'static) -> Self {
-        Self { path: path.into(), target: Target::Endpoint(endpoint.map_to_response().boxed()) }
+        Self::to(path, Target::Endpoint(endpoint.map_to_response().boxed()))
     }
 
     /// A path that a poem endpoint answers for these HTTP methods only; HEAD, OPTIONS and the others are answered here.
@@ -45,7 +49,25 @@ impl Route {
         methods: &'static [Method],
         endpoint: impl Endpoint + 'static,
     ) -> Self {
-        Self { path: path.into(), target: Target::EndpointFor(methods, endpoint.map_to_response().boxed()) }
+        Self::to(path, Target::EndpointFor(methods, endpoint.map_to_response().boxed()))
+    }
+
+    fn to(path: impl Into<String>, target: Target) -> Self {
+        Self { path: path.into(), has_own_credentials: false, is_open_to_foreign_forms: false, target }
+    }
+
+    /// What answers here, and at every path below, reads the `Authorization` header itself.
+    #[must_use]
+    pub fn reads_credentials(mut self) -> Self {
+        self.has_own_credentials = true;
+        self
+    }
+
+    /// Pages of other sites may post a form here. The session cookie does not count then: whoever posts it is a guest.
+    #[must_use]
+    pub fn takes_foreign_forms(mut self) -> Self {
+        self.is_open_to_foreign_forms = true;
+        self
     }
 
     /// Answers an HTTP method.

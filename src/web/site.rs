@@ -1,5 +1,6 @@
 //! [`Site`]: everything a request may reach.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use crate::document::Documents;
 use crate::meta::in_force::Fault;
 use crate::web::attempts::Attempts;
 use crate::web::method::Methods;
+use crate::web::panel::Panels;
 use crate::web::plugin::{AccountPage, LoginOptions};
 use crate::web::session::Sessions;
 use crate::web::templates::Templates;
@@ -48,6 +50,8 @@ pub struct Parts {
     pub stopping: AtomicBool,
     /// The OpenAPI documents of hand-written endpoints, to merge with those of the DocTypes.
     pub openapi: Vec<Json>,
+    /// What stands beside the desk's forms, by DocType.
+    pub panels: HashMap<String, Vec<Arc<dyn Panels>>>,
     /// What completes that document.
     pub describes_api: Vec<Arc<dyn crate::web::plugin::DescribesApi>>,
 }

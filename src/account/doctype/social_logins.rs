@@ -31,7 +31,7 @@ pub async fn check(work: &mut Work<'_>, user: &mut Document, before: Option<&Doc
         }
         let is_own = |row: &Document| row.text("provider") == OWN_PROVIDER;
         if old.iter().any(is_own) && !user.rows("social_logins").iter().any(is_own) {
-            invalid.push(problem("The line frappe stays: programs know the person by it"));
+            invalid.push(problem("The line frappe stays: applications know the person by it"));
         }
     }
     invalid.into_result()?;

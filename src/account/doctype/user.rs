@@ -242,7 +242,7 @@ pub(super) async fn user_type(work: &mut Work<'_>, roles: &[String]) -> Result<&
     Ok(if found?.rows.is_empty() { WEBSITE_USER } else { SYSTEM_USER })
 }
 
-/// E-mail, full name and username in the form in which they are compared.
+/// Email, full name and username in the form in which they are compared.
 fn normalize(user: &mut Document, before: Option<&Document>, invalid: &mut Invalid) {
     let email = fold_name(user.text("email"));
     if !email.is_empty() && !is_standard(&user.name()) && !is_one_address(&email) {
@@ -258,7 +258,7 @@ fn normalize(user: &mut Document, before: Option<&Document>, invalid: &mut Inval
             ProblemKind::CannotChangeConstant,
             "email",
             "Email",
-            "The e-mail address names the account: rename the user to change it",
+            "The email address names the account: rename the user to change it",
         ));
     }
     user.set("email", email);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::desk::document_url;
 use crate::desk::form::control;
-use crate::desk::form::page::{PanelsByDocType, show_once};
+use crate::desk::form::page::show_once;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::Pair;
 use crate::desk::shell::Flash;
@@ -38,7 +38,6 @@ pub const RESTORE_BEFORE: &str = "restore-before:";
 /// Does what the pressed button says.
 pub(super) async fn act(
     exchange: &Exchange,
-    panels: &PanelsByDocType,
     doctype: &Arc<DocType>,
     name: Option<&str>,
     posted: &Posted,
@@ -97,10 +96,10 @@ pub(super) async fn act(
                 let label = |name: &str| doctype.field(name).map_or_else(|| unscrub(name), control::label);
                 let pair = |(name, value): &(&str, String)| Pair { name: label(name), value: value.clone() };
                 let shown_once = saved.revealed.iter().map(pair).collect();
-                return show_once(exchange, panels, doctype, &name, shown_once).await;
+                return show_once(exchange, doctype, &name, shown_once).await;
             }
             match action.strip_prefix("call:") {
-                Some(method) => call(exchange, panels, doctype, &name, method).await,
+                Some(method) => call(exchange, doctype, &name, method).await,
                 None if action == "submit" => finish("Submitted".to_owned(), &address(&name)),
                 None => finish("Saved".to_owned(), &address(&name)),
             }
@@ -144,13 +143,7 @@ async fn save(exchange: &Exchange, doctype: &Arc<DocType>, name: Option<&str>, p
 }
 
 /// Presses a Button field: calls the document's method and shows what it answers.
-async fn call(
-    exchange: &Exchange,
-    panels: &PanelsByDocType,
-    doctype: &Arc<DocType>,
-    name: &str,
-    method: &str,
-) -> Result<Response> {
+async fn call(exchange: &Exchange, doctype: &Arc<DocType>, name: &str, method: &str) -> Result<Response> {
     let documents = &exchange.site.documents;
     let button = doctype.fields.iter().find(|field| {
         field.fieldtype == Fieldtype::Button && (field.options.trim() == method || field.fieldname == method)
@@ -165,7 +158,7 @@ async fn call(
     })?;
     let shown_once = shown_once(doctype, &answer);
     if !shown_once.is_empty() {
-        return show_once(exchange, panels, doctype, name, shown_once).await;
+        return show_once(exchange, doctype, name, shown_once).await;
     }
     let message = answer.as_str().or_else(|| answer.get("message").and_then(Json::as_str));
     Flash::done(message.map_or_else(|| format!("{}: done", control::label(button)), str::to_owned)).keep(exchange);

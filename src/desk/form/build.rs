@@ -338,7 +338,7 @@ fn asks_for_name(input: &FormInput<'_>) -> bool {
     input.document.is_new && !input.doctype.issingle && input.doctype.naming_rule == NamingRule::Prompt
 }
 
-/// The input for the name of a new document: `name` is no field, but stands on the form like one.
+/// The input for the name of a new document: `name` is not a field, but stands on the form like one.
 fn name_field(input: &FormInput<'_>) -> FieldView {
     let description = "What this document is called, also in its address. Other documents refer to it by this name.";
     let field = DocField {

@@ -1,6 +1,5 @@
 //! Answers `/app/<slug>/<name>`: shows the form, takes it back, and says what became of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use poem::Response;
@@ -25,10 +24,7 @@ use crate::pace;
 use crate::permissions::Grant;
 use crate::web::error::{describe, see_other};
 use crate::web::templates::html;
-use crate::web::{Exchange, Panels, resend, shown_once};
-
-/// The panels that features supply, by DocType.
-pub type PanelsByDocType = Arc<HashMap<String, Vec<Arc<dyn Panels>>>>;
+use crate::web::{Exchange, resend, shown_once};
 
 /// The action of a form that the browser kept and sends to have it shown again.
 const DRAFT: &str = "draft";
@@ -68,7 +64,7 @@ pub fn doctype_of(exchange: &Exchange) -> Result<Arc<DocType>> {
 }
 
 /// GET
-pub async fn get(exchange: Exchange, panels: PanelsByDocType) -> Result<Response> {
+pub async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     if let Some(response) = frappe_address::redirect(&exchange, &[exchange.param("slug"), exchange.param("name")]) {
         return Ok(response);
@@ -76,42 +72,36 @@ pub async fn get(exchange: Exchange, panels: PanelsByDocType) -> Result<Response
     let doctype = doctype_of(&exchange)?;
     let name = exchange.param("name").to_owned();
     if name == "new" && !doctype.issingle {
-        return get_new(&exchange, &panels, &doctype).await;
+        return get_new(&exchange, &doctype).await;
     }
-    get_document(exchange, panels, &doctype, &name).await
+    get_document(exchange, &doctype, &name).await
 }
 
 /// POST
-pub async fn post(exchange: Exchange, panels: PanelsByDocType) -> Result<Response> {
+pub async fn post(exchange: Exchange) -> Result<Response> {
     if let Some(login) = resend::to_login(&exchange) {
         return Ok(login);
     }
     shell::require_desk(&exchange)?;
     let doctype = doctype_of(&exchange)?;
     let name = Some(exchange.param("name").to_owned()).filter(|name| name != "new" || doctype.issingle);
-    post_document(exchange, panels, &doctype, name).await
+    post_document(exchange, &doctype, name).await
 }
 
 /// The form of a stored document, or of a Single.
-pub async fn get_document(
-    exchange: Exchange,
-    panels: PanelsByDocType,
-    doctype: &Arc<DocType>,
-    name: &str,
-) -> Result<Response> {
+pub async fn get_document(exchange: Exchange, doctype: &Arc<DocType>, name: &str) -> Result<Response> {
     let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
     let query = exchange.query();
     let asked = query.iter().find(|(name, _)| name == "confirm").map_or("", |(_, value)| value);
     let confirm = Confirm::of(asked);
     let pairs = shown_once::take(&exchange, exchange.request.uri().path()).await?;
     let shown_once = pairs.into_iter().map(|(name, value)| Pair { name, value }).collect();
-    show(&exchange, &panels, &document, Showing { confirm, shown_once, ..Showing::default() }).await
+    show(&exchange, &document, Showing { confirm, shown_once, ..Showing::default() }).await
 }
 
 /// Shows values this once, on the page of the document that they belong to.
 pub(super) async fn show_once(
     exchange: &Exchange,
-    panels: &PanelsByDocType,
     doctype: &Arc<DocType>,
     name: &str,
     shown_once: Vec<Pair>,
@@ -123,12 +113,12 @@ pub(super) async fn show_once(
         return Ok(see_other(&address));
     }
     let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
-    show(exchange, panels, &document, Showing { shown_once, ..Showing::default() }).await
+    show(exchange, &document, Showing { shown_once, ..Showing::default() }).await
 }
 
-async fn get_new(exchange: &Exchange, panels: &PanelsByDocType, doctype: &Arc<DocType>) -> Result<Response> {
+async fn get_new(exchange: &Exchange, doctype: &Arc<DocType>) -> Result<Response> {
     let (document, carry) = new_document(exchange, doctype).await?;
-    show(exchange, panels, &document, Showing { carry, ..Showing::default() }).await
+    show(exchange, &document, Showing { carry, ..Showing::default() }).await
 }
 
 /// A new document: empty, a copy or an amendment, with what the address fills in; and whether it is one of the latter.
@@ -157,21 +147,16 @@ async fn new_document(exchange: &Exchange, doctype: &Arc<DocType>) -> Result<(Do
 }
 
 /// Takes a form; `name` is that of the stored document.
-pub async fn post_document(
-    mut exchange: Exchange,
-    panels: PanelsByDocType,
-    doctype: &Arc<DocType>,
-    name: Option<String>,
-) -> Result<Response> {
+pub async fn post_document(mut exchange: Exchange, doctype: &Arc<DocType>, name: Option<String>) -> Result<Response> {
     let (form, in_time) = exchange.form_or_late_form().await?;
     let mut posted = Posted::new(form.fields);
     let registry = exchange.site.documents.registry();
     posted.settle(&registry, doctype);
     if !in_time || posted.action == DRAFT {
-        return show_again(&exchange, &panels, doctype, name.as_deref(), &posted).await;
+        return show_again(&exchange, doctype, name.as_deref(), &posted).await;
     }
     upload(&exchange, doctype, name.as_deref(), form.files, &mut posted).await?;
-    let error = match act(&exchange, &panels, doctype, name.as_deref(), &posted).await {
+    let error = match act(&exchange, doctype, name.as_deref(), &posted).await {
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
@@ -190,19 +175,18 @@ pub async fn post_document(
         let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
         let action = posted.action.as_str();
         let posted = saves(action).then_some(&posted);
-        show(&exchange, &panels, &document, Showing { posted, action, problems, status, ..Showing::default() }).await
+        show(&exchange, &document, Showing { posted, action, problems, status, ..Showing::default() }).await
     } else {
         let (document, carry) = new_document(&exchange, doctype).await?;
         let action = posted.action.as_str();
         let showing = Showing { posted: Some(&posted), action, problems, status, carry, ..Showing::default() };
-        show(&exchange, &panels, &document, showing).await
+        show(&exchange, &document, showing).await
     }
 }
 
 /// Shows a form with what was typed into it and does nothing else: the button has to be pressed once more.
 async fn show_again(
     exchange: &Exchange,
-    panels: &PanelsByDocType,
     doctype: &Arc<DocType>,
     name: Option<&str>,
     posted: &Posted,
@@ -213,10 +197,10 @@ async fn show_again(
     let showing = Showing { posted: Some(posted), again, confirm, status, ..Showing::default() };
     if let Some(name) = name {
         let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
-        show(exchange, panels, &document, showing).await
+        show(exchange, &document, showing).await
     } else {
         let (document, carry) = new_document(exchange, doctype).await?;
-        show(exchange, panels, &document, Showing { carry, ..showing }).await
+        show(exchange, &document, Showing { carry, ..showing }).await
     }
 }
 
@@ -236,12 +220,7 @@ fn conflict_problem(doctype: &DocType, conflict: &Conflict) -> FieldProblem {
     }
 }
 
-async fn show(
-    exchange: &Exchange,
-    panels: &PanelsByDocType,
-    document: &Document,
-    mut showing: Showing<'_>,
-) -> Result<Response> {
+async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let session = exchange.session();
     let document = &document.clone().seen(documents.view(session, document));
@@ -280,7 +259,7 @@ async fn show(
         // The old stamp stays: saving again must not overwrite what somebody else wrote.
         posted.text("modified").clone_into(&mut form.modified);
     }
-    let suppliers = panels.get(&doctype.name).map_or(&[][..], Vec::as_slice);
+    let suppliers = exchange.site.panels.get(&doctype.name).map_or(&[][..], Vec::as_slice);
     let presets = suppliers.iter().find_map(|supplier| supplier.presets());
     form.presets = presets.map_or_else(String::new, |presets| json!(presets).to_string());
     form.shown_once = showing.shown_once;

@@ -9,7 +9,7 @@ use super::params::ListParams;
 use super::view::ListView;
 use super::{ListInput, list_view};
 use crate::desk::form::act::restored_flash;
-use crate::desk::form::page::{self, PanelsByDocType, doctype_of};
+use crate::desk::form::page::{self, doctype_of};
 use crate::desk::form::view::Link;
 use crate::desk::frappe_address;
 use crate::desk::shell::{self, Flash};
@@ -26,27 +26,27 @@ use crate::web::{Exchange, resend};
 const MAX_NAMED: usize = 5;
 
 /// GET
-pub async fn get(exchange: Exchange, panels: PanelsByDocType) -> Result<Response> {
+pub async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     if let Some(response) = frappe_address::redirect(&exchange, &[exchange.param("slug")]) {
         return Ok(response);
     }
     let doctype = doctype_of(&exchange)?;
     if doctype.issingle {
-        return page::get_document(exchange, panels, &doctype, &doctype.name.clone()).await;
+        return page::get_document(exchange, &doctype, &doctype.name.clone()).await;
     }
     show(&exchange, &doctype, &[], false).await
 }
 
 /// POST
-pub async fn post(mut exchange: Exchange, panels: PanelsByDocType) -> Result<Response> {
+pub async fn post(mut exchange: Exchange) -> Result<Response> {
     if let Some(login) = resend::to_login(&exchange) {
         return Ok(login);
     }
     shell::require_desk(&exchange)?;
     let doctype = doctype_of(&exchange)?;
     if doctype.issingle {
-        return page::post_document(exchange, panels, &doctype, Some(doctype.name.clone())).await;
+        return page::post_document(exchange, &doctype, Some(doctype.name.clone())).await;
     }
     let (form, in_time) = exchange.form_or_late_form().await?;
     let names: Vec<String> =

@@ -8,7 +8,7 @@ use crate::database::query::{ColumnRef, Expression, Function, MAIN};
 use crate::document::list::scope::{FoundColumn, Missing, Scope, refuse, shown, split};
 use crate::document::list::term::{self, Meaning, Term};
 use crate::document::list::visible::{self, Purpose, Visible};
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::{Error, Result};
 use crate::meta::doctype::slot;
 use crate::meta::fieldtype::Fieldtype;
 use crate::meta::{DocField, DocType};
@@ -87,10 +87,10 @@ impl<'a> FieldsReader<'_, 'a> {
             Json::Array(list) => list.iter().try_for_each(|field| match field {
                 Json::String(text) => self.text(text),
                 Json::Object(map) => self.object(map),
-                other => Err(misuse(format!("fields holds names, not {}", shown(&other.to_string())))),
+                other => Err(Error::misuse(format!("fields holds names, not {}", shown(&other.to_string())))),
             }),
             Json::Object(map) => self.object(map),
-            Json::Bool(_) | Json::Number(_) => Err(misuse("fields must be a list of names, such as [\"name\"]")),
+            Json::Bool(_) | Json::Number(_) => Err(Error::misuse("fields must be a list of names, such as [\"name\"]")),
         }
     }
 
@@ -143,7 +143,7 @@ impl<'a> FieldsReader<'_, 'a> {
         let alias = match map.get("as") {
             None | Some(Json::Null) => None,
             Some(Json::String(alias)) => Some(term::parse_alias(alias)?),
-            Some(_) => return Err(misuse("as takes the name of a field")),
+            Some(_) => return Err(Error::misuse("as takes the name of a field")),
         };
         for (key, value) in map.iter().filter(|(key, _)| *key != "as") {
             if let Some(field) = self.scope.doctype.field(key).filter(|field| field.fieldtype.is_table()) {
@@ -166,7 +166,7 @@ impl<'a> FieldsReader<'_, 'a> {
             let name = match value {
                 Json::String(name) => name.as_str(),
                 Json::Null if function == Function::Count => "*",
-                _ => return Err(misuse(format!("{key} takes the name of a field"))),
+                _ => return Err(Error::misuse(format!("{key} takes the name of a field"))),
             };
             let text = format!("{key}({name})");
             self.term(Term { function: Some(function), name }, &text, alias)?;
@@ -193,7 +193,7 @@ impl<'a> FieldsReader<'_, 'a> {
                 single = [columns.clone()];
                 &single
             }
-            _ => return Err(misuse(format!("{} takes a list of the fields of its rows", field.fieldname))),
+            _ => return Err(Error::misuse(format!("{} takes a list of the fields of its rows", field.fieldname))),
         };
         for name in names {
             match name.as_str().map(|name| split(name).1) {
@@ -204,7 +204,9 @@ impl<'a> FieldsReader<'_, 'a> {
                     None if self.lenient => {}
                     None => return Err(refuse(Missing::Unknown, name)),
                 },
-                None => return Err(misuse(format!("{} takes a list of the fields of its rows", field.fieldname))),
+                None => {
+                    return Err(Error::misuse(format!("{} takes a list of the fields of its rows", field.fieldname)));
+                }
             }
         }
         let key = self.free_key(alias.unwrap_or(&field.fieldname), Some(&field.fieldname));
@@ -246,7 +248,7 @@ impl<'a> FieldsReader<'_, 'a> {
     fn output(&mut self, key: String, is_alias: bool, source: Source<'a>) -> Result<()> {
         let shown = self.fields.outputs.len().max(self.fields.items.len());
         if shown > MAX_FIELDS.max(self.scope.doctype.columns.len()) {
-            return Err(misuse(format!("A list shows at most {MAX_FIELDS} fields")));
+            return Err(Error::misuse(format!("A list shows at most {MAX_FIELDS} fields")));
         }
         match self.fields.outputs.iter_mut().find(|output| output.key == key) {
             // The last one counts, as in a JSON object.
@@ -277,8 +279,4 @@ impl<'a> FieldsReader<'_, 'a> {
 /// The name of the main table's documents.
 pub(super) fn name_column(doctype: &DocType) -> ColumnRef<'_> {
     visible::column_ref(MAIN, doctype, slot::NAME)
-}
-
-fn misuse(message: impl Into<String>) -> Error {
-    Error::invalid(ProblemKind::Validation, message.into())
 }

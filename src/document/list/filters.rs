@@ -7,7 +7,7 @@ use crate::document::list::Here;
 use crate::document::list::operator::{self, Operator};
 use crate::document::list::scope::{Scope, shown};
 use crate::document::list::visible::Purpose;
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::{Error, Result};
 use crate::meta::Value;
 
 /// Conditions at most: databases limit how deep an expression nests, and a chain of `and` nests too.
@@ -46,7 +46,7 @@ impl<'s, 'a> Filters<'s, 'a> {
 
     fn parse_at(&mut self, filters: &Json, connector: Connector, depth: usize) -> Result<Condition<'a>> {
         if depth > MAX_DEPTH {
-            return Err(misuse(format!("Filters may be nested {MAX_DEPTH} levels deep")));
+            return Err(Error::misuse(format!("Filters may be nested {MAX_DEPTH} levels deep")));
         }
         match filters {
             Json::Null => Ok(Condition::ALWAYS),
@@ -55,7 +55,7 @@ impl<'s, 'a> Filters<'s, 'a> {
                 Ok(parsed @ (Json::Object(_) | Json::Array(_) | Json::Null)) => {
                     self.parse_at(&parsed, connector, depth + 1)
                 }
-                _ => Err(misuse("Filters must be a JSON object or list, such as {\"status\": \"Open\"}")),
+                _ => Err(Error::misuse("Filters must be a JSON object or list, such as {\"status\": \"Open\"}")),
             },
             Json::Object(fields) => {
                 let conditions = fields.iter().map(|(field, value)| self.pair(field, value));
@@ -63,7 +63,7 @@ impl<'s, 'a> Filters<'s, 'a> {
             }
             Json::Array(items) => self.list(items, connector, depth),
             Json::Bool(_) | Json::Number(_) => {
-                Err(misuse("Filters must be a JSON object or list, such as {\"status\": \"Open\"}"))
+                Err(Error::misuse("Filters must be a JSON object or list, such as {\"status\": \"Open\"}"))
             }
         }
     }
@@ -87,7 +87,7 @@ impl<'s, 'a> Filters<'s, 'a> {
                 Json::String(word) => {
                     let word = parse_connector(word)?;
                     if group.is_empty() || next.is_some() {
-                        return Err(misuse("In filters, and and or stand between two conditions"));
+                        return Err(Error::misuse("In filters, `and` and `or` belong between two conditions"));
                     }
                     next = Some(word);
                     continue;
@@ -99,7 +99,7 @@ impl<'s, 'a> Filters<'s, 'a> {
                 Json::Array(inner) => self.triple(inner)?,
                 Json::Object(_) => self.parse_at(item, Connector::And, depth + 1)?,
                 Json::Null | Json::Bool(_) | Json::Number(_) => {
-                    return Err(misuse("A filter in a list must be [field, operator, value]"));
+                    return Err(Error::misuse("A filter in a list must be [field, operator, value]"));
                 }
             };
             let wanted = next.take().unwrap_or(connector);
@@ -108,14 +108,16 @@ impl<'s, 'a> Filters<'s, 'a> {
                 group = vec![joined(group, group_connector)];
                 changes += 1;
                 if changes > MAX_DEPTH {
-                    return Err(misuse(format!("Filters may change between and and or {MAX_DEPTH} times")));
+                    return Err(Error::misuse(format!(
+                        "Filters may alternate between `and` and `or` {MAX_DEPTH} times"
+                    )));
                 }
             }
             group_connector = wanted;
             group.push(condition);
         }
         if next.is_some() {
-            return Err(misuse("In filters, and and or stand between two conditions"));
+            return Err(Error::misuse("In filters, `and` and `or` belong between two conditions"));
         }
         if depth == 0 && connector == Connector::And && group_connector == Connector::And {
             group = merge_equals(group);
@@ -142,17 +144,20 @@ impl<'s, 'a> Filters<'s, 'a> {
         match value {
             Json::Array(pair) => match pair.as_slice() {
                 [Json::String(operator), value] => self.add(field, Operator::get(operator)?, value),
-                _ => Err(misuse(format!("Filter {}: send a value or [operator, value]", shown(field)))),
+                _ => Err(Error::misuse(format!("Filter {}: send a value or [operator, value]", shown(field)))),
             },
-            Json::Object(_) => Err(misuse(format!("Filter {}: send a value or [operator, value]", shown(field)))),
+            Json::Object(_) => {
+                Err(Error::misuse(format!("Filter {}: send a value or [operator, value]", shown(field))))
+            }
             scalar => self.add(field, Operator::Compare(Comparison::Equal), scalar),
         }
     }
 
     /// `[field, value]`, `[field, operator, value]`, `[doctype, field, operator, value]`, and a fifth that means nothing.
     fn triple(&mut self, items: &[Json]) -> Result<Condition<'a>> {
-        let wrong =
-            || misuse("A filter in a list must be [field, operator, value] or [doctype, field, operator, value]");
+        let wrong = || {
+            Error::misuse("A filter in a list must be [field, operator, value] or [doctype, field, operator, value]")
+        };
         match items {
             [Json::String(field), value] => self.pair(field, value),
             [Json::String(field), Json::String(operator), value] => self.add(field, Operator::get(operator)?, value),
@@ -175,7 +180,7 @@ impl<'s, 'a> Filters<'s, 'a> {
     fn add(&mut self, field: &str, operator: Operator, value: &Json) -> Result<Condition<'a>> {
         self.conditions += 1;
         if self.conditions > MAX_CONDITIONS {
-            return Err(misuse(format!("A list takes at most {MAX_CONDITIONS} filters")));
+            return Err(Error::misuse(format!("A list takes at most {MAX_CONDITIONS} filters")));
         }
         let found = self.scope.column(field, Purpose::Filter)?;
         operator::condition(self.scope, found, operator, value, self.here)
@@ -186,7 +191,7 @@ fn parse_connector(word: &str) -> Result<Connector> {
     match word.trim() {
         word if word.eq_ignore_ascii_case("and") => Ok(Connector::And),
         word if word.eq_ignore_ascii_case("or") => Ok(Connector::Or),
-        other => Err(misuse(format!("Between filters stands and or or, not {}", shown(other)))),
+        other => Err(Error::misuse(format!("Expected `and` or `or` between filters, found {}", shown(other)))),
     }
 }
 
@@ -231,8 +236,4 @@ fn values_of(condition: &mut Condition<'_>) -> Vec<Value> {
         Condition::OneOf { values, .. } => std::mem::take(values),
         _ => Vec::new(),
     }
-}
-
-fn misuse(message: impl Into<String>) -> Error {
-    Error::invalid(ProblemKind::Validation, message.into())
 }

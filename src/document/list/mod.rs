@@ -29,7 +29,7 @@ use crate::document::list::plan::{Plan, Wanted};
 use crate::document::list::scope::{PARENT, shown};
 use crate::document::list::visible::{Rows, Visible};
 use crate::document::{Documents, access, load};
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::{Error, Result};
 use crate::meta::{DocField, DocType, Document, Registry, Right, Value};
 use crate::permissions::Session;
 use crate::permissions::decide::{self, Denied};
@@ -257,7 +257,7 @@ fn doctype<'a>(registry: &'a Registry, request: &ListRequest) -> Result<&'a Arc<
 /// The rows of the main table that the session may see, or the refusal.
 async fn main_rows<'a>(context: Context<'a>, doctype: &'a Arc<DocType>, request: &ListRequest) -> Result<Rows<'a>> {
     if doctype.is_virtual {
-        return Err(misuse(format!("{} is virtual: it has no table to list", doctype.name)));
+        return Err(Error::misuse(format!("{} is virtual: it has no table to list", doctype.name)));
     }
     if doctype.istable {
         return child_rows(context, doctype, request.parent.as_deref()).await;
@@ -289,7 +289,7 @@ async fn child_rows<'a>(context: Context<'a>, child: &'a Arc<DocType>, parent: O
     let mut rows = visible::rows(context.registry, session, parent, PARENT).map_err(refused)?;
     check_shared(context, parent, &rows).await?;
     let Some(fields) = readable_tables(parent, child, rows.visible) else {
-        return Err(misuse(format!("{} has no table of {}", parent.name, child.name)));
+        return Err(Error::misuse(format!("{} has no table of {}", parent.name, child.name)));
     };
     if fields.is_empty() {
         return Err(access::refusal(session, parent, None, Right::Read, &Denied::Role));
@@ -298,7 +298,7 @@ async fn child_rows<'a>(context: Context<'a>, child: &'a Arc<DocType>, parent: O
     let (Some(name), Some(parenttype), Some(parentfield)) =
         (column("parent"), column("parenttype"), column("parentfield"))
     else {
-        return Err(misuse(format!("{} has no parents", child.name)));
+        return Err(Error::misuse(format!("{} has no parents", child.name)));
     };
     let one_of = |column, values| Condition::OneOf { column, values, negated: false, or_null: false };
     let mut all = vec![one_of(parenttype, vec![Value::from(parent.name.as_str())]), one_of(parentfield, fields)];
@@ -374,13 +374,9 @@ fn cut<T>(rows: &mut Vec<T>, limit: Option<u64>) -> bool {
 /// What a database says of a pattern that only it can judge is the asker's mistake.
 fn refuse_pattern(error: sea_orm::DbErr) -> Error {
     if query::is_bad_pattern(&error) {
-        return misuse("The database cannot read this regular expression: write it more simply");
+        return Error::misuse("The database cannot read this regular expression: write it more simply");
     }
     error.into()
-}
-
-fn misuse(message: impl Into<String>) -> Error {
-    Error::invalid(ProblemKind::Validation, message.into())
 }
 
 impl Documents {

@@ -11,7 +11,7 @@ use crate::document::list::Here;
 use crate::document::list::memory::compare;
 use crate::document::list::scope::{FoundColumn, Scope, shown};
 use crate::document::list::timespan;
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::{Error, Result};
 use crate::meta::doctype::unscrub;
 use crate::meta::fieldtype::{self, ColumnType, Fieldtype, Shape};
 use crate::meta::{DocType, Value};
@@ -82,7 +82,7 @@ impl Operator {
     pub(super) fn get(name: &str) -> Result<Self> {
         Self::parse(name).ok_or_else(|| {
             let known = OPERATORS[..SHOWN].iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            misuse(format!("Operator must be one of {known}, not {}", shown(name)))
+            Error::misuse(format!("Operator must be one of {known}, not {}", shown(name)))
         })
     }
 }
@@ -108,7 +108,7 @@ pub(super) fn condition<'a>(
         Operator::Is => match value.as_str().map(|word| word.trim().to_ascii_lowercase()).as_deref() {
             Some("set") => Ok(Condition::IsSet { column, set: true }),
             Some("not set") => Ok(Condition::IsSet { column, set: false }),
-            _ => Err(misuse(format!("Filter {}: is takes set or not set", label(found)))),
+            _ => Err(Error::misuse(format!("Filter {}: is takes set or not set", label(found)))),
         },
         Operator::Between => between(found, value, here),
         Operator::Timespan | Operator::Previous | Operator::Next => span(found, operator, value, here),
@@ -117,7 +117,11 @@ pub(super) fn condition<'a>(
             regex::RegexBuilder::new(&pattern).case_insensitive(true).build().map_err(|error| {
                 let first = error.to_string();
                 let reason = first.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                misuse(format!("Filter {}: {} is not a regular expression: {reason}", label(found), shown(&pattern)))
+                Error::misuse(format!(
+                    "Filter {}: {} is not a regular expression: {reason}",
+                    label(found),
+                    shown(&pattern)
+                ))
             })?;
             Ok(Condition::Matches { column, pattern })
         }
@@ -137,7 +141,7 @@ fn compared<'a>(found: FoundColumn<'a>, comparison: Comparison, value: &Json, zo
         Comparison::Equal if is_empty => return Ok(Condition::IsSet { column, set: false }),
         Comparison::NotEqual if is_empty => return Ok(Condition::IsSet { column, set: true }),
         _ if matches!(parsed, Value::Null) => {
-            return Err(misuse(format!("Filter {}: this operator needs a value", label(found))));
+            return Err(Error::misuse(format!("Filter {}: this operator needs a value", label(found))));
         }
         _ => {}
     }
@@ -160,7 +164,7 @@ fn one_of<'a>(found: FoundColumn<'a>, value: &Json, negated: bool, zone: Zone) -
         Json::Array(items) => items.iter().try_for_each(&mut add)?,
         Json::String(text) => text.split(',').try_for_each(|item| add(&Json::String(item.to_owned())))?,
         Json::Object(_) => {
-            return Err(misuse(format!("Filter {}: in takes a list of values", label(found))));
+            return Err(Error::misuse(format!("Filter {}: in takes a list of values", label(found))));
         }
         scalar => add(scalar)?,
     }
@@ -181,7 +185,7 @@ fn between<'a>(found: FoundColumn<'a>, value: &Json, here: Here) -> Result<Condi
     } else {
         value
     };
-    let wrong = || misuse(format!("Filter {}: between takes two values, the first and the last", label(found)));
+    let wrong = || Error::misuse(format!("Filter {}: between takes two values, the first and the last", label(found)));
     let split: Vec<Json>;
     let ends: &[Json] = match value {
         Json::Array(ends) => ends,
@@ -234,7 +238,7 @@ fn span<'a>(found: FoundColumn<'a>, operator: Operator, value: &Json, here: Here
             Operator::Timespan => timespan::TIMESPANS.join(", "),
             _ => "1 week, 1 month, 3 months, 6 months, 1 year".to_owned(),
         };
-        misuse(format!("Filter {}: the span must be one of {choice}", label(found)))
+        Error::misuse(format!("Filter {}: the span must be one of {choice}", label(found)))
     })?;
     match column.column_type {
         ColumnType::Date => {
@@ -246,7 +250,7 @@ fn span<'a>(found: FoundColumn<'a>, operator: Operator, value: &Json, here: Here
             let high = Value::Text(zone.stored(&format!("{last} 23:59:59.999999")));
             Ok(Condition::Between { column, low, high })
         }
-        _ => Err(misuse(format!("Filter {}: spans of time need a Date or Datetime field", label(found)))),
+        _ => Err(Error::misuse(format!("Filter {}: spans of time need a Date or Datetime field", label(found)))),
     }
 }
 
@@ -262,14 +266,17 @@ fn tree<'a>(scope: &Scope<'a>, found: FoundColumn<'a>) -> Result<Tree<'a>> {
     let parent = doctype.and_then(|doctype| Some((doctype, doctype.tree_parent_field()?.fieldname.as_str())));
     match parent {
         Some((doctype, parent_field)) => Ok(Tree { doctype, parent_field, relation: Relation::Descendants }),
-        None => Err(misuse(format!("Filter {}: only the documents of a tree have relatives", label(found)))),
+        None => Err(Error::misuse(format!(
+            "Filter {}: only DocTypes that are trees have ancestors and descendants",
+            label(found)
+        ))),
     }
 }
 
 /// The value in the type of the column.
 fn parse(found: FoundColumn<'_>, value: &Json, zone: Zone) -> Result<Value> {
     let column_type = match found.column.column_type {
-        // Part of a JSON text is no JSON.
+        // Part of a JSON text is not JSON.
         ColumnType::Json => ColumnType::LongText,
         other => other,
     };
@@ -279,14 +286,14 @@ fn parse(found: FoundColumn<'_>, value: &Json, zone: Zone) -> Result<Value> {
         return Ok(Value::Null);
     }
     fieldtype::parse_for_column(column_type, value, zone)
-        .map_err(|message| misuse(format!("Filter {}: {}", label(found), message.trim_start_matches("Value "))))
+        .map_err(|message| Error::misuse(format!("Filter {}: {}", label(found), message.trim_start_matches("Value "))))
 }
 
 fn pattern(found: FoundColumn<'_>, value: &Json) -> Result<String> {
     let pattern = text(found, value)?;
     if pattern.chars().count() > MAX_PATTERN {
         let name = label(found);
-        return Err(misuse(format!("Filter {name}: a pattern has at most {MAX_PATTERN} characters")));
+        return Err(Error::misuse(format!("Filter {name}: a pattern has at most {MAX_PATTERN} characters")));
     }
     Ok(pattern)
 }
@@ -294,7 +301,9 @@ fn pattern(found: FoundColumn<'_>, value: &Json) -> Result<String> {
 fn text(found: FoundColumn<'_>, value: &Json) -> Result<String> {
     match fieldtype::parse_for_column(ColumnType::LongText, value, Zone::UTC) {
         Ok(value) => Ok(value.to_string()),
-        Err(message) => Err(misuse(format!("Filter {}: {}", label(found), message.trim_start_matches("Value ")))),
+        Err(message) => {
+            Err(Error::misuse(format!("Filter {}: {}", label(found), message.trim_start_matches("Value "))))
+        }
     }
 }
 
@@ -316,8 +325,4 @@ fn label(found: FoundColumn<'_>) -> String {
         Some(field) if !field.label.is_empty() => field.label.clone(),
         _ => unscrub(found.column.name),
     }
-}
-
-fn misuse(message: String) -> Error {
-    Error::invalid(ProblemKind::Validation, message)
 }

@@ -7,7 +7,7 @@ use crate::document::list::order::{self, Keys};
 use crate::document::list::scope::{Found, Missing, Scope, refuse};
 use crate::document::list::visible::{Purpose, Rows};
 use crate::document::list::{Here, ListRequest};
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::{Error, Result};
 use crate::meta::{DocField, Fieldtype, Registry};
 use crate::permissions::Session;
 
@@ -84,12 +84,12 @@ pub(super) fn plan<'a>(
     let explicit_group = !group_by.is_empty();
     let is_grouped = explicit_group || aggregates || request.distinct;
     if is_grouped && name_item.is_some() {
-        return Err(misuse("Child tables cannot be listed with group_by, distinct or functions"));
+        return Err(Error::misuse("Child tables cannot be listed with group_by, distinct or functions"));
     }
     if request.distinct && (explicit_group || aggregates) {
         let shown = |column| fields.items.contains(&Expression::Column(column));
         if !group_by.iter().all(|column| shown(*column)) {
-            return Err(misuse("distinct with group_by needs every field of group_by in fields"));
+            return Err(Error::misuse("distinct with group_by needs every field of group_by in fields"));
         }
     } else if request.distinct {
         group_by = fields
@@ -163,11 +163,11 @@ fn read_expand<'a>(reader: &mut FieldsReader<'_, 'a>, request: &ListRequest) -> 
         let found = match reader.scope.find(name, Purpose::Select) {
             Ok(Found::Column(found)) => found,
             Err(Missing::Hidden) => continue,
-            Ok(Found::Table(_)) => return Err(misuse(format!("expand takes Link fields, and {name} is none"))),
+            Ok(Found::Table(_)) => return Err(Error::misuse(format!("expand takes Link fields, and {name} is none"))),
             Err(missing) => return Err(refuse(missing, name)),
         };
         let Some(field) = found.field.filter(|field| field.fieldtype == Fieldtype::Link) else {
-            return Err(misuse(format!("expand takes Link fields, and {} is none", found.column.name)));
+            return Err(Error::misuse(format!("expand takes Link fields, and {} is none", found.column.name)));
         };
         if found.masked {
             continue;
@@ -184,8 +184,4 @@ fn read_expand<'a>(reader: &mut FieldsReader<'_, 'a>, request: &ListRequest) -> 
         }
     }
     Ok(expand)
-}
-
-fn misuse(message: impl Into<String>) -> Error {
-    Error::invalid(ProblemKind::Validation, message.into())
 }

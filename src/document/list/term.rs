@@ -98,7 +98,7 @@ pub(super) fn check_function(expression: Expression<'_>, found: Option<&FoundCol
     let Expression::Function(Function::Sum | Function::Avg, column) = expression else { return Ok(()) };
     let is_check = found.and_then(|found| found.field).is_some_and(|field| field.fieldtype == Fieldtype::Check);
     if column.column_type.shape() == Shape::Text && !is_check {
-        return Err(misuse(format!("sum and avg need a number field, and {} is none", column.name)));
+        return Err(Error::misuse(format!("sum and avg need a number field, and {} is none", column.name)));
     }
     Ok(())
 }
@@ -138,10 +138,6 @@ pub(super) fn split_commas(text: &str) -> impl Iterator<Item = &str> {
         false
     })
     .map(str::trim)
-}
-
-fn misuse(message: String) -> Error {
-    Error::invalid(ProblemKind::Validation, message)
 }
 
 /// What a query must not hold: of the class of an unknown field.

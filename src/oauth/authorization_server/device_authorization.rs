@@ -29,11 +29,11 @@ const DRAWS: usize = 5;
 
 /// Registers the endpoint.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    plugins.own_credentials.push(DEVICE_AUTHORIZATION);
     plugins.route(
         Route::new(DEVICE_AUTHORIZATION)
             .post(with(server, device_authorization))
-            .on(Method::OPTIONS, async |exchange| Ok(preflight(&exchange, "POST, OPTIONS"))),
+            .on(Method::OPTIONS, async |exchange| Ok(preflight(&exchange, "POST, OPTIONS")))
+            .reads_credentials(),
     );
 }
 
@@ -117,7 +117,7 @@ pub async fn open(
         }
     }
     let (user_code, user_code_digest) = free
-        .ok_or_else(|| SiteError::Unavailable("Too many devices are waiting: try again in some minutes".to_owned()))?;
+        .ok_or_else(|| SiteError::Unavailable("Too many devices are waiting: try again in a few minutes".to_owned()))?;
     let device_code = TokenKind::DeviceCode.generate();
     let mut document = work.new_document(OAUTH_DEVICE_CODE)?;
     let values = [

@@ -79,14 +79,24 @@ where
 
 /// Registers the endpoints.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    plugins.own_credentials.extend([GET_TOKEN, REVOKE_TOKEN, INTROSPECT_TOKEN, REGISTER_CLIENT]);
-    plugins
-        .route(Route::new(AUTHORIZE).get(with(server, authorize::authorize)).post(with(server, authorize::authorize)));
+    plugins.route(
+        Route::new(AUTHORIZE)
+            .get(with(server, authorize::authorize))
+            .post(with(server, authorize::authorize))
+            .takes_foreign_forms(),
+    );
     plugins.route(Route::new(APPROVE).get(with(server, authorize::resume)).post(with(server, consent::answer)));
     let preflight = async |exchange| Ok(endpoint::preflight(&exchange, "POST, OPTIONS"));
-    plugins.route(Route::new(GET_TOKEN).post(with(server, token::get_token)).on(Method::OPTIONS, preflight));
-    plugins.route(Route::new(REVOKE_TOKEN).post(with(server, revoke::revoke_token)).on(Method::OPTIONS, preflight));
-    plugins.route(Route::new(INTROSPECT_TOKEN).post(with(server, introspect::introspect_token)));
+    plugins.route(
+        Route::new(GET_TOKEN).post(with(server, token::get_token)).on(Method::OPTIONS, preflight).reads_credentials(),
+    );
+    plugins.route(
+        Route::new(REVOKE_TOKEN)
+            .post(with(server, revoke::revoke_token))
+            .on(Method::OPTIONS, preflight)
+            .reads_credentials(),
+    );
+    plugins.route(Route::new(INTROSPECT_TOKEN).post(with(server, introspect::introspect_token)).reads_credentials());
     plugins.route(
         Route::new(OPENID_PROFILE)
             .get(with(server, userinfo::openid_profile))
@@ -106,9 +116,9 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     plugins.route(
         Route::new(END_SESSION)
             .get(with(server, end_session::end_session))
-            .post(with(server, end_session::end_session)),
+            .post(with(server, end_session::end_session))
+            .takes_foreign_forms(),
     );
-    plugins.foreign_forms.extend([AUTHORIZE, END_SESSION]);
     back_channel_logout::register(plugins, server);
     programs_with_access::register(plugins, server);
     device_authorization::register(plugins, server);

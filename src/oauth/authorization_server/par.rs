@@ -29,9 +29,8 @@ const PUSHED: &str = "Pushed";
 
 /// Registers the endpoint.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    plugins.own_credentials.push(PAR);
     let options = async |exchange| Ok(preflight(&exchange, "POST, OPTIONS"));
-    plugins.route(Route::new(PAR).post(with(server, par)).on(Method::OPTIONS, options));
+    plugins.route(Route::new(PAR).post(with(server, par)).on(Method::OPTIONS, options).reads_credentials());
 }
 
 /// Answers `POST …par`.

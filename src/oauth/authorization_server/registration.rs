@@ -103,7 +103,7 @@ async fn make_room(work: &mut Work<'_>, most: i64, filters: Json) -> Result<()> 
     let list = work.list(&oldest).await?;
     if list.rows.is_empty() {
         tracing::warn!(count, "no more clients may register: see Dynamic Client Registration in OAuth Settings");
-        let message = "This site has as many registered programs as it allows: ask its administrator";
+        let message = "This site has as many registered applications as it allows: ask its administrator";
         let error = Error::new(ErrorCode::TemporarilyUnavailable, message);
         return Err(Refusal::from(error).with_status(StatusCode::FORBIDDEN));
     }
@@ -124,7 +124,12 @@ pub struct NewClient<'m> {
 /// Registers the endpoint.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     let options = async |exchange| preflight_of_listed(&exchange, "POST, OPTIONS").await;
-    plugins.route(Route::new(REGISTER_CLIENT).post(with(server, register_client)).on(HttpMethod::OPTIONS, options));
+    plugins.route(
+        Route::new(REGISTER_CLIENT)
+            .post(with(server, register_client))
+            .on(HttpMethod::OPTIONS, options)
+            .reads_credentials(),
+    );
 }
 
 /// Answers `POST …register_client`.

@@ -105,7 +105,7 @@ fn check(metadata: &Metadata, url: &Url, entered: Option<&str>) -> Result<(), Pr
     let host = host_of(url);
     let issuer = metadata.issuer.as_str();
     if issuer.is_empty() {
-        return Err(ProviderError::bad_answer(host, "it is no description of a provider: the issuer is missing"));
+        return Err(ProviderError::bad_answer(host, "it is not a description of a provider: the issuer is missing"));
     }
     match entered.filter(|entered| !entered.is_empty()) {
         Some(entered) if entered == issuer => {}

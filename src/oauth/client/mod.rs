@@ -3,7 +3,6 @@
 pub mod connected_app_methods;
 pub mod connected_app_pages;
 pub mod discovery;
-pub mod own_path;
 pub mod private_key;
 pub mod provider_answer;
 pub mod renewal;
@@ -14,9 +13,7 @@ pub mod web_application_flow;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
-
-use crate::error::Error;
+use crate::config::Config;
 use crate::oauth::client::discovery::Discoveries;
 use crate::oauth::client::renewal::Renewals;
 use crate::oauth::client::social::provider::SecretPlaces;
@@ -34,7 +31,6 @@ pub const CALLBACK: &str = "/api/method/frappe.integrations.doctype.connected_ap
 pub const MODULE: &str = "frappe.integrations.doctype.connected_app.connected_app";
 
 /// What a site knows of providers, and its one way out to them.
-#[derive(Default)]
 pub struct Providers {
     /// The guarded client.
     pub outgoing: Outgoing,
@@ -52,27 +48,29 @@ pub struct Providers {
     pub paused: Paused,
 }
 
+impl Providers {
+    fn new(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            outgoing: Outgoing::new(config)?,
+            discoveries: Discoveries::default(),
+            keys: KeySets::default(),
+            places: SecretPlaces::default(),
+            renewals: Renewals::default(),
+            refused_tokens: RefusedTokens::default(),
+            paused: Paused::default(),
+        })
+    }
+}
+
 /// Registers the client side: controllers, pages, methods, callbacks and jobs. What it returns is the one way out, for
 /// other roles that fetch documents.
-pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) -> Arc<Providers> {
-    let providers = Arc::new(Providers::default());
+pub fn register(plugins: &mut Plugins, config: &Config, catalogue: &ScopeCatalogue) -> anyhow::Result<Arc<Providers>> {
+    let providers = Arc::new(Providers::new(config)?);
     plugins.controller(connected_app::DOCTYPE, connected_app::ConnectedAppController::new(Arc::clone(&providers)));
     plugins.controller(token_cache::DOCTYPE, token_cache::TokenCacheController::new(Arc::clone(&providers)));
     oauth_client_state::register(plugins);
     connected_app_pages::register(plugins, &providers);
     use_connection::register(plugins, &providers);
     social::register(plugins, &providers, catalogue);
-    let starting = Arc::clone(&providers);
-    plugins.at_start(move |site| async move {
-        starting.outgoing.set_development(site.config.development);
-        starting.outgoing.set_timeout(site.config.outgoing_timeout);
-        if let Some(file) = &site.config.trusted_certificates {
-            let pem = tokio::fs::read(file).await;
-            let pem = pem.with_context(|| format!("read DOCTYPED_TRUSTED_CERTIFICATES: {}", file.display()));
-            let trusted = pem.and_then(|pem| starting.outgoing.trust(&pem));
-            trusted.map_err(Error::Internal)?;
-        }
-        Ok(())
-    });
-    providers
+    Ok(providers)
 }

@@ -132,7 +132,7 @@ impl ProviderClient {
             .map_err(|error| error.without(&sent).without(&self.authentication.secrets(&self.client_id)))
     }
 
-    /// Tells the provider that a token is no longer needed (RFC 7009). Bounded in time; an unknown token is no failure.
+    /// Tells the provider that a token is no longer needed (RFC 7009). Bounded in time; an unknown token is not a failure.
     pub async fn revoke(
         &self,
         (outgoing, documents): (&Outgoing, &Documents),

@@ -107,7 +107,7 @@ impl ProviderRequest {
         }
         let mut request =
             Self::get(text("path").ok_or_else(|| wrong("path is missing: send the path at the provider"))?);
-        request.verb = HttpMethod::from_str(&verb).map_err(|_| wrong("verb is no HTTP method"))?;
+        request.verb = HttpMethod::from_str(&verb).map_err(|_| wrong("verb is not an HTTP method"))?;
         request.query = pairs(&object("query"), "query")?;
         request.headers = pairs(&object("headers"), "headers")?;
         for (name, value) in &request.headers {
@@ -165,7 +165,7 @@ pub fn target(app: &ConnectedApp, path: &str, query: &[(String, String)]) -> Res
     } else {
         format!("{}/{}", first.trim_end_matches('/'), path.trim_start_matches('/'))
     };
-    let mut url = Url::parse(&text).map_err(|_| refuse(format!("{path} is no path")))?;
+    let mut url = Url::parse(&text).map_err(|_| refuse(format!("{path} is not a path")))?;
     url.set_fragment(None);
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
@@ -310,7 +310,7 @@ pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
 
 async fn answer(call: Call, providers: Arc<Providers>) -> Result<Answer> {
     let documents = &call.site.documents;
-    let name = call.required_text("connected_app")?;
+    let name = call.args().required("connected_app")?;
     let document = documents.get(call.session(), DOCTYPE, &name).await?;
     let app = ConnectedApp::from(&*document);
     let request = ProviderRequest::from_arguments(&call.arguments)?;

@@ -10,7 +10,6 @@ use serde_json::Value as Json;
 use crate::document::Documents;
 use crate::error::{Error, ProblemKind, Result};
 use crate::oauth::client::Providers;
-use crate::oauth::client::own_path::own_path;
 use crate::oauth::client::token_endpoint::TokenAnswer;
 use crate::oauth::doctype::connected_app::ConnectedApp;
 use crate::oauth::doctype::oauth_client_state::{self, Kind, NewState, Returned, StateError};
@@ -21,6 +20,7 @@ use crate::oauth::protocol::pkce;
 use crate::oauth::provider_error::{ProviderError, clean};
 use crate::outgoing::{Fetched, MAX_ANSWER_BYTES};
 use crate::permissions::Session;
+use crate::web::own_path::own_path;
 use crate::web::{RequestContext, SecurityEvent, Severity};
 
 /// What a provider sends back through the browser.
@@ -258,7 +258,7 @@ async fn exchange(
     Ok(client.token((&providers.outgoing, documents), &app.token_uri, parameters).await)
 }
 
-/// Whose account was connected, as the provider names it; only to be shown, so that failing to find out is no failure.
+/// Whose account was connected, as the provider names it; only to be shown, so that failing to find out is not a failure.
 async fn account(
     providers: &Arc<Providers>,
     documents: &Documents,

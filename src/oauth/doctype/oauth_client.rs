@@ -274,7 +274,7 @@ impl From<&Document> for OAuthClient {
 impl OAuthClient {
     /// The client of that id, enabled or not.
     pub async fn find(documents: &Documents, client_id: &str) -> Result<Option<Self>> {
-        // The address of a metadata document is no document name.
+        // The address of a metadata document is not a document name.
         if client_id.contains("://") {
             let found = documents.find_by(&Session::system(), OAUTH_CLIENT, "client_id", client_id).await?;
             return Ok(found.map(|document| Self::from(&*document)));

@@ -127,13 +127,14 @@ impl<'d> Problems<'d> {
             ("allow_jwt_bearer", "gets tokens without asking people"),
         ] {
             if is_public && self.fields().check(fieldname) {
-                let message =
-                    format!("A program that {what} must prove who it is: choose another Token Endpoint Auth Method");
+                let message = format!(
+                    "An application that {what} must prove who it is: choose another Token Endpoint Auth Method"
+                );
                 self.refuse(fieldname, message);
             }
         }
         if self.fields().check("allow_client_credentials") && self.fields().text("user") == "Guest" {
-            self.refuse("user", "Choose a real account, made for this program: Guest has no rights of its own");
+            self.refuse("user", "Choose a real account, made for this application: Guest has no rights of its own");
         }
     }
 
@@ -196,16 +197,19 @@ impl<'d> Problems<'d> {
         let has_keys = self.fields().optional("jwks").is_some() || self.fields().optional("jwks_uri").is_some();
         for needs_keys in [Method::PrivateKeyJwt, Method::SelfSignedTlsClientAuth].map(Method::label) {
             if method == needs_keys && !has_keys {
-                let message = format!("{needs_keys} needs the program's public keys: fill in JWKS URI or JWKS");
+                let message = format!("{needs_keys} needs the application's public keys: fill in JWKS URI or JWKS");
                 self.refuse("jwks_uri", message);
             }
         }
         if self.fields().check("require_signed_request_object") && !has_keys {
-            self.refuse("jwks_uri", "Signed requests need the program's public keys: fill in JWKS URI or JWKS");
+            self.refuse("jwks_uri", "Signed requests need the application's public keys: fill in JWKS URI or JWKS");
         }
         let lifetime = self.fields().int("access_token_lifetime");
         if lifetime != 0 && !(60..=30 * 86_400).contains(&lifetime) {
-            self.refuse("access_token_lifetime", "An access token lives 60 seconds to 30 days; 0 takes OAuth Settings");
+            self.refuse(
+                "access_token_lifetime",
+                "An access token must last 60 seconds to 30 days, or 0 to use the value in OAuth Settings",
+            );
         }
     }
 
@@ -275,7 +279,7 @@ impl<'d> Problems<'d> {
         for uri in self.fields().words("post_logout_redirect_uris") {
             let is_web = url::Url::parse(&uri).is_ok_and(|url| !matches!(url.scheme(), "javascript" | "data" | "file"));
             if !is_web || uri.contains('#') {
-                let message = format!("{uri} is no address to go to: write it whole, https://app.example.com/bye");
+                let message = format!("{uri} is not a complete address: write it like https://app.example.com/bye");
                 self.refuse("post_logout_redirect_uris", message);
             }
         }

@@ -1,6 +1,6 @@
 //! What happens when an OAuth Client is saved, gets another secret or is removed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::Duration;
@@ -38,8 +38,8 @@ fn scopes_of(document: &Document) -> ScopeSet {
 pub struct OAuthClientController {
     /// The way out by which keys are fetched.
     pub providers: Arc<Providers>,
-    /// Which certificates the proxy passes on; set when the site starts.
-    pub certificates: Arc<OnceLock<CertificateCheck>>,
+    /// Which certificates the proxy passes on.
+    pub certificates: Option<CertificateCheck>,
 }
 
 impl OAuthClientController {
@@ -142,8 +142,7 @@ impl Controller for OAuthClientController {
                 .check_address(work.documents, document, before, "backchannel_logout_uri")
                 .await,
         };
-        let certificates = self.certificates.get().copied();
-        oauth_client_checks::check(work.registry(), document, before, &settings, found, certificates)?;
+        oauth_client_checks::check(work.registry(), document, before, &settings, found, self.certificates)?;
         let method = Method::from_label(document.text("token_endpoint_auth_method"));
         if method.is_some_and(Method::has_secret) {
             let has_one = !document.text("client_secret").is_empty();
@@ -192,7 +191,7 @@ impl Controller for OAuthClientController {
     async fn before_rename(&self, _: &mut Work<'_>, _: &str, _: &str, _: bool) -> Result<()> {
         Err(Error::invalid(
             ProblemKind::Validation,
-            "An OAuth Client keeps its name: it is the client id that programs were given",
+            "An OAuth Client keeps its name: it is the client id that applications were given",
         ))
     }
 

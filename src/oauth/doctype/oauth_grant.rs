@@ -230,11 +230,11 @@ impl Controller for GrantController {
         }
         let grant = Grant::from(&*document);
         let by = work.session.user().to_owned();
-        let answer = json!({"status": "Revoked", "message": "The program has no access any more"});
+        let answer = json!({"status": "Revoked", "message": "The application has no access any more"});
         Some(if grant.is_active { revoke(work, &grant, &by).await.map(|()| answer) } else { Ok(answer) })
     }
 
     fn methods(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("revoke", "Takes the consent back: the program's tokens stop working at once")]
+        vec![("revoke", "Takes the consent back: the application's tokens stop working at once")]
     }
 }

@@ -279,14 +279,16 @@ impl OAuthSettings {
     pub fn check_metadata_document(&self, client_id: &str) -> Result<(), protocol::Error> {
         let refuse = |message: String| Err(protocol::Error::new(ErrorCode::InvalidClient, message));
         if !self.client_id_metadata_documents {
-            return refuse("This site does not accept addresses as client ids: the program must be registered".into());
+            return refuse(
+                "This site does not accept addresses as client ids: the application must be registered".into(),
+            );
         }
         let url = ClientIdUrl::parse(client_id)?;
         let (allowed, denied) = (&self.client_id_metadata_allowed_domains, &self.client_id_metadata_denied_domains);
         if url.is_allowed(allowed, denied) {
             Ok(())
         } else {
-            refuse(format!("This site does not accept programs that are described at {}", url.host()))
+            refuse(format!("This site does not accept applications that are described at {}", url.host()))
         }
     }
 
@@ -335,8 +337,8 @@ impl OAuthSettings {
 
 /// The least and the most that a number may be, and why.
 const RANGES: [(&str, i64, i64, &str); 6] = [
-    ("client_assertion_lifetime", 60, 86_400, "Programs make a new assertion for each request"),
-    ("authorization_code_lifetime", 10, 600, "A program exchanges its code at once"),
+    ("client_assertion_lifetime", 60, 86_400, "Applications make a new assertion for each request"),
+    ("authorization_code_lifetime", 10, 600, "An application exchanges its code at once"),
     ("access_token_lifetime", 60, 30 * 86_400, "Longer access is what refresh tokens are for"),
     ("refresh_replay_grace_seconds", 0, 60, "A lost answer is repeated within seconds"),
     ("refresh_token_idle_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
@@ -417,7 +419,7 @@ impl Controller for OAuthSettingsController {
             && (token.len() < MIN_INITIAL_ACCESS_TOKEN || from_authorization(&format!("Bearer {token}")).is_none())
         {
             let message = format!(
-                "Programs send it in a header: use {MIN_INITIAL_ACCESS_TOKEN} or more letters, digits and -._~+/ without spaces"
+                "Applications send it in a header: use {MIN_INITIAL_ACCESS_TOKEN} or more letters, digits and -._~+/ without spaces"
             );
             refuse("initial_access_token", message);
         }

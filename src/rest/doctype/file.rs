@@ -1,30 +1,25 @@
 //! File: which address it may have, where its bytes lie, and what goes with it when it is deleted.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use serde_json::json;
 
 use crate::document::{Controller, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
-use crate::rest::arguments::invalid;
-use crate::rest::doctype::FilesFolder;
 use crate::rest::files::{ATTACHMENTS, Folder, HOME, PRIVATE, PUBLIC, extension, is_just_stored, safe_name};
 use crate::rest::resource::is_hidden;
 
 /// The behaviour of File.
 pub(super) struct File {
-    folder: FilesFolder,
+    folder: Folder,
 }
 
 impl File {
     /// With the folder that holds the bytes.
-    pub(super) fn new(folder: &FilesFolder) -> Self {
-        Self { folder: FilesFolder::clone(folder) }
-    }
-
-    fn folder(&self) -> Result<Folder> {
-        let path = self.folder.get().ok_or_else(|| Error::Unavailable("The site is still starting".to_owned()))?;
-        Ok(Folder::new(path))
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: Folder::new(folder) }
     }
 
     /// Settles address, size and digest of what is new or has another address.
@@ -45,7 +40,7 @@ impl File {
             return Err(at_field("File URL names no file that you may use: upload it with upload_file"));
         }
         if is_new_here || document.text("content_hash").is_empty() {
-            let Some((size, hash)) = self.folder()?.measure(&url).await? else {
+            let Some((size, hash)) = self.folder.measure(&url).await? else {
                 return Err(at_field("File URL names no file that you may use: upload it with upload_file"));
             };
             document.set("file_size", i64::try_from(size).unwrap_or(i64::MAX));
@@ -65,7 +60,7 @@ impl File {
         if !is_local(&url) || url.starts_with(PRIVATE) == is_private {
             return Ok(());
         }
-        let folder = self.folder()?;
+        let folder = self.folder.clone();
         let name = safe_name(document.text("file_name"));
         let stored = folder.copy(&url, &name, is_private).await?;
         document.set("file_url", stored.url());
@@ -143,7 +138,7 @@ impl Controller for File {
 
     async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         if matches!(document.name().as_str(), HOME | ATTACHMENTS) && !work.session.is_system() {
-            return Err(invalid(format!("The folder {} belongs to the site and stays", document.name())));
+            return Err(Error::misuse(format!("The folder {} belongs to the site and stays", document.name())));
         }
         Ok(())
     }
@@ -151,7 +146,7 @@ impl Controller for File {
     async fn after_delete(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         let url = document.text("file_url").to_owned();
         if is_local(&url) && !others(work, &url, &document.name()).await? {
-            let folder = self.folder()?;
+            let folder = self.folder.clone();
             // Not before the deletion is certain.
             work.after_commit(move || folder.remove(&url));
         }

@@ -7,17 +7,12 @@ mod file;
 pub(super) mod share;
 mod shown;
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-
+use crate::config::Config;
 use crate::web::Plugins;
 
-/// Where the files of a site lie; known once the site starts.
-pub(super) type FilesFolder = Arc<OnceLock<PathBuf>>;
-
 /// Registers the controllers.
-pub(super) fn register(plugins: &mut Plugins, folder: &FilesFolder) {
-    plugins.controller("File", file::File::new(folder));
+pub(super) fn register(plugins: &mut Plugins, config: &Config) {
+    plugins.controller("File", file::File::new(&config.files));
     plugins.controllers.add_after_write(attach::Attach);
     plugins.controller("Comment", comment::Comment);
     plugins.controller("DocShare", share::DocShare);

@@ -154,7 +154,7 @@ impl Folder {
     /// Copies a stored file to the other side of privacy.
     pub(in crate::rest) async fn copy(&self, url: &str, file_name: &str, is_private: bool) -> Result<Stored> {
         let Some(path) = self.path(url) else {
-            return Err(Error::internal(anyhow::anyhow!("{url} is no file of this site")));
+            return Err(Error::internal(anyhow::anyhow!("{url} is not a file of this site")));
         };
         let file = fs::File::open(&path).await.map_err(|error| failed(&path, error))?;
         let content = Content::File(Spooled::read(&self.0.join(TEMPORARY), file).await?);
@@ -181,7 +181,7 @@ impl Folder {
         }
     }
 
-    /// Removes the file of an address; that it is gone already is no failure.
+    /// Removes the file of an address; that it is gone already is not a failure.
     pub(in crate::rest) fn remove(&self, url: &str) {
         let Some(path) = self.path(url) else { return };
         match std::fs::remove_file(&path) {

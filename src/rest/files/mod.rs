@@ -13,9 +13,9 @@ use crate::document::ListRequest;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::meta::Right;
 use crate::permissions::Session;
-use crate::rest::arguments::{Arguments, invalid};
 use crate::rest::resource::{check, is_hidden, seen};
 use crate::web::Site;
+use crate::web::args::Args;
 use crate::web::settings::UploadSettings;
 
 pub(super) use disk::{Content, Folder};
@@ -73,12 +73,12 @@ pub(super) struct Target {
 
 impl Target {
     /// Reads `doctype`, `docname` and the field from arguments; `None` if they name no document.
-    pub(super) fn from_arguments(arguments: Arguments<'_>, field: &str) -> Result<Option<Self>> {
+    pub(super) fn from_arguments(arguments: Args<'_>, field: &str) -> Result<Option<Self>> {
         match (arguments.text("doctype")?, arguments.text("docname")?) {
             (Some(doctype), Some(name)) => Ok(Some(Self { doctype, name, field: arguments.text(field)? })),
             // A form that is not saved yet uploads for its DocType without a document.
             (_, None) => Ok(None),
-            (None, Some(_)) => Err(invalid("doctype is missing: send it with docname")),
+            (None, Some(_)) => Err(Error::misuse("doctype is missing: send it with docname")),
         }
     }
 }
@@ -137,7 +137,7 @@ pub(super) async fn store(site: &Site, session: &Session, file: NewFile) -> Resu
 
 /// A File document that brings its content along, as Frappe's clients insert one: `content` is text, or Base64 with `decode`.
 pub(super) async fn store_document(site: &Site, session: &Session, values: &Map<String, Json>) -> Result<Json> {
-    let arguments = Arguments(values);
+    let arguments = Args(values);
     let content = arguments.required("content")?;
     let content = if arguments.flag("decode")?.unwrap_or(false) { decode(&content)? } else { content.into_bytes() };
     let target = match (arguments.text("attached_to_doctype")?, arguments.text("attached_to_name")?) {
@@ -156,7 +156,7 @@ pub(super) async fn store_document(site: &Site, session: &Session, values: &Map<
 /// Base64, with or without `data:<type>;base64,` in front as browsers write it.
 pub(super) fn decode(text: &str) -> Result<Vec<u8>> {
     let encoded = text.split_once("base64,").map_or(text, |(_, encoded)| encoded);
-    STANDARD.decode(encoded.trim()).map_err(|_| invalid("The content is not valid Base64"))
+    STANDARD.decode(encoded.trim()).map_err(|_| Error::misuse("The content is not valid Base64"))
 }
 
 /// Makes a File document for a file that is stored already. The controller of File checks that the session may read it.
@@ -201,18 +201,20 @@ async fn check_guest(site: &Site, session: &Session) -> Result<()> {
 async fn check_upload(site: &Site, session: &Session, file: &NewFile) -> Result<()> {
     check_guest(site, session).await?;
     if file.content.len() == 0 {
-        return Err(invalid("The file is empty"));
+        return Err(Error::misuse("The file is empty"));
     }
     let uploads = UploadSettings::load(&site.documents).await?;
     if file.content.len() > uploads.bytes() as u64 {
         let megabytes = uploads.megabytes;
-        return Err(invalid(format!("The file is larger than {megabytes} MB, which is the most that may be uploaded")));
+        return Err(Error::misuse(format!(
+            "The file is larger than {megabytes} MB, which is the most that may be uploaded"
+        )));
     }
     if !session.is_desk_user() {
         let guessed = mime_guess::from_path(&file.file_name).first();
         let allowed = guessed.is_some_and(|mime| ALLOWED_FOR_WEBSITE_USERS.contains(&mime.essence_str()));
         if !allowed {
-            return Err(invalid("You can only upload JPG, PNG, GIF, WebP, PDF, TXT, CSV or office documents"));
+            return Err(Error::misuse("You can only upload JPG, PNG, GIF, WebP, PDF, TXT, CSV or office documents"));
         }
     }
     Ok(())
@@ -225,7 +227,7 @@ async fn check_target(site: &Site, session: &Session, target: Option<&Target>) -
     if let Some(field) = &target.field
         && document.doctype.field(field).is_none()
     {
-        return Err(invalid(format!("{} has no field {field} to attach a file to", target.doctype)));
+        return Err(Error::misuse(format!("{} has no field {field} to attach a file to", target.doctype)));
     }
     check(site, session, &document, Right::Write).await
 }

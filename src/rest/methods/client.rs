@@ -6,9 +6,10 @@ use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::Session;
-use crate::rest::arguments::{Arguments, Dialect, filters, invalid, list_request};
+use crate::rest::arguments::{Dialect, filters, list_request};
 use crate::rest::methods::{add, add_for_guests};
 use crate::rest::{envelope, resource};
+use crate::web::args::Args;
 use crate::web::{Answer, Call, Method, Param, Plugins, Site, Verbs, handler};
 
 const DOCTYPE: Param = Param::required("doctype", "string", "The DocType, for example `User`");
@@ -130,13 +131,13 @@ pub(super) fn register(plugins: &mut Plugins) {
 }
 
 async fn get_list(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let request = list_request(&arguments.required("doctype")?, &call.arguments, Dialect::V1)?;
     envelope::list_answer(&call, &request, arguments.flag("as_dict")? == Some(false)).await
 }
 
 async fn get_count(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let mut request = ListRequest::new(arguments.required("doctype")?);
     request.filters = filters(arguments, "filters")?;
     request.or_filters = filters(arguments, "or_filters")?;
@@ -148,7 +149,7 @@ async fn get_count(call: Call) -> Result<Answer> {
 }
 
 async fn get(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
     let name = if doctype.issingle {
         doctype.name.clone()
@@ -158,7 +159,7 @@ async fn get(call: Call) -> Result<Answer> {
         let mut request = ListRequest::new(doctype.name.as_str());
         request.filters = name_or_filters(arguments)?;
         if request.filters.is_null() {
-            return Err(invalid("Say which document: send name or filters"));
+            return Err(Error::misuse("Say which document: send name or filters"));
         }
         request.parent = arguments.text("parent")?;
         request.limit = Some(1);
@@ -175,7 +176,7 @@ async fn get(call: Call) -> Result<Answer> {
 }
 
 /// The argument `filters`; text that is not JSON is the name of a document.
-fn name_or_filters(arguments: Arguments<'_>) -> Result<Json> {
+fn name_or_filters(arguments: Args<'_>) -> Result<Json> {
     match arguments.get("filters") {
         Some(Json::String(text)) if !text.trim_start().starts_with(['[', '{']) && !text.is_empty() => {
             let name = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.clone());
@@ -187,7 +188,7 @@ fn name_or_filters(arguments: Arguments<'_>) -> Result<Json> {
 }
 
 async fn get_value(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
     let fields = arguments.names("fieldname")?.filter(|fields| !fields.is_empty());
     let fields = fields.unwrap_or_else(|| vec!["name".to_owned()]);
@@ -237,10 +238,10 @@ fn no_such_field(doctype: &DocType, field: &str) -> Error {
 }
 
 async fn get_single_value(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
     if !doctype.issingle {
-        return Err(invalid(format!("{} is not a single document: use frappe.client.get_value", doctype.name)));
+        return Err(Error::misuse(format!("{} is not a single document: use frappe.client.get_value", doctype.name)));
     }
     let field = arguments.required("field")?;
     let mut values = single_values(&call.site, call.session(), &doctype, std::slice::from_ref(&field)).await?;
@@ -248,11 +249,11 @@ async fn get_single_value(call: Call) -> Result<Answer> {
 }
 
 async fn has_permission(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let right = arguments.text("perm_type")?.unwrap_or_else(|| "read".to_owned()).to_lowercase();
     let right = Right::parse(&right).ok_or_else(|| {
         let rights: Vec<&str> = Right::ALL.iter().map(|right| right.as_str()).collect();
-        invalid(format!("perm_type is one of {}", rights.join(", ")))
+        Error::misuse(format!("perm_type is one of {}", rights.join(", ")))
     })?;
     let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
     // Whoever may only select does not read: the document is looked up for them, and nothing of it is shown.
@@ -274,7 +275,7 @@ async fn may(site: &Site, session: &Session, document: &Document, right: Right) 
 }
 
 async fn get_doc_permissions(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("docname")?);
     let document = call.site.documents.get(call.session(), &doctype, &name).await?;
     Ok(Answer::message(json!({ "permissions": permissions(&call.site, call.session(), &document).await })))
@@ -296,7 +297,7 @@ async fn get_password(_: Call) -> Result<Answer> {
 }
 
 async fn is_document_amended(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
     if doctype.field("amended_from").is_none() {
         return Ok(Answer::message(false));
@@ -310,7 +311,7 @@ async fn is_document_amended(call: Call) -> Result<Answer> {
 }
 
 async fn validate_link(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
     let name = arguments.required("docname")?;
     let extra = arguments.names("fields")?.unwrap_or_default();

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::Children;
-use crate::error::Result;
-use crate::rest::arguments::{Arguments, invalid, is_standard, missing, without_form_state, wrong_type};
+use crate::error::{Error, Result};
+use crate::rest::arguments::{is_standard, without_form_state};
 use crate::rest::files::{NewFile, Target};
 use crate::rest::methods::add;
 use crate::rest::{files, resource};
+use crate::web::args::{missing, wrong_type};
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
 /// How many documents one request may insert.
@@ -95,7 +96,7 @@ fn document(value: Json) -> Result<(String, Map<String, Json>)> {
 }
 
 fn doc_argument(call: &Call) -> Result<(String, Map<String, Json>)> {
-    document(Json::Object(Arguments(&call.arguments).object("doc")?))
+    document(Json::Object(call.args().object("doc")?))
 }
 
 /// The name in a document, if it has one.
@@ -124,7 +125,7 @@ async fn insert(call: Call) -> Result<Answer> {
 }
 
 async fn insert_many(call: Call) -> Result<Answer> {
-    let docs = Arguments(&call.arguments).at_most("docs", MOST_INSERTS)?;
+    let docs = call.args().at_most("docs", MOST_INSERTS)?;
     let mut work = call.site.documents.begin(call.session()).await?;
     let mut names = Vec::with_capacity(docs.len());
     for doc in docs {
@@ -166,21 +167,21 @@ fn children(call: &Call) -> Children {
 }
 
 async fn cancel(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let document = call.site.documents.cancel(call.session(), &doctype, &name).await?;
     Ok(Answer::message(resource::seen(&call.site, call.session(), &document)))
 }
 
 async fn delete(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     call.site.documents.delete(call.session(), &doctype, &name).await?;
     Ok(Answer::nothing())
 }
 
 async fn set_value(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let values = match arguments.get("fieldname") {
         // A whole document as it was read: what the engine keeps itself (`creation`, `_comments`, `__onload`) stays as it is,
@@ -190,7 +191,7 @@ async fn set_value(call: Call) -> Result<Answer> {
         _ => {
             let field = arguments.required("fieldname")?;
             if is_standard(&field) {
-                return Err(invalid("Cannot edit standard fields"));
+                return Err(Error::misuse("Cannot edit standard fields"));
             }
             Map::from_iter([(field, call.arguments.get("value").cloned().unwrap_or(Json::Null))])
         }
@@ -198,7 +199,7 @@ async fn set_value(call: Call) -> Result<Answer> {
     let target = call.site.documents.doctype(&doctype)?;
     let is_kept = |field: &str| is_standard(field) || field.starts_with('_');
     if let Some(unknown) = values.keys().find(|field| target.field(field).is_none() && !is_kept(field)) {
-        return Err(invalid(format!("{doctype} has no field {unknown}")));
+        return Err(Error::misuse(format!("{doctype} has no field {unknown}")));
     }
     let saved = resource::update(&call.site, call.session(), &doctype, &name, values, children(&call)).await?;
     if !target.istable {
@@ -210,7 +211,7 @@ async fn set_value(call: Call) -> Result<Answer> {
 }
 
 async fn bulk_update(call: Call) -> Result<Answer> {
-    let docs = Arguments(&call.arguments).at_most("docs", MOST_UPDATES)?;
+    let docs = call.args().at_most("docs", MOST_UPDATES)?;
     let mut failed = Vec::new();
     for doc in docs {
         let result = match document(doc.clone()) {
@@ -228,7 +229,7 @@ async fn bulk_update(call: Call) -> Result<Answer> {
         };
         match result {
             Ok(_) => {}
-            // Our own fault is no failure of that document.
+            // Our own fault is not a failure of that document.
             Err(error) if error.is_failure() => return Err(error),
             Err(error) => failed.push(json!({ "doc": doc, "exc": error.to_string() })),
         }
@@ -237,7 +238,7 @@ async fn bulk_update(call: Call) -> Result<Answer> {
 }
 
 async fn rename_doc(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = arguments.required("doctype")?;
     let (old, new) = (arguments.required("old_name")?, arguments.required("new_name")?);
     let merge = arguments.flag("merge")?.unwrap_or(false);
@@ -247,7 +248,7 @@ async fn rename_doc(call: Call) -> Result<Answer> {
 }
 
 async fn update_document_title(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, mut name) = (arguments.required("doctype")?, arguments.required("docname")?);
     let target = call.site.documents.doctype(&doctype)?;
     // Both or neither.
@@ -255,7 +256,7 @@ async fn update_document_title(call: Call) -> Result<Answer> {
     let new_title = arguments.text("new_title")?;
     if let Some(title) = new_title.or(arguments.text("title")?) {
         let Some(field) = target.title_field.clone() else {
-            return Err(invalid(format!("{doctype} has no title field: give the document another name instead")));
+            return Err(Error::misuse(format!("{doctype} has no title field: give the document another name instead")));
         };
         let values = Map::from_iter([(field, Json::from(title))]);
         work.update_json(&doctype, &name, &values, Children::Patch).await?;
@@ -274,7 +275,7 @@ async fn update_document_title(call: Call) -> Result<Answer> {
 }
 
 async fn attach_file(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let data = arguments.required("filedata")?;
     let content =
         if arguments.flag("decode_base64")?.unwrap_or(false) { files::decode(&data)? } else { data.into_bytes() };

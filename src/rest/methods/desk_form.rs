@@ -8,7 +8,6 @@ use crate::document::ListRequest;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::{Session, TimesIn};
-use crate::rest::arguments::Arguments;
 use crate::rest::methods::add;
 use crate::rest::methods::client::permissions;
 use crate::rest::{comment, definition, resource};
@@ -70,7 +69,7 @@ async fn get_docinfo(call: Call) -> Result<Answer> {
 }
 
 async fn target(call: &Call) -> Result<std::sync::Arc<Document>> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     call.site.documents.get(call.session(), &doctype, &name).await
 }
@@ -159,7 +158,7 @@ async fn user_info(site: &Site, people: BTreeSet<&str>) -> Result<Map<String, Js
 }
 
 async fn getdoctype(call: Call) -> Result<Answer> {
-    let name = Arguments(&call.arguments).required("doctype")?;
+    let name = call.args().required("doctype")?;
     let doctype = definition::known(&call.site, call.session(), &name)?;
     let mut docs = vec![Json::Object(definition::doctype(&doctype))];
     let mut seen: BTreeSet<&str> = BTreeSet::from([name.as_str()]);
@@ -174,7 +173,7 @@ async fn getdoctype(call: Call) -> Result<Answer> {
 }
 
 async fn add_comment(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("reference_doctype")?, arguments.required("reference_name")?);
     let content = arguments.required("content")?;
     let comment = comment::add(&call.site, call.session(), &doctype, &name, "Comment", &content).await?;
@@ -182,14 +181,14 @@ async fn add_comment(call: Call) -> Result<Answer> {
 }
 
 async fn update_comment(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (name, content) = (arguments.required("name")?, arguments.required("content")?);
     comment::update(&call.site, call.session(), &name, &content).await?;
     Ok(Answer::nothing())
 }
 
 async fn remove_attach(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (file, doctype) = (arguments.required("fid")?, arguments.required("dt")?);
     let name = arguments.required("dn")?;
     let (documents, session) = (&call.site.documents, call.session());

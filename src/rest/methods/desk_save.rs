@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::meta::Document;
-use crate::rest::arguments::{Arguments, invalid, missing, without_form_state};
+use crate::rest::arguments::without_form_state;
 use crate::rest::methods::client_write::name_of;
 use crate::rest::methods::{add, desk_form};
 use crate::rest::resource;
+use crate::web::args::missing;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
 const DOCTYPE: Param = Param::required("doctype", "string", "The DocType");
@@ -28,7 +29,7 @@ pub(super) fn register(plugins: &mut Plugins) {
 }
 
 async fn savedocs(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let mut values = arguments.object("doc")?;
     without_form_state(&mut values);
     let Some(Json::String(doctype)) = values.shift_remove("doctype") else { return Err(missing("doctype")) };
@@ -37,7 +38,7 @@ async fn savedocs(call: Call) -> Result<Answer> {
         "Save" => 0,
         "Submit" | "Update" => 1,
         "Cancel" => 2,
-        _ => return Err(invalid("action is one of Save, Submit, Update, Cancel")),
+        _ => return Err(Error::misuse("action is one of Save, Submit, Update, Cancel")),
     };
     values.insert("docstatus".to_owned(), Json::from(docstatus));
     let document = write(&call, &doctype, values).await?;
@@ -70,7 +71,7 @@ async fn write(call: &Call, doctype: &str, values: Map<String, Json>) -> Result<
 }
 
 async fn cancel(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let document = call.site.documents.cancel(call.session(), &doctype, &name).await?;
     let answer = desk_form::answer(&call.site, call.session(), &document).await?;
@@ -78,7 +79,7 @@ async fn cancel(call: Call) -> Result<Answer> {
 }
 
 async fn discard(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let document = call.site.documents.discard(call.session(), &doctype, &name).await?;
     let answer = desk_form::answer(&call.site, call.session(), &document).await?;

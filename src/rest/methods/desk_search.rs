@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocType, Fieldtype};
 use crate::permissions::Session;
-use crate::rest::arguments::{Arguments, data_error, filters};
+use crate::rest::arguments::{data_error, filters};
 use crate::rest::methods::add;
 use crate::web::{Answer, Call, Param, Plugins, Site, Verbs};
 
@@ -57,7 +57,7 @@ struct Search {
 
 impl Search {
     fn read(call: &Call) -> Result<Self> {
-        let arguments = Arguments(&call.arguments);
+        let arguments = call.args();
         let doctype = call.site.documents.doctype(&arguments.required("doctype")?)?;
         let mut fields = vec!["name".to_owned()];
         let asked = arguments.text("searchfield")?;

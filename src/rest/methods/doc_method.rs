@@ -6,9 +6,9 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};
 use crate::meta::doctype::scrub;
-use crate::rest::arguments::{Arguments, missing};
 use crate::rest::methods::add;
 use crate::rest::resource;
+use crate::web::args::{Args, missing};
 use crate::web::{Answer, Call, Exchange, Param, Plugins, Verbs, rpc};
 
 /// Registers the methods.
@@ -31,11 +31,11 @@ pub(super) fn register(plugins: &mut Plugins) {
 }
 
 async fn run_doc_method(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let method = arguments.required("method")?;
     let (doctype, name) = match (arguments.json("docs")?, arguments.json("document")?) {
         (Some(Json::Object(document)), _) | (None, Some(Json::Object(document))) => {
-            let given = Arguments(&document);
+            let given = Args(&document);
             (given.required("doctype")?, given.required("name")?)
         }
         (None, None) => {
@@ -43,7 +43,7 @@ async fn run_doc_method(call: Call) -> Result<Answer> {
             let name = arguments.text("dn")?.unwrap_or_else(|| doctype.clone());
             (doctype, name)
         }
-        _ => return Err(crate::rest::arguments::wrong_type("docs", "a JSON object")),
+        _ => return Err(crate::web::args::wrong_type("docs", "a JSON object")),
     };
     let given = match (arguments.get("args"), arguments.get("kwargs"), arguments.get("arg")) {
         (Some(_), _, _) => arguments.json("args").ok().flatten(),

@@ -3,7 +3,6 @@
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
-use crate::rest::arguments::{Arguments, invalid};
 use crate::rest::files::{self, Folder, NewFile, PRIVATE, Reference, Target, serve};
 use crate::rest::methods::{add, add_for_guests};
 use crate::rest::resource;
@@ -44,9 +43,9 @@ pub(super) fn register(plugins: &mut Plugins) {
 async fn upload(mut call: Call) -> Result<Answer> {
     let uploaded = call.files.iter().position(|file| file.field == "file").or((!call.files.is_empty()).then_some(0));
     let uploaded = uploaded.map(|index| call.files.swap_remove(index));
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     if arguments.text("method")?.is_some() {
-        return Err(invalid("upload_file stores files only: call the method itself with the file's address"));
+        return Err(Error::misuse("upload_file stores files only: call the method itself with the file's address"));
     }
     let (site, session) = (&call.site, call.session());
     let target = Target::from_arguments(arguments, "fieldname")?;
@@ -72,13 +71,13 @@ async fn upload(mut call: Call) -> Result<Answer> {
         let file_name = files::safe_name(&file_name.unwrap_or(last));
         files::refer(site, session, Reference { file_url, file_name, is_private, folder, target }).await?
     } else {
-        return Err(invalid("There is no file: send it as `file` in a multipart body, or file_url"));
+        return Err(Error::misuse("There is no file: send it as `file` in a multipart body, or file_url"));
     };
     Ok(Answer::message(document))
 }
 
 async fn download(call: Call) -> Result<Answer> {
-    let url = Arguments(&call.arguments).required("file_url")?;
+    let url = call.args().required("file_url")?;
     let missing = || Error::NoSuchRoute("There is no such file".to_owned());
     let path = Folder::new(&call.site.config.files).path(&url).ok_or_else(missing)?;
     if url.starts_with(PRIVATE) && !files::may_read(&call.site, call.session(), &url).await? {
@@ -89,7 +88,7 @@ async fn download(call: Call) -> Result<Answer> {
 }
 
 async fn create_folder(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let mut values = serde_json::Map::new();
     for key in ["file_name", "folder"] {
         values.insert(key.to_owned(), Json::from(arguments.required(key)?));

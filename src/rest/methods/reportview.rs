@@ -10,7 +10,7 @@ use crate::document::{Cell, List, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Right;
 use crate::permissions::Session;
-use crate::rest::arguments::{Arguments, Dialect, filters, invalid, list_request};
+use crate::rest::arguments::{Dialect, filters, list_request};
 use crate::rest::envelope;
 use crate::rest::methods::add;
 use crate::web::spool::Spool;
@@ -57,7 +57,7 @@ pub(super) fn register(plugins: &mut Plugins) {
 
 /// The list that the arguments ask for, in plain fieldnames.
 fn request(call: &Call) -> Result<ListRequest> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = arguments.required("doctype")?;
     // The desk says start and page_length, and writes table names in front of fields.
     let mut values = call.arguments.clone();
@@ -141,7 +141,7 @@ async fn get_list(call: Call) -> Result<Answer> {
 }
 
 fn wants_comment_count(call: &Call) -> Result<bool> {
-    Ok(Arguments(&call.arguments).flag("with_comment_count")?.unwrap_or(false))
+    Ok(call.args().flag("with_comment_count")?.unwrap_or(false))
 }
 
 /// A page of documents; with `with_comment_count`, each with the number of its comments. Whoever may read a document may
@@ -150,7 +150,7 @@ async fn counted(call: &Call, request: &ListRequest) -> Result<List> {
     let (documents, session) = (&call.site.documents, call.session());
     let is_asked = wants_comment_count(call)?;
     if is_asked && request.is_long() {
-        return Err(invalid("with_comment_count is for shorter pages: send a page_length of at most 1000"));
+        return Err(Error::misuse("with_comment_count is for shorter pages: send a page_length of at most 1000"));
     }
     let mut list = documents.list(session, request).await?;
     if !is_asked || list.rows.is_empty() || !list.keys.iter().any(|key| key == "name") {
@@ -187,7 +187,7 @@ fn text(name: &Json) -> String {
 }
 
 async fn get_count(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let mut request = ListRequest::new(arguments.required("doctype")?);
     request.filters = filters(arguments, "filters")?;
     request.or_filters = filters(arguments, "or_filters")?;
@@ -198,10 +198,10 @@ async fn get_count(call: Call) -> Result<Answer> {
 }
 
 async fn export_query(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let format = arguments.text("file_format_type")?.unwrap_or_else(|| "CSV".to_owned());
     if !format.eq_ignore_ascii_case("csv") {
-        return Err(invalid("file_format_type is CSV: other formats are not made here"));
+        return Err(Error::misuse("file_format_type is CSV: other formats are not made here"));
     }
     let mut request = request(&call)?;
     let doctype = call.site.documents.doctype(&request.doctype)?;
@@ -268,7 +268,7 @@ fn write_line<'a>(out: &mut String, cells: impl Iterator<Item = &'a str>) {
 }
 
 async fn delete_items(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = arguments.required("doctype")?;
     let items = arguments.at_most("items", MOST_DELETES)?;
     let names: Option<Vec<String>> = items
@@ -279,7 +279,7 @@ async fn delete_items(call: Call) -> Result<Answer> {
             _ => None,
         })
         .collect();
-    let names = names.ok_or_else(|| crate::rest::arguments::wrong_type("items", "a list of names"))?;
+    let names = names.ok_or_else(|| crate::web::args::wrong_type("items", "a list of names"))?;
     call.site.documents.doctype(&doctype)?;
     let mut work = call.site.documents.begin(call.session()).await?;
     for name in &names {

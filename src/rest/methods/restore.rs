@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 
 use crate::document::restore::{DELETED_DOCUMENT, Moment};
 use crate::error::{Error, ProblemKind, Result};
-use crate::rest::arguments::{Arguments, wrong_type};
 use crate::rest::methods::add;
+use crate::web::args::wrong_type;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
 /// How many documents one call restores at most.
@@ -37,7 +37,7 @@ pub(super) fn register(plugins: &mut Plugins) {
 }
 
 async fn restore(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (name, new_name) = (arguments.required("name")?, arguments.text("new_name")?);
     let restored = call.site.documents.restore(call.session(), &name, new_name.as_deref()).await?;
     let answer = Answer::message(restored.to_json());
@@ -49,7 +49,7 @@ async fn restore(call: Call) -> Result<Answer> {
 }
 
 async fn bulk_restore(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let Some(Json::Array(names)) = arguments.json("docnames")? else { return Err(wrong_type("docnames", "a list")) };
     if names.len() > MOST {
         return Err(Error::invalid(ProblemKind::Validation, format!("Restore at most {MOST} documents at once")));
@@ -81,7 +81,7 @@ async fn bulk_restore(call: Call) -> Result<Answer> {
 }
 
 async fn restore_version(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let name = arguments.required("name")?;
     let moment = if arguments.flag("before")?.unwrap_or(false) { Moment::Before } else { Moment::After };
     let modified = arguments.text("modified")?;

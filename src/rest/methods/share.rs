@@ -3,13 +3,13 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::{Children, ListRequest};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::meta::{Document, Right};
 use crate::permissions::{Session, TimesIn};
-use crate::rest::arguments::{Arguments, invalid};
 use crate::rest::doctype::share::{self, SHARED};
 use crate::rest::methods::add;
 use crate::rest::resource;
+use crate::web::args::Args;
 use crate::web::{Answer, Call, Param, Plugins, Site, Verbs};
 
 const DOCTYPE: Param = Param::required("doctype", "string", "The DocType");
@@ -53,19 +53,19 @@ struct Partner {
 }
 
 impl Partner {
-    fn read(arguments: Arguments<'_>) -> Result<Self> {
+    fn read(arguments: Args<'_>) -> Result<Self> {
         if arguments.flag("everyone")?.unwrap_or(false) {
             return Ok(Self { user: None });
         }
         match arguments.text("user")? {
             Some(user) => Ok(Self { user: Some(user) }),
-            None => Err(invalid("Say with whom to share: send user, or everyone: 1")),
+            None => Err(Error::misuse("Say with whom to share: send user, or everyone: 1")),
         }
     }
 }
 
 /// The document, if the session may share it.
-async fn shareable(call: &Call, arguments: Arguments<'_>) -> Result<std::sync::Arc<Document>> {
+async fn shareable(call: &Call, arguments: Args<'_>) -> Result<std::sync::Arc<Document>> {
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let document = call.site.documents.get(call.session(), &doctype, &name).await?;
     resource::check(&call.site, call.session(), &document, Right::Share).await?;
@@ -83,7 +83,7 @@ async fn shares(site: &Site, document: &Document) -> Result<Vec<Map<String, Json
 }
 
 async fn get_users(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let document = call.site.documents.get(call.session(), &doctype, &name).await?;
     let rows = shares(&call.site, &document).await?;
@@ -91,7 +91,7 @@ async fn get_users(call: Call) -> Result<Answer> {
 }
 
 async fn add_share(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let document = shareable(&call, arguments).await?;
     let partner = Partner::read(arguments)?;
     let mut values = Map::new();
@@ -105,12 +105,12 @@ async fn add_share(call: Call) -> Result<Answer> {
 }
 
 async fn set_permission(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let document = shareable(&call, arguments).await?;
     let partner = Partner::read(arguments)?;
     let right = arguments.required("permission_to")?;
     if !SHARED.iter().any(|(key, _)| *key == right) {
-        return Err(invalid("permission_to is one of read, write, submit, share"));
+        return Err(Error::misuse("permission_to is one of read, write, submit, share"));
     }
     let on = arguments.flag("value")?.unwrap_or(true);
     let mut values = Map::from_iter([(right.clone(), Json::from(u8::from(on)))]);

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use crate::document::ListRequest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::meta::{Document, Right, Value};
-use crate::rest::arguments::{Arguments, invalid};
 use crate::rest::methods::add;
 use crate::rest::resource;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
@@ -66,7 +65,7 @@ fn column_of(tags: &[String]) -> Value {
 fn tag_text(tag: &str) -> Result<String> {
     let tag = tag.trim();
     if tag.is_empty() || tag.contains([',', '<', '>', '\n']) || tag.chars().count() > 100 {
-        return Err(invalid("A tag is short text without commas and angle brackets"));
+        return Err(Error::misuse("A tag is short text without commas and angle brackets"));
     }
     Ok(tag.to_owned())
 }
@@ -84,13 +83,13 @@ async fn change(call: &Call, doctype: &str, name: &str, change: impl FnOnce(&mut
 
 fn check_has_column(document: &Document, column: &str) -> Result<()> {
     if document.doctype.column(column).is_none() {
-        return Err(invalid(format!("{} cannot be tagged or liked", document.doctype.name)));
+        return Err(Error::misuse(format!("{} cannot be tagged or liked", document.doctype.name)));
     }
     Ok(())
 }
 
 async fn add_tag(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let tag = tag_text(&arguments.required("tag")?)?;
     let (doctype, name) = (arguments.required("dt")?, arguments.required("dn")?);
     change(&call, &doctype, &name, |tags| add_once(tags, &tag)).await?;
@@ -104,7 +103,7 @@ fn add_once(tags: &mut Vec<String>, tag: &str) {
 }
 
 async fn remove_tag(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let tag = tag_text(&arguments.required("tag")?)?;
     let (doctype, name) = (arguments.required("dt")?, arguments.required("dn")?);
     change(&call, &doctype, &name, |tags| tags.retain(|known| *known != tag)).await?;
@@ -112,7 +111,7 @@ async fn remove_tag(call: Call) -> Result<Answer> {
 }
 
 async fn add_tags(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let doctype = arguments.required("dt")?;
     let tags = arguments.names("tags")?.unwrap_or_default();
     let tags: Vec<String> = tags.iter().map(|tag| tag_text(tag)).collect::<Result<_>>()?;
@@ -123,7 +122,7 @@ async fn add_tags(call: Call) -> Result<Answer> {
 }
 
 async fn get_tags(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let text = arguments.text("txt")?.unwrap_or_default().to_lowercase();
     let mut request = ListRequest::new(arguments.required("doctype")?).fields(&["_user_tags"]);
     request.filters = json!([["_user_tags", "is", "set"]]);
@@ -137,7 +136,7 @@ async fn get_tags(call: Call) -> Result<Answer> {
 }
 
 async fn get_tagged_docs(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let tag = tag_text(&arguments.required("tag")?)?;
     let mut request = ListRequest::new(arguments.required("doctype")?).fields(&["name", "_user_tags"]);
     request.filters = json!([["_user_tags", "like", format!("%,{tag}%")]]);
@@ -153,7 +152,7 @@ async fn get_tagged_docs(call: Call) -> Result<Answer> {
 }
 
 async fn toggle_like(call: Call) -> Result<Answer> {
-    let arguments = Arguments(&call.arguments);
+    let arguments = call.args();
     let (doctype, name) = (arguments.required("doctype")?, arguments.required("name")?);
     let like = match arguments.get("add") {
         Some(Json::String(text)) => matches!(text.to_lowercase().as_str(), "yes" | "1" | "true"),

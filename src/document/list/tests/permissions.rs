@@ -119,7 +119,7 @@ async fn fields_of_other_levels_secrets_and_passwords_stay_hidden() {
                     .await;
             }
         }
-        // Joined tables hide the same; Administrator is no exception for secrets, the program itself is.
+        // Joined tables hide the same; Administrator is not an exception for secrets, the program itself is.
         let joined =
             ListRequest { fields: json!(["name", "customer.credit_limit", "customer.token_digest"]), ..orders() };
         assert_eq!(site.run(&sales, &joined).await.unwrap().keys, ["name"]);

@@ -25,12 +25,12 @@ pub enum Refusal {
     NoAccount,
     /// The address is not proved.
     #[error(
-        "The provider does not say that it has verified your e-mail address: verify it there first, or ask its administrators to confirm it"
+        "The provider does not say that it has verified your email address: verify it there first, or ask its administrators to confirm it"
     )]
     Unverified,
     /// There is no address to make an account with.
     #[error(
-        "The provider does not tell your e-mail address, which an account here needs: allow it there, or ask an administrator to add email to the Scopes"
+        "The provider does not tell your email address, which an account here needs: allow it there, or ask an administrator to add email to the Scopes"
     )]
     NoEmail,
     /// The account here is switched off.

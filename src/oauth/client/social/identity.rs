@@ -27,7 +27,7 @@ pub struct Identity {
     pub issuer: String,
     /// The subject of their ID token, by which the provider speaks of them later; `None` where there is no such token.
     pub subject: Option<String>,
-    /// Their e-mail address, its ASCII letters in lower case.
+    /// Their email address, its ASCII letters in lower case.
     pub email: Option<String>,
     /// Whether the provider has verified it; `None`: it does not say.
     pub email_verified: Option<bool>,

@@ -10,7 +10,6 @@ use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::oauth::client::Providers;
 use crate::oauth::client::connected_app_pages::failed;
-use crate::oauth::client::own_path::own_path;
 use crate::oauth::client::social::account::{self, Outcome, Refusal};
 use crate::oauth::client::social::identity::{self, Identity};
 use crate::oauth::client::social::provider::Provider;
@@ -23,6 +22,7 @@ use crate::oauth::protocol::pkce;
 use crate::oauth::provider_error::ProviderError;
 use crate::permissions::Session;
 use crate::web::error::{describe, see_other};
+use crate::web::own_path::own_path;
 use crate::web::plugin::LoginOption;
 use crate::web::{Exchange, LoginMethod, NewSession, Plugins, Route, SecurityEvent, Severity, Site};
 
@@ -149,7 +149,7 @@ async fn come_back(exchange: Exchange, providers: Arc<Providers>, name: String) 
     };
     let identity = match identify(&providers, documents, key.clone(), callback, &returned).await? {
         Ok(identity) => identity,
-        // Whoever has a code of their own invention gets this far: it is no event each.
+        // Whoever has a code of their own invention gets this far: it is not an event each.
         Err(error @ (ProviderError::Refused { .. } | ProviderError::Outgoing(_))) => {
             return refuse(&exchange, &key, again, &error.to_string()).await;
         }

@@ -66,7 +66,7 @@ fn steps(provider: &str) -> &'static str {
     match provider {
         "Google" => {
             "In the Google Cloud console, under APIs & Services › Credentials, create an OAuth client ID of the type \
-             `Web application`. Enter the redirect URL under Authorized redirect URIs, and bring client ID and secret here."
+             `Web application`. Enter the redirect URL under Authorized redirect URIs, and paste the client ID and secret here."
         }
         "GitHub" => {
             "On GitHub, under Settings › Developer settings › OAuth Apps, register a new application. Enter the redirect \
@@ -87,7 +87,7 @@ fn steps(provider: &str) -> &'static str {
         }
         "Frappe" => {
             "On the other site, create an OAuth Client with the redirect URL as Default Redirect URI and `openid` among its \
-             scopes, and bring its client ID and secret here. If that site is Doctyped too, allow `openid email profile` \
+             scopes, and paste its client ID and secret here. If that site is Doctyped too, allow `openid email profile` \
              there and enter the same under Scopes here."
         }
         "Keycloak" => {
@@ -96,7 +96,7 @@ fn steps(provider: &str) -> &'static str {
              such as `https://login.example.com/realms/staff`."
         }
         "fairlogin" => {
-            "Ask fairlogin to register this site as a client with the redirect URL, and bring client ID and secret here."
+            "Ask fairlogin to register this site as a client with the redirect URL, and paste the client ID and secret here."
         }
         _ => {
             "Register this site as an application (a client for the authorization code flow) with the redirect URL, exactly \

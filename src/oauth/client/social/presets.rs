@@ -23,11 +23,11 @@ pub struct Preset {
     pub scopes: &'static str,
     /// Where the answer holds the person's id.
     pub user_id_property: &'static str,
-    /// When the e-mail address of a new account is believed.
+    /// When the email address of a new account is believed.
     pub believes_email: BelievesEmail,
 }
 
-/// When the e-mail address of a new account is believed. Linking to an account that is there always takes a verified one.
+/// When the email address of a new account is believed. Linking to an account that is there always takes a verified one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BelievesEmail {
     /// If the provider says that it is verified.

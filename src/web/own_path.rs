@@ -2,10 +2,13 @@
 
 use url::Url;
 
+/// The longest address that is looked at, in bytes.
+const MOST: usize = 2000;
+
 /// The path of a page of this site: what is a path already, or an address with the site's own origin. `None` for all else.
 pub fn own_path(site_url: &str, text: &str) -> Option<String> {
     let text = text.trim();
-    if text.is_empty() || text.len() > 1000 || text.contains(['\\', '\0']) || text.chars().any(char::is_control) {
+    if text.is_empty() || text.len() > MOST || text.contains(['\\', '\0']) || text.chars().any(char::is_control) {
         return None;
     }
     let base = Url::parse(site_url).ok()?;
@@ -41,6 +44,8 @@ mod tests {
             ("https://site.example/app", "/app"),
             ("https://site.example:443/app", "/app"),
             ("/redirect?to=https://evil.example", "/redirect?to=https://evil.example"),
+            ("/app/../api/method/logout", "/api/method/logout"),
+            ("/app/größe", "/app/gr%C3%B6%C3%9Fe"),
         ] {
             assert_eq!(own_path(site, text).as_deref(), Some(expected), "{text}");
         }
