@@ -11,8 +11,6 @@ use url::form_urlencoded;
 use crate::error::{AuthenticationError, Error, Need, Result};
 use crate::meta::Right;
 use crate::oauth::authorization_server::endpoint::{allow_origin, allow_preflight};
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::dpop::{DPOP_NONCE, nonce};
 use crate::oauth::protocol::challenge::{Challenge, TokenScheme};
 use crate::oauth::protocol::dpop::ALGS;
@@ -21,7 +19,9 @@ use crate::oauth::protocol::scope_rules::{missing_for, missing_for_guarded, miss
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{Error as OAuthError, ErrorCode};
 use crate::oauth::resource_server::BearerAuthenticator;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::site_scopes::SiteScopes;
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::body::SMALL;
 use crate::web::error::Origin;
 use crate::web::{Middleware, Site};

@@ -10,12 +10,12 @@ use poem::{Request, Response};
 
 use crate::document::Documents;
 use crate::error::{AuthenticationError, Error as SiteError, Result as SiteResult};
-use crate::oauth::doctype::OAuthSettings;
-use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
 use crate::oauth::protocol::dpop::{Expected, MAX_AGE, Proof, check};
 use crate::oauth::protocol::jwt::LEEWAY;
 use crate::oauth::protocol::{Error, ErrorCode, Result};
 use crate::oauth::resource_server::{BearerAuthenticator, Presented};
+use crate::oauth::views::OAuthSettings;
+use crate::oauth::views::oauth_replay_guard::{Purpose, remember};
 use crate::secret;
 use crate::secret::Purpose as KeyPurpose;
 use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, Site, asked_path};

@@ -1,11 +1,11 @@
 //! OAuth 2 and OpenID Connect in all three roles: authorization server, resource server, client.
 
 pub mod access;
+pub mod access_end;
 pub mod authorization_server;
 pub mod client;
 pub mod client_form;
 pub mod credentials;
-pub mod doctype;
 pub mod dpop;
 pub mod jobs;
 pub mod openapi;
@@ -13,20 +13,21 @@ pub mod protocol;
 pub mod provider_error;
 pub mod published_keys;
 pub mod resource_server;
+pub mod scope_catalogue;
 pub mod scope_limit;
 pub mod session_end;
 pub mod signing_keys;
 pub mod site_scopes;
+pub mod subject;
 pub mod unused_clients;
+pub mod views;
 
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitionController};
-use crate::oauth::doctype::{
-    oauth_bearer_token, oauth_client, oauth_client_controller, oauth_grant, oauth_settings, oauth_signing_key, user,
-};
+use crate::oauth::scope_catalogue::{ScopeCatalogue, ScopeDefinitionController};
 use crate::oauth::signing_keys::SigningKeys;
+use crate::oauth::views::oauth_scope_definition::OAUTH_SCOPE_DEFINITION;
 use crate::web::Plugins;
 
 /// Registers the feature.
@@ -34,35 +35,17 @@ pub fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
     plugins.small_bodies.extend(["/api/method/frappe.integrations.oauth2", "/oauth/", "/device"]);
     let catalogue = ScopeCatalogue::default();
     let keys = SigningKeys::default();
-    plugins.controller(oauth_settings::OAUTH_SETTINGS, oauth_settings::OAuthSettingsController { keys: keys.clone() });
-    plugins.controller(
-        oauth_signing_key::OAUTH_SIGNING_KEY,
-        oauth_signing_key::SigningKeyController { keys: keys.clone() },
-    );
-    plugins.controller(oauth_bearer_token::OAUTH_BEARER_TOKEN, oauth_bearer_token::BearerTokenController);
-    plugins.controller(oauth_grant::OAUTH_GRANT, oauth_grant::GrantController);
-    plugins.controller(
-        doctype::oauth_scope_definition::OAUTH_SCOPE_DEFINITION,
-        ScopeDefinitionController { catalogue: catalogue.clone() },
-    );
-    plugins.controller("Security Event", user::EndsTokens);
+    plugins.controller(OAUTH_SCOPE_DEFINITION, ScopeDefinitionController { catalogue: catalogue.clone() });
+    plugins.controller("Security Event", access_end::EndsTokens);
     plugins.at_start(async |site| {
-        doctype::check_views(&site.documents.registry())?;
-        let digested = oauth_client::digest_plain_secrets(&site.documents).await?;
-        if digested > 0 {
-            tracing::info!(digested, "client secrets in the clear were replaced by their digests");
-        }
-        Ok(())
+        let all = views::VIEWS.iter().chain(client::VIEWS).copied();
+        views::check_views(all, &site.documents.registry())
     });
     let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone(), keys.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     openapi::register(plugins, &catalogue);
     let providers = client::register(plugins, config, &catalogue)?;
-    let client_controller = oauth_client_controller::OAuthClientController {
-        providers: Arc::clone(&providers),
-        certificates: config.client_certificates.as_ref().map(|configured| configured.check),
-    };
-    plugins.controller(oauth_client::OAUTH_CLIENT, client_controller);
+    authorization_server::doctype::register(plugins, config, &keys, &providers);
     signing_keys::register(plugins, &keys);
     let server = Arc::new(authorization_server::Server {
         catalogue: catalogue.clone(),

@@ -11,14 +11,14 @@ use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::oauth::authorization_server::Server;
 use crate::oauth::authorization_server::back_channel_logout::{LEASE, deliver_soon};
-use crate::oauth::doctype::fields::parse_time;
-use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
-use crate::oauth::doctype::oauth_bearer_token::{self, ACTIVE, OAUTH_BEARER_TOKEN, RENEWED};
-use crate::oauth::doctype::oauth_logout_notice::{self, NewNotice, OAUTH_LOGOUT_NOTICE};
-use crate::oauth::doctype::user::subject;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::logout::ends_with_session;
 use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::oauth::subject::subject;
+use crate::oauth::views::fields::parse_time;
+use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
+use crate::oauth::views::oauth_bearer_token::{self, ACTIVE, OAUTH_BEARER_TOKEN, RENEWED};
+use crate::oauth::views::oauth_logout_notice::{self, NewNotice, OAUTH_LOGOUT_NOTICE};
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 
 /// Behaviour that OAuth adds to the DocType Session, in the transaction that ends one, whoever ends it and why.
 pub struct EndsSignIns {

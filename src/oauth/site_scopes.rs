@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::error::{Need, Result};
 use crate::meta::Registry;
-use crate::oauth::doctype::oauth_client::{OAuthClient, RegisteredBy};
-use crate::oauth::doctype::oauth_scope_definition::{ScopeCatalogue, ScopeDefinitions};
-use crate::oauth::doctype::oauth_settings::OAuthSettings;
 use crate::oauth::protocol::scope_offer::{Ceiling, KnownScopes};
 use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::oauth::scope_catalogue::{ScopeCatalogue, ScopeDefinitions};
+use crate::oauth::views::oauth_client::{OAuthClient, RegisteredBy};
+use crate::oauth::views::oauth_settings::OAuthSettings;
 use crate::web::Site;
 
 /// What is announced about a person.

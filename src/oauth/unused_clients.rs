@@ -6,9 +6,9 @@ use serde_json::{Value as Json, json};
 use crate::clock::format_datetime;
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
-use crate::oauth::doctype::OAuthSettings;
-use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
-use crate::oauth::doctype::oauth_client::OAUTH_CLIENT;
+use crate::oauth::views::OAuthSettings;
+use crate::oauth::views::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::views::oauth_client::OAUTH_CLIENT;
 use crate::permissions::Session;
 
 /// How many clients go in one run, so that it never holds others up for long.

@@ -6,9 +6,6 @@ use super::client_keys::check_signed;
 use super::endpoint::{Refusal, Result};
 use super::{GET_TOKEN, Server, client_certificate, metadata_document};
 use crate::error::Result as SiteResult;
-use crate::oauth::credentials::is_client_secret;
-use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::assertion::{ClientAssertion, ClientKey};
 use crate::oauth::protocol::authorization_request::unknown_client;
 use crate::oauth::protocol::cimd::ClientIdUrl;
@@ -16,6 +13,9 @@ use crate::oauth::protocol::client_authentication::{Credentials, Method, Proof, 
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
 use crate::oauth::protocol::{Error, ErrorCode, Parameters};
+use crate::oauth::views::client_secret::is_client_secret;
+use crate::oauth::views::oauth_replay_guard::{Purpose, remember};
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::attempts::Subject;
 use crate::web::{Exchange, SecurityEvent, Severity};
 

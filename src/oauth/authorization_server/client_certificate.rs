@@ -4,12 +4,12 @@ use super::Server;
 use super::client_authentication::refused;
 use super::client_keys::check_signed;
 use super::endpoint::Result;
-use crate::oauth::doctype::OAuthClient;
 use crate::oauth::protocol::Error;
 use crate::oauth::protocol::certificate::{Certificate, CertificateError};
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
+use crate::oauth::views::OAuthClient;
 use crate::web::{ClientCertificate, Exchange};
 
 /// The certificate of a request, if one came; an error if it holds no longer, or not yet.

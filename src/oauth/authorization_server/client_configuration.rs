@@ -9,12 +9,12 @@ use super::endpoint::{Refusal, Result, json as json_response, preflight_of_liste
 use super::registration::{information, read, refuse_document};
 use super::{REGISTER_CLIENT, Server, with};
 use crate::error::Result as SiteResult;
-use crate::oauth::doctype::oauth_client::{OAUTH_CLIENT, RegisteredBy};
-use crate::oauth::doctype::{OAuthClient, OAuthSettings, oauth_client_metadata};
 use crate::oauth::protocol::challenge::Challenge;
 use crate::oauth::protocol::registration::check_update;
 use crate::oauth::protocol::token::{TokenKind, from_authorization};
 use crate::oauth::protocol::{Error, ErrorCode};
+use crate::oauth::views::oauth_client::{OAUTH_CLIENT, RegisteredBy};
+use crate::oauth::views::{OAuthClient, OAuthSettings, oauth_client_metadata};
 use crate::permissions::Session;
 use crate::web::{Exchange, Plugins, Route};
 

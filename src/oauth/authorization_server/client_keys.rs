@@ -2,11 +2,11 @@
 
 use super::Server;
 use crate::document::Documents;
-use crate::oauth::doctype::OAuthClient;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
 use crate::oauth::protocol::{Error, ErrorCode};
 use crate::oauth::provider_error::ProviderError;
+use crate::oauth::views::OAuthClient;
 use crate::outgoing::published::Asked;
 
 /// Why a signature proves nothing.

@@ -10,12 +10,12 @@ use super::Server;
 use super::authorize::{Person, error_page, private, redirect};
 use super::endpoint::read_form_text;
 use crate::error::Result;
-use crate::oauth::doctype::OAuthClient;
 use crate::oauth::protocol::jwt::{Algorithm, JwtError, Unverified, Verified};
 use crate::oauth::protocol::logout::{AfterLogout, EndSessionRequest, Hint, LoggedIn, LogoutDecision};
 use crate::oauth::protocol::metadata::END_SESSION;
 use crate::oauth::protocol::{Error, Parameters};
 use crate::oauth::signing_keys::ALGORITHMS;
+use crate::oauth::views::OAuthClient;
 use crate::web::{Exchange, csrf};
 
 /// The form field that marks a request which this site's own page has sent on.

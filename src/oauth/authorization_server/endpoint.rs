@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 
 use crate::error::Error as SiteError;
 use crate::foreign;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::cors::{self, AllowedOrigins, Audience, CorsHeaders};
 use crate::oauth::protocol::request::{is_form, refuse_query};
 use crate::oauth::protocol::{Error, ErrorCode, Parameters, challenge};
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::error::describe;
 use crate::web::{Exchange, RequestContext};
 

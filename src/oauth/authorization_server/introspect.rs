@@ -11,15 +11,15 @@ use super::client_authentication::authenticate;
 use super::endpoint::{Result, json as json_response, read_form, respond};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials;
-use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
-use crate::oauth::doctype::user::subject_of;
-use crate::oauth::doctype::{BearerToken, OAuthClient};
 use crate::oauth::protocol::introspection::{
     ActiveToken, Asker, Confirmation, IntrospectionResponse, OwnClaims, SIGNED, SignedIntrospection, TYPE, wants_signed,
 };
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{Error, Scope};
 use crate::oauth::resource_server::{holder, standing};
+use crate::oauth::subject::subject_of;
+use crate::oauth::views::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::views::{BearerToken, OAuthClient};
 use crate::permissions::{Session, UserAccess};
 use crate::web::Exchange;
 

@@ -9,7 +9,6 @@ use super::endpoint::{preflight, public_json};
 use super::{Server, with};
 use crate::error::{Error, Result};
 use crate::oauth::client::social::resource::authorization_servers;
-use crate::oauth::doctype::OAuthSettings;
 use crate::oauth::protocol::metadata::{
     OPTIONAL_ENDPOINTS, ResourceMetadata, ServerConfiguration, ServerMetadata, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE,
     WELL_KNOWN_SERVER,
@@ -18,6 +17,7 @@ use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::{ScopeSet, resource};
 use crate::oauth::signing_keys;
 use crate::oauth::site_scopes::SiteScopes;
+use crate::oauth::views::OAuthSettings;
 use crate::web::{Exchange, Plugins, Route};
 
 /// Registers the documents. An endpoint is advertised if it was registered before.

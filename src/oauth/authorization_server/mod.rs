@@ -9,6 +9,7 @@ pub mod client_keys;
 pub mod consent;
 pub mod device;
 pub mod device_authorization;
+pub mod doctype;
 pub mod end_session;
 pub mod endpoint;
 pub mod grant;
@@ -36,13 +37,13 @@ use crate::oauth::authorization_server::metadata_document::MetadataDocuments;
 use crate::oauth::authorization_server::rate_limit::RateLimit;
 use crate::oauth::authorization_server::registration::Registrations;
 use crate::oauth::client::Providers;
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
 pub use crate::oauth::protocol::metadata::{
     APPROVE, AUTHORIZE, DEVICE, DEVICE_AUTHORIZATION, INTROSPECT as INTROSPECT_TOKEN, REGISTER as REGISTER_CLIENT,
     REVOKE as REVOKE_TOKEN, TOKEN as GET_TOKEN, USERINFO as OPENID_PROFILE,
 };
 use crate::oauth::protocol::metadata::{END_SESSION, JWKS, WELL_KNOWN_JWKS};
 use crate::oauth::resource_server::BearerAuthenticator;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::signing_keys::SigningKeys;
 use crate::web::{Exchange, Plugins, Route};
 

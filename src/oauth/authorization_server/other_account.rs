@@ -7,9 +7,9 @@ use super::APPROVE;
 use super::authorize::{Person, allow_form_action, login_parameters, private};
 use super::consent::addressee;
 use crate::error::Result;
-use crate::oauth::doctype::user::user_of;
-use crate::oauth::doctype::{OAuthClient, StoredRequest};
 use crate::oauth::protocol::prompt::masked;
+use crate::oauth::subject::user_of;
+use crate::oauth::views::{OAuthClient, StoredRequest};
 use crate::web::Exchange;
 use crate::web::session::was_here;
 

@@ -12,8 +12,6 @@ use super::{Server, request_object, with};
 use crate::document::Documents;
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::oauth::credentials;
-use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
-use crate::oauth::doctype::{OAuthClient, OAuthSettings, StoredRequest};
 use crate::oauth::dpop;
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, RequestOrigin};
 use crate::oauth::protocol::dpop::bound_key;
@@ -21,6 +19,8 @@ use crate::oauth::protocol::metadata::PAR;
 use crate::oauth::protocol::par::{LIFETIME, PushedResponse, RequestUri, check_pushed};
 use crate::oauth::protocol::{AuthorizeError, Parameters};
 use crate::oauth::site_scopes::SiteScopes;
+use crate::oauth::views::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
+use crate::oauth::views::{OAuthClient, OAuthSettings, StoredRequest};
 use crate::permissions::Session;
 use crate::web::{Exchange, Plugins, Route};
 

@@ -4,11 +4,11 @@ use super::Server;
 use super::client_keys::check_signed;
 use crate::document::Documents;
 use crate::error::Result;
-use crate::oauth::doctype::OAuthClient;
-use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
 use crate::oauth::protocol::authorization_request::RequestOrigin;
 use crate::oauth::protocol::jwt::JwtError;
 use crate::oauth::protocol::{Error, Parameters, jar};
+use crate::oauth::views::OAuthClient;
+use crate::oauth::views::oauth_replay_guard::{Purpose, remember};
 
 /// The parameters of a request and how they came: signed, if it has the parameter `request`.
 ///

@@ -11,10 +11,10 @@ use super::client_authentication::authenticate;
 use super::endpoint::{Result, json as json_response, read_form, respond_to};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials;
-use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
-use crate::oauth::doctype::{BearerToken, OAuthClient, OAuthSettings};
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{Error, ErrorCode};
+use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
+use crate::oauth::views::{BearerToken, OAuthClient, OAuthSettings};
 use crate::permissions::Session;
 use crate::web::{Exchange, SecurityEvent, Severity};
 

@@ -11,15 +11,15 @@ use super::tokens::NewTokens;
 use super::userinfo;
 use crate::document::{Documents, Work};
 use crate::error::Result as SiteResult;
-use crate::oauth::doctype::oauth_settings::AccessTokenFormat;
-use crate::oauth::doctype::user::subject_in;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::access_token::{self, AccessTokenClaims};
 use crate::oauth::protocol::id_token::{self, IdTokenClaims, half_hash, may_use_hs256};
 use crate::oauth::protocol::introspection::Confirmation;
 use crate::oauth::protocol::jwt::{Algorithm, SigningKey, sign_hs256};
 use crate::oauth::protocol::{Error, ErrorCode, Scope};
 use crate::oauth::signing_keys::SigningKeys;
+use crate::oauth::subject::subject_in;
+use crate::oauth::views::oauth_settings::AccessTokenFormat;
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::secret::SigningAlgorithm;
 
 /// What a client's tokens are signed with. Made ready before the transaction: a key may have to be made for it.

@@ -13,12 +13,12 @@ use super::endpoint::{Result, json, read_form, respond_to};
 use super::grant::{authorization_code, client_credentials, device_code, jwt_bearer, refresh_token, token_exchange};
 use super::signed_tokens::Signing;
 use crate::error::Result as SiteResult;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::dpop;
 use crate::oauth::protocol::request::TokenRequest;
 use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::{Error, ErrorCode};
 use crate::oauth::site_scopes::SiteScopes;
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::permissions::UserAccess;
 use crate::web::{Exchange, RequestContext, Site};
 

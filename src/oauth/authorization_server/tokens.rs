@@ -7,15 +7,15 @@ use crate::document::{Documents, Work};
 use crate::error::{Error, Result};
 use crate::meta::Value;
 use crate::oauth::credentials::digest;
-use crate::oauth::doctype::fields::{lines_value, parse_time, text_value, time_value};
-use crate::oauth::doctype::oauth_bearer_token::{ACTIVE, OAUTH_BEARER_TOKEN, act_value};
-use crate::oauth::doctype::{BearerToken, OAuthClient, oauth_grant};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::introspection::Confirmation;
 use crate::oauth::protocol::refresh;
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
 use crate::oauth::protocol::token_exchange::Actor;
+use crate::oauth::views::fields::{lines_value, parse_time, text_value, time_value};
+use crate::oauth::views::oauth_bearer_token::{ACTIVE, OAUTH_BEARER_TOKEN, act_value};
+use crate::oauth::views::{BearerToken, OAuthClient, oauth_grant};
 use crate::secret;
 
 /// A pair to be made.

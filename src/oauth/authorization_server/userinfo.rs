@@ -9,13 +9,13 @@ use super::Server;
 use super::endpoint::{allow_origin, json as json_response};
 use crate::error::{AuthenticationError, Error, Result};
 use crate::oauth::access::resource_metadata;
-use crate::oauth::doctype::fields::parse_time;
-use crate::oauth::doctype::user::subject;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::challenge::Challenge;
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::userinfo::{Person, UserInfo};
 use crate::oauth::protocol::{Error as OAuthError, ErrorCode, Scope, ScopeSet};
+use crate::oauth::subject::subject;
+use crate::oauth::views::fields::parse_time;
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::permissions::Session;
 use crate::web::{Credentials, Exchange, Site};
 
@@ -57,7 +57,7 @@ pub async fn claims(site: &Site, settings: &OAuthSettings, user: &str, scopes: &
     let document = documents.get(&Session::system(), "User", user).await?;
     let subject = match subject(&document) {
         Some(subject) => subject.to_owned(),
-        None => crate::oauth::doctype::user::subject_of(documents, user).await?,
+        None => crate::oauth::subject::subject_of(documents, user).await?,
     };
     let picture = document.text("user_image");
     let person = Person {

@@ -8,12 +8,12 @@ use crate::document::controller::need;
 use crate::document::{Children, Documents};
 use crate::error::{Error, Need, ProblemKind, Result};
 use crate::meta::{Document, Right, View};
+use crate::oauth::client::connected_app::{ConnectedApp, DOCTYPE};
 use crate::oauth::client::discovery;
+use crate::oauth::client::token_cache::{self, Connection};
 use crate::oauth::client::use_connection::{self, ProviderRequest};
 use crate::oauth::client::{MODULE, Providers, renewal, web_application_flow};
-use crate::oauth::doctype::connected_app::{ConnectedApp, DOCTYPE};
-use crate::oauth::doctype::reading::filled;
-use crate::oauth::doctype::token_cache::{self, Connection};
+use crate::oauth::views::reading::filled;
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 

@@ -1,12 +1,15 @@
 //! This site as a client of other servers: Connected Apps that people connect, and logins with accounts elsewhere.
 
+pub mod connected_app;
 pub mod connected_app_methods;
 pub mod connected_app_pages;
 pub mod discovery;
+pub mod oauth_client_state;
 pub mod private_key;
 pub mod provider_answer;
 pub mod renewal;
 pub mod social;
+pub mod token_cache;
 pub mod token_endpoint;
 pub mod use_connection;
 pub mod web_application_flow;
@@ -19,9 +22,9 @@ use crate::oauth::client::renewal::Renewals;
 use crate::oauth::client::social::provider::SecretPlaces;
 use crate::oauth::client::social::resource::Paused;
 use crate::oauth::client::use_connection::RefusedTokens;
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
-use crate::oauth::doctype::{connected_app, oauth_client_state, token_cache};
 use crate::oauth::published_keys::KeySets;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::views::View;
 use crate::outgoing::Outgoing;
 use crate::web::Plugins;
 
@@ -29,6 +32,15 @@ use crate::web::Plugins;
 pub const CALLBACK: &str = "/api/method/frappe.integrations.doctype.connected_app.connected_app.callback";
 /// The module under which Frappe has the methods of Connected App.
 pub const MODULE: &str = "frappe.integrations.doctype.connected_app.connected_app";
+
+/// Every view of this role.
+pub const VIEWS: &[&View] = &[
+    &connected_app::VIEW,
+    &oauth_client_state::VIEW,
+    &social::social_login_key::VIEW,
+    &social::social_login_key::MAPPING_VIEW,
+    &token_cache::VIEW,
+];
 
 /// What a site knows of providers, and its one way out to them.
 pub struct Providers {

@@ -11,10 +11,10 @@ use crate::document::Documents;
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Value;
 use crate::oauth::client::Providers;
-use crate::oauth::doctype::connected_app::ConnectedApp;
-use crate::oauth::doctype::reading::datetime;
-use crate::oauth::doctype::token_cache::{self, Connection, Ending};
+use crate::oauth::client::connected_app::ConnectedApp;
+use crate::oauth::client::token_cache::{self, Connection, Ending};
 use crate::oauth::provider_error::ProviderError;
+use crate::oauth::views::reading::datetime;
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
 

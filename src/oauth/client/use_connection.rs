@@ -12,10 +12,10 @@ use url::Url;
 
 use crate::document::Documents;
 use crate::error::{Error, ProblemKind, Result};
+use crate::oauth::client::connected_app::{ConnectedApp, DOCTYPE};
 use crate::oauth::client::connected_app_methods::user_of;
 use crate::oauth::client::provider_answer::ProviderAnswer;
 use crate::oauth::client::{Providers, renewal, web_application_flow};
-use crate::oauth::doctype::connected_app::{ConnectedApp, DOCTYPE};
 use crate::outgoing::Answering;
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;

@@ -3,13 +3,13 @@
 use serde_json::Value as Json;
 use url::form_urlencoded::Serializer;
 
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::metadata::{AUTHORIZE, DEVICE_AUTHORIZATION, PAR, TOKEN, USERINFO};
 use crate::oauth::protocol::redirect_uri::Destination;
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::scope::ScopeRight;
 use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 
 /// The languages of a kind: curl, JavaScript, Python.
 type Texts = [(&'static str, Language, &'static str); 3];

@@ -22,9 +22,6 @@ use serde_json::{Map, Value as Json, json};
 use crate::config::client_certificates::CertificateCheck;
 use crate::error::Result;
 use crate::meta::Registry;
-use crate::oauth::doctype::OAuthSettings;
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
-use crate::oauth::doctype::oauth_settings::Registration;
 use crate::oauth::protocol::Scope;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::metadata::{
@@ -32,6 +29,9 @@ use crate::oauth::protocol::metadata::{
     WELL_KNOWN_SERVER,
 };
 use crate::oauth::protocol::request::GrantType;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::views::OAuthSettings;
+use crate::oauth::views::oauth_settings::Registration;
 use crate::web::plugin::{DescribesApi, NEEDS};
 use crate::web::{Plugins, Site};
 

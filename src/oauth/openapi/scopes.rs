@@ -3,12 +3,12 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::meta::{Registry, Right};
-use crate::oauth::doctype::OAuthSettings;
-use crate::oauth::doctype::oauth_scope_definition::ScopeDefinitions;
 use crate::oauth::protocol::Scope;
 use crate::oauth::protocol::metadata::{AUTHORIZE, TOKEN, WELL_KNOWN_OPENID};
 use crate::oauth::protocol::scope::ScopeRight;
 use crate::oauth::protocol::scope_rules::{missing_for, missing_for_guarded};
+use crate::oauth::scope_catalogue::ScopeDefinitions;
+use crate::oauth::views::OAuthSettings;
 
 /// The scopes that one way into an operation takes, by what the engine asks for it.
 pub(super) fn of_way(way: &Json) -> Option<Vec<String>> {

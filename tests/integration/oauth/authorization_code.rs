@@ -185,7 +185,7 @@ async fn who_guesses_a_secret_that_was_not_made_here_has_to_wait() {
     let short = [("client_secret", doctyped::meta::Value::from("89ab12cd34"))];
     work.set_values("OAuth Client", &program.id, &short).await.unwrap();
     work.commit().await.unwrap();
-    doctyped::oauth::doctype::oauth_client::digest_plain_secrets(site.documents()).await.unwrap();
+    doctyped::oauth::authorization_server::doctype::oauth_client::digest_plain_secrets(site.documents()).await.unwrap();
     for _ in 0..5 {
         program.refresh("dt_rt_x").await.oauth_error(401, "invalid_client");
     }

@@ -124,7 +124,7 @@ async fn oidcc_backchannel_rp_initiated_logout_tells_the_program_who_is_gone() {
     claims.require_issuer(site.documents().site_url()).unwrap();
     claims.require_audience(&program.id).unwrap();
     claims.require_current(site.clock.now()).unwrap();
-    let subject = doctyped::oauth::doctype::user::subject_of(site.documents(), ALICE).await.unwrap();
+    let subject = doctyped::oauth::subject::subject_of(site.documents(), ALICE).await.unwrap();
     assert_eq!((claims.text("sub"), claims.text("sid")), (Some(&*subject), Some(&*sid)));
     assert_eq!(claims.0["events"], json!({"http://schemas.openid.net/event/backchannel-logout": {}}));
     assert!(claims.text("jti").is_some_and(|jti| jti.len() >= 16) && claims.seconds("iat").is_some());

@@ -1,7 +1,7 @@
 //! OAuth Replay Guard: a signed message is used once, whoever comes with copies of it.
 
 use chrono::Duration;
-use doctyped::oauth::doctype::oauth_replay_guard::{Purpose, remember};
+use doctyped::oauth::views::oauth_replay_guard::{Purpose, remember};
 use serde_json::json;
 
 use crate::support::TestSite;

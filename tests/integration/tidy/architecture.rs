@@ -99,6 +99,21 @@ fn only_the_outgoing_layer_calls_other_servers() {
 }
 
 #[test]
+fn views_of_oauth_know_only_the_protocol() {
+    let mut wrong = Vec::new();
+    for path in files_below("src/oauth/views", &["rs"]) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        for rest in text.split("crate::oauth::").skip(1) {
+            let room = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or("");
+            if !matches!(room, "protocol" | "views") {
+                wrong.push(format!("{}: a view must not use `oauth::{room}`", shown(&path)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn pure_layers_do_no_input_or_output() {
     let mut wrong = Vec::new();
     for folder in ["src/meta", "src/permissions", "src/oauth/protocol"] {

@@ -7,12 +7,12 @@ use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, Renewable, issue};
 use crate::oauth::credentials;
-use crate::oauth::doctype::AuthorizationCode;
-use crate::oauth::doctype::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
-use crate::oauth::doctype::oauth_bearer_token::revoke_all;
-use crate::oauth::doctype::oauth_client::note_use;
 use crate::oauth::protocol::code::{CodeBinding, CodeDecision, Redemption, decide, unknown_code};
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
+use crate::oauth::views::AuthorizationCode;
+use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
+use crate::oauth::views::oauth_bearer_token::revoke_all;
+use crate::oauth::views::oauth_client::note_use;
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
 

@@ -3,10 +3,10 @@
 use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, issue, new_family};
-use crate::oauth::doctype::oauth_client::note_use;
 use crate::oauth::protocol::scope_offer::Ceiling;
 use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::{Error, ErrorCode, Scope, ScopeSet};
+use crate::oauth::views::oauth_client::note_use;
 use crate::permissions::Session;
 
 /// Issues a token without a refresh token: the client can ask again at any time.

@@ -9,13 +9,13 @@ use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, Renewable, issue};
 use crate::oauth::credentials;
-use crate::oauth::doctype::fields::time_value;
-use crate::oauth::doctype::oauth_bearer_token::revoke_all;
-use crate::oauth::doctype::oauth_client::note_use;
-use crate::oauth::doctype::oauth_device_code::{DeviceCode, OAUTH_DEVICE_CODE};
 use crate::oauth::protocol::Error;
 use crate::oauth::protocol::device::{PollDecision, decide_poll};
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
+use crate::oauth::views::fields::time_value;
+use crate::oauth::views::oauth_bearer_token::revoke_all;
+use crate::oauth::views::oauth_client::note_use;
+use crate::oauth::views::oauth_device_code::{DeviceCode, OAUTH_DEVICE_CODE};
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
 

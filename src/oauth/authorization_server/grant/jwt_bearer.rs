@@ -8,14 +8,13 @@ use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, issue, n
 use crate::oauth::client::social::identity::user_id;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::social::resource::voucher;
-use crate::oauth::doctype::oauth_client::note_use;
-use crate::oauth::doctype::oauth_replay_guard::{Purpose, remember};
-use crate::oauth::doctype::social_login_key::row_provider;
-use crate::oauth::doctype::user_social_login::{Who, linked_user};
 use crate::oauth::protocol::identity_assertion::{Expected, IdentityAssertion, check, refused};
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
 use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::{Error, ErrorCode};
+use crate::oauth::views::oauth_client::note_use;
+use crate::oauth::views::oauth_replay_guard::{Purpose, remember};
+use crate::oauth::views::user_social_login::{Who, linked_user, row_provider};
 use crate::outgoing::published::Asked;
 use crate::permissions::Session;
 use crate::secret::SigningAlgorithm;

@@ -10,12 +10,12 @@ use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, Previous, Renewable, issue, repeat_answer};
 use crate::oauth::credentials;
-use crate::oauth::doctype::BearerToken;
-use crate::oauth::doctype::fields::time_value;
-use crate::oauth::doctype::oauth_bearer_token::{OAUTH_BEARER_TOKEN, RENEWED, revoke_all};
-use crate::oauth::doctype::oauth_client::note_use;
 use crate::oauth::protocol::refresh::{RefreshDecision, RefreshState, decide_refresh, refused};
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
+use crate::oauth::views::BearerToken;
+use crate::oauth::views::fields::time_value;
+use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, RENEWED, revoke_all};
+use crate::oauth::views::oauth_client::note_use;
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
 

@@ -8,16 +8,16 @@ use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::tokens::{FromSubject, LoginFacts, NewTokens, issue};
 use crate::oauth::credentials;
-use crate::oauth::doctype::BearerToken;
-use crate::oauth::doctype::fields::time_value;
-use crate::oauth::doctype::oauth_bearer_token::OAUTH_BEARER_TOKEN;
-use crate::oauth::doctype::oauth_client::note_use;
-use crate::oauth::doctype::user::subject_of;
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
 use crate::oauth::protocol::token_exchange::{
     ACCESS_TOKEN, Acting, ExchangeRequest, Exchanged, Exchanger, Held, decide, refused,
 };
 use crate::oauth::resource_server::standing;
+use crate::oauth::subject::subject_of;
+use crate::oauth::views::BearerToken;
+use crate::oauth::views::fields::time_value;
+use crate::oauth::views::oauth_bearer_token::OAUTH_BEARER_TOKEN;
+use crate::oauth::views::oauth_client::note_use;
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
 

@@ -5,12 +5,14 @@ use serde_json::json;
 use crate::document::{ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Value};
+use crate::oauth::access_end::end_access;
 use crate::oauth::client::social::identity::Identity;
 use crate::oauth::client::social::presets::BelievesEmail;
 use crate::oauth::client::social::roles;
-use crate::oauth::doctype::social_login_key::{self, SocialLoginKey, row_provider};
-use crate::oauth::doctype::user_social_login::{self, SocialAccount, Who};
-use crate::oauth::doctype::{oauth_grant, token_cache, user as user_access};
+use crate::oauth::client::social::social_login_key::{self, SocialLoginKey};
+use crate::oauth::client::token_cache;
+use crate::oauth::views::oauth_grant;
+use crate::oauth::views::user_social_login::{self, SocialAccount, Who, row_provider};
 use crate::permissions::session::{ADMINISTRATOR, GUEST};
 use crate::web::session::end_all;
 use crate::web::{RequestContext, SecurityEvent, Severity};
@@ -184,7 +186,7 @@ async fn forget_credentials(work: &mut Work<'_>, mut user: Document, context: &R
     let user = work.save(user).await?;
     work.set_hash("User", &name, "password", None).await?;
     end_all(work, &name, None).await?;
-    user_access::end_access(work, &name).await?;
+    end_access(work, &name).await?;
     for doctype in [oauth_grant::OAUTH_GRANT, token_cache::DOCTYPE] {
         let list = work.list(&ListRequest::new(doctype).filters(json!({"user": name})).all()).await?;
         for row in 0..list.rows.len() {

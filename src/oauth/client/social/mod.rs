@@ -12,13 +12,14 @@ pub mod profile;
 pub mod provider;
 pub mod resource;
 pub mod roles;
+pub mod social_login_key;
+pub mod social_login_key_checks;
 pub mod trip;
 
 use std::sync::Arc;
 
 use crate::oauth::client::Providers;
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
-use crate::oauth::doctype::social_login_key;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::web::Plugins;
 
 /// The module under which Frappe has the callbacks of logins.

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::meta::Document;
 use crate::oauth::client::social::MODULE;
 use crate::oauth::client::social::presets::PRESETS;
-use crate::oauth::doctype::social_login_key::{DOCTYPE, SocialLoginKey};
+use crate::oauth::client::social::social_login_key::{DOCTYPE, SocialLoginKey};
 use crate::permissions::Session;
 use crate::web::panel::{Panel, Panels, Presets};
 use crate::web::{Plugins, Site};

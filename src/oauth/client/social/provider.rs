@@ -5,8 +5,8 @@ use moka::sync::Cache;
 use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::oauth::client::Providers;
+use crate::oauth::client::social::social_login_key::SocialLoginKey;
 use crate::oauth::client::token_endpoint::{ClientAuthentication, ProviderClient, TokenAnswer};
-use crate::oauth::doctype::social_login_key::SocialLoginKey;
 use crate::oauth::provider_error::ProviderError;
 
 /// A provider with every address that is known.

@@ -8,8 +8,8 @@ use crate::document::Work;
 use crate::error::{Error, Result};
 use crate::meta::Document;
 use crate::oauth::client::social::identity::Identity;
-use crate::oauth::doctype::reading::at;
-use crate::oauth::doctype::social_login_key::{RoleMapping, SocialLoginKey};
+use crate::oauth::client::social::social_login_key::{RoleMapping, SocialLoginKey};
+use crate::oauth::views::reading::at;
 use crate::permissions::session::ADMINISTRATOR;
 
 /// What the rules make of a person: roles to have, and roles of the table that nothing speaks for any more.

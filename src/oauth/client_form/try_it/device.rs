@@ -14,12 +14,12 @@ use crate::oauth::authorization_server::endpoint::{self, json as json_response, 
 use crate::oauth::authorization_server::grant::device_code;
 use crate::oauth::authorization_server::{DEVICE_AUTHORIZATION, Server, device_authorization};
 use crate::oauth::client_form::steps::{Step, masked_form, shown};
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::ErrorCode;
 use crate::oauth::protocol::device::DeviceAuthorizationResponse;
 use crate::oauth::protocol::metadata::TOKEN;
 use crate::oauth::protocol::request::GrantType;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::Exchange;
 
 /// What is remembered while the person answers.

@@ -14,15 +14,15 @@ use crate::oauth::authorization_server::authorize::{Person, REQUEST_LIFETIME, TR
 use crate::oauth::authorization_server::grant::authorization_code;
 use crate::oauth::client_form::steps::{Step, mask, masked_form};
 use crate::oauth::credentials;
-use crate::oauth::doctype::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
-use crate::oauth::doctype::oauth_scope_definition::ScopeCatalogue;
-use crate::oauth::doctype::{OAuthClient, OAuthSettings};
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, ClientRules, RequestOrigin, ServerRules};
 use crate::oauth::protocol::metadata::{APPROVE, AUTHORIZE};
 use crate::oauth::protocol::pkce::challenge_of;
 use crate::oauth::protocol::redirect_uri::RedirectUris;
 use crate::oauth::protocol::{AuthorizeError, Parameters};
+use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::site_scopes::SiteScopes;
+use crate::oauth::views::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::Exchange;

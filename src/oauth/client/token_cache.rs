@@ -10,10 +10,10 @@ use crate::document::{Controller, Documents, Work};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::client::Providers;
+use crate::oauth::client::connected_app::{self, ConnectedApp};
 use crate::oauth::client::token_endpoint::{ProviderClient, TokenAnswer};
-use crate::oauth::doctype::View;
-use crate::oauth::doctype::connected_app::{self, ConnectedApp};
-use crate::oauth::doctype::reading::{datetime, filled};
+use crate::oauth::views::View;
+use crate::oauth::views::reading::{datetime, filled};
 use crate::permissions::Session;
 
 /// The DocType.

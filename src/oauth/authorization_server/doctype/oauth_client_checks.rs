@@ -2,9 +2,6 @@
 
 use serde_json::Value as Json;
 
-use super::fields::{Fields, View, lines_value};
-use super::oauth_client::VIEW;
-use super::oauth_settings::OAuthSettings;
 use crate::config::client_certificates::CertificateCheck;
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Registry};
@@ -14,6 +11,9 @@ use crate::oauth::protocol::client_name;
 use crate::oauth::protocol::jwk::PRIVATE_MEMBERS;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use crate::oauth::protocol::{Scope, ScopeSet, resource};
+use crate::oauth::views::fields::lines_value;
+use crate::oauth::views::oauth_client::VIEW;
+use crate::oauth::views::{Fields, OAuthSettings, View};
 use crate::outgoing::OutgoingError;
 
 /// The fields that list resources.

@@ -10,12 +10,12 @@ use crate::error::{FieldProblem, Invalid, Need, ProblemKind, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::client::connected_app_methods;
 use crate::oauth::client::private_key;
+use crate::oauth::client::token_cache;
 use crate::oauth::client::token_endpoint::{ClientAuthentication, ProviderClient};
 use crate::oauth::client::{CALLBACK, Providers};
-use crate::oauth::doctype::View;
-use crate::oauth::doctype::reading::{filled, is_kept};
-use crate::oauth::doctype::token_cache;
 use crate::oauth::provider_error::ProviderError;
+use crate::oauth::views::View;
+use crate::oauth::views::reading::{filled, is_kept};
 use crate::permissions::Session;
 
 /// The DocType.

@@ -1,13 +1,11 @@
-//! Users as clients know them: the subject identifier, and the end of all tokens with a new password.
+//! Users as clients know them: the subject identifier.
 
-use async_trait::async_trait;
 use serde_json::json;
 
-use super::oauth_bearer_token::revoke_all;
-use super::{oauth_device_code, user_social_login};
-use crate::document::{Controller, Documents, ListRequest, Work};
+use crate::document::{Documents, ListRequest, Work};
 use crate::error::Result;
-use crate::meta::{Document, Value};
+use crate::meta::Document;
+use crate::oauth::views::user_social_login;
 use crate::permissions::Session;
 
 /// The provider of the line that holds the subject identifier.
@@ -59,43 +57,4 @@ pub async fn subject_in(work: &mut Work<'_>, user: &str) -> Result<String> {
     }
     let saved = work.save(document).await?;
     Ok(subject(&saved).unwrap_or_default().to_owned())
-}
-
-/// Ends a user's tokens whenever the account gets a new password or is disabled.
-///
-/// Both are noted as Security Events wherever they happen, in the transaction that changes them: that is what this
-/// listens to.
-pub struct EndsTokens;
-
-#[async_trait]
-impl Controller for EndsTokens {
-    async fn after_insert(&self, work: &mut Work<'_>, event: &Document) -> Result<()> {
-        match event.text("event") {
-            "Password Changed" | "User Disabled" => {
-                let user = event.text("user").to_owned();
-                end_access(work, &user).await
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Ends everything that clients may do for a user: after a new password, or when the account is disabled.
-///
-/// Consents stay, so that the person need not read them again; the clients have to send them to log in again.
-pub async fn end_access(work: &mut Work<'_>, user: &str) -> Result<()> {
-    revoke_all(work, json!({"user": user})).await?;
-    let caller = work.become_system();
-    let ended = end_codes(work, user).await;
-    work.session = caller;
-    ended
-}
-
-async fn end_codes(work: &mut Work<'_>, user: &str) -> Result<()> {
-    let doctype = super::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
-    let list = work.list(&ListRequest::new(doctype).filters(json!({"user": user, "validity": "Valid"})).all()).await?;
-    for row in 0..list.rows.len() {
-        work.set_values(doctype, list.text(row, "name"), &[("validity", Value::from("Invalid"))]).await?;
-    }
-    oauth_device_code::end_approved(work, json!({"user": user})).await
 }

@@ -1,4 +1,4 @@
-//! OAuth Scope Definition: scopes of the site's own, compiled once and again whenever one changes.
+//! The scopes of the site's own, compiled once and again whenever an OAuth Scope Definition changes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,33 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::fields::{Fields, View};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::Document;
-use crate::oauth::protocol::scope::ScopeRight;
 use crate::oauth::protocol::scope_rules::{ScopeResolver, ScopeRule};
 use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::oauth::views::Fields;
+use crate::oauth::views::oauth_scope_definition::{OAUTH_SCOPE_DEFINITION, RULE_VIEW, ScopeDefinition, VIEW};
 use crate::permissions::Session;
-
-/// The name of the DocType.
-pub const OAUTH_SCOPE_DEFINITION: &str = "OAuth Scope Definition";
-
-/// What is read.
-pub const VIEW: View =
-    View { doctype: OAUTH_SCOPE_DEFINITION, fields: &["scope", "enabled", "description_for_people", "rules"] };
-
-/// What is read of a rule.
-pub const RULE_VIEW: View = View { doctype: "OAuth Scope Rule", fields: &["document_type", "right", "method"] };
-
-/// One scope of the site's own.
-#[derive(Clone, Debug)]
-pub struct ScopeDefinition {
-    /// What people read.
-    pub description: String,
-    /// What it allows.
-    pub rules: Vec<ScopeRule>,
-}
 
 /// The enabled scopes of the site's own, by name.
 #[derive(Debug, Default)]
@@ -69,13 +50,9 @@ impl ScopeDefinitions {
                 Err(Error::DoesNotExist { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            let fields = Fields::new(&document, &VIEW);
-            if fields.check("enabled") {
-                let definition = ScopeDefinition {
-                    description: fields.text("description_for_people").to_owned(),
-                    rules: document.rows("rules").iter().filter_map(rule).collect(),
-                };
-                definitions.insert(fields.text("scope").to_owned(), definition);
+            let definition = ScopeDefinition::from(&*document);
+            if definition.enabled {
+                definitions.insert(definition.scope.clone(), definition);
             }
         }
         Ok(Self(definitions))
@@ -99,15 +76,6 @@ pub async fn newly_undefined(work: &mut Work<'_>, scopes: &ScopeSet, before: &Sc
         }
     }
     Ok(messages)
-}
-
-fn rule(row: &Document) -> Option<ScopeRule> {
-    let fields = Fields::new(row, &RULE_VIEW);
-    if let Some(method) = fields.optional("method") {
-        return Some(ScopeRule::Method(method));
-    }
-    let right = ScopeRight::parse(fields.text("right"))?;
-    Some(ScopeRule::DocType { name: fields.optional("document_type")?, right })
 }
 
 /// The definitions of a site, kept until one of them changes. Cheap to clone.

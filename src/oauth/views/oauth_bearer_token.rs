@@ -1,17 +1,15 @@
 //! OAuth Bearer Token: a typed view, and how tokens, families and everything of a user or a grant are revoked.
 
-use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value as Json, json};
 
 use super::fields::{Fields, View};
-use crate::document::{Controller, ListRequest, Work};
+use crate::document::{ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::token_exchange::Actor;
-use crate::web::{SecurityEvent, Severity};
 
 /// The name of the DocType.
 pub const OAUTH_BEARER_TOKEN: &str = "OAuth Bearer Token";
@@ -229,23 +227,4 @@ async fn revoke_all_as_system(work: &mut Work<'_>, mut filters: Json) -> Result<
         revoke(work, list.text(row, "name")).await?;
     }
     Ok(list.rows.len())
-}
-
-/// Behaviour of the DocType OAuth Bearer Token: an administrator who deletes one is noted.
-pub struct BearerTokenController;
-
-#[async_trait]
-impl Controller for BearerTokenController {
-    async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
-        let token = BearerToken::from(document);
-        if work.session.is_system() || token.is_revoked {
-            return Ok(());
-        }
-        SecurityEvent::new("Token Revoked", Severity::Info)
-            .user(token.user)
-            .client(token.client)
-            .details(json!({"by": work.session.user()}))
-            .record_in(work)
-            .await
-    }
 }

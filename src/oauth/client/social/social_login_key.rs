@@ -11,10 +11,10 @@ use crate::meta::{Document, Value};
 use crate::oauth::client::Providers;
 use crate::oauth::client::social::MODULE;
 use crate::oauth::client::social::presets::{self, Preset, TENANT};
-use crate::oauth::doctype::View;
-use crate::oauth::doctype::reading::{filled, is_kept};
-use crate::oauth::doctype::social_login_key_checks::{check_complete, check_texts, fill_preset, problem};
-use crate::oauth::doctype::user_social_login;
+use crate::oauth::client::social::social_login_key_checks::{check_complete, check_texts, fill_preset, problem};
+use crate::oauth::views::View;
+use crate::oauth::views::reading::{filled, is_kept};
+use crate::oauth::views::user_social_login::{self, row_provider};
 use crate::permissions::Session;
 use crate::permissions::session::{ADMINISTRATOR, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
 
@@ -417,14 +417,4 @@ async fn fill_from_discovery(
         work.commit().await?;
     }
     Ok(())
-}
-
-/// The name under which a key's accounts are kept in User Social Login.
-///
-/// The line `frappe` is taken: it holds the id under which other programs know the person.
-pub fn row_provider(key: &str) -> String {
-    match key {
-        user_social_login::OWN => "frappe login".to_owned(),
-        other => other.to_owned(),
-    }
 }

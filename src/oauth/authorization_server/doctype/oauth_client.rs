@@ -6,21 +6,22 @@ use async_trait::async_trait;
 use chrono::Duration;
 use serde_json::{Map, Value as Json, json};
 
-use super::fields::{Fields, time_value};
-use super::oauth_client::{OAUTH_CLIENT, OAuthClient, VIEW};
 use super::oauth_client_checks::{self, LookedUp};
-use super::oauth_scope_definition::newly_undefined;
-use super::oauth_settings::OAuthSettings;
 use crate::config::client_certificates::CertificateCheck;
-use crate::document::{Controller, Documents, Work};
+use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::client::Providers;
-use crate::oauth::credentials::store_client_secret;
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::token::TokenKind;
+use crate::oauth::scope_catalogue::newly_undefined;
+use crate::oauth::views::client_secret::{is_stored_client_secret, store_client_secret};
+use crate::oauth::views::fields::time_value;
+use crate::oauth::views::oauth_client::{OAUTH_CLIENT, VIEW};
+use crate::oauth::views::{Fields, OAuthClient, OAuthSettings};
 use crate::outgoing::OutgoingError;
+use crate::permissions::Session;
 use crate::secret::SiteKey;
 use crate::web::{SecurityEvent, Severity};
 
@@ -214,4 +215,25 @@ impl Controller for OAuthClientController {
             "Makes a new client secret and shows it once; the old one works for seven more days",
         )]
     }
+}
+
+/// Digests the secrets of clients that hold one in the clear: rows that older programs or people wrote.
+pub async fn digest_plain_secrets(documents: &Documents) -> Result<usize> {
+    let system = Session::system();
+    let list = documents.list(&system, &ListRequest::new(OAUTH_CLIENT).all()).await?;
+    let mut digested = 0;
+    for row in 0..list.rows.len() {
+        let name = list.text(row, "name");
+        let document = documents.get(&system, OAUTH_CLIENT, name).await?;
+        let plain = document.text("client_secret");
+        if plain.is_empty() || is_stored_client_secret(plain) {
+            continue;
+        }
+        let stored = store_client_secret(documents.site_key(), plain, oauth_client_checks::needs_secret(&document));
+        let mut work = documents.begin(&system).await?;
+        work.set_values(OAUTH_CLIENT, name, &[("client_secret", Value::from(stored))]).await?;
+        work.commit().await?;
+        digested += 1;
+    }
+    Ok(digested)
 }

@@ -8,9 +8,9 @@ use super::fields::{Fields, View, parse_time, time_value};
 use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::meta::Document;
-use crate::oauth::credentials;
 use crate::oauth::protocol::authorization_request::AuthorizationRequest;
 use crate::permissions::Session;
+use crate::secret::Purpose;
 
 /// The name of the DocType.
 pub const OAUTH_AUTHORIZATION_REQUEST: &str = "OAuth Authorization Request";
@@ -112,7 +112,7 @@ pub async fn keep(
     document.set("status", "Pending");
     document.set("expires_at", time_value(documents.clock().now() + lifetime));
     document.set("parameters", parameters);
-    document.set("request_digest", credentials::digest(documents, id));
+    document.set("request_digest", documents.site_key().digest(Purpose::TOKEN_DIGEST, id));
     work.insert(document).await?;
     work.commit().await
 }

@@ -2,15 +2,12 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::client_secret::{is_client_secret, is_weak_client_secret, open_client_secret};
 use super::fields::{Fields, View, time_value};
-use super::oauth_client_checks;
 use super::oauth_settings::{AccessTokenFormat, OAuthSettings};
-use crate::document::{Documents, ListRequest, Work};
+use crate::document::{Documents, Work};
 use crate::error::{Error, Result};
-use crate::meta::{Document, Value};
-use crate::oauth::credentials::{
-    is_client_secret, is_stored_client_secret, is_weak_client_secret, open_client_secret, store_client_secret,
-};
+use crate::meta::Document;
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::authorization_request::ClientRules;
 use crate::oauth::protocol::certificate::CertificateName;
@@ -120,7 +117,7 @@ pub struct OAuthClient {
     pub allowed_roles: Vec<String>,
     /// People are not asked, if it is trusted.
     pub skip_authorization: bool,
-    /// The scopes on its form; see [`crate::oauth::site_scopes::SiteScopes::ceiling`].
+    /// The scopes on its form; see `SiteScopes::ceiling`.
     pub scopes: ScopeSet,
     /// An administrator decided that it may ask for these scopes and no others, although it came by itself.
     pub limit_scopes: bool,
@@ -390,25 +387,4 @@ pub async fn note_use(work: &mut Work<'_>, client: &OAuthClient, now: DateTime<U
         return Ok(());
     }
     work.set_values(OAUTH_CLIENT, &client.name, &[("last_used", time_value(now))]).await
-}
-
-/// Digests the secrets of clients that hold one in the clear: rows that older programs or people wrote.
-pub async fn digest_plain_secrets(documents: &Documents) -> Result<usize> {
-    let system = Session::system();
-    let list = documents.list(&system, &ListRequest::new(OAUTH_CLIENT).all()).await?;
-    let mut digested = 0;
-    for row in 0..list.rows.len() {
-        let name = list.text(row, "name");
-        let document = documents.get(&system, OAUTH_CLIENT, name).await?;
-        let plain = document.text("client_secret");
-        if plain.is_empty() || is_stored_client_secret(plain) {
-            continue;
-        }
-        let stored = store_client_secret(documents.site_key(), plain, oauth_client_checks::needs_secret(&document));
-        let mut work = documents.begin(&system).await?;
-        work.set_values(OAUTH_CLIENT, name, &[("client_secret", Value::from(stored))]).await?;
-        work.commit().await?;
-        digested += 1;
-    }
-    Ok(digested)
 }

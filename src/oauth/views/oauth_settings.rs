@@ -1,33 +1,24 @@
 //! OAuth Settings: what the site announces and allows, and for how long; in force with the commit that changes it.
 
-use async_trait::async_trait;
 use chrono::Duration;
-use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Fields, View};
-use super::oauth_client_checks::unknown_doctypes;
-use super::oauth_scope_definition::newly_undefined;
-use crate::document::{Controller, Documents, Work};
-use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
-use crate::meta::{Document, Right, Value};
+use crate::document::Documents;
+use crate::error::{Error, Result};
+use crate::meta::Document;
 use crate::oauth::protocol::authorization_request::ServerRules;
 use crate::oauth::protocol::cimd::ClientIdUrl;
 use crate::oauth::protocol::metadata::{
     DEVICE, DEVICE_AUTHORIZATION, DEVICE_METHOD, REGISTER, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
 };
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::protocol::resource::{self, KnownResources};
+use crate::oauth::protocol::resource::KnownResources;
 use crate::oauth::protocol::scope_offer::KnownScopes;
-use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{self, ErrorCode, ScopeSet};
-use crate::oauth::signing_keys::SigningKeys;
 use crate::permissions::Session;
-use crate::web::{SecurityEvent, Severity};
 
 /// The name of the DocType and of its one document.
 pub const OAUTH_SETTINGS: &str = "OAuth Settings";
-/// The method that renews the signing keys.
-const ROTATE: &str = "rotate_signing_keys";
 /// The older place for one setting.
 const PROVIDER_SETTINGS: &str = "OAuth Provider Settings";
 
@@ -77,7 +68,6 @@ pub const VIEW: View = View {
         "resource_tos_uri",
         "scopes_supported",
         "additional_resources",
-        "allowed_private_hosts",
     ],
 };
 
@@ -203,8 +193,6 @@ pub struct OAuthSettings {
     pub scopes_supported: ScopeSet,
     /// Resources beside the site and its API.
     pub additional_resources: Vec<String>,
-    /// Servers in private networks that may be called.
-    pub allowed_private_hosts: Vec<String>,
 }
 
 impl OAuthSettings {
@@ -271,7 +259,6 @@ impl OAuthSettings {
             resource_tos_uri: fields.optional("resource_tos_uri"),
             scopes_supported: fields.scopes("scopes_supported"),
             additional_resources: fields.words("additional_resources"),
-            allowed_private_hosts: fields.words("allowed_private_hosts"),
         }
     }
 
@@ -333,143 +320,4 @@ impl OAuthSettings {
         let default_scopes = &self.default_scopes;
         ServerRules { issuer, default_scopes, known_scopes, resources, require_pushed: self.require_pushed }
     }
-}
-
-/// The least and the most that a number may be, and why.
-const RANGES: [(&str, i64, i64, &str); 6] = [
-    ("client_assertion_lifetime", 60, 86_400, "Applications make a new assertion for each request"),
-    ("authorization_code_lifetime", 10, 600, "An application exchanges its code at once"),
-    ("access_token_lifetime", 60, 30 * 86_400, "Longer access is what refresh tokens are for"),
-    ("refresh_replay_grace_seconds", 0, 60, "A lost answer is repeated within seconds"),
-    ("refresh_token_idle_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
-    ("refresh_token_lifetime_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
-];
-
-/// The fields that list scopes.
-const SCOPES: [&str; 2] = ["default_scopes", "scopes_supported"];
-
-/// The shortest initial access token: nobody shall guess it.
-const MIN_INITIAL_ACCESS_TOKEN: usize = 16;
-
-/// Behaviour of the DocType OAuth Settings: its rules, and a note when somebody changes it.
-pub struct OAuthSettingsController {
-    /// What the site signs with.
-    pub keys: SigningKeys,
-}
-
-#[async_trait]
-impl Controller for OAuthSettingsController {
-    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
-        let mut problems = Invalid::default();
-        let mut undefined = Vec::new();
-        for fieldname in SCOPES {
-            let scopes = |document: &Document| Fields::new(document, &VIEW).scopes(fieldname);
-            let messages = newly_undefined(work, &scopes(document), &before.map(scopes).unwrap_or_default()).await?;
-            undefined.extend(messages.into_iter().map(|message| (fieldname, message)));
-        }
-        let label = |fieldname: &str| {
-            document.doctype.field(fieldname).map_or_else(|| fieldname.to_owned(), |field| field.label.clone())
-        };
-        let mut refuse = |fieldname: &str, message: String| {
-            problems.push(FieldProblem::at(ProblemKind::Validation, fieldname, label(fieldname), message));
-        };
-        for (fieldname, least, most, why) in RANGES {
-            let number = document.int(fieldname);
-            if !(least..=most).contains(&number) {
-                refuse(fieldname, format!("{} must be between {least} and {most}. {why}", label(fieldname)));
-            }
-        }
-        for (fieldname, message) in undefined {
-            refuse(fieldname, message);
-        }
-        let fields = Fields::new(document, &VIEW);
-        for fieldname in SCOPES {
-            match ScopeSet::parse(&fields.words(fieldname).join(" ")) {
-                Err(error) => refuse(fieldname, error.description().to_owned()),
-                Ok(scopes) => {
-                    for message in unknown_doctypes(work.registry(), &scopes) {
-                        refuse(fieldname, message);
-                    }
-                }
-            }
-        }
-        for origin in fields.words("allowed_public_client_origins") {
-            if origin != "*" && !is_origin(&origin) {
-                let message = format!("{origin} is not an origin: write scheme and host only, https://app.example.com");
-                refuse("allowed_public_client_origins", message);
-            }
-        }
-        for uri in fields.words("additional_resources") {
-            if !uri.starts_with('/') && resource::canonical(&uri).is_none() {
-                let message = format!("{uri} is not an address: write it whole, https://example.com/mcp");
-                refuse("additional_resources", message);
-            }
-        }
-        for scheme in fields.words("private_use_redirect_schemes") {
-            let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-                && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-            if !is_scheme {
-                let message = format!("{scheme} is not a scheme: write only what stands before the colon, cursor");
-                refuse("private_use_redirect_schemes", message);
-            }
-        }
-        let token = document.text("initial_access_token");
-        let is_unchanged = token.bytes().all(|byte| byte == b'*');
-        if !is_unchanged
-            && (token.len() < MIN_INITIAL_ACCESS_TOKEN || from_authorization(&format!("Bearer {token}")).is_none())
-        {
-            let message = format!(
-                "Applications send it in a header: use {MIN_INITIAL_ACCESS_TOKEN} or more letters, digits and -._~+/ without spaces"
-            );
-            refuse("initial_access_token", message);
-        }
-        problems.into_result()
-    }
-
-    async fn on_update(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
-        let changed: Vec<&str> = VIEW
-            .fields
-            .iter()
-            .copied()
-            .filter(|field| before.is_none_or(|before| !same(before.get(field), document.get(field))))
-            .collect();
-        if changed.is_empty() || before.is_none_or(|before| before.is_new) {
-            return Ok(());
-        }
-        let user = work.session.user().to_owned();
-        SecurityEvent::new("Security Setting Changed", Severity::Info)
-            .user(user)
-            .details(json!({"doctype": OAUTH_SETTINGS, "fields": changed}))
-            .record_in(work)
-            .await
-    }
-
-    fn runs_outside(&self, method: &str) -> bool {
-        method == ROTATE
-    }
-
-    async fn call_outside(
-        &self,
-        documents: &Documents,
-        session: &Session,
-        document: &Document,
-        _: &str,
-        _: &Map<String, Json>,
-    ) -> Result<Json> {
-        documents.check_permission(session, &document.doctype, Some(document), Right::Write)?;
-        self.keys.rotate(documents, session.user()).await?;
-        Ok(Json::from("The next keys sign from now on; the old ones stay published until nothing needs them"))
-    }
-
-    fn methods(&self) -> Vec<(&'static str, &'static str)> {
-        vec![(ROTATE, "Renews the signing keys at once: the next ones sign, the old ones stay published for a while")]
-    }
-}
-
-fn is_origin(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| url.host().is_some() && url.origin().ascii_serialization() == text)
-}
-
-fn same(a: &Value, b: &Value) -> bool {
-    a == b || (a.is_blank() && b.is_blank())
 }

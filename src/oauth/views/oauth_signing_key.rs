@@ -1,14 +1,10 @@
-//! OAuth Signing Key: a typed view, and what keeps the key that signs from being deleted.
+//! OAuth Signing Key: a typed view.
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::fields::{Fields, View};
-use crate::document::{Controller, Work};
-use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Document;
 use crate::oauth::protocol::jwk::Jwk;
-use crate::oauth::signing_keys::SigningKeys;
 use crate::secret::SigningAlgorithm;
 
 /// The name of the DocType.
@@ -90,37 +86,5 @@ impl StoredKey {
             remove_after: fields.time("remove_after"),
             jwk: serde_json::from_str(fields.text("public_jwk")).ok().and_then(|jwk| Jwk::parse(&jwk).ok())?,
         })
-    }
-}
-
-/// Behaviour of the DocType OAuth Signing Key.
-pub struct SigningKeyController {
-    /// What has to notice changes.
-    pub keys: SigningKeys,
-}
-
-#[async_trait]
-impl Controller for SigningKeyController {
-    async fn validate(&self, work: &mut Work<'_>, _: &mut Document, _: Option<&Document>) -> Result<()> {
-        if work.session.is_system() {
-            return Ok(());
-        }
-        Err(Error::Permission("Signing keys are made and changed by the site alone".to_owned()))
-    }
-
-    async fn on_trash(&self, _: &mut Work<'_>, document: &Document) -> Result<()> {
-        if document.text("state") == KeyState::Retired.as_str() {
-            return Ok(());
-        }
-        Err(Error::invalid(
-            ProblemKind::Validation,
-            "This key is in use: press Renew Signing Keys Now in OAuth Settings first, then delete it as a retired key",
-        ))
-    }
-
-    async fn on_change(&self, work: &mut Work<'_>, _: &Document) -> Result<()> {
-        let keys = self.keys.clone();
-        work.after_commit(move || keys.forget());
-        Ok(())
     }
 }

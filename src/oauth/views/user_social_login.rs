@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::document::{Documents, List, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::Document;
-use crate::oauth::doctype::View;
+use crate::oauth::views::View;
 use crate::permissions::Session;
 
 /// The DocType.
@@ -22,7 +22,7 @@ pub const OWN: &str = "frappe";
 /// An account elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocialAccount {
-    /// The row's provider; see [`super::social_login_key::row_provider`].
+    /// The row's provider; see [`row_provider`].
     pub provider: String,
     /// The person's id there, which alone decides.
     pub userid: String,
@@ -47,6 +47,16 @@ impl From<&Document> for SocialAccount {
             issuer: text("issuer"),
             unproved: row.check("unproved"),
         }
+    }
+}
+
+/// The name under which a key's accounts are kept in User Social Login.
+///
+/// The line `frappe` is taken: it holds the id under which other programs know the person.
+pub fn row_provider(key: &str) -> String {
+    match key {
+        OWN => "frappe login".to_owned(),
+        other => other.to_owned(),
     }
 }
 

@@ -1,0 +1,50 @@
+//! The end of all that clients may do for a user: with a new password, or when the account is disabled.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::document::{Controller, ListRequest, Work};
+use crate::error::Result;
+use crate::meta::{Document, Value};
+use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
+use crate::oauth::views::oauth_bearer_token::revoke_all;
+use crate::oauth::views::oauth_device_code;
+
+/// Ends a user's tokens whenever the account gets a new password or is disabled.
+///
+/// Both are noted as Security Events wherever they happen, in the transaction that changes them: that is what this
+/// listens to.
+pub struct EndsTokens;
+
+#[async_trait]
+impl Controller for EndsTokens {
+    async fn after_insert(&self, work: &mut Work<'_>, event: &Document) -> Result<()> {
+        match event.text("event") {
+            "Password Changed" | "User Disabled" => {
+                let user = event.text("user").to_owned();
+                end_access(work, &user).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Ends everything that clients may do for a user: after a new password, or when the account is disabled.
+///
+/// Consents stay, so that the person need not read them again; the clients have to send them to log in again.
+pub async fn end_access(work: &mut Work<'_>, user: &str) -> Result<()> {
+    revoke_all(work, json!({"user": user})).await?;
+    let caller = work.become_system();
+    let ended = end_codes(work, user).await;
+    work.session = caller;
+    ended
+}
+
+async fn end_codes(work: &mut Work<'_>, user: &str) -> Result<()> {
+    let doctype = OAUTH_AUTHORIZATION_CODE;
+    let list = work.list(&ListRequest::new(doctype).filters(json!({"user": user, "validity": "Valid"})).all()).await?;
+    for row in 0..list.rows.len() {
+        work.set_values(doctype, list.text(row, "name"), &[("validity", Value::from("Invalid"))]).await?;
+    }
+    oauth_device_code::end_approved(work, json!({"user": user})).await
+}
