@@ -103,7 +103,7 @@ impl App {
             config: &config,
             extra: &sources,
             generation: 1,
-            needed: plugins.controllers.doctypes().map(str::to_owned).collect(),
+            needed: plugins.controllers.needed(),
             is_served: false,
         };
         let InForce { registry, schema, faults, mut warnings } = definitions::put_in_force(&database, putting).await?;

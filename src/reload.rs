@@ -179,7 +179,7 @@ async fn try_reload(site: &Site, extra: &[Source]) -> anyhow::Result<InForce> {
         config: &site.config,
         extra,
         generation: documents.registry().generation + 1,
-        needed: documents.controllers().doctypes().map(str::to_owned).collect(),
+        needed: documents.controllers().needed(),
         is_served: true,
     };
     let in_force = put_in_force(documents.database(), putting).await?;

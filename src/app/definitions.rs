@@ -10,6 +10,7 @@ use crate::app::sources::{self, Files};
 use crate::config::Config;
 use crate::database::migrate::{MigrateError, MigrateOptions, migrate, statement};
 use crate::database::{Database, Plan, definitions};
+use crate::document::controller::Needed;
 use crate::meta::Registry;
 use crate::meta::in_force::{Choice, Chosen, Fault, Kept, Stays, Why, choose};
 use crate::meta::load::{Loaded, Severity, Source};
@@ -34,8 +35,8 @@ pub struct Putting<'a> {
     pub extra: &'a [Source],
     /// The number of the registry.
     pub generation: u64,
-    /// The DocTypes without which the program cannot run.
-    pub needed: BTreeSet<String>,
+    /// What the program cannot run without.
+    pub needed: Needed,
     /// Requests are served meanwhile.
     pub is_served: bool,
 }
@@ -54,7 +55,15 @@ pub async fn put_in_force(database: &Database, putting: Putting<'_>) -> anyhow::
         if is_strict && !chosen.faults.is_empty() {
             anyhow::bail!("DocType files are held back, which --strict forbids:\n{}", told(&chosen.faults));
         }
-        if let Some(absent) = needed.iter().find(|doctype| registry.get(doctype).is_none()) {
+        let lacking = lacking(&needed, &registry);
+        if lacking.keys().any(|doctype| !aside.contains_key(doctype)) {
+            aside.extend(lacking);
+            continue;
+        }
+        if let Some(fault) = lacking.values().next() {
+            anyhow::bail!("{}", fault.lines.join("\n"));
+        }
+        if let Some(absent) = needed.keys().find(|doctype| registry.get(doctype).is_none()) {
             let told = told(&chosen.faults);
             anyhow::bail!("the program needs the DocType {absent}, which has no definition that can be used\n{told}");
         }
@@ -74,6 +83,21 @@ pub async fn put_in_force(database: &Database, putting: Putting<'_>) -> anyhow::
     keep(database, &kept, &chosen).await.context("keep the definitions in force")?;
     let Chosen { loaded, faults, .. } = chosen;
     Ok(InForce { registry, schema, faults, warnings: warnings(&loaded) })
+}
+
+/// The DocTypes whose definitions lack fields that the program reads: theirs is held back rather than read as empty.
+fn lacking(needed: &Needed, registry: &Registry) -> BTreeMap<String, Fault> {
+    let fault = |(doctype, fields): (&String, &BTreeSet<&str>)| {
+        let definition = registry.get(doctype)?;
+        let missing = fields.iter().filter(|field| definition.field(field).is_none());
+        let files = definition.sources.join(", ");
+        let line = |field| format!("{files}: {doctype} lacks the field {field}, which the program needs: put it back");
+        let lines: Vec<String> = missing.map(line).collect();
+        let (why, stays, statements) = (Why::Broken, Stays::Nothing, Vec::new());
+        (!lines.is_empty())
+            .then(|| (doctype.clone(), Fault { doctype: doctype.clone(), why, stays, lines, statements }))
+    };
+    needed.iter().filter_map(fault).collect()
 }
 
 /// Everything that is wrong, a line each.
@@ -178,4 +202,22 @@ pub async fn migrate_to_files(
 fn warnings(loaded: &Loaded) -> Vec<String> {
     let is_warning = |problem: &&crate::meta::load::Problem| problem.severity == Severity::Warning;
     loaded.problems.iter().filter(is_warning).map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meta::load::load;
+
+    #[test]
+    fn a_definition_without_a_field_that_the_program_reads_is_held_back() {
+        let text = "name: Book\nfields:\n- {fieldname: title}\n";
+        let source = Source { path: "library/book.yaml".to_owned(), text: text.to_owned() };
+        let registry = Registry::new(load(&[source]).doctypes.iter().cloned(), 1);
+        let needed = |fields: &[&'static str]| Needed::from([("Book".to_owned(), fields.iter().copied().collect())]);
+        assert!(lacking(&needed(&["title"]), &registry).is_empty());
+        let faults = lacking(&needed(&["title", "titel"]), &registry);
+        let line = "library/book.yaml: Book lacks the field titel, which the program needs: put it back";
+        assert_eq!(faults["Book"].lines, [line]);
+    }
 }

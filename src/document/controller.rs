@@ -1,12 +1,13 @@
 //! How a DocType gets behaviour of its own: hooks under Frappe's names, called by the lifecycle.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
 use crate::document::Documents;
+use crate::document::view::{NeededFields, View};
 use crate::document::work::Work;
 use crate::error::{Error, Need, Result};
 use crate::meta::{DocType, Document, Right};
@@ -178,7 +179,11 @@ pub trait AfterWrite: Send + Sync {
 pub struct Controllers {
     by_doctype: HashMap<String, Vec<Arc<dyn Controller>>>,
     after_write: Vec<Arc<dyn AfterWrite>>,
+    needed_fields: Vec<NeededFields>,
 }
+
+/// The DocTypes without which the program cannot run, with the fields of theirs that it reads or writes by name.
+pub type Needed = BTreeMap<String, BTreeSet<&'static str>>;
 
 impl Controllers {
     /// Adds a controller for a DocType, behind those already there.
@@ -199,6 +204,25 @@ impl Controllers {
     /// The controllers of a DocType.
     pub fn of(&self, doctype: &str) -> &[Arc<dyn Controller>] {
         self.by_doctype.get(doctype).map_or(&[], Vec::as_slice)
+    }
+
+    /// Notes that the program reads a typed view.
+    pub fn needs_fields_of<V: View>(&mut self) {
+        self.needed_fields.extend(NeededFields::of::<V>());
+    }
+
+    /// Notes that the program reads or writes these fields beside those of its views.
+    pub fn needs_fields(&mut self, doctype: &'static str, fields: &[&'static str]) {
+        self.needed_fields.push(NeededFields { doctype, fields: fields.to_vec() });
+    }
+
+    /// What definitions must have so that the program can run on them.
+    pub fn needed(&self) -> Needed {
+        let mut needed: Needed = self.doctypes().map(|doctype| (doctype.to_owned(), BTreeSet::new())).collect();
+        for NeededFields { doctype, fields } in &self.needed_fields {
+            needed.entry((*doctype).to_owned()).or_default().extend(fields);
+        }
+        needed
     }
 
     /// The DocTypes that have controllers.

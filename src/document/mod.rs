@@ -26,6 +26,7 @@ mod transition;
 mod tree;
 mod validate;
 mod version;
+pub mod view;
 pub mod work;
 
 use std::sync::Arc;
