@@ -27,6 +27,18 @@ pub fn is_void(value: &Value) -> bool {
     }
 }
 
+/// What an answer holds at a place; dots reach into nested answers.
+pub fn at<'a>(answer: &'a Value, place: &str) -> Option<&'a Value> {
+    // A name with dots in it, as some claims have, counts before a place inside.
+    if let Some(whole) = answer.get(place) {
+        return Some(whole);
+    }
+    place.split('.').try_fold(answer, |value, part| match value {
+        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+        other => other.get(part),
+    })
+}
+
 /// A member that says something.
 pub fn get<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     members.get(name).filter(|value| !is_void(value))

@@ -2,54 +2,76 @@
 
 use std::time::Duration as StdDuration;
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
 use crate::clock::format_datetime;
+use crate::document::view::{View as _, options, time_value, view};
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
-use crate::meta::Value;
 use crate::oauth::protocol::pkce;
-use crate::oauth::views::View;
-use crate::oauth::views::reading::{datetime, filled};
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::{Plugins, Site};
 
 /// The DocType.
-pub const DOCTYPE: &str = "OAuth Client State";
+pub const OAUTH_CLIENT_STATE: &str = "OAuth Client State";
 
-/// What this file reads and writes.
-pub const VIEW: View = View {
-    doctype: DOCTYPE,
-    fields: &[
-        "kind",
-        "user",
-        "connected_app",
-        "social_login_key",
-        "expires_at",
-        "used_at",
-        "redirect_to",
-        "state_digest",
-        "session_digest",
-        "code_verifier",
-        "nonce",
-    ],
-};
 /// How long a trip may take.
 pub const LIFETIME: Duration = Duration::minutes(10);
 /// How long a trip that is over stays to be seen.
 const KEEP: Duration = Duration::days(1);
 
-/// Why the person is sent away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// To connect an app.
-    ConnectedApp,
-    /// To log in.
-    SocialLogin,
-    /// To link an account elsewhere to the one here.
-    AccountLink,
+options! {
+    /// Why the person is sent away.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Kind {
+        /// To connect an app.
+        #[default]
+        ConnectedApp = "Connected App",
+        /// To log in.
+        SocialLogin = "Social Login",
+        /// To link an account elsewhere to the one here.
+        AccountLink = "Account Link",
+    }
+}
+
+view! {
+    /// An authorization request under way, as it is stored.
+    #[derive(Clone, Debug, Default)]
+    pub struct ClientState of OAUTH_CLIENT_STATE {
+        /// Why the person was sent away.
+        pub kind: Kind,
+        /// Who was logged in.
+        pub user: Option<String>,
+        /// The app to be connected.
+        pub connected_app: Option<String>,
+        /// The provider of the login.
+        pub social_login_key: Option<String>,
+        /// Until when the answer is taken.
+        pub expires_at: DateTime<Utc>,
+        /// When it was.
+        pub used_at: Option<DateTime<Utc>>,
+        /// Where the person returns to.
+        pub redirect_to: String,
+        /// The digest of `state`.
+        pub state_digest: String,
+        /// The digest of what ties it to the browser.
+        pub session_digest: String,
+        /// The PKCE verifier (RFC 7636); sealed when it is stored, so that it reads as stars.
+        pub code_verifier: String,
+        /// `nonce` (OpenID Connect Core §3.1.2.1).
+        pub nonce: String,
+    }
+}
+
+impl ClientState {
+    fn target(&self) -> Option<&str> {
+        match self.kind {
+            Kind::ConnectedApp => self.connected_app.as_deref(),
+            Kind::SocialLogin | Kind::AccountLink => self.social_login_key.as_deref(),
+        }
+    }
 }
 
 /// A trip to be.
@@ -110,38 +132,29 @@ pub enum StateError {
     Expired,
 }
 
-impl Kind {
-    /// As the field `kind` has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ConnectedApp => "Connected App",
-            Self::SocialLogin => "Social Login",
-            Self::AccountLink => "Account Link",
-        }
-    }
-
-    const fn target_field(self) -> &'static str {
-        match self {
-            Self::ConnectedApp => "connected_app",
-            Self::SocialLogin | Self::AccountLink => "social_login_key",
-        }
-    }
-}
-
 /// Begins a trip.
 pub async fn begin(documents: &Documents, new: NewState<'_>) -> Result<Begun> {
     let begun = Begun { state: secret::random_id(), code_verifier: pkce::new_verifier(), nonce: secret::random_id() };
     let mut work = documents.begin(&Session::system()).await?;
-    let mut document = work.new_document(DOCTYPE)?;
-    document.set("kind", new.kind.as_str());
-    document.set("user", new.user);
-    document.set(new.kind.target_field(), new.target);
-    document.set("expires_at", format_datetime(documents.clock().now_naive() + LIFETIME));
-    document.set("redirect_to", new.redirect_to);
-    document.set("state_digest", secret::digest(&begun.state));
-    document.set("session_digest", secret::digest(new.binding));
-    document.set("code_verifier", begun.code_verifier.as_str());
-    document.set("nonce", begun.nonce.as_str());
+    let target = Some(new.target.to_owned());
+    let (connected_app, social_login_key) = match new.kind {
+        Kind::ConnectedApp => (target, None),
+        Kind::SocialLogin | Kind::AccountLink => (None, target),
+    };
+    let state = ClientState {
+        kind: new.kind,
+        user: new.user.map(str::to_owned),
+        connected_app,
+        social_login_key,
+        expires_at: documents.clock().now() + LIFETIME,
+        used_at: None,
+        redirect_to: new.redirect_to.to_owned(),
+        state_digest: secret::digest(&begun.state),
+        session_digest: secret::digest(new.binding),
+        code_verifier: begun.code_verifier.clone(),
+        nonce: begun.nonce.clone(),
+    };
+    let mut document = state.new_document(&work)?;
     document.set_name(name_of(&begun.state));
     work.insert(document).await?;
     work.commit().await?;
@@ -162,39 +175,39 @@ pub async fn take(
     let Some(state) = state.filter(|state| !state.is_empty()) else { return Ok(Err(StateError::Missing)) };
     let name = name_of(state);
     let mut work = documents.begin(&Session::system()).await?;
-    let stored = match work.get_for_update(DOCTYPE, &name).await {
-        Ok(stored) => stored,
+    let stored = match work.get_for_update(OAUTH_CLIENT_STATE, &name).await {
+        Ok(stored) => ClientState::from(&stored),
         Err(Error::DoesNotExist { .. }) => return Ok(Err(StateError::Foreign)),
         Err(error) => return Err(error),
     };
-    if !stored.get("used_at").is_blank() {
+    if stored.used_at.is_some() {
         return Ok(Err(StateError::Used));
     }
-    let code_verifier = work.get_password(DOCTYPE, &name, "code_verifier").await?.unwrap_or_default();
-    let now = documents.clock().now_naive();
-    work.set_values(DOCTYPE, &name, &[("used_at", Value::from(format_datetime(now)))]).await?;
-    work.set_hash(DOCTYPE, &name, "code_verifier", None).await?;
+    let code_verifier = work.get_password(OAUTH_CLIENT_STATE, &name, "code_verifier").await?.unwrap_or_default();
+    let now = documents.clock().now();
+    work.set_values(OAUTH_CLIENT_STATE, &name, &[("used_at", time_value(now))]).await?;
+    work.set_hash(OAUTH_CLIENT_STATE, &name, "code_verifier", None).await?;
     work.commit().await?;
-    let kind = kinds.iter().copied().find(|kind| kind.as_str() == stored.text("kind"));
     let same = |stored: &str, given: &str| secret::constant_time_eq(stored, given);
-    let fits = kind.is_some_and(|kind| stored.text(kind.target_field()) == target)
-        & same(stored.text("state_digest"), &secret::digest(state))
-        & binding.is_some_and(|binding| same(stored.text("session_digest"), &secret::digest(binding)));
-    let Some(kind) = kind.filter(|_| fits) else { return Ok(Err(StateError::Foreign)) };
-    let owner = filled(&stored, "user");
-    // A login begins without a person; everything else belongs to the one who began it.
-    if kind != Kind::SocialLogin && owner.as_deref() != user {
+    let fits = (kinds.contains(&stored.kind) && stored.target() == Some(target))
+        & same(&stored.state_digest, &secret::digest(state))
+        & binding.is_some_and(|binding| same(&stored.session_digest, &secret::digest(binding)));
+    if !fits {
         return Ok(Err(StateError::Foreign));
     }
-    if datetime(&stored, "expires_at").is_none_or(|expires_at| expires_at <= now) {
+    // A login begins without a person; everything else belongs to the one who began it.
+    if stored.kind != Kind::SocialLogin && stored.user.as_deref() != user {
+        return Ok(Err(StateError::Foreign));
+    }
+    if stored.expires_at <= now {
         return Ok(Err(StateError::Expired));
     }
     Ok(Ok(Returned {
-        user: owner,
-        redirect_to: stored.text("redirect_to").to_owned(),
+        user: stored.user,
+        redirect_to: stored.redirect_to,
         code_verifier,
-        nonce: stored.text("nonce").to_owned(),
-        kind,
+        nonce: stored.nonce,
+        kind: stored.kind,
     }))
 }
 
@@ -203,13 +216,13 @@ async fn clean_up(site: Site) -> Result<String> {
     let documents = &site.documents;
     let system = Session::system();
     let long_ago = format_datetime(documents.clock().now_naive() - KEEP);
-    let mut request = ListRequest::new(DOCTYPE).filters(json!([["expires_at", "<", long_ago]]));
+    let mut request = ListRequest::new(OAUTH_CLIENT_STATE).filters(json!([["expires_at", "<", long_ago]]));
     request.limit = Some(500);
     let mut deleted = 0;
     loop {
         let list = documents.list(&system, &request).await?;
         for row in 0..list.rows.len() {
-            match documents.delete(&system, DOCTYPE, list.text(row, "name")).await {
+            match documents.delete(&system, OAUTH_CLIENT_STATE, list.text(row, "name")).await {
                 // Another node was faster.
                 Ok(()) | Err(Error::DoesNotExist { .. }) => {}
                 Err(error) => return Err(error),
@@ -222,8 +235,9 @@ async fn clean_up(site: Site) -> Result<String> {
     }
 }
 
-/// Registers the clean-up.
+/// Registers the view and the clean-up.
 pub fn register(plugins: &mut Plugins) {
+    plugins.controllers.needs_fields_of::<ClientState>();
     plugins.job("clean up OAuth Client State", StdDuration::from_hours(1), clean_up);
 }
 
@@ -235,8 +249,8 @@ fn name_of(state: &str) -> String {
 /// Whether a state is of that kind, without using it up.
 pub async fn is_of(documents: &Documents, state: Option<&str>, kind: Kind) -> Result<bool> {
     let Some(state) = state.filter(|state| !state.is_empty()) else { return Ok(false) };
-    match documents.get(&Session::system(), DOCTYPE, &name_of(state)).await {
-        Ok(stored) => Ok(stored.text("kind") == kind.as_str()),
+    match documents.get(&Session::system(), OAUTH_CLIENT_STATE, &name_of(state)).await {
+        Ok(stored) => Ok(ClientState::from(&*stored).kind == kind),
         Err(Error::DoesNotExist { .. }) => Ok(false),
         Err(error) => Err(error),
     }

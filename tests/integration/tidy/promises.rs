@@ -89,7 +89,7 @@ fn every_right_that_acts_is_asked_for() {
 #[test]
 fn every_described_field_is_used_or_said_to_be_informational() {
     let text = acting();
-    let in_views = fields_of_views(&text);
+    let in_views = fields_of_views();
     let mut idle = Vec::new();
     for doctype in load(&shipped()).doctypes {
         for field in &doctype.fields {
@@ -106,7 +106,7 @@ fn every_described_field_is_used_or_said_to_be_informational() {
                 assert_eq!(field.informational, !key.acts, "{}: {}", doctype.name, field.fieldname);
                 continue;
             }
-            let is_named = text.contains(&format!("\"{}\"", field.fieldname)) || in_views.contains(&*field.fieldname);
+            let is_named = text.contains(&format!("\"{}\"", field.fieldname)) || in_views.contains(&field.fieldname);
             if described && !is_named && !own_use(&doctype, &field.fieldname) {
                 idle.push(format!("{}: {}", doctype.name, field.fieldname));
             }
@@ -115,11 +115,22 @@ fn every_described_field_is_used_or_said_to_be_informational() {
     assert!(idle.is_empty(), "nothing reads these: use them, or say `informational: true`:\n{}", idle.join("\n"));
 }
 
-/// The fields that typed views read under their own names: `pub scopes: ScopeSet,` within `view! { … }`.
-fn fields_of_views(text: &str) -> BTreeSet<&str> {
-    let views = text.split("view! {\n").skip(1).filter_map(|rest| rest.split("\n}\n").next());
-    let lines = views.flat_map(str::lines).filter(|line| line.ends_with(',') && !line.trim_start().starts_with("//"));
-    lines.filter_map(|line| line.trim_start().trim_start_matches("pub ").split(':').next()).collect()
+/// The fields that typed views declare: `scopes: ScopeSet,` or `resources: Vec<String> = "resource",` in `view! { … }`.
+fn fields_of_views() -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    for path in files_below("src", &["rs"]) {
+        let text = std::fs::read_to_string(path).expect("readable");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let views = code.split("view! {\n").skip(1).filter_map(|rest| rest.split("\n}\n").next());
+        for line in views.flat_map(str::lines).map(str::trim).filter(|line| !line.starts_with("//")) {
+            let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+            let own = line.strip_suffix(',').and_then(|line| line.trim_start_matches("pub ").split(':').next());
+            fields.extend(
+                if quoted.is_empty() { own.into_iter().collect() } else { quoted }.iter().map(ToString::to_string),
+            );
+        }
+    }
+    fields
 }
 
 /// Whether the definition itself gives the field a use: it names or titles documents, or other fields hang on it.

@@ -6,11 +6,11 @@ use crate::document::{ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::access_end::end_access;
+use crate::oauth::client::connected_app::token_cache::TOKEN_CACHE;
 use crate::oauth::client::social::identity::Identity;
 use crate::oauth::client::social::presets::BelievesEmail;
 use crate::oauth::client::social::roles;
 use crate::oauth::client::social::social_login_key::{self, SocialLoginKey};
-use crate::oauth::client::token_cache;
 use crate::oauth::views::oauth_grant;
 use crate::oauth::views::user_social_login::{self, SocialAccount, Who, row_provider};
 use crate::permissions::session::{ADMINISTRATOR, GUEST};
@@ -187,7 +187,7 @@ async fn forget_credentials(work: &mut Work<'_>, mut user: Document, context: &R
     work.set_hash("User", &name, "password", None).await?;
     end_all(work, &name, None).await?;
     end_access(work, &name).await?;
-    for doctype in [oauth_grant::OAUTH_GRANT, token_cache::DOCTYPE] {
+    for doctype in [oauth_grant::OAUTH_GRANT, TOKEN_CACHE] {
         let list = work.list(&ListRequest::new(doctype).filters(json!({"user": name})).all()).await?;
         for row in 0..list.rows.len() {
             work.delete(doctype, list.text(row, "name")).await?;

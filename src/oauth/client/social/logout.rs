@@ -6,7 +6,7 @@ use poem::Response;
 
 use crate::document::Documents;
 use crate::error::{Error, Result};
-use crate::oauth::client::connected_app_pages::leave;
+use crate::oauth::client::pages::leave;
 use crate::oauth::client::social::social_login_key::SocialLoginKey;
 use crate::oauth::protocol::authorization_response::append_query;
 use crate::permissions::Session;

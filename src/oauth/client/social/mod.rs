@@ -14,6 +14,7 @@ pub mod resource;
 pub mod roles;
 pub mod social_login_key;
 pub mod social_login_key_checks;
+pub mod social_login_key_controller;
 pub mod trip;
 
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub const MODULE: &str = "/api/method/frappe.integrations.oauth2_logins";
 
 /// Registers logins with accounts elsewhere.
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>, catalogue: &ScopeCatalogue) {
-    let controller = social_login_key::SocialLoginKeyController::new(Arc::clone(providers));
+    plugins.controllers.needs_fields_of::<social_login_key::SocialLoginKey>();
+    let controller = social_login_key_controller::SocialLoginKeyController::new(Arc::clone(providers));
     plugins.controller(social_login_key::DOCTYPE, controller);
     panel::register(plugins);
     login::register(plugins, providers);

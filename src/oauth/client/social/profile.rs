@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Result;
 use crate::oauth::client::Providers;
-use crate::oauth::client::connected_app_pages::{initial, leave};
 use crate::oauth::client::oauth_client_state::{self, Kind, NewState};
+use crate::oauth::client::pages::{initial, leave};
 use crate::oauth::client::social::social_login_key::SocialLoginKey;
 use crate::oauth::client::social::{account, login};
 use crate::oauth::views::user_social_login::{self, SocialAccount, row_provider};

@@ -6,10 +6,10 @@ use serde_json::Value as Json;
 
 use crate::document::Work;
 use crate::error::{Error, Result};
+use crate::foreign::at;
 use crate::meta::Document;
 use crate::oauth::client::social::identity::Identity;
 use crate::oauth::client::social::social_login_key::{RoleMapping, SocialLoginKey};
-use crate::oauth::views::reading::at;
 use crate::permissions::session::ADMINISTRATOR;
 
 /// What the rules make of a person: roles to have, and roles of the table that nothing speaks for any more.

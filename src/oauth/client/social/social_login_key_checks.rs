@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::social_login_key::SocialLoginKey;
 use crate::error::{FieldProblem, Invalid, ProblemKind};
 use crate::meta::Document;
-use crate::oauth::client::connected_app::OWN_PARAMETERS;
+use crate::oauth::client::OWN_PARAMETERS;
 use crate::oauth::client::social::presets;
 
 /// What of [`OWN_PARAMETERS`] a key may set all the same: some providers ask for another response type.

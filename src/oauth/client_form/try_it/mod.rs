@@ -29,7 +29,7 @@ use crate::oauth::authorization_server::grant::client_credentials;
 use crate::oauth::authorization_server::signed_tokens::Signing;
 use crate::oauth::authorization_server::token::Asking;
 use crate::oauth::authorization_server::{Server, endpoint, userinfo, with};
-use crate::oauth::client::web_application_flow::path_segment;
+use crate::oauth::client::connected_app::web_application_flow::path_segment;
 use crate::oauth::credentials;
 use crate::oauth::protocol::metadata::{REVOKE, TOKEN, USERINFO};
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};

@@ -1,6 +1,6 @@
 //! Connected App against `oidc-provider`: every way of proving who this site is, from discovery to revocation.
 
-use doctyped::oauth::client::token_cache::Connection;
+use doctyped::oauth::client::connected_app::token_cache::Connection;
 use serde_json::{Value as Json, json};
 
 use super::super::connected_app::run;

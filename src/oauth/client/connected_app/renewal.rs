@@ -6,15 +6,15 @@ use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 
-use crate::clock::format_datetime;
 use crate::document::Documents;
+use crate::document::view::time_value;
 use crate::error::{Error, ProblemKind, Result};
-use crate::meta::Value;
 use crate::oauth::client::Providers;
-use crate::oauth::client::connected_app::ConnectedApp;
-use crate::oauth::client::token_cache::{self, Connection, Ending};
+use crate::oauth::client::connected_app::app::ConnectedApp;
+use crate::oauth::client::connected_app::disconnection::Ending;
+use crate::oauth::client::connected_app::token_cache::{self, Connection, ConnectionStatus, TOKEN_CACHE};
+use crate::oauth::client::token_endpoint::TokenAnswer;
 use crate::oauth::provider_error::ProviderError;
-use crate::oauth::views::reading::datetime;
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
 
@@ -69,7 +69,7 @@ pub async fn active(
     user: &str,
 ) -> Result<Option<Connection>> {
     let Some(connection) = Connection::find(documents, &app.name, user).await? else { return Ok(None) };
-    if connection.is_fresh(documents.clock().now_naive()) {
+    if connection.is_fresh(documents.clock().now()) {
         return Ok(Some(connection));
     }
     renew(providers, documents, app, user, None).await
@@ -157,7 +157,7 @@ impl Renewal {
 
     /// Looks again with the row locked, and notes in it that the renewal has begun.
     async fn claim(&self) -> Result<Claim> {
-        let now = self.documents.clock().now_naive();
+        let now = self.documents.clock().now();
         let mut work = self.documents.begin(&Session::system()).await?;
         let Some(connection) = Connection::find_in(&mut work, &self.app.name, &self.user).await? else {
             return Ok(Claim::Gone);
@@ -173,16 +173,16 @@ impl Renewal {
             }
             if !connection.is_over() {
                 let advice = "The access has expired, and the provider gave no means to renew it: connect again";
-                token_cache::note_failure(&mut work, &name, "Expired", advice).await?;
+                token_cache::note_failure(&mut work, &name, ConnectionStatus::Expired, advice).await?;
                 work.commit().await?;
             }
             return Err(self.reconnect());
         }
-        if datetime(&connection.document, "refresh_started_at").is_some_and(|at| at + LEASE > now && at <= now) {
+        if connection.stored.refresh_started_at.is_some_and(|at| at + LEASE > now && at <= now) {
             return Ok(Claim::Theirs);
         }
-        let begun = [("refresh_started_at", Value::from(format_datetime(now)))];
-        work.set_values(token_cache::DOCTYPE, &name, &begun).await?;
+        let begun = [("refresh_started_at", time_value(now))];
+        work.set_values(TOKEN_CACHE, &name, &begun).await?;
         work.commit().await?;
         Ok(Claim::Ours(connection))
     }
@@ -195,7 +195,7 @@ impl Renewal {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                let status = if error.ends_the_grant() { "Expired" } else { "Failed" };
+                let status = if error.ends_the_grant() { ConnectionStatus::Expired } else { ConnectionStatus::Failed };
                 tracing::warn!(%error, connection = name, "a token could not be renewed");
                 if found.is_some() {
                     token_cache::note_failure(&mut work, &name, status, &error.to_string()).await?;
@@ -209,7 +209,7 @@ impl Renewal {
                 }
                 work.commit().await?;
                 // What still works for a while is used; the next one tries again.
-                let now = self.documents.clock().now_naive();
+                let now = self.documents.clock().now();
                 if let Some(found) = found
                     && self.stale.is_none()
                     && found.is_valid(now)
@@ -236,7 +236,7 @@ impl Renewal {
         Ok(Ok(renewed))
     }
 
-    async fn ask(&self, refresh_token: String) -> Result<Result<super::token_endpoint::TokenAnswer, ProviderError>> {
+    async fn ask(&self, refresh_token: String) -> Result<Result<TokenAnswer, ProviderError>> {
         let client = match self.app.client(&self.documents).await? {
             Ok(client) => client,
             Err(error) => return Ok(Err(error)),
@@ -249,7 +249,7 @@ impl Renewal {
         Ok(client.token(out, &self.app.token_uri, parameters).await)
     }
 
-    async fn give_back(&self, answer: super::token_endpoint::TokenAnswer) -> Result<()> {
+    async fn give_back(&self, answer: TokenAnswer) -> Result<()> {
         let Some(endpoint) = self.app.revocation_uri.clone() else { return Ok(()) };
         let token = match answer.refresh_token {
             Some(token) => (token, "refresh_token"),

@@ -8,12 +8,12 @@ use crate::document::controller::need;
 use crate::document::{Children, Documents};
 use crate::error::{Error, Need, ProblemKind, Result};
 use crate::meta::{Document, Right, View};
-use crate::oauth::client::connected_app::{ConnectedApp, DOCTYPE};
+use crate::oauth::client::Providers;
+use crate::oauth::client::connected_app::app::{ConnectedApp, DOCTYPE};
+use crate::oauth::client::connected_app::token_cache::{Connection, TOKEN_CACHE};
+use crate::oauth::client::connected_app::use_connection::{self, ProviderRequest};
+use crate::oauth::client::connected_app::{MODULE, renewal, web_application_flow};
 use crate::oauth::client::discovery;
-use crate::oauth::client::token_cache::{self, Connection};
-use crate::oauth::client::use_connection::{self, ProviderRequest};
-use crate::oauth::client::{MODULE, Providers, renewal, web_application_flow};
-use crate::oauth::views::reading::filled;
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 
@@ -37,7 +37,7 @@ pub const METHODS: [(&str, &str); 8] = [
 pub fn needs(method: &str) -> Vec<Need> {
     let right = if method == "fill_from_discovery" { Right::Write } else { Right::Read };
     let mut needs = vec![need(DOCTYPE, right), Need::Method(format!("{MODULE}.{method}"))];
-    needs.extend((method == "disconnect").then(|| need(token_cache::DOCTYPE, Right::Delete)));
+    needs.extend((method == "disconnect").then(|| need(TOKEN_CACHE, Right::Delete)));
     needs
 }
 
@@ -127,7 +127,7 @@ pub fn user_of(session: &Session, user: Option<&str>) -> Result<String> {
 
 /// Whether a person is connected, now or after a renewal.
 async fn has_token(documents: &Documents, app: &ConnectedApp, user: &str) -> Result<bool> {
-    let now = documents.clock().now_naive();
+    let now = documents.clock().now();
     let connection = Connection::find(documents, &app.name, user).await?;
     Ok(connection.is_some_and(|known| !known.is_over() && (known.is_valid(now) || known.refresh_token.is_some())))
 }
@@ -135,7 +135,7 @@ async fn has_token(documents: &Documents, app: &ConnectedApp, user: &str) -> Res
 /// Ends a person's connection; deleting it tells the provider.
 pub async fn disconnect(documents: &Documents, session: &Session, app: &ConnectedApp, user: &str) -> Result<Json> {
     let name = Connection::name_of(&app.name, user);
-    match documents.delete(session, token_cache::DOCTYPE, &name).await {
+    match documents.delete(session, TOKEN_CACHE, &name).await {
         Ok(()) => Ok(Json::from("disconnected")),
         // There is none, which is what was wanted.
         Err(Error::DoesNotExist { .. }) => Ok(Json::from("not connected")),
@@ -164,22 +164,21 @@ async fn fill_from_discovery(
     document: &Document,
 ) -> Result<Json> {
     documents.check_permission(session, &document.doctype, Some(document), Right::Write)?;
-    let Some(address) = filled(document, "openid_configuration") else {
+    let app = ConnectedApp::from(document);
+    let Some(address) = &app.openid_configuration else {
         return Err(Error::invalid(
             ProblemKind::Validation,
             "OpenID Configuration is empty: enter the address at which the provider describes itself",
         ));
     };
-    let issuer = filled(document, "issuer");
-    let metadata = match discovery::read(&providers.outgoing, documents, &address, None).await {
+    let metadata = match discovery::read(&providers.outgoing, documents, address, None).await {
         Ok(metadata) => metadata,
         // An issuer that somebody entered may describe itself elsewhere.
-        Err(error) => match &issuer {
-            Some(issuer) => discovery::read(&providers.outgoing, documents, &address, Some(issuer)).await?,
+        Err(error) => match &app.issuer {
+            Some(issuer) => discovery::read(&providers.outgoing, documents, address, Some(issuer)).await?,
             None => return Err(error.into()),
         },
     };
-    let app = ConnectedApp::from(document);
     let found = ConnectedApp {
         authorization_uri: metadata.authorization_endpoint.clone(),
         token_uri: metadata.token_endpoint.clone(),
@@ -198,13 +197,14 @@ async fn fill_from_discovery(
     ] {
         values.insert(fieldname.to_owned(), endpoint.map_or(Json::Null, Json::from));
     }
-    let has_secret = !document.get("client_secret").is_blank() || !document.get("private_key").is_blank();
-    if has_secret && found.goes_elsewhere(&app).is_some() {
+    if app.has_secret && found.goes_elsewhere(&app).is_some() {
         let message = "The provider's addresses differ from those here: enter them by hand, with the Client Secret";
         return Err(Error::invalid(ProblemKind::Validation, message));
     }
     // Only before somebody has entered a secret: then the way of proving it is theirs to choose.
-    if !has_secret && let Some(methods) = &metadata.token_endpoint_auth_methods_supported {
+    if !app.has_secret
+        && let Some(methods) = &metadata.token_endpoint_auth_methods_supported
+    {
         let known = [
             ("client_secret_basic", "Client Secret Basic"),
             ("client_secret_post", "Client Secret Post"),
@@ -217,7 +217,7 @@ async fn fill_from_discovery(
     }
     // The connection needs an id to be complete; until then the address of the provider is all there is to save.
     let filled_in = json!(values);
-    if document.get("client_id").is_blank() {
+    if app.client_id.is_empty() {
         let mut work = documents.begin(&Session::system()).await?;
         let columns: Vec<(&str, crate::meta::Value)> = values
             .iter()

@@ -12,10 +12,11 @@ use url::Url;
 
 use crate::document::Documents;
 use crate::error::{Error, ProblemKind, Result};
-use crate::oauth::client::connected_app::{ConnectedApp, DOCTYPE};
-use crate::oauth::client::connected_app_methods::user_of;
-use crate::oauth::client::provider_answer::ProviderAnswer;
-use crate::oauth::client::{Providers, renewal, web_application_flow};
+use crate::oauth::client::Providers;
+use crate::oauth::client::connected_app::app::{ConnectedApp, DOCTYPE};
+use crate::oauth::client::connected_app::methods::user_of;
+use crate::oauth::client::connected_app::provider_answer::ProviderAnswer;
+use crate::oauth::client::connected_app::{renewal, web_application_flow};
 use crate::outgoing::Answering;
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
@@ -324,25 +325,9 @@ mod tests {
 
     fn app(bases: &[&str]) -> ConnectedApp {
         ConnectedApp {
-            name: "app".to_owned(),
             provider_name: "Example".to_owned(),
-            openid_configuration: None,
-            issuer: None,
-            client_id: String::new(),
-            redirect_uri: String::new(),
-            token_endpoint_auth_method: String::new(),
-            private_key_id: String::new(),
-            scopes: Vec::new(),
-            authorization_uri: String::new(),
-            token_uri: String::new(),
-            revocation_uri: None,
-            userinfo_uri: None,
-            query_parameters: Vec::new(),
-            audience: None,
-            resource: None,
-            use_pkce: true,
-            revoke_on_delete: true,
             allowed_base_urls: bases.iter().map(|base| (*base).to_owned()).collect(),
+            ..ConnectedApp::default()
         }
     }
 

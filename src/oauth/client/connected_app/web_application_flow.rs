@@ -10,9 +10,10 @@ use serde_json::Value as Json;
 use crate::document::Documents;
 use crate::error::{Error, ProblemKind, Result};
 use crate::oauth::client::Providers;
-use crate::oauth::client::connected_app::ConnectedApp;
+use crate::oauth::client::callback::{Callback, check_issuer};
+use crate::oauth::client::connected_app::app::{ConnectedApp, QueryParameter};
+use crate::oauth::client::connected_app::token_cache::{self, Connection, Fresh};
 use crate::oauth::client::oauth_client_state::{self, Kind, NewState, Returned, StateError};
-use crate::oauth::client::token_cache::{self, Connection, Fresh};
 use crate::oauth::client::token_endpoint::TokenAnswer;
 use crate::oauth::protocol::authorization_response::append_query;
 use crate::oauth::protocol::jwt::Unverified;
@@ -22,60 +23,6 @@ use crate::outgoing::{Fetched, MAX_ANSWER_BYTES};
 use crate::permissions::Session;
 use crate::web::own_path::own_path;
 use crate::web::{RequestContext, SecurityEvent, Severity};
-
-/// What a provider sends back through the browser.
-#[derive(Clone, Debug, Default)]
-pub struct Callback {
-    /// `code`.
-    pub code: Option<String>,
-    /// `state`.
-    pub state: Option<String>,
-    /// `iss` (RFC 9207).
-    pub iss: Option<String>,
-    /// `error`.
-    pub error: Option<String>,
-    /// `error_description`.
-    pub error_description: Option<String>,
-}
-
-impl Callback {
-    /// Reads a query; a parameter that comes twice means two things at once and is refused (RFC 6749 §3.1).
-    pub fn parse(query: Vec<(String, String)>) -> Result<Self> {
-        let mut callback = Self::default();
-        for (name, value) in query {
-            let slot = match name.as_str() {
-                "code" => &mut callback.code,
-                "state" => &mut callback.state,
-                "iss" => &mut callback.iss,
-                "error" => &mut callback.error,
-                "error_description" => &mut callback.error_description,
-                _ => continue,
-            };
-            if slot.replace(value).is_some() {
-                return Err(Error::BadRequest(format!("The parameter {name} comes twice")));
-            }
-        }
-        Ok(callback)
-    }
-}
-
-/// RFC 9207 §2.4: the issuer in the answer has to be the one that was asked.
-pub fn check_issuer(
-    sent: Option<&str>,
-    expected: Option<&str>,
-    promised: bool,
-    host: &str,
-) -> Result<(), ProviderError> {
-    match (sent, expected) {
-        (Some(sent), Some(expected)) if sent != expected => {
-            Err(ProviderError::bad_answer(host, "it comes from another server than the one that was asked".to_owned()))
-        }
-        (None, _) if promised => {
-            Err(ProviderError::bad_answer(host, "it does not say from which server it comes (iss)".to_owned()))
-        }
-        _ => Ok(()),
-    }
-}
 
 /// Begins a connection: where to send the person.
 pub async fn initiate(
@@ -119,7 +66,7 @@ pub async fn initiate(
     };
     let begun = oauth_client_state::begin(documents, new).await?;
     let challenge = pkce::challenge_of(&begun.code_verifier);
-    let scope = app.scopes.join(" ");
+    let scope = app.scopes().join(" ");
     let mut parameters: Vec<(&str, &str)> = vec![
         ("response_type", "code"),
         ("client_id", &app.client_id),
@@ -137,7 +84,7 @@ pub async fn initiate(
             parameters.push((name, value));
         }
     }
-    for (key, value) in &app.query_parameters {
+    for QueryParameter { key, value } in &app.query_parameters {
         // What this site sets itself counts, whatever an older document says.
         if !parameters.iter().any(|(name, _)| name == key) {
             parameters.push((key, value));
@@ -301,14 +248,14 @@ pub async fn backend_token(
     // Under the same lock as renewals, so that many who ask at once fetch one token.
     let _held = super::renewal::hold(providers, &Connection::name_of(&app.name, "")).await;
     if let Some(known) = Connection::find(documents, &app.name, "").await?
-        && known.is_fresh(documents.clock().now_naive())
+        && known.is_fresh(documents.clock().now())
     {
         return Ok(known);
     }
     let client = app.client(documents).await??;
     let mut parameters = vec![("grant_type", "client_credentials".to_owned())];
     if !app.scopes.is_empty() {
-        parameters.push(("scope", app.scopes.join(" ")));
+        parameters.push(("scope", app.scopes().join(" ")));
     }
     for (name, value) in [("audience", &app.audience), ("resource", &app.resource)] {
         if let Some(value) = value {

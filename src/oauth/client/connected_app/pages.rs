@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Value as Json, json};
 
-use crate::clock::Zone;
+use crate::clock::{Zone, format_datetime};
 use crate::document::ListRequest;
 use crate::error::{Error, Result};
 use crate::meta::Document;
-use crate::oauth::client::connected_app::{ConnectedApp, DOCTYPE};
-use crate::oauth::client::token_cache::Connection;
-use crate::oauth::client::web_application_flow::{self, Callback, path_segment};
-use crate::oauth::client::{CALLBACK, Providers, connected_app_methods};
+use crate::oauth::client::Providers;
+use crate::oauth::client::callback::Callback;
+use crate::oauth::client::connected_app::app::{ConnectedApp, DOCTYPE};
+use crate::oauth::client::connected_app::token_cache::{Connection, ConnectionStatus};
+use crate::oauth::client::connected_app::web_application_flow::path_segment;
+use crate::oauth::client::connected_app::{CALLBACK, methods, web_application_flow};
+use crate::oauth::client::pages::{failed, initial, leave};
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::error::see_other;
@@ -56,11 +60,10 @@ impl Panels for ConnectPanel {
             values: vec![redirect_uri].into_iter().filter(|(_, value)| !value.is_empty()).collect(),
             ..Panel::default()
         };
-        let (help, label, values) =
-            match health(connection.as_ref().map(|known| &known.document), site.documents.own_zone(session)) {
-                Json::Null => ("Connect your own account to try the app.", "Connect your account", Vec::new()),
-                health => ("How your own connection is.", "See your connection", health_values(&health)),
-            };
+        let (help, label, values) = match health(connection.as_ref(), site.documents.own_zone(session)) {
+            Json::Null => ("Connect your own account to try the app.", "Connect your account", Vec::new()),
+            health => ("How your own connection is.", "See your connection", health_values(&health)),
+        };
         let own = Panel {
             title: "Your connection".to_owned(),
             help: help.to_owned(),
@@ -115,15 +118,10 @@ async fn list(exchange: Exchange) -> Result<Response> {
             "provider_name": apps.text(row, "provider_name"),
             "initial": initial(apps.text(row, "provider_name")),
             "href": format!("/connected-app/{}", path_segment(name)),
-            "connection": health(connection.as_ref().map(|known| &known.document), documents.own_zone(exchange.session())),
+            "connection": health(connection.as_ref(), documents.own_zone(exchange.session())),
         }));
     }
     exchange.page("oauth/client/connected_apps", json!({"apps": entries})).await
-}
-
-/// The letter that stands for a name where there is no picture.
-pub fn initial(name: &str) -> String {
-    name.chars().next().into_iter().flat_map(char::to_uppercase).collect()
 }
 
 async fn show(exchange: Exchange) -> Result<Response> {
@@ -147,8 +145,8 @@ async fn page(
         "page": page_view(&exchange.site, &exchange.context).await?,
         "provider_name": app.provider_name,
         "href": href,
-        "scopes": app.scopes,
-        "connection": health(connection.as_ref().map(|known| &known.document), exchange.site.documents.own_zone(exchange.session())),
+        "scopes": app.scopes(),
+        "connection": health(connection.as_ref(), exchange.site.documents.own_zone(exchange.session())),
         "ended": connection.is_none() && exchange.query().iter().any(|(name, _)| name == ENDED),
         "revokes": app.revoke_on_delete && app.revocation_uri.is_some(),
         "settings": exchange.session().has_role(ROLE_SYSTEM_MANAGER).then(|| {
@@ -160,26 +158,27 @@ async fn page(
 }
 
 /// How a connection is, for people, with times in their zone.
-pub fn health(connection: Option<&Document>, zone: Zone) -> Json {
-    let Some(document) = connection else { return Json::Null };
+pub fn health(connection: Option<&Connection>, zone: Zone) -> Json {
+    let Some(Connection { stored, .. }) = connection else { return Json::Null };
     // Minutes are enough.
-    let moment = |fieldname: &str| zone.shown(document.text(fieldname)).chars().take(16).collect::<String>();
-    let scopes: Vec<&str> = document.rows("scopes").iter().map(|row| row.text("scope")).collect();
-    let status = document.text("status");
+    let moment = |at: Option<DateTime<Utc>>| {
+        at.map(|at| zone.shown(&format_datetime(at.naive_utc())).chars().take(16).collect::<String>())
+            .unwrap_or_default()
+    };
     json!({
-        "status": status,
-        "works": status == "Connected",
-        "color": match status {
-            "Connected" => "green",
-            "Expired" | "Failed" => "red",
-            _ => "gray",
+        "status": stored.status.as_str(),
+        "works": stored.status == ConnectionStatus::Connected,
+        "color": match stored.status {
+            ConnectionStatus::Connected => "green",
+            ConnectionStatus::Expired | ConnectionStatus::Failed => "red",
+            ConnectionStatus::NotConnected => "gray",
         },
-        "account": document.text("account"),
-        "scopes": scopes,
-        "expires_at": moment("expires_at"),
-        "renewable": !document.get("refresh_token").is_blank(),
-        "last_refresh": moment("last_refresh"),
-        "last_error": document.text("last_error"),
+        "account": stored.account.as_deref().unwrap_or_default(),
+        "scopes": stored.scopes.iter().map(|row| &row.scope).collect::<Vec<_>>(),
+        "expires_at": moment(stored.expires_at),
+        "renewable": stored.is_renewable,
+        "last_refresh": moment(stored.last_refresh),
+        "last_error": stored.last_error.as_deref().unwrap_or_default(),
     })
 }
 
@@ -197,20 +196,11 @@ async fn connect(mut exchange: Exchange) -> Result<Response> {
     }
 }
 
-/// A page that goes on to the provider by itself: `form-action 'self'` forbids a form to be redirected elsewhere.
-pub async fn leave(exchange: &Exchange, provider_name: &str, location: &str) -> Result<Response> {
-    let view = json!({"provider_name": provider_name, "location": location});
-    let mut response = exchange.page("oauth/client/leaving", view).await?;
-    // The provider learns nothing of the page that the person comes from.
-    response.headers_mut().insert("referrer-policy", poem::http::HeaderValue::from_static("no-referrer"));
-    Ok(response)
-}
-
 async fn disconnect(mut exchange: Exchange) -> Result<Response> {
     exchange.form().await?;
     let app = readable(&exchange).await?;
     let (documents, session) = (&exchange.site.documents, exchange.session());
-    connected_app_methods::disconnect(documents, session, &app, session.user()).await?;
+    methods::disconnect(documents, session, &app, session.user()).await?;
     Ok(see_other(&format!("{}?{ENDED}", address(&app))))
 }
 
@@ -231,21 +221,4 @@ async fn come_back(exchange: Exchange, providers: Arc<Providers>) -> Result<Resp
         Ok(location) => Ok(see_other(&location)),
         Err(error) => page(&exchange, &app, StatusCode::BAD_REQUEST, Some(error.to_string())).await,
     }
-}
-
-/// A page that says why nothing came of it, and where to go on.
-pub async fn failed(
-    exchange: &Exchange,
-    status: StatusCode,
-    provider_name: &str,
-    href: &str,
-    problem: &str,
-) -> Result<Response> {
-    let view = json!({
-        "page": page_view(&exchange.site, &exchange.context).await?,
-        "provider_name": provider_name,
-        "href": href,
-        "problem": problem,
-    });
-    Ok(html(status, exchange.site.templates.render("oauth/client/failed", &view)?))
 }
