@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::desk::help::{self, Span};
+use crate::desk::list::{MOST_COUNTED, counted};
 use crate::desk::shell;
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
@@ -156,7 +157,8 @@ pub async fn session(exchange: Exchange) -> Result<Response> {
     ))
 }
 
-/// GET `/app/_counts?of=[["Book"],["Loan","book","B-1"]]`: numbers of documents, null where one may not know.
+/// GET `/app/_counts?of=[["Book"],["Loan","book","B-1"]]`: numbers of documents, `"10,000+"` where there are more, null where
+/// one may not know.
 pub async fn counts(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     let of = exchange.query().into_iter().find(|(name, _)| name == "of").map(|(_, value)| value).unwrap_or_default();
@@ -179,7 +181,9 @@ async fn count(documents: &Documents, session: &Session, key: &[String]) -> Resu
         [doctype, fieldname, value] => (doctype, json!([[fieldname, "=", value]])),
         _ => return Ok(Json::Null),
     };
-    match documents.count(session, &ListRequest::new(doctype).filters(filters)).await {
+    let request = ListRequest::new(doctype).filters(filters);
+    match documents.count_at_most(session, &request, Some(MOST_COUNTED + 1)).await {
+        Ok(count) if count > MOST_COUNTED => Ok(Json::from(counted(count))),
         Ok(count) => Ok(Json::from(count)),
         Err(error) if error.is_failure() => Err(error),
         Err(_) => Ok(Json::Null),

@@ -200,7 +200,7 @@ impl<'a> Work<'a> {
     pub async fn count(&mut self, request: &ListRequest) -> Result<u64> {
         match self.virtual_documents(&request.doctype).await? {
             Some(documents) => list::count_virtual(self.list_context(), &documents, request),
-            None => list::count(self.list_context(), request).await,
+            None => list::count(self.list_context(), request, None).await,
         }
     }
 

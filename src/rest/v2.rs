@@ -143,8 +143,8 @@ pub(super) async fn count(mut exchange: Exchange) -> Result<Response> {
     request.parent = arguments.text("parent")?;
     request.filters = filters(arguments, "filters")?;
     request.or_filters = filters(arguments, "or_filters")?;
-    let count = exchange.site.documents.count(exchange.session(), &request).await?;
-    let count = arguments.count("limit")?.filter(|limit| *limit > 0).map_or(count, |limit| count.min(limit));
+    let limit = arguments.count("limit")?.filter(|limit| *limit > 0);
+    let count = exchange.site.documents.count_at_most(exchange.session(), &request, limit).await?;
     Ok(envelope::data(&exchange.context, Json::from(count)))
 }
 

@@ -241,11 +241,13 @@ impl Select<'_> {
         database.stream(&sql.text, sql.params, shapes).await
     }
 
-    /// How many rows there are, paging aside. Child rows joined for the condition alone do not count twice.
-    pub async fn count(&self, exec: &dyn Executor) -> Result<u64, DbErr> {
-        let sql = self.count_sql(exec.backend());
+    /// How many rows there are, paging aside, and no more than `most`. Child rows joined for the condition alone do not
+    /// count twice.
+    pub async fn count(&self, exec: &dyn Executor, most: Option<u64>) -> Result<u64, DbErr> {
+        let sql = self.count_sql(exec.backend(), most);
         let rows = exec.fetch(&sql.text, sql.params, &[ColumnType::BigInt.shape()]).await?;
-        Ok(rows.first().and_then(|row| row[0].as_int()).and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+        let count = rows.first().and_then(|row| row[0].as_int()).and_then(|count| u64::try_from(count).ok());
+        Ok(count.unwrap_or(0).min(most.unwrap_or(u64::MAX)))
     }
 }
 

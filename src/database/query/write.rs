@@ -33,12 +33,19 @@ impl Select<'_> {
         sql
     }
 
-    /// The statement for the number of rows.
-    pub fn count_sql(&self, backend: Backend) -> Sql {
+    /// The statement for the number of rows; of more than `most` it counts no further.
+    pub fn count_sql(&self, backend: Backend, most: Option<u64>) -> Sql {
         let mut sql = Sql::new(backend);
         let children = self.joins.iter().any(|join| matches!(join.on, JoinOn::Child { .. }));
         let aggregates = self.items.iter().any(Expression::is_aggregate);
-        if self.group_by.is_empty() && !aggregates {
+        let is_plain = self.group_by.is_empty() && !aggregates;
+        if let (true, Some(most)) = (is_plain, most) {
+            sql.push("SELECT ");
+            push_select_expression(&mut sql.text, backend, "COUNT(*)", ColumnType::BigInt);
+            sql.push(if children { " FROM (SELECT DISTINCT \"t0\".\"name\"" } else { " FROM (SELECT 1 AS \"one\"" });
+            self.push_tables(&mut sql);
+            sql.push(" LIMIT ").bind_int(number(most)).push(") AS \"rows\"");
+        } else if is_plain {
             sql.push("SELECT ");
             let text = if children { "COUNT(DISTINCT \"t0\".\"name\")" } else { "COUNT(*)" };
             push_select_expression(&mut sql.text, backend, text, ColumnType::BigInt);
@@ -74,7 +81,6 @@ impl Select<'_> {
     }
 
     fn push_page(&self, sql: &mut Sql) {
-        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         match (self.limit, self.offset, sql.backend) {
             (Some(limit), _, _) => {
                 sql.push(" LIMIT ").bind_int(number(limit));
@@ -89,6 +95,10 @@ impl Select<'_> {
             sql.push(" OFFSET ").bind_int(number(self.offset));
         }
     }
+}
+
+fn number(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// Whether any document of a DocType is shared with a user.

@@ -23,6 +23,9 @@ use crate::permissions::{Grant, Session};
 /// Columns besides title, status and time.
 const MAX_COLUMNS: usize = 6;
 
+/// How many documents a list counts; of more it says that there are more.
+pub(in crate::desk) const MOST_COUNTED: u64 = 10_000;
+
 /// What a list is made from.
 pub struct ListInput<'a> {
     /// All DocTypes.
@@ -37,7 +40,7 @@ pub struct ListInput<'a> {
     pub params: &'a ListParams,
     /// The rows of the page.
     pub list: &'a List,
-    /// How many rows there are in all.
+    /// How many rows there are in all, if there are no more than [`MOST_COUNTED`].
     pub total: u64,
     /// Titles of linked documents.
     pub titles: &'a Titles,
@@ -149,13 +152,13 @@ pub fn list_view(input: &ListInput<'_>) -> ListView {
         keeps_deleted: doctype.keeps_deleted(),
         restorable,
         selectable: deletable || restorable,
-        range: if rows.is_empty() { String::new() } else { format!("{}–{} of {}", start + 1, last, grouped(total)) },
+        range: if rows.is_empty() { String::new() } else { format!("{}–{} of {}", start + 1, last, counted(total)) },
         previous_url: if params.page > 1 {
             params.url(doctype, params.order(), params.page - 1)
         } else {
             String::new()
         },
-        next_url: if last < total { params.url(doctype, params.order(), params.page + 1) } else { String::new() },
+        next_url: if list.has_next_page { params.url(doctype, params.order(), params.page + 1) } else { String::new() },
         rows,
         confirm: input.confirm,
         selected_count: if selected == 1 { "1 document".to_owned() } else { format!("{selected} documents") },
@@ -302,6 +305,11 @@ fn cell_view(input: &ListInput<'_>, field: &DocField, value: &crate::meta::Value
     cell
 }
 
+/// 1234 → 1,234; more than are counted → 10,000+
+pub(in crate::desk) fn counted(total: u64) -> String {
+    if total > MOST_COUNTED { format!("{}+", grouped(MOST_COUNTED)) } else { grouped(total) }
+}
+
 /// 10000 → 10,000
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -313,4 +321,15 @@ fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn a_list_counts_to_ten_thousand() {
+        assert_eq!([counted(999), counted(1_234), counted(10_000)], ["999", "1,234", "10,000"]);
+        assert_eq!([counted(10_001), counted(5_000_000)], ["10,000+"; 2]);
+    }
 }

@@ -184,16 +184,17 @@ pub(crate) async fn run(context: Context<'_>, request: &ListRequest) -> Result<L
     rows::finish(context, &plan, found, None, has_next_page).await
 }
 
-/// How many rows [`run`] would have without paging.
-pub(crate) async fn count(context: Context<'_>, request: &ListRequest) -> Result<u64> {
+/// How many rows [`run`] would have without paging; of more than `most` it counts no further.
+pub(crate) async fn count(context: Context<'_>, request: &ListRequest, most: Option<u64>) -> Result<u64> {
     let doctype = doctype(context.registry, request)?;
     if doctype.issingle {
         let documents = single(context, doctype).await?;
-        return count_in_memory(context, doctype, single_rows(context, doctype), &documents, request);
+        let count = count_in_memory(context, doctype, single_rows(context, doctype), &documents, request)?;
+        return Ok(count.min(most.unwrap_or(u64::MAX)));
     }
     let rows = main_rows(context, doctype, request).await?;
     let plan = plan(context, doctype, rows, request, Wanted::Count)?;
-    plan.select.count(context.exec).await.map_err(refuse_pattern)
+    plan.select.count(context.exec, most).await.map_err(refuse_pattern)
 }
 
 /// The same as [`run`] over the documents of a virtual DocType.
@@ -395,11 +396,17 @@ impl Documents {
 
     /// How many documents that list would have without paging.
     pub async fn count(&self, session: &Session, request: &ListRequest) -> Result<u64> {
+        self.count_at_most(session, request, None).await
+    }
+
+    /// The same, but of more than `most` it counts no further: what that costs does not grow with the table.
+    pub async fn count_at_most(&self, session: &Session, request: &ListRequest, most: Option<u64>) -> Result<u64> {
         let registry = self.registry();
         if is_virtual(&registry, request) {
-            return self.reading(session).count(request).await;
+            let count = self.reading(session).count(request).await?;
+            return Ok(count.min(most.unwrap_or(u64::MAX)));
         }
-        count(self.list_context(&registry, session), request).await
+        count(self.list_context(&registry, session), request, most).await
     }
 }
 

@@ -24,6 +24,8 @@ const PARENT: Param = Param::optional(
     "string",
     "For child tables: the DocType that the rows belong to, whose permissions count",
 );
+pub(super) const COUNT_LIMIT: Param =
+    Param::optional("limit", "integer", "How many documents at most are counted: of more, this number is the answer");
 
 /// The parameters of a list.
 pub(super) const LIST_PARAMS: &[Param] = &[
@@ -43,7 +45,7 @@ pub(super) const LIST_PARAMS: &[Param] = &[
 /// Registers the methods.
 pub(super) fn register(plugins: &mut Plugins) {
     add_for_guests(plugins, "frappe.client.get_list", Verbs::READ, "Lists documents", LIST_PARAMS, get_list);
-    let params = const { &[DOCTYPE, FILTERS, PARENT] };
+    let params = const { &[DOCTYPE, FILTERS, PARENT, COUNT_LIMIT] };
     add_for_guests(
         plugins,
         "frappe.client.get_count",
@@ -143,9 +145,8 @@ async fn get_count(call: Call) -> Result<Answer> {
     request.or_filters = filters(arguments, "or_filters")?;
     request.parent = arguments.text("parent")?;
     request.distinct = arguments.flag("distinct")?.unwrap_or(false);
-    let count = call.site.documents.count(call.session(), &request).await?;
     let limit = arguments.count("limit")?.filter(|limit| *limit > 0);
-    Ok(Answer::message(limit.map_or(count, |limit| count.min(limit))))
+    Ok(Answer::message(call.site.documents.count_at_most(call.session(), &request, limit).await?))
 }
 
 async fn get(call: Call) -> Result<Answer> {

@@ -13,6 +13,7 @@ use crate::permissions::Session;
 use crate::rest::arguments::{Dialect, filters, list_request};
 use crate::rest::envelope;
 use crate::rest::methods::add;
+use crate::rest::methods::client::COUNT_LIMIT;
 use crate::web::spool::Spool;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
@@ -28,6 +29,13 @@ const PARAMS: &[Param] = &[
     Param::optional("page_length", "integer", "How many rows at most; 20 if left out, 0 for all"),
     Param::optional("with_comment_count", "boolean", "Adds `_comment_count` to rows that show the name"),
 ];
+const COUNT_PARAMS: &[Param] = &[
+    DOCTYPE,
+    Param::optional("filters", "array", "Which documents"),
+    Param::optional("or_filters", "array", "Filters of which at least one must hold"),
+    Param::optional("distinct", "boolean", "Counts rows that are the same once"),
+    COUNT_LIMIT,
+];
 /// How many documents one request may delete.
 const MOST_DELETES: usize = 500;
 
@@ -36,7 +44,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     add(plugins, "frappe.desk.reportview.get", Verbs::READ, "Lists documents as keys and rows of values", PARAMS, get);
     add(plugins, "frappe.desk.reportview.get_list", Verbs::READ, "Lists documents", PARAMS, get_list);
     let summary = "Counts the documents you may read";
-    add(plugins, "frappe.desk.reportview.get_count", Verbs::READ, summary, PARAMS, get_count);
+    add(plugins, "frappe.desk.reportview.get_count", Verbs::READ, summary, COUNT_PARAMS, get_count);
     let params = const {
         &[
             DOCTYPE,
@@ -192,9 +200,8 @@ async fn get_count(call: Call) -> Result<Answer> {
     request.filters = filters(arguments, "filters")?;
     request.or_filters = filters(arguments, "or_filters")?;
     request.distinct = arguments.flag("distinct")?.unwrap_or(false);
-    let count = call.site.documents.count(call.session(), &request).await?;
     let limit = arguments.count("limit")?.filter(|limit| *limit > 0);
-    Ok(Answer::message(limit.map_or(count, |limit| count.min(limit))))
+    Ok(Answer::message(call.site.documents.count_at_most(call.session(), &request, limit).await?))
 }
 
 async fn export_query(call: Call) -> Result<Answer> {

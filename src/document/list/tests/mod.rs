@@ -298,7 +298,12 @@ impl Site {
     }
 
     pub(super) async fn count(&self, session: &Session, request: &ListRequest) -> Result<u64> {
-        count(self.context(session), request).await
+        let counted = count(self.context(session), request, None).await?;
+        for most in [1, 3] {
+            let capped = count(self.context(session), request, Some(most)).await?;
+            assert_eq!(capped, counted.min(most), "{request:?}");
+        }
+        Ok(counted)
     }
 
     pub(super) fn context<'a>(&'a self, session: &'a Session) -> Context<'a> {

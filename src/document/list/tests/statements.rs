@@ -14,7 +14,7 @@ fn statement(backend: Backend, session: &Session, request: &ListRequest, wanted:
     let plan = plan::plan(&registry, session, doctype, rows, request, here, wanted).unwrap();
     let sql = match wanted {
         Wanted::Rows => plan.select.sql(backend),
-        Wanted::Count => plan.select.count_sql(backend),
+        Wanted::Count => plan.select.count_sql(backend, None),
     };
     sql.text.strip_prefix("SELECT").unwrap().trim_start().to_owned()
 }
