@@ -16,11 +16,9 @@ use crate::foreign;
 use crate::web::{Plugins, RequestContext, Route, Site};
 
 /// The paths of [`Api`] and their HTTP methods.
-const PATHS: [(&str, &[Method]); 6] = [
+const PATHS: [(&str, &[Method]); 4] = [
     ("/api/method/login", &[Method::POST]),
     ("/api/method/logout", &[Method::GET, Method::POST]),
-    ("/api/method/ping", &[Method::GET, Method::POST]),
-    ("/api/method/frappe.auth.get_logged_user", &[Method::GET, Method::POST]),
     ("/health/live", &[Method::GET]),
     ("/health/ready", &[Method::GET]),
 ];
@@ -81,13 +79,6 @@ struct LoginAnswer {
     home_page: String,
     /// The person's name.
     full_name: String,
-}
-
-/// A method's result.
-#[derive(Object)]
-struct Message {
-    /// The result.
-    message: String,
 }
 
 /// A method that has no result.
@@ -171,42 +162,6 @@ impl Api {
     ) -> poem::Result<Json<Nothing>> {
         login::log_out_by_get(&site, &context, headers).await?;
         Ok(Json(Nothing {}))
-    }
-
-    /// Ask who calls.
-    #[oai(
-        path = "/api/method/frappe.auth.get_logged_user",
-        method = "get",
-        tag = "Tag::Account",
-        operation_id = "get_logged_user"
-    )]
-    async fn get_logged_user(&self, context: RequestContext) -> poem::Result<Json<Message>> {
-        context.require_login()?;
-        Ok(Json(Message { message: context.session.user().to_owned() }))
-    }
-
-    /// The same by POST.
-    #[oai(
-        path = "/api/method/frappe.auth.get_logged_user",
-        method = "post",
-        tag = "Tag::Account",
-        operation_id = "get_logged_user_by_post"
-    )]
-    async fn get_logged_user_by_post(&self, context: RequestContext) -> poem::Result<Json<Message>> {
-        context.require_login()?;
-        Ok(Json(Message { message: context.session.user().to_owned() }))
-    }
-
-    /// Ask whether the API answers.
-    #[oai(path = "/api/method/ping", method = "get", tag = "Tag::Health", operation_id = "ping")]
-    async fn ping(&self) -> Json<Message> {
-        Json(Message { message: "pong".to_owned() })
-    }
-
-    /// The same by POST.
-    #[oai(path = "/api/method/ping", method = "post", tag = "Tag::Health", operation_id = "ping_by_post")]
-    async fn ping_by_post(&self) -> Json<Message> {
-        Json(Message { message: "pong".to_owned() })
     }
 
     /// Ask whether the process lives.

@@ -19,6 +19,7 @@ pub mod session_end;
 pub mod signing_keys;
 pub mod site_scopes;
 pub mod subject;
+pub mod table;
 pub mod unused_clients;
 pub mod views;
 
@@ -40,11 +41,11 @@ pub fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
     plugins.at_start(async |site| views::check_views(&site.documents.registry()));
     let tokens = Arc::new(resource_server::BearerAuthenticator::new(catalogue.clone(), keys.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
-    openapi::register(plugins, &catalogue);
     let providers = client::register(plugins, config, &catalogue)?;
     authorization_server::doctype::register(plugins, config, &keys, &providers);
     signing_keys::register(plugins, &keys);
     let server = Arc::new(authorization_server::Server {
+        endpoints: table::endpoints(),
         catalogue: catalogue.clone(),
         tokens: Arc::clone(&tokens),
         providers,
@@ -57,6 +58,9 @@ pub fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
     });
     plugins.controller("Session", session_end::EndsSignIns { server: Arc::clone(&server) });
     authorization_server::register(plugins, &server);
+    authorization_server::back_channel_logout::register(plugins, &server);
+    authorization_server::programs_with_access::register(plugins, &server);
+    openapi::register(plugins, &server);
     client_form::register(plugins, &server);
     plugins.middleware.push(Arc::new(access::Access { tokens: Arc::clone(&tokens), catalogue }));
     plugins.authenticators.push(Arc::new(dpop::DpopAuthenticator::new(Arc::clone(&tokens))));

@@ -99,7 +99,7 @@ async fn method(exchange: Exchange) -> Result<Response> {
                 "name": param.name,
                 "type": param.r#type,
                 "required": param.required,
-                "default": param.default,
+                "default": Json::Null,
                 "description": param.description,
             })
         })

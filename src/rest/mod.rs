@@ -11,6 +11,7 @@ mod envelope;
 mod files;
 mod methods;
 pub mod openapi;
+mod parameters;
 mod path;
 mod reader;
 mod resource;

@@ -60,25 +60,33 @@ impl Verbs {
 pub struct Param {
     /// Its name.
     pub name: &'static str,
-    /// `string`, `integer`, `number`, `boolean`, `object`, `array`, `file` or `any`.
+    /// `string`, `integer`, `number`, `boolean` (0 or 1), `switch` (true or false), `object`, `array`, `file`, `any`, the
+    /// name of a schema, or one of these with `[]` for a list of them.
     pub r#type: &'static str,
     /// The call fails without it.
     pub required: bool,
-    /// What is taken if it is left out, for people.
-    pub default: Option<&'static str>,
     /// What it says.
     pub description: &'static str,
+    /// A value, as it stands in a query.
+    pub example: Option<&'static str>,
 }
 
 impl Param {
     /// A required argument.
     pub const fn required(name: &'static str, r#type: &'static str, description: &'static str) -> Self {
-        Self { name, r#type, required: true, default: None, description }
+        Self { name, r#type, required: true, description, example: None }
     }
 
     /// An argument that may be left out.
     pub const fn optional(name: &'static str, r#type: &'static str, description: &'static str) -> Self {
-        Self { name, r#type, required: false, default: None, description }
+        Self { name, r#type, required: false, description, example: None }
+    }
+
+    /// The same with an example.
+    #[must_use]
+    pub const fn example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
+        self
     }
 }
 

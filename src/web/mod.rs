@@ -13,6 +13,7 @@ pub mod csrf;
 pub mod error;
 pub mod method;
 pub mod middleware;
+pub mod openapi;
 pub mod own_path;
 pub mod panel;
 pub mod pipeline;

@@ -133,16 +133,22 @@ impl Route {
         self.on(Method::DELETE, handler)
     }
 
+    /// What `Allow` says of the path.
+    pub fn allow(&self) -> String {
+        match &self.target {
+            Target::Endpoint(_) => String::new(),
+            Target::EndpointFor(methods, _) => allow(methods.iter()),
+            Target::Handlers(handlers) => allow(handlers.iter().map(|(method, _)| method)),
+        }
+    }
+
     /// The poem endpoint that answers the path.
     pub(super) fn into_endpoint(self) -> BoxEndpoint<'static, Response> {
+        let allow = self.allow();
         match self.target {
             Target::Endpoint(endpoint) => endpoint,
-            Target::EndpointFor(methods, endpoint) => {
-                Limited { allow: allow(methods.iter()), methods, endpoint }.boxed()
-            }
-            Target::Handlers(handlers) => {
-                Dispatch { allow: allow(handlers.iter().map(|(method, _)| method)), handlers }.boxed()
-            }
+            Target::EndpointFor(methods, endpoint) => Limited { allow, methods, endpoint }.boxed(),
+            Target::Handlers(handlers) => Dispatch { allow, handlers }.boxed(),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::{Method as HttpMethod, StatusCode, header};
 
-use super::endpoint::{Refusal, Result, json as json_response, preflight_of_listed, read_client_metadata, respond_to};
+use super::Server;
+use super::endpoint::{Refusal, Result, json as json_response, read_client_metadata, respond_to};
 use super::registration::{information, read, refuse_document};
-use super::{REGISTER_CLIENT, Server, with};
 use crate::error::Result as SiteResult;
 use crate::oauth::protocol::challenge::Challenge;
 use crate::oauth::protocol::registration::check_update;
@@ -16,21 +16,10 @@ use crate::oauth::protocol::{Error, ErrorCode};
 use crate::oauth::views::oauth_client::{OAUTH_CLIENT, RegisteredBy};
 use crate::oauth::views::{OAuthClient, OAuthSettings, oauth_client_metadata};
 use crate::permissions::Session;
-use crate::web::{Exchange, Plugins, Route};
+use crate::web::Exchange;
 
-/// Registers the endpoint.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    let options = async |exchange| preflight_of_listed(&exchange, "GET, PUT, DELETE, OPTIONS").await;
-    plugins.route(
-        Route::new(format!("{REGISTER_CLIENT}/:client_id"))
-            .get(with(server, manage))
-            .put(with(server, manage))
-            .delete(with(server, manage))
-            .on(HttpMethod::OPTIONS, options),
-    );
-}
-
-async fn manage(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+/// Answers GET, PUT and DELETE of `…register_client/<client id>`.
+pub async fn manage(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let result = answer(&mut exchange, &server, &settings).await;
     Ok(respond_to(&exchange, &settings, None, result))

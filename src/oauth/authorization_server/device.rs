@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::authorize::{Person, error_page, expired, login_address, other_account_address, private, redirect};
 use super::consent::{self, Addressee};
-use super::{DEVICE, Server, with};
+use super::{DEVICE, Server};
 use crate::document::Work;
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
@@ -16,29 +16,20 @@ use crate::oauth::authorization_server::authorize::REQUEST_LIFETIME;
 use crate::oauth::credentials;
 use crate::oauth::protocol::Error;
 use crate::oauth::protocol::device::UserCode;
-use crate::oauth::protocol::metadata::DEVICE_METHOD;
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::views::fields::{text_value, time_value};
 use crate::oauth::views::oauth_authorization_request::{DeviceRequest, OAUTH_AUTHORIZATION_REQUEST};
 use crate::oauth::views::oauth_device_code::{DeviceCode, OAUTH_DEVICE_CODE};
-use crate::oauth::views::{OAuthClient, OAuthSettings, oauth_grant};
+use crate::oauth::views::{OAuthClient, oauth_grant};
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::attempts::Subject;
-use crate::web::{Exchange, Plugins, Route, SecurityEvent, Severity};
-
-/// Registers the page.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    for path in [DEVICE, DEVICE_METHOD] {
-        plugins.route(Route::new(path).get(with(server, show)).post(with(server, answer)));
-    }
-}
+use crate::web::{Exchange, SecurityEvent, Severity};
 
 /// Answers GET of the page: the field for the code, or the question of a code that was typed in.
 ///
 /// Neither allows anything.
 pub async fn show(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
-    OAuthSettings::load(&exchange.site.documents).await?.check_served(DEVICE)?;
     let query = exchange.query();
     let sent = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     let code = UserCode::parse(sent("user_code"));
@@ -57,7 +48,6 @@ pub async fn show(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
 
 /// Answers POST of the page: a code, or the answer to its question.
 pub async fn answer(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
-    OAuthSettings::load(&exchange.site.documents).await?.check_served(DEVICE)?;
     let form = exchange.form().await?;
     let field = |name: &str| form.first(name).unwrap_or_default().to_owned();
     let (typed, id, decision) = (field("user_code"), field("request_id"), field("decision"));

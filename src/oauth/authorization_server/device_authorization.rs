@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use poem::Response;
-use poem::http::{Method, StatusCode};
+use poem::http::StatusCode;
 
 use super::client_authentication::authenticate;
-use super::endpoint::{Result, json, preflight, read_form, respond_to};
+use super::endpoint::{Result, json, read_form, respond_to};
 use super::tokens::new_family;
-use super::{DEVICE, DEVICE_AUTHORIZATION, Server, with};
+use super::{DEVICE, Server};
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::meta::Value;
 use crate::oauth::credentials;
@@ -22,25 +22,14 @@ use crate::oauth::views::fields::{lines_value, text_value, time_value};
 use crate::oauth::views::oauth_device_code::OAUTH_DEVICE_CODE;
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::permissions::Session;
-use crate::web::{Exchange, Plugins, Route};
+use crate::web::Exchange;
 
 /// How often a new user code is drawn if the one before is already waiting.
 const DRAWS: usize = 5;
 
-/// Registers the endpoint.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    plugins.route(
-        Route::new(DEVICE_AUTHORIZATION)
-            .post(with(server, device_authorization))
-            .on(Method::OPTIONS, async |exchange| Ok(preflight(&exchange, "POST, OPTIONS")))
-            .reads_credentials(),
-    );
-}
-
 /// Answers `POST …device_authorization`.
 pub async fn device_authorization(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    settings.check_served(DEVICE_AUTHORIZATION)?;
     let mut client = None;
     let result = answer(&mut exchange, &server, &settings, &mut client).await;
     Ok(respond_to(&exchange, &settings, client.as_ref(), result.map(|codes| json(StatusCode::OK, &codes))))

@@ -6,9 +6,10 @@ use poem::{Request, Response};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::Origins;
 use crate::error::Error as SiteError;
 use crate::foreign;
-use crate::oauth::protocol::cors::{self, AllowedOrigins, Audience, CorsHeaders};
+use crate::oauth::protocol::cors::{self, AllowedOrigins, CorsHeaders};
 use crate::oauth::protocol::request::{is_form, refuse_query};
 use crate::oauth::protocol::{Error, ErrorCode, Parameters, challenge};
 use crate::oauth::views::{OAuthClient, OAuthSettings};
@@ -194,14 +195,24 @@ async fn read_body(request: &mut Request) -> Result<Bytes> {
     body.map_err(|_| Error::invalid_request("The body is too large or ended too early").into())
 }
 
-/// Answers a browser that asks whether it may call at all. The call itself is then judged by its client.
-pub fn preflight(exchange: &Exchange, methods: &'static str) -> Response {
+/// Answers a browser that asks whether it may call an endpoint with these methods and origins. The call itself is then
+/// judged by its client.
+pub async fn preflight(exchange: &Exchange, methods: &str, origins: Origins) -> Result<Response, SiteError> {
     let mut response = Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, methods).finish();
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = exchange.request.headers().get(header::ORIGIN) {
-        allow_preflight(origin, &mut response);
+    let Some(origin) = exchange.request.headers().get(header::ORIGIN) else { return Ok(response) };
+    allow_preflight(origin, &mut response);
+    if origins == Origins::Listed {
+        let settings = OAuthSettings::load(&exchange.site.documents).await?;
+        let headers = response.headers_mut();
+        headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        if let Some(allowed) = origin.to_str().ok().and_then(|origin| cors_headers(origin, &settings, None))
+            && let Ok(allow_origin) = HeaderValue::try_from(allowed.allow_origin)
+        {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allow_origin);
+        }
     }
-    response
+    Ok(response)
 }
 
 /// Lets a page of any origin send a request of the methods that the answer's `Allow` names; never with cookies.
@@ -212,21 +223,6 @@ pub fn allow_preflight(origin: &HeaderValue, response: &mut Response) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(cors::ALLOW_HEADERS));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
-}
-
-/// The same of an endpoint that knows no client yet: only pages of the origins in OAuth Settings may call.
-pub async fn preflight_of_listed(exchange: &Exchange, methods: &'static str) -> Result<Response, SiteError> {
-    let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    settings.check_served(exchange.request.uri().path())?;
-    let mut response = preflight(exchange, methods);
-    let headers = response.headers_mut();
-    if let Some(origin) = headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN)
-        && let Some(allowed) = origin.to_str().ok().and_then(|origin| cors_headers(origin, &settings, None))
-        && let Ok(allow_origin) = HeaderValue::try_from(allowed.allow_origin)
-    {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allow_origin);
-    }
-    Ok(response)
 }
 
 /// Lets a page of the sender's origin read the answer: an origin that OAuth Settings lists, or one that the client's
@@ -253,5 +249,5 @@ fn cors_headers(origin: &str, settings: &OAuthSettings, client: Option<&OAuthCli
         Some(client) => allowed.with_client(&client.redirect_uris),
         None => allowed,
     };
-    cors::decide(Audience::Clients, origin, &allowed)
+    cors::decide(origin, &allowed)
 }

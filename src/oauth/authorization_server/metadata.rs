@@ -3,49 +3,28 @@
 use std::sync::Arc;
 
 use poem::Response;
-use poem::http::Method as HttpMethod;
 
-use super::endpoint::{preflight, public_json};
-use super::{Server, with};
+use super::Server;
+use super::endpoint::public_json;
 use crate::error::{Error, Result};
 use crate::oauth::client::social::resource::authorization_servers;
-use crate::oauth::protocol::metadata::{
-    OPTIONAL_ENDPOINTS, ResourceMetadata, ServerConfiguration, ServerMetadata, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE,
-    WELL_KNOWN_SERVER,
-};
+use crate::oauth::protocol::metadata::{ResourceMetadata, ServerConfiguration, ServerMetadata, WELL_KNOWN_RESOURCE};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::{ScopeSet, resource};
 use crate::oauth::signing_keys;
 use crate::oauth::site_scopes::SiteScopes;
 use crate::oauth::views::OAuthSettings;
-use crate::web::{Exchange, Plugins, Route};
+use crate::web::Exchange;
 
-/// Registers the documents. An endpoint is advertised if it was registered before.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    let is_registered = |path: &&str| plugins.routes.iter().any(|route| route.path == *path);
-    let endpoints: Arc<[&'static str]> = OPTIONAL_ENDPOINTS.into_iter().filter(is_registered).collect();
-    let options = async |exchange| Ok(preflight(&exchange, "GET, HEAD, OPTIONS"));
-    for path in [WELL_KNOWN_SERVER, WELL_KNOWN_OPENID] {
-        let endpoints = Arc::clone(&endpoints);
-        let document = move |exchange, server| authorization_server(exchange, server, Arc::clone(&endpoints));
-        plugins.route(Route::new(path).get(with(server, document)).on(HttpMethod::OPTIONS, options));
-    }
-    for path in [WELL_KNOWN_RESOURCE.to_owned(), format!("{WELL_KNOWN_RESOURCE}/*path")] {
-        plugins.route(Route::new(path).get(with(server, protected_resource)).on(HttpMethod::OPTIONS, options));
-    }
-}
-
-/// The metadata of the authorization server, the same for OAuth and for OpenID Connect.
-async fn authorization_server(
-    exchange: Exchange,
-    server: Arc<Server>,
-    endpoints: Arc<[&'static str]>,
-) -> Result<Response> {
+/// The metadata of the authorization server, the same for OAuth and for OpenID Connect: it names every endpoint that
+/// answers.
+pub async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    settings.check_served(exchange.request.uri().path())?;
+    let answering = server.endpoints.iter().filter(|endpoint| endpoint.is_served(&settings));
+    let named = answering.filter_map(|endpoint| Some((endpoint.member?.0, endpoint.path)));
     let configuration = ServerConfiguration {
         issuer: exchange.site.documents.site_url().to_owned(),
-        endpoints: endpoints.iter().copied().filter(|path| settings.serves(path)).collect(),
+        endpoints: named.collect(),
         grant_types: GrantType::ALL.into_iter().filter(|grant| settings.offers(*grant)).collect(),
         scopes_supported: words(&SiteScopes::now(&exchange.site, &server.catalogue, &settings).await?.announced()),
         client_id_metadata_documents: settings.client_id_metadata_documents,
@@ -60,11 +39,10 @@ async fn authorization_server(
 }
 
 /// The metadata of the resource that the path names.
-async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let site = exchange.site.documents.site_url();
     let path = exchange.request.uri().path();
-    settings.check_served(path)?;
     let path = path.strip_prefix(WELL_KNOWN_RESOURCE).unwrap_or_default();
     let asked = format!("{site}{path}");
     // Exactly a resource that we know: its document must name the very address that was asked for (RFC 9728 §3.3).

@@ -29,10 +29,14 @@ pub mod token;
 pub mod tokens;
 pub mod userinfo;
 
+use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use poem::Response;
 use poem::http::Method;
 
+use crate::error::{Error, Result};
 use crate::oauth::authorization_server::metadata_document::MetadataDocuments;
 use crate::oauth::authorization_server::rate_limit::RateLimit;
 use crate::oauth::authorization_server::registration::Registrations;
@@ -41,14 +45,17 @@ pub use crate::oauth::protocol::metadata::{
     APPROVE, AUTHORIZE, DEVICE, DEVICE_AUTHORIZATION, INTROSPECT as INTROSPECT_TOKEN, REGISTER as REGISTER_CLIENT,
     REVOKE as REVOKE_TOKEN, TOKEN as GET_TOKEN, USERINFO as OPENID_PROFILE,
 };
-use crate::oauth::protocol::metadata::{END_SESSION, JWKS, WELL_KNOWN_JWKS};
 use crate::oauth::resource_server::BearerAuthenticator;
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::signing_keys::SigningKeys;
-use crate::web::{Exchange, Plugins, Route};
+use crate::oauth::views::OAuthSettings;
+use crate::web::method::Param;
+use crate::web::{Exchange, Plugins, Route, openapi};
 
 /// What the endpoints share.
 pub struct Server {
+    /// The endpoints of the site.
+    pub endpoints: Vec<Arc<Endpoint>>,
     /// What the scopes of this site mean.
     pub catalogue: ScopeCatalogue,
     /// Who opens requests with our own tokens.
@@ -78,52 +85,210 @@ where
     move |exchange| handler(exchange, Arc::clone(&server))
 }
 
+/// A path of the authorization server with all that is known of it; the rows stand in `oauth/table.rs`.
+pub struct Endpoint {
+    /// The path, as poem writes it: `/device`, `/a/:client_id`, `/a/*path`.
+    pub path: &'static str,
+    /// The member of the server's metadata that holds the address (RFC 8414 section 2), and what it says.
+    pub member: Option<(&'static str, &'static str)>,
+    /// Whether OAuth Settings switches it on; `None`: it always answers.
+    pub switch: Option<fn(&OAuthSettings) -> bool>,
+    /// Whose pages may call it from a browser.
+    pub origins: Origins,
+    /// Its HTTP methods.
+    pub operations: Vec<Operation>,
+}
+
+/// Whose pages may call an endpoint from a browser (Fetch standard: CORS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Every page.
+    All,
+    /// Pages at an origin of the client, or at one that OAuth Settings lists.
+    Client,
+    /// Pages at an origin that OAuth Settings lists: the client is not known yet.
+    Listed,
+    /// No page of another origin.
+    None,
+}
+
+/// One HTTP method of an endpoint.
+pub struct Operation {
+    /// The HTTP method.
+    pub verb: Method,
+    /// What answers.
+    pub handler: Handler,
+    /// `operationId` in the OpenAPI document; empty for pages, which the document leaves out.
+    pub id: &'static str,
+    /// What it does: a sentence.
+    pub summary: &'static str,
+    /// Who calls.
+    pub caller: Caller,
+    /// Headers that it reads.
+    pub headers: &'static [Param],
+    /// What is sent.
+    pub request: Request,
+    /// What comes back.
+    pub responses: Vec<openapi::Response>,
+}
+
+/// What answers an operation.
+pub type Handler = Arc<dyn Fn(Exchange, Arc<Server>) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
+
+/// Who calls an operation, and so how they say who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Anybody.
+    Anybody,
+    /// A person, whom a page of another site may send here with a form.
+    Person,
+    /// A client, by one of the methods of client authentication.
+    Client,
+    /// A program that is not a client yet, with the initial access token where OAuth Settings asks for it (RFC 7591).
+    Registrant,
+    /// A client with its registration access token (RFC 7592).
+    Registered,
+    /// Whoever holds an access token.
+    TokenHolder,
+}
+
+/// What an operation takes.
+#[derive(Clone)]
+pub enum Request {
+    /// Nothing.
+    Nothing,
+    /// Parameters of the query.
+    Query(Vec<&'static [Param]>),
+    /// A form.
+    Form(openapi::Schema),
+    /// JSON.
+    Json(openapi::Schema),
+}
+
+impl Endpoint {
+    /// An endpoint that always answers, that metadata does not name, and that no page of another origin may call.
+    pub fn new(path: &'static str) -> Self {
+        Self { path, member: None, switch: None, origins: Origins::None, operations: Vec::new() }
+    }
+
+    /// The same, advertised by this member of the metadata.
+    #[must_use]
+    pub fn advertised_as(mut self, member: &'static str, description: &'static str) -> Self {
+        self.member = Some((member, description));
+        self
+    }
+
+    /// The same, where OAuth Settings switches it on.
+    #[must_use]
+    pub fn switched_by(mut self, switch: fn(&OAuthSettings) -> bool) -> Self {
+        self.switch = Some(switch);
+        self
+    }
+
+    /// The same for pages of these origins, too.
+    #[must_use]
+    pub fn open_to(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// The same with one more operation.
+    #[must_use]
+    pub fn on(mut self, operation: Operation) -> Self {
+        self.operations.push(operation);
+        self
+    }
+
+    /// Whether it answers under these settings.
+    pub fn is_served(&self, settings: &OAuthSettings) -> bool {
+        self.switch.is_none_or(|is_on| is_on(settings))
+    }
+
+    async fn check_served(&self, exchange: &Exchange) -> Result<()> {
+        if self.switch.is_none() || self.is_served(&OAuthSettings::load(&exchange.site.documents).await?) {
+            return Ok(());
+        }
+        Err(Error::NoSuchRoute("There is nothing at this address".to_owned()))
+    }
+}
+
+impl Operation {
+    /// An operation that the OpenAPI document leaves out: a page for people.
+    pub fn new<F, Fut>(verb: Method, handler: F) -> Self
+    where
+        F: Fn(Exchange, Arc<Server>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        Self {
+            verb,
+            handler: Arc::new(move |exchange, server| Box::pin(handler(exchange, server))),
+            id: "",
+            summary: "",
+            caller: Caller::Anybody,
+            headers: &[],
+            request: Request::Nothing,
+            responses: Vec::new(),
+        }
+    }
+
+    /// The same as it stands in the OpenAPI document.
+    #[must_use]
+    pub fn described(self, id: &'static str, summary: &'static str, caller: Caller) -> Self {
+        Self { id, summary, caller, ..self }
+    }
+
+    /// The same with headers that it reads.
+    #[must_use]
+    pub fn reads(self, headers: &'static [Param]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The same with what is sent.
+    #[must_use]
+    pub fn takes(self, request: Request) -> Self {
+        Self { request, ..self }
+    }
+
+    /// The same with what comes back.
+    #[must_use]
+    pub fn answers(mut self, responses: impl IntoIterator<Item = openapi::Response>) -> Self {
+        self.responses.extend(responses);
+        self
+    }
+}
+
 /// Registers the endpoints.
 pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    plugins.route(
-        Route::new(AUTHORIZE)
-            .get(with(server, authorize::authorize))
-            .post(with(server, authorize::authorize))
-            .takes_foreign_forms(),
-    );
-    plugins.route(Route::new(APPROVE).get(with(server, authorize::resume)).post(with(server, consent::answer)));
-    let preflight = async |exchange| Ok(endpoint::preflight(&exchange, "POST, OPTIONS"));
-    plugins.route(
-        Route::new(GET_TOKEN).post(with(server, token::get_token)).on(Method::OPTIONS, preflight).reads_credentials(),
-    );
-    plugins.route(
-        Route::new(REVOKE_TOKEN)
-            .post(with(server, revoke::revoke_token))
-            .on(Method::OPTIONS, preflight)
-            .reads_credentials(),
-    );
-    plugins.route(Route::new(INTROSPECT_TOKEN).post(with(server, introspect::introspect_token)).reads_credentials());
-    plugins.route(
-        Route::new(OPENID_PROFILE)
-            .get(with(server, userinfo::openid_profile))
-            .post(with(server, userinfo::openid_profile))
-            .on(Method::OPTIONS, async |exchange| Ok(endpoint::preflight(&exchange, "GET, POST, OPTIONS"))),
-    );
-    for path in [JWKS, WELL_KNOWN_JWKS] {
-        plugins.route(
-            Route::new(path)
-                .get(with(server, jwks::jwks))
-                .on(Method::OPTIONS, async |exchange| Ok(endpoint::preflight(&exchange, "GET, HEAD, OPTIONS"))),
-        );
+    for endpoint in &server.endpoints {
+        let is_called_by = |caller| endpoint.operations.iter().any(|operation| operation.caller == caller);
+        let mut route = Route::new(endpoint.path);
+        if is_called_by(Caller::Client) || is_called_by(Caller::Registrant) {
+            route = route.reads_credentials();
+        }
+        if is_called_by(Caller::Person) {
+            route = route.takes_foreign_forms();
+        }
+        for operation in &endpoint.operations {
+            let (server, endpoint, handler) =
+                (Arc::clone(server), Arc::clone(endpoint), Arc::clone(&operation.handler));
+            route = route.on(operation.verb.clone(), move |exchange| {
+                let (server, endpoint, handler) = (Arc::clone(&server), Arc::clone(&endpoint), Arc::clone(&handler));
+                async move {
+                    endpoint.check_served(&exchange).await?;
+                    handler(exchange, server).await
+                }
+            });
+        }
+        if endpoint.origins != Origins::None {
+            let (endpoint, allow) = (Arc::clone(endpoint), Arc::<str>::from(route.allow()));
+            route = route.on(Method::OPTIONS, move |exchange| {
+                let (endpoint, allow) = (Arc::clone(&endpoint), Arc::clone(&allow));
+                async move {
+                    endpoint.check_served(&exchange).await?;
+                    self::endpoint::preflight(&exchange, &allow, endpoint.origins).await
+                }
+            });
+        }
+        plugins.route(route);
     }
-    par::register(plugins, server);
-    registration::register(plugins, server);
-    client_configuration::register(plugins, server);
-    plugins.route(
-        Route::new(END_SESSION)
-            .get(with(server, end_session::end_session))
-            .post(with(server, end_session::end_session))
-            .takes_foreign_forms(),
-    );
-    back_channel_logout::register(plugins, server);
-    programs_with_access::register(plugins, server);
-    device_authorization::register(plugins, server);
-    device::register(plugins, server);
-    // Last: it advertises what is registered.
-    metadata::register(plugins, server);
 }

@@ -4,37 +4,30 @@ use std::sync::Arc;
 
 use chrono::Duration;
 use poem::Response;
-use poem::http::{Method, StatusCode};
+use poem::http::StatusCode;
 
 use super::client_authentication::{authenticate, find_client};
-use super::endpoint::{Result, json, preflight, read_form, respond_to};
-use super::{Server, request_object, with};
+use super::endpoint::{Result, json, read_form, respond_to};
+use super::{Server, request_object};
 use crate::document::Documents;
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::oauth::credentials;
 use crate::oauth::dpop;
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, RequestOrigin};
 use crate::oauth::protocol::dpop::bound_key;
-use crate::oauth::protocol::metadata::PAR;
 use crate::oauth::protocol::par::{LIFETIME, PushedResponse, RequestUri, check_pushed};
 use crate::oauth::protocol::{AuthorizeError, Parameters};
 use crate::oauth::site_scopes::SiteScopes;
 use crate::oauth::views::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
 use crate::oauth::views::{OAuthClient, OAuthSettings, StoredRequest};
 use crate::permissions::Session;
-use crate::web::{Exchange, Plugins, Route};
+use crate::web::Exchange;
 
 /// What the field `kind` says of a pushed request.
 const PUSHED: &str = "Pushed";
 
-/// Registers the endpoint.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    let options = async |exchange| Ok(preflight(&exchange, "POST, OPTIONS"));
-    plugins.route(Route::new(PAR).post(with(server, par)).on(Method::OPTIONS, options).reads_credentials());
-}
-
 /// Answers `POST …par`.
-async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let mut client = None;
     let result = answer(&mut exchange, &server, &settings, &mut client).await;

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use poem::Response;
-use poem::http::{Method as HttpMethod, StatusCode, header};
+use poem::http::{StatusCode, header};
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::authorize::REQUEST_LIFETIME;
-use super::endpoint::{Refusal, Result, json as json_response, preflight_of_listed, read_client_metadata, respond_to};
+use super::endpoint::{Refusal, Result, json as json_response, read_client_metadata, respond_to};
 use super::rate_limit::{RateLimit, subscriber};
-use super::{REGISTER_CLIENT, Server, with};
+use super::{REGISTER_CLIENT, Server};
 use crate::clock::format_datetime;
 use crate::config::client_certificates::CertificateCheck;
 use crate::document::{ListRequest, Work};
@@ -32,7 +32,7 @@ use crate::oauth::views::{OAuthSettings, oauth_client_metadata};
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::attempts::Subject;
-use crate::web::{Exchange, LoginSettings, Plugins, Route, SecurityEvent, Severity};
+use crate::web::{Exchange, LoginSettings, SecurityEvent, Severity};
 
 /// Keeps the number of clients that came by themselves within bounds.
 #[derive(Default)]
@@ -121,21 +121,9 @@ pub struct NewClient<'m> {
     pub values: Vec<(&'static str, Value)>,
 }
 
-/// Registers the endpoint.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
-    let options = async |exchange| preflight_of_listed(&exchange, "POST, OPTIONS").await;
-    plugins.route(
-        Route::new(REGISTER_CLIENT)
-            .post(with(server, register_client))
-            .on(HttpMethod::OPTIONS, options)
-            .reads_credentials(),
-    );
-}
-
 /// Answers `POST …register_client`.
-async fn register_client(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub async fn register_client(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    settings.check_served(REGISTER_CLIENT)?;
     let result = answer(&mut exchange, &server, &settings).await;
     let created = result.map(|information| json_response(StatusCode::CREATED, &information));
     Ok(respond_to(&exchange, &settings, None, created))

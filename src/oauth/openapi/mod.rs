@@ -1,124 +1,166 @@
-//! OAuth in the OpenAPI document: the endpoints, the ways to authenticate, and the scopes that each operation needs.
-//!
-//! The endpoints are described in types, those that they answer with where there are any. The handlers of
-//! `authorization_server` read requests themselves, since extractors would answer mistakes in another form than the
-//! RFCs'; so the descriptions serve nothing.
+//! OAuth in the OpenAPI document: the endpoints of the table, the ways to authenticate, and the scopes that each
+//! operation needs.
 
-mod browser;
-mod discovery;
-mod parts;
-mod registration;
+pub mod forms;
+pub mod responses;
 mod scopes;
-mod tokens;
-mod userinfo;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use indexmap::IndexSet;
-use poem_openapi::OpenApiService;
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::client_certificates::CertificateCheck;
 use crate::error::Result;
 use crate::meta::Registry;
+use crate::oauth::authorization_server::{Caller, Endpoint, Operation, Request, Server};
 use crate::oauth::protocol::Scope;
+use crate::oauth::protocol::authorization_response::ResponseMode;
 use crate::oauth::protocol::client_authentication::Method;
-use crate::oauth::protocol::metadata::{
-    AUTHORIZE, DEVICE_AUTHORIZATION, END_SESSION, REGISTER, USERINFO, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE,
-    WELL_KNOWN_SERVER,
-};
+use crate::oauth::protocol::introspection::ActiveToken;
+use crate::oauth::protocol::metadata::{REGISTER, USERINFO};
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::views::OAuthSettings;
 use crate::oauth::views::oauth_settings::Registration;
+use crate::web::openapi::{Schema, Schemas, object};
 use crate::web::plugin::{DescribesApi, NEEDS};
-use crate::web::{Plugins, Site};
+use crate::web::{Param, Plugins, Site};
 
-/// The paths that OAuth Settings can switch off.
-const SWITCHED: [&str; 5] = [REGISTER, DEVICE_AUTHORIZATION, WELL_KNOWN_SERVER, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE];
-/// Headers of answers, as they are written.
-const HEADERS: [&str; 4] = ["WWW-Authenticate", "Retry-After", "Location", "DPoP-Nonce"];
+/// What the tag of the endpoints says.
+const TAG: &str = "Access for applications: tokens, and what there is to know about them. What OAuth Settings switches off \
+                   is left out here, as it is from the metadata.";
 
 /// Registers the description.
-pub fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) {
-    plugins.openapi.push(endpoints());
-    plugins.describes_api.push(Arc::new(Security { catalogue: catalogue.clone() }));
+pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+    plugins.openapi.push(describe(&server.endpoints));
+    plugins.describes_api.push(Arc::new(Security { server: Arc::clone(server) }));
 }
 
-/// The endpoints, as an OpenAPI document of their own: all there can be.
-fn endpoints() -> Json {
-    let apis = (browser::Browser, tokens::Tokens, userinfo::UserInfo, registration::Registration, discovery::Discovery);
-    let service = OpenApiService::new(apis, "Doctyped", env!("CARGO_PKG_VERSION"));
-    let mut document: Json = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
-    for path in [AUTHORIZE, END_SESSION] {
-        let by_form = document["paths"][path]["post"]["requestBody"].clone();
-        let schema = &by_form["content"]["application/x-www-form-urlencoded"]["schema"];
-        document["paths"][path]["get"]["parameters"] = query_of(&document, schema);
-    }
-    // What is there whatever a flattened part leaves out.
-    document["components"]["schemas"]["OAuthIntrospection"]["required"] = json!(["active"]);
-    document["components"]["schemas"]["OAuthClientInformation"]["required"] = json!([
-        "client_id",
-        "client_id_issued_at",
-        "token_endpoint_auth_method",
-        "grant_types",
-        "response_types",
-        "application_type",
-        "scope",
-    ]);
-    for operation in operations(&mut document) {
-        tidy(operation);
-    }
-    for path in [AUTHORIZE, END_SESSION] {
-        for operation in document["paths"][path].as_object_mut().into_iter().flat_map(Map::values_mut) {
-            operation["security"] = json!([{ "session": [] }, {}]);
+/// The endpoints, as a part of the OpenAPI document: all there can be.
+fn describe(endpoints: &[Arc<Endpoint>]) -> Json {
+    let mut schemas = Schemas::default();
+    let mut paths = Map::new();
+    for endpoint in endpoints {
+        for operation in endpoint.operations.iter().filter(|operation| !operation.id.is_empty()) {
+            let verb = operation.verb.as_str().to_ascii_lowercase();
+            let (path, parameters) = path_of(endpoint.path);
+            let item = paths.entry(path).or_insert_with(|| json!({}));
+            item[verb] = describe_operation(operation, parameters, &mut schemas);
         }
     }
-    document
+    let mut schemas = named(schemas);
+    add_members(&mut schemas, endpoints);
+    json!({
+        "tags": [{ "name": "OAuth", "description": TAG }],
+        "paths": paths,
+        "components": { "schemas": schemas, "securitySchemes": {
+            "client_secret_basic": {
+                "type": "http", "scheme": "basic",
+                "description": "Client id and client secret, each form-encoded (RFC 6749 section 2.3.1)",
+            },
+            "initial_access_token": {
+                "type": "http", "scheme": "bearer",
+                "description": "The initial access token that OAuth Settings holds (RFC 7591 section 3)",
+            },
+            "registration_access_token": {
+                "type": "http", "scheme": "bearer",
+                "description": "The token that came with the registration of a client (RFC 7592)",
+            },
+        } },
+    })
 }
 
-/// Corrects what poem-openapi says otherwise than it is: whoever needs no credentials, media types and headers.
-fn tidy(operation: &mut Json) {
-    if operation.get("security").is_none() {
-        operation["security"] = json!([{}]);
+/// A path as OpenAPI writes it, and its parameter.
+fn path_of(path: &str) -> (String, Vec<Json>) {
+    let Some((start, name)) = path.split_once("/:").or_else(|| path.split_once("/*")) else {
+        return (path.to_owned(), Vec::new());
+    };
+    let description = match name {
+        "path" => "The path of the resource, such as `api`; it may hold `/`",
+        _ => "The client ID",
+    };
+    let parameter = json!({
+        "name": name, "in": "path", "required": true, "description": description, "schema": { "type": "string" },
+    });
+    (format!("{start}/{{{name}}}"), vec![parameter])
+}
+
+fn describe_operation(operation: &Operation, mut parameters: Vec<Json>, schemas: &mut Schemas) -> Json {
+    let security = match operation.caller {
+        Caller::Person => json!([{ "session": [] }, {}]),
+        Caller::Client => json!([{ "client_secret_basic": [] }, {}]),
+        Caller::Registered => json!([{ "registration_access_token": [] }]),
+        // What depends on OAuth Settings and scopes is completed for each reader.
+        Caller::Anybody | Caller::Registrant | Caller::TokenHolder => json!([{}]),
+    };
+    let mut described = json!({
+        "operationId": operation.id, "summary": operation.summary, "tags": ["OAuth"], "security": security,
+    });
+    parameters.extend(operation.headers.iter().map(|header| header.parameter("header")));
+    let body = match &operation.request {
+        Request::Nothing => None,
+        Request::Query(params) => {
+            parameters.extend(params.iter().copied().flatten().map(|param| param.parameter("query")));
+            None
+        }
+        Request::Form(schema) => Some(("application/x-www-form-urlencoded", schema)),
+        Request::Json(schema) => Some(("application/json", schema)),
+    };
+    if let Some((media_type, schema)) = body {
+        described["requestBody"] =
+            json!({ "required": true, "content": { media_type: { "schema": schemas.refer(schema) } } });
     }
-    for answer in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
-        for (part, name) in [("content", media_type as fn(String) -> String), ("headers", header)] {
-            if let Some(named) = answer.get_mut(part).and_then(Json::as_object_mut) {
-                *named = std::mem::take(named).into_iter().map(|(key, value)| (name(key), value)).collect();
-            }
+    if !parameters.is_empty() {
+        described["parameters"] = Json::Array(parameters);
+    }
+    described["responses"] = operation.responses.iter().map(|response| response.describe(schemas)).collect();
+    described
+}
+
+/// The schemas, with those that operations and members refer to by name.
+fn named(mut schemas: Schemas) -> Map<String, Json> {
+    let object_of = |parts: &[&'static [Param]]| object(parts.iter().copied().flatten());
+    schemas.refer(&Schema::Object("OAuthKey", vec![forms::KEY]));
+    schemas.refer(&Schema::of::<ActiveToken>());
+    let mut schemas = schemas.into_components();
+    let mut introspection = schemas.shift_remove("OAuthActiveToken").unwrap_or_default();
+    introspection["description"] = json!("What is known of a token (RFC 7662 section 2.2)");
+    introspection["required"] = json!(["active"]);
+    introspection["properties"]["active"] = json!({
+        "type": "boolean", "description": "Whether the token opens anything now. If not, this is all that is told",
+    });
+    let mut information = object_of(&[forms::CLIENT_INFORMATION, forms::CLIENT_METADATA]);
+    if let Some(required) = information["required"].as_array_mut() {
+        required.extend(forms::ALWAYS_REGISTERED.map(Json::from));
+    }
+    let values = |names: &[&str]| json!({ "type": "string", "enum": names });
+    schemas.extend(
+        [
+            ("OAuthClientMetadata", object_of(&[forms::CLIENT_METADATA])),
+            ("OAuthClientInformation", information),
+            ("OAuthClientUpdate", object_of(&[forms::CLIENT_UPDATE, forms::CLIENT_METADATA])),
+            ("OAuthIntrospection", introspection),
+            ("OAuthGrantType", values(&GrantType::ALL.map(GrantType::as_str))),
+            ("OAuthClientAuthenticationMethod", values(&Method::ALL.map(Method::as_str))),
+            ("OAuthResponseMode", values(&ResponseMode::ALL.map(ResponseMode::as_str))),
+            ("OAuthApplicationType", values(&["web", "native"])),
+        ]
+        .map(|(name, schema)| (name.to_owned(), schema)),
+    );
+    schemas
+}
+
+/// Adds the members that name endpoints to the schema of the server's metadata.
+fn add_members(schemas: &mut Map<String, Json>, endpoints: &[Arc<Endpoint>]) {
+    let Some(metadata) = schemas.get_mut("OAuthServerMetadata") else { return };
+    for endpoint in endpoints {
+        let Some((name, description)) = endpoint.member else { continue };
+        metadata["properties"][name] = json!({ "type": "string", "description": description });
+        if let (None, Some(required)) = (endpoint.switch, metadata["required"].as_array_mut()) {
+            required.push(Json::from(name));
         }
     }
-}
-
-/// JSON is always UTF-8, so that a parameter has nothing to add.
-fn media_type(name: String) -> String {
-    if name.starts_with("application/json;") { "application/json".to_owned() } else { name }
-}
-
-/// A header's name as it is written, not all in capitals.
-fn header(name: String) -> String {
-    let known = HEADERS.into_iter().find(|known| known.eq_ignore_ascii_case(&name));
-    known.map_or(name, str::to_owned)
-}
-
-/// The fields of a form as parameters of a query.
-fn query_of(document: &Json, schema: &Json) -> Json {
-    let name = schema["$ref"].as_str().unwrap_or_default().trim_start_matches('#');
-    let form = document.pointer(name).unwrap_or(&Json::Null);
-    let is_required = |field: &str| form["required"].as_array().is_some_and(|all| all.iter().any(|one| one == field));
-    let fields = form["properties"].as_object().into_iter().flatten();
-    fields
-        .map(|(field, schema)| {
-            let mut schema = schema.clone();
-            let description = schema.as_object_mut().and_then(|schema| schema.shift_remove("description"));
-            json!({
-                "name": field, "in": "query", "required": is_required(field),
-                "description": description, "schema": schema,
-            })
-        })
-        .collect()
 }
 
 /// Every operation of a document.
@@ -128,7 +170,7 @@ fn operations(document: &mut Json) -> impl Iterator<Item = &mut Json> {
 }
 
 struct Security {
-    catalogue: ScopeCatalogue,
+    server: Arc<Server>,
 }
 
 #[async_trait]
@@ -136,16 +178,23 @@ impl DescribesApi for Security {
     async fn stamp(&self, site: &Site) -> Result<u64> {
         let settings = OAuthSettings::load(&site.documents).await?;
         let needs_token = settings.registration == Registration::InitialAccessToken;
-        let switches = SWITCHED.into_iter().map(|path| settings.serves(path));
+        let optional = self.server.endpoints.iter().filter(|endpoint| endpoint.switch.is_some());
+        let switches = optional.map(|endpoint| endpoint.is_served(&settings));
         let switches =
             switches.chain(GrantType::ALL.into_iter().map(|grant| settings.offers(grant))).chain([needs_token]);
-        Ok(switches.fold(self.catalogue.changes(), |stamp, is_on| stamp * 2 + u64::from(is_on)))
+        Ok(switches.fold(self.server.catalogue.changes(), |stamp, is_on| stamp * 2 + u64::from(is_on)))
     }
 
     async fn describe(&self, site: &Site, known: &Registry, document: &mut Json) -> Result<()> {
-        let definitions = self.catalogue.get(&site.documents).await?;
+        let definitions = self.server.catalogue.get(&site.documents).await?;
         let settings = OAuthSettings::load(&site.documents).await?;
-        leave_out(document, &settings, site.config.client_certificates.as_ref().map(|certificates| certificates.check));
+        for endpoint in self.server.endpoints.iter().filter(|endpoint| !endpoint.is_served(&settings)) {
+            if let Some(paths) = document["paths"].as_object_mut() {
+                paths.shift_remove(&path_of(endpoint.path).0);
+            }
+        }
+        let certificates = site.config.client_certificates.as_ref().map(|certificates| certificates.check);
+        offer(document, &settings, certificates);
         let scopes = scopes::all(known, &definitions);
         let schemes = scopes::schemes(site.documents.site_url(), scopes, &settings);
         if let Some(known) = document["components"]["securitySchemes"].as_object_mut() {
@@ -171,18 +220,16 @@ fn by_token(scopes: &Vec<String>) -> [Json; 2] {
     ["oauth2", "openid"].map(|name| json!({ name: scopes }))
 }
 
-/// Leaves out what OAuth Settings switches off, and what takes certificates that no proxy passes on.
-fn leave_out(document: &mut Json, settings: &OAuthSettings, certificates: Option<CertificateCheck>) {
-    if let Some(paths) = document["paths"].as_object_mut() {
-        paths.retain(|path, _| settings.serves(path));
-    }
+/// Leaves only the values that OAuth Settings and the proxy let in, and says who may register.
+fn offer(document: &mut Json, settings: &OAuthSettings, certificates: Option<CertificateCheck>) {
     let offered = GrantType::ALL.into_iter().filter(|grant| settings.offers(*grant)).map(GrantType::as_str);
     document["components"]["schemas"]["OAuthGrantType"]["enum"] = offered.collect();
     let offered = Method::ALL.into_iter().filter(|method| method.is_offered(certificates)).map(Method::as_str);
     document["components"]["schemas"]["OAuthClientAuthenticationMethod"]["enum"] = offered.collect();
-    if let Some(register) = document["paths"].get_mut(REGISTER) {
-        let token = settings.registration == Registration::InitialAccessToken;
-        register["post"]["security"] = if token { json!([{ "initial_access_token": [] }]) } else { json!([{}]) };
+    if settings.registration == Registration::InitialAccessToken
+        && let Some(register) = document["paths"].get_mut(REGISTER)
+    {
+        register["post"]["security"] = json!([{ "initial_access_token": [] }]);
     }
 }
 

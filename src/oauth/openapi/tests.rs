@@ -13,7 +13,7 @@ use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::device::{DeviceAuthorizationResponse, UserCode};
 use crate::oauth::protocol::introspection::{ActiveToken, Confirmation, IntrospectionResponse, OwnClaims};
 use crate::oauth::protocol::jwk::Jwk;
-use crate::oauth::protocol::metadata::{OPTIONAL_ENDPOINTS, ResourceMetadata, ServerConfiguration, ServerMetadata};
+use crate::oauth::protocol::metadata::{AUTHORIZE, ResourceMetadata, ServerConfiguration, ServerMetadata};
 use crate::oauth::protocol::par::RequestUri;
 use crate::oauth::protocol::registration::{ClientInformation, ClientMetadata, RegistrationPolicy};
 use crate::oauth::protocol::scope_offer::Ceiling;
@@ -21,6 +21,7 @@ use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::protocol::token_exchange::Actor;
 use crate::oauth::protocol::userinfo::{Person, UserInfo};
 use crate::oauth::protocol::{Error, ErrorCode, ScopeSet};
+use crate::oauth::table;
 use crate::secret::{PrivateKey, SigningAlgorithm};
 
 type Names = BTreeSet<String>;
@@ -31,6 +32,18 @@ fn names_of(json: &Json) -> Names {
 
 fn sent(answer: &impl Serialize) -> Names {
     names_of(&serde_json::to_value(answer).unwrap())
+}
+
+/// The endpoints of the table, described.
+fn endpoints() -> Json {
+    describe(&table::endpoints())
+}
+
+/// The members that name endpoints, of those that always answer or of all.
+fn members(all: bool) -> Vec<(&'static str, &'static str)> {
+    let rows = table::endpoints();
+    let served = rows.iter().filter(|row| all || row.switch.is_none());
+    served.filter_map(|row| Some((row.member?.0, row.path))).collect()
 }
 
 /// The properties of a described schema, and those of them that are required.
@@ -110,7 +123,7 @@ fn introspection_and_user_info_are_described_as_they_are_sent() {
 #[test]
 fn metadata_is_described_as_it_is_sent() {
     let most = ServerConfiguration {
-        endpoints: OPTIONAL_ENDPOINTS.to_vec(),
+        endpoints: members(true),
         grant_types: GrantType::ALL.to_vec(),
         service_documentation: text!("https://site.example/docs"),
         op_policy_uri: text!("https://site.example/privacy"),
@@ -118,7 +131,7 @@ fn metadata_is_described_as_it_is_sent() {
         certificates: Some(CertificateCheck::Verified),
         ..ServerConfiguration::default()
     };
-    let least = ServerConfiguration::default();
+    let least = ServerConfiguration { endpoints: members(false), ..ServerConfiguration::default() };
     check("OAuthServerMetadata", &ServerMetadata::new(&most), &ServerMetadata::new(&least));
     let least = ResourceMetadata::new("https://site.example", vec![]);
     let most = ResourceMetadata {

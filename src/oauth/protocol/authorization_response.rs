@@ -1,6 +1,5 @@
 //! The answer of the authorization endpoint to a verified redirect URI (RFC 6749 §4.1.2, RFC 9207).
 
-use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
@@ -8,9 +7,8 @@ use super::error::{Error, Result};
 use super::redirect_uri::VerifiedRedirectUri;
 
 /// How the parameters of the answer travel (OAuth 2.0 Multiple Response Types §2.1, Form Post §2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[oai(rename = "OAuthResponseMode", rename_all = "snake_case")]
 pub enum ResponseMode {
     /// In the query of the redirect URI.
     #[default]

@@ -5,7 +5,6 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use poem_openapi::Enum;
 
 use super::error::{Error, Result};
 use super::request::{Parameters, decode};
@@ -18,8 +17,7 @@ pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jw
 const FORM_ENCODE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 /// A way to authenticate at the token endpoint (RFC 7591 §2, OpenID Connect Core §9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
-#[oai(rename = "OAuthClientAuthenticationMethod", rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// Id and secret in the header `Authorization: Basic`.
     ClientSecretBasic,

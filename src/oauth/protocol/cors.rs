@@ -4,17 +4,6 @@ use url::Url;
 
 use super::redirect_uri::RedirectUris;
 
-/// How an endpoint answers other origins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
-    /// Public documents: metadata, keys.
-    Everyone,
-    /// Token, registration, revocation, user info and the like: origins of clients.
-    Clients,
-    /// Pages for people: authorize, approve, login. No other page ever reads them.
-    Nobody,
-}
-
 /// The origins of clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedOrigins {
@@ -64,19 +53,13 @@ impl AllowedOrigins {
     }
 }
 
-/// The headers for a request from this origin; none leaves the browser to refuse.
-pub fn decide(audience: Audience, origin: &str, allowed: &AllowedOrigins) -> Option<CorsHeaders> {
-    let everyone = || CorsHeaders { allow_origin: "*".to_owned(), vary: false, expose: EXPOSE };
-    match audience {
-        Audience::Everyone => Some(everyone()),
-        Audience::Nobody => None,
-        Audience::Clients if allowed.any => Some(everyone()),
-        Audience::Clients => allowed.contains(origin).then(|| CorsHeaders {
-            allow_origin: origin.to_owned(),
-            vary: true,
-            expose: EXPOSE,
-        }),
+/// The headers for a request from this origin to an endpoint for clients; none leaves the browser to refuse.
+pub fn decide(origin: &str, allowed: &AllowedOrigins) -> Option<CorsHeaders> {
+    if allowed.any {
+        return Some(CorsHeaders { allow_origin: "*".to_owned(), vary: false, expose: EXPOSE });
     }
+    let is_allowed = allowed.contains(origin);
+    is_allowed.then(|| CorsHeaders { allow_origin: origin.to_owned(), vary: true, expose: EXPOSE })
 }
 
 /// The origin of a web address.
@@ -95,24 +78,18 @@ mod tests {
 
     #[test]
     fn a_listed_origin_may_call_and_others_may_not() {
-        let headers = decide(Audience::Clients, "https://app.example", &allowed()).unwrap();
+        let headers = decide("https://app.example", &allowed()).unwrap();
         assert_eq!((headers.allow_origin.as_str(), headers.vary), ("https://app.example", true));
         for origin in ["https://evil.example", "http://app.example", "https://app.example:444", "null", ""] {
-            assert_eq!(decide(Audience::Clients, origin, &allowed()), None, "{origin}");
+            assert_eq!(decide(origin, &allowed()), None, "{origin}");
         }
     }
 
     #[test]
     fn an_asterisk_is_sent_as_such_and_never_reflected() {
         let any = AllowedOrigins::from_stored("*");
-        let headers = decide(Audience::Clients, "https://evil.example", &any).unwrap();
+        let headers = decide("https://evil.example", &any).unwrap();
         assert_eq!((headers.allow_origin.as_str(), headers.vary), ("*", false));
-    }
-
-    #[test]
-    fn documents_are_for_everyone_and_pages_for_nobody() {
-        assert_eq!(decide(Audience::Everyone, "null", &allowed()).unwrap().allow_origin, "*");
-        assert_eq!(decide(Audience::Nobody, "https://app.example", &AllowedOrigins::from_stored("*")), None);
     }
 
     #[test]

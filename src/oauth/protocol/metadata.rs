@@ -2,6 +2,7 @@
 
 use poem_openapi::Object;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::assertion;
 use super::authorization_response::ResponseMode;
@@ -20,6 +21,7 @@ macro_rules! endpoint {
         concat!("/api/method/frappe.integrations.oauth2.", $name)
     };
 }
+pub(crate) use endpoint;
 
 /// Where people allow or refuse access.
 pub const AUTHORIZE: &str = endpoint!("authorize");
@@ -41,10 +43,6 @@ pub const PAR: &str = endpoint!("par");
 pub const DEVICE_AUTHORIZATION: &str = endpoint!("device_authorization");
 /// Where people type them in; short, because they type this address too.
 pub const DEVICE: &str = "/device";
-/// The same page beside the other endpoints.
-pub const DEVICE_METHOD: &str = endpoint!("device");
-/// The public keys.
-pub const JWKS: &str = endpoint!("jwks");
 /// Where people log out.
 pub const END_SESSION: &str = endpoint!("end_session");
 /// The public keys, at the usual place.
@@ -56,16 +54,13 @@ pub const WELL_KNOWN_OPENID: &str = "/.well-known/openid-configuration";
 /// Metadata of the resources.
 pub const WELL_KNOWN_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
-/// The endpoints that are advertised only where they answer.
-pub const OPTIONAL_ENDPOINTS: [&str; 4] = [REGISTER, PAR, DEVICE_AUTHORIZATION, END_SESSION];
-
 /// What works here and is switched on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerConfiguration {
     /// The issuer: the site's address without a slash at its end.
     pub issuer: String,
-    /// Which of [`OPTIONAL_ENDPOINTS`] answer.
-    pub endpoints: Vec<&'static str>,
+    /// The members that name endpoints, with the path of each that answers.
+    pub endpoints: Vec<(&'static str, &'static str)>,
     /// The grants that are switched on.
     pub grant_types: Vec<GrantType>,
     /// The scopes to advertise.
@@ -93,30 +88,10 @@ pub struct ServerConfiguration {
 pub struct ServerMetadata {
     /// The name of the server: the address of the site.
     pub issuer: String,
-    /// Where people allow or refuse access.
-    pub authorization_endpoint: String,
-    /// Where programs get tokens.
-    pub token_endpoint: String,
-    /// Where programs learn who logged in.
-    pub userinfo_endpoint: String,
-    /// Where the public keys are.
-    pub jwks_uri: String,
-    /// Where programs register.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub registration_endpoint: Option<String>,
-    /// Where programs give tokens back.
-    pub revocation_endpoint: String,
-    /// Where resource servers ask about tokens.
-    pub introspection_endpoint: String,
-    /// Where programs push authorization requests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pushed_authorization_request_endpoint: Option<String>,
-    /// Where devices get their codes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device_authorization_endpoint: Option<String>,
-    /// Where people log out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub end_session_endpoint: Option<String>,
+    /// The addresses of the endpoints, by the members that name them.
+    #[serde(flatten)]
+    #[oai(skip)]
+    pub endpoints: Map<String, Value>,
     /// Scopes that may be asked for; not all there are.
     pub scopes_supported: Vec<String>,
     /// Values of `response_type`.
@@ -263,39 +238,24 @@ impl ServerMetadata {
     /// What the configuration advertises.
     pub fn new(configuration: &ServerConfiguration) -> Self {
         let issuer = &configuration.issuer;
-        let at = |path: &str| format!("{issuer}{path}");
-        let optional = |path: &'static str| configuration.endpoints.contains(&path).then(|| at(path));
         let offered = || Method::ALL.into_iter().filter(|method| method.is_offered(configuration.certificates));
         let confidential = names(offered().filter(|method| method.is_confidential()));
         let signing = || assertion_algorithms();
-        let device = optional(DEVICE_AUTHORIZATION);
+        let endpoints = configuration.endpoints.iter();
         Self {
             issuer: issuer.clone(),
-            authorization_endpoint: at(AUTHORIZE),
-            token_endpoint: at(TOKEN),
-            userinfo_endpoint: at(USERINFO),
-            jwks_uri: at(WELL_KNOWN_JWKS),
-            registration_endpoint: optional(REGISTER),
-            revocation_endpoint: at(REVOKE),
-            introspection_endpoint: at(INTROSPECT),
-            pushed_authorization_request_endpoint: optional(PAR),
-            end_session_endpoint: optional(END_SESSION),
+            endpoints: endpoints
+                .map(|(member, path)| ((*member).to_owned(), format!("{issuer}{path}").into()))
+                .collect(),
             scopes_supported: configuration.scopes_supported.clone(),
             response_types_supported: texts(["code"]),
             response_modes_supported: texts(ResponseMode::ALL.map(ResponseMode::as_str)),
-            grant_types_supported: texts(
-                configuration
-                    .grant_types
-                    .iter()
-                    .filter(|grant| **grant != GrantType::DeviceCode || device.is_some())
-                    .map(|grant| grant.as_str()),
-            ),
+            grant_types_supported: texts(configuration.grant_types.iter().map(|grant| grant.as_str())),
             authorization_grant_profiles_supported: if configuration.grant_types.contains(&GrantType::JwtBearer) {
                 texts([identity_assertion::PROFILE])
             } else {
                 Vec::new()
             },
-            device_authorization_endpoint: device,
             code_challenge_methods_supported: texts(["S256"]),
             token_endpoint_auth_methods_supported: names(offered()),
             token_endpoint_auth_signing_alg_values_supported: signing(),
@@ -378,7 +338,7 @@ fn assertion_algorithms() -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::identity_assertion::PROFILE;
     use super::*;
@@ -387,7 +347,7 @@ mod tests {
         ServerConfiguration {
             issuer: "https://site.example".to_owned(),
             scopes_supported: vec!["openid".to_owned(), "offline_access".to_owned()],
-            endpoints: OPTIONAL_ENDPOINTS.to_vec(),
+            endpoints: vec![("token_endpoint", TOKEN), ("jwks_uri", WELL_KNOWN_JWKS)],
             grant_types: GrantType::ALL.to_vec(),
             client_id_metadata_documents: true,
             id_token_algorithms: vec!["ES256".to_owned(), "RS256".to_owned()],
@@ -425,20 +385,14 @@ mod tests {
     fn what_is_switched_off_is_left_out_and_nothing_is_null() {
         assert_eq!(metadata(&configuration())["authorization_grant_profiles_supported"], json!([PROFILE]));
         let off = ServerConfiguration {
-            endpoints: vec![],
+            endpoints: vec![("token_endpoint", TOKEN)],
             client_id_metadata_documents: false,
-            grant_types: vec![GrantType::AuthorizationCode, GrantType::DeviceCode],
+            grant_types: vec![GrantType::AuthorizationCode],
             ..configuration()
         };
         let metadata = metadata(&off);
         let members = metadata.as_object().unwrap();
-        for absent in [
-            "registration_endpoint",
-            "device_authorization_endpoint",
-            "pushed_authorization_request_endpoint",
-            "end_session_endpoint",
-            "authorization_grant_profiles_supported",
-        ] {
+        for absent in ["jwks_uri", "authorization_grant_profiles_supported"] {
             assert!(!members.contains_key(absent), "{absent}");
         }
         assert_eq!(metadata["grant_types_supported"], json!(["authorization_code"]));

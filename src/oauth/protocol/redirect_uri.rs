@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
@@ -28,9 +27,8 @@ const FORBIDDEN_SCHEMES: [&str; 13] = [
 const MAX_LENGTH: usize = 1000;
 
 /// What kind of program a client is (OpenID Connect Dynamic Client Registration §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[oai(rename = "OAuthApplicationType", rename_all = "snake_case")]
 pub enum ApplicationType {
     /// Reached in a browser.
     Web,

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use poem_openapi::Enum;
 
 use super::error::{Error, ErrorCode, Result};
 use super::token_exchange::ExchangeRequest;
@@ -121,8 +120,7 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>> {
 }
 
 /// How a client gets a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
-#[oai(rename = "OAuthGrantType", rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GrantType {
     /// By a code (RFC 6749 §4.1).
     AuthorizationCode,
@@ -131,13 +129,10 @@ pub enum GrantType {
     /// For itself (RFC 6749 §4.4).
     ClientCredentials,
     /// By a device code (RFC 8628).
-    #[oai(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
     /// By a token that is exchanged (RFC 8693).
-    #[oai(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,
     /// By a statement of a trusted server (RFC 7523 §2.1).
-    #[oai(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
     JwtBearer,
 }
 

@@ -4,13 +4,10 @@ use chrono::Duration;
 
 use super::fields::{Fields, View};
 use crate::document::Documents;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::Document;
 use crate::oauth::protocol::authorization_request::ServerRules;
 use crate::oauth::protocol::cimd::ClientIdUrl;
-use crate::oauth::protocol::metadata::{
-    DEVICE, DEVICE_AUTHORIZATION, DEVICE_METHOD, REGISTER, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
-};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::resource::KnownResources;
 use crate::oauth::protocol::scope_offer::KnownScopes;
@@ -277,22 +274,6 @@ impl OAuthSettings {
         } else {
             refuse(format!("This site does not accept applications that are described at {}", url.host()))
         }
-    }
-
-    /// Whether what is at this path is switched on.
-    pub fn serves(&self, path: &str) -> bool {
-        match path {
-            REGISTER => self.registration != Registration::Off,
-            DEVICE_AUTHORIZATION | DEVICE | DEVICE_METHOD => self.device_grant,
-            WELL_KNOWN_SERVER | WELL_KNOWN_OPENID => self.show_auth_server_metadata,
-            path if path.starts_with(WELL_KNOWN_RESOURCE) => self.show_protected_resource_metadata,
-            _ => true,
-        }
-    }
-
-    /// Fails as for an address where nothing is, unless what is at this path is switched on.
-    pub fn check_served(&self, path: &str) -> Result<()> {
-        if self.serves(path) { Ok(()) } else { Err(Error::NoSuchRoute("There is nothing at this address".to_owned())) }
     }
 
     /// Whether this grant is switched on.

@@ -8,44 +8,16 @@ use crate::meta::{DocType, Document, Right};
 use crate::permissions::Session;
 use crate::rest::arguments::{Dialect, filters, list_request};
 use crate::rest::methods::{add, add_for_guests};
+use crate::rest::parameters::{COUNT_LIMIT, DOCTYPE, FILTERS, LIST, OR_FILTERS, PARENT};
 use crate::rest::{envelope, resource};
 use crate::web::args::Args;
 use crate::web::{Answer, Call, Method, Param, Plugins, Site, Verbs, handler};
 
-const DOCTYPE: Param = Param::required("doctype", "string", "The DocType, for example `User`");
 const NAME: Param = Param::required("docname", "string", "The name of the document");
-const FILTERS: Param = Param::optional(
-    "filters",
-    "object",
-    "Which documents: `{\"field\": value}`, `{\"field\": [operator, value]}` or a list of `[field, operator, value]`",
-);
-const PARENT: Param = Param::optional(
-    "parent",
-    "string",
-    "For child tables: the DocType that the rows belong to, whose permissions count",
-);
-pub(super) const COUNT_LIMIT: Param =
-    Param::optional("limit", "integer", "How many documents at most are counted: of more, this number is the answer");
-
-/// The parameters of a list.
-pub(super) const LIST_PARAMS: &[Param] = &[
-    DOCTYPE,
-    Param::optional("fields", "array", "The fields of each row; `[\"*\"]` for all, `[\"name\"]` if left out"),
-    FILTERS,
-    Param::optional("or_filters", "object", "Filters of which at least one must hold"),
-    Param::optional("order_by", "string", "For example `modified desc`"),
-    Param::optional("group_by", "string", "Fields to group by"),
-    Param::optional("limit_start", "integer", "How many rows to skip"),
-    Param::optional("limit_page_length", "integer", "How many rows at most; 20 if left out, 0 for all"),
-    PARENT,
-    Param::optional("expand", "array", "Link fields to be replaced by the documents they lead to"),
-    Param::optional("as_dict", "boolean", "0 for arrays of values instead of objects"),
-];
-
 /// Registers the methods.
 pub(super) fn register(plugins: &mut Plugins) {
-    add_for_guests(plugins, "frappe.client.get_list", Verbs::READ, "Lists documents", LIST_PARAMS, get_list);
-    let params = const { &[DOCTYPE, FILTERS, PARENT, COUNT_LIMIT] };
+    add_for_guests(plugins, "frappe.client.get_list", Verbs::READ, "Lists documents", LIST, get_list);
+    let params = const { &[DOCTYPE, FILTERS, OR_FILTERS, PARENT, COUNT_LIMIT] };
     add_for_guests(
         plugins,
         "frappe.client.get_count",

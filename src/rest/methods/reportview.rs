@@ -13,26 +13,27 @@ use crate::permissions::Session;
 use crate::rest::arguments::{Dialect, filters, list_request};
 use crate::rest::envelope;
 use crate::rest::methods::add;
-use crate::rest::methods::client::COUNT_LIMIT;
+use crate::rest::parameters::{
+    COUNT_LIMIT, DOCTYPE, FIELDS, FILTERS, GROUP_BY, OR_FILTERS, ORDER_BY, PAGE_LENGTH, START,
+};
 use crate::web::spool::Spool;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
-const DOCTYPE: Param = Param::required("doctype", "string", "The DocType");
 const PARAMS: &[Param] = &[
     DOCTYPE,
-    Param::optional("fields", "array", "The fields of each row, such as `name` or `` `tabUser`.`name` ``"),
-    Param::optional("filters", "array", "Which documents"),
-    Param::optional("or_filters", "array", "Filters of which at least one must hold"),
-    Param::optional("order_by", "string", "For example `modified desc`"),
-    Param::optional("group_by", "string", "Fields to group by"),
-    Param::optional("start", "integer", "How many rows to skip"),
-    Param::optional("page_length", "integer", "How many rows at most; 20 if left out, 0 for all"),
+    FIELDS,
+    FILTERS,
+    OR_FILTERS,
+    ORDER_BY,
+    GROUP_BY,
+    START,
+    PAGE_LENGTH,
     Param::optional("with_comment_count", "boolean", "Adds `_comment_count` to rows that show the name"),
 ];
 const COUNT_PARAMS: &[Param] = &[
     DOCTYPE,
-    Param::optional("filters", "array", "Which documents"),
-    Param::optional("or_filters", "array", "Filters of which at least one must hold"),
+    FILTERS,
+    OR_FILTERS,
     Param::optional("distinct", "boolean", "Counts rows that are the same once"),
     COUNT_LIMIT,
 ];
@@ -49,8 +50,8 @@ pub(super) fn register(plugins: &mut Plugins) {
         &[
             DOCTYPE,
             Param::optional("fields", "array", "The columns"),
-            Param::optional("filters", "array", "Which documents"),
-            Param::optional("order_by", "string", "For example `modified desc`"),
+            FILTERS,
+            ORDER_BY,
             Param::optional("selected_items", "array", "Only the documents of these names"),
             Param::optional("title", "string", "The name of the file"),
             Param::optional("file_format_type", "string", "`CSV`"),

@@ -5,6 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::meta::Right;
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::{failures, parameter};
+use crate::rest::parameters::IN_QUERY;
+use crate::web::Param;
 use crate::web::plugin::{NEEDS, needs_on_any};
 
 /// Adds them.
@@ -26,58 +28,21 @@ pub(super) fn add(document: &mut Document) {
 }
 
 fn parameters() -> Map<String, Json> {
-    let text = || json!({ "type": "string" });
-    let count = || json!({ "type": "integer", "minimum": 0 });
-    let flag = || json!({ "type": "integer", "enum": [0, 1] });
-    let query = [
-        (
-            "fields",
-            text(),
-            "The fields of each row, as a JSON list; `[\"*\"]` for all, `[\"name\"]` if left out. A field may be `table_field.field`, `link_field.field` or `count(name) as n`",
-            json!("[\"name\",\"modified\"]"),
-        ),
-        (
-            "filters",
-            text(),
-            "Which documents, as JSON: `{\"field\":\"value\"}`, `{\"field\":[\"like\",\"%a%\"]}` or `[[\"field\",\">\",1]]`",
-            json!("[[\"name\",\"like\",\"%a%\"]]"),
-        ),
-        ("or_filters", text(), "Filters of which at least one must hold, as JSON", Json::Null),
-        ("order_by", text(), "Fields with `asc` or `desc`, separated by commas", json!("modified desc")),
-        ("group_by", text(), "Fields to group by, separated by commas", Json::Null),
-        ("limit_start", count(), "How many rows to skip", Json::Null),
-        ("limit_page_length", count(), "How many rows at most; 20 if left out, 0 for all", Json::Null),
-        ("start", count(), "How many rows to skip", Json::Null),
-        ("limit", count(), "How many rows at most; 20 if left out, 0 for all", Json::Null),
-        ("expand", text(), "Link fields to be replaced by the documents they lead to, as a JSON list", Json::Null),
-        ("expand_links", flag(), "1 to replace links by the documents they lead to", Json::Null),
-        ("as_dict", flag(), "0 for arrays of values instead of objects", Json::Null),
-        ("parent", text(), "The DocType that the rows belong to, whose permissions count", Json::Null),
-    ];
-    let mut out: Map<String, Json> = query
-        .into_iter()
-        .map(|(name, schema, description, example)| {
-            let mut parameter = json!({ "name": name, "in": "query", "description": description, "schema": schema });
-            if !example.is_null() {
-                parameter["example"] = example;
-            }
-            (name.to_owned(), parameter)
-        })
-        .collect();
-    let prefer = json!({
-        "name": "Prefer", "in": "header", "schema": { "type": "string" }, "example": "children=patch",
-        "description": "`children=patch`: a row with `name` changes that row, with `_delete: true` removes it, without a name adds one; the others stay. Otherwise the rows sent replace those there are",
-    });
-    out.insert("Prefer".to_owned(), prefer);
-    for (name, description) in [
-        ("name", "The name of the document, percent-encoded; it may hold `/`"),
-        ("doctype", "The name of the DocType, percent-encoded"),
-        ("method", "The name of the method"),
-        ("file", "The name of the file"),
+    let mut out: Map<String, Json> =
+        IN_QUERY.iter().map(|param| (param.name.to_owned(), param.parameter("query"))).collect();
+    let prefer = Param::optional(
+        "Prefer",
+        "string",
+        "`children=patch`: a row with `name` changes that row, with `_delete: true` removes it, without a name adds one; the others stay. Otherwise the rows sent replace those there are",
+    );
+    out.insert("Prefer".to_owned(), prefer.example("children=patch").parameter("header"));
+    for param in [
+        Param::required("name", "string", "The name of the document, percent-encoded; it may hold `/`"),
+        Param::required("doctype", "string", "The name of the DocType, percent-encoded"),
+        Param::required("method", "string", "The name of the method"),
+        Param::required("file", "string", "The name of the file"),
     ] {
-        let parameter =
-            json!({ "name": name, "in": "path", "required": true, "schema": text(), "description": description });
-        out.insert(name.to_owned(), parameter);
+        out.insert(param.name.to_owned(), param.parameter("path"));
     }
     out
 }
@@ -193,9 +158,7 @@ fn files(document: &mut Document) {
         ("/files/{file}", "read_public_file", "Read a public file", true),
         ("/private/files/{file}", "read_private_file", "Read a private file", false),
     ] {
-        let bytes = json!({ "type": "string", "format": "binary" });
-        let answer =
-            json!({ "description": "The file", "content": { "application/octet-stream": { "schema": bytes } } });
+        let answer = json!({ "description": "The file", "content": { "application/octet-stream": {} } });
         let mut operation = json!({
             "operationId": id,
             "summary": summary,

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::failures;
+use crate::web::openapi::object;
 use crate::web::plugin::{NEEDS, needs};
 use crate::web::{Method, Param};
 
@@ -37,7 +38,7 @@ fn operation(method: &Method, id: String, with_body: bool) -> Json {
     if with_body && !method.params.is_empty() {
         operation.insert("requestBody".to_owned(), body(method.params));
     } else if !method.params.is_empty() {
-        operation.insert("parameters".to_owned(), method.params.iter().map(in_query).collect());
+        operation.insert("parameters".to_owned(), method.params.iter().map(|param| param.parameter("query")).collect());
     }
     let answer = json!({
         "description": "The result",
@@ -49,47 +50,10 @@ fn operation(method: &Method, id: String, with_body: bool) -> Json {
     Json::Object(operation)
 }
 
-fn in_query(param: &Param) -> Json {
-    let is_json = matches!(param.r#type, "object" | "array" | "any");
-    let schema = if is_json { json!({ "type": "string" }) } else { schema(param) };
-    let description = if is_json { format!("{} (as JSON)", param.description) } else { param.description.to_owned() };
-    json!({
-        "name": param.name, "in": "query", "required": param.required,
-        "schema": schema, "description": description,
-    })
-}
-
 fn body(params: &[Param]) -> Json {
-    let properties: Map<String, Json> = params
-        .iter()
-        .map(|param| {
-            let mut schema = schema(param);
-            schema["description"] = Json::from(param.description);
-            (param.name.to_owned(), schema)
-        })
-        .collect();
-    let required: Vec<&str> = params.iter().filter(|param| param.required).map(|param| param.name).collect();
-    let mut schema = json!({ "type": "object", "properties": properties });
-    if !required.is_empty() {
-        schema["required"] = json!(required);
-    }
+    let schema = object(params.iter());
     let takes_files = params.iter().any(|param| param.r#type == "file");
     let content_type = if takes_files { "multipart/form-data" } else { "application/json" };
-    json!({ "required": !required.is_empty(), "content": { content_type: { "schema": schema } } })
-}
-
-fn schema(param: &Param) -> Json {
-    let mut schema = match param.r#type {
-        "file" => json!({ "type": "string", "format": "binary" }),
-        "any" => json!({}),
-        "array" => json!({ "type": "array", "items": {} }),
-        "boolean" => json!({ "type": "integer", "enum": [0, 1] }),
-        other => json!({ "type": other }),
-    };
-    if let Some(default) = param.default
-        && param.r#type == "string"
-    {
-        schema["default"] = Json::from(default);
-    }
-    schema
+    let required = schema.get("required").is_some();
+    json!({ "required": required, "content": { content_type: { "schema": schema } } })
 }

@@ -43,7 +43,7 @@ pub struct Parts<'a> {
     pub site_url: &'a str,
 }
 
-/// The OpenAPI 3.0 document of a site, for one reader.
+/// The OpenAPI 3.1 document of a site, for one reader.
 pub fn document(parts: Parts<'_>) -> Json {
     let mut document = Document::new(parts.site_url);
     for spec in parts.hand_written {
@@ -142,7 +142,7 @@ impl Document {
         self.components.insert("schemas".to_owned(), Json::Object(self.schemas));
         let every: Json = ["session", "api_key", "basic", "bearer"].iter().map(|name| json!({ *name: [] })).collect();
         json!({
-            "openapi": "3.0.3",
+            "openapi": "3.1.0",
             "info": {
                 "title": "Doctyped",
                 "version": env!("CARGO_PKG_VERSION"),

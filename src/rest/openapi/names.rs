@@ -59,11 +59,6 @@ pub(super) fn in_path(name: &str) -> String {
     utf8_percent_encode(name, IN_PATH).to_string()
 }
 
-/// A reference to a schema.
-pub(super) fn schema(key: &str) -> Json {
-    json!({ "$ref": format!("#/components/schemas/{key}") })
-}
-
 /// A reference to a parameter.
 pub(super) fn parameter(key: &str) -> Json {
     json!({ "$ref": format!("#/components/parameters/{key}") })

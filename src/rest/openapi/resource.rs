@@ -7,9 +7,10 @@ use crate::error::Need;
 use crate::meta::{DocType, Right};
 use crate::permissions::Grant;
 use crate::rest::document_method::{self, DocumentMethod};
-use crate::rest::openapi::names::{Names, failures, in_path, parameter, schema};
+use crate::rest::openapi::names::{Names, failures, in_path, parameter};
 use crate::rest::openapi::{Document, Parts};
 use crate::rest::v1;
+use crate::web::openapi::reference as schema;
 use crate::web::plugin::{NEEDS, needs};
 
 /// The parameters of every list.
@@ -178,7 +179,7 @@ impl Paths<'_> {
         let body = json!({
             "type": "object",
             "properties": {
-                "data": { "nullable": true, "description": "The result" },
+                "data": { "description": "The result" },
                 "docs": { "type": "array", "items": schema(self.key), "description": "The document as it is now" },
             },
         });
@@ -212,7 +213,7 @@ impl Paths<'_> {
         }
         operation.insert(NEEDS.to_owned(), needs(&ways));
         operation.insert("requestBody".to_owned(), Self::arguments());
-        let answer = Self::data("The result", &json!({ "nullable": true }));
+        let answer = Self::data("The result", &json!({}));
         Self::finish(operation, "200", answer, &["400", "401", "403", "404", "417"])
     }
 

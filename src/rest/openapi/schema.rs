@@ -7,7 +7,8 @@ use crate::meta::doctype::{CHILD_COLUMNS, STANDARD_COLUMNS, unscrub};
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{ColumnType, DocType, Fieldtype, Registry};
 use crate::rest::openapi::Document;
-use crate::rest::openapi::names::{Names, schema};
+use crate::rest::openapi::names::Names;
+use crate::web::openapi::reference as schema;
 
 /// Adds schemas, answers and security schemes that everything refers to.
 pub(super) fn add_common(document: &mut Document) {
@@ -15,10 +16,10 @@ pub(super) fn add_common(document: &mut Document) {
         "type": "object",
         "description": "One thing that is wrong, at its field where it has one.",
         "properties": {
-            "field": { "type": "string", "nullable": true, "description": "The fieldname" },
-            "label": { "type": "string", "nullable": true, "description": "The field's label" },
-            "table": { "type": "string", "nullable": true, "description": "The table field, for problems in a row" },
-            "row": { "type": "integer", "nullable": true, "description": "The row, counted from 1" },
+            "field": { "type": ["string", "null"], "description": "The fieldname" },
+            "label": { "type": ["string", "null"], "description": "The field's label" },
+            "table": { "type": ["string", "null"], "description": "The table field, for problems in a row" },
+            "row": { "type": ["integer", "null"], "description": "The row, counted from 1" },
             "kind": { "type": "string", "description": "The class of the problem, such as `MandatoryError`" },
             "message": { "type": "string", "description": "What is wrong and how to mend it" },
         },
@@ -58,7 +59,7 @@ pub(super) fn add_common(document: &mut Document) {
                         "message": { "type": "string" },
                         "title": { "type": "string" },
                         "indicator": { "type": "string" },
-                        "exception": { "type": "string", "nullable": true },
+                        "exception": { "type": ["string", "null"] },
                         "problems": { "type": "array", "items": schema("Problem") },
                     },
                     "required": ["type", "message"],
@@ -239,7 +240,8 @@ fn property(field: &DocField, registry: &Registry, names: &Names) -> Option<Json
     if field.read_only || field.is_virtual || (field.fetch_from.is_some() && !field.fetch_if_empty) {
         out.insert("readOnly".to_owned(), Json::Bool(true));
     }
-    if !field.placeholder.is_empty() && out.get("type") == Some(&json!("string")) && !out.contains_key("enum") {
+    let is_text = out.get("type").is_some_and(|of| *of == "string" || *of == json!(["string", "null"]));
+    if !field.placeholder.is_empty() && is_text && !out.contains_key("enum") {
         out.insert("example".to_owned(), Json::from(field.placeholder.as_str()));
     }
     Some(Json::Object(out))
@@ -299,12 +301,12 @@ fn refine(out: &mut Map<String, Json>, field: &DocField, registry: &Registry) {
     if field.non_negative {
         set("minimum", json!(0));
     }
-    if nullable {
-        set("nullable", Json::Bool(true));
+    if nullable && let Some(r#type) = out.get_mut("type") {
+        *r#type = json!([r#type.take(), "null"]);
     }
     let default = field.default.as_deref().and_then(|default| static_default(field.fieldtype, default));
     if let Some(default) = default {
-        set("default", default);
+        out.insert("default".to_owned(), default);
     }
 }
 

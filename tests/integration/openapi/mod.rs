@@ -22,7 +22,7 @@ async fn every_doctype_is_described() {
     let site = TestSite::new().with_doctype(SHELF).with_doctype(CHAPTER).with_doctype(BOOK).await;
     let answer = site.administrator().await.get("/api/openapi.json").await.status(200);
     let document = answer.json();
-    assert!(document["openapi"].as_str().unwrap().starts_with("3.0"));
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     for doctype in site.documents().registry().iter().filter(|doctype| !doctype.issingle) {
         let path = format!("/api/resource/{}", doctype.name.replace(' ', "%20"));
         assert!(document["paths"][&path]["get"].is_object(), "{path}");

@@ -74,22 +74,24 @@ fn problems(document: &Json, schema: &Json, value: &Json, at: &str) -> Vec<Strin
         let target = document.pointer(reference.trim_start_matches('#'));
         return problems(document, target.unwrap_or_else(|| panic!("{reference} leads nowhere")), value, at);
     }
-    if value.is_null() && schema["nullable"] == true {
-        return Vec::new();
-    }
     let mut found = Vec::new();
     for part in schema["allOf"].as_array().into_iter().flatten() {
         found.extend(problems(document, part, value, at));
     }
-    let fits = match schema["type"].as_str() {
-        Some("object") => value.is_object(),
-        Some("array") => value.is_array(),
-        Some("string") => value.is_string(),
-        Some("integer") => value.is_i64() || value.is_u64(),
-        Some("number") => value.is_number(),
-        Some("boolean") => value.is_boolean(),
-        None => true,
-        Some(other) => panic!("the type {other}"),
+    let is_of = |r#type: &Json| match r#type.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("the type {other}"),
+    };
+    let fits = match &schema["type"] {
+        Json::Null => true,
+        Json::Array(types) => types.iter().any(is_of),
+        one => is_of(one),
     };
     if !fits {
         found.push(format!("{at} is no {}: {value}", schema["type"]));
