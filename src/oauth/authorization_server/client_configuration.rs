@@ -82,7 +82,7 @@ async fn update(
     let now = documents.clock().now();
     check_update(&request, &client.client_id, |secret| client.is_secret(documents.site_key(), secret, now))?;
     let mut metadata = read(exchange, server, settings, &request).await?;
-    metadata.client_name.get_or_insert_with(|| client.app_name.clone());
+    metadata.name_if_unnamed(&client.app_name);
     if client.scopes_are_decided() {
         metadata.scope = client.scopes.clone();
     }

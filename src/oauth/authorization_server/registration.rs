@@ -136,7 +136,7 @@ async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettin
     }
     let request = read_client_metadata(&mut exchange.request).await?;
     let mut metadata = read(exchange, server, settings, &request).await?;
-    metadata.client_name.get_or_insert_with(|| UNNAMED.to_owned());
+    metadata.name_if_unnamed(UNNAMED);
     server.registrations.count(exchange, settings)?;
     let documents = &exchange.site.documents;
     let token = TokenKind::RegistrationAccessToken.generate();

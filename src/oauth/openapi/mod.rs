@@ -18,6 +18,7 @@ use crate::oauth::authorization_server::{Caller, Endpoint, Operation, Request, S
 use crate::oauth::protocol::Scope;
 use crate::oauth::protocol::authorization_response::ResponseMode;
 use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::client_members::MEMBERS;
 use crate::oauth::protocol::introspection::ActiveToken;
 use crate::oauth::protocol::metadata::{REGISTER, USERINFO};
 use crate::oauth::protocol::request::GrantType;
@@ -120,7 +121,7 @@ fn describe_operation(operation: &Operation, mut parameters: Vec<Json>, schemas:
 
 /// The schemas, with those that operations and members refer to by name.
 fn named(mut schemas: Schemas) -> Map<String, Json> {
-    let object_of = |parts: &[&'static [Param]]| object(parts.iter().copied().flatten());
+    let metadata: Vec<Param> = MEMBERS.iter().map(|one| Param::optional(one.name, one.json_type(), one.help)).collect();
     schemas.refer(&Schema::Object("OAuthKey", vec![forms::KEY]));
     schemas.refer(&Schema::of::<ActiveToken>());
     let mut schemas = schemas.into_components();
@@ -130,16 +131,16 @@ fn named(mut schemas: Schemas) -> Map<String, Json> {
     introspection["properties"]["active"] = json!({
         "type": "boolean", "description": "Whether the token opens anything now. If not, this is all that is told",
     });
-    let mut information = object_of(&[forms::CLIENT_INFORMATION, forms::CLIENT_METADATA]);
+    let mut information = object(forms::CLIENT_INFORMATION.iter().chain(&metadata));
     if let Some(required) = information["required"].as_array_mut() {
         required.extend(forms::ALWAYS_REGISTERED.map(Json::from));
     }
     let values = |names: &[&str]| json!({ "type": "string", "enum": names });
     schemas.extend(
         [
-            ("OAuthClientMetadata", object_of(&[forms::CLIENT_METADATA])),
+            ("OAuthClientMetadata", object(metadata.iter())),
             ("OAuthClientInformation", information),
-            ("OAuthClientUpdate", object_of(&[forms::CLIENT_UPDATE, forms::CLIENT_METADATA])),
+            ("OAuthClientUpdate", object(forms::CLIENT_UPDATE.iter().chain(&metadata))),
             ("OAuthIntrospection", introspection),
             ("OAuthGrantType", values(&GrantType::ALL.map(GrantType::as_str))),
             ("OAuthClientAuthenticationMethod", values(&Method::ALL.map(Method::as_str))),

@@ -11,7 +11,7 @@ pub mod certificate;
 pub mod challenge;
 pub mod cimd;
 pub mod client_authentication;
-mod client_members;
+pub mod client_members;
 pub mod client_name;
 pub mod code;
 pub mod cors;

@@ -1,12 +1,12 @@
 //! Client metadata: what a program may say of itself when it registers, and what it is told (RFC 7591, RFC 7592).
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
 
 use super::assertion;
 use super::certificate::{CertificateName, NameKind};
 use super::client_authentication::Method;
-use super::client_members::{Members, checked_text, invalid};
+use super::client_members::{MEMBERS, Member, Members, checked_text, invalid};
 use super::client_name;
 use super::error::{Error, ErrorCode, Result};
 use super::jar;
@@ -47,81 +47,22 @@ pub struct RegistrationPolicy<'a> {
 }
 
 /// Metadata that passed every check: what is stored, and echoed to the program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the registry has many flags")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientMetadata {
-    /// The name that people read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_name: Option<String>,
     /// Where it may be answered, exactly as it said.
-    #[serde(skip_serializing_if = "RedirectUris::is_empty", serialize_with = "as_list")]
     pub redirect_uris: RedirectUris,
     /// How it proves who it is.
-    #[serde(serialize_with = "as_name")]
     pub token_endpoint_auth_method: Method,
     /// How it gets tokens.
-    #[serde(serialize_with = "as_names")]
     pub grant_types: Vec<GrantType>,
-    /// `code`, if it uses the authorization code grant.
-    pub response_types: Vec<&'static str>,
     /// Web or native.
     pub application_type: ApplicationType,
     /// The most it may ask for.
     pub scope: ScopeSet,
-    /// Its home page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_uri: Option<String>,
-    /// Its picture.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logo_uri: Option<String>,
-    /// Its terms of service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tos_uri: Option<String>,
-    /// Its privacy policy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy_uri: Option<String>,
-    /// The people behind it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub contacts: Vec<String>,
-    /// Its maker's name for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub software_id: Option<String>,
-    /// Its version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub software_version: Option<String>,
-    /// Where its keys are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwks_uri: Option<String>,
-    /// Its keys.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<Value>,
     /// The name of its certificates (RFC 8705 §2.1.2).
-    #[serde(flatten)]
     pub certificate_name: Option<CertificateName>,
-    /// How its id tokens are signed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_token_signed_response_alg: Option<&'static str>,
-    /// How what it is told about tokens is signed, if it asks for that (RFC 9701 §6).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub introspection_signed_response_alg: Option<&'static str>,
-    /// Where it may send people after a logout.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub post_logout_redirect_uris: Vec<String>,
-    /// Where it is told of logouts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backchannel_logout_uri: Option<String>,
-    /// Whether its tokens are always bound to a key.
-    #[serde(skip_serializing_if = "is_false")]
-    pub dpop_bound_access_tokens: bool,
-    /// Whether its tokens are always bound to its certificate (RFC 8705 §3.4).
-    #[serde(skip_serializing_if = "is_false")]
-    pub tls_client_certificate_bound_access_tokens: bool,
-    /// Whether it always pushes its requests.
-    #[serde(skip_serializing_if = "is_false")]
-    pub require_pushed_authorization_requests: bool,
-    /// Whether it always signs its requests.
-    #[serde(skip_serializing_if = "is_false")]
-    pub require_signed_request_object: bool,
+    /// The members that one field each keeps ([`Member::kept`]), as far as it said anything.
+    pub members: Map<String, Value>,
 }
 
 /// The answer to a registration (RFC 7591 §3.2.1): 201 when new, 200 when read or changed.
@@ -165,40 +106,64 @@ impl ClientMetadata {
             return Err(software_statement(statement));
         }
         check_algorithms(&members)?;
-        let (grant_types, response_types) = grants(&members, policy)?;
+        let grant_types = grants(&members, policy)?;
         let token_endpoint_auth_method = auth_method(&members, policy)?;
         let uses_code = grant_types.contains(&GrantType::AuthorizationCode);
         let (redirect_uris, application_type) = redirects(&members, uses_code, policy)?;
-        let (jwks, jwks_uri) = keys(&members, token_endpoint_auth_method)?;
-        Ok(Self {
-            client_name: client_name(&members, policy)?,
+        check_keys(&members, token_endpoint_auth_method)?;
+        let mut metadata = Self {
             redirect_uris,
             token_endpoint_auth_method,
             grant_types,
-            response_types,
             application_type,
             scope: scope(&members, policy)?,
-            client_uri: members.web_address("client_uri")?,
-            logo_uri: members.web_address("logo_uri")?,
-            tos_uri: members.web_address("tos_uri")?,
-            policy_uri: members.web_address("policy_uri")?,
-            contacts: members.texts("contacts")?.unwrap_or_default(),
-            software_id: members.text("software_id")?,
-            software_version: members.text("software_version")?,
-            jwks_uri,
-            jwks,
             certificate_name: certificate_name(&members, token_endpoint_auth_method)?,
-            // RS256 is what a program expects that names nothing (OpenID Connect Registration §2).
-            id_token_signed_response_alg: id_token_alg(&members, token_endpoint_auth_method, policy)?
-                .or(Some(SigningAlgorithm::Rs256.as_str())),
-            introspection_signed_response_alg: signed_response_alg(&members, "introspection_signed_response_alg")?,
-            post_logout_redirect_uris: post_logout_redirect_uris(&members, application_type, policy)?,
-            backchannel_logout_uri: members.https_address("backchannel_logout_uri")?,
-            dpop_bound_access_tokens: members.flag("dpop_bound_access_tokens")?,
-            tls_client_certificate_bound_access_tokens: certificate_bound(&members, policy)?,
-            require_pushed_authorization_requests: members.flag("require_pushed_authorization_requests")?,
-            require_signed_request_object: members.flag("require_signed_request_object")?,
+            members: Map::new(),
+        };
+        for member in Member::kept() {
+            let value = match member.name {
+                "client_name" => client_name(&members, policy)?.map(Value::from),
+                "id_token_signed_response_alg" => Some(id_token_alg(&members, &metadata, policy)?.into()),
+                "introspection_signed_response_alg" => signed_response_alg(&members, member.name)?.map(Value::from),
+                _ => member.read(&members)?,
+            };
+            metadata.members.extend(value.map(|value| (member.name.to_owned(), value)));
+        }
+        check_post_logout(&metadata, policy)?;
+        let bound = "tls_client_certificate_bound_access_tokens";
+        if metadata.members.contains_key(bound) && policy.certificates.is_none() {
+            return Err(invalid(format!("{bound}: this site takes no certificates")));
+        }
+        Ok(metadata)
+    }
+
+    /// Takes this name if the program said none.
+    pub fn name_if_unnamed(&mut self, name: &str) {
+        self.members.entry("client_name").or_insert_with(|| Value::from(name));
+    }
+
+    /// What a response says of a member; `None` if it is left out.
+    fn value(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "redirect_uris" if self.redirect_uris.is_empty() => return None,
+            "redirect_uris" => self.redirect_uris.iter().collect(),
+            "token_endpoint_auth_method" => Value::from(self.token_endpoint_auth_method.as_str()),
+            "grant_types" => self.grant_types.iter().map(|grant| grant.as_str()).collect(),
+            "response_types" if self.grant_types.contains(&GrantType::AuthorizationCode) => json!(["code"]),
+            "response_types" => json!([]),
+            "application_type" => json!(self.application_type),
+            "scope" => Value::from(self.scope.to_string()),
+            name => match &self.certificate_name {
+                Some(certificate) if certificate.kind.as_str() == name => Value::from(certificate.text.as_str()),
+                _ => return self.members.get(name).cloned(),
+            },
         })
+    }
+}
+
+impl Serialize for ClientMetadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(MEMBERS.iter().filter_map(|member| Some((member.name, self.value(member.name)?))))
     }
 }
 
@@ -246,7 +211,7 @@ fn client_name(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result
     checked_text("client_name", &name).map(|name| Some(name).filter(|name| !name.is_empty()))
 }
 
-fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec<GrantType>, Vec<&'static str>)> {
+fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<Vec<GrantType>> {
     let mut grants = Vec::new();
     let named = members.texts("grant_types")?.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
     for name in &named {
@@ -279,7 +244,7 @@ fn grants(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<(Vec
     if grants.is_empty() || grants == [GrantType::RefreshToken] {
         return Err(invalid("grant_types names no grant that is supported"));
     }
-    Ok((grants, if uses_code { vec!["code"] } else { Vec::new() }))
+    Ok(grants)
 }
 
 fn auth_method(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<Method> {
@@ -336,18 +301,17 @@ fn scope(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<Scope
     Ok(if scopes.is_empty() { policy.default_scopes.clone() } else { scopes })
 }
 
-fn keys(members: &Members<'_>, method: Method) -> Result<(Option<Value>, Option<String>)> {
-    let jwks = members.get("jwks").cloned();
-    let jwks_uri = members.https_address("jwks_uri")?;
-    if let Some(jwks) = &jwks {
+fn check_keys(members: &Members<'_>, method: Method) -> Result<()> {
+    let jwks = members.get("jwks");
+    if let Some(jwks) = jwks {
         JwkSet::parse_strictly(jwks).map_err(|error| invalid(format!("jwks: {error}")))?;
     }
-    match (&jwks, &jwks_uri) {
+    match (jwks, members.text("jwks_uri")?) {
         (Some(_), Some(_)) => Err(invalid("Send jwks or jwks_uri, not both")),
         (None, None) if matches!(method, Method::PrivateKeyJwt | Method::SelfSignedTlsClientAuth) => {
             Err(invalid(format!("{} needs jwks or jwks_uri", method.as_str())))
         }
-        _ => Ok((jwks, jwks_uri)),
+        _ => Ok(()),
     }
 }
 
@@ -364,14 +328,6 @@ fn certificate_name(members: &Members<'_>, method: Method) -> Result<Option<Cert
     name.map(Some).map_err(|error| invalid(format!("tls_client_auth: {error}")))
 }
 
-fn certificate_bound(members: &Members<'_>, policy: &RegistrationPolicy<'_>) -> Result<bool> {
-    let name = "tls_client_certificate_bound_access_tokens";
-    match members.flag(name)? {
-        true if policy.certificates.is_none() => Err(invalid(format!("{name}: this site takes no certificates"))),
-        bound => Ok(bound),
-    }
-}
-
 /// The algorithms that the program signs with are those that the metadata of the server lists.
 fn check_algorithms(members: &Members<'_>) -> Result<()> {
     let assertions =
@@ -385,21 +341,22 @@ fn check_algorithms(members: &Members<'_>) -> Result<()> {
     Ok(())
 }
 
-/// How the id tokens of the program are signed: as it says, with its own secret only where the site allows that.
+/// How the id tokens of the program are signed: as it says, with its own secret only where the site allows that, and with
+/// RS256 if it says nothing (OpenID Connect Registration §2).
 fn id_token_alg(
     members: &Members<'_>,
-    method: Method,
+    metadata: &ClientMetadata,
     policy: &RegistrationPolicy<'_>,
-) -> Result<Option<&'static str>> {
+) -> Result<&'static str> {
     let member = "id_token_signed_response_alg";
     if members.text(member)?.as_deref() == Some(HS256) && policy.allow_hs256 {
-        return if method.has_secret() {
-            Ok(Some(HS256))
+        return if metadata.token_endpoint_auth_method.has_secret() {
+            Ok(HS256)
         } else {
             Err(invalid(format!("{member} {HS256} needs a client secret")))
         };
     }
-    signed_response_alg(members, member)
+    Ok(signed_response_alg(members, member)?.unwrap_or(SigningAlgorithm::Rs256.as_str()))
 }
 
 /// With which of our keys we are to sign.
@@ -413,38 +370,17 @@ fn signed_response_alg(members: &Members<'_>, member: &str) -> Result<Option<&'s
     }
 }
 
-fn post_logout_redirect_uris(
-    members: &Members<'_>,
-    kind: ApplicationType,
-    policy: &RegistrationPolicy<'_>,
-) -> Result<Vec<String>> {
-    let uris = members.texts("post_logout_redirect_uris")?.unwrap_or_default();
+fn check_post_logout(metadata: &ClientMetadata, policy: &RegistrationPolicy<'_>) -> Result<()> {
+    let member = "post_logout_redirect_uris";
+    let uris = metadata.members.get(member).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if uris.len() > MAX_REDIRECT_URIS {
-        return Err(invalid("post_logout_redirect_uris has too many entries"));
+        return Err(invalid(format!("{member} has too many entries")));
     }
-    for uri in &uris {
-        check_registration(uri, Some(kind), policy.redirect_schemes)
-            .map_err(|error| invalid(format!("post_logout_redirect_uris: {}", error.description())))?;
+    for uri in uris.iter().filter_map(Value::as_str) {
+        check_registration(uri, Some(metadata.application_type), policy.redirect_schemes)
+            .map_err(|error| invalid(format!("{member}: {}", error.description())))?;
     }
-    Ok(uris)
-}
-
-fn as_list<S: serde::Serializer>(uris: &RedirectUris, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(uris.iter())
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn as_name<S: serde::Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(method.as_str())
-}
-
-fn as_names<S: serde::Serializer>(grants: &[GrantType], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(grants.iter().map(|grant| grant.as_str()))
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
+    Ok(())
 }
 
 #[cfg(test)]
