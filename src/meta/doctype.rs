@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use crate::meta::docfield::DocField;
 use crate::meta::docperm::{DocPerm, Rights};
 use crate::meta::fieldtype::{ColumnType, Fieldtype};
+use crate::meta::keys::keys;
 use crate::meta::naming_rule::NamingRule;
 
 /// The columns before a DocType's own fields, in the order of JSON answers.
@@ -85,74 +86,116 @@ impl Order {
     }
 }
 
-/// The properties of a DocType that the engine and the desk act on, as declared.
-#[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "these are Frappe's flags, one by one")]
-pub struct Declaration {
-    /// The name, also of the table (`tab<name>`).
-    pub name: String,
-    /// The module it is listed under.
-    pub module: String,
-    /// What it is for.
-    pub description: String,
-    /// Where to read more.
-    pub documentation: String,
-    /// One document, stored in `tabSingles`.
-    pub issingle: bool,
-    /// Rows of another DocType's Table field.
-    pub istable: bool,
-    /// Has draft, submitted, cancelled.
-    pub is_submittable: bool,
-    /// Nested set.
-    pub is_tree: bool,
-    /// The parent Link of a tree.
-    pub nsm_parent_field: String,
-    /// No table: a controller supplies the documents.
-    pub is_virtual: bool,
-    /// `autoname` as written.
-    pub autoname: String,
-    /// The field that titles a document.
-    pub title_field: Option<String>,
-    /// Links show the title instead of the name.
-    pub show_title_field_in_link: bool,
-    /// Fields searched and shown by link pickers.
-    pub search_fields: Vec<String>,
-    /// Default list order.
-    pub sort: Vec<(String, Order)>,
-    /// An Attach Image field.
-    pub image_field: Option<String>,
-    /// A Version row for every change.
-    pub track_changes: bool,
-    /// The column `_seen`.
-    pub track_seen: bool,
-    /// Documents can be renamed.
-    pub allow_rename: bool,
-    /// Gates the right `import`.
-    pub allow_import: bool,
-    /// Attachments at most (0: any number).
-    pub max_attachments: u32,
-    /// Files attached are public unless asked otherwise.
-    pub make_attachments_public: bool,
-    /// The form offers no "create".
-    pub in_create: bool,
-    /// The desk offers no list.
-    pub read_only: bool,
-    /// Not offered in the desk: values are edited elsewhere.
-    pub hide_toolbar: bool,
-    /// Made at runtime.
-    pub custom: bool,
-    /// The name before a rename; the table is renamed, not added.
-    pub renamed_from: Option<String>,
-    /// The fields in form order.
-    pub fields: Vec<DocField>,
-    /// The permission rows.
-    pub permissions: Vec<DocPerm>,
-    /// Rights that limited credentials never have, whatever they name (a property of ours).
-    pub guarded_rights: Rights,
-    /// The whole definition as read, overlays applied.
-    pub raw: Map<String, Json>,
-    /// The files it came from, the base file first.
-    pub sources: Vec<String>,
+keys! {
+    /// The keys of a DocType.
+    DOCTYPE;
+    /// The properties of a DocType that the engine and the desk act on, as declared.
+    #[derive(Clone, Debug, Default)]
+    #[expect(clippy::struct_excessive_bools, reason = "these are Frappe's flags, one by one")]
+    Declaration {
+        /// Default list order, of `sort_field` and `sort_order`.
+        sort: Vec<(String, Order)>,
+        /// The fields in form order.
+        fields: Vec<DocField>,
+        /// The permission rows.
+        permissions: Vec<DocPerm>,
+        /// Rights that limited credentials never have, whatever they name (a property of ours).
+        guarded_rights: Rights,
+        /// The whole definition as read, overlays applied.
+        raw: Map<String, Json>,
+        /// The files it came from, the base file first.
+        sources: Vec<String>,
+    }
+    acts doctype: Text, "Always `DocType`; may be left out.";
+    acts name: Text as String,
+        "The DocType's name, such as `Library Book`. Its table is `tab` and this name, its API address /api/resource/ and this name.";
+    acts extends: Text, "Makes this file an overlay: it changes the DocType of this name instead of defining one.";
+    acts renamed_from: Text as Option<String>,
+        "The name this DocType had before: its table is renamed, so that no document is lost.";
+    acts module: Text as String, "The group under which the desk lists it.";
+    acts description: Text as String,
+        "What documents of this kind are for. Shown above the list and in the API documentation.";
+    acts documentation: Text as String, "Address of a page with more help.";
+    acts fields: Rows, "The fields, in the order of the form.";
+    acts field_order: Any, "Fieldnames in the order of the form; wins over the order of `fields`.";
+    acts permissions: Rows, "Which role may do what. A role that is not listed may do nothing.";
+    acts guarded_rights: Names,
+        "Rights that no limited scope gives, such as `create, write, delete, share`: whoever may use them could give themselves more. Only credentials without limits, such as a session or a token with the scope `all`, may.";
+    acts issingle: Flag as bool, "There is exactly one document, such as settings.";
+    acts istable: Flag as bool,
+        "Documents are rows inside a Table field of another DocType and have no permissions of their own.";
+    acts is_submittable: Flag as bool, "Documents can be submitted, after which they are fixed, and cancelled.";
+    acts is_tree: Flag as bool, "Documents form a tree: each may have a parent of the same kind.";
+    acts nsm_parent_field: Text as String,
+        "The Link field that holds the parent in a tree; without it `parent_` and the DocType's name.";
+    acts is_virtual: Flag as bool, "There is no table: program code supplies the documents.";
+    acts autoname: Text as String,
+        "How documents get their names: `hash`, `Prompt`, `autoincrement`, `UUID`, `field:fieldname`, `naming_series:`, `format:INV-{YYYY}-{####}` or `INV-.YYYY.-.####`.";
+    kept naming_rule: Text, "The label of the naming rule in Frappe's form; `autoname` decides.";
+    acts title_field: Text as Option<String>, "The field whose value stands for a document in lists and headings.";
+    acts show_title_field_in_link: Flag as bool, "Link fields show the title instead of the name.";
+    acts search_fields: Names as Vec<String>, "Fields that link pickers search and show besides the name.";
+    acts sort_field: Text,
+        "The field or standard column that sorts lists; `creation` if nothing is said. Several with their order: `idx desc, creation desc`.";
+    acts sort_order: Text, "`ASC` or `DESC`; `DESC` if nothing is said.";
+    acts image_field: Text as Option<String>, "An Attach Image field that pictures the document.";
+    kept timeline_field: Text, "In Frappe: a Link field; comments also appear on the document that it names.";
+    acts track_changes: Flag as bool, "Every change is kept as a Version: who, when, what.";
+    kept track_seen: Flag as bool, "In Frappe: remembers who has opened a document.";
+    kept track_views: Flag, "In Frappe: logs every look at a document.";
+    acts allow_rename: Flag as bool, "Documents can be renamed; every link follows.";
+    kept allow_import: Flag as bool,
+        "In Frappe: documents can be imported from files by roles with the right `import`.";
+    acts max_attachments: Whole as u32, "How many files can be attached to a document; 0 for any number.";
+    acts make_attachments_public: Flag as bool,
+        "Files attached to a document can be read by everyone unless they are made private.";
+    kept protect_attached_files: Flag, "In Frappe: attached files cannot be deleted once the document is submitted.";
+    acts in_create: Flag as bool, "The desk offers no button to create one.";
+    acts read_only: Flag as bool, "The desk offers no list.";
+    acts hide_toolbar: Flag as bool, "The form shows no menu.";
+    acts custom: Flag as bool, "Made at runtime instead of by a file.";
+    kept allow_copy: Flag, "In Frappe: hides the menu entry that copies a document.";
+    kept quick_entry: Flag, "In Frappe: a small dialog asks for the required fields only.";
+    kept editable_grid: Flag, "In Frappe: rows are edited in place.";
+    kept grid_page_length: Whole, "In Frappe: rows per page of a table field.";
+    kept rows_threshold_for_grid_search: Whole, "In Frappe: from how many rows on a table field can be searched.";
+    kept show_preview_popup: Flag, "In Frappe: links show a preview.";
+    kept show_name_in_global_search: Flag, "In Frappe: the global search finds the name.";
+    kept default_view: Text, "In Frappe: the view that opens first.";
+    kept force_re_route_to_default_view: Flag, "In Frappe: always opens the default view.";
+    kept is_calendar_and_gantt: Flag, "In Frappe: there is a calendar and a Gantt view.";
+    acts document_type: Text,
+        "`Document`, `Setup`, `System` or `Log`: deleted documents of the last two are not kept for restoring.";
+    kept icon: Text, "In Frappe: the name of an icon.";
+    kept color: Text, "In Frappe: a color.";
+    kept beta: Flag, "In Frappe: marked as not finished.";
+    kept allow_events_in_timeline: Flag, "In Frappe: calendar events appear in the timeline.";
+    kept allow_auto_repeat: Flag, "In Frappe: documents can be repeated by a schedule.";
+    kept email_append_to: Flag, "In Frappe: mail becomes a document.";
+    kept sender_field: Text, "In Frappe: the field for a mail's sender.";
+    kept sender_name_field: Text, "In Frappe: the field for the name of a mail's sender.";
+    kept subject_field: Text, "In Frappe: the field for a mail's subject.";
+    kept recipient_account_field: Text, "In Frappe: the field for the account that a mail reached.";
+    kept default_email_template: Text, "In Frappe: the template for mail about a document.";
+    kept default_print_format: Text, "In Frappe: the print format used first.";
+    kept translated_doctype: Flag, "In Frappe: names are translated where links show them.";
+    kept queue_in_background: Flag, "In Frappe: documents are submitted in the background.";
+    kept restrict_to_domain: Text, "In Frappe: only for sites of this domain.";
+    kept has_web_view: Flag, "In Frappe: documents are pages of the website.";
+    kept route: Text, "In Frappe: the address of those pages.";
+    kept allow_guest_to_view: Flag, "In Frappe: everybody may see those pages.";
+    kept is_published_field: Text, "In Frappe: the Check field that publishes a page.";
+    kept index_web_pages_for_search: Flag, "In Frappe: the website's search finds the pages.";
+    kept website_search_field: Text, "In Frappe: the field which that search reads.";
+    kept engine: Text, "In Frappe: the storage engine of MariaDB.";
+    kept row_format: Text, "In Frappe: the row format of MariaDB.";
+    kept name_case: Text, "In Frappe: the case that names are changed to.";
+    kept links: Rows, "In Frappe: related DocTypes, shown as connections of a document.";
+    kept actions: Rows, "In Frappe: buttons that call a method or open an address.";
+    kept states: Rows, "In Frappe: colors of the values of a status field.";
+    kept app: Text, "In Frappe: the app it belongs to.";
+    kept migration_hash: Text, "In Frappe: the digest of the file at its last migration.";
+    kept version: Any, "In Frappe: a number from older files.";
 }
 
 /// A DocType, ready for use: the declaration with what follows from it.

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::meta::docfield::FIELD;
+use crate::meta::doctype::DOCTYPE;
 use crate::meta::fieldtype::{DATA_FORMATS, Fieldtype};
 use crate::meta::keys::{self, Key, Kind};
 
@@ -63,7 +65,7 @@ pub fn json_schema() -> Json {
 }
 
 fn doctype_properties() -> Map<String, Json> {
-    let mut all = properties(keys::DOCTYPE);
+    let mut all = properties(DOCTYPE);
     merge(&mut all, "doctype", json!({ "const": "DocType" }));
     merge(&mut all, "name", json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_ -]+$", "maxLength": 60 }));
     merge(&mut all, "extends", json!({ "type": "string" }));
@@ -86,7 +88,7 @@ fn doctype_properties() -> Map<String, Json> {
 }
 
 fn field_properties() -> Map<String, Json> {
-    let mut all = properties(keys::FIELD);
+    let mut all = properties(FIELD);
     let fieldtypes: Vec<&str> = Fieldtype::ALL.iter().map(|(_, name)| *name).collect();
     merge(&mut all, "fieldtype", json!({ "enum": fieldtypes, "default": "Data" }));
     merge(&mut all, "fieldname", json!({ "type": "string", "pattern": "^[A-Za-z0-9_]+$", "maxLength": 63 }));
@@ -167,8 +169,8 @@ mod tests {
     fn every_key_has_its_help_and_every_reference_its_target() {
         let schema = json_schema();
         for (path, keys) in [
-            ("/properties", keys::DOCTYPE),
-            ("/$defs/field/properties", keys::FIELD),
+            ("/properties", DOCTYPE),
+            ("/$defs/field/properties", FIELD),
             ("/$defs/permission/properties", keys::PERMISSION),
         ] {
             for key in keys {

@@ -6,7 +6,6 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::error::{Error, Result};
 use crate::meta::doctype::Order;
-use crate::meta::expression::Expression;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocPerm, DocType, Right};
 use crate::permissions::Session;
@@ -48,36 +47,13 @@ pub(super) fn doctype_row(doctype: &DocType) -> Map<String, Json> {
             (parts.join(", "), String::new())
         }
     };
-    let flag = u8::from;
-    let row = json!({
-        "name": doctype.name,
-        "module": doctype.module,
-        "description": doctype.description,
-        "documentation": doctype.documentation,
-        "issingle": flag(doctype.issingle),
-        "istable": flag(doctype.istable),
-        "is_submittable": flag(doctype.is_submittable),
-        "is_tree": flag(doctype.is_tree),
-        "is_virtual": flag(doctype.is_virtual),
-        "custom": flag(doctype.custom),
-        "autoname": doctype.autoname,
+    let mut row = doctype.to_keys();
+    row.extend(object(json!({
         "naming_rule": naming_label(&doctype.naming_rule),
-        "title_field": doctype.title_field,
-        "show_title_field_in_link": flag(doctype.show_title_field_in_link),
-        "search_fields": doctype.search_fields.join(", "),
         "sort_field": sort_field,
         "sort_order": sort_order,
-        "image_field": doctype.image_field,
-        "track_changes": flag(doctype.track_changes),
-        "track_seen": flag(doctype.track_seen),
-        "allow_rename": flag(doctype.allow_rename),
-        "allow_import": flag(doctype.allow_import),
-        "max_attachments": doctype.max_attachments,
-        "make_attachments_public": flag(doctype.make_attachments_public),
-        "in_create": flag(doctype.in_create),
-        "read_only": flag(doctype.read_only),
-    });
-    object(row)
+    })));
+    row
 }
 
 /// The fields of a DocType, each a row of DocField.
@@ -112,48 +88,7 @@ pub(super) fn permissions(doctype: &DocType) -> Vec<Map<String, Json>> {
 
 fn field_row(field: &DocField) -> Map<String, Json> {
     let mut out: Map<String, Json> = field.raw.iter().map(|(key, value)| (key.clone(), plain(value))).collect();
-    let flag = u8::from;
-    let condition = |expression: &Option<Expression>| expression.as_ref().map(|expression| expression.source.clone());
-    let row = json!({
-        "fieldname": field.fieldname,
-        "label": field.label,
-        "fieldtype": field.fieldtype.as_str(),
-        "options": field.options,
-        "default": field.default,
-        "description": field.description,
-        "placeholder": field.placeholder,
-        "documentation_url": field.documentation_url,
-        "length": field.length,
-        "precision": field.precision.map_or(String::new(), |precision| precision.to_string()),
-        "permlevel": field.permlevel,
-        "columns": field.columns,
-        "reqd": flag(field.reqd),
-        "unique": flag(field.unique),
-        "search_index": flag(field.search_index),
-        "not_nullable": flag(field.not_nullable),
-        "non_negative": flag(field.non_negative),
-        "set_only_once": flag(field.set_only_once),
-        "allow_on_submit": flag(field.allow_on_submit),
-        "read_only": flag(field.read_only),
-        "hidden": flag(field.hidden),
-        "no_copy": flag(field.no_copy),
-        "mask": flag(field.mask),
-        "in_list_view": flag(field.in_list_view),
-        "in_standard_filter": flag(field.in_standard_filter),
-        "in_global_search": flag(field.in_global_search),
-        "bold": flag(field.bold),
-        "collapsible": flag(field.collapsible),
-        "is_virtual": flag(field.is_virtual),
-        "ignore_user_permissions": flag(field.ignore_user_permissions),
-        "ignore_permissions": flag(field.ignore_permissions),
-        "fetch_if_empty": flag(field.fetch_if_empty),
-        "fetch_from": field.fetch_from.as_ref().map(|(link, source)| format!("{link}.{source}")),
-        "depends_on": condition(&field.depends_on),
-        "mandatory_depends_on": condition(&field.mandatory_depends_on),
-        "read_only_depends_on": condition(&field.read_only_depends_on),
-        "collapsible_depends_on": condition(&field.collapsible_depends_on),
-    });
-    out.extend(object(row));
+    out.extend(field.to_keys());
     out
 }
 

@@ -9,9 +9,11 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::meta::docfield::FIELD;
+use crate::meta::doctype::DOCTYPE;
 use crate::meta::doctype::{CHILD_COLUMNS, DocType, PARENT_COLUMNS, SEEN_COLUMN, STANDARD_COLUMNS};
 use crate::meta::fieldtype::Fieldtype;
-use crate::meta::keys::{DOCTYPE, FIELD, find};
+use crate::meta::keys::find;
 use crate::meta::load::{Problem, Severity};
 use crate::meta::naming_rule::{NamingRule, SeriesPart};
 

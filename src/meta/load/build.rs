@@ -6,10 +6,9 @@ use serde_json::{Map, Value as Json};
 
 use super::Reporter;
 use super::draft::{Draft, Section};
-use crate::meta::docfield::{DocField, OnDelete};
+use crate::meta::docfield::DocField;
 use crate::meta::docperm::{DocPerm, Right, Rights};
 use crate::meta::doctype::{Declaration, Order, unscrub};
-use crate::meta::expression::Expression;
 use crate::meta::fieldtype::Fieldtype;
 use crate::meta::keys::{nearest, suggestion};
 use crate::meta::naming_rule::NamingRule;
@@ -25,42 +24,20 @@ pub(super) fn declaration(
 ) -> Declaration {
     sort_fields(draft, reporter);
     let base = &draft.base;
-    let optional = |key: &str| Some(base.text(key).trim().to_owned()).filter(|text| !text.is_empty());
-    let issingle = base.flag("issingle");
-    let istable = base.flag("istable");
+    let read = Declaration::read(&base.map);
+    let (issingle, istable) = (read.issingle, read.istable);
     let mut declaration = Declaration {
         name: draft.name.clone(),
-        module: base.text("module").to_owned(),
-        description: base.text("description").to_owned(),
-        documentation: base.text("documentation").to_owned(),
-        issingle,
-        istable,
-        is_submittable: base.flag("is_submittable") && !issingle,
-        is_tree: base.flag("is_tree"),
-        nsm_parent_field: base.text("nsm_parent_field").to_owned(),
-        is_virtual: base.flag("is_virtual"),
-        autoname: base.text("autoname").trim().to_owned(),
-        title_field: optional("title_field"),
-        show_title_field_in_link: base.flag("show_title_field_in_link"),
-        search_fields: names(base.text("search_fields")),
+        is_submittable: read.is_submittable && !issingle,
+        autoname: read.autoname.trim().to_owned(),
         sort: sort(base.text("sort_field"), base.text("sort_order")),
-        image_field: optional("image_field"),
-        track_changes: base.flag("track_changes"),
-        track_seen: base.flag("track_seen"),
-        allow_rename: base.flag("allow_rename"),
-        allow_import: base.flag("allow_import") && !issingle && !istable,
+        allow_import: read.allow_import && !issingle && !istable,
         max_attachments: ranged(draft, base, None, "max_attachments", 0..=100_000, reporter),
-        make_attachments_public: base.flag("make_attachments_public"),
-        in_create: base.flag("in_create"),
-        read_only: base.flag("read_only"),
-        hide_toolbar: base.flag("hide_toolbar"),
-        custom: base.flag("custom"),
-        renamed_from: optional("renamed_from"),
         fields: Vec::with_capacity(draft.fields.len()),
         permissions: permissions(draft, istable, reporter),
         guarded_rights: guarded_rights(draft, reporter),
-        raw: Map::new(),
         sources: draft.sources.iter().map(|source| reporter.sources[*source].path.clone()).collect(),
+        ..read
     };
     for (index, section) in draft.fields.iter().enumerate() {
         declaration.fields.push(field(draft, index, section, reporter, unusable));
@@ -92,78 +69,34 @@ fn field(
     reporter: &mut Reporter<'_>,
     unusable: &mut HashSet<(String, usize)>,
 ) -> DocField {
-    let fieldname = section.text("fieldname").to_owned();
-    let fieldtype = match section.text("fieldtype").trim() {
-        "" => Fieldtype::Data,
-        name => Fieldtype::parse(name).unwrap_or_else(|| {
-            let near = suggestion(nearest(name, Fieldtype::ALL.iter().map(|(_, name)| *name)));
-            let message = format!("`{name}` is not a fieldtype{near}");
-            reporter.error(section.place_of("fieldtype"), &draft.name, Some(&fieldname), message);
-            unusable.insert((draft.name.clone(), index));
-            Fieldtype::Data
-        }),
-    };
-    let condition = |key: &str| Some(section.text(key)).filter(|text| !text.trim().is_empty()).map(Expression::parse);
-    let label = match section.text("label") {
-        "" if !fieldtype.is_layout() => unscrub(&fieldname),
-        label => label.to_owned(),
-    };
+    let read = DocField::read(&section.map);
+    let (fieldname, fieldtype) = (read.fieldname.clone(), read.fieldtype);
+    let name = section.text("fieldtype").trim();
+    if !name.is_empty() && Fieldtype::parse(name).is_none() {
+        let near = suggestion(nearest(name, Fieldtype::ALL.iter().map(|(_, name)| *name)));
+        let message = format!("`{name}` is not a fieldtype{near}");
+        reporter.error(section.place_of("fieldtype"), &draft.name, Some(&fieldname), message);
+        unusable.insert((draft.name.clone(), index));
+    }
+    check_fetch_from(draft, section, &read, reporter);
     let links = matches!(fieldtype, Fieldtype::Link | Fieldtype::DynamicLink) || fieldtype.is_table();
-    let options = section.text("options");
     let mut number = |key: &str, range| ranged(draft, section, Some(&fieldname), key, range, reporter);
     let (length, precision) = (number("length", 0..=1000), number("precision", 0..=9));
     let (permlevel, columns) = (number("permlevel", 0..=9), number("columns", 0..=12));
     DocField {
-        label,
-        fieldtype,
-        options: if links { options.trim() } else { options }.to_owned(),
+        label: match section.text("label") {
+            "" if !fieldtype.is_layout() => unscrub(&fieldname),
+            label => label.to_owned(),
+        },
+        options: if links { read.options.trim().to_owned() } else { read.options },
         default: section.map.get("default").and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned),
-        description: section.text("description").to_owned(),
-        placeholder: section.text("placeholder").to_owned(),
-        documentation_url: section.text("documentation_url").to_owned(),
-        reqd: section.flag("reqd"),
-        unique: section.flag("unique"),
-        search_index: section.flag("search_index"),
         length,
         precision: section.whole("precision").and(u8::try_from(precision).ok()),
-        not_nullable: section.flag("not_nullable"),
-        non_negative: section.flag("non_negative"),
-        set_only_once: section.flag("set_only_once"),
-        read_only: section.flag("read_only"),
-        hidden: section.flag("hidden"),
-        depends_on: condition("depends_on"),
-        mandatory_depends_on: condition("mandatory_depends_on"),
-        read_only_depends_on: condition("read_only_depends_on"),
-        collapsible: section.flag("collapsible"),
-        collapsible_depends_on: condition("collapsible_depends_on"),
-        fetch_from: fetch_from(draft, section, &fieldname, reporter),
-        fetch_if_empty: section.flag("fetch_if_empty"),
         permlevel: u8::try_from(permlevel).unwrap_or(0),
-        ignore_user_permissions: section.flag("ignore_user_permissions"),
-        ignore_permissions: section.flag("ignore_permissions"),
-        link_filters: link_filters(draft, section, &fieldname, reporter),
-        allow_on_submit: section.flag("allow_on_submit"),
-        no_copy: section.flag("no_copy"),
-        in_list_view: section.flag("in_list_view"),
-        in_standard_filter: section.flag("in_standard_filter"),
-        in_global_search: section.flag("in_global_search"),
-        bold: section.flag("bold"),
         columns: u8::try_from(columns).unwrap_or(0),
-        ignore_xss_filter: section.flag("ignore_xss_filter"),
-        mask: section.flag("mask"),
-        informational: section.flag("informational"),
-        secret: section.flag("secret"),
-        guarded: section.flag("guarded"),
-        on_delete: match section.text("on_delete").trim() {
-            "cascade" => OnDelete::Cascade,
-            "ignore" => OnDelete::Ignore,
-            _ => OnDelete::Refuse,
-        },
-        sort_options: section.flag("sort_options"),
-        is_virtual: section.flag("is_virtual"),
-        renamed_from: Some(section.text("renamed_from").trim().to_owned()).filter(|name| !name.is_empty()),
+        link_filters: link_filters(draft, section, &fieldname, reporter),
         raw: section.map.clone(),
-        fieldname,
+        ..read
     }
 }
 
@@ -185,26 +118,12 @@ fn ranged(
     0
 }
 
-fn fetch_from(
-    draft: &Draft,
-    section: &Section,
-    fieldname: &str,
-    reporter: &mut Reporter<'_>,
-) -> Option<(String, String)> {
+/// Published files have halves of it; Frappe fetches nothing then, and neither do we.
+fn check_fetch_from(draft: &Draft, section: &Section, read: &DocField, reporter: &mut Reporter<'_>) {
     let text = section.text("fetch_from").trim();
-    if text.is_empty() {
-        return None;
-    }
-    match text.split_once('.') {
-        Some((link, source)) if !link.is_empty() && !source.is_empty() && !source.contains('.') => {
-            Some((link.to_owned(), source.to_owned()))
-        }
-        _ => {
-            // Published files have halves of it; Frappe fetches nothing then, and neither do we.
-            let message = format!("fetches nothing: `fetch_from` must be `link_field.source_field`, not `{text}`");
-            reporter.warn(section.place_of("fetch_from"), &draft.name, Some(fieldname), message);
-            None
-        }
+    if !text.is_empty() && read.fetch_from.is_none() {
+        let message = format!("fetches nothing: `fetch_from` must be `link_field.source_field`, not `{text}`");
+        reporter.warn(section.place_of("fetch_from"), &draft.name, Some(&read.fieldname), message);
     }
 }
 

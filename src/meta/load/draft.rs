@@ -8,6 +8,8 @@ use serde_yaml::Value as Yaml;
 use super::outline::Outline;
 use super::{Place, Reporter, Severity, Source, is_json};
 use crate::meta::check::At;
+use crate::meta::docfield::FIELD;
+use crate::meta::doctype::DOCTYPE;
 use crate::meta::fieldtype::Fieldtype;
 use crate::meta::keys::{self, Key, Kind};
 
@@ -232,7 +234,7 @@ impl Reader<'_, '_> {
         }
         let fields = content.remove("fields");
         let permissions = content.remove("permissions");
-        let base = self.section(content, "", keys::DOCTYPE, None);
+        let base = self.section(content, "", DOCTYPE, None);
         let mut draft = Draft {
             name: self.doctype.to_owned(),
             base,
@@ -309,7 +311,7 @@ impl Reader<'_, '_> {
             };
             self.error(&format!("{path}/remove"), Some(&fieldname), message);
         }
-        Some(self.section(row, path, keys::FIELD, Some(&fieldname)))
+        Some(self.section(row, path, FIELD, Some(&fieldname)))
     }
 
     /// Checks every key of a mapping and brings its value into Frappe's form.

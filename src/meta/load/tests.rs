@@ -431,8 +431,8 @@ proptest! {
 
     #[test]
     fn no_value_makes_it_panic(
-        key in prop::sample::select(crate::meta::keys::DOCTYPE.iter().map(|key| key.name).collect::<Vec<_>>()),
-        field_key in prop::sample::select(crate::meta::keys::FIELD.iter().map(|key| key.name).collect::<Vec<_>>()),
+        key in prop::sample::select(crate::meta::doctype::DOCTYPE.iter().map(|key| key.name).collect::<Vec<_>>()),
+        field_key in prop::sample::select(crate::meta::docfield::FIELD.iter().map(|key| key.name).collect::<Vec<_>>()),
         value in prop::sample::select(vec![
             json!(null), json!(-1), json!(1e300), json!(""), json!("é.é"), json!([]), json!([[]]), json!({}), json!("a,b desc"),
             json!("naming_series:"), json!("format:{"), json!("eval:"), json!("field:"), json!("."), json!(["a", 1, null]),
