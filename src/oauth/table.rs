@@ -1,12 +1,14 @@
 //! Every endpoint of the authorization server, a row each: routes, metadata, CORS, what OAuth Settings switches off and
 //! the OpenAPI document follow from it.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use poem::http::Method;
 
+use crate::error::Result;
 use crate::oauth::authorization_server::{
-    Caller, Endpoint, Operation, Origins, Request, authorize, client_configuration, consent, device,
+    Caller, Endpoint, Operation, Origins, Request, Server, authorize, client_configuration, consent, device,
     device_authorization, end_session, introspect, jwks, metadata, par, registration, revoke, token, userinfo,
 };
 use crate::oauth::openapi::{forms, responses};
@@ -19,36 +21,30 @@ use crate::oauth::protocol::metadata::{
 };
 use crate::oauth::protocol::par::PushedResponse;
 use crate::oauth::protocol::token::TokenResponse;
-use crate::oauth::protocol::userinfo::UserInfo;
 use crate::oauth::views::OAuthSettings;
 use crate::oauth::views::oauth_settings::Registration;
-use crate::web::Param;
 use crate::web::openapi::{Response, Schema};
+use crate::web::{Exchange, Param};
 
 /// The endpoints, in the order in which metadata names them.
 pub fn endpoints() -> Vec<Arc<Endpoint>> {
     let rows = vec![
         Endpoint::new(AUTHORIZE)
             .advertised_as("authorization_endpoint", "Where people allow or refuse access")
-            .on(Operation::new(Method::GET, authorize::authorize)
+            .on(get(authorize::authorize)
                 .described("authorize", "Ask a person for access; opened in their browser", Caller::Person)
-                .takes(Request::Query(vec![forms::AUTHORIZATION_REQUEST, forms::AUTHORIZATION_PARAMETERS]))
+                .takes(Request::Query(AUTHORIZATION.to_vec()))
                 .answers(responses::authorization()))
-            .on(Operation::new(Method::POST, authorize::authorize)
+            .on(post(authorize::authorize)
                 .described("authorize_by_form", "The same by a form, for long requests", Caller::Person)
-                .takes(form(
-                    "OAuthAuthorizationRequest",
-                    vec![forms::AUTHORIZATION_REQUEST, forms::AUTHORIZATION_PARAMETERS],
-                ))
+                .takes(form("OAuthAuthorizationRequest", AUTHORIZATION.to_vec()))
                 .answers(responses::authorization())),
-        Endpoint::new(APPROVE)
-            .on(Operation::new(Method::GET, authorize::resume))
-            .on(Operation::new(Method::POST, consent::answer)),
+        Endpoint::new(APPROVE).on(get(authorize::resume)).on(post(consent::answer)),
         Endpoint::new(TOKEN).advertised_as("token_endpoint", "Where clients get tokens").open_to(Origins::Client).on(
-            Operation::new(Method::POST, token::get_token)
+            post(token::get_token)
                 .described("get_token", "Get tokens", Caller::Client)
                 .reads(forms::TOKEN_PROOF)
-                .takes(form("OAuthTokenRequest", vec![forms::TOKEN_REQUEST, forms::CLIENT_AUTHENTICATION]))
+                .takes(client_form("OAuthTokenRequest", forms::TOKEN_REQUEST))
                 .answers(
                     [Response::json(200, "The tokens", Schema::of::<TokenResponse>()).with(responses::TOKEN_NONCE)],
                 )
@@ -57,39 +53,37 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
         Endpoint::new(USERINFO)
             .advertised_as("userinfo_endpoint", "Where clients learn who logged in")
             .open_to(Origins::Client)
-            .on(Operation::new(Method::GET, userinfo::openid_profile)
+            .on(get(userinfo::openid_profile)
                 .described(
                     "openid_profile",
                     "Learn who the person behind a token is (OpenID Connect Core section 5.3)",
                     Caller::TokenHolder,
                 )
                 .reads(forms::ACCESS_PROOF)
-                .answers([claims()])
-                .answers(responses::token_refusals()))
-            .on(Operation::new(Method::POST, userinfo::openid_profile)
+                .answers(responses::claims()))
+            .on(post(userinfo::openid_profile)
                 .described("openid_profile_by_post", "The same by POST", Caller::TokenHolder)
                 .reads(forms::ACCESS_PROOF)
-                .answers([claims()])
-                .answers(responses::token_refusals())),
+                .answers(responses::claims())),
         Endpoint::new(WELL_KNOWN_JWKS).advertised_as("jwks_uri", "Where the public keys are").open_to(Origins::All).on(
-            Operation::new(Method::GET, jwks::jwks)
+            get(jwks::jwks)
                 .described("well_known_jwks", "The public keys of the site", Caller::Anybody)
                 .answers([responses::keys()]),
         ),
-        Endpoint::new(endpoint!("jwks")).open_to(Origins::All).on(Operation::new(Method::GET, jwks::jwks)
+        Endpoint::new(endpoint!("jwks")).open_to(Origins::All).on(get(jwks::jwks)
             .described("jwks", "The same at the address of the other endpoints", Caller::Anybody)
             .answers([responses::keys()])),
         Endpoint::new(REGISTER)
             .advertised_as("registration_endpoint", "Where applications register")
             .switched_by(|settings| settings.registration != Registration::Off)
             .open_to(Origins::Listed)
-            .on(Operation::new(Method::POST, registration::register_client)
+            .on(post(registration::register_client)
                 .described("register_client", "Register an application (RFC 7591)", Caller::Registrant)
                 .takes(Request::Json(Schema::Named("OAuthClientMetadata")))
                 .answers(responses::registration())),
         Endpoint::new(concat!(endpoint!("register_client"), "/:client_id"))
             .open_to(Origins::Listed)
-            .on(Operation::new(Method::GET, client_configuration::manage)
+            .on(get(client_configuration::manage)
                 .described(
                     "read_registered_client",
                     "Read the registration of an application (RFC 7592)",
@@ -113,13 +107,13 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
         Endpoint::new(REVOKE)
             .advertised_as("revocation_endpoint", "Where clients revoke tokens")
             .open_to(Origins::Client)
-            .on(Operation::new(Method::POST, revoke::revoke_token)
+            .on(post(revoke::revoke_token)
                 .described(
                     "revoke_token",
                     "Revoke a token (RFC 7009), with a refresh token all tokens that came of it",
                     Caller::Client,
                 )
-                .takes(form("OAuthPresentedToken", vec![forms::PRESENTED_TOKEN, forms::CLIENT_AUTHENTICATION]))
+                .takes(client_form("OAuthPresentedToken", forms::PRESENTED_TOKEN))
                 .answers([Response::json(
                     200,
                     "The token opens nothing any more, or never did",
@@ -128,13 +122,13 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
                 .answers(responses::refusals())),
         Endpoint::new(INTROSPECT)
             .advertised_as("introspection_endpoint", "Where resource servers ask about tokens")
-            .on(Operation::new(Method::POST, introspect::introspect_token)
+            .on(post(introspect::introspect_token)
                 .described(
                     "introspect_token",
                     "Ask about a token (RFC 7662), as a client that authenticates; signed on request (RFC 9701)",
                     Caller::Client,
                 )
-                .takes(form("OAuthPresentedToken", vec![forms::PRESENTED_TOKEN, forms::CLIENT_AUTHENTICATION]))
+                .takes(client_form("OAuthPresentedToken", forms::PRESENTED_TOKEN))
                 .answers([Response::json(
                     200,
                     "What is known of the token, as far as the client may know it; with `Accept: \
@@ -146,12 +140,9 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
         Endpoint::new(PAR)
             .advertised_as("pushed_authorization_request_endpoint", "Where clients push authorization requests")
             .open_to(Origins::Client)
-            .on(Operation::new(Method::POST, par::par)
+            .on(post(par::par)
                 .described("par", "Push an authorization request (RFC 9126)", Caller::Client)
-                .takes(form(
-                    "OAuthPushedAuthorizationRequest",
-                    vec![forms::AUTHORIZATION_PARAMETERS, forms::CLIENT_AUTHENTICATION],
-                ))
+                .takes(client_form("OAuthPushedAuthorizationRequest", forms::AUTHORIZATION_PARAMETERS))
                 .answers([Response::json(
                     201,
                     "What stands for the request from now on",
@@ -162,16 +153,13 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
             .advertised_as("device_authorization_endpoint", "Where devices get their codes")
             .switched_by(device_grant)
             .open_to(Origins::Client)
-            .on(Operation::new(Method::POST, device_authorization::device_authorization)
+            .on(post(device_authorization::device_authorization)
                 .described(
                     "device_authorization",
                     "Get a code for a device and one to show to a person (RFC 8628)",
                     Caller::Client,
                 )
-                .takes(form(
-                    "OAuthDeviceAuthorizationRequest",
-                    vec![forms::DEVICE_AUTHORIZATION_REQUEST, forms::CLIENT_AUTHENTICATION],
-                ))
+                .takes(client_form("OAuthDeviceAuthorizationRequest", forms::DEVICE_AUTHORIZATION_REQUEST))
                 .answers([Response::json(
                     200,
                     "One code for the device, one for the person",
@@ -182,7 +170,7 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
         device_page(endpoint!("device")),
         Endpoint::new(END_SESSION)
             .advertised_as("end_session_endpoint", "Where people log out")
-            .on(Operation::new(Method::GET, end_session::end_session)
+            .on(get(end_session::end_session)
                 .described(
                     "end_session",
                     "Log a person out, who is asked unless the hint is of their very session; opened in their browser",
@@ -190,7 +178,7 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
                 )
                 .takes(Request::Query(vec![forms::END_SESSION_REQUEST]))
                 .answers(responses::end_of_session()))
-            .on(Operation::new(Method::POST, end_session::end_session)
+            .on(post(end_session::end_session)
                 .described(
                     "end_session_by_form",
                     "The same by a form, which keeps the ID token out of the address",
@@ -221,7 +209,7 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
         Endpoint::new("/.well-known/oauth-protected-resource/*path")
             .switched_by(resource_metadata)
             .open_to(Origins::All)
-            .on(Operation::new(Method::GET, metadata::protected_resource)
+            .on(get(metadata::protected_resource)
                 .described(
                     "protected_resource_metadata_of_path",
                     "What a resource below the site says of itself (RFC 9728 section 3.1)",
@@ -234,6 +222,30 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
                 ])),
     ];
     rows.into_iter().map(Arc::new).collect()
+}
+
+/// An authorization request in an address or a form.
+const AUTHORIZATION: [&[Param]; 2] = [forms::AUTHORIZATION_REQUEST, forms::AUTHORIZATION_PARAMETERS];
+
+fn get<F, Fut>(handler: F) -> Operation
+where
+    F: Fn(Exchange, Arc<Server>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<poem::Response>> + Send + 'static,
+{
+    Operation::new(Method::GET, handler)
+}
+
+fn post<F, Fut>(handler: F) -> Operation
+where
+    F: Fn(Exchange, Arc<Server>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<poem::Response>> + Send + 'static,
+{
+    Operation::new(Method::POST, handler)
+}
+
+/// A form of these members, in which the client may say who it is.
+fn client_form(name: &'static str, members: &'static [Param]) -> Request {
+    form(name, vec![members, forms::CLIENT_AUTHENTICATION])
 }
 
 /// A form of these members.
@@ -249,25 +261,18 @@ fn resource_metadata(settings: &OAuthSettings) -> bool {
     settings.show_protected_resource_metadata
 }
 
-fn claims() -> Response {
-    Response::json(200, "What the scopes of the token tell about the person", Schema::of::<UserInfo>())
-}
-
 fn registered() -> Response {
     Response::json(200, "The registration as it is now", Schema::Named("OAuthClientInformation"))
 }
 
 fn device_page(path: &'static str) -> Endpoint {
-    Endpoint::new(path)
-        .switched_by(device_grant)
-        .on(Operation::new(Method::GET, device::show))
-        .on(Operation::new(Method::POST, device::answer))
+    Endpoint::new(path).switched_by(device_grant).on(get(device::show)).on(post(device::answer))
 }
 
 fn server_metadata(path: &'static str, id: &'static str, summary: &'static str) -> Endpoint {
-    Endpoint::new(path).switched_by(|settings| settings.show_auth_server_metadata).open_to(Origins::All).on(
-        Operation::new(Method::GET, metadata::authorization_server)
-            .described(id, summary, Caller::Anybody)
-            .answers([Response::json(200, "The metadata", Schema::of::<ServerMetadata>())]),
+    Endpoint::new(path).switched_by(|settings| settings.show_auth_server_metadata).open_to(Origins::All).on(get(
+        metadata::authorization_server,
     )
+    .described(id, summary, Caller::Anybody)
+    .answers([Response::json(200, "The metadata", Schema::of::<ServerMetadata>())]))
 }

@@ -2,6 +2,7 @@
 
 use crate::oauth::openapi::forms;
 use crate::oauth::protocol::error::ErrorBody;
+use crate::oauth::protocol::userinfo::UserInfo;
 use crate::web::openapi::{Header, Response, Schema};
 
 /// The nonce of the token endpoint.
@@ -61,9 +62,10 @@ pub fn refusals() -> [Response; 6] {
     ]
 }
 
-/// How the userinfo endpoint refuses a token.
-pub fn token_refusals() -> [Response; 2] {
+/// How the userinfo endpoint answers.
+pub fn claims() -> [Response; 3] {
     [
+        Response::json(200, "What the scopes of the token tell about the person", Schema::of::<UserInfo>()),
         Response::json(401, "There is no token, or it is not valid", Schema::Named("Error"))
             .with((
                 "WWW-Authenticate",

@@ -1,6 +1,7 @@
 //! What is described is what is sent: the same fields, required where they are always there, with the same values.
 
 use std::collections::BTreeSet;
+use std::future::ready;
 
 use poem_openapi::types::{ParseError, ParseFromJSON};
 use serde::Serialize;
@@ -23,6 +24,7 @@ use crate::oauth::protocol::userinfo::{Person, UserInfo};
 use crate::oauth::protocol::{Error, ErrorCode, ScopeSet};
 use crate::oauth::table;
 use crate::secret::{PrivateKey, SigningAlgorithm};
+use crate::web::openapi;
 
 type Names = BTreeSet<String>;
 
@@ -33,6 +35,8 @@ fn names_of(json: &Json) -> Names {
 fn sent(answer: &impl Serialize) -> Names {
     names_of(&serde_json::to_value(answer).unwrap())
 }
+
+const COLOUR: &[Param] = &[Param::required("hue", "integer", "In degrees")];
 
 /// The endpoints of the table, described.
 fn endpoints() -> Json {
@@ -241,4 +245,30 @@ fn what_is_asked_by_get_is_what_is_asked_by_form() {
         parameters.iter().filter(|one| one["required"] == true).map(|one| &one["name"]).collect();
     assert_eq!(required, ["client_id"]);
     assert!(parameters.iter().all(|one| one["description"].is_string()), "{parameters:?}");
+}
+
+#[test]
+fn a_row_is_all_that_a_new_endpoint_takes() {
+    let mixed = || openapi::Response::json(200, "The colour", openapi::Schema::Object("Colour", vec![COLOUR]));
+    let mix =
+        Operation::new(poem::http::Method::POST, |_, _| ready(Err(crate::error::Error::BadRequest(String::new()))))
+            .described("mix", "Mix a colour", Caller::Client)
+            .takes(Request::Form(openapi::Schema::Object("Paints", vec![COLOUR, forms::CLIENT_AUTHENTICATION])))
+            .answers([mixed()]);
+    let row = Endpoint::new("/mix/:client_id")
+        .advertised_as("mixing_endpoint", "Where colours are mixed")
+        .switched_by(|settings| settings.device_grant)
+        .on(mix);
+    let mut rows = table::endpoints();
+    rows.push(Arc::new(row));
+    let document = describe(&rows);
+    let operation = &document["paths"]["/mix/{client_id}"]["post"];
+    assert_eq!(operation["security"], json!([{ "client_secret_basic": [] }, {}]));
+    assert_eq!(operation["parameters"][0]["name"], "client_id");
+    let form = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"];
+    assert_eq!(form["$ref"], "#/components/schemas/Paints");
+    assert_eq!(document["components"]["schemas"]["Colour"]["required"], json!(["hue"]));
+    let metadata = &document["components"]["schemas"]["OAuthServerMetadata"];
+    assert_eq!(metadata["properties"]["mixing_endpoint"]["description"], "Where colours are mixed");
+    assert!(!metadata["required"].as_array().unwrap().contains(&json!("mixing_endpoint")), "it can be switched off");
 }

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use doctyped::meta::check::idle_keys;
-use doctyped::meta::keys::{DOCTYPE, FIELD, Key, PERMISSION};
+use doctyped::meta::docfield::FIELD;
+use doctyped::meta::doctype::DOCTYPE;
+use doctyped::meta::keys::{Key, Kind, PERMISSION, table};
 use doctyped::meta::load::load;
-use doctyped::meta::{DocType, Fieldtype, Right};
+use doctyped::meta::{DocField, DocType, Fieldtype, Right};
+use doctyped::oauth::protocol::client_members::{self, Member};
 
 use super::doctypes::shipped;
-use super::{files_below, shown};
+use super::{files_below, root, shown};
 
 /// Keys that are read under the name of what they become.
 const BECOME: [(&str, &str); 3] = [("sort_field", "sort"), ("sort_order", "sort"), ("name", "name")];
@@ -131,6 +134,36 @@ fn fields_of_views() -> BTreeSet<String> {
         }
     }
     fields
+}
+
+#[test]
+fn the_readme_of_doctypes_has_every_key_that_acts() {
+    let page = std::fs::read_to_string(root().join("doctypes/README.md")).expect("readable");
+    for (title, keys) in [("Keys of a DocType", DOCTYPE), ("Keys of a field", FIELD)] {
+        let section = format!("## {title}\n\n{}", table(keys));
+        assert!(page.contains(&section), "doctypes/README.md should have:\n{section}");
+    }
+}
+
+#[test]
+fn the_form_of_a_field_has_every_property_that_acts() {
+    let loaded = load(&shipped());
+    let form = loaded.doctypes.iter().find(|doctype| doctype.name == "DocField").expect("it is shipped");
+    let properties = DocField::default().to_keys();
+    for key in FIELD.iter().filter(|key| key.acts && properties.contains_key(key.name)) {
+        let field = form.field(key.name).unwrap_or_else(|| panic!("DocField has no field {}", key.name));
+        assert_eq!(field.fieldtype == Fieldtype::Check, key.kind == Kind::Flag, "{}", key.name);
+    }
+}
+
+#[test]
+fn every_member_of_client_metadata_has_its_field() {
+    let loaded = load(&shipped());
+    let client = loaded.doctypes.iter().find(|doctype| doctype.name == "OAuth Client").expect("it is shipped");
+    for Member { name, kind, field, .. } in Member::kept() {
+        let fieldtype = client.field(field).unwrap_or_else(|| panic!("{name}: no field {field}")).fieldtype;
+        assert_eq!(fieldtype == Fieldtype::Check, *kind == client_members::Kind::Switch, "{name}");
+    }
 }
 
 /// Whether the definition itself gives the field a use: it names or titles documents, or other fields hang on it.
