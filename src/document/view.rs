@@ -263,7 +263,7 @@ macro_rules! view {
     (@names $names:ident, $field:ident, $ty:ty, group) => {
         $names.extend(<$ty as $crate::document::view::Fields>::names())
     };
-    (@names $names:ident, $field:ident, $ty:ty, [$($source:literal),*]) => { $names.extend([$($source),*]) };
+    (@names $names:ident, $field:ident, $ty:ty, [$($source:literal),*]) => {{ $($names.push($source);)* }};
     (@names $names:ident, $field:ident, $ty:ty, $source:literal) => { $names.push($source) };
 
     (@rows $ty:ty, rows) => { $crate::document::view::NeededFields::of::<<$ty as IntoIterator>::Item>() };
@@ -343,6 +343,17 @@ macro_rules! options {
 
             fn to_value(&self) -> $crate::meta::Value {
                 $crate::meta::Value::from(self.as_str())
+            }
+        }
+
+        /// An option, if it is known.
+        impl $crate::document::view::FieldValue for Option<$name> {
+            fn read(document: &$crate::meta::Document, fieldname: &str) -> Self {
+                $name::parse(document.text(fieldname))
+            }
+
+            fn to_value(&self) -> $crate::meta::Value {
+                $crate::document::view::text_value(self.map($name::as_str))
             }
         }
     };

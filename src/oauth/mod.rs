@@ -34,6 +34,7 @@ use crate::web::Plugins;
 /// Registers the feature.
 pub fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
     plugins.small_bodies.extend(["/api/method/frappe.integrations.oauth2", "/oauth/", "/device"]);
+    views::register(&mut plugins.controllers);
     let catalogue = ScopeCatalogue::default();
     let keys = SigningKeys::default();
     plugins.controller(OAUTH_SCOPE_DEFINITION, ScopeDefinitionController { catalogue: catalogue.clone() });

@@ -11,8 +11,7 @@ use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::Document;
 use crate::oauth::protocol::scope_rules::{ScopeResolver, ScopeRule};
 use crate::oauth::protocol::{Scope, ScopeSet};
-use crate::oauth::views::Fields;
-use crate::oauth::views::oauth_scope_definition::{OAUTH_SCOPE_DEFINITION, RULE_VIEW, ScopeDefinition, VIEW};
+use crate::oauth::views::oauth_scope_definition::{OAUTH_SCOPE_DEFINITION, ScopeDefinition, ScopeRuleRow};
 use crate::permissions::Session;
 
 /// The enabled scopes of the site's own, by name.
@@ -123,7 +122,7 @@ pub struct ScopeDefinitionController {
 impl Controller for ScopeDefinitionController {
     async fn validate(&self, _: &mut Work<'_>, document: &mut Document, _: Option<&Document>) -> Result<()> {
         let mut problems = Invalid::default();
-        let scope = Fields::new(document, &VIEW).text("scope").to_owned();
+        let scope = document.text("scope").to_owned();
         let message = match Scope::parse(&scope) {
             Ok(Scope::Custom(_)) => None,
             Ok(_) => Some(format!("{scope} already has a meaning here: choose another word, such as library.borrow")),
@@ -133,8 +132,8 @@ impl Controller for ScopeDefinitionController {
             problems.push(FieldProblem::at(ProblemKind::Validation, "scope", "Scope", message));
         }
         for (index, row) in document.rows("rules").iter().enumerate() {
-            let fields = Fields::new(row, &RULE_VIEW);
-            if fields.optional("method").is_some() && fields.optional("document_type").is_some() {
+            let rule = ScopeRuleRow::from(row);
+            if rule.method.is_some() && rule.document_type.is_some() {
                 let message = "Fill in either a DocType or a method, and use one row for each";
                 let problem = FieldProblem::at(ProblemKind::Validation, "method", "Method", message);
                 problems.push(problem.in_row("rules", index + 1));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
+use crate::document::view::View as _;
 use crate::document::{Controller, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
@@ -17,7 +18,7 @@ use crate::oauth::subject::subject;
 use crate::oauth::views::fields::parse_time;
 use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::views::oauth_bearer_token::{self, ACTIVE, OAUTH_BEARER_TOKEN, RENEWED};
-use crate::oauth::views::oauth_logout_notice::{self, NewNotice, OAUTH_LOGOUT_NOTICE};
+use crate::oauth::views::oauth_logout_notice::{LogoutNotice, OAUTH_LOGOUT_NOTICE};
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 
 /// Behaviour that OAuth adds to the DocType Session, in the transaction that ends one, whoever ends it and why.
@@ -95,8 +96,17 @@ impl EndsSignIns {
         let next_attempt = work.documents.clock().now() + LEASE;
         let mut notices = Vec::new();
         for (client, uri) in &listening {
-            let new = NewNotice { client, user, subject, sid, uri, next_attempt };
-            notices.push(oauth_logout_notice::insert(work, new).await?);
+            let notice = LogoutNotice {
+                client: client.clone(),
+                user: user.to_owned(),
+                subject: subject.to_owned(),
+                sid: Some(sid.to_owned()),
+                uri: uri.clone(),
+                next_attempt: Some(next_attempt),
+                ..LogoutNotice::default()
+            };
+            let document = notice.new_document(work)?;
+            notices.push(work.insert(document).await?.name());
         }
         let (documents, server) = (work.documents.clone(), Arc::clone(&self.server));
         work.after_commit(move || deliver_soon(documents, server, notices));

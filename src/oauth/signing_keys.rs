@@ -14,6 +14,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
 use crate::document::list::Cell;
+use crate::document::view::{View as _, parse_time, time_value};
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Value;
@@ -21,9 +22,8 @@ use crate::oauth::protocol::id_token;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::SigningKey;
 use crate::oauth::views::OAuthSettings;
-use crate::oauth::views::fields::time_value;
 use crate::oauth::views::oauth_client::OAUTH_CLIENT;
-use crate::oauth::views::oauth_signing_key::{KeyState, OAUTH_SIGNING_KEY, StoredKey};
+use crate::oauth::views::oauth_signing_key::{KeyState, OAUTH_SIGNING_KEY, SigningKeyDocument, StoredKey};
 use crate::permissions::Session;
 use crate::secret::{PrivateKey, SigningAlgorithm};
 use crate::web::{Plugins, SecurityEvent, Severity};
@@ -333,18 +333,19 @@ async fn generate(alg: SigningAlgorithm) -> Result<SigningKey> {
 }
 
 async fn insert(work: &mut Work<'_>, key: &SigningKey, state: KeyState) -> Result<()> {
-    let (alg, now) = (key.algorithm(), work.now().to_owned());
-    let mut document = work.new_document(OAUTH_SIGNING_KEY)?;
-    document.set("kid", key.kid());
-    document.set("alg", alg.as_str());
-    document.set("state", state.as_str());
-    document.set("slot", state.slot(alg));
-    document.set("created_at", now.as_str());
-    if state == KeyState::Current {
-        document.set("activated_at", now);
-    }
-    document.set("public_jwk", format!("{:#}", key.jwk().to_value()));
-    document.set("private_key", STANDARD.encode(key.private_key().to_pkcs8()));
+    let (alg, now) = (key.algorithm(), parse_time(work.now()));
+    let stored = SigningKeyDocument {
+        kid: key.kid().to_owned(),
+        alg: alg.as_str().to_owned(),
+        state: Some(state),
+        slot: state.slot(alg),
+        created_at: now,
+        activated_at: now.filter(|_| state == KeyState::Current),
+        public_jwk: format!("{:#}", key.jwk().to_value()),
+        private_key: STANDARD.encode(key.private_key().to_pkcs8()),
+        ..SigningKeyDocument::default()
+    };
+    let document = stored.new_document(work)?;
     work.insert(document).await.map(|_| ())
 }
 

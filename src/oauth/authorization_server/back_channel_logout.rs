@@ -11,13 +11,14 @@ use serde_json::{Value as Json, json};
 
 use super::Server;
 use crate::clock::format_datetime;
+use crate::document::view::FieldValue as _;
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Value;
 use crate::oauth::protocol::jwt::{Algorithm, sign_hs256};
 use crate::oauth::protocol::logout::{LogoutTokenClaims, TYPE, retry_after};
 use crate::oauth::views::fields::{text_value, time_value};
-use crate::oauth::views::oauth_logout_notice::{LogoutNotice, OAUTH_LOGOUT_NOTICE};
+use crate::oauth::views::oauth_logout_notice::{LogoutNotice, NoticeStatus, OAUTH_LOGOUT_NOTICE};
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::outgoing::Fetched;
 use crate::permissions::Session;
@@ -97,7 +98,7 @@ async fn deliver_one(documents: &Documents, server: &Server, name: &str) -> Resu
         Err(error) => return Err(error),
     };
     let client = OAuthClient::find_by_name(documents, &notice.client).await?.filter(|client| client.enabled);
-    if !notice.is_waiting {
+    if notice.status != NoticeStatus::Waiting {
         return Ok(());
     }
     let (outcome, attempts) = match client {
@@ -106,15 +107,21 @@ async fn deliver_one(documents: &Documents, server: &Server, name: &str) -> Resu
     };
     let now = documents.clock().now();
     let (status, next_attempt, last_error) = match (&outcome, retry_after(attempts)) {
-        (Ok(()), _) => ("Delivered", Value::Null, Value::Null),
-        (Err(reason), Some(pause)) => ("Waiting", time_value(now + pause), Value::from(reason.as_str())),
-        (Err(reason), None) => ("Given Up", Value::Null, Value::from(reason.as_str())),
+        (Ok(()), _) => (NoticeStatus::Delivered, Value::Null, Value::Null),
+        (Err(reason), Some(pause)) => (NoticeStatus::Waiting, time_value(now + pause), Value::from(reason.as_str())),
+        (Err(reason), None) => (NoticeStatus::GivenUp, Value::Null, Value::from(reason.as_str())),
     };
     if let Err(reason) = &outcome {
-        tracing::warn!(notice = name, client = notice.client, status, reason, "a client was not told of a logout");
+        tracing::warn!(
+            notice = name,
+            client = notice.client,
+            status = status.as_str(),
+            reason,
+            "a client was not told of a logout"
+        );
     }
     let values = [
-        ("status", Value::from(status)),
+        ("status", status.to_value()),
         ("attempts", Value::from(attempts.min(notice.attempts + 1))),
         ("next_attempt", next_attempt),
         ("last_error", last_error),

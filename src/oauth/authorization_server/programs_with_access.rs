@@ -165,7 +165,7 @@ async fn just_revoked(exchange: &Exchange) -> Result<Option<String>> {
         Err(Error::DoesNotExist { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    if grant.user != exchange.session().user() || grant.is_active {
+    if grant.user != exchange.session().user() || grant.is_active() {
         return Ok(None);
     }
     Ok(OAuthClient::find_by_name(documents, &grant.client).await?.map(|client| client.app_name))
@@ -184,7 +184,7 @@ async fn revoke(mut exchange: Exchange) -> Result<Response> {
     };
     // Somebody else's is as unknown as one that never was.
     let grant = found.ok_or_else(|| Error::does_not_exist(OAUTH_GRANT, &name))?;
-    if grant.is_active {
+    if grant.is_active() {
         oauth_grant::revoke(&mut work, &grant, user).await?;
         work.commit().await?;
     }

@@ -1,9 +1,9 @@
 //! Reads the fields of a document into the types of a view.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::clock::{DATETIME_FORMAT, format_datetime};
-use crate::meta::{Document, Value};
+pub use crate::document::view::{lines_value, parse_time, text_value, time_value};
+use crate::meta::Document;
 use crate::oauth::protocol::ScopeSet;
 
 /// What a typed view reads: checked against the DocType when the site starts.
@@ -74,24 +74,4 @@ impl<'d> Fields<'d> {
     pub fn scopes(self, fieldname: &str) -> ScopeSet {
         ScopeSet::from_stored(&self.text(fieldname).replace(',', " "))
     }
-}
-
-/// A stored datetime.
-pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
-    NaiveDateTime::parse_from_str(text, DATETIME_FORMAT).ok().map(|time| time.and_utc())
-}
-
-/// A datetime to be stored.
-pub fn time_value(time: DateTime<Utc>) -> Value {
-    Value::from(format_datetime(time.naive_utc()))
-}
-
-/// Lines to be stored; nothing if there are none.
-pub fn lines_value(lines: &[String]) -> Value {
-    if lines.is_empty() { Value::Null } else { Value::from(lines.join("\n")) }
-}
-
-/// A text to be stored; nothing if it is empty.
-pub fn text_value(text: Option<&str>) -> Value {
-    text.filter(|text| !text.is_empty()).map_or(Value::Null, Value::from)
 }

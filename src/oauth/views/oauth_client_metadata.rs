@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::fields::{lines_value, text_value};
 use super::oauth_client::OAuthClient;
+use crate::document::view::{lines_value, text_value};
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::certificate::NameKind;
 use crate::oauth::protocol::client_members::{Kind, Member};

@@ -3,59 +3,62 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
-use super::fields::{Fields, View, lines_value, time_value};
+use crate::document::view::{FieldValue as _, View as _, options, parse_time, time_value, view};
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
-use crate::meta::{Document, Value};
+use crate::meta::Value;
 use crate::oauth::protocol::ScopeSet;
 use crate::permissions::Session;
 
 /// The name of the DocType.
 pub const OAUTH_GRANT: &str = "OAuth Grant";
 
-/// What is read and written.
-pub const VIEW: View = View {
-    doctype: OAUTH_GRANT,
-    fields: &["user", "client", "scopes", "resource", "status", "granted_at", "last_used", "revoked_at", "revoked_by"],
-};
-
 /// How stale `last_used` may be.
 const NOTE_AFTER: Duration = Duration::minutes(5);
 
-/// A consent.
-#[derive(Clone, Debug)]
-pub struct Grant {
-    /// The document.
-    pub name: String,
-    /// Who gave it.
-    pub user: String,
-    /// The OAuth Client that may act.
-    pub client: String,
-    /// What it may do.
-    pub scopes: ScopeSet,
-    /// Where; empty: on the whole site.
-    pub resources: Vec<String>,
-    /// It was not taken back.
-    pub is_active: bool,
-    /// When the person last said yes.
-    pub granted_at: Option<DateTime<Utc>>,
-    /// When a token was last made on its strength, as far as it is written down.
-    pub last_used: Option<DateTime<Utc>>,
+options! {
+    /// Whether a consent stands.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum GrantStatus {
+        /// It does.
+        Active = "Active",
+        /// It was taken back.
+        #[default]
+        Revoked = "Revoked",
+    }
 }
 
-impl From<&Document> for Grant {
-    fn from(document: &Document) -> Self {
-        let fields = Fields::new(document, &VIEW);
-        Self {
-            name: document.name(),
-            user: fields.text("user").to_owned(),
-            client: fields.text("client").to_owned(),
-            scopes: fields.scopes("scopes"),
-            resources: fields.words("resource"),
-            is_active: fields.text("status") == "Active",
-            granted_at: fields.time("granted_at"),
-            last_used: fields.time("last_used"),
-        }
+view! {
+    /// A consent.
+    #[derive(Clone, Debug, Default)]
+    pub struct Grant of OAUTH_GRANT {
+        /// The document.
+        pub name: String = name,
+        /// The User who gave it.
+        pub user: String,
+        /// The OAuth Client that may act.
+        pub client: String,
+        /// What it may do.
+        pub scopes: ScopeSet,
+        /// The resources (RFC 8707) where; empty: on the whole site.
+        pub resources: Vec<String> = "resource",
+        /// Whether it stands.
+        pub status: GrantStatus,
+        /// When the person last said yes.
+        pub granted_at: Option<DateTime<Utc>>,
+        /// When a token was last made on its strength, as far as it is written down.
+        pub last_used: Option<DateTime<Utc>>,
+        /// When it was taken back.
+        pub revoked_at: Option<DateTime<Utc>>,
+        /// The User who took it back.
+        pub revoked_by: Option<String>,
+    }
+}
+
+impl Grant {
+    /// Whether it was not taken back.
+    pub fn is_active(&self) -> bool {
+        self.status == GrantStatus::Active
     }
 }
 
@@ -86,16 +89,18 @@ pub async fn remember(
     scopes: &ScopeSet,
     resources: &[String],
 ) -> Result<String> {
-    let now = Value::from(work.now());
     let list = work.list(&active_of(user, client)).await?;
     if list.rows.is_empty() {
-        let mut document = work.new_document(OAUTH_GRANT)?;
-        document.set("user", user);
-        document.set("client", client);
-        document.set("scopes", scopes.to_string());
-        document.set("resource", lines_value(resources));
-        document.set("status", "Active");
-        document.set("granted_at", now);
+        let grant = Grant {
+            user: user.to_owned(),
+            client: client.to_owned(),
+            scopes: scopes.clone(),
+            resources: resources.to_vec(),
+            status: GrantStatus::Active,
+            granted_at: parse_time(work.now()),
+            ..Grant::default()
+        };
+        let document = grant.new_document(work)?;
         let name = work.insert(document).await?.name();
         // It is its user's own: that is what lets them see it and take it back.
         work.set_values(OAUTH_GRANT, &name, &[("owner", Value::from(user))]).await?;
@@ -114,9 +119,9 @@ pub async fn remember(
         _ => Vec::new(),
     };
     let values = [
-        ("scopes", Value::from(grant.scopes.union(scopes).to_string())),
-        ("resource", lines_value(&resources)),
-        ("granted_at", now),
+        ("scopes", grant.scopes.union(scopes).to_value()),
+        ("resource", resources.to_value()),
+        ("granted_at", Value::from(work.now())),
     ];
     work.set_values(OAUTH_GRANT, &grant.name, &values).await?;
     Ok(grant.name)

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::fields::{View, time_value};
 use crate::document::Documents;
+use crate::document::view::{View as _, options, view};
 use crate::error::{Error, ProblemKind, Result};
 use crate::oauth::protocol::jwt::LEEWAY;
 use crate::permissions::Session;
@@ -12,37 +12,36 @@ use crate::secret;
 /// The name of the DocType.
 pub const OAUTH_REPLAY_GUARD: &str = "OAuth Replay Guard";
 
-/// What is written.
-pub const VIEW: View = View { doctype: OAUTH_REPLAY_GUARD, fields: &["purpose", "expires_at", "message_digest"] };
-
-/// What a message is for; ids of different purposes never meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// A client proves who it is (RFC 7523).
-    ClientAssertion,
-    /// A client proves that it holds its key (RFC 9449).
-    DpopProof,
-    /// A client signed an authorization request (RFC 9101).
-    RequestObject,
-    /// A provider says that somebody has logged out (OpenID Connect Back-Channel Logout).
-    LogoutToken,
-    /// A trusted server vouches for a person (RFC 7523 §2.1).
-    IdentityAssertion,
-    /// A person came back from a provider.
-    Login,
+options! {
+    /// What a message is for; ids of different purposes never meet.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Purpose {
+        /// A client proves who it is (RFC 7523).
+        #[default]
+        ClientAssertion = "Client Assertion",
+        /// A client proves that it holds its key (RFC 9449).
+        DpopProof = "DPoP Proof",
+        /// A client signed an authorization request (RFC 9101).
+        RequestObject = "Request Object",
+        /// A provider says that somebody has logged out (OpenID Connect Back-Channel Logout).
+        LogoutToken = "Logout Token",
+        /// A trusted server vouches for a person (RFC 7523 §2.1).
+        IdentityAssertion = "Identity Assertion",
+        /// A person came back from a provider.
+        Login = "Login",
+    }
 }
 
-impl Purpose {
-    /// As the field `purpose` has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientAssertion => "Client Assertion",
-            Self::DpopProof => "DPoP Proof",
-            Self::RequestObject => "Request Object",
-            Self::LogoutToken => "Logout Token",
-            Self::IdentityAssertion => "Identity Assertion",
-            Self::Login => "Login",
-        }
+view! {
+    /// The note that a message was used.
+    #[derive(Clone, Debug)]
+    pub struct ReplayGuard of OAUTH_REPLAY_GUARD {
+        /// What the message is for.
+        pub purpose: Purpose,
+        /// Until when the note is kept.
+        pub expires_at: DateTime<Utc>,
+        /// The digest of purpose, sender and id.
+        pub message_digest: String,
     }
 }
 
@@ -61,10 +60,9 @@ pub async fn remember(
     expires_at: DateTime<Utc>,
 ) -> Result<bool> {
     let mut work = documents.begin(&Session::system()).await?;
-    let mut document = work.new_document(OAUTH_REPLAY_GUARD)?;
-    document.set("purpose", purpose.as_str());
-    document.set("expires_at", time_value(expires_at + LEEWAY));
-    document.set("message_digest", message_digest(purpose, sender, id));
+    let message_digest = message_digest(purpose, sender, id);
+    let note = ReplayGuard { purpose, expires_at: expires_at + LEEWAY, message_digest };
+    let document = note.new_document(&work)?;
     match work.insert(document).await {
         Ok(_) => {}
         Err(Error::Validation(invalid))

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::fields::{Fields, View};
+use crate::document::view::{options, view};
 use crate::meta::Document;
 use crate::oauth::protocol::jwk::Jwk;
 use crate::secret::SigningAlgorithm;
@@ -10,51 +10,57 @@ use crate::secret::SigningAlgorithm;
 /// The name of the DocType.
 pub const OAUTH_SIGNING_KEY: &str = "OAuth Signing Key";
 
-/// What is read and written.
-pub const VIEW: View = View {
-    doctype: OAUTH_SIGNING_KEY,
-    fields: &[
-        "kid",
-        "alg",
-        "state",
-        "created_at",
-        "activated_at",
-        "retired_at",
-        "remove_after",
-        "public_jwk",
-        "slot",
-        "private_key",
-    ],
-};
+options! {
+    /// How far a key is in its life.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum KeyState {
+        /// It signs.
+        #[default]
+        Current = "Current",
+        /// It is published, so that everybody knows it before it signs.
+        Next = "Next",
+        /// What it signed can still be checked.
+        Retired = "Retired",
+    }
+}
 
-/// How far a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyState {
-    /// It signs.
-    Current,
-    /// It is published, so that everybody knows it before it signs.
-    Next,
-    /// What it signed can still be checked.
-    Retired,
+view! {
+    /// A key as it is stored.
+    #[derive(Clone, Debug, Default)]
+    pub struct SigningKeyDocument of OAUTH_SIGNING_KEY {
+        /// The document, which goes by the key id.
+        pub name: String = name,
+        /// The key id.
+        pub kid: String,
+        /// The algorithm (RFC 7518 §3.1).
+        pub alg: String,
+        /// How far it is in its life.
+        pub state: Option<KeyState>,
+        /// What the database keeps unique; see [`KeyState::slot`].
+        pub slot: Option<String>,
+        /// When it was made.
+        pub created_at: Option<DateTime<Utc>>,
+        /// When it began to sign.
+        pub activated_at: Option<DateTime<Utc>>,
+        /// When it ceased to.
+        pub retired_at: Option<DateTime<Utc>>,
+        /// When nothing that it signed can be valid any more.
+        pub remove_after: Option<DateTime<Utc>>,
+        /// The public half as a JWK (RFC 7517).
+        pub public_jwk: String,
+        /// PKCS #8 in Base64; sealed when it is stored, so that it reads as stars.
+        pub private_key: String,
+    }
 }
 
 impl KeyState {
-    /// The option of the field.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Next => "Next",
-            Self::Current => "Current",
-            Self::Retired => "Retired",
-        }
-    }
-
     /// What the database keeps unique for a key of that algorithm in this state; retired keys may be many.
     pub fn slot(self, alg: SigningAlgorithm) -> Option<String> {
         (self != Self::Retired).then(|| format!("{alg} {}", self.as_str()))
     }
 }
 
-/// A key as it is stored: everything but its private half.
+/// A key that can be read: everything but its private half.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredKey {
     /// The document, which goes by the key id.
@@ -74,17 +80,14 @@ pub struct StoredKey {
 impl StoredKey {
     /// Reads a document; `None` if its algorithm or its public half make no sense.
     pub fn read(document: &Document) -> Option<Self> {
-        let fields = Fields::new(document, &VIEW);
-        let state = [KeyState::Current, KeyState::Next, KeyState::Retired]
-            .into_iter()
-            .find(|state| state.as_str() == fields.text("state"))?;
+        let stored = SigningKeyDocument::from(document);
         Some(Self {
-            name: document.name(),
-            alg: SigningAlgorithm::parse(fields.text("alg"))?,
-            state,
-            activated_at: fields.time("activated_at"),
-            remove_after: fields.time("remove_after"),
-            jwk: serde_json::from_str(fields.text("public_jwk")).ok().and_then(|jwk| Jwk::parse(&jwk).ok())?,
+            name: stored.name,
+            alg: SigningAlgorithm::parse(&stored.alg)?,
+            state: stored.state?,
+            activated_at: stored.activated_at,
+            remove_after: stored.remove_after,
+            jwk: serde_json::from_str(&stored.public_jwk).ok().and_then(|jwk| Jwk::parse(&jwk).ok())?,
         })
     }
 }

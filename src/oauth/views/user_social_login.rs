@@ -2,51 +2,36 @@
 
 use serde_json::json;
 
+use crate::document::view::view;
 use crate::document::{Documents, List, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::Document;
-use crate::oauth::views::View;
 use crate::permissions::Session;
 
 /// The DocType.
 pub const DOCTYPE: &str = "User Social Login";
 
-/// What this file reads and writes.
-pub const VIEW: View = View {
-    doctype: DOCTYPE,
-    fields: &["provider", "userid", "username", "linked_at", "issuer", "subject", "unproved"],
-};
 /// The provider of the row that holds the id under which other programs know the person.
 pub const OWN: &str = "frappe";
 
-/// An account elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocialAccount {
-    /// The row's provider; see [`row_provider`].
-    pub provider: String,
-    /// The person's id there, which alone decides.
-    pub userid: String,
-    /// The person's name there, to recognise the account.
-    pub username: String,
-    /// When it was linked.
-    pub linked_at: String,
-    /// Whose word it is that this is the person's id; empty in rows of before that was kept.
-    pub issuer: String,
-    /// The account here was made with it, before anybody had proved the address.
-    pub unproved: bool,
-}
-
-impl From<&Document> for SocialAccount {
-    fn from(row: &Document) -> Self {
-        let text = |fieldname: &str| row.text(fieldname).to_owned();
-        Self {
-            provider: text("provider"),
-            userid: text("userid"),
-            username: text("username"),
-            linked_at: text("linked_at"),
-            issuer: text("issuer"),
-            unproved: row.check("unproved"),
-        }
+view! {
+    /// An account elsewhere.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub struct SocialAccount of DOCTYPE {
+        /// The row's provider; see [`row_provider`].
+        pub provider: String,
+        /// The person's id there, which alone decides.
+        pub userid: String,
+        /// The person's name there, to recognise the account.
+        pub username: String,
+        /// When it was linked.
+        pub linked_at: String,
+        /// Whose word it is that this is the person's id; empty in rows of before that was kept.
+        pub issuer: String,
+        /// `sub`, where an ID token or an access token said it.
+        pub subject: Option<String>,
+        /// The account here was made with it, before anybody had proved the address.
+        pub unproved: bool,
     }
 }
 

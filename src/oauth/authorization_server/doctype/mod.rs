@@ -21,6 +21,7 @@ use crate::web::Plugins;
 
 /// Registers the controllers.
 pub fn register(plugins: &mut Plugins, config: &Config, keys: &SigningKeys, providers: &Arc<Providers>) {
+    plugins.controllers.needs_fields(OAUTH_SETTINGS, &["allowed_private_hosts", "initial_access_token"]);
     plugins.controller(OAUTH_SETTINGS, oauth_settings::OAuthSettingsController { keys: keys.clone() });
     plugins.controller(OAUTH_SIGNING_KEY, oauth_signing_key::SigningKeyController { keys: keys.clone() });
     plugins.controller(OAUTH_BEARER_TOKEN, oauth_bearer_token::BearerTokenController);

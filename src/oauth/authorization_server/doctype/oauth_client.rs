@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::oauth_client_checks::{self, LookedUp};
 use crate::config::client_certificates::CertificateCheck;
+use crate::document::view::{FieldValue as _, View as _, time_value};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{Document, Value};
@@ -17,9 +18,8 @@ use crate::oauth::protocol::client_authentication::Method;
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::scope_catalogue::newly_undefined;
 use crate::oauth::views::client_secret::{is_stored_client_secret, store_client_secret};
-use crate::oauth::views::fields::time_value;
-use crate::oauth::views::oauth_client::{OAUTH_CLIENT, VIEW};
-use crate::oauth::views::{Fields, OAuthClient, OAuthSettings};
+use crate::oauth::views::oauth_client::{ClientRole, OAUTH_CLIENT};
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::outgoing::OutgoingError;
 use crate::permissions::Session;
 use crate::secret::SiteKey;
@@ -32,7 +32,7 @@ const EVERYBODY: &str = "All";
 
 /// The scopes on the form of a client.
 fn scopes_of(document: &Document) -> ScopeSet {
-    Fields::new(document, &VIEW).scopes("scopes")
+    ScopeSet::read(document, "scopes")
 }
 
 /// Behaviour of the DocType OAuth Client.
@@ -119,7 +119,7 @@ impl Controller for OAuthClientController {
         }
         if document.rows("allowed_roles").is_empty()
             && let (Some(child), true) = (
-                work.registry().get("OAuth Client Role").cloned(),
+                work.registry().get(ClientRole::DOCTYPE).cloned(),
                 work.find("Role", EVERYBODY).await.is_ok_and(|role| role.is_some()),
             )
             && let Some(rows) = document.rows_mut("allowed_roles")

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::config::client_certificates::CertificateCheck;
+use crate::document::view::{filled, lines_value, words};
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Registry};
 use crate::oauth::protocol::certificate::{CertificateName, NameKind};
@@ -11,9 +12,7 @@ use crate::oauth::protocol::client_name;
 use crate::oauth::protocol::jwk::PRIVATE_MEMBERS;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
 use crate::oauth::protocol::{Scope, ScopeSet, resource};
-use crate::oauth::views::fields::lines_value;
-use crate::oauth::views::oauth_client::VIEW;
-use crate::oauth::views::{Fields, OAuthSettings, View};
+use crate::oauth::views::OAuthSettings;
 use crate::outgoing::OutgoingError;
 
 /// The fields that list resources.
@@ -21,9 +20,8 @@ const RESOURCES: [&str; 2] = ["own_resources", "exchange_targets"];
 
 /// Whether the client's secret is needed in plain again: because something is signed with it.
 pub fn needs_secret(document: &Document) -> bool {
-    let fields = Fields::new(document, &VIEW);
-    fields.text("token_endpoint_auth_method") == Method::ClientSecretJwt.label()
-        || fields.text("id_token_signed_response_alg") == "HS256"
+    document.text("token_endpoint_auth_method") == Method::ClientSecretJwt.label()
+        || document.text("id_token_signed_response_alg") == "HS256"
 }
 
 /// What had to be looked up before.
@@ -59,13 +57,12 @@ pub fn check(
     problems.logout(found.backchannel_logout_uri);
     let Problems { invalid, .. } = problems;
     invalid.into_result()?;
-    let redirect_uris = RedirectUris::from_stored(Fields::new(document, &VIEW).text("redirect_uris")).to_stored();
+    let redirect_uris = RedirectUris::from_stored(document.text("redirect_uris")).to_stored();
     document.set("redirect_uris", redirect_uris);
-    let scopes = Fields::new(document, &VIEW).words("scopes").join(" ");
+    let scopes = words(document.text("scopes")).collect::<Vec<_>>().join(" ");
     document.set("scopes", scopes);
     for fieldname in RESOURCES {
-        let canonical: Vec<String> =
-            Fields::new(document, &VIEW).words(fieldname).iter().filter_map(|uri| resource::canonical(uri)).collect();
+        let canonical: Vec<String> = words(document.text(fieldname)).filter_map(resource::canonical).collect();
         document.set(fieldname, lines_value(&canonical));
     }
     Ok(())
@@ -88,60 +85,55 @@ struct Problems<'d> {
 }
 
 impl<'d> Problems<'d> {
-    fn fields(&self) -> Fields<'d> {
-        const SAME: &View = &VIEW;
-        Fields::new(self.document, SAME)
-    }
-
     fn refuse(&mut self, fieldname: &str, message: impl Into<String>) {
         let label = self.document.doctype.field(fieldname).map_or(fieldname, |field| field.label.as_str()).to_owned();
         self.invalid.push(FieldProblem::at(ProblemKind::Validation, fieldname, label, message.into()));
     }
 
     fn name(&mut self, before: Option<&Document>) {
-        let name = self.fields().text("app_name").to_owned();
+        let name = self.document.text("app_name").to_owned();
         if before.is_none_or(|before| before.text("app_name") != name) && !client_name::is_readable(&name) {
             self.refuse("app_name", "There are characters in this name that people do not see: type it anew");
         }
     }
 
     fn grants(&mut self) {
-        if self.fields().text("grant_type") == "Implicit" {
+        if self.document.text("grant_type") == "Implicit" {
             self.refuse(
                 "grant_type",
                 "Implicit is no longer safe: it puts tokens into addresses, where others read them. \
                  Choose Authorization Code (RFC 9700 section 2.1.2)",
             );
         }
-        if self.fields().text("response_type") == "Token" {
+        if self.document.text("response_type") == "Token" {
             self.refuse(
                 "response_type",
                 "Token is no longer safe: it puts tokens into addresses, where others read them. \
                  Choose Code (RFC 9700 section 2.1.2)",
             );
         }
-        let is_public = self.fields().text("token_endpoint_auth_method") == Method::None.label();
+        let is_public = self.document.text("token_endpoint_auth_method") == Method::None.label();
         for (fieldname, what) in [
             ("allow_client_credentials", "acts for itself"),
             ("allow_token_exchange", "exchanges tokens"),
             ("allow_jwt_bearer", "gets tokens without asking people"),
         ] {
-            if is_public && self.fields().check(fieldname) {
+            if is_public && self.document.check(fieldname) {
                 let message = format!(
                     "An application that {what} must prove who it is: choose another Token Endpoint Auth Method"
                 );
                 self.refuse(fieldname, message);
             }
         }
-        if self.fields().check("allow_client_credentials") && self.fields().text("user") == "Guest" {
+        if self.document.check("allow_client_credentials") && self.document.text("user") == "Guest" {
             self.refuse("user", "Choose a real account, made for this application: Guest has no rights of its own");
         }
     }
 
     fn redirect_uris(&mut self, before: Option<&Document>, settings: &OAuthSettings) {
         // Everything is allowed to a client that an administrator made and did not call native, but for what is never safe.
-        let is_native = self.fields().text("application_type") == "Native";
-        let is_ours = !matches!(self.fields().text("registered_by"), "Dynamic Registration" | "Metadata Document");
+        let is_native = self.document.text("application_type") == "Native";
+        let is_ours = !matches!(self.document.text("registered_by"), "Dynamic Registration" | "Metadata Document");
         let kind = match (is_native, is_ours) {
             (true, _) => Some(ApplicationType::Native),
             (false, true) => None,
@@ -151,19 +143,19 @@ impl<'d> Problems<'d> {
             if before.is_some_and(|before| before.text(fieldname) == self.document.text(fieldname)) {
                 continue;
             }
-            for uri in RedirectUris::from_stored(self.fields().text(fieldname)).iter() {
+            for uri in RedirectUris::from_stored(self.document.text(fieldname)).iter() {
                 if let Err(error) = check_registration(uri, kind, &settings.private_use_redirect_schemes) {
                     self.refuse(fieldname, error.description());
                 }
             }
         }
-        if self.fields().text("default_redirect_uri").split_whitespace().count() > 1 {
+        if self.document.text("default_redirect_uri").split_whitespace().count() > 1 {
             self.refuse("default_redirect_uri", "Only one address fits here: put the others into Redirect URIs");
         }
     }
 
     fn scopes(&mut self, registry: &Registry, undefined: Vec<String>) {
-        let text = self.fields().words("scopes").join(" ");
+        let text = words(self.document.text("scopes")).collect::<Vec<_>>().join(" ");
         match ScopeSet::parse(&text) {
             Err(error) => self.refuse("scopes", error.description()),
             Ok(scopes) => {
@@ -176,8 +168,8 @@ impl<'d> Problems<'d> {
 
     fn resources(&mut self) {
         for fieldname in RESOURCES {
-            for uri in self.fields().words(fieldname) {
-                if resource::canonical(&uri).is_none() {
+            for uri in words(self.document.text(fieldname)) {
+                if resource::canonical(uri).is_none() {
                     self.refuse(fieldname, format!("{uri} is not an address: write it whole, https://example.com/mcp"));
                 }
             }
@@ -185,8 +177,8 @@ impl<'d> Problems<'d> {
     }
 
     fn authentication(&mut self, settings: &OAuthSettings) {
-        let method = self.fields().text("token_endpoint_auth_method");
-        if self.fields().text("id_token_signed_response_alg") == "HS256" {
+        let method = self.document.text("token_endpoint_auth_method");
+        if self.document.text("id_token_signed_response_alg") == "HS256" {
             if !settings.allow_hs256 {
                 self.refuse("id_token_signed_response_alg", "HS256 is switched off in OAuth Settings: choose ES256");
             }
@@ -194,17 +186,17 @@ impl<'d> Problems<'d> {
                 self.refuse("id_token_signed_response_alg", "HS256 needs a client secret: choose ES256");
             }
         }
-        let has_keys = self.fields().optional("jwks").is_some() || self.fields().optional("jwks_uri").is_some();
+        let has_keys = filled(self.document, "jwks").is_some() || filled(self.document, "jwks_uri").is_some();
         for needs_keys in [Method::PrivateKeyJwt, Method::SelfSignedTlsClientAuth].map(Method::label) {
             if method == needs_keys && !has_keys {
                 let message = format!("{needs_keys} needs the application's public keys: fill in JWKS URI or JWKS");
                 self.refuse("jwks_uri", message);
             }
         }
-        if self.fields().check("require_signed_request_object") && !has_keys {
+        if self.document.check("require_signed_request_object") && !has_keys {
             self.refuse("jwks_uri", "Signed requests need the application's public keys: fill in JWKS URI or JWKS");
         }
-        let lifetime = self.fields().int("access_token_lifetime");
+        let lifetime = self.document.int("access_token_lifetime");
         if lifetime != 0 && !(60..=30 * 86_400).contains(&lifetime) {
             self.refuse(
                 "access_token_lifetime",
@@ -217,7 +209,7 @@ impl<'d> Problems<'d> {
     fn certificates(&mut self, before: Option<&Document>, offered: Option<CertificateCheck>) {
         let changed =
             |fieldname: &str| before.is_none_or(|before| before.get(fieldname) != self.document.get(fieldname));
-        let method = Method::from_label(self.fields().text("token_endpoint_auth_method"));
+        let method = Method::from_label(self.document.text("token_endpoint_auth_method"));
         if let Some(method) = method.filter(|method| !method.is_offered(offered))
             && changed("token_endpoint_auth_method")
         {
@@ -230,14 +222,14 @@ impl<'d> Problems<'d> {
             self.refuse("token_endpoint_auth_method", message);
         }
         let bound = "tls_client_certificate_bound_access_tokens";
-        if self.fields().check(bound) && offered.is_none() && changed(bound) {
+        if self.document.check(bound) && offered.is_none() && changed(bound) {
             let message = "This takes a proxy that passes on certificates: set DOCTYPED_CLIENT_CERTIFICATE_HEADER";
             self.refuse(bound, message);
         }
         if method != Some(Method::TlsClientAuth) {
             return;
         }
-        match CertificateName::only(|kind| self.fields().optional(kind.as_str())) {
+        match CertificateName::only(|kind| filled(self.document, kind.as_str()).map(str::to_owned)) {
             Ok(name) => {
                 if let Err(error) = name.check() {
                     self.refuse(name.kind.as_str(), error.to_string());
@@ -255,11 +247,11 @@ impl<'d> Problems<'d> {
         if let Err(error) = jwks_uri {
             self.refuse("jwks_uri", error.to_string());
         }
-        let Some(jwks) = self.fields().optional("jwks") else { return };
-        if self.fields().optional("jwks_uri").is_some() {
+        let Some(jwks) = filled(self.document, "jwks") else { return };
+        if filled(self.document, "jwks_uri").is_some() {
             self.refuse("jwks", "Fill in either JWKS URI or JWKS, not both");
         }
-        let keys = serde_json::from_str::<Json>(&jwks).ok();
+        let keys = serde_json::from_str::<Json>(jwks).ok();
         let Some(keys) = keys.as_ref().and_then(|jwks| jwks["keys"].as_array()) else {
             self.refuse("jwks", "This is not a JSON Web Key Set, which looks like {\"keys\": [{\"kty\": \"EC\", …}]}");
             return;
@@ -273,11 +265,11 @@ impl<'d> Problems<'d> {
         if let Err(error) = backchannel_logout_uri {
             self.refuse("backchannel_logout_uri", error.to_string());
         }
-        if self.fields().text("backchannel_logout_uri").contains('#') {
+        if self.document.text("backchannel_logout_uri").contains('#') {
             self.refuse("backchannel_logout_uri", "Leave out what follows the #: it is never sent");
         }
-        for uri in self.fields().words("post_logout_redirect_uris") {
-            let is_web = url::Url::parse(&uri).is_ok_and(|url| !matches!(url.scheme(), "javascript" | "data" | "file"));
+        for uri in words(self.document.text("post_logout_redirect_uris")) {
+            let is_web = url::Url::parse(uri).is_ok_and(|url| !matches!(url.scheme(), "javascript" | "data" | "file"));
             if !is_web || uri.contains('#') {
                 let message = format!("{uri} is not a complete address: write it like https://app.example.com/bye");
                 self.refuse("post_logout_redirect_uris", message);

@@ -3,19 +3,23 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json, json};
 
+use crate::document::view::{FieldValue as _, Fields as _};
 use crate::document::{Controller, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::views::oauth_bearer_token::revoke_all;
 use crate::oauth::views::oauth_device_code;
-use crate::oauth::views::oauth_grant::{Grant, OAUTH_GRANT, VIEW};
+use crate::oauth::views::oauth_grant::{Grant, GrantStatus, OAUTH_GRANT};
 use crate::web::{SecurityEvent, Severity};
 
 /// Takes a consent back: its codes and tokens are dead with this work's commit.
 pub async fn revoke(work: &mut Work<'_>, grant: &Grant, by: &str) -> Result<()> {
-    let values =
-        [("status", Value::from("Revoked")), ("revoked_at", Value::from(work.now())), ("revoked_by", Value::from(by))];
+    let values = [
+        ("status", GrantStatus::Revoked.to_value()),
+        ("revoked_at", Value::from(work.now())),
+        ("revoked_by", Value::from(by)),
+    ];
     work.set_values(OAUTH_GRANT, &grant.name, &values).await?;
     end_tokens(work, grant, by).await
 }
@@ -58,11 +62,12 @@ impl Controller for GrantController {
         let Some(before) = before.filter(|_| !work.session.is_system()) else { return Ok(()) };
         let revokes = is_revoked(before, document);
         let may_change = |field: &str| revokes && matches!(field, "status" | "revoked_at" | "revoked_by");
-        let changed = VIEW.fields.iter().find(|field| !may_change(field) && before.get(field) != document.get(field));
+        let changed =
+            Grant::names().into_iter().find(|field| !may_change(field) && before.get(field) != document.get(field));
         if let Some(field) = changed {
-            let label = document.doctype.field(field).map_or(*field, |field| &*field.label).to_owned();
+            let label = document.doctype.field(field).map_or(field, |field| &*field.label).to_owned();
             let message = "A consent says what a person allowed: it can be revoked, not changed";
-            let problem = FieldProblem::at(ProblemKind::Validation, *field, label, message);
+            let problem = FieldProblem::at(ProblemKind::Validation, field, label, message);
             return Err(Error::Validation(Invalid { problems: vec![problem] }));
         }
         if revokes {
@@ -82,7 +87,7 @@ impl Controller for GrantController {
 
     async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         let grant = Grant::from(document);
-        if !grant.is_active {
+        if !grant.is_active() {
             return Ok(());
         }
         let by = work.session.user().to_owned();
@@ -102,7 +107,7 @@ impl Controller for GrantController {
         let grant = Grant::from(&*document);
         let by = work.session.user().to_owned();
         let answer = json!({"status": "Revoked", "message": "The application has no access any more"});
-        Some(if grant.is_active { revoke(work, &grant, &by).await.map(|()| answer) } else { Ok(answer) })
+        Some(if grant.is_active() { revoke(work, &grant, &by).await.map(|()| answer) } else { Ok(answer) })
     }
 
     fn methods(&self) -> Vec<(&'static str, &'static str)> {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json, json};
 
 use super::oauth_client_checks::unknown_doctypes;
+use crate::document::view::{FieldValue as _, Fields as _, words};
 use crate::document::{Controller, Documents, Work};
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
@@ -11,8 +12,8 @@ use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{ScopeSet, resource};
 use crate::oauth::scope_catalogue::newly_undefined;
 use crate::oauth::signing_keys::SigningKeys;
-use crate::oauth::views::Fields;
-use crate::oauth::views::oauth_settings::{OAUTH_SETTINGS, VIEW};
+use crate::oauth::views::OAuthSettings;
+use crate::oauth::views::oauth_settings::OAUTH_SETTINGS;
 use crate::permissions::Session;
 use crate::web::{SecurityEvent, Severity};
 
@@ -27,6 +28,9 @@ const RANGES: [(&str, i64, i64, &str); 6] = [
     ("refresh_token_idle_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
     ("refresh_token_lifetime_days", 1, 3650, "Without a day to renew, nobody stays signed in"),
 ];
+
+/// The field that outgoing requests read.
+const PRIVATE_HOSTS: &str = "allowed_private_hosts";
 
 /// The fields that list scopes.
 const SCOPES: [&str; 2] = ["default_scopes", "scopes_supported"];
@@ -46,7 +50,7 @@ impl Controller for OAuthSettingsController {
         let mut problems = Invalid::default();
         let mut undefined = Vec::new();
         for fieldname in SCOPES {
-            let scopes = |document: &Document| Fields::new(document, &VIEW).scopes(fieldname);
+            let scopes = |document: &Document| ScopeSet::read(document, fieldname);
             let messages = newly_undefined(work, &scopes(document), &before.map(scopes).unwrap_or_default()).await?;
             undefined.extend(messages.into_iter().map(|message| (fieldname, message)));
         }
@@ -65,9 +69,8 @@ impl Controller for OAuthSettingsController {
         for (fieldname, message) in undefined {
             refuse(fieldname, message);
         }
-        let fields = Fields::new(document, &VIEW);
         for fieldname in SCOPES {
-            match ScopeSet::parse(&fields.words(fieldname).join(" ")) {
+            match ScopeSet::parse(&words(document.text(fieldname)).collect::<Vec<_>>().join(" ")) {
                 Err(error) => refuse(fieldname, error.description().to_owned()),
                 Ok(scopes) => {
                     for message in unknown_doctypes(work.registry(), &scopes) {
@@ -76,19 +79,19 @@ impl Controller for OAuthSettingsController {
                 }
             }
         }
-        for origin in fields.words("allowed_public_client_origins") {
-            if origin != "*" && !is_origin(&origin) {
+        for origin in words(document.text("allowed_public_client_origins")) {
+            if origin != "*" && !is_origin(origin) {
                 let message = format!("{origin} is not an origin: write scheme and host only, https://app.example.com");
                 refuse("allowed_public_client_origins", message);
             }
         }
-        for uri in fields.words("additional_resources") {
-            if !uri.starts_with('/') && resource::canonical(&uri).is_none() {
+        for uri in words(document.text("additional_resources")) {
+            if !uri.starts_with('/') && resource::canonical(uri).is_none() {
                 let message = format!("{uri} is not an address: write it whole, https://example.com/mcp");
                 refuse("additional_resources", message);
             }
         }
-        for scheme in fields.words("private_use_redirect_schemes") {
+        for scheme in words(document.text("private_use_redirect_schemes")) {
             let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
                 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
             if !is_scheme {
@@ -110,10 +113,9 @@ impl Controller for OAuthSettingsController {
     }
 
     async fn on_update(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
-        let changed: Vec<&str> = VIEW
-            .fields
-            .iter()
-            .copied()
+        let changed: Vec<&str> = OAuthSettings::names()
+            .into_iter()
+            .chain([PRIVATE_HOSTS])
             .filter(|field| before.is_none_or(|before| !same(before.get(field), document.get(field))))
             .collect();
         if changed.is_empty() || before.is_none_or(|before| before.is_new) {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::document::view::View as _;
 use crate::document::{ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Value};
@@ -274,14 +275,16 @@ fn add_row(
     identity: &Identity,
     unproved: bool,
 ) -> Result<()> {
-    let mut row = work.new_document(user_social_login::DOCTYPE)?;
-    row.set("provider", row_provider(&key.name));
-    row.set("userid", identity.userid.as_str());
-    row.set("username", identity.username.as_str());
-    row.set("linked_at", Value::from(work.now()));
-    row.set("issuer", identity.issuer.as_str());
-    row.set("subject", identity.subject.as_deref());
-    row.set("unproved", unproved);
+    let account = SocialAccount {
+        provider: row_provider(&key.name),
+        userid: identity.userid.clone(),
+        username: identity.username.clone(),
+        linked_at: work.now().to_owned(),
+        issuer: identity.issuer.clone(),
+        subject: identity.subject.clone(),
+        unproved,
+    };
+    let row = account.new_document(work)?;
     if let Some(rows) = user.rows_mut("social_logins") {
         rows.push(row);
     }

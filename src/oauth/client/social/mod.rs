@@ -29,6 +29,7 @@ pub const MODULE: &str = "/api/method/frappe.integrations.oauth2_logins";
 /// Registers logins with accounts elsewhere.
 pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>, catalogue: &ScopeCatalogue) {
     plugins.controllers.needs_fields_of::<social_login_key::SocialLoginKey>();
+    plugins.controllers.needs_fields(social_login_key::DOCTYPE, &["client_secret", "custom_base_url"]);
     let controller = social_login_key_controller::SocialLoginKeyController::new(Arc::clone(providers));
     plugins.controller(social_login_key::DOCTYPE, controller);
     panel::register(plugins);
