@@ -1,5 +1,6 @@
 //! Whole documents in memory, as they are sent: dropped exactly when a commit changes them.
 
+use std::any::Any;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +21,29 @@ pub(super) struct Cached {
     pub document: Arc<Document>,
     /// `{"data":…}` by what of it is seen and how; most DocTypes have one.
     answers: Mutex<Vec<(View, Bytes)>>,
+    /// The typed view of it, if one was asked for.
+    typed: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Cached {
     /// A document that is not kept.
     pub(super) fn once(document: Arc<Document>) -> Self {
-        Self { document, answers: Mutex::new(Vec::new()) }
+        Self { document, answers: Mutex::default(), typed: Mutex::default() }
+    }
+
+    /// The typed view that is kept, if it still `holds`, or else one that is made now and kept.
+    pub(super) fn typed<T: Any + Send + Sync>(
+        &self,
+        holds: impl FnOnce(&T) -> bool,
+        make: impl FnOnce(&Document) -> T,
+    ) -> Arc<T> {
+        let kept = self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(view) = kept.and_then(|view| view.downcast::<T>().ok()).filter(|view| holds(view)) {
+            return view;
+        }
+        let view = Arc::new(make(&self.document));
+        *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::<T>::clone(&view));
+        view
     }
 
     /// The answer for readers with this view, made on first use.

@@ -29,6 +29,7 @@ mod version;
 pub mod view;
 pub mod work;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -201,6 +202,21 @@ impl Documents {
     /// Whoever may read only some documents of the DocType gets the same refusal whether one exists or not.
     pub async fn get(&self, session: &Session, doctype: &str, name: &str) -> Result<Arc<Document>> {
         Ok(Arc::clone(&self.cached(session, doctype, name).await?.document))
+    }
+
+    /// The typed view of a document: made when first asked for and kept beside the document in the cache, so that the
+    /// commit which changes the one drops both. There is one type of view for each DocType.
+    ///
+    /// `holds` says whether a kept view counts; it matters to a view that was made from more than this document.
+    pub async fn get_typed<T: Any + Send + Sync>(
+        &self,
+        session: &Session,
+        doctype: &str,
+        name: &str,
+        holds: impl FnOnce(&T) -> bool,
+        make: impl FnOnce(&Document) -> T,
+    ) -> Result<Arc<T>> {
+        Ok(self.cached(session, doctype, name).await?.typed(holds, make))
     }
 
     /// The same past the cache, for what another node may have changed and has to be known at once.

@@ -94,7 +94,7 @@ impl Middleware for Access {
                     if from.scheme.as_deref() == Some("dpop") { TokenScheme::Dpop } else { TokenScheme::Bearer };
                 // What its client would be refused for, it is not led to ask for.
                 let client = self.client_of(site, from.authorization.as_ref()).await?;
-                let scope = scopes.to_challenge(scope, client.as_ref());
+                let scope = scopes.to_challenge(scope, client.as_deref());
                 let refused = Challenge::insufficient_scope(metadata, scope.as_deref(), message);
                 Challenge { scheme, algs: (scheme == TokenScheme::Dpop).then_some(ALGS), ..refused }.to_string()
             }
@@ -129,14 +129,14 @@ impl Middleware for Access {
         }
         let settings = OAuthSettings::load(&site.documents).await?;
         let client = self.client_of(site, headers.get(header::AUTHORIZATION)).await?;
-        allow_origin(Some(origin), &settings, client.as_ref(), response);
+        allow_origin(Some(origin), &settings, client.as_deref(), response);
         Ok(())
     }
 }
 
 impl Access {
     /// The client that the token of a request was issued to.
-    async fn client_of(&self, site: &Site, authorization: Option<&HeaderValue>) -> Result<Option<OAuthClient>> {
+    async fn client_of(&self, site: &Site, authorization: Option<&HeaderValue>) -> Result<Option<Arc<OAuthClient>>> {
         match authorization.and_then(|value| value.to_str().ok()).and_then(from_authorization) {
             Some((_, token)) => self.tokens.client_of(&site.documents, token).await,
             None => Ok(None),

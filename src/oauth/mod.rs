@@ -56,6 +56,7 @@ pub fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
         device_codes: authorization_server::rate_limit::RateLimit::default(),
         failed_clients: authorization_server::rate_limit::RateLimit::default(),
         metadata_documents: authorization_server::metadata_document::MetadataDocuments::default(),
+        try_out_uri: client_form::try_it::sign_in::redirect_uri,
     });
     plugins.controller("Session", session_end::EndsSignIns { server: Arc::clone(&server) });
     authorization_server::register(plugins, &server);

@@ -32,7 +32,7 @@ use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, S
 const CAPACITY: u64 = 100_000;
 
 /// A token with everything that was made from its document.
-struct Known {
+struct CachedToken {
     document: Arc<Document>,
     token: BearerToken,
     definitions: Arc<ScopeDefinitions>,
@@ -46,7 +46,7 @@ struct Known {
 pub struct BearerAuthenticator {
     catalogue: ScopeCatalogue,
     keys: SigningKeys,
-    known: Cache<String, Arc<Known>>,
+    known: Cache<String, Arc<CachedToken>>,
 }
 
 impl BearerAuthenticator {
@@ -60,7 +60,7 @@ impl BearerAuthenticator {
     ///
     /// What is kept here counts only as long as the cache of documents holds the very document that it was made from;
     /// and that one is dropped by each commit that changes it.
-    async fn find(&self, documents: &Documents, presented: &str) -> Result<Option<Arc<Known>>> {
+    async fn find(&self, documents: &Documents, presented: &str) -> Result<Option<Arc<CachedToken>>> {
         let digest = credentials::digest(documents, presented);
         let definitions = self.catalogue.get(documents).await?;
         let keys = if credentials::is_jwt(presented) { Some(self.keys.published(documents).await?) } else { None };
@@ -100,10 +100,10 @@ impl BearerAuthenticator {
         document: Arc<Document>,
         definitions: Arc<ScopeDefinitions>,
         keys: Option<Arc<JwkSet>>,
-    ) -> Arc<Known> {
+    ) -> Arc<CachedToken> {
         let token = BearerToken::from(&*document);
         let limit = ScopeLimit::of(&token.scopes, &*definitions);
-        let known = Arc::new(Known { document, token, definitions, limit, keys });
+        let known = Arc::new(CachedToken { document, token, definitions, limit, keys });
         self.known.insert(digest, Arc::clone(&known));
         known
     }
@@ -114,7 +114,7 @@ impl BearerAuthenticator {
     }
 
     /// The client that a token was issued to, whether or not the token still opens anything.
-    pub async fn client_of(&self, documents: &Documents, presented: &str) -> Result<Option<OAuthClient>> {
+    pub async fn client_of(&self, documents: &Documents, presented: &str) -> Result<Option<Arc<OAuthClient>>> {
         match self.find(documents, presented).await? {
             Some(known) => OAuthClient::find_by_name(documents, &known.token.client).await,
             None => Ok(None),
@@ -186,7 +186,7 @@ async fn stands_alone(
     documents: &Documents,
     token: &BearerToken,
     now: DateTime<Utc>,
-) -> Result<Result<(OAuthClient, Arc<UserAccess>), String>> {
+) -> Result<Result<(Arc<OAuthClient>, Arc<UserAccess>), String>> {
     if !token.is_usable(now) {
         return Ok(Err("The access token has expired or was revoked".to_owned()));
     }
@@ -197,7 +197,7 @@ async fn stands_alone(
 pub async fn holder(
     documents: &Documents,
     token: &BearerToken,
-) -> Result<Result<(OAuthClient, Arc<UserAccess>), String>> {
+) -> Result<Result<(Arc<OAuthClient>, Arc<UserAccess>), String>> {
     let client = OAuthClient::find_by_name(documents, &token.client).await?.filter(|client| client.enabled);
     let Some(client) = client else { return Ok(Err("The client of this access token is disabled".to_owned())) };
     if client.registered_by == RegisteredBy::MetadataDocument {

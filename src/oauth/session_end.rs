@@ -82,8 +82,10 @@ impl EndsSignIns {
         let mut listening = Vec::new();
         for client in clients {
             let client = OAuthClient::find_by_name(work.documents, client).await?.filter(|client| client.enabled);
-            if let Some((name, uri)) = client.and_then(|client| Some((client.name, client.backchannel_logout_uri?))) {
-                listening.push((name, uri));
+            if let Some(client) = client
+                && let Some(uri) = &client.backchannel_logout_uri
+            {
+                listening.push((client.name.clone(), uri.clone()));
             }
         }
         if listening.is_empty()

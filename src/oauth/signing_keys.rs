@@ -42,10 +42,10 @@ const EVERY: StdDuration = StdDuration::from_hours(1);
 
 /// The keys of a site. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct SigningKeys(Arc<Kept>);
+pub struct SigningKeys(Arc<KeyringCache>);
 
 #[derive(Default)]
-struct Kept {
+struct KeyringCache {
     changes: AtomicU64,
     known: Mutex<Option<Arc<Keyring>>>,
     /// Held while keys are made, so that requests that come together make one.

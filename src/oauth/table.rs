@@ -7,9 +7,10 @@ use std::sync::Arc;
 use poem::http::Method;
 
 use crate::error::Result;
+use crate::oauth::authorization_server::interaction::{authorize, device, end_session};
 use crate::oauth::authorization_server::{
-    Caller, Endpoint, Operation, Origins, Request, Server, authorize, client_configuration, consent, device,
-    device_authorization, end_session, introspect, jwks, metadata, par, registration, revoke, token, userinfo,
+    Caller, Endpoint, Operation, Origins, Request, Server, client_configuration, device_authorization, introspect,
+    jwks, metadata, par, registration, revoke, token, userinfo,
 };
 use crate::oauth::openapi::{forms, responses};
 use crate::oauth::protocol::device::DeviceAuthorizationResponse;
@@ -39,7 +40,7 @@ pub fn endpoints() -> Vec<Arc<Endpoint>> {
                 .described("authorize_by_form", "The same by a form, for long requests", Caller::Person)
                 .takes(form("OAuthAuthorizationRequest", AUTHORIZATION.to_vec()))
                 .answers(responses::authorization())),
-        Endpoint::new(APPROVE).on(get(authorize::resume)).on(post(consent::answer)),
+        Endpoint::new(APPROVE).on(get(authorize::resume)).on(post(authorize::approve)),
         Endpoint::new(TOKEN).advertised_as("token_endpoint", "Where clients get tokens").open_to(Origins::Client).on(
             post(token::get_token)
                 .described("get_token", "Get tokens", Caller::Client)
@@ -266,7 +267,7 @@ fn registered() -> Response {
 }
 
 fn device_page(path: &'static str) -> Endpoint {
-    Endpoint::new(path).switched_by(device_grant).on(get(device::show)).on(post(device::answer))
+    Endpoint::new(path).switched_by(device_grant).on(get(device::ask)).on(post(device::post))
 }
 
 fn server_metadata(path: &'static str, id: &'static str, summary: &'static str) -> Endpoint {

@@ -9,6 +9,7 @@ pub mod behind;
 pub mod body;
 pub mod client_certificate;
 pub mod compress;
+pub mod csp;
 pub mod csrf;
 pub mod error;
 pub mod method;

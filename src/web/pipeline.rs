@@ -19,7 +19,6 @@ use crate::secret;
 use crate::web::body::{self, BodyMemory, Reading};
 use crate::web::client_certificate;
 use crate::web::compress::Wish;
-use crate::web::csrf;
 use crate::web::error::{self, Origin};
 use crate::web::middleware::Middleware;
 use crate::web::plugin::Authenticator;
@@ -29,12 +28,10 @@ use crate::web::session::Found;
 use crate::web::session_cookie::{self, Sent, remove_cookies};
 use crate::web::settings::UploadSettings;
 use crate::web::site::Site;
+use crate::web::{csp, csrf};
 
 /// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
 const NO_CACHE: &str = "no-store,no-cache,must-revalidate,max-age=0";
-/// What pages may load and do: only what this site serves itself.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
-     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The endpoint of a whole site.
 pub struct Pipeline {
@@ -315,7 +312,7 @@ fn finish(response: &mut Response, context: &RequestContext, is_https: bool) {
     }
     let defaults = [
         (header::CACHE_CONTROL, NO_CACHE),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::CONTENT_SECURITY_POLICY, csp::POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),

@@ -10,19 +10,19 @@ use poem::http::{Method, header};
 use serde_json::{Value as Json, json};
 
 use super::Server;
+use super::signed_tokens::Signer;
 use crate::clock::format_datetime;
 use crate::document::view::FieldValue as _;
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Value;
-use crate::oauth::protocol::jwt::{Algorithm, sign_hs256};
+use crate::oauth::protocol::id_token::signing_alg;
 use crate::oauth::protocol::logout::{LogoutTokenClaims, TYPE, retry_after};
 use crate::oauth::views::fields::{text_value, time_value};
 use crate::oauth::views::oauth_logout_notice::{LogoutNotice, NoticeStatus, OAUTH_LOGOUT_NOTICE};
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::outgoing::Fetched;
 use crate::permissions::Session;
-use crate::secret::SigningAlgorithm;
 use crate::web::Plugins;
 
 /// For how long whoever has taken up a notice is left alone with it.
@@ -141,7 +141,9 @@ async fn call(
     let now = documents.clock().now();
     let sid = notice.sid.as_deref();
     let claims = LogoutTokenClaims::new(documents.site_url(), &client.client_id, &notice.subject, sid, now);
-    let token = sign(documents, server, client, &claims).await?;
+    let settings = OAuthSettings::load(documents).await?;
+    let alg = signing_alg(client.id_token_alg.as_deref(), &settings.id_token_signing_alg);
+    let token = Signer::of(&server.keys, documents, client, alg).await?.sign(TYPE, &claims);
     let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
     let outgoing = &server.providers.outgoing;
     let answer = outgoing
@@ -168,21 +170,4 @@ fn reason(answer: &Fetched) -> String {
         return status;
     }
     format!("{status}: {}", said.join(": ")).chars().filter(|letter| !letter.is_control()).take(MAX_REASON).collect()
-}
-
-/// Signs as the client's id tokens are signed.
-async fn sign(
-    documents: &Documents,
-    server: &Server,
-    client: &OAuthClient,
-    claims: &LogoutTokenClaims,
-) -> Result<String> {
-    let settings = OAuthSettings::load(documents).await?;
-    let wanted = client.id_token_alg.as_deref().unwrap_or(&settings.id_token_signing_alg);
-    let secrets = client.signing_secrets(documents.site_key(), documents.clock().now());
-    match (Algorithm::parse(wanted), secrets.first()) {
-        (Some(Algorithm::Hs256), Some(secret)) => Ok(sign_hs256(secret.as_bytes(), TYPE, claims)),
-        (Some(Algorithm::Asymmetric(alg)), _) => Ok(server.keys.current(documents, alg).await?.sign(TYPE, claims)),
-        _ => Ok(server.keys.current(documents, SigningAlgorithm::Es256).await?.sign(TYPE, claims)),
-    }
 }

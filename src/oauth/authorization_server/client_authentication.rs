@@ -1,9 +1,11 @@
 //! Who a program is, proven in exactly the way that is registered for it.
 
+use std::sync::Arc;
+
 use poem::http::header;
 
 use super::client_keys::check_signed;
-use super::endpoint::{Refusal, Result};
+use super::endpoint::{Refusal, Result, read_form};
 use super::{GET_TOKEN, Server, client_certificate, metadata_document};
 use crate::error::Result as SiteResult;
 use crate::oauth::protocol::assertion::{ClientAssertion, ClientKey};
@@ -19,17 +21,43 @@ use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::attempts::Subject;
 use crate::web::{Exchange, SecurityEvent, Severity};
 
-/// The client that goes by an id.
-pub async fn find_client(exchange: &Exchange, server: &Server, client_id: &str) -> SiteResult<Option<OAuthClient>> {
-    Ok(look_up(exchange, server, client_id).await?.ok())
+/// A client that goes by an id, enabled or not, or why there is none.
+type ClientLookup = std::result::Result<Arc<OAuthClient>, Error>;
+
+/// Who sends a request to an endpoint for clients.
+pub struct Caller {
+    /// The client that the parameter `client_id` names, or that has proved itself: its pages may read the answer.
+    pub client: Option<Arc<OAuthClient>>,
+    /// The authenticated client with its parameters, or why there are none.
+    pub request: Result<(Arc<OAuthClient>, Parameters)>,
 }
 
-/// The client that goes by an id, enabled or not, or why there is none.
-pub async fn look_up(
-    exchange: &Exchange,
-    server: &Server,
-    client_id: &str,
-) -> SiteResult<std::result::Result<OAuthClient, Error>> {
+impl Caller {
+    /// Reads the form of a request and authenticates its client.
+    pub async fn of(exchange: &mut Exchange, server: &Server) -> Self {
+        let mut client = None;
+        let request = Self::authenticate(exchange, server, &mut client).await;
+        Self { client, request }
+    }
+
+    async fn authenticate(
+        exchange: &mut Exchange,
+        server: &Server,
+        client: &mut Option<Arc<OAuthClient>>,
+    ) -> Result<(Arc<OAuthClient>, Parameters)> {
+        let parameters = read_form(exchange).await?;
+        let named = match parameters.get("client_id") {
+            Some(client_id) => Some(look_up(exchange, server, client_id).await?),
+            None => None,
+        };
+        *client = named.as_ref().and_then(|found| found.as_ref().ok().cloned());
+        let proven = authenticate(exchange, server, &parameters, named).await?;
+        Ok((client.insert(proven).clone(), parameters))
+    }
+}
+
+/// Finds the client that goes by an id.
+pub async fn look_up(exchange: &Exchange, server: &Server, client_id: &str) -> SiteResult<ClientLookup> {
     if ClientIdUrl::looks_like(client_id) {
         // On the heap: most requests do not need the space of an outgoing one.
         return Box::pin(metadata_document::find(exchange, server, client_id)).await;
@@ -40,8 +68,13 @@ pub async fn look_up(
 
 /// The client of a request, authenticated. A public client is one as well: it names itself and proves nothing.
 ///
-/// Unknown, disabled and impostor get the same answer.
-pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Parameters) -> Result<OAuthClient> {
+/// `named` is what was found by the parameter `client_id`. Unknown, disabled and impostor get the same answer.
+async fn authenticate(
+    exchange: &Exchange,
+    server: &Server,
+    parameters: &Parameters,
+    named: Option<ClientLookup>,
+) -> Result<Arc<OAuthClient>> {
     let authorization = exchange.header(header::AUTHORIZATION.as_str());
     let sent_basic = authorization.is_some_and(is_basic);
     let proven = async {
@@ -53,7 +86,11 @@ pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Par
             Ok(Some(assertion)) => assertion.client_id().to_owned(),
             _ => credentials.client_id().unwrap_or_default().to_owned(),
         };
-        let found = match look_up(exchange, server, &client_id).await? {
+        let found = match named {
+            Some(found) => found,
+            None => look_up(exchange, server, &client_id).await?,
+        };
+        let found = match found {
             // What is wrong with the page about a program is told as far as everybody may know it.
             Err(error) if ClientIdUrl::looks_like(&client_id) => return Err(error.into()),
             found => found.ok().filter(|client| client.enabled),
@@ -63,7 +100,7 @@ pub async fn authenticate(exchange: &Exchange, server: &Server, parameters: &Par
         {
             return Ok(client.clone());
         }
-        let is_weak = found.as_ref().is_some_and(OAuthClient::has_weak_secret);
+        let is_weak = found.as_ref().is_some_and(|client| client.has_weak_secret());
         let prove = async {
             let Some(client) = found else {
                 // The same work as for a client that exists.
@@ -93,8 +130,8 @@ const FAILURES_A_MINUTE: i64 = 120;
 async fn noting(
     exchange: &Exchange,
     server: &Server,
-    prove: impl Future<Output = Result<OAuthClient>>,
-) -> Result<OAuthClient> {
+    prove: impl Future<Output = Result<Arc<OAuthClient>>>,
+) -> Result<Arc<OAuthClient>> {
     let proven = prove.await;
     if let Err(refusal) = &proven
         && refusal.code() == ErrorCode::InvalidClient
@@ -110,8 +147,8 @@ async fn noting(
 async fn locking(
     exchange: &Exchange,
     client_id: &str,
-    prove: impl Future<Output = Result<OAuthClient>>,
-) -> Result<OAuthClient> {
+    prove: impl Future<Output = Result<Arc<OAuthClient>>>,
+) -> Result<Arc<OAuthClient>> {
     let (site, context) = (&exchange.site, &exchange.context);
     // By client and address together: nobody can lock a client out from elsewhere.
     let id: String = client_id.chars().take(100).collect();

@@ -41,7 +41,7 @@ async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettin
 /// The client of the path, if the request carries its registration access token; and that token.
 ///
 /// Unknown, removed and foreign clients get one answer (RFC 7592 §2.1).
-async fn authenticate(exchange: &Exchange) -> Result<(OAuthClient, String)> {
+async fn authenticate(exchange: &Exchange) -> Result<(Arc<OAuthClient>, String)> {
     let documents = &exchange.site.documents;
     let presented = exchange.header(header::AUTHORIZATION.as_str()).and_then(from_authorization);
     let Some((_, token)) = presented else {
@@ -54,7 +54,7 @@ async fn authenticate(exchange: &Exchange) -> Result<(OAuthClient, String)> {
         }
         _ => None,
     };
-    let is_own = |client: &OAuthClient| {
+    let is_own = |client: &Arc<OAuthClient>| {
         client.registered_by == RegisteredBy::DynamicRegistration
             && client.is_registration_access_token(documents.site_key(), token)
     };

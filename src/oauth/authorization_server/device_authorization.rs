@@ -5,9 +5,9 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::StatusCode;
 
-use super::client_authentication::authenticate;
-use super::endpoint::{Result, json, read_form, respond_to};
-use super::tokens::new_family;
+use super::client_authentication::Caller;
+use super::endpoint::{Result, json, respond_to};
+use super::grant::new_tokens::new_family;
 use super::{DEVICE, Server};
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::meta::Value;
@@ -15,7 +15,7 @@ use crate::oauth::credentials;
 use crate::oauth::protocol::device::{DeviceAuthorizationResponse, INTERVAL, LIFETIME, UserCode};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::TokenKind;
-use crate::oauth::protocol::{Error, ErrorCode, ScopeSet, dpop};
+use crate::oauth::protocol::{Error, ErrorCode, Parameters, ScopeSet, dpop};
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::site_scopes::SiteScopes;
 use crate::oauth::views::fields::{lines_value, text_value, time_value};
@@ -30,35 +30,36 @@ const DRAWS: usize = 5;
 /// Answers `POST …device_authorization`.
 pub async fn device_authorization(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    let mut client = None;
-    let result = answer(&mut exchange, &server, &settings, &mut client).await;
-    Ok(respond_to(&exchange, &settings, client.as_ref(), result.map(|codes| json(StatusCode::OK, &codes))))
+    let Caller { client, request } = Caller::of(&mut exchange, &server).await;
+    let result = match request {
+        Ok((client, parameters)) => answer(&exchange, &server, &settings, &client, &parameters).await,
+        Err(refusal) => Err(refusal),
+    };
+    Ok(respond_to(&exchange, &settings, client.as_deref(), result.map(|codes| json(StatusCode::OK, &codes))))
 }
 
 async fn answer(
-    exchange: &mut Exchange,
+    exchange: &Exchange,
     server: &Server,
     settings: &OAuthSettings,
-    known: &mut Option<OAuthClient>,
+    client: &OAuthClient,
+    parameters: &Parameters,
 ) -> Result<DeviceAuthorizationResponse> {
-    let parameters = read_form(exchange).await?;
-    let client = authenticate(exchange, server, &parameters).await?;
-    *known = Some(client.clone());
     let now = exchange.site.documents.clock().now();
     server.device_codes.count(exchange.context.ip, settings.request_rate_limit, now)?;
     let resources = parameters.all("resource");
     let scope = parameters.get("scope");
-    let asked = Asked::check(exchange, &server.catalogue, settings, &client, scope, resources).await?;
-    open(exchange, &client, &asked, dpop::thumbprint(&parameters)?.as_deref()).await
+    let request = DeviceRequest::check(exchange, &server.catalogue, settings, client, scope, resources).await?;
+    issue_codes(exchange, client, &request, dpop::thumbprint(parameters)?.as_deref()).await
 }
 
 /// What a device asks for, and may.
-pub struct Asked {
+pub struct DeviceRequest {
     scopes: ScopeSet,
     resources: Vec<String>,
 }
 
-impl Asked {
+impl DeviceRequest {
     /// Checks what a client asks for.
     pub async fn check<'a>(
         exchange: &Exchange,
@@ -88,10 +89,10 @@ pub fn not_offered() -> Error {
 }
 
 /// Makes the codes and the document that stands for them; the tokens are to be bound to the key of `dpop_jkt`.
-pub async fn open(
+pub async fn issue_codes(
     exchange: &Exchange,
     client: &OAuthClient,
-    asked: &Asked,
+    request: &DeviceRequest,
     dpop_jkt: Option<&str>,
 ) -> Result<DeviceAuthorizationResponse> {
     let documents = &exchange.site.documents;
@@ -111,8 +112,8 @@ pub async fn open(
     let mut document = work.new_document(OAUTH_DEVICE_CODE)?;
     let values = [
         ("client", Value::from(client.name.as_str())),
-        ("scopes", Value::from(asked.scopes.to_string())),
-        ("resource", lines_value(&asked.resources)),
+        ("scopes", Value::from(request.scopes.to_string())),
+        ("resource", lines_value(&request.resources)),
         ("status", Value::from("Pending")),
         ("expires_at", time_value(documents.clock().now() + LIFETIME)),
         ("interval", Value::from(i64::from(INTERVAL))),

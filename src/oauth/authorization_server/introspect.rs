@@ -7,8 +7,8 @@ use poem::Response;
 use poem::http::{StatusCode, header};
 
 use super::Server;
-use super::client_authentication::authenticate;
-use super::endpoint::{Result, json as json_response, read_form, respond};
+use super::client_authentication::Caller;
+use super::endpoint::{Result, json as json_response, respond};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials;
 use crate::oauth::protocol::introspection::{
@@ -31,8 +31,7 @@ pub async fn introspect_token(mut exchange: Exchange, server: Arc<Server>) -> Si
 }
 
 async fn answer(exchange: &mut Exchange, server: &Server) -> Result<Response> {
-    let parameters = read_form(exchange).await?;
-    let client = authenticate(exchange, server, &parameters).await?;
+    let (client, parameters) = Caller::of(exchange, server).await.request?;
     if client.is_public() {
         let cause = anyhow::anyhow!("a public client may not introspect");
         return Err(Error::invalid_client().because(cause).into());
@@ -106,7 +105,7 @@ async fn describe(
     let own = if is_own { claims(exchange, &token, &holder, &access).await? } else { OwnClaims::default() };
     Ok(Some(ActiveToken {
         scope: token.scopes.to_string(),
-        client_id: holder.client_id,
+        client_id: holder.client_id.clone(),
         username: Some(token.user.clone()),
         token_type: (kind == TokenKind::AccessToken).then(|| token.token_type()),
         exp: expires_at.map_or(0, |at| at.timestamp()),
@@ -115,8 +114,8 @@ async fn describe(
         aud: token.resources,
         iss: documents.site_url().to_owned(),
         cnf: Confirmation::of(token.dpop_jkt.as_deref(), token.x5t_s256.as_deref()),
-        auth_time: token.auth_time.map(|at| at.timestamp()),
-        acr: token.acr,
+        auth_time: token.sign_in.auth_time.map(|at| at.timestamp()),
+        acr: token.sign_in.acr,
         act: token.act,
         own,
     }))

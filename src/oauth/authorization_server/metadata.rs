@@ -31,9 +31,9 @@ pub async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Re
         require_pushed_authorization_requests: settings.require_pushed,
         id_token_algorithms: id_token_algorithms(&settings),
         certificates: exchange.site.config.client_certificates.as_ref().map(|certificates| certificates.check),
-        service_documentation: settings.resource_documentation,
-        op_policy_uri: settings.resource_policy_uri,
-        op_tos_uri: settings.resource_tos_uri,
+        service_documentation: settings.resource_documentation.clone(),
+        op_policy_uri: settings.resource_policy_uri.clone(),
+        op_tos_uri: settings.resource_tos_uri.clone(),
     };
     Ok(public_json(&ServerMetadata::new(&configuration)))
 }
@@ -63,10 +63,10 @@ pub async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Resu
             vec!["header".to_owned()]
         },
         tls_client_certificate_bound_access_tokens: exchange.site.config.client_certificates.is_some(),
-        resource_name: settings.resource_name,
-        resource_documentation: settings.resource_documentation,
-        resource_policy_uri: settings.resource_policy_uri,
-        resource_tos_uri: settings.resource_tos_uri,
+        resource_name: settings.resource_name.clone(),
+        resource_documentation: settings.resource_documentation.clone(),
+        resource_policy_uri: settings.resource_policy_uri.clone(),
+        resource_tos_uri: settings.resource_tos_uri.clone(),
         ..ResourceMetadata::new(&asked, issuers).with_scopes(scopes)
     }))
 }

@@ -100,7 +100,7 @@ pub async fn find(
     exchange: &Exchange,
     server: &Server,
     client_id: &str,
-) -> SiteResult<std::result::Result<OAuthClient, Error>> {
+) -> SiteResult<std::result::Result<Arc<OAuthClient>, Error>> {
     let documents = &exchange.site.documents;
     let settings = OAuthSettings::load(documents).await?;
     if let Err(error) = settings.check_metadata_document(client_id) {
@@ -152,7 +152,7 @@ async fn known(
     documents: &Documents,
     server: &Server,
     url: &ClientIdUrl,
-) -> SiteResult<Option<std::result::Result<OAuthClient, Error>>> {
+) -> SiteResult<Option<std::result::Result<Arc<OAuthClient>, Error>>> {
     let now = documents.clock().now();
     let client = OAuthClient::find(documents, url.as_str()).await?;
     if let Some(client) = &client
@@ -167,11 +167,11 @@ async fn known(
 }
 
 fn after_failure(
-    client: Option<OAuthClient>,
+    client: Option<Arc<OAuthClient>>,
     failure: &Failure,
     now: DateTime<Utc>,
-) -> std::result::Result<OAuthClient, Error> {
-    let is_usable = |client: &OAuthClient| {
+) -> std::result::Result<Arc<OAuthClient>, Error> {
+    let is_usable = |client: &Arc<OAuthClient>| {
         failure.is_temporary && client.metadata_expires_at.is_some_and(|expired_at| now < expired_at + STALE)
     };
     client.filter(is_usable).ok_or_else(|| failure.error())
@@ -230,11 +230,11 @@ async fn store(
     url: &ClientIdUrl,
     metadata: &ClientMetadata,
     expires_at: DateTime<Utc>,
-) -> SiteResult<std::result::Result<OAuthClient, Error>> {
+) -> SiteResult<std::result::Result<Arc<OAuthClient>, Error>> {
     let values = vec![("client_id", url.as_str().into()), ("metadata_expires_at", time_value(expires_at))];
     let new = NewClient { metadata, registered_by: "Metadata Document", values };
     match server.registrations.store(exchange, settings, new).await {
-        Ok(saved) => Ok(Ok(OAuthClient::from(&saved))),
+        Ok(saved) => Ok(Ok(Arc::new(OAuthClient::from(&saved)))),
         // Another node may have been first.
         Err(refusal) => match OAuthClient::find(&exchange.site.documents, url.as_str()).await? {
             Some(found) => Ok(Ok(found)),
@@ -246,14 +246,14 @@ async fn store(
 /// Keeps what a known program says of itself now, but for scopes that an administrator chose.
 async fn renew(
     documents: &Documents,
-    before: OAuthClient,
+    before: Arc<OAuthClient>,
     mut metadata: ClientMetadata,
     expires_at: DateTime<Utc>,
-) -> SiteResult<OAuthClient> {
+) -> SiteResult<Arc<OAuthClient>> {
     let mut work = documents.begin(&Session::system()).await?;
     let mut document = work.get_for_update(OAUTH_CLIENT, &before.name).await?;
     if before.scopes_are_decided() {
-        metadata.scope = before.scopes;
+        metadata.scope = before.scopes.clone();
     }
     document.set("metadata_expires_at", time_value(expires_at));
     let stored = oauth_client_metadata::read(&document);
@@ -265,5 +265,5 @@ async fn renew(
         document = work.save(document).await?;
     }
     work.commit().await?;
-    Ok(OAuthClient::from(&document))
+    Ok(Arc::new(OAuthClient::from(&document)))
 }

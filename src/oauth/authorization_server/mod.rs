@@ -1,23 +1,19 @@
 //! The authorization server: its addresses, and what answers there.
 
-pub mod authorize;
 pub mod back_channel_logout;
 pub mod client_authentication;
 pub mod client_certificate;
 pub mod client_configuration;
 pub mod client_keys;
-pub mod consent;
-pub mod device;
 pub mod device_authorization;
 pub mod doctype;
-pub mod end_session;
 pub mod endpoint;
 pub mod grant;
+pub mod interaction;
 pub mod introspect;
 pub mod jwks;
 pub mod metadata;
 pub mod metadata_document;
-pub mod other_account;
 pub mod par;
 pub mod programs_with_access;
 pub mod rate_limit;
@@ -26,7 +22,6 @@ pub mod request_object;
 pub mod revoke;
 pub mod signed_tokens;
 pub mod token;
-pub mod tokens;
 pub mod userinfo;
 
 use std::future::Future;
@@ -48,7 +43,7 @@ pub use crate::oauth::protocol::metadata::{
 use crate::oauth::resource_server::BearerAuthenticator;
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::signing_keys::SigningKeys;
-use crate::oauth::views::OAuthSettings;
+use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::method::Param;
 use crate::web::{Exchange, Plugins, Route, openapi};
 
@@ -74,6 +69,8 @@ pub struct Server {
     pub failed_clients: RateLimit,
     /// What is known of the addresses that are client ids.
     pub metadata_documents: MetadataDocuments,
+    /// Where on this site the answer goes when a client is tried out, by the address of the site and the client.
+    pub try_out_uri: fn(&str, &OAuthClient) -> String,
 }
 
 /// A handler that shares the server.
@@ -205,7 +202,11 @@ impl Endpoint {
     }
 
     async fn check_served(&self, exchange: &Exchange) -> Result<()> {
-        if self.switch.is_none() || self.is_served(&OAuthSettings::load(&exchange.site.documents).await?) {
+        if self.switch.is_none() {
+            return Ok(());
+        }
+        let settings = OAuthSettings::load(&exchange.site.documents).await?;
+        if self.is_served(&settings) {
             return Ok(());
         }
         Err(Error::NoSuchRoute("There is nothing at this address".to_owned()))

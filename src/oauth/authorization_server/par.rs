@@ -6,8 +6,9 @@ use chrono::Duration;
 use poem::Response;
 use poem::http::StatusCode;
 
-use super::client_authentication::{authenticate, find_client};
-use super::endpoint::{Result, json, read_form, respond_to};
+use super::client_authentication::Caller;
+use super::endpoint::{Result, json, respond_to};
+use super::interaction::pending::NewRequest;
 use super::{Server, request_object};
 use crate::document::Documents;
 use crate::error::{Error as SiteError, Result as SiteResult};
@@ -18,7 +19,7 @@ use crate::oauth::protocol::dpop::bound_key;
 use crate::oauth::protocol::par::{LIFETIME, PushedResponse, RequestUri, check_pushed};
 use crate::oauth::protocol::{AuthorizeError, Parameters};
 use crate::oauth::site_scopes::SiteScopes;
-use crate::oauth::views::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
+use crate::oauth::views::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
 use crate::oauth::views::{OAuthClient, OAuthSettings, StoredRequest};
 use crate::permissions::Session;
 use crate::web::Exchange;
@@ -29,31 +30,30 @@ const PUSHED: &str = "Pushed";
 /// Answers `POST …par`.
 pub async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    let mut client = None;
-    let result = answer(&mut exchange, &server, &settings, &mut client).await;
+    let Caller { client, request } = Caller::of(&mut exchange, &server).await;
+    let result = match request {
+        Ok((client, parameters)) => answer(&exchange, &server, &settings, &client, &parameters).await,
+        Err(refusal) => Err(refusal),
+    };
     let result = result.map(|pushed| json(StatusCode::CREATED, &pushed));
-    let mut response = respond_to(&exchange, &settings, client.as_ref(), result);
+    let mut response = respond_to(&exchange, &settings, client.as_deref(), result);
     dpop::offer_nonce(&exchange.site.documents, &settings, &mut response);
     Ok(response)
 }
 
 /// Everything is checked now, so that the client learns of a mistake before a person does.
 async fn answer(
-    exchange: &mut Exchange,
+    exchange: &Exchange,
     server: &Server,
     settings: &OAuthSettings,
-    known: &mut Option<OAuthClient>,
+    client: &OAuthClient,
+    parameters: &Parameters,
 ) -> Result<PushedResponse> {
-    let parameters = read_form(exchange).await?;
-    if let Some(client_id) = parameters.get("client_id") {
-        *known = find_client(exchange, server, client_id).await?;
-    }
-    let client = &*known.insert(authenticate(exchange, server, &parameters).await?);
     let documents = &exchange.site.documents;
     server.pushed_requests.count(exchange.context.ip, settings.request_rate_limit, documents.clock().now())?;
-    check_pushed(&parameters)?;
+    check_pushed(parameters)?;
     let proof = dpop::prove(documents, settings, &exchange.request).await??;
-    let (parameters, origin) = request_object::read(documents, server, client, &parameters).await??;
+    let (parameters, origin) = request_object::read(documents, server, client, parameters).await??;
     let resources = settings.resources(documents.site_url());
     let scopes = SiteScopes::now(&exchange.site, &server.catalogue, settings).await?;
     let (ceiling, rules) = (scopes.ceiling(client), settings.rules(documents.site_url(), &resources, &scopes));
@@ -63,7 +63,14 @@ async fn answer(
             .map_err(AuthorizeError::into_error)?;
     request.dpop_jkt = bound_key(request.dpop_jkt, proof.as_ref())?;
     let uri = RequestUri::generate();
-    keep(documents, PUSHED, &client.name, &request, uri.id(), Duration::seconds(LIFETIME.into())).await?;
+    let new = NewRequest {
+        kind: PUSHED,
+        client: &client.name,
+        parameters: serde_json::to_string(&request).map_err(SiteError::internal)?,
+        expires_at: documents.clock().now() + Duration::seconds(LIFETIME.into()),
+        person: None,
+    };
+    new.keep(documents, uri.id()).await?;
     Ok(uri.response())
 }
 
@@ -85,11 +92,10 @@ pub async fn take(
     uri: &RequestUri,
 ) -> SiteResult<Option<AuthorizationRequest>> {
     let found = credentials::find_digest(documents, OAUTH_AUTHORIZATION_REQUEST, "request_digest", uri.id()).await?;
-    let is_own = |kind: &str, of: &str| kind == PUSHED && of == client.name;
-    let Some(document) = found.filter(|found| is_own(found.text("kind"), found.text("client"))) else {
-        return Ok(None);
-    };
-    let stored = StoredRequest::try_from(&*document)?;
+    let is_own = |stored: &StoredRequest| stored.kind == PUSHED && stored.client == client.name;
+    let stored = found.map(|document| StoredRequest::from(&*document)).filter(is_own);
+    let Some(stored) = stored else { return Ok(None) };
+    let request = stored.request()?;
     let mut work = documents.begin(&Session::system()).await?;
     match work.delete(OAUTH_AUTHORIZATION_REQUEST, &stored.name).await {
         Ok(()) => work.commit().await?,
@@ -98,6 +104,6 @@ pub async fn take(
     }
     let is_live = stored.expires_at.is_some_and(|at| at > documents.clock().now());
     // The redirect URI must still be the client's own.
-    let still_fits = client.redirect_uris.resolve(Some(stored.request.target.redirect_uri.as_str()), false).is_ok();
-    Ok((is_live && still_fits).then_some(stored.request))
+    let still_fits = client.redirect_uris.resolve(Some(request.target.redirect_uri.as_str()), false).is_ok();
+    Ok((is_live && still_fits).then_some(request))
 }

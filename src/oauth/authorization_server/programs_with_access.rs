@@ -168,7 +168,7 @@ async fn just_revoked(exchange: &Exchange) -> Result<Option<String>> {
     if grant.user != exchange.session().user() || grant.is_active() {
         return Ok(None);
     }
-    Ok(OAuthClient::find_by_name(documents, &grant.client).await?.map(|client| client.app_name))
+    Ok(OAuthClient::find_by_name(documents, &grant.client).await?.map(|client| client.app_name.clone()))
 }
 
 async fn revoke(mut exchange: Exchange) -> Result<Response> {

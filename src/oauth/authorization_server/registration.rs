@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::authorize::REQUEST_LIFETIME;
 use super::endpoint::{Refusal, Result, json as json_response, read_client_metadata, respond_to};
+use super::interaction::pending;
 use super::rate_limit::{RateLimit, subscriber};
 use super::{REGISTER_CLIENT, Server};
 use crate::clock::format_datetime;
@@ -91,7 +91,7 @@ async fn make_room(work: &mut Work<'_>, most: i64, filters: Json) -> Result<()> 
     if most <= 0 || i64::try_from(count).unwrap_or(i64::MAX) < most {
         return Ok(());
     }
-    let before = format_datetime(work.documents.clock().now_naive() - REQUEST_LIFETIME);
+    let before = format_datetime(work.documents.clock().now_naive() - pending::LIFETIME);
     let mut unused = filters.as_array().cloned().unwrap_or_default();
     unused.extend([
         json!(["last_used", "is", "not set"]),

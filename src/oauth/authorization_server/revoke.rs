@@ -7,12 +7,12 @@ use poem::http::StatusCode;
 use serde_json::json;
 
 use super::Server;
-use super::client_authentication::authenticate;
-use super::endpoint::{Result, json as json_response, read_form, respond_to};
+use super::client_authentication::Caller;
+use super::endpoint::{Result, json as json_response, respond_to};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials;
 use crate::oauth::protocol::token::TokenKind;
-use crate::oauth::protocol::{Error, ErrorCode};
+use crate::oauth::protocol::{Error, ErrorCode, Parameters};
 use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
 use crate::oauth::views::{BearerToken, OAuthClient, OAuthSettings};
 use crate::permissions::Session;
@@ -21,15 +21,15 @@ use crate::web::{Exchange, SecurityEvent, Severity};
 /// Answers `POST …revoke_token`.
 pub async fn revoke_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    let mut client = None;
-    let result = answer(&mut exchange, &server, &mut client).await;
-    Ok(respond_to(&exchange, &settings, client.as_ref(), result.map(|()| json_response(StatusCode::OK, &json!({})))))
+    let Caller { client, request } = Caller::of(&mut exchange, &server).await;
+    let result = match request {
+        Ok((client, parameters)) => answer(&exchange, &client, &parameters).await,
+        Err(refusal) => Err(refusal),
+    };
+    Ok(respond_to(&exchange, &settings, client.as_deref(), result.map(|()| json_response(StatusCode::OK, &json!({})))))
 }
 
-async fn answer(exchange: &mut Exchange, server: &Server, known: &mut Option<OAuthClient>) -> Result<()> {
-    let parameters = read_form(exchange).await?;
-    let client = authenticate(exchange, server, &parameters).await?;
-    *known = Some(client.clone());
+async fn answer(exchange: &Exchange, client: &OAuthClient, parameters: &Parameters) -> Result<()> {
     let presented = parameters.require("token")?;
     let documents = &exchange.site.documents;
     // Its form says what it is: the hint (RFC 7009 §2.1) need not.
@@ -58,7 +58,7 @@ async fn answer(exchange: &mut Exchange, server: &Server, known: &mut Option<OAu
     if revoke_all(&mut work, which).await? > 0 {
         SecurityEvent::new("Token Revoked", Severity::Info)
             .user(token.user)
-            .client(client.client_id)
+            .client(client.client_id.as_str())
             .during(&exchange.context)
             .record_in(&mut work)
             .await?;

@@ -46,7 +46,7 @@ pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<R
         }
         refused
     };
-    allow_origin(exchange.request.headers().get(header::ORIGIN), &settings, client.as_ref(), &mut answer);
+    allow_origin(exchange.request.headers().get(header::ORIGIN), &settings, client.as_deref(), &mut answer);
     Ok(answer)
 }
 

@@ -14,6 +14,9 @@ pub const TYPE: &str = "JWT";
 /// An id token says who logged in; it is not a session, so it need not live long.
 pub const LIFETIME: Duration = Duration::hours(1);
 
+/// The algorithm where nothing else was chosen.
+pub const DEFAULT_ALG: SigningAlgorithm = SigningAlgorithm::Es256;
+
 /// The assurance of a login by password: level 1 of ISO/IEC 29115.
 pub const ACR: &str = "1";
 
@@ -53,6 +56,12 @@ pub struct IdTokenClaims {
     /// What the granted scopes add.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// The algorithm that signs what a client is told of its people, ID tokens and logout tokens alike (OpenID Connect
+/// Back-Channel Logout §2.4): the one `registered` for it, or else the default of the site.
+pub fn signing_alg(registered: Option<&str>, default: &str) -> Algorithm {
+    Algorithm::parse(registered.unwrap_or(default)).unwrap_or(Algorithm::Asymmetric(DEFAULT_ALG))
 }
 
 /// Whether an algorithm may sign id tokens of a client (OpenID Connect Core §10.1).

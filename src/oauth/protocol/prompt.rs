@@ -81,10 +81,12 @@ pub struct ConsentFacts<'a> {
     pub may_remember: bool,
     /// The client needs no consent (OAuth Client: Skip Authorization).
     pub client_skips: bool,
-    /// An administrator made the client or trusts it.
+    /// An administrator trusts the client (OAuth Client: Trusted).
     pub client_is_trusted: bool,
+    /// An administrator made the client or trusts it.
+    pub client_is_known: bool,
     /// All its redirect URIs lead to the person's own computer, where any program can listen.
-    pub loopback_only: bool,
+    pub is_loopback_only: bool,
     /// Scopes and resources of the active grant of this user for this very client.
     pub grant: Option<(&'a ScopeSet, &'a [String])>,
     /// The scopes of the request.
@@ -182,7 +184,8 @@ pub fn consent(facts: &ConsentFacts<'_>) -> Consent {
             && (resources.is_empty()
                 || (!facts.resources.is_empty() && facts.resources.iter().all(|uri| resource::covers(resources, uri))))
     });
-    let remembered = facts.may_remember && facts.client_is_trusted && !facts.loopback_only && covered;
+    let is_safe = facts.client_is_trusted || (facts.client_is_known && !facts.is_loopback_only);
+    let remembered = facts.may_remember && is_safe && covered;
     if !facts.force && ((facts.client_skips && facts.client_is_trusted) || remembered) {
         Consent::Remembered
     } else {
@@ -287,8 +290,9 @@ mod tests {
             force: false,
             may_remember: true,
             client_skips: false,
-            client_is_trusted: true,
-            loopback_only: false,
+            client_is_trusted: false,
+            client_is_known: true,
+            is_loopback_only: false,
             grant,
             scopes,
             resources: &[],
@@ -314,11 +318,14 @@ mod tests {
     }
 
     #[test]
-    fn unverified_and_loopback_clients_always_ask() {
+    fn unknown_clients_always_ask_and_loopback_clients_unless_trusted() {
         let scopes = ScopeSet::parse("openid").unwrap();
         let covered = facts(&scopes, Some((&scopes, &[])));
-        assert_eq!(consent(&ConsentFacts { client_is_trusted: false, ..covered }), Consent::Missing);
-        assert_eq!(consent(&ConsentFacts { loopback_only: true, ..covered }), Consent::Missing);
+        let loopback = ConsentFacts { is_loopback_only: true, ..covered };
+        assert_eq!(consent(&covered), Consent::Remembered);
+        assert_eq!(consent(&ConsentFacts { client_is_known: false, ..covered }), Consent::Missing);
+        assert_eq!(consent(&loopback), Consent::Missing);
+        assert_eq!(consent(&ConsentFacts { client_is_trusted: true, ..loopback }), Consent::Remembered);
         assert_eq!(consent(&ConsentFacts { may_remember: false, ..covered }), Consent::Missing);
         assert_eq!(consent(&ConsentFacts { force: true, ..covered }), Consent::Missing);
     }
@@ -327,7 +334,9 @@ mod tests {
     fn only_a_trusted_client_skips_consent() {
         let scopes = ScopeSet::parse("openid").unwrap();
         let skips = ConsentFacts { client_skips: true, ..facts(&scopes, None) };
-        assert_eq!(consent(&skips), Consent::Remembered);
-        assert_eq!(consent(&ConsentFacts { client_is_trusted: false, ..skips }), Consent::Missing);
+        let trusted = ConsentFacts { client_is_trusted: true, ..skips };
+        assert_eq!(consent(&skips), Consent::Missing);
+        assert_eq!(consent(&trusted), Consent::Remembered);
+        assert_eq!(consent(&ConsentFacts { force: true, ..trusted }), Consent::Missing);
     }
 }

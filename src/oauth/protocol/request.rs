@@ -6,7 +6,6 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 
 use super::error::{Error, ErrorCode, Result};
-use super::token_exchange::ExchangeRequest;
 
 /// Parameters that may be named several times (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
@@ -159,6 +158,29 @@ impl GrantType {
         }
     }
 
+    /// The option of the field Grant Type of OAuth Bearer Token.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "Authorization Code",
+            Self::RefreshToken => "Refresh Token",
+            Self::ClientCredentials => "Client Credentials",
+            Self::DeviceCode => "Device Code",
+            Self::TokenExchange => "Token Exchange",
+            Self::JwtBearer => "JWT Bearer",
+        }
+    }
+
+    /// Whether somebody signs in here with it, so that there is an ID token for the scope `openid`.
+    pub const fn is_sign_in(self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::RefreshToken | Self::DeviceCode)
+    }
+
+    /// The grant that a token request names.
+    pub fn of(parameters: &Parameters) -> Result<Self> {
+        let grant = Self::parse(parameters.require("grant_type")?);
+        grant.ok_or_else(|| Error::new(ErrorCode::UnsupportedGrantType, "This grant_type is not supported"))
+    }
+
     /// The grant of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|grant| grant.as_str() == name)
@@ -167,82 +189,6 @@ impl GrantType {
     /// Whether an administrator has to allow it to a client: a client that registers itself does not get it.
     pub const fn needs_administrator(self) -> bool {
         matches!(self, Self::ClientCredentials | Self::TokenExchange | Self::JwtBearer)
-    }
-}
-
-/// What a token request asks for, apart from who asks.
-#[derive(Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are the parameters of these names")]
-pub enum TokenRequest {
-    /// A code is exchanged.
-    AuthorizationCode {
-        code: String,
-        redirect_uri: Option<String>,
-        code_verifier: Option<String>,
-        resource: Vec<String>,
-    },
-    /// A token is renewed.
-    RefreshToken { refresh_token: String, scope: Option<String>, resource: Vec<String> },
-    /// A client acts for itself.
-    ClientCredentials { scope: Option<String>, resource: Vec<String> },
-    /// A device asks whether the person has answered.
-    DeviceCode { device_code: String },
-    /// A token becomes another one.
-    TokenExchange(ExchangeRequest),
-    /// Somebody vouches for a person.
-    JwtBearer { assertion: String, scope: Option<String>, resource: Vec<String> },
-}
-
-impl TokenRequest {
-    /// Reads the body of a token request.
-    pub fn parse(parameters: &Parameters) -> Result<Self> {
-        parameters.refuse_repeated()?;
-        let grant_type = parameters.require("grant_type")?;
-        let Some(grant_type) = GrantType::parse(grant_type) else {
-            return Err(Error::new(ErrorCode::UnsupportedGrantType, "This grant_type is not supported"));
-        };
-        let text = |name: &str| parameters.get(name).map(str::to_owned);
-        let resource = || parameters.all("resource").map(str::to_owned).collect();
-        Ok(match grant_type {
-            GrantType::AuthorizationCode => Self::AuthorizationCode {
-                code: parameters.require("code")?.to_owned(),
-                redirect_uri: text("redirect_uri"),
-                code_verifier: text("code_verifier"),
-                resource: resource(),
-            },
-            GrantType::RefreshToken => Self::RefreshToken {
-                refresh_token: parameters.require("refresh_token")?.to_owned(),
-                scope: text("scope"),
-                resource: resource(),
-            },
-            GrantType::ClientCredentials => Self::ClientCredentials { scope: text("scope"), resource: resource() },
-            GrantType::DeviceCode => Self::DeviceCode { device_code: parameters.require("device_code")?.to_owned() },
-            GrantType::TokenExchange => Self::TokenExchange(ExchangeRequest::parse(parameters)?),
-            GrantType::JwtBearer => Self::JwtBearer {
-                assertion: parameters.require("assertion")?.to_owned(),
-                scope: text("scope"),
-                resource: resource(),
-            },
-        })
-    }
-
-    /// The grant.
-    pub fn grant_type(&self) -> GrantType {
-        match self {
-            Self::AuthorizationCode { .. } => GrantType::AuthorizationCode,
-            Self::RefreshToken { .. } => GrantType::RefreshToken,
-            Self::ClientCredentials { .. } => GrantType::ClientCredentials,
-            Self::DeviceCode { .. } => GrantType::DeviceCode,
-            Self::TokenExchange(_) => GrantType::TokenExchange,
-            Self::JwtBearer { .. } => GrantType::JwtBearer,
-        }
-    }
-}
-
-/// Shows the grant only.
-impl fmt::Debug for TokenRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenRequest({})", self.grant_type().as_str())
     }
 }
 
@@ -302,30 +248,23 @@ mod tests {
         let parameters = Parameters::parse("client_secret=hunter2&code=dt_ac_x").unwrap();
         let shown = format!("{parameters:?}");
         assert!(shown.contains("client_secret") && !shown.contains("hunter2") && !shown.contains("dt_ac_x"));
-        let request = TokenRequest::parse(&Parameters::parse("grant_type=authorization_code&code=dt_ac_x").unwrap());
-        assert!(!format!("{request:?}").contains("dt_ac_x"));
     }
 
     #[test]
-    fn token_requests_are_read_by_their_grant() {
-        let parse = |body: &str| TokenRequest::parse(&Parameters::parse(body).unwrap());
-        assert_eq!(
-            parse("grant_type=refresh_token&refresh_token=dt_rt_x&scope=openid").unwrap(),
-            TokenRequest::RefreshToken {
-                refresh_token: "dt_rt_x".to_owned(),
-                scope: Some("openid".to_owned()),
-                resource: vec![]
-            }
-        );
-        assert_eq!(parse("code=x").unwrap_err().code(), ErrorCode::InvalidRequest);
-        assert_eq!(parse("grant_type=authorization_code").unwrap_err().code(), ErrorCode::InvalidRequest);
+    fn a_token_request_names_its_grant() {
+        for grant in GrantType::ALL {
+            let body =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("grant_type", grant.as_str()).finish();
+            assert_eq!(GrantType::of(&Parameters::parse(&body).unwrap()).unwrap(), grant);
+        }
+        assert_eq!(GrantType::of(&Parameters::parse("code=x").unwrap()).unwrap_err().code(), ErrorCode::InvalidRequest);
     }
 
     #[test]
     fn the_password_grant_does_not_exist() {
         for grant in ["password", "implicit", "", "urn:ietf:params:oauth:grant-type:saml2-bearer"] {
             let body = format!("grant_type={grant}&username=a&password=b");
-            let error = TokenRequest::parse(&Parameters::parse(&body).unwrap()).unwrap_err();
+            let error = GrantType::of(&Parameters::parse(&body).unwrap()).unwrap_err();
             let expected = if grant.is_empty() { ErrorCode::InvalidRequest } else { ErrorCode::UnsupportedGrantType };
             assert_eq!(error.code(), expected, "{grant}");
         }
@@ -381,7 +320,7 @@ mod tests {
 
         #[test]
         fn parsing_never_panics(body in ".*") {
-            let _ = Parameters::parse(&body).and_then(|parameters| TokenRequest::parse(&parameters));
+            let _ = Parameters::parse(&body).and_then(|parameters| GrantType::of(&parameters));
         }
     }
 }

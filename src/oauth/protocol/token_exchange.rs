@@ -56,7 +56,7 @@ pub struct Actor {
 
 /// An access token of ours that holds now.
 #[derive(Clone, Copy, Debug)]
-pub struct Held<'a> {
+pub struct PresentedToken<'a> {
     /// The client that it was issued to.
     pub client: &'a str,
     /// What it allows.
@@ -75,9 +75,9 @@ pub struct Held<'a> {
 
 /// The actor token, and whom it stands for.
 #[derive(Clone, Copy, Debug)]
-pub struct Acting<'a> {
+pub struct ActorToken<'a> {
     /// The token.
-    pub token: Held<'a>,
+    pub token: PresentedToken<'a>,
     /// The subject identifier of its account.
     pub sub: &'a str,
 }
@@ -105,7 +105,7 @@ pub struct Exchanger<'a> {
 
 /// The token that comes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchanged {
+pub struct ExchangedToken {
     /// What it allows.
     pub scopes: ScopeSet,
     /// Where it may be used.
@@ -167,13 +167,13 @@ pub fn refused(parameter: &'static str) -> Error {
 
 /// What a client gets for a token. `targets` are resources of this site, canonical; `known` are its scopes.
 pub fn decide(
-    subject: Held<'_>,
-    actor: Option<Acting<'_>>,
+    subject: PresentedToken<'_>,
+    actor: Option<ActorToken<'_>>,
     exchanger: &Exchanger<'_>,
     scope: Option<&str>,
     known: &dyn KnownScopes,
     targets: Vec<String>,
-) -> Result<Exchanged> {
+) -> Result<ExchangedToken> {
     let is_own = subject.client == exchanger.client;
     // A token that is bound to no resource was meant for its own client alone.
     let is_meant_for_it =
@@ -185,7 +185,7 @@ pub fn decide(
     }
     check_key("subject_token", subject, exchanger)?;
     let (act, impersonates) = match actor {
-        Some(actor) => (Some(acting(subject, actor, exchanger)?), false),
+        Some(actor) => (Some(actor_chain(subject, actor, exchanger)?), false),
         // Nobody is added to those who act, and nobody gets lost.
         None => (subject.act.cloned(), !is_own),
     };
@@ -194,7 +194,7 @@ pub fn decide(
             "actor_token is missing: this client has to say who acts, with an access token of its own",
         ));
     }
-    Ok(Exchanged {
+    Ok(ExchangedToken {
         scopes: granted_scopes(subject.scopes, exchanger.scopes, scope, known)?,
         resources: narrower(subject.resources, exchanger.targets, targets)?,
         act,
@@ -204,7 +204,7 @@ pub fn decide(
 }
 
 /// Who acts from now on, with those before.
-fn acting(subject: Held<'_>, actor: Acting<'_>, exchanger: &Exchanger<'_>) -> Result<Actor> {
+fn actor_chain(subject: PresentedToken<'_>, actor: ActorToken<'_>, exchanger: &Exchanger<'_>) -> Result<Actor> {
     if actor.token.client != exchanger.client {
         return Err(refused("actor_token").because(anyhow::anyhow!("it belongs to another client")));
     }
@@ -224,7 +224,7 @@ fn acting(subject: Held<'_>, actor: Acting<'_>, exchanger: &Exchanger<'_>) -> Re
 }
 
 /// Who exchanges a token that is bound to a key or a certificate has to hold that; the new one is bound to it as well.
-fn check_key(parameter: &'static str, token: Held<'_>, exchanger: &Exchanger<'_>) -> Result<()> {
+fn check_key(parameter: &'static str, token: PresentedToken<'_>, exchanger: &Exchanger<'_>) -> Result<()> {
     if token.x5t_s256.is_some() && token.x5t_s256 != exchanger.x5t_s256 {
         let message = format!("{parameter} is bound to a certificate: connect with it (RFC 8705)");
         return Err(Error::invalid_request(message));

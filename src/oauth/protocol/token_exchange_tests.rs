@@ -64,9 +64,9 @@ impl Case {
         Self { subject_client: "tools", actor: None, own_resources: vec![], targets: vec![], ..Self::new() }
     }
 
-    fn decide(&self, scope: Option<&str>, targets: &[&str]) -> Result<Exchanged> {
+    fn decide(&self, scope: Option<&str>, targets: &[&str]) -> Result<ExchangedToken> {
         let none = ScopeSet::default();
-        let subject = Held {
+        let subject = PresentedToken {
             client: self.subject_client,
             scopes: &self.subject_scopes,
             resources: &self.subject_resources,
@@ -75,8 +75,8 @@ impl Case {
             x5t_s256: self.subject_certificate,
             act: self.subject_act.as_ref(),
         };
-        let actor = self.actor.as_ref().map(|(client, jkt, act)| Acting {
-            token: Held {
+        let actor = self.actor.as_ref().map(|(client, jkt, act)| ActorToken {
+            token: PresentedToken {
                 client,
                 scopes: &none,
                 resources: &[],

@@ -14,6 +14,7 @@ pub mod oauth_replay_guard;
 pub mod oauth_scope_definition;
 pub mod oauth_settings;
 pub mod oauth_signing_key;
+pub mod sign_in;
 pub mod user_social_login;
 pub mod values;
 
@@ -24,6 +25,7 @@ pub use oauth_bearer_token::BearerToken;
 pub use oauth_client::OAuthClient;
 pub use oauth_grant::Grant;
 pub use oauth_settings::OAuthSettings;
+pub use sign_in::SignIn;
 
 use crate::document::Controllers;
 use crate::error::{Error, Result};

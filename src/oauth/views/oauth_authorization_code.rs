@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::fields::{Fields, View};
+use super::sign_in::SignIn;
 use crate::meta::Document;
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::pkce::CodeChallenge;
@@ -67,14 +68,8 @@ pub struct AuthorizationCode {
     pub grant: Option<String>,
     /// What all tokens from it share.
     pub family: String,
-    /// The browser session.
-    pub sid: Option<String>,
-    /// When the person had proved who they are.
-    pub auth_time: Option<DateTime<Utc>>,
-    /// How strongly.
-    pub acr: Option<String>,
-    /// By what means.
-    pub amr: Option<String>,
+    /// The sign-in behind it.
+    pub sign_in: SignIn,
 }
 
 impl From<&Document> for AuthorizationCode {
@@ -97,10 +92,7 @@ impl From<&Document> for AuthorizationCode {
             dpop_jkt: fields.optional("dpop_jkt"),
             grant: fields.optional("grant"),
             family: fields.text("family").to_owned(),
-            sid: fields.optional("sid"),
-            auth_time: fields.time("auth_time"),
-            acr: fields.optional("acr"),
-            amr: fields.optional("amr"),
+            sign_in: SignIn::read(fields),
         }
     }
 }

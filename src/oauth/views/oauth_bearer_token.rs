@@ -4,11 +4,13 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value as Json, json};
 
 use super::fields::{Fields, View};
+use super::sign_in::SignIn;
 use crate::document::{ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
+use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token_exchange::Actor;
 
 /// The name of the DocType.
@@ -103,18 +105,12 @@ pub struct BearerToken {
     pub sealed_answer: Option<String>,
     /// What all tokens of one sign-in share.
     pub family: String,
-    /// The browser session.
-    pub sid: Option<String>,
-    /// When the person had proved who they are.
-    pub auth_time: Option<DateTime<Utc>>,
+    /// The sign-in behind it.
+    pub sign_in: SignIn,
     /// The key it is bound to.
     pub dpop_jkt: Option<String>,
     /// The certificate it is bound to.
     pub x5t_s256: Option<String>,
-    /// How strongly the person had proved who they are.
-    pub acr: Option<String>,
-    /// By what means.
-    pub amr: Option<String>,
     /// The token that it was exchanged for.
     pub subject_token: Option<String>,
     /// Who acts for the user.
@@ -152,12 +148,9 @@ impl From<&Document> for BearerToken {
             rotated_at: fields.time("rotated_at"),
             sealed_answer: fields.optional("sealed_answer"),
             family: fields.text("family").to_owned(),
-            sid: fields.optional("sid"),
-            auth_time: fields.time("auth_time"),
+            sign_in: SignIn::read(fields),
             dpop_jkt: fields.optional("dpop_jkt"),
             x5t_s256: fields.optional("x5t_s256"),
-            acr: fields.optional("acr"),
-            amr: fields.optional("amr"),
             subject_token: fields.optional("subject_token"),
             act: fields.optional("act").and_then(|text| serde_json::from_str(&text).ok()),
         }
@@ -183,7 +176,7 @@ impl BearerToken {
 
     /// Whether the client acts for itself and not for a person.
     pub fn acts_for_client(&self) -> bool {
-        self.grant_type == "Client Credentials"
+        self.grant_type == GrantType::ClientCredentials.label()
     }
 
     /// Whether its use was written down a short while ago.

@@ -1,5 +1,7 @@
 //! OAuth Client: a typed view and its secrets.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 
 use super::client_secret::{is_client_secret, is_weak_client_secret, open_client_secret};
@@ -190,19 +192,24 @@ fn introspection_alg(document: &Document, fieldname: &str) -> SigningAlgorithm {
 
 impl OAuthClient {
     /// The client of that id, enabled or not.
-    pub async fn find(documents: &Documents, client_id: &str) -> Result<Option<Self>> {
-        // The address of a metadata document is not a document name.
+    pub async fn find(documents: &Documents, client_id: &str) -> Result<Option<Arc<Self>>> {
+        // The address of a metadata document is not the name of a document.
         if client_id.contains("://") {
-            let found = documents.find_by(&Session::system(), OAUTH_CLIENT, "client_id", client_id).await?;
-            return Ok(found.map(|document| Self::from(&*document)));
+            return match documents.find_by(&Session::system(), OAUTH_CLIENT, "client_id", client_id).await? {
+                Some(document) => Self::find_by_name(documents, &document.name()).await,
+                None => Ok(None),
+            };
         }
         Self::find_by_name(documents, client_id).await
     }
 
     /// The client of that document name, enabled or not.
-    pub async fn find_by_name(documents: &Documents, name: &str) -> Result<Option<Self>> {
-        match documents.get(&Session::system(), OAUTH_CLIENT, name).await {
-            Ok(document) => Ok(Some(Self::from(&*document))),
+    pub async fn find_by_name(documents: &Documents, name: &str) -> Result<Option<Arc<Self>>> {
+        match documents
+            .get_typed(&Session::system(), OAUTH_CLIENT, name, |_| true, |document| Self::from(document))
+            .await
+        {
+            Ok(client) => Ok(Some(client)),
             Err(Error::DoesNotExist { .. }) => Ok(None),
             Err(error) => Err(error),
         }

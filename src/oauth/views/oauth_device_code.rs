@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
 use super::fields::{Fields, View, parse_time};
+use super::sign_in::SignIn;
 use crate::document::{ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
@@ -60,14 +61,8 @@ pub struct DeviceCode {
     pub requested_at: DateTime<Utc>,
     /// From where it asked.
     pub ip_address: Option<String>,
-    /// The browser session in which the person said yes.
-    pub sid: Option<String>,
-    /// When the person had proved who they are.
-    pub auth_time: Option<DateTime<Utc>>,
-    /// How strongly.
-    pub acr: Option<String>,
-    /// By what means.
-    pub amr: Option<String>,
+    /// The sign-in of the person who said yes.
+    pub sign_in: SignIn,
     /// The key it is bound to.
     pub dpop_jkt: Option<String>,
     /// What all tokens from it share.
@@ -98,10 +93,7 @@ impl From<&Document> for DeviceCode {
             state,
             requested_at: parse_time(document.text("creation")).unwrap_or_default(),
             ip_address: fields.optional("ip_address"),
-            sid: fields.optional("sid"),
-            auth_time: fields.time("auth_time"),
-            acr: fields.optional("acr"),
-            amr: fields.optional("amr"),
+            sign_in: SignIn::read(fields),
             dpop_jkt: fields.optional("dpop_jkt"),
             family: fields.text("family").to_owned(),
         }

@@ -1,5 +1,7 @@
 //! OAuth Settings: what the site announces and allows, and for how long; in force with the commit that changes it.
 
+use std::sync::Arc;
+
 use chrono::Duration;
 
 use crate::document::view::{filled, options, view};
@@ -173,21 +175,40 @@ fn positive(document: &Document, fieldname: &str, or: i64) -> i64 {
     Some(document.int(fieldname)).filter(|number| *number > 0).unwrap_or(or)
 }
 
+/// The settings as they are kept, with the other document that they were read from.
+struct SettingsView {
+    settings: Arc<OAuthSettings>,
+    provider: Arc<Document>,
+}
+
 impl OAuthSettings {
     /// Reads them; from the cache of documents, as a rule.
-    pub async fn load(documents: &Documents) -> Result<Self> {
+    pub async fn load(documents: &Documents) -> Result<Arc<Self>> {
         let system = Session::system();
-        let document = documents.get(&system, OAUTH_SETTINGS, OAUTH_SETTINGS).await?;
         let provider = documents.get(&system, PROVIDER_SETTINGS, PROVIDER_SETTINGS).await?;
-        let mut settings = Self::from(&*document);
+        let view = documents.get_typed(
+            &system,
+            OAUTH_SETTINGS,
+            OAUTH_SETTINGS,
+            |view: &SettingsView| Arc::ptr_eq(&view.provider, &provider),
+            |settings| SettingsView {
+                settings: Arc::new(Self::read(settings, &provider)),
+                provider: Arc::clone(&provider),
+            },
+        );
+        Ok(Arc::clone(&view.await?.settings))
+    }
+
+    fn read(document: &Document, provider: &Document) -> Self {
+        let mut settings = Self::from(document);
         // The deprecated setting says nothing until somebody has saved it.
         if !provider.is_new {
-            let provider = ProviderSettings::from(&*provider);
+            let provider = ProviderSettings::from(provider);
             settings.forces_consent = provider.skip_authorization == "Force";
             // And `Auto` counts only where the new setting was never said.
             settings.remembers_consent |= document.is_new && provider.skip_authorization == "Auto";
         }
-        Ok(settings)
+        settings
     }
 
     /// Fails unless the address of a metadata document may be a client id here.

@@ -2,73 +2,47 @@
 
 use serde_json::json;
 
+use super::context::TokenContext;
+use super::new_tokens::{Issue, NewTokens};
 use crate::oauth::authorization_server::endpoint::Result;
-use crate::oauth::authorization_server::token::Asking;
-use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, issue, new_family};
 use crate::oauth::client::social::identity::user_id;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::social::resource::voucher;
 use crate::oauth::protocol::identity_assertion::{Expected, IdentityAssertion, check, refused};
 use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
-use crate::oauth::protocol::token::TokenResponse;
-use crate::oauth::protocol::{Error, ErrorCode};
-use crate::oauth::views::oauth_client::note_use;
+use crate::oauth::protocol::{Error, ErrorCode, Parameters};
+use crate::oauth::views::SignIn;
 use crate::oauth::views::oauth_replay_guard::{Purpose, remember};
 use crate::oauth::views::user_social_login::{Who, linked_user, row_provider};
 use crate::outgoing::published::Asked;
-use crate::permissions::Session;
 use crate::secret::SigningAlgorithm;
-use crate::web::{SecurityEvent, Severity};
+use crate::web::Severity;
 
 /// Exchanges an assertion. There is no refresh token: for the next one, the issuer is asked again.
-pub async fn exchange(
-    asking: &Asking,
-    assertion: &str,
-    scope: Option<&str>,
-    resource: &[String],
-) -> Result<TokenResponse> {
-    let documents = &asking.site.documents;
-    let (provider, verified) = verify(asking, assertion).await?;
+pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> Result<Issue<'c>> {
+    let (provider, verified) = verify(context, sent.require("assertion")?).await?;
     let issuer = provider.issuer.as_deref().unwrap_or_default();
     let expected = Expected {
         issuer,
-        audience: documents.site_url(),
-        client_id: &asking.client.client_id,
-        jkt: asking.dpop_jkt.as_deref(),
+        audience: context.site.documents.site_url(),
+        client_id: &context.client.client_id,
+        jkt: context.dpop_jkt.as_deref(),
     };
-    let vouched = check(&verified, &expected, asking.now).map_err(|error| refused(&error))?;
-    let user = find(asking, &provider, verified).await?;
-    asking.check_user(&user).await?;
-    let known = asking.scopes().await?;
-    let scopes = vouched.grant(scope, &asking.client.scopes, &asking.settings.default_scopes, &known)?;
-    let known = asking.settings.resources(documents.site_url());
-    let resources = vouched.resources(&known, resource.iter().map(String::as_str))?;
-    spend(asking, issuer, &user, &vouched).await?;
-    let mut work = documents.begin(&Session::system()).await?;
-    note_use(&mut work, &asking.client, asking.now).await?;
-    let new = NewTokens {
-        client: &asking.client,
-        user: &user,
-        scopes: &scopes,
-        resources: &resources,
-        renewable: None,
-        grant_type: "JWT Bearer",
-        grant: None,
-        family: &new_family(),
-        previous: None,
-        login: LoginFacts { auth_time: vouched.auth_time, ..LoginFacts::default() },
-        dpop_jkt: asking.dpop_jkt.as_deref(),
-        is_sign_in: false,
-        exchanged: None,
-    };
-    let tokens = issue(&mut work, asking, new).await?;
-    work.commit().await?;
-    Ok(tokens)
+    let vouched = check(&verified, &expected, context.now).map_err(|error| refused(&error))?;
+    let user = find(context, &provider, verified).await?;
+    context.check_user(&user).await?;
+    let (scope, known) = (sent.get("scope"), context.scopes().await?);
+    let scopes = vouched.grant(scope, &context.client.scopes, &context.settings.default_scopes, &known)?;
+    let resources = vouched.resources(&context.resources(), sent.all("resource"))?;
+    spend(context, issuer, &user, &vouched).await?;
+    let sign_in = SignIn { auth_time: vouched.auth_time, ..SignIn::default() };
+    let tokens = NewTokens { sign_in, ..NewTokens::new(user, scopes, resources) };
+    Ok(Issue { work: context.begin().await?, tokens, event: None })
 }
 
 /// Verifies the signature with the keys of the issuer, if that may vouch for people here.
-async fn verify(asking: &Asking, assertion: &str) -> Result<(Provider, Verified)> {
-    let (documents, providers) = (&asking.site.documents, &asking.server.providers);
+async fn verify(context: &TokenContext, assertion: &str) -> Result<(Provider, Verified)> {
+    let (documents, providers) = (&context.site.documents, &context.server.providers);
     let parsed = Unverified::parse(assertion).map_err(|error| refused(&error))?;
     let issuer = parsed.unverified_claims().text("iss").unwrap_or_default().to_owned();
     let provider = voucher(providers, documents, &issuer).await?.filter(|_| issuer != documents.site_url());
@@ -85,30 +59,29 @@ async fn verify(asking: &Asking, assertion: &str) -> Result<(Provider, Verified)
 }
 
 /// The person to whom the account at the provider is linked: by its id, as when they log in, and by nothing else.
-async fn find(asking: &Asking, provider: &Provider, verified: Verified) -> Result<String> {
+async fn find(context: &TokenContext, provider: &Provider, verified: Verified) -> Result<String> {
     let subject = verified.claims.text("sub").map(str::to_owned);
     let claims = verified.claims.0.into();
     let userid = user_id(&provider.key, &claims).unwrap_or_default();
     let (name, issuer) = (row_provider(&provider.key.name), provider.authority());
     let who = Who { provider: &name, issuer: &issuer, userid: &userid, subject: subject.as_deref() };
-    let user = linked_user(&asking.site.documents, who).await?;
+    let user = linked_user(&context.site.documents, who).await?;
     Ok(user.ok_or_else(|| {
         Error::invalid_grant("The assertion is about nobody here: the person has to link that account first")
     })?)
 }
 
 /// Uses the assertion up: from now on a copy of it is refused.
-async fn spend(asking: &Asking, issuer: &str, user: &str, vouched: &IdentityAssertion) -> Result<()> {
-    let documents = &asking.site.documents;
+async fn spend(context: &TokenContext, issuer: &str, user: &str, vouched: &IdentityAssertion) -> Result<()> {
+    let documents = &context.site.documents;
     let purpose = Purpose::IdentityAssertion;
     if remember(documents, purpose, issuer, &vouched.jti, vouched.expires_at).await? {
         return Ok(());
     }
-    SecurityEvent::new("Identity Assertion Reused", Severity::Warning)
+    context
+        .event("Identity Assertion Reused", Severity::Warning)
         .user(user)
-        .client(asking.client.client_id.as_str())
         .details(json!({"issuer": issuer}))
-        .during(&asking.context)
         .record(documents)
         .await;
     Err(Error::invalid_grant("The assertion was used before: get another one from its issuer").into())

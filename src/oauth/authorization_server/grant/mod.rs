@@ -1,8 +1,45 @@
-//! The grants: one file for each way to a token.
+//! The grants: one file for each way to a token, which decides what to issue, and the one place where it is issued.
 
-pub mod authorization_code;
-pub mod client_credentials;
-pub mod device_code;
-pub mod jwt_bearer;
-pub mod refresh_token;
-pub mod token_exchange;
+mod authorization_code;
+mod claims;
+mod client_credentials;
+pub mod context;
+mod device_code;
+mod issue;
+mod jwt_bearer;
+pub mod new_tokens;
+mod refresh_token;
+mod token_exchange;
+
+use self::context::TokenContext;
+use self::new_tokens::Issue;
+use self::refresh_token::Renewal;
+use super::endpoint::Result;
+use crate::oauth::protocol::Parameters;
+use crate::oauth::protocol::request::GrantType;
+use crate::oauth::protocol::token::TokenResponse;
+use crate::oauth::views::oauth_client::note_use;
+
+/// Issues what the client asks for, if the grant allows that.
+pub async fn tokens(context: &TokenContext, grant_type: GrantType, sent: &Parameters) -> Result<TokenResponse> {
+    let issue = match grant_type {
+        GrantType::AuthorizationCode => authorization_code::grant(context, sent).await,
+        GrantType::RefreshToken => match refresh_token::grant(context, sent).await? {
+            Renewal::Issue(issue) => Ok(*issue),
+            Renewal::Repeat(answer) => return Ok(*answer),
+        },
+        GrantType::ClientCredentials => client_credentials::grant(context, sent).await,
+        GrantType::DeviceCode => device_code::grant(context, sent).await,
+        GrantType::TokenExchange => token_exchange::grant(context, sent).await,
+        // On the heap: the others do not need the space of an outgoing request.
+        GrantType::JwtBearer => Box::pin(jwt_bearer::grant(context, sent)).await,
+    };
+    let Issue { mut work, tokens, event } = issue?;
+    note_use(&mut work, &context.client, context.now).await?;
+    let answer = issue::issue(&mut work, context, grant_type, tokens).await?;
+    if let Some(event) = event {
+        event.record_in(&mut work).await?;
+    }
+    work.commit().await?;
+    Ok(answer)
+}

@@ -3,50 +3,52 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
+use super::context::TokenContext;
+use super::issue::repeat_answer;
+use super::new_tokens::{Issue, NewTokens, Renewable};
 use crate::document::{ListRequest, Work};
 use crate::error::Result as SiteResult;
 use crate::meta::Value;
 use crate::oauth::authorization_server::endpoint::Result;
-use crate::oauth::authorization_server::token::Asking;
-use crate::oauth::authorization_server::tokens::{LoginFacts, NewTokens, Previous, Renewable, issue, repeat_answer};
 use crate::oauth::credentials;
+use crate::oauth::protocol::Parameters;
 use crate::oauth::protocol::refresh::{RefreshDecision, RefreshState, decide_refresh, refused};
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
 use crate::oauth::views::BearerToken;
 use crate::oauth::views::fields::time_value;
-use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, RENEWED, revoke_all};
-use crate::oauth::views::oauth_client::note_use;
-use crate::permissions::Session;
-use crate::web::{SecurityEvent, Severity};
+use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, RENEWED};
+
+/// What becomes of a refresh token.
+pub(super) enum Renewal<'w> {
+    /// It was exchanged for a new pair.
+    Issue(Box<Issue<'w>>),
+    /// Its answer got lost on the way: the same pair again.
+    Repeat(Box<TokenResponse>),
+}
 
 /// Exchanges a refresh token.
-pub async fn exchange(
-    asking: &Asking,
-    refresh_token: &str,
-    scope: Option<&str>,
-    resource: &[String],
-) -> Result<TokenResponse> {
-    let documents = &asking.site.documents;
+pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> Result<Renewal<'c>> {
+    let documents = &context.site.documents;
     let kind = TokenKind::RefreshToken;
-    let found = credentials::find(documents, kind, OAUTH_BEARER_TOKEN, "refresh_token", refresh_token).await?;
+    let found =
+        credentials::find(documents, kind, OAUTH_BEARER_TOKEN, "refresh_token", sent.require("refresh_token")?).await?;
     let token = BearerToken::from(&*found.ok_or_else(refused)?);
-    if token.client != asking.client.name {
+    if token.client != context.client.name {
         return Err(refused().because(anyhow::anyhow!("the refresh token belongs to another client")).into());
     }
     // A confidential client proves who it is, so that it may change its key (RFC 9449 §5).
-    if asking.client.is_public() && token.dpop_jkt.is_some() && token.dpop_jkt != asking.dpop_jkt {
+    if context.client.is_public() && token.dpop_jkt.is_some() && token.dpop_jkt != context.dpop_jkt {
         return Err(refused().because(anyhow::anyhow!("the refresh token is bound to another key")).into());
     }
-    if asking.client.is_public() && token.x5t_s256.is_some() && token.x5t_s256 != asking.certificate {
+    if context.client.is_public() && token.x5t_s256.is_some() && token.x5t_s256 != context.certificate {
         return Err(refused().because(anyhow::anyhow!("the refresh token is bound to another certificate")).into());
     }
-    asking.check_user(&token.user).await?;
-    let known = asking.scopes().await?;
-    let scopes = known.ceiling(&asking.client).renewed(&token.renewable_scopes, scope, &known)?;
-    let known = asking.settings.resources(documents.site_url());
-    let resources = known.narrow(&token.renewable_resources, resource.iter().map(String::as_str))?;
+    context.check_user(&token.user).await?;
+    let known = context.scopes().await?;
+    let scopes = known.ceiling(&context.client).renewed(&token.renewable_scopes, sent.get("scope"), &known)?;
+    let resources = context.resources().narrow(&token.renewable_resources, sent.all("resource"))?;
 
-    let mut work = documents.begin(&Session::system()).await?;
+    let mut work = context.begin().await?;
     // Read again under the lock: what the cache has may be a moment old.
     let token = BearerToken::from(&work.get_for_update(OAUTH_BEARER_TOKEN, &token.name).await?);
     let now = documents.clock().now();
@@ -59,7 +61,7 @@ pub async fn exchange(
         successor_rotated: successors.iter().any(|next| next.rotated_at.is_some()),
     };
     // Without any grace, not even the same instant counts as a repetition.
-    let grace = Some(asking.settings.replay_grace).filter(|grace| !grace.is_zero()).unwrap_or(Duration::MIN);
+    let grace = Some(context.settings.replay_grace).filter(|grace| !grace.is_zero()).unwrap_or(Duration::MIN);
     match decide_refresh(&state, now, grace) {
         RefreshDecision::Rotate => {
             // Nobody needs the answer any more in which it was handed out.
@@ -73,55 +75,43 @@ pub async fn exchange(
                 return Err(refused().because(anyhow::anyhow!("another request was first")).into());
             }
         }
-        RefreshDecision::Repeat => return repeat(asking, &successors, now),
-        RefreshDecision::ReuseDetected => return reused(asking, work, &token).await,
+        RefreshDecision::Repeat => return repeat(context, &successors, now),
+        RefreshDecision::ReuseDetected => {
+            return context.reused(work, "Refresh Token Reused", (&token.user, &token.family), refused()).await;
+        }
         RefreshDecision::Expired => return Err(refused().because(anyhow::anyhow!("it has expired")).into()),
         RefreshDecision::Revoked => return Err(refused().because(anyhow::anyhow!("it was revoked")).into()),
     }
-    note_use(&mut work, &asking.client, asking.now).await?;
-    let new = NewTokens {
-        client: &asking.client,
-        user: &token.user,
-        scopes: &scopes,
-        resources: &resources,
+    let family_expires_at = token.family_expires_at.unwrap_or(context.now + context.settings.refresh_lifetime);
+    let tokens = NewTokens {
         renewable: Some(Renewable {
-            scopes: &token.renewable_scopes,
-            resources: &token.renewable_resources,
-            family_expires_at: token.family_expires_at.unwrap_or(asking.now + asking.settings.refresh_lifetime),
+            scopes: token.renewable_scopes,
+            resources: token.renewable_resources,
+            family_expires_at,
         }),
-        grant_type: "Refresh Token",
-        grant: token.grant.as_deref(),
-        family: &token.family,
-        previous: Some(Previous { name: &token.name, grace: asking.settings.replay_grace }),
-        login: LoginFacts {
-            // It belongs to the request that began the sign-in (OpenID Connect Core §12.2).
-            nonce: None,
-            sid: token.sid.as_deref(),
-            auth_time: token.auth_time,
-            acr: token.acr.as_deref(),
-            amr: token.amr.as_deref(),
-        },
-        dpop_jkt: asking.dpop_jkt.as_deref(),
-        is_sign_in: true,
-        exchanged: None,
+        grant: token.grant,
+        family: token.family,
+        previous: Some(token.name),
+        // Without the nonce: it belongs to the request that began the sign-in (OpenID Connect Core §12.2).
+        sign_in: token.sign_in,
+        ..NewTokens::new(token.user, scopes, resources)
     };
-    let tokens = issue(&mut work, asking, new).await?;
-    work.commit().await?;
-    Ok(tokens)
+    Ok(Renewal::Issue(Box::new(Issue { work, tokens, event: None })))
 }
 
 /// The same pair again: bound to what the first answer bound it to, so of no use to a key that is another.
-fn repeat(asking: &Asking, successors: &[BearerToken], now: DateTime<Utc>) -> Result<TokenResponse> {
+fn repeat<'w>(context: &TokenContext, successors: &[BearerToken], now: DateTime<Utc>) -> Result<Renewal<'w>> {
     let Some(successor) = successors.iter().find(|next| next.is_active) else {
         return Err(refused().because(anyhow::anyhow!("the family was revoked")).into());
     };
-    if successor.dpop_jkt != asking.dpop_jkt
-        || (successor.x5t_s256.is_some() && successor.x5t_s256 != asking.certificate)
+    if successor.dpop_jkt != context.dpop_jkt
+        || (successor.x5t_s256.is_some() && successor.x5t_s256 != context.certificate)
     {
         return Err(refused().because(anyhow::anyhow!("its successor is bound to another key")).into());
     }
-    let answer = repeat_answer(&asking.site.documents, successor, now);
-    Ok(answer.ok_or_else(|| refused().because(anyhow::anyhow!("its successor cannot be given again")))?)
+    let answer = repeat_answer(&context.site.documents, successor, now);
+    let answer = answer.ok_or_else(|| refused().because(anyhow::anyhow!("its successor cannot be given again")))?;
+    Ok(Renewal::Repeat(Box::new(answer)))
 }
 
 /// The pair that replaced this one; older programs may have left more than one.
@@ -136,18 +126,4 @@ async fn successors(work: &mut Work<'_>, token: &BearerToken) -> SiteResult<Vec<
         successors.push(BearerToken::from(&work.get(OAUTH_BEARER_TOKEN, list.text(row, "name")).await?));
     }
     Ok(successors)
-}
-
-/// Somebody else has the token: everything that came from this sign-in ends.
-async fn reused(asking: &Asking, mut work: Work<'_>, token: &BearerToken) -> Result<TokenResponse> {
-    if revoke_all(&mut work, json!({"family": token.family})).await? > 0 {
-        SecurityEvent::new("Refresh Token Reused", Severity::Critical)
-            .user(token.user.as_str())
-            .client(asking.client.client_id.as_str())
-            .during(&asking.context)
-            .record_in(&mut work)
-            .await?;
-        work.commit().await?;
-    }
-    Err(refused().because(anyhow::anyhow!("the refresh token was used before")).into())
 }

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded::Serializer;
 
-use super::{asking, finish, open, page, person, seal, show_steps};
+use super::{finish, open, page, person, seal, show_steps, tokens};
 use crate::error::Result;
 use crate::oauth::authorization_server::endpoint::{self, json as json_response, respond};
-use crate::oauth::authorization_server::grant::device_code;
 use crate::oauth::authorization_server::{DEVICE_AUTHORIZATION, Server, device_authorization};
 use crate::oauth::client_form::steps::{Step, masked_form, shown};
 use crate::oauth::protocol::ErrorCode;
@@ -24,7 +23,7 @@ use crate::web::Exchange;
 
 /// What is remembered while the person answers.
 #[derive(Serialize, Deserialize)]
-struct Waiting {
+struct DeviceCodeState {
     scope: String,
     codes: DeviceAuthorizationResponse,
 }
@@ -39,7 +38,7 @@ pub(super) async fn start(
     let person = person(exchange).await?;
     match codes(exchange, catalogue, client, scope).await {
         Ok(codes) => {
-            let waiting = Waiting { scope: scope.to_owned(), codes };
+            let waiting = DeviceCodeState { scope: scope.to_owned(), codes };
             let steps = vec![first_step(exchange, client, scope, Ok(waiting.codes.clone())).await];
             wait(exchange, client, steps, &seal(exchange, client, &person, &waiting)?, &waiting).await
         }
@@ -54,19 +53,16 @@ pub(super) async fn go_on(
     client: &OAuthClient,
     sealed: &str,
 ) -> Result<Response> {
-    let waiting: Waiting = open(exchange, client, &person(exchange).await?, sealed)?;
+    let waiting: DeviceCodeState = open(exchange, client, &person(exchange).await?, sealed)?;
     let mut steps = vec![first_step(exchange, client, &waiting.scope, Ok(waiting.codes.clone())).await];
     let device_code = &waiting.codes.device_code;
-    let tokens = match asking(exchange, server, client).await {
-        Ok(asking) => device_code::exchange(&asking, device_code).await,
-        Err(refusal) => Err(refusal),
-    };
     let form = [
         ("grant_type", GrantType::DeviceCode.as_str()),
         ("client_id", &client.client_id),
         ("device_code", device_code),
     ];
     let form = Serializer::new(String::new()).extend_pairs(form).finish();
+    let tokens = tokens(exchange, server, client, &form).await;
     if let Err(refusal) = &tokens
         && matches!(refusal.code(), ErrorCode::AuthorizationPending | ErrorCode::SlowDown)
     {
@@ -92,8 +88,9 @@ async fn codes(
     scope: &str,
 ) -> endpoint::Result<DeviceAuthorizationResponse> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    let asked = device_authorization::Asked::check(exchange, catalogue, &settings, client, Some(scope), []).await?;
-    device_authorization::open(exchange, client, &asked, None).await
+    let request =
+        device_authorization::DeviceRequest::check(exchange, catalogue, &settings, client, Some(scope), []).await?;
+    device_authorization::issue_codes(exchange, client, &request, None).await
 }
 
 async fn first_step(
@@ -120,7 +117,7 @@ async fn wait(
     client: &OAuthClient,
     steps: Vec<Step>,
     sealed: &str,
-    waiting: &Waiting,
+    waiting: &DeviceCodeState,
 ) -> Result<Response> {
     let codes = &waiting.codes;
     let view = json!({

@@ -23,17 +23,16 @@ use super::steps::{Step, mask, masked_form, shown};
 use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Right;
-use crate::oauth::authorization_server::authorize::{Person, private};
 use crate::oauth::authorization_server::endpoint::{json as json_response, respond};
-use crate::oauth::authorization_server::grant::client_credentials;
-use crate::oauth::authorization_server::signed_tokens::Signing;
-use crate::oauth::authorization_server::token::Asking;
-use crate::oauth::authorization_server::{Server, endpoint, userinfo, with};
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::interaction::person::Person;
+use crate::oauth::authorization_server::{Server, endpoint, grant, interaction, userinfo, with};
 use crate::oauth::client::connected_app::web_application_flow::path_segment;
 use crate::oauth::credentials;
 use crate::oauth::protocol::metadata::{REVOKE, TOKEN, USERINFO};
+use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::{TokenKind, TokenResponse};
-use crate::oauth::protocol::{Scope, ScopeSet};
+use crate::oauth::protocol::{Parameters, Scope, ScopeSet};
 use crate::oauth::resource_server::Presented;
 use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
 use crate::oauth::views::oauth_client::OAUTH_CLIENT;
@@ -170,16 +169,15 @@ async fn show_steps(exchange: &Exchange, client: &OAuthClient, steps: Vec<Step>,
         "waiting": waiting,
         "steps": steps,
     });
-    let mut response = exchange.page("oauth/try_it", view).await?;
-    private(&mut response);
-    Ok(response)
+    interaction::page::show(exchange, "oauth/try_it", view).await
 }
 
 async fn start(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let form = exchange.form().await?;
     let client = tried(&exchange).await?;
     let field = |name: &str| form.first(name).unwrap_or_default();
-    let ways = Way::of(&client, &OAuthSettings::load(&exchange.site.documents).await?);
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let ways = Way::of(&client, &settings);
     match field("way") {
         "sign-in" if ways.contains(&Way::SignIn) => {
             sign_in::start(&exchange, &server.catalogue, &client, field("scope")).await
@@ -199,31 +197,23 @@ async fn act_for_itself(exchange: &Exchange, server: &Arc<Server>, client: &OAut
     let scope = service_scopes(client).to_string();
     let form = [("grant_type", "client_credentials"), ("client_id", &client.client_id), ("scope", &scope)];
     let form = Serializer::new(String::new()).extend_pairs(form).finish();
-    let tokens = match asking(exchange, server, client).await {
-        Ok(asking) => client_credentials::exchange(&asking, Some(&scope), &[]).await,
-        Err(refusal) => Err(refusal),
-    };
+    let tokens = tokens(exchange, server, client, &form).await;
     let mut steps = Vec::new();
     finish(exchange, server, client, tokens, &form, &mut steps).await?;
     page(exchange, client, steps).await
 }
 
-async fn asking(exchange: &Exchange, server: &Arc<Server>, client: &OAuthClient) -> endpoint::Result<Asking> {
-    let documents = &exchange.site.documents;
-    let settings = OAuthSettings::load(documents).await?;
-    let now = documents.clock().now();
-    let signing = Signing::of(&server.keys, documents, &settings, client, now).await?;
-    Ok(Asking {
-        server: Arc::clone(server),
-        site: exchange.site.clone(),
-        context: exchange.context.clone(),
-        settings,
-        client: client.clone(),
-        now,
-        signing,
-        dpop_jkt: None,
-        certificate: None,
-    })
+/// The tokens for a form of the client, as the token endpoint gives them.
+async fn tokens(
+    exchange: &Exchange,
+    server: &Arc<Server>,
+    client: &OAuthClient,
+    form: &str,
+) -> endpoint::Result<TokenResponse> {
+    let settings = OAuthSettings::load(&exchange.site.documents).await?;
+    let context = TokenContext::new(exchange, server, settings, Arc::new(client.clone())).await?;
+    let sent = Parameters::parse(form)?;
+    grant::tokens(&context, GrantType::of(&sent)?, &sent).await
 }
 
 /// Shows the tokens, calls the API with them, and takes them back.

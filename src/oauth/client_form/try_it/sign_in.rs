@@ -6,14 +6,11 @@ use poem::Response;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::Serializer;
 
-use super::{ANSWER, address, asking, finish, open, page, person, seal, stale, tried};
+use super::{ANSWER, address, finish, open, page, person, seal, stale, tokens, tried};
 use crate::error::Result;
-use crate::meta::Value;
 use crate::oauth::authorization_server::Server;
-use crate::oauth::authorization_server::authorize::{Person, REQUEST_LIFETIME, TRY_OUT};
-use crate::oauth::authorization_server::grant::authorization_code;
+use crate::oauth::authorization_server::interaction::pending::{TRY_OUT, keep_request};
 use crate::oauth::client_form::steps::{Step, mask, masked_form};
-use crate::oauth::credentials;
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, ClientRules, RequestOrigin, ServerRules};
 use crate::oauth::protocol::metadata::{APPROVE, AUTHORIZE};
 use crate::oauth::protocol::pkce::challenge_of;
@@ -21,16 +18,14 @@ use crate::oauth::protocol::redirect_uri::RedirectUris;
 use crate::oauth::protocol::{AuthorizeError, Parameters};
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::site_scopes::SiteScopes;
-use crate::oauth::views::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, keep};
 use crate::oauth::views::{OAuthClient, OAuthSettings};
-use crate::permissions::Session;
 use crate::secret;
 use crate::web::Exchange;
 use crate::web::error::see_other;
 
 /// What is remembered between the request and its answer.
 #[derive(Serialize, Deserialize)]
-struct Asked {
+struct SignInState {
     verifier: String,
     scope: String,
 }
@@ -51,7 +46,7 @@ pub(super) async fn start(
     let person = person(exchange).await?;
     let settings = OAuthSettings::load(documents).await?;
     let verifier = secret::random_id() + &secret::random_id();
-    let asked = Asked { verifier: verifier.clone(), scope: scope.to_owned() };
+    let asked = SignInState { verifier: verifier.clone(), scope: scope.to_owned() };
     let state = seal(exchange, client, &person, asked)?;
     let uri = redirect_uri(documents.site_url(), client);
     let text = request_text(client, &uri, scope, &state, &verifier);
@@ -69,7 +64,7 @@ pub(super) async fn start(
         parsed.and_then(|sent| AuthorizationRequest::parse(&sent, RequestOrigin::default(), &rules, &server_rules));
     match request {
         Ok(request) => {
-            let id = keep_for(exchange, client, &request, &person).await?;
+            let id = keep_request(documents, TRY_OUT, client, &request, Some(&person)).await?;
             Ok(see_other(&format!("{APPROVE}?request_id={id}")))
         }
         Err(refused) => {
@@ -87,26 +82,6 @@ pub(super) async fn start(
             page(exchange, client, vec![step]).await
         }
     }
-}
-
-/// Keeps the request so that it opens in this person's session alone; returns the id under which it is found again.
-async fn keep_for(
-    exchange: &Exchange,
-    client: &OAuthClient,
-    request: &AuthorizationRequest,
-    person: &Person,
-) -> Result<String> {
-    let documents = &exchange.site.documents;
-    let id = secret::random_id();
-    keep(documents, TRY_OUT, &client.name, request, &id, REQUEST_LIFETIME).await?;
-    let kept = credentials::find_digest(documents, OAUTH_AUTHORIZATION_REQUEST, "request_digest", &id).await?;
-    let kept = kept.ok_or_else(stale)?;
-    let values =
-        [("user", Value::from(person.user.as_str())), ("session_digest", Value::from(person.session_digest()))];
-    let mut work = documents.begin(&Session::system()).await?;
-    work.set_values(OAUTH_AUTHORIZATION_REQUEST, &kept.name(), &values).await?;
-    work.commit().await?;
-    Ok(id)
 }
 
 fn request_text(client: &OAuthClient, uri: &str, scope: &str, state: &str, verifier: &str) -> String {
@@ -128,7 +103,7 @@ pub(super) async fn come_back(exchange: Exchange, server: Arc<Server>) -> Result
     let documents = &exchange.site.documents;
     let query = exchange.query();
     let sent = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
-    let asked: Asked = open(&exchange, &client, &person(&exchange).await?, sent("state"))?;
+    let asked: SignInState = open(&exchange, &client, &person(&exchange).await?, sent("state"))?;
     if sent("iss") != documents.site_url() {
         return Err(stale());
     }
@@ -169,16 +144,7 @@ pub(super) async fn come_back(exchange: Exchange, server: Arc<Server>) -> Result
         ("code_verifier", &asked.verifier),
     ];
     let form = Serializer::new(String::new()).extend_pairs(form).finish();
-    let parameters = authorization_code::Sent {
-        code: code.to_owned(),
-        redirect_uri: Some(uri),
-        code_verifier: Some(asked.verifier),
-        resource: Vec::new(),
-    };
-    let tokens = match asking(&exchange, &server, &client).await {
-        Ok(asking) => authorization_code::exchange(&asking, &parameters).await,
-        Err(refusal) => Err(refusal),
-    };
+    let tokens = tokens(&exchange, &server, &client, &form).await;
     finish(&exchange, &server, &client, tokens, &form, &mut steps).await?;
     page(&exchange, &client, steps).await
 }

@@ -1,28 +1,28 @@
 //! The page for somebody whom the program does not expect: it sent an `id_token_hint` about another person.
 
 use poem::Response;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use super::APPROVE;
-use super::authorize::{Person, allow_form_action, login_parameters, private};
-use super::consent::addressee;
+use super::page::{self, SELECT_ACCOUNT, allow_form_action, hidden, login_parameters};
+use super::pending::Pending;
+use super::person::Person;
 use crate::error::Result;
+use crate::oauth::protocol::authorization_request::AuthorizationRequest;
 use crate::oauth::protocol::prompt::masked;
 use crate::oauth::subject::user_of;
-use crate::oauth::views::{OAuthClient, StoredRequest};
 use crate::web::Exchange;
 use crate::web::session::was_here;
 
 /// Shows the page. The account is written out only where the same browser knows it already.
 pub async fn show(
     exchange: &Exchange,
-    client: &OAuthClient,
-    (id, stored): (&str, &StoredRequest),
+    pending: &Pending,
+    request: &AuthorizationRequest,
     person: &Person,
     hinted: Option<&str>,
 ) -> Result<Response> {
-    let documents = &exchange.site.documents;
-    addressee(stored).bind(documents, person).await?;
+    let (documents, client) = (&exchange.site.documents, &pending.client);
+    pending.bind(documents, person).await?;
     let expected = match hinted {
         Some(subject) => user_of(documents, subject).await?,
         None => None,
@@ -31,24 +31,19 @@ pub async fn show(
         Some(user) if was_here(documents, &person.sid, user).await? => Some(user.as_str()),
         _ => None,
     };
-    let back = format!("{APPROVE}?request_id={id}");
-    let hint = known.or(stored.request.login_hint.as_deref());
-    let fields: Vec<Json> = login_parameters(&back, hint, Some("select_account"))
-        .into_iter()
-        .map(|(name, value)| json!({"name": name, "value": value}))
-        .collect();
+    let back = pending.address();
+    let hint = known.or(request.login_hint.as_deref());
     let view = json!({
         "title": "Another account is expected",
         "app_name": client.app_name,
         "client_host": client.metadata_host(),
         "is_unverified": !client.is_known(),
         "expected": known.map(str::to_owned).or_else(|| expected.as_deref().map(masked)),
-        "other_account": fields,
-        "request_id": id,
-        "action": APPROVE,
+        "other_account": hidden(login_parameters(&back, hint, SELECT_ACCOUNT)),
+        "request_id": pending.id,
+        "action": pending.path(),
     });
-    let mut response = exchange.page("oauth/other_account", view).await?;
-    allow_form_action(&mut response, stored.request.target.redirect_uri.as_str());
-    private(&mut response);
+    let mut response = page::show(exchange, "oauth/other_account", view).await?;
+    allow_form_action(&mut response, request.target.redirect_uri.as_str());
     Ok(response)
 }
