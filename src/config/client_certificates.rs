@@ -134,8 +134,8 @@ mod tests {
             (Some("Client-Cert"), None, 1, "DOCTYPED_CLIENT_CERTIFICATE_PROXIES is missing"),
             (Some("Client-Cert"), Some(" , "), 1, "DOCTYPED_CLIENT_CERTIFICATE_PROXIES is missing"),
             (Some("Client-Cert"), Some("127.0.0.1"), 0, "DOCTYPED_TRUSTED_PROXIES"),
-            (Some("Client Cert"), Some("127.0.0.1"), 1, "no name of a header"),
-            (Some("Client-Cert"), Some("proxy.internal"), 1, "no network address"),
+            (Some("Client Cert"), Some("127.0.0.1"), 1, "is not the name of a header"),
+            (Some("Client-Cert"), Some("proxy.internal"), 1, "not a network address"),
             (Some("Client-Cert"), Some("10.0.0.0/33"), 1, "0 to 32"),
             (None, Some("127.0.0.1"), 1, "DOCTYPED_CLIENT_CERTIFICATE_HEADER is missing"),
         ] {

@@ -229,6 +229,7 @@ macro_rules! view {
         )*}
 
         impl $crate::document::view::Fields for $view {
+            #[allow(clippy::vec_init_then_push, reason = "each field adds what it has, if anything")]
             fn names() -> Vec<&'static str> {
                 let mut names = Vec::new();
                 $($crate::document::view::view!(@names names, $field, $ty $(, $source)?);)*
@@ -240,6 +241,7 @@ macro_rules! view {
                 rows.concat()
             }
 
+            #[allow(clippy::vec_init_then_push, reason = "each field adds what it has, if anything")]
             fn values(&self) -> Vec<(&'static str, $crate::meta::Value)> {
                 let mut values = Vec::new();
                 $($crate::document::view::view!(@write values, self, $field, $ty $(, = $source)? $(, as $reader)?);)*

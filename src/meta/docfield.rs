@@ -23,7 +23,6 @@ keys! {
     FIELD;
     /// A field, as declared. Missing properties are `false`, empty or `None`, as in Frappe's own files.
     #[derive(Clone, Debug, Default)]
-    #[expect(clippy::struct_excessive_bools, reason = "these are Frappe's flags, one by one")]
     DocField {
         /// The whole definition as read, for `/api/v2/doctype/…/meta` and properties the engine does not act on.
         raw: Map<String, Json>,

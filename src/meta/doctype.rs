@@ -91,7 +91,6 @@ keys! {
     DOCTYPE;
     /// The properties of a DocType that the engine and the desk act on, as declared.
     #[derive(Clone, Debug, Default)]
-    #[expect(clippy::struct_excessive_bools, reason = "these are Frappe's flags, one by one")]
     Declaration {
         /// Default list order, of `sort_field` and `sort_order`.
         sort: Vec<(String, Order)>,

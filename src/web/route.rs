@@ -147,8 +147,8 @@ impl Route {
         let allow = self.allow();
         match self.target {
             Target::Endpoint(endpoint) => endpoint,
-            Target::EndpointFor(methods, endpoint) => Limited { allow, methods, endpoint }.boxed(),
-            Target::Handlers(handlers) => Dispatch { allow, handlers }.boxed(),
+            Target::EndpointFor(methods, endpoint) => Limited { methods, endpoint, allow }.boxed(),
+            Target::Handlers(handlers) => Dispatch { handlers, allow }.boxed(),
         }
     }
 }

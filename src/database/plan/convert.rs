@@ -51,7 +51,7 @@ impl Conversion {
 }
 
 fn becomes_empty(what: &str) -> String {
-    format!("what is no {what} becomes empty")
+    format!("what is not a {what} becomes empty")
 }
 
 fn what(to: &SqlType) -> &'static str {

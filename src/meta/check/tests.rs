@@ -159,7 +159,7 @@ fn broken_rules_of_doctypes_are_found() {
         ("name: Book\nautoname: field:x", 2, "`x`, which is not there"),
         ("name: Book\nautoname: 'naming_series:'", 2, "needs a Select field `naming_series`"),
         ("name: Book\nautoname: B*.###", 2, "contains `*`"),
-        ("name: Book\nautoname: 'format:{x}-{##}'", 2, "no field and no part of a date"),
+        ("name: Book\nautoname: 'format:{x}-{##}'", 2, "neither a field nor part of a date"),
         ("name: Book\nautoname: 'format:{x'", 2, "without its"),
         ("name: Book\nautoname: AUT-.###", 2, "shares the naming series `AUT-` with Author"),
         ("name: author", 1, "the same address /app/author as Author"),

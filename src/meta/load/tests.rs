@@ -212,7 +212,7 @@ fn other_documents_are_skipped() {
 #[test]
 fn every_problem_has_its_line_and_says_what_to_do() {
     let table = [
-        ("name: Book\nfields:\n  - fieldname: [a\n", "library/book.yaml:", "no valid YAML"),
+        ("name: Book\nfields:\n  - fieldname: [a\n", "library/book.yaml:", "not valid YAML"),
         ("name: Book\nname: Book\n", "library/book.yaml:", "duplicate"),
         ("name: Book\nfeilds: []", "library/book.yaml:2: Book: ", "did you mean `fields`?"),
         (

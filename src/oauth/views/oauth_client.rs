@@ -41,7 +41,6 @@ options! {
 view! {
     /// A client.
     #[derive(Clone, Debug)]
-    #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the form")]
     pub struct OAuthClient of OAUTH_CLIENT {
         /// The document.
         pub name: String = name,

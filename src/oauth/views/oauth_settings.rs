@@ -47,7 +47,6 @@ options! {
 view! {
     /// The settings.
     #[derive(Clone, Debug)]
-    #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the form")]
     pub struct OAuthSettings of OAUTH_SETTINGS {
         /// Metadata of the authorization server is published.
         pub show_auth_server_metadata: bool,

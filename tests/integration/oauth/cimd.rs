@@ -215,7 +215,7 @@ async fn addresses_that_are_no_description_are_refused_without_a_request() {
     let alice = site.user(ALICE, &[]).await;
     for path in ["", "/", "/a/../b", "/x#y"] {
         let program = Program::registered(&site, &json!({"client_id": page.uri(path)}), "openid");
-        assert!(refusal(&alice, &program).await.contains("no metadata document address"));
+        assert!(refusal(&alice, &program).await.contains("not a metadata document address"));
         assert_eq!(page.requests(path), 0);
     }
 }

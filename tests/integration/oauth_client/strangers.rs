@@ -71,7 +71,8 @@ async fn a_provider_that_is_down_is_left_alone_whoever_makes_us_ask() {
     let _ = site.guest().get("/login/with/example_login").await.status(400);
     let first = asked().await;
     let receiver = "/api/method/frappe.integrations.oauth2_logins.backchannel_logout/example_login";
-    for _ in 0..10 {
+    // Few, so that they are done while it is left alone also where everything is slow.
+    for _ in 0..3 {
         let _ = site.guest().get("/login/with/example_login").await.status(400);
         let token = provider.key.sign("logout+jwt", &json!({"iss": provider.server.uri()}));
         let _ = site.guest().form(receiver, &[("logout_token", &token)]).await.status(400);

@@ -317,7 +317,7 @@ async fn mistakes_are_named() {
     check(orders().filters(json!({"title": "a\u{0}b"})), "Filter Title").await;
     check(orders().filters(json!({"title": ["regex", "("]})), "not a regular expression").await;
     check(orders().filters(json!({"title": ["timespan", "today"]})), "need a Date").await;
-    check(orders().filters(json!({"customer": ["descendants of", "x"]})), "only the documents of a tree").await;
+    check(orders().filters(json!({"customer": ["descendants of", "x"]})), "only DocTypes that are trees").await;
     check(orders().filters(json!({"section": 1})), "Field not permitted in query: section").await;
     check(ListRequest { group_by: Some("items".to_owned()), ..orders() }, "Field not permitted").await;
     check(ListRequest { expand: vec!["title".to_owned()], ..orders() }, "expand takes Link fields").await;

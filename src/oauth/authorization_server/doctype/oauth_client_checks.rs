@@ -84,7 +84,7 @@ struct Problems<'d> {
     invalid: Invalid,
 }
 
-impl<'d> Problems<'d> {
+impl Problems<'_> {
     fn refuse(&mut self, fieldname: &str, message: impl Into<String>) {
         let label = self.document.doctype.field(fieldname).map_or(fieldname, |field| field.label.as_str()).to_owned();
         self.invalid.push(FieldProblem::at(ProblemKind::Validation, fieldname, label, message.into()));

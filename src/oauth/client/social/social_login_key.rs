@@ -16,7 +16,7 @@ pub const DOCTYPE: &str = "Social Login Key";
 view! {
     /// A Social Login Key, read from its document; presets are filled in.
     #[derive(Clone, Debug)]
-    #[expect(missing_docs, clippy::struct_excessive_bools, reason = "each is the field of that name")]
+    #[expect(missing_docs, reason = "each is the field of that name")]
     pub struct SocialLoginKey of DOCTYPE {
         pub name: String = name,
         pub enable_social_login: bool,
