@@ -307,7 +307,7 @@ impl Reader<'_, '_> {
             let message = if self.is_overlay {
                 "fields cannot be removed, because their columns hold data: write `hidden: true` instead"
             } else {
-                "a field cannot be removed by `remove`: delete it instead"
+                "`remove` works on permissions only: delete the field instead"
             };
             self.error(&format!("{path}/remove"), Some(&fieldname), message);
         }
