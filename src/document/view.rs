@@ -21,7 +21,7 @@
 //! document's own; `creation`; `rows`, the child rows of a table as views of theirs; `group`, a struct of several fields.
 //! `as reader` reads a field otherwise: by a function of document and field name, or with `= ["a", "b"]` of the document.
 //!
-//! [`View::values`] writes what was said without `as`, but for `name`, `creation` and `rows`.
+//! [`Fields::values`] writes what was said without `as`, but for `name`, `creation` and `rows`.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
