@@ -350,6 +350,22 @@ async fn a_question_is_answered_by_the_person_it_was_shown_to_and_once() {
 }
 
 #[tokio::test]
+async fn the_address_of_a_question_spares_nobody_the_code() {
+    let site = TestSite::new().await;
+    let mallory = site.user("mallory@example.com", &[]).await;
+    let alice = site.user(ALICE, &[]).await;
+    let program = television(&site).await;
+    let codes = codes(&program).await;
+    let address = type_in(&mallory, codes["user_code"].as_str().unwrap()).await.redirect();
+    // What Mallory sends Alice is not a question to her, and her answer to it counts for nothing.
+    let page = alice.get(&address).await.status(200);
+    assert!(page.body.contains("Your device shows it") && !page.body.contains("Television"), "{}", page.body);
+    let (token, id) = (hidden(&page.body, "csrf_token"), address.rsplit_once('=').unwrap().1);
+    alice.form("/device", &[("csrf_token", &token), ("request_id", id), ("decision", "allow")]).await.status(400);
+    poll(&program, &codes).await.oauth_error(400, "authorization_pending");
+}
+
+#[tokio::test]
 async fn another_account_can_be_used() {
     let site = TestSite::new().await;
     let browser = site.user(ALICE, &[]).await;
@@ -358,8 +374,9 @@ async fn another_account_can_be_used() {
     let codes = codes(&program).await;
     let login = link(&consent(&browser, &codes).await, "Use another account");
     let back = log_in_as(&browser, &login, "bob@example.com", PASSWORD).await.redirect();
-    let page = browser.get(&back).await.status(200);
-    press(&browser, &page, "allow").await.status(200);
+    // They look at their device once more.
+    assert!(browser.get(&back).await.status(200).body.contains("Your device shows it"));
+    press(&browser, &consent(&browser, &codes).await, "allow").await.status(200);
     let tokens = poll(&program, &codes).await.status(200).json();
     assert_eq!(bearer(&site, &tokens).get(WHO).await.ok(), "bob@example.com");
 }

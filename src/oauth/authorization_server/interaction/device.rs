@@ -32,7 +32,11 @@ pub async fn ask(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
         return code_page(&exchange, code.as_ref(), None).await;
     }
     match find_device(&exchange, id).await? {
-        Some(pending) => consent::show(&exchange, &server.catalogue, &pending, &person, false).await,
+        Some(pending) if pending.is_for(&person) => {
+            consent::show(&exchange, &server.catalogue, &pending, &person, false).await
+        }
+        // A link to a question that was asked in another session must not spare anybody the look at their device.
+        Some(_) => code_page(&exchange, None, None).await,
         None => code_expired(&exchange).await,
     }
 }
