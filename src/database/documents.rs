@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use sea_orm::DbErr;
 
+use crate::database::auth;
 use crate::database::connect::{Backend, Executor};
 use crate::database::row::Param;
-use crate::database::sql::{Sql, push_ident, push_placeholder, push_select};
+use crate::database::sql::{NAMES_AT_ONCE, Sql, push_ident, push_names, push_placeholder, push_select};
 use crate::meta::doctype::slot;
 use crate::meta::fieldtype::{ColumnType, Shape};
 use crate::meta::{DocType, Document, Value};
@@ -17,8 +18,6 @@ const MAX_PARAMS: usize = 8_000;
 /// Up to how many rows are inserted by one statement whatever their number; more come in powers of two, so that there are
 /// few different statements.
 const FEW_ROWS: usize = 32;
-/// How many names one statement takes.
-const NAMES_AT_ONCE: usize = 256;
 
 /// What is derived from a DocType once, for each database.
 #[derive(Default)]
@@ -306,31 +305,7 @@ pub async fn delete_all(exec: &dyn Executor, doctype: &DocType, names: &[String]
         push_names(&mut sql, column_type, together);
         exec.execute(&sql.text, sql.params).await?;
     }
-    delete_all_auth(exec, &doctype.name, names).await
-}
-
-/// Deletes the secrets of several documents of one DocType.
-pub async fn delete_all_auth(exec: &dyn Executor, doctype: &str, names: &[String]) -> Result<(), DbErr> {
-    for together in names.chunks(NAMES_AT_ONCE) {
-        let mut sql = Sql::new(exec.backend());
-        sql.push("DELETE FROM \"__Auth\" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" IN (");
-        push_names(&mut sql, ColumnType::Text, together);
-        exec.execute(&sql.text, sql.params).await?;
-    }
-    Ok(())
-}
-
-/// Names for `IN (`, with the bracket at the end. The last is repeated up to a power of two, so that there are few
-/// different statements.
-fn push_names(sql: &mut Sql, column_type: ColumnType, names: &[String]) {
-    let Some(last) = names.last() else { return };
-    for index in 0..names.len().next_power_of_two() {
-        if index > 0 {
-            sql.push(",");
-        }
-        sql.bind(column_type, names.get(index).unwrap_or(last).as_str());
-    }
-    sql.push(")");
+    auth::delete_all(exec, &doctype.name, names).await
 }
 
 /// Deletes every child row of a parent in one child DocType.
@@ -463,47 +438,5 @@ pub async fn advance_series(exec: &dyn Executor, prefix: &str, number: i64) -> R
     let mut sql = Sql::new(exec.backend());
     sql.push("UPDATE \"tabSeries\" SET \"current\" = ").bind_int(number);
     sql.push(" WHERE \"name\" = ").bind_text(prefix).push(" AND \"current\" < ").bind_int(number);
-    exec.execute(&sql.text, sql.params).await.map(|_| ())
-}
-
-/// The stored text of `__Auth` (sealed or hashed) and whether it is sealed.
-pub async fn auth(
-    exec: &dyn Executor,
-    doctype: &str,
-    name: &str,
-    fieldname: &str,
-) -> Result<Option<(String, bool)>, DbErr> {
-    let mut sql = Sql::new(exec.backend());
-    sql.push("SELECT \"password\", ");
-    push_select(&mut sql.text, exec.backend(), "", "encrypted", ColumnType::SmallInt);
-    sql.push(" FROM \"__Auth\" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" = ").bind_text(name);
-    sql.push(" AND \"fieldname\" = ").bind_text(fieldname);
-    let rows = exec.fetch(&sql.text, sql.params, &[Shape::Text, Shape::Int]).await?;
-    Ok(rows.into_iter().next().map(|row| (row[0].to_string(), row[1].is_truthy())))
-}
-
-/// Stores a secret of a document: sealed (`encrypted`) or hashed.
-pub async fn set_auth(
-    exec: &dyn Executor,
-    (doctype, name, fieldname): (&str, &str, &str),
-    stored: &str,
-    encrypted: bool,
-) -> Result<(), DbErr> {
-    let mut sql = Sql::new(exec.backend());
-    sql.push("INSERT INTO \"__Auth\" (\"doctype\", \"name\", \"fieldname\", \"password\", \"encrypted\") VALUES (");
-    sql.bind_text(doctype).push(",").bind_text(name).push(",").bind_text(fieldname).push(",").bind_text(stored);
-    sql.push(",").bind_int(i64::from(encrypted));
-    sql.push(") ON CONFLICT (\"doctype\", \"name\", \"fieldname\") DO UPDATE SET ");
-    sql.push("\"password\" = excluded.\"password\", \"encrypted\" = excluded.\"encrypted\"");
-    exec.execute(&sql.text, sql.params).await.map(|_| ())
-}
-
-/// Removes the secrets of a document, or of one of its fields.
-pub async fn delete_auth(exec: &dyn Executor, doctype: &str, name: &str, fieldname: Option<&str>) -> Result<(), DbErr> {
-    let mut sql = Sql::new(exec.backend());
-    sql.push("DELETE FROM \"__Auth\" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" = ").bind_text(name);
-    if let Some(fieldname) = fieldname {
-        sql.push(" AND \"fieldname\" = ").bind_text(fieldname);
-    }
     exec.execute(&sql.text, sql.params).await.map(|_| ())
 }

@@ -1,5 +1,6 @@
 //! The only place that writes SQL: connections, statements, schema.
 
+pub mod auth;
 mod claim;
 pub mod connect;
 mod contention;

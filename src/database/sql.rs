@@ -7,6 +7,9 @@ use crate::database::row::Param;
 use crate::meta::Value;
 use crate::meta::fieldtype::ColumnType;
 
+/// How many names one statement takes.
+pub(super) const NAMES_AT_ONCE: usize = 256;
+
 /// A statement being written.
 #[derive(Debug, Clone)]
 pub struct Sql {
@@ -129,4 +132,17 @@ pub fn quote(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 2);
     push_ident(&mut text, name);
     text
+}
+
+/// Names for `IN (`, with the bracket at the end. The last is repeated up to a power of two, so that there are few
+/// different statements.
+pub(super) fn push_names(sql: &mut Sql, column_type: ColumnType, names: &[String]) {
+    let Some(last) = names.last() else { return };
+    for index in 0..names.len().next_power_of_two() {
+        if index > 0 {
+            sql.push(",");
+        }
+        sql.bind(column_type, names.get(index).unwrap_or(last).as_str());
+    }
+    sql.push(")");
 }

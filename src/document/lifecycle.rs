@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::database::documents;
+use crate::database::{auth, documents};
 use crate::document::guard::changes;
 use crate::document::naming::{is_named_by_field, keep_naming_field};
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
@@ -287,11 +287,11 @@ impl Work<'_> {
             }
         }
         documents::delete(self.executor(), &doctype, name).await?;
-        documents::delete_auth(self.executor(), &doctype.name, name, None).await?;
+        auth::delete(self.executor(), &doctype.name, name, None).await?;
         for rows in &document.tables {
             let names: Vec<String> = rows.iter().map(Document::name).collect();
             if let Some(first) = rows.first() {
-                documents::delete_all_auth(self.executor(), &first.doctype.name, &names).await?;
+                auth::delete_all(self.executor(), &first.doctype.name, &names).await?;
             }
         }
         self.touch(&doctype.name, name);

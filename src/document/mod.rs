@@ -17,6 +17,7 @@ mod load;
 mod markdown;
 mod naming;
 mod password;
+mod read;
 mod rename;
 pub mod restore;
 pub mod scope;
@@ -29,12 +30,10 @@ mod version;
 pub mod view;
 pub mod work;
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 pub use controller::{AfterWrite, Controller, Controllers};
@@ -44,11 +43,10 @@ pub use work::Work;
 
 use crate::clock::{Clock, Zone};
 use crate::database::Database;
-use crate::document::cache::{Cached, DocumentCache};
+use crate::document::cache::DocumentCache;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Registry, Right, View};
 use crate::pace;
-use crate::permissions::decide::Denied;
 use crate::permissions::{Grant, Session, TimesIn, UserAccess};
 use crate::secret::SiteKey;
 
@@ -195,110 +193,6 @@ impl Documents {
     /// What the session may do with documents of the DocType; `limited` and level masks included.
     pub fn grant(&self, session: &Session, doctype: &DocType) -> Grant {
         Grant::of(session, doctype)
-    }
-
-    /// A document that the session may read (whole, with every level; [`Documents::to_json`] leaves out what may not be read).
-    ///
-    /// Whoever may read only some documents of the DocType gets the same refusal whether one exists or not.
-    pub async fn get(&self, session: &Session, doctype: &str, name: &str) -> Result<Arc<Document>> {
-        Ok(Arc::clone(&self.cached(session, doctype, name).await?.document))
-    }
-
-    /// The typed view of a document: made when first asked for and kept beside the document in the cache, so that the
-    /// commit which changes the one drops both. There is one type of view for each DocType.
-    ///
-    /// `holds` says whether a kept view counts; it matters to a view that was made from more than this document.
-    pub async fn get_typed<T: Any + Send + Sync>(
-        &self,
-        session: &Session,
-        doctype: &str,
-        name: &str,
-        holds: impl FnOnce(&T) -> bool,
-        make: impl FnOnce(&Document) -> T,
-    ) -> Result<Arc<T>> {
-        Ok(self.cached(session, doctype, name).await?.typed(holds, make))
-    }
-
-    /// The same past the cache, for what another node may have changed and has to be known at once.
-    pub async fn get_uncached(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        let target = self.doctype(doctype)?;
-        let found = load::find(self.database(), &self.registry(), &target, name, false).await?;
-        self.check_found(self.database(), session, &target, name, found.as_ref(), Right::Read).await?;
-        found.ok_or_else(|| Error::does_not_exist(&target.name, name))
-    }
-
-    /// The document whose column holds this value, for fields that are unique or nearly so; under the session's permissions.
-    ///
-    /// Secret fields can be asked for here (by their digest), as nowhere else: nobody outside chooses the field.
-    pub async fn find_by(
-        &self,
-        session: &Session,
-        doctype: &str,
-        fieldname: &str,
-        value: &str,
-    ) -> Result<Option<Arc<Document>>> {
-        let target = self.doctype(doctype)?;
-        let found = crate::database::documents::name_by(self.database(), &target, fieldname, value).await?;
-        let Some(name) = found else { return Ok(None) };
-        match self.get(session, doctype, &name).await {
-            Ok(document) => Ok(Some(document)),
-            Err(Error::DoesNotExist { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The same as the bytes of `{"data":{…}}`, from the cache where possible: the hot path of REST.
-    pub async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Bytes> {
-        let cached = self.cached(session, doctype, name).await?;
-        let view = View { zone: self.site_zone(), ..self.view(session, &cached.document) };
-        Ok(cached.answer(view, |document| {
-            pace::aside(document.has_many_rows(), || {
-                let document = document.to_json(view);
-                let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
-                serde_json::to_vec(&answer).unwrap_or_default().into()
-            })
-        }))
-    }
-
-    async fn cached(&self, session: &Session, doctype: &str, name: &str) -> Result<Arc<Cached>> {
-        let doctype = self.doctype(doctype)?;
-        if let Some(cached) = self.0.cache.get(&doctype.name, name) {
-            let database = self.database();
-            self.check_found(database, session, &doctype, name, Some(&cached.document), Right::Read).await?;
-            return Ok(cached);
-        }
-        let ticket = self.0.cache.ticket(&doctype.name, name);
-        let found = if doctype.is_virtual {
-            self.reading(session).virtual_document(&doctype, name).await?
-        } else if doctype.istable {
-            return self.child_row(session, &doctype, name).await;
-        } else {
-            let registry = self.registry();
-            load::find(self.database(), &registry, &doctype, name, false).await?
-        };
-        self.check_found(self.database(), session, &doctype, name, found.as_ref(), Right::Read).await?;
-        let document = Arc::new(found.ok_or_else(|| Error::does_not_exist(&doctype.name, name))?);
-        if doctype.is_virtual {
-            return Ok(Arc::new(Cached::once(document)));
-        }
-        Ok(self.0.cache.keep(ticket, &doctype.name, name, document))
-    }
-
-    /// A child row is readable with its parent.
-    async fn child_row(&self, session: &Session, doctype: &Arc<DocType>, name: &str) -> Result<Arc<Cached>> {
-        let hidden = || access::refusal(session, doctype, Some(name), Right::Read, &Denied::Role);
-        let found = crate::database::documents::find(self.database(), doctype, name, false).await?;
-        let Some(row) = found else {
-            return Err(if session.is_administrator() { Error::does_not_exist(&doctype.name, name) } else { hidden() });
-        };
-        let parenttype = row.text("parenttype").to_owned();
-        let parent = Box::pin(self.get(session, &parenttype, row.text("parent"))).await.map_err(|_| hidden())?;
-        let field = parent.doctype.field(row.text("parentfield"));
-        let level = field.map_or(0, |field| field.permlevel);
-        if !session.is_administrator() && !self.grant(session, &parent.doctype).reads_level(level) {
-            return Err(hidden());
-        }
-        Ok(Arc::new(Cached::once(Arc::new(row))))
     }
 
     /// A document as this session may see it: levels it may not read are left out.

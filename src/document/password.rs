@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::database::documents;
+use crate::database::auth;
 use crate::document::work::Work;
 use crate::error::{Error, Result};
 use crate::meta::{Document, Fieldtype, Value};
@@ -21,7 +21,7 @@ impl Work<'_> {
             let text = document.values[column].to_string();
             if text.is_empty() {
                 if !document.is_new || doctype.issingle {
-                    documents::delete_auth(self.executor(), &doctype.name, &name, Some(&field)).await?;
+                    auth::delete(self.executor(), &doctype.name, &name, Some(&field)).await?;
                 }
                 document.values[column] = Value::Null;
                 continue;
@@ -31,7 +31,7 @@ impl Work<'_> {
             }
             let place = place(&doctype.name, &field);
             let sealed = self.documents.site_key().seal(text.as_bytes(), &place);
-            documents::set_auth(self.executor(), (&doctype.name, &name, &field), &sealed, true).await?;
+            auth::set(self.executor(), (&doctype.name, &name, &field), &sealed, true).await?;
             let stars = text.chars().count().min(MAX_STARS);
             document.values[column] = Value::Text("*".repeat(stars));
         }
@@ -47,7 +47,7 @@ impl Work<'_> {
 
     /// The plain text of a Password field; `None` if nothing is stored. Permissions are the caller's to check.
     pub async fn get_password(&mut self, doctype: &str, name: &str, fieldname: &str) -> Result<Option<String>> {
-        match documents::auth(self.executor(), doctype, name, fieldname).await? {
+        match auth::find(self.executor(), doctype, name, fieldname).await? {
             Some((sealed, true)) => {
                 let plain = self.documents.site_key().open_text(&sealed, &place(doctype, fieldname));
                 plain.map(Some).map_err(|error| {
@@ -60,7 +60,7 @@ impl Work<'_> {
 
     /// The hash stored for a field whose secret is never needed again in plain, such as a login password.
     pub async fn get_hash(&mut self, doctype: &str, name: &str, fieldname: &str) -> Result<Option<String>> {
-        let stored = documents::auth(self.executor(), doctype, name, fieldname).await?;
+        let stored = auth::find(self.executor(), doctype, name, fieldname).await?;
         Ok(stored.filter(|(_, encrypted)| !encrypted).map(|(hash, _)| hash))
     }
 
@@ -68,9 +68,9 @@ impl Work<'_> {
     pub async fn set_hash(&mut self, doctype: &str, name: &str, fieldname: &str, hash: Option<&str>) -> Result<()> {
         match hash {
             Some(hash) => {
-                documents::set_auth(self.executor(), (doctype, name, fieldname), hash, false).await?;
+                auth::set(self.executor(), (doctype, name, fieldname), hash, false).await?;
             }
-            None => documents::delete_auth(self.executor(), doctype, name, Some(fieldname)).await?,
+            None => auth::delete(self.executor(), doctype, name, Some(fieldname)).await?,
         }
         self.touch(doctype, name);
         Ok(())

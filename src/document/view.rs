@@ -158,7 +158,7 @@ impl FieldValue for DateTime<Utc> {
     }
 }
 
-/// Words separated by spaces, commas or line breaks; stored one a line.
+/// Words separated by spaces, commas or line breaks; stored one per line.
 impl FieldValue for Vec<String> {
     fn read(document: &Document, fieldname: &str) -> Self {
         words(document.text(fieldname)).map(str::to_owned).collect()
