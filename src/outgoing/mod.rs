@@ -283,7 +283,7 @@ async fn allowed_hosts(documents: &Documents) -> AllowedHosts {
 fn authorities_in(file: &Path) -> anyhow::Result<Vec<Certificate>> {
     let read = || {
         let authorities = Certificate::from_pem_bundle(&std::fs::read(file)?).context("the file is not PEM")?;
-        anyhow::ensure!(!authorities.is_empty(), "there is no certificate in it");
+        anyhow::ensure!(!authorities.is_empty(), "it holds no certificate");
         Ok(authorities)
     };
     read().with_context(|| format!("read DOCTYPED_TRUSTED_CERTIFICATES: {}", file.display()))

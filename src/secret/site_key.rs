@@ -88,7 +88,7 @@ impl Purpose {
 }
 
 impl SiteKey {
-    /// Reads keys, one a line: the current one first, older ones below. Empty lines and lines with `#` are skipped.
+    /// Reads keys, one per line: the current one first, older ones below. Empty lines and lines with `#` are skipped.
     pub fn from_text(text: &str) -> Result<Self, SiteKeyError> {
         let mut keys = Vec::new();
         for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {

@@ -25,14 +25,14 @@ use crate::web::{Exchange, SecurityEvent, Severity};
 type ClientLookup = std::result::Result<Arc<OAuthClient>, Error>;
 
 /// Who sends a request to an endpoint for clients.
-pub struct Caller {
+pub struct ClientCall {
     /// The client that the parameter `client_id` names, or that has proved itself: its pages may read the answer.
     pub client: Option<Arc<OAuthClient>>,
     /// The authenticated client with its parameters, or why there are none.
     pub request: Result<(Arc<OAuthClient>, Parameters)>,
 }
 
-impl Caller {
+impl ClientCall {
     /// Reads the form of a request and authenticates its client.
     pub async fn of(exchange: &mut Exchange, server: &Server) -> Self {
         let mut client = None;

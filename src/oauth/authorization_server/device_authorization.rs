@@ -5,7 +5,7 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::StatusCode;
 
-use super::client_authentication::Caller;
+use super::client_authentication::ClientCall;
 use super::endpoint::{Result, json, respond_to};
 use super::grant::new_tokens::new_family;
 use super::{DEVICE, Server};
@@ -30,7 +30,7 @@ const DRAWS: usize = 5;
 /// Answers `POST …device_authorization`.
 pub async fn device_authorization(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    let Caller { client, request } = Caller::of(&mut exchange, &server).await;
+    let ClientCall { client, request } = ClientCall::of(&mut exchange, &server).await;
     let result = match request {
         Ok((client, parameters)) => answer(&exchange, &server, &settings, &client, &parameters).await,
         Err(refusal) => Err(refusal),

@@ -7,7 +7,7 @@ use poem::Response;
 use poem::http::{StatusCode, header};
 
 use super::Server;
-use super::client_authentication::Caller;
+use super::client_authentication::ClientCall;
 use super::endpoint::{Result, json as json_response, respond};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials;
@@ -31,7 +31,7 @@ pub async fn introspect_token(mut exchange: Exchange, server: Arc<Server>) -> Si
 }
 
 async fn answer(exchange: &mut Exchange, server: &Server) -> Result<Response> {
-    let (client, parameters) = Caller::of(exchange, server).await.request?;
+    let (client, parameters) = ClientCall::of(exchange, server).await.request?;
     if client.is_public() {
         let cause = anyhow::anyhow!("a public client may not introspect");
         return Err(Error::invalid_client().because(cause).into());

@@ -6,7 +6,7 @@ use chrono::Duration;
 use poem::Response;
 use poem::http::StatusCode;
 
-use super::client_authentication::Caller;
+use super::client_authentication::ClientCall;
 use super::endpoint::{Result, json, respond_to};
 use super::interaction::pending::NewRequest;
 use super::{Server, request_object};
@@ -30,7 +30,7 @@ const PUSHED: &str = "Pushed";
 /// Answers `POST …par`.
 pub async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    let Caller { client, request } = Caller::of(&mut exchange, &server).await;
+    let ClientCall { client, request } = ClientCall::of(&mut exchange, &server).await;
     let result = match request {
         Ok((client, parameters)) => answer(&exchange, &server, &settings, &client, &parameters).await,
         Err(refusal) => Err(refusal),

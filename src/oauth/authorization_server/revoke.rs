@@ -7,7 +7,7 @@ use poem::http::StatusCode;
 use serde_json::json;
 
 use super::Server;
-use super::client_authentication::Caller;
+use super::client_authentication::ClientCall;
 use super::endpoint::{Result, json as json_response, respond_to};
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials;
@@ -21,7 +21,7 @@ use crate::web::{Exchange, SecurityEvent, Severity};
 /// Answers `POST …revoke_token`.
 pub async fn revoke_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
-    let Caller { client, request } = Caller::of(&mut exchange, &server).await;
+    let ClientCall { client, request } = ClientCall::of(&mut exchange, &server).await;
     let result = match request {
         Ok((client, parameters)) => answer(&exchange, &client, &parameters).await,
         Err(refusal) => Err(refusal),

@@ -66,7 +66,7 @@ pub fn refusals() -> [Response; 6] {
 pub fn claims() -> [Response; 3] {
     [
         Response::json(200, "What the scopes of the token tell about the person", Schema::of::<UserInfo>()),
-        Response::json(401, "There is no token, or it is not valid", Schema::Named("Error"))
+        Response::json(401, "The access token is missing or not valid", Schema::Named("Error"))
             .with((
                 "WWW-Authenticate",
                 true,

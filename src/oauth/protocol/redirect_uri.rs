@@ -62,7 +62,7 @@ pub enum Destination {
 }
 
 impl RedirectUris {
-    /// Reads the stored list: one a line; older rows separate by spaces. A URI contains neither.
+    /// Reads the stored list: one per line; older rows separate by spaces. A URI contains neither.
     pub fn from_stored(text: &str) -> Self {
         text.split_whitespace().map(str::to_owned).collect()
     }
@@ -87,7 +87,7 @@ impl RedirectUris {
         self.0.is_empty()
     }
 
-    /// The text to store: one a line.
+    /// The text to store: one per line.
     pub fn to_stored(&self) -> String {
         self.0.join("\n")
     }

@@ -62,9 +62,9 @@ view! {
         pub default_scopes: ScopeSet,
         /// Schemes without a dot that redirect URIs may have.
         pub private_use_redirect_schemes: Vec<String>,
-        /// Pushed requests, and device codes, a minute and address; 0: no limit.
+        /// Pushed requests, and device codes, per minute and network address; 0: no limit.
         pub request_rate_limit: i64,
-        /// Registrations a minute and address; 0: no limit.
+        /// Registrations per minute and network address; 0: no limit.
         pub registration_rate_limit: i64,
         /// Registered clients at most; 0: no limit.
         pub max_registered_clients: i64,
