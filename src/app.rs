@@ -1,10 +1,10 @@
 //! The composition root: the only file that names every feature. A configuration becomes a site that serves.
 
-pub mod definitions;
-pub mod initial_data;
-pub mod jobs;
+pub(crate) mod definitions;
+pub(crate) mod initial_data;
+pub(crate) mod jobs;
 mod site_key;
-pub mod sources;
+pub(crate) mod sources;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The only source of time: everything else asks a [`Clock`].
 
-pub mod zone;
+pub(crate) mod zone;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Utc};
 pub use zone::Zone;
 
 /// The format of datetimes in documents and JSON: microseconds, no offset, UTC.
-pub const DATETIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.6f";
+pub(crate) const DATETIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.6f";
 
 /// Tells the time; in tests it can be moved forward.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +73,7 @@ impl Clock {
 }
 
 /// The moment after one that a document stores; the same text if it is none.
-pub fn just_after(stored: &str) -> String {
+pub(crate) fn just_after(stored: &str) -> String {
     let at = NaiveDateTime::parse_from_str(stored, DATETIME_FORMAT);
     at.map_or_else(|_| stored.to_owned(), |at| format_datetime(at + Duration::microseconds(1)))
 }

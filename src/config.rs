@@ -1,7 +1,7 @@
 //! The configuration: flag, environment, `doctyped.toml`, default, in that order; read once and validated.
 
-pub mod client_certificates;
-pub mod limits;
+pub(crate) mod client_certificates;
+pub(crate) mod limits;
 mod settings;
 
 use std::fmt;
@@ -16,7 +16,7 @@ use limits::Limits;
 pub use settings::Settings;
 
 /// The largest body of a request, in bytes, as Frappe has it.
-pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
 
 /// Everything that is configured outside the site's own settings.
 #[derive(Clone, Debug)]
@@ -110,7 +110,7 @@ impl Default for Config {
 }
 
 /// The environment variable that names the configuration file.
-pub const CONFIG_VARIABLE: &str = "DOCTYPED_CONFIG";
+pub(crate) const CONFIG_VARIABLE: &str = "DOCTYPED_CONFIG";
 /// The configuration file that is read if it is there.
 const CONFIG_FILE: &str = "doctyped.toml";
 /// The prefix of all our environment variables, and of those that only tests read.
@@ -118,7 +118,7 @@ const PREFIX: &str = "DOCTYPED_";
 const TEST_PREFIX: &str = "DOCTYPED_TEST_";
 
 /// An environment variable that looks like ours and is not: most likely a typing error, so the start stops.
-pub fn check_environment(names: impl Iterator<Item = String>) -> anyhow::Result<()> {
+pub(crate) fn check_environment(names: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let known = Settings::environment();
     for name in names.filter(|name| name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX)) {
         if !known.contains(&name) {

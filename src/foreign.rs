@@ -8,17 +8,17 @@ use serde_json::{Map, Value};
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads JSON, with or without a byte order mark.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(without_mark(bytes))
 }
 
 /// A text without the byte order mark before it.
-pub fn without_mark(bytes: &[u8]) -> &[u8] {
+pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)
 }
 
 /// Whether a value says nothing: `null`, an empty text, an empty list. An empty object may be a statement of its own.
-pub fn is_void(value: &Value) -> bool {
+pub(crate) fn is_void(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
@@ -28,7 +28,7 @@ pub fn is_void(value: &Value) -> bool {
 }
 
 /// What an answer holds at a place; dots reach into nested answers.
-pub fn at<'a>(answer: &'a Value, place: &str) -> Option<&'a Value> {
+pub(crate) fn at<'a>(answer: &'a Value, place: &str) -> Option<&'a Value> {
     // A name with dots in it, as some claims have, counts before a place inside.
     if let Some(whole) = answer.get(place) {
         return Some(whole);
@@ -40,17 +40,17 @@ pub fn at<'a>(answer: &'a Value, place: &str) -> Option<&'a Value> {
 }
 
 /// A member that says something.
-pub fn get<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub(crate) fn get<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     members.get(name).filter(|value| !is_void(value))
 }
 
 /// A member that is a text and not empty.
-pub fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     get(members, name).and_then(Value::as_str)
 }
 
 /// A member that is a list of texts, or one text that stands for such a list; `None` if there is nothing of the kind.
-pub fn texts(members: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
+pub(crate) fn texts(members: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
     match get(members, name)? {
         Value::String(one) => Some(vec![one.clone()]),
         Value::Array(several) => Some(several.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
@@ -59,7 +59,7 @@ pub fn texts(members: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
 }
 
 /// A switch; some write it as a text.
-pub fn flag(value: &Value) -> Option<bool> {
+pub(crate) fn flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(on) => Some(*on),
         Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
@@ -69,7 +69,7 @@ pub fn flag(value: &Value) -> Option<bool> {
 }
 
 /// A whole number, however it is written; fractions are cut off.
-pub fn integer(value: &Value) -> Option<i64> {
+pub(crate) fn integer(value: &Value) -> Option<i64> {
     let float = |number: f64| {
         #[expect(
             clippy::cast_possible_truncation,
@@ -88,7 +88,7 @@ pub fn integer(value: &Value) -> Option<i64> {
 }
 
 /// An id as text: some number their people, and some write `7` as `7.0`.
-pub fn id(value: &Value) -> Option<String> {
+pub(crate) fn id(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(match (number.as_i64(), number.as_u64(), number.as_f64()) {
@@ -105,7 +105,7 @@ pub fn id(value: &Value) -> Option<String> {
 }
 
 /// Leaves out the members that say nothing.
-pub fn drop_void(value: &mut Value) {
+pub(crate) fn drop_void(value: &mut Value) {
     if let Value::Object(members) = value {
         members.retain(|_, member| !is_void(member));
     }

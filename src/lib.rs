@@ -1,21 +1,23 @@
 #![doc = include_str!("README.md")]
 
-pub mod account;
-pub mod app;
+mod account;
+mod app;
 pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod database;
-pub mod desk;
-pub mod document;
-pub mod error;
-pub mod foreign;
-pub mod meta;
-pub mod oauth;
-pub mod outgoing;
-pub mod pace;
-pub mod permissions;
-pub mod reload;
-pub mod rest;
-pub mod secret;
-pub mod web;
+mod clock;
+mod config;
+mod database;
+mod desk;
+mod document;
+mod error;
+mod foreign;
+mod meta;
+mod oauth;
+mod outgoing;
+mod pace;
+mod permissions;
+mod reload;
+mod rest;
+mod secret;
+#[doc(hidden)]
+pub mod testing;
+mod web;

@@ -165,7 +165,7 @@ pub async fn reload(site: &Site, extra: &[Source]) -> Reloaded {
 }
 
 /// Logs what is held back, and shows it in the desk.
-pub fn note(site: &Site, faults: Vec<Fault>) {
+pub(crate) fn note(site: &Site, faults: Vec<Fault>) {
     for fault in &faults {
         let problem = fault.lines.join("; ");
         tracing::error!(doctype = fault.doctype, problem, "held back: {}", fault.consequence());

@@ -1,7 +1,7 @@
 //! The only source of randomness, digests, sealed texts and signatures: everything else asks here.
 
 mod password;
-pub mod private;
+pub(crate) mod private;
 mod signature;
 mod site_key;
 
@@ -11,9 +11,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-pub use password::{hash_password, needs_rehash, spend_password_time, verify_password};
-pub use signature::{Curve, PrivateKey, PublicKey, SigningAlgorithm, UnusableKey};
-pub use site_key::{OpenError, Purpose, SiteKey, SiteKeyError};
+pub(crate) use password::{hash_password, needs_rehash, spend_password_time, verify_password};
+pub(crate) use signature::{Curve, PublicKey};
+pub use signature::{PrivateKey, SigningAlgorithm};
+pub(crate) use site_key::Purpose;
+pub use site_key::SiteKey;
 
 /// The characters of [`random_name`]: base32hex in lower case, as Frappe's `hash` naming uses them.
 const NAME_ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
@@ -23,7 +25,7 @@ const CHECKSUM_LENGTH: usize = 6;
 
 /// `N` random bytes.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks for randomness")]
-pub fn random_bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).expect("the operating system always has randomness once it has booted");
     bytes
@@ -33,7 +35,7 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 ///
 /// The prefix tells people and secret scanners what they have found; the checksum tells a mistyped or invented text
 /// from a real one without a look into the database.
-pub fn random_token(prefix: &str) -> String {
+pub(crate) fn random_token(prefix: &str) -> String {
     let mut token = String::with_capacity(prefix.len() + 43 + CHECKSUM_LENGTH);
     token.push_str(prefix);
     URL_SAFE_NO_PAD.encode_string(random_bytes::<32>(), &mut token);
@@ -48,7 +50,7 @@ pub fn random_id() -> String {
 }
 
 /// Does the checksum of [`random_token`] fit? False for whatever was not made by it.
-pub fn has_valid_checksum(token: &str) -> bool {
+pub(crate) fn has_valid_checksum(token: &str) -> bool {
     match token.len().checked_sub(CHECKSUM_LENGTH).and_then(|at| token.split_at_checked(at)) {
         Some((body, sum)) => !body.is_empty() && checksum(body.as_bytes()) == sum,
         None => false,
@@ -64,7 +66,7 @@ pub fn random_name() -> String {
 ///
 /// # Panics
 /// When the alphabet is empty or longer than 256.
-pub fn random_text(alphabet: &[u8], length: usize) -> String {
+pub(crate) fn random_text(alphabet: &[u8], length: usize) -> String {
     assert!((1..=256).contains(&alphabet.len()), "an alphabet has 1 to 256 characters");
     // Bytes beyond the last whole multiple of the alphabet would favour its first characters: draw again.
     let fair = 256 - 256 % alphabet.len();
@@ -77,18 +79,18 @@ pub fn random_text(alphabet: &[u8], length: usize) -> String {
 }
 
 /// A UUID of version 7: sorted by time, unguessable in the rest.
-pub fn uuid_v7(now: DateTime<Utc>) -> Uuid {
+pub(crate) fn uuid_v7(now: DateTime<Utc>) -> Uuid {
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes::<10>()).into_uuid()
 }
 
 /// SHA-256 of the bytes.
-pub fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {
+pub(crate) fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {
     hash(&digest::SHA256, bytes.as_ref())
 }
 
 /// SHA-256 of bytes that come in pieces.
-pub struct Sha256(digest::Context);
+pub(crate) struct Sha256(digest::Context);
 
 impl Default for Sha256 {
     fn default() -> Self {
@@ -98,12 +100,12 @@ impl Default for Sha256 {
 
 impl Sha256 {
     /// Takes a piece.
-    pub fn update(&mut self, piece: &[u8]) {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
 
     /// The digest of all pieces.
-    pub fn finish(self) -> [u8; 32] {
+    pub(crate) fn finish(self) -> [u8; 32] {
         let mut out = [0; 32];
         out.copy_from_slice(self.0.finish().as_ref());
         out
@@ -111,12 +113,12 @@ impl Sha256 {
 }
 
 /// SHA-384 of the bytes.
-pub fn sha384(bytes: impl AsRef<[u8]>) -> [u8; 48] {
+pub(crate) fn sha384(bytes: impl AsRef<[u8]>) -> [u8; 48] {
     hash(&digest::SHA384, bytes.as_ref())
 }
 
 /// SHA-512 of the bytes.
-pub fn sha512(bytes: impl AsRef<[u8]>) -> [u8; 64] {
+pub(crate) fn sha512(bytes: impl AsRef<[u8]>) -> [u8; 64] {
     hash(&digest::SHA512, bytes.as_ref())
 }
 
@@ -128,14 +130,14 @@ pub fn digest(secret: impl AsRef<[u8]>) -> String {
 }
 
 /// HMAC-SHA-256.
-pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut tag = [0; 32];
     tag.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref());
     tag
 }
 
 /// Are both equal? Takes the same time wherever they differ (though not for different lengths).
-pub fn constant_time_eq(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
+pub(crate) fn constant_time_eq(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
     constant_time::verify_slices_are_equal(a.as_ref(), b.as_ref()).is_ok()
 }
 

@@ -159,10 +159,10 @@ async fn run() {
 
 /// Reading and checking DocType files, in this process.
 fn load_300_doctypes() {
-    let sources: Vec<doctyped::meta::load::Source> =
-        (0..300).map(|n| doctyped::meta::load::Source { path: format!("{n}.yaml"), text: generated(n) }).collect();
+    let sources: Vec<doctyped::testing::load::Source> =
+        (0..300).map(|n| doctyped::testing::load::Source { path: format!("{n}.yaml"), text: generated(n) }).collect();
     let started = Instant::now();
-    let loaded = doctyped::meta::load::load(&sources);
+    let loaded = doctyped::testing::load::load(&sources);
     assert_eq!((loaded.doctypes.len(), loaded.problems.len()), (300, 0));
     println!("load 300 DocTypes of 40 fields {:>5.0} ms", started.elapsed().as_secs_f64() * 1000.0);
 }

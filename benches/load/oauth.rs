@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use base64::Engine as _;
-use doctyped::oauth::protocol::pkce::challenge_of;
+use doctyped::testing::pkce::challenge_of;
 use serde_json::{Value as Json, json};
 
 use super::{CONNECTIONS, Figures, PASSWORD, measure, measure_each, send_once};
@@ -13,7 +13,7 @@ const REDIRECT_URI: &str = "https://app.example/callback";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// Measures everything about tokens; `authorization` is the header of an API key, `names` are documents to read.
-pub async fn run(address: SocketAddr, authorization: &str, names: &[String]) -> Vec<Figures> {
+pub(crate) async fn run(address: SocketAddr, authorization: &str, names: &[String]) -> Vec<Figures> {
     let client = json!({
         "app_name": "Bench", "default_redirect_uri": REDIRECT_URI, "scopes": "openid all", "user": "Administrator",
         "allow_client_credentials": 1, "trusted": 1, "skip_authorization": 1,

@@ -24,7 +24,7 @@ const PATHS: [(&str, &[Method]); 4] = [
 ];
 
 /// Registers the endpoints and their OpenAPI document.
-pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
+pub(super) fn register(plugins: &mut Plugins, passwords: &Passwords) {
     let service =
         OpenApiService::new(Api { passwords: passwords.clone() }, "Doctyped", env!("CARGO_PKG_VERSION")).server("/");
     let spec = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");

@@ -19,7 +19,7 @@ use crate::secret;
 use crate::web::{Authenticated, Authenticator, Credentials, SecurityEvent, Severity, Site};
 
 /// The name of the secret's digest in `__Auth`.
-pub const FIELD: &str = "api_secret";
+pub(super) const FIELD: &str = "api_secret";
 /// How long another node may go on accepting a pair that was replaced here.
 const CACHE_TIME: Duration = Duration::from_secs(30);
 /// What a row shows in place of the secret.
@@ -27,7 +27,7 @@ const STARS: &str = "****************";
 
 /// The pairs that were accepted lately, by digest. Cheap to clone; clones share the cache.
 #[derive(Clone)]
-pub struct KnownKeys(Cache<String, Arc<str>>);
+pub(super) struct KnownKeys(Cache<String, Arc<str>>);
 
 impl Default for KnownKeys {
     fn default() -> Self {
@@ -37,7 +37,7 @@ impl Default for KnownKeys {
 
 impl KnownKeys {
     /// Forgets all of them: the next request of each looks again.
-    pub fn forget(&self) {
+    pub(super) fn forget(&self) {
         self.0.invalidate_all();
     }
 
@@ -65,19 +65,19 @@ impl KnownKeys {
 }
 
 /// Accepts `token key:secret`, or `Basic` with the same in base64.
-pub struct ApiKeyAuthenticator {
+pub(super) struct ApiKeyAuthenticator {
     scheme: &'static str,
     keys: KnownKeys,
 }
 
 impl ApiKeyAuthenticator {
     /// For `token`.
-    pub fn token(keys: KnownKeys) -> Self {
+    pub(super) fn token(keys: KnownKeys) -> Self {
         Self { scheme: "token", keys }
     }
 
     /// For `Basic`.
-    pub fn basic(keys: KnownKeys) -> Self {
+    pub(super) fn basic(keys: KnownKeys) -> Self {
         Self { scheme: "basic", keys }
     }
 }
@@ -102,7 +102,7 @@ impl Authenticator for ApiKeyAuthenticator {
 }
 
 /// Ends a user's API key.
-pub async fn revoke(work: &mut Work<'_>, user: &str) -> Result<()> {
+pub(super) async fn revoke(work: &mut Work<'_>, user: &str) -> Result<()> {
     let mut document = work.get_for_update("User", user).await?;
     document.set("api_key", Value::Null);
     document.set("api_secret", Value::Null);
@@ -112,7 +112,7 @@ pub async fn revoke(work: &mut Work<'_>, user: &str) -> Result<()> {
 /// Makes a new secret for a user, and a key if there is none. The answer is the only place where the secret is shown.
 ///
 /// System Managers make them for everybody but Administrator; people make their own.
-pub async fn generate(work: &mut Work<'_>, user: &str) -> Result<Json> {
+pub(super) async fn generate(work: &mut Work<'_>, user: &str) -> Result<Json> {
     let session = &work.session;
     // A key opens everything that its user may do.
     work.documents.check_unlimited(session, "make API keys")?;

@@ -9,7 +9,7 @@ use crate::permissions::Session;
 use crate::web::Site;
 
 /// Whether requests can be served: not about to stop, and the database answers and has room.
-pub async fn check_ready(site: &Site) -> Result<()> {
+pub(super) async fn check_ready(site: &Site) -> Result<()> {
     if site.stopping.load(Ordering::Relaxed) {
         return Err(Error::Unavailable("The server is about to stop".to_owned()));
     }

@@ -32,7 +32,7 @@ pub struct LoggedIn {
 }
 
 /// Registers the methods `login` and `logout`.
-pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
+pub(super) fn register(plugins: &mut Plugins, passwords: &Passwords) {
     const LOGIN: &[Param] = &[
         Param::required("usr", "string", "The email address or the username"),
         Param::required("pwd", "string", "The password"),
@@ -74,7 +74,7 @@ async fn login_method(call: Call, passwords: Passwords) -> Result<Answer> {
 /// Logs a person in by password; the cookies go into the answer.
 ///
 /// Whatever is wrong, the answer is the same and takes about as long: it does not tell who has an account here.
-pub async fn log_in(
+pub(super) async fn log_in(
     site: &Site,
     context: &RequestContext,
     headers: &HeaderMap,
@@ -124,7 +124,7 @@ pub async fn log_in(
 }
 
 /// The same by GET, as Frappe's own programs do, while System Settings allow it.
-pub async fn log_out_by_get(site: &Site, context: &RequestContext, headers: &HeaderMap) -> Result<()> {
+pub(super) async fn log_out_by_get(site: &Site, context: &RequestContext, headers: &HeaderMap) -> Result<()> {
     if !LoginSettings::load(&site.documents).await?.logout_by_get {
         return Err(Error::MethodNotAllowed { allow: "POST".to_owned() });
     }
@@ -132,19 +132,24 @@ pub async fn log_out_by_get(site: &Site, context: &RequestContext, headers: &Hea
 }
 
 /// Ends the session of a request. Clients do it by GET too, so the cross-site check is made here whatever the HTTP method.
-pub async fn log_out(site: &Site, context: &RequestContext, headers: &HeaderMap) -> Result<()> {
+pub(super) async fn log_out(site: &Site, context: &RequestContext, headers: &HeaderMap) -> Result<()> {
     csrf::check_origin(&HttpMethod::POST, headers, &site.config.site_url)?;
     site.sessions.end_current(site, context).await
 }
 
 /// Whether that is the user's password.
-pub async fn is_password(documents: &Documents, passwords: &Passwords, user: &str, typed: String) -> Result<bool> {
+pub(super) async fn is_password(
+    documents: &Documents,
+    passwords: &Passwords,
+    user: &str,
+    typed: String,
+) -> Result<bool> {
     let hash = stored_hash(documents, user).await?;
     passwords.verify(typed, hash).await
 }
 
 /// Where a person goes after logging in: the home page of one of their roles, else the desk, else their account.
-pub async fn home_page(documents: &Documents, session: &Session) -> Result<String> {
+pub(super) async fn home_page(documents: &Documents, session: &Session) -> Result<String> {
     let roles: Vec<&str> = session.access.roles.iter().map(String::as_str).collect();
     let request = ListRequest::new("Role")
         .fields(&["name", "home_page"])
@@ -187,7 +192,7 @@ async fn rehash(documents: &Documents, passwords: &Passwords, user: &str, pwd: S
 }
 
 /// Deletes sessions and attempts that are long over.
-pub async fn clean_up(site: Site) -> Result<String> {
+pub(super) async fn clean_up(site: Site) -> Result<String> {
     let documents = &site.documents;
     let now = documents.clock().now_naive();
     let (now, long_ago) = (format_datetime(now), format_datetime(now - KEEP));

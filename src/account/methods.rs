@@ -15,7 +15,7 @@ use crate::web::session::end_all;
 use crate::web::{Answer, Call, Method, Param, Plugins, Verbs, handler};
 
 /// The version of this program.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 const GENERATE_KEYS: &[Param] = &[Param::required("user", "string", "The user")];
 const SWITCH_THEME: &[Param] = &[Param::required("theme", "string", "`Light`, `Dark` or `Automatic`")];
@@ -32,7 +32,7 @@ const UPDATE_PASSWORD: &[Param] = &[
 ];
 
 /// Registers the methods.
-pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
+pub(super) fn register(plugins: &mut Plugins, passwords: &Passwords) {
     let read = |path: &'static str, guest: bool, summary: &'static str, answer: fn(&Call) -> Json| Method {
         path,
         verbs: Verbs::ANY,

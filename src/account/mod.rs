@@ -10,15 +10,15 @@ mod own_page;
 mod pages;
 mod password;
 
-pub use doctype::user::store_password;
-pub use password::Passwords;
+pub(crate) use doctype::user::store_password;
+pub(crate) use password::Passwords;
 
 use std::sync::Arc;
 
 use crate::web::Plugins;
 
 /// Registers everything about accounts.
-pub fn register(plugins: &mut Plugins) {
+pub(crate) fn register(plugins: &mut Plugins) {
     let passwords = Passwords::default();
     let keys = api_key::KnownKeys::default();
     plugins.controller("System Settings", doctype::system_settings::SystemSettings);

@@ -14,7 +14,7 @@ use crate::web::templates::html;
 use crate::web::{AccountPage, Call, Exchange, Plugins, Route, shown_once};
 
 /// Its address.
-pub const ADDRESS: &str = "/me";
+pub(super) const ADDRESS: &str = "/me";
 /// The query parameter that says what was just done.
 const DONE: &str = "done";
 /// What people may change of their own User.
@@ -25,7 +25,7 @@ const PLUMBING: [&str; 2] = ["Core", "OAuth"];
 const ONLY_PEOPLE: &str = "People change their account";
 
 /// Registers the page and its forms.
-pub fn register(plugins: &mut Plugins) {
+pub(super) fn register(plugins: &mut Plugins) {
     plugins.account_pages.push(AccountPage { label: "My account", href: ADDRESS, icon: "user" });
     plugins.route(Route::new(ADDRESS).get(get));
     plugins.route(Route::new("/me/name").post(change_name));

@@ -63,7 +63,7 @@ struct LoginPage<'p> {
 }
 
 /// Registers the pages.
-pub fn register(plugins: &mut Plugins, passwords: &Passwords) {
+pub(super) fn register(plugins: &mut Plugins, passwords: &Passwords) {
     let passwords = passwords.clone();
     plugins.route(Route::new("/login").get(show_login).post(move |exchange| send_login(exchange, passwords.clone())));
     plugins.route(Route::new("/logout").get(show_logout).post(send_logout));

@@ -10,7 +10,7 @@ use crate::secret;
 use crate::web::LoginSettings;
 
 /// The name of the secret in `__Auth`, as Frappe has it.
-pub const FIELD: &str = "password";
+pub(super) const FIELD: &str = "password";
 /// How many are hashed at once: each takes a core and some 20 MiB for a while.
 const AT_ONCE: usize = 2;
 /// How many may wait; beyond that, answering "later" serves people better than a queue of minutes.
@@ -20,7 +20,7 @@ const MAX_LENGTH: usize = 1000;
 
 /// Hashes and verifies passwords. Cheap to clone; clones share the queue.
 #[derive(Clone)]
-pub struct Passwords {
+pub(crate) struct Passwords {
     permits: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
 }
@@ -33,12 +33,12 @@ impl Default for Passwords {
 
 impl Passwords {
     /// Hashes a password.
-    pub async fn hash(&self, password: String) -> Result<String> {
+    pub(crate) async fn hash(&self, password: String) -> Result<String> {
         self.run(move || secret::hash_password(&password)).await?
     }
 
     /// Whether that is the password; `None` for the hash takes as long and says no.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
+    pub(crate) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
         self.run(move || {
             if let Some(hash) = hash {
                 return secret::verify_password(&password, &hash);
@@ -82,7 +82,7 @@ impl Drop for Place<'_> {
 }
 
 /// Whether a new password is good enough: long enough, not absurdly long, and hard to guess, also for who knows the user.
-pub fn check_policy(password: &str, settings: &LoginSettings, user: &str) -> Result<()> {
+pub(super) fn check_policy(password: &str, settings: &LoginSettings, user: &str) -> Result<()> {
     let minimum = settings.minimum_password_length;
     let refuse = |message: String| Err(Error::invalid(ProblemKind::Validation, message));
     let length = password.chars().count();

@@ -16,7 +16,7 @@ use crate::meta::in_force::{Choice, Chosen, Fault, Kept, Stays, Why, choose};
 use crate::meta::load::{Loaded, Severity, Source};
 
 /// What came of it.
-pub struct InForce {
+pub(crate) struct InForce {
     /// The DocTypes.
     pub registry: Registry,
     /// What changed in the schema.
@@ -28,7 +28,7 @@ pub struct InForce {
 }
 
 /// How.
-pub struct Putting<'a> {
+pub(crate) struct Putting<'a> {
     /// The site's configuration.
     pub config: &'a Config,
     /// DocTypes besides those of the folders.
@@ -42,7 +42,7 @@ pub struct Putting<'a> {
 }
 
 /// Puts the files in force as far as they can be; the rest is held back, each DocType for itself.
-pub async fn put_in_force(database: &Database, putting: Putting<'_>) -> anyhow::Result<InForce> {
+pub(crate) async fn put_in_force(database: &Database, putting: Putting<'_>) -> anyhow::Result<InForce> {
     let Putting { config, extra, generation, needed, is_served } = putting;
     // A site that serves goes on serving.
     let is_strict = config.strict && !is_served;
@@ -168,7 +168,7 @@ async fn keep(database: &Database, kept: &BTreeMap<String, Kept>, chosen: &Chose
 }
 
 /// Takes the files for the truth, for `migrate`: there must be no error, and what could lose something must be agreed to.
-pub async fn migrate_to_files(
+pub(crate) async fn migrate_to_files(
     database: &Database,
     config: &Config,
     options: MigrateOptions,

@@ -18,7 +18,7 @@ use crate::secret;
 const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// Adds what is missing. Returns Administrator's password if it was generated just now.
-pub async fn ensure(documents: &Documents, admin_password: Option<&Hidden>) -> anyhow::Result<Option<String>> {
+pub(crate) async fn ensure(documents: &Documents, admin_password: Option<&Hidden>) -> anyhow::Result<Option<String>> {
     // Several nodes may start at once: whoever comes second finds the first one's documents.
     for attempt in 0.. {
         match ensure_once(documents, admin_password).await {
@@ -71,7 +71,7 @@ async fn ensure_once(documents: &Documents, admin_password: Option<&Hidden>) -> 
 }
 
 /// Adds the roles and modules that the DocTypes name; after a reload there may be new ones.
-pub async fn follow_doctypes(documents: &Documents) -> Result<()> {
+pub(crate) async fn follow_doctypes(documents: &Documents) -> Result<()> {
     let mut work = documents.begin(&Session::system()).await?;
     if follow_doctypes_in(&mut work).await? {
         work.commit().await?;

@@ -24,7 +24,7 @@ const OLD_AT_ONCE: u64 = 20;
 const FIRST: Duration = Duration::from_secs(5);
 
 /// Starts a task for every job; they end when `stop` turns true, and a run under way is finished.
-pub fn run(site: &Site, jobs: Vec<Job>, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+pub(crate) fn run(site: &Site, jobs: Vec<Job>, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     let tasks = jobs.into_iter().zip(1_u32..);
     tasks.map(|(job, position)| tokio::spawn(repeat(site.clone(), job, FIRST * position, stop.clone()))).collect()
 }

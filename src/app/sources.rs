@@ -20,7 +20,7 @@ const DEPTH: usize = 16;
 
 /// The DocType files, and what could not be read of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Files {
+pub(crate) struct Files {
     /// In the order in which they count: a later DocType of the same name replaces an earlier one.
     pub sources: Vec<Source>,
     /// A problem for each file or folder that could not be read.
@@ -41,7 +41,7 @@ impl Files {
 }
 
 /// Every DocType file there is. The shipped ones come first, so that others replace them or are set aside.
-pub fn all(config: &Config, extra: &[Source]) -> Files {
+pub(crate) fn all(config: &Config, extra: &[Source]) -> Files {
     let mut found = Files::default();
     for path in Embedded::iter().filter(|path| is_doctype_file(Path::new(&**path))) {
         if let Some(file) = Embedded::get(&path) {
@@ -66,7 +66,7 @@ pub fn all(config: &Config, extra: &[Source]) -> Files {
 ///
 /// A file that was removed, or a folder with all that is in it, is meant. A configured folder that is gone, or a folder that is
 /// still there and has lost all of several DocTypes, is not.
-pub fn disappeared(config: &Config, present: &[Source], vanished: &[Vanished<'_>]) -> BTreeSet<String> {
+pub(crate) fn disappeared(config: &Config, present: &[Source], vanished: &[Vanished<'_>]) -> BTreeSet<String> {
     let roots = || beside().into_iter().chain(config.doctypes.iter().cloned());
     let folder_of = |files: &[String]| files.first().and_then(|file| Path::new(file).parent()).map(Path::to_owned);
     let mut by_folder: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
@@ -94,7 +94,7 @@ fn beside() -> Option<PathBuf> {
 }
 
 /// The folders that exist, each once: beside the program, in the working folder, and the configured ones.
-pub fn folders(config: &Config) -> Vec<PathBuf> {
+pub(crate) fn folders(config: &Config) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = Vec::new();
     let mut seen: Vec<PathBuf> = Vec::new();
     for folder in beside().into_iter().chain(config.doctypes.iter().cloned()) {
@@ -138,7 +138,7 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>, unreadable: &m
 }
 
 /// YAML and JSON, but not the schema that editors read. Files that editors write on the way have other endings.
-pub fn is_doctype_file(path: &Path) -> bool {
+pub(crate) fn is_doctype_file(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let known =
         path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known));

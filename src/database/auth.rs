@@ -7,7 +7,7 @@ use crate::database::sql::{NAMES_AT_ONCE, Sql, push_names, push_select};
 use crate::meta::fieldtype::{ColumnType, Shape};
 
 /// The stored text of `__Auth` (sealed or hashed) and whether it is sealed.
-pub async fn find(
+pub(crate) async fn find(
     exec: &dyn Executor,
     doctype: &str,
     name: &str,
@@ -23,7 +23,7 @@ pub async fn find(
 }
 
 /// Stores a secret of a document: sealed (`encrypted`) or hashed.
-pub async fn set(
+pub(crate) async fn set(
     exec: &dyn Executor,
     (doctype, name, fieldname): (&str, &str, &str),
     stored: &str,
@@ -39,7 +39,12 @@ pub async fn set(
 }
 
 /// Removes the secrets of a document, or of one of its fields.
-pub async fn delete(exec: &dyn Executor, doctype: &str, name: &str, fieldname: Option<&str>) -> Result<(), DbErr> {
+pub(crate) async fn delete(
+    exec: &dyn Executor,
+    doctype: &str,
+    name: &str,
+    fieldname: Option<&str>,
+) -> Result<(), DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("DELETE FROM \"__Auth\" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" = ").bind_text(name);
     if let Some(fieldname) = fieldname {
@@ -49,7 +54,7 @@ pub async fn delete(exec: &dyn Executor, doctype: &str, name: &str, fieldname: O
 }
 
 /// Deletes the secrets of several documents of one DocType.
-pub async fn delete_all(exec: &dyn Executor, doctype: &str, names: &[String]) -> Result<(), DbErr> {
+pub(crate) async fn delete_all(exec: &dyn Executor, doctype: &str, names: &[String]) -> Result<(), DbErr> {
     for together in names.chunks(NAMES_AT_ONCE) {
         let mut sql = Sql::new(exec.backend());
         sql.push("DELETE FROM \"__Auth\" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" IN (");

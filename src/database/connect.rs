@@ -62,7 +62,7 @@ pub struct Transaction {
 
 /// Statements that only read, each for itself: what [`Executor`] is where nothing is to be written.
 #[derive(Clone, Debug)]
-pub struct Reading(pub Database);
+pub(crate) struct Reading(pub Database);
 
 /// Something that runs statements: the pools (each statement for itself) or a transaction.
 ///
@@ -203,7 +203,7 @@ impl Database {
 }
 
 /// The file of a SQLite URL; `None`: another database, or none on the disk.
-pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?.trim_start_matches("//").split('?').next().unwrap_or_default();
     let path = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
     let is_file = !path.is_empty() && !path.starts_with(':') && !url.contains("mode=memory");
@@ -328,7 +328,7 @@ impl Executor for Transaction {
 /// The column or constraint named by a unique violation; `None` for every other error.
 ///
 /// SQLite says `table.column`, PostgreSQL the constraint's name.
-pub fn unique_violation(error: &DbErr) -> Option<String> {
+pub(crate) fn unique_violation(error: &DbErr) -> Option<String> {
     match error.sql_err()? {
         sea_orm::SqlErr::UniqueConstraintViolation(text) => Some(text),
         _ => None,

@@ -12,7 +12,7 @@ use crate::meta::fieldtype::Shape;
 use crate::meta::in_force::Kept;
 
 /// What was last in force, by DocType; nothing before the first start.
-pub async fn read(database: &Database) -> Result<BTreeMap<String, Kept>, DbErr> {
+pub(crate) async fn read(database: &Database) -> Result<BTreeMap<String, Kept>, DbErr> {
     let exists = match database.backend() {
         Backend::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ",
         Backend::Postgres => {
@@ -33,7 +33,7 @@ pub async fn read(database: &Database) -> Result<BTreeMap<String, Kept>, DbErr> 
 }
 
 /// Keeps some definitions, and forgets others, together.
-pub async fn write(
+pub(crate) async fn write(
     database: &Database,
     kept: &BTreeMap<String, Kept>,
     forgotten: &BTreeSet<String>,

@@ -127,7 +127,7 @@ fn is_impossible_name(doctype: &DocType, name: &str) -> bool {
 }
 
 /// The document's own row, without its child rows.
-pub async fn find(
+pub(crate) async fn find(
     exec: &dyn Executor,
     doctype: &Arc<DocType>,
     name: &str,
@@ -143,7 +143,7 @@ pub async fn find(
 }
 
 /// The child rows of one parent in one child DocType, ordered by table field and idx.
-pub async fn children(
+pub(crate) async fn children(
     exec: &dyn Executor,
     child: &Arc<DocType>,
     parenttype: &str,
@@ -156,7 +156,7 @@ pub async fn children(
 }
 
 /// Inserts rows of one DocType in as few statements as possible.
-pub async fn insert(exec: &dyn Executor, rows: &[&Document]) -> Result<(), DbErr> {
+pub(crate) async fn insert(exec: &dyn Executor, rows: &[&Document]) -> Result<(), DbErr> {
     let Some(first) = rows.first() else { return Ok(()) };
     let doctype = &first.doctype;
     let table = sql_of(doctype, exec.backend());
@@ -188,7 +188,7 @@ pub async fn insert(exec: &dyn Executor, rows: &[&Document]) -> Result<(), DbErr
 }
 
 /// Inserts a document of an autoincrement DocType and returns the number that became its name.
-pub async fn insert_numbered(exec: &dyn Executor, row: &Document) -> Result<i64, DbErr> {
+pub(crate) async fn insert_numbered(exec: &dyn Executor, row: &Document) -> Result<i64, DbErr> {
     let doctype = &row.doctype;
     let mut sql = Sql::new(exec.backend());
     sql.push("INSERT INTO ").ident(&doctype.table_name()).push(" (");
@@ -212,7 +212,7 @@ pub async fn insert_numbered(exec: &dyn Executor, row: &Document) -> Result<i64,
 }
 
 /// Writes every column of a stored row but name, owner and creation.
-pub async fn update(exec: &dyn Executor, row: &Document) -> Result<(), DbErr> {
+pub(crate) async fn update(exec: &dyn Executor, row: &Document) -> Result<(), DbErr> {
     let doctype = &row.doctype;
     let mut params: Vec<Param> = doctype
         .columns
@@ -228,7 +228,12 @@ pub async fn update(exec: &dyn Executor, row: &Document) -> Result<(), DbErr> {
 }
 
 /// Writes some columns of a stored row.
-pub async fn set(exec: &dyn Executor, doctype: &DocType, name: &str, values: &[(&str, Value)]) -> Result<u64, DbErr> {
+pub(crate) async fn set(
+    exec: &dyn Executor,
+    doctype: &DocType,
+    name: &str,
+    values: &[(&str, Value)],
+) -> Result<u64, DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("UPDATE ").ident(&doctype.table_name()).push(" SET ");
     let known = values.iter().filter_map(|(column, value)| Some((&doctype.columns[doctype.column(column)?], value)));
@@ -248,7 +253,7 @@ pub async fn set(exec: &dyn Executor, doctype: &DocType, name: &str, values: &[(
 /// Writes some columns of a stored row if a column still holds what is expected; says whether it did.
 ///
 /// Of several writers at once, one alone succeeds: the database decides, on every node.
-pub async fn set_if(
+pub(crate) async fn set_if(
     exec: &dyn Executor,
     doctype: &DocType,
     name: &str,
@@ -277,7 +282,7 @@ pub async fn set_if(
 }
 
 /// The name of the first document whose column holds this value; quick where the column has an index.
-pub async fn name_by(
+pub(crate) async fn name_by(
     exec: &dyn Executor,
     doctype: &DocType,
     column: &str,
@@ -292,12 +297,12 @@ pub async fn name_by(
 }
 
 /// Deletes a row.
-pub async fn delete(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<u64, DbErr> {
+pub(crate) async fn delete(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<u64, DbErr> {
     exec.execute(&sql_of(doctype, exec.backend()).delete, vec![name_param(doctype, name)]).await
 }
 
 /// Deletes rows with their secrets.
-pub async fn delete_all(exec: &dyn Executor, doctype: &DocType, names: &[String]) -> Result<(), DbErr> {
+pub(crate) async fn delete_all(exec: &dyn Executor, doctype: &DocType, names: &[String]) -> Result<(), DbErr> {
     let column_type = doctype.columns[slot::NAME].column_type;
     for together in names.chunks(NAMES_AT_ONCE) {
         let mut sql = Sql::new(exec.backend());
@@ -309,7 +314,7 @@ pub async fn delete_all(exec: &dyn Executor, doctype: &DocType, names: &[String]
 }
 
 /// Deletes every child row of a parent in one child DocType.
-pub async fn delete_children(
+pub(crate) async fn delete_children(
     exec: &dyn Executor,
     child: &DocType,
     parenttype: &str,
@@ -320,7 +325,7 @@ pub async fn delete_children(
 }
 
 /// The stored name (in its own case) and docstatus of a document, looked up by name; without case if there is no exact one.
-pub async fn exists(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<Option<(String, i64)>, DbErr> {
+pub(crate) async fn exists(exec: &dyn Executor, doctype: &DocType, name: &str) -> Result<Option<(String, i64)>, DbErr> {
     if is_impossible_name(doctype, name) {
         return Ok(None);
     }
@@ -341,7 +346,10 @@ pub async fn exists(exec: &dyn Executor, doctype: &DocType, name: &str) -> Resul
 }
 
 /// The docstatus of documents by name, in one statement and in the order asked; `None` for those that do not exist.
-pub async fn docstatuses(exec: &dyn Executor, wanted: &[(Arc<DocType>, String)]) -> Result<Vec<Option<i64>>, DbErr> {
+pub(crate) async fn docstatuses(
+    exec: &dyn Executor,
+    wanted: &[(Arc<DocType>, String)],
+) -> Result<Vec<Option<i64>>, DbErr> {
     let backend = exec.backend();
     let mut sql = Sql::new(backend);
     for (index, (doctype, name)) in wanted.iter().enumerate() {
@@ -360,7 +368,7 @@ pub async fn docstatuses(exec: &dyn Executor, wanted: &[(Arc<DocType>, String)])
 }
 
 /// Reads a Single's rows of `tabSingles`, by field.
-pub async fn single(exec: &dyn Executor, doctype: &str) -> Result<HashMap<String, Value>, DbErr> {
+pub(crate) async fn single(exec: &dyn Executor, doctype: &str) -> Result<HashMap<String, Value>, DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("SELECT \"field\", \"value\" FROM \"tabSingles\" WHERE \"doctype\" = ").bind_text(doctype);
     let rows = exec.fetch(&sql.text, sql.params, &[Shape::Text, Shape::Text]).await?;
@@ -374,7 +382,7 @@ pub async fn single(exec: &dyn Executor, doctype: &str) -> Result<HashMap<String
 }
 
 /// Replaces a Single's rows: all go, then all come (`docs/frappe/model.md`: Singles and secrets).
-pub async fn save_single(exec: &dyn Executor, document: &Document) -> Result<(), DbErr> {
+pub(crate) async fn save_single(exec: &dyn Executor, document: &Document) -> Result<(), DbErr> {
     let doctype = &document.doctype;
     let mut delete = Sql::new(exec.backend());
     delete.push("DELETE FROM \"tabSingles\" WHERE \"doctype\" = ").bind_text(&doctype.name);
@@ -388,7 +396,7 @@ pub async fn save_single(exec: &dyn Executor, document: &Document) -> Result<(),
 }
 
 /// Replaces some rows of a Single.
-pub async fn set_single(exec: &dyn Executor, doctype: &DocType, values: &[(&str, Value)]) -> Result<(), DbErr> {
+pub(crate) async fn set_single(exec: &dyn Executor, doctype: &DocType, values: &[(&str, Value)]) -> Result<(), DbErr> {
     for (field, _) in values {
         let mut delete = Sql::new(exec.backend());
         delete.push("DELETE FROM \"tabSingles\" WHERE \"doctype\" = ").bind_text(&doctype.name);
@@ -416,7 +424,7 @@ async fn insert_single_rows<'v>(
 }
 
 /// Takes the next number of a series, in the transaction: no gaps, no two the same.
-pub async fn next_in_series(exec: &dyn Executor, prefix: &str) -> Result<i64, DbErr> {
+pub(crate) async fn next_in_series(exec: &dyn Executor, prefix: &str) -> Result<i64, DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("INSERT INTO \"tabSeries\" (\"name\", \"current\") VALUES (").bind_text(prefix);
     sql.push(", 1) ON CONFLICT (\"name\") DO UPDATE SET \"current\" = \"tabSeries\".\"current\" + 1 RETURNING ");
@@ -426,7 +434,7 @@ pub async fn next_in_series(exec: &dyn Executor, prefix: &str) -> Result<i64, Db
 }
 
 /// Gives a number back if it was the last one taken.
-pub async fn revert_series(exec: &dyn Executor, prefix: &str, number: i64) -> Result<(), DbErr> {
+pub(crate) async fn revert_series(exec: &dyn Executor, prefix: &str, number: i64) -> Result<(), DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("UPDATE \"tabSeries\" SET \"current\" = \"current\" - 1 WHERE \"name\" = ").bind_text(prefix);
     sql.push(" AND \"current\" = ").bind_int(number);
@@ -434,7 +442,7 @@ pub async fn revert_series(exec: &dyn Executor, prefix: &str, number: i64) -> Re
 }
 
 /// Goes on behind a number that is in use, if the series has not come so far.
-pub async fn advance_series(exec: &dyn Executor, prefix: &str, number: i64) -> Result<(), DbErr> {
+pub(crate) async fn advance_series(exec: &dyn Executor, prefix: &str, number: i64) -> Result<(), DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("UPDATE \"tabSeries\" SET \"current\" = ").bind_int(number);
     sql.push(" WHERE \"name\" = ").bind_text(prefix).push(" AND \"current\" < ").bind_int(number);

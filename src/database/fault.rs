@@ -23,7 +23,7 @@ pub enum Fault {
 }
 
 /// What an error means; `None`: nothing that passes by itself.
-pub fn fault(error: &DbErr) -> Option<Fault> {
+pub(crate) fn fault(error: &DbErr) -> Option<Fault> {
     match error {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Some(Fault::Busy),
         DbErr::Conn(RuntimeErr::SqlxError(error))

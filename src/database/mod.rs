@@ -1,26 +1,25 @@
 //! The only place that writes SQL: connections, statements, schema.
 
-pub mod auth;
+pub(crate) mod auth;
 mod claim;
-pub mod connect;
+pub(crate) mod connect;
 mod contention;
-pub mod definitions;
-pub mod documents;
-pub mod fault;
-pub mod migrate;
+pub(crate) mod definitions;
+pub(crate) mod documents;
+pub(crate) mod fault;
+pub(crate) mod migrate;
 mod outage;
-pub mod plan;
+pub(crate) mod plan;
 mod pools;
-pub mod query;
-pub mod references;
-pub mod row;
-pub mod schema;
-pub mod sql;
-pub mod state;
-pub mod writable;
+pub(crate) mod query;
+pub(crate) mod references;
+pub(crate) mod row;
+pub(crate) mod schema;
+pub(crate) mod sql;
+pub(crate) mod state;
+pub(crate) mod writable;
 
-pub use connect::{Backend, Database, Executor, Reading, Transaction, unique_violation};
-pub use migrate::{MigrateError, MigrateOptions, Report, migrate};
-pub use plan::Plan;
-pub use row::Param;
-pub use sql::Sql;
+pub use connect::Executor;
+pub(crate) use connect::{Backend, Database, Reading, Transaction, unique_violation};
+pub(crate) use migrate::{MigrateOptions, Report};
+pub(crate) use plan::Plan;

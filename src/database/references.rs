@@ -9,7 +9,7 @@ use crate::meta::{DocType, Value};
 
 /// A document that refers to another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Referrer {
+pub(crate) struct Referrer {
     /// The document's name, or the parent's where the link sits in a child row.
     pub name: String,
     /// The parent DocType, for child rows.
@@ -23,7 +23,7 @@ pub struct Referrer {
 /// Documents of a DocType whose field is `name` (with `type_field` equal to `target`, for Dynamic Links), `limit` at most.
 ///
 /// `except` is a document of the same DocType that does not count: the one being deleted.
-pub async fn some_referrers(
+pub(crate) async fn some_referrers(
     exec: &dyn Executor,
     (doctype, fieldname): (&DocType, &str),
     type_field: Option<(&str, &str)>,
@@ -66,7 +66,7 @@ pub async fn some_referrers(
 }
 
 /// The names of all documents of `doctype` whose `fieldname` is `name` (with `type_field` equal to the target's DocType).
-pub async fn referrers(
+pub(crate) async fn referrers(
     exec: &dyn Executor,
     doctype: &DocType,
     fieldname: &str,
@@ -84,7 +84,7 @@ pub async fn referrers(
 }
 
 /// The Single DocTypes whose `field` has that value (of those given as doctype, field pairs).
-pub async fn single_refers(exec: &dyn Executor, doctype: &str, field: &str, value: &str) -> Result<bool, DbErr> {
+pub(crate) async fn single_refers(exec: &dyn Executor, doctype: &str, field: &str, value: &str) -> Result<bool, DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("SELECT CAST(1 AS bigint) FROM \"tabSingles\" WHERE \"doctype\" = ").bind_text(doctype);
     sql.push(" AND \"field\" = ").bind_text(field).push(" AND \"value\" = ").bind_text(value);
@@ -92,7 +92,7 @@ pub async fn single_refers(exec: &dyn Executor, doctype: &str, field: &str, valu
 }
 
 /// Rewrites a column from one value to another, optionally only where another column has a value.
-pub async fn rewrite(
+pub(crate) async fn rewrite(
     exec: &dyn Executor,
     table: &str,
     column: &str,
@@ -109,7 +109,7 @@ pub async fn rewrite(
 }
 
 /// Rewrites a Link in a Single.
-pub async fn rewrite_single(
+pub(crate) async fn rewrite_single(
     exec: &dyn Executor,
     doctype: &str,
     field: &str,
@@ -122,7 +122,7 @@ pub async fn rewrite_single(
 }
 
 /// Changes a document's primary key.
-pub async fn rename_row(exec: &dyn Executor, doctype: &DocType, old: &str, new: &str) -> Result<u64, DbErr> {
+pub(crate) async fn rename_row(exec: &dyn Executor, doctype: &DocType, old: &str, new: &str) -> Result<u64, DbErr> {
     let name = doctype.columns[0].column_type;
     let mut sql = Sql::new(exec.backend());
     sql.push("UPDATE ").ident(&doctype.table_name()).push(" SET \"name\" = ").bind(name, Value::from(new));
@@ -131,7 +131,13 @@ pub async fn rename_row(exec: &dyn Executor, doctype: &DocType, old: &str, new: 
 }
 
 /// The names of shared documents' rights: the `DocShare` row of a user (or of everyone) for one document.
-pub async fn share(exec: &dyn Executor, user: &str, doctype: &str, name: &str, right: &str) -> Result<bool, DbErr> {
+pub(crate) async fn share(
+    exec: &dyn Executor,
+    user: &str,
+    doctype: &str,
+    name: &str,
+    right: &str,
+) -> Result<bool, DbErr> {
     let mut sql = Sql::new(exec.backend());
     sql.push("SELECT CAST(1 AS bigint) FROM \"tabDocShare\" WHERE \"share_doctype\" = ").bind_text(doctype);
     sql.push(" AND \"share_name\" = ").bind_text(name).push(" AND (\"user\" = ").bind_text(user);

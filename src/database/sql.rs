@@ -12,7 +12,7 @@ pub(super) const NAMES_AT_ONCE: usize = 256;
 
 /// A statement being written.
 #[derive(Debug, Clone)]
-pub struct Sql {
+pub(crate) struct Sql {
     /// Whose dialect.
     pub backend: Backend,
     /// The text so far.
@@ -23,42 +23,42 @@ pub struct Sql {
 
 impl Sql {
     /// Starts a statement.
-    pub fn new(backend: Backend) -> Self {
+    pub(crate) fn new(backend: Backend) -> Self {
         Self { backend, text: String::with_capacity(256), params: Vec::new() }
     }
 
     /// Adds text that this program wrote; never input.
-    pub fn push(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
     }
 
     /// Adds a quoted identifier.
-    pub fn ident(&mut self, name: &str) -> &mut Self {
+    pub(crate) fn ident(&mut self, name: &str) -> &mut Self {
         push_ident(&mut self.text, name);
         self
     }
 
     /// Adds `"alias"."name"`, or the name alone.
-    pub fn column(&mut self, alias: &str, name: &str) -> &mut Self {
+    pub(crate) fn column(&mut self, alias: &str, name: &str) -> &mut Self {
         push_column(&mut self.text, alias, name);
         self
     }
 
     /// Adds a parameter of a column's type.
-    pub fn bind(&mut self, column_type: ColumnType, value: impl Into<Value>) -> &mut Self {
+    pub(crate) fn bind(&mut self, column_type: ColumnType, value: impl Into<Value>) -> &mut Self {
         self.params.push(Param::new(column_type.shape(), value.into()));
         push_placeholder(&mut self.text, self.backend, self.params.len(), column_type);
         self
     }
 
     /// Adds a text parameter.
-    pub fn bind_text(&mut self, value: impl Into<String>) -> &mut Self {
+    pub(crate) fn bind_text(&mut self, value: impl Into<String>) -> &mut Self {
         self.bind(ColumnType::Text, Value::Text(value.into()))
     }
 
     /// Adds an integer parameter.
-    pub fn bind_int(&mut self, value: i64) -> &mut Self {
+    pub(crate) fn bind_int(&mut self, value: i64) -> &mut Self {
         self.bind(ColumnType::BigInt, Value::Int(value))
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn push_column(text: &mut String, alias: &str, name: &str) {
 }
 
 /// An identifier in double quotes.
-pub fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 2);
     push_ident(&mut text, name);
     text

@@ -9,7 +9,7 @@ use crate::database::sql::{Sql, quote};
 use crate::meta::fieldtype::Shape;
 
 /// What is remembered under a key; also `None` where there is no schema yet.
-pub async fn get(executor: &dyn Executor, key: &str) -> Result<Option<String>, DbErr> {
+pub(crate) async fn get(executor: &dyn Executor, key: &str) -> Result<Option<String>, DbErr> {
     if !has_table(executor, STATE_TABLE).await? {
         return Ok(None);
     }
@@ -20,7 +20,7 @@ pub async fn get(executor: &dyn Executor, key: &str) -> Result<Option<String>, D
 }
 
 /// Remembers a text under a key.
-pub async fn set(executor: &dyn Executor, key: &str, value: &str) -> Result<(), DbErr> {
+pub(crate) async fn set(executor: &dyn Executor, key: &str, value: &str) -> Result<(), DbErr> {
     let mut sql = Sql::new(executor.backend());
     sql.push("INSERT INTO ").ident(STATE_TABLE).push(" (\"key\", \"value\") VALUES (").bind_text(key).push(", ");
     sql.bind_text(value).push(") ON CONFLICT (\"key\") DO UPDATE SET \"value\" = excluded.\"value\"");
@@ -28,7 +28,7 @@ pub async fn set(executor: &dyn Executor, key: &str, value: &str) -> Result<(), 
 }
 
 /// Whether a table holds anything; false as well if there is no such table.
-pub async fn has_rows(executor: &dyn Executor, table: &str) -> Result<bool, DbErr> {
+pub(crate) async fn has_rows(executor: &dyn Executor, table: &str) -> Result<bool, DbErr> {
     if !has_table(executor, table).await? {
         return Ok(false);
     }

@@ -21,7 +21,7 @@ const MUCH: usize = 64 * 1024;
 
 /// What is known about writing.
 #[derive(Debug)]
-pub struct Writable {
+pub(crate) struct Writable {
     found: watch::Sender<Found>,
     is_trying: AtomicBool,
 }

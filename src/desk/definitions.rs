@@ -13,7 +13,7 @@ use crate::web::templates::html;
 
 /// Everything that `desk/definitions.hbs` places.
 #[derive(Clone, Debug, Serialize)]
-pub struct DefinitionsView {
+pub(crate) struct DefinitionsView {
     /// How things are, in a sentence.
     pub lead: &'static str,
     /// What is held back.
@@ -22,7 +22,7 @@ pub struct DefinitionsView {
 
 /// A DocType, or a file, that is held back.
 #[derive(Clone, Debug, Serialize)]
-pub struct FaultView {
+pub(crate) struct FaultView {
     /// Which, and why.
     pub heading: String,
     /// `red` or `orange`.
@@ -40,7 +40,7 @@ pub struct FaultView {
 }
 
 /// The page about what is held back.
-pub fn definitions_view(faults: &[Fault]) -> DefinitionsView {
+pub(crate) fn definitions_view(faults: &[Fault]) -> DefinitionsView {
     DefinitionsView {
         lead: if faults.is_empty() {
             "Every file is in force."
@@ -83,7 +83,7 @@ fn fault_view(fault: &Fault) -> FaultView {
 }
 
 /// GET `/app/_definitions`
-pub async fn get(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     if !exchange.session().has_role(ROLE_SYSTEM_MANAGER) {
         return Err(Error::Permission("This page is for System Managers".to_owned()));

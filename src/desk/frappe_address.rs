@@ -44,7 +44,7 @@ fn target(registry: &Registry, parts: &[&str]) -> Option<String> {
 }
 
 /// A redirect from an address below `/app`, if it is Frappe's and not ours.
-pub fn redirect(exchange: &Exchange, parts: &[&str]) -> Option<Response> {
+pub(super) fn redirect(exchange: &Exchange, parts: &[&str]) -> Option<Response> {
     let is_ours = exchange.site.documents.registry().by_slug(parts.first()?).is_some();
     if is_ours { None } else { lead(exchange, parts) }
 }
@@ -58,7 +58,7 @@ fn lead(exchange: &Exchange, parts: &[&str]) -> Option<Response> {
 }
 
 /// GET `/desk`, `/desk/…` and what is deeper under `/app` than a form.
-pub async fn get(exchange: Exchange) -> Result<Response> {
+pub(super) async fn get(exchange: Exchange) -> Result<Response> {
     let path = exchange.request.uri().path();
     let rest = path.strip_prefix("/desk").or_else(|| path.strip_prefix("/app")).unwrap_or(path);
     let parts: Vec<String> = rest

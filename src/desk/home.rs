@@ -27,7 +27,7 @@ const SHIPPED: [&str; 2] = ["OAuth", "Core"];
 
 /// Everything that `desk/home.hbs` places.
 #[derive(Clone, Debug, Serialize)]
-pub struct HomeView {
+pub(crate) struct HomeView {
     /// The heading.
     pub greeting: String,
     /// What was searched for.
@@ -42,7 +42,7 @@ pub struct HomeView {
 
 /// A module.
 #[derive(Clone, Debug, Serialize)]
-pub struct ModuleView {
+pub(crate) struct ModuleView {
     /// The heading's id.
     pub id: String,
     /// Its name.
@@ -53,7 +53,7 @@ pub struct ModuleView {
 
 /// A DocType on the home page.
 #[derive(Clone, Debug, Serialize)]
-pub struct Tile {
+pub(crate) struct Tile {
     /// Its name.
     pub name: String,
     /// Its list, or the form of a Single.
@@ -67,7 +67,7 @@ pub struct Tile {
 }
 
 /// The home page: the DocTypes that the session may read and that match all words of the query.
-pub fn home_view(registry: &Registry, session: &Session, query: &str) -> HomeView {
+pub(crate) fn home_view(registry: &Registry, session: &Session, query: &str) -> HomeView {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
     let mut modules: BTreeMap<(usize, String), Vec<Tile>> = BTreeMap::new();
     let mut system = Vec::new();
@@ -126,7 +126,7 @@ fn tile(doctype: &DocType) -> Tile {
 }
 
 /// GET `/app`
-pub async fn get(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     let session = exchange.session();
     if !session.is_guest() && !session.is_desk_user() {
         // Whoever does not use the desk has a page of their own.
@@ -140,7 +140,7 @@ pub async fn get(exchange: Exchange) -> Result<Response> {
 }
 
 /// GET `/app/_doctypes`: name, module and address of every DocType that one may read.
-pub async fn doctypes(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn doctypes(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     let registry = exchange.site.documents.registry();
     let entry = |doctype: &DocType| json!({"name": doctype.name, "module": doctype.module, "href": format!("/app/{}", doctype.slug())});
@@ -149,7 +149,7 @@ pub async fn doctypes(exchange: Exchange) -> Result<Response> {
 }
 
 /// GET `/app/_session`: who is logged in in this browser, and the token for their forms; asked before a form is sent.
-pub async fn session(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn session(exchange: Exchange) -> Result<Response> {
     let (session, token) = (exchange.session(), exchange.context.csrf_token());
     Ok(json_response(
         StatusCode::OK,
@@ -159,7 +159,7 @@ pub async fn session(exchange: Exchange) -> Result<Response> {
 
 /// GET `/app/_counts?of=[["Book"],["Loan","book","B-1"]]`: numbers of documents, `"10,000+"` where there are more, null where
 /// one may not know.
-pub async fn counts(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn counts(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     let of = exchange.query().into_iter().find(|(name, _)| name == "of").map(|(_, value)| value).unwrap_or_default();
     let wanted: Vec<Vec<String>> = serde_json::from_str(&of).map_err(|_| {

@@ -8,7 +8,7 @@ use crate::meta::{DocType, Document, Fieldtype};
 
 /// A status pill.
 #[derive(Clone, Debug, Serialize)]
-pub struct Indicator {
+pub(crate) struct Indicator {
     /// What it says.
     pub label: String,
     /// `gray`, `blue`, `green`, `orange`, `red`, …
@@ -16,7 +16,7 @@ pub struct Indicator {
 }
 
 /// The status of a document as a pill: its docstatus, its status field, or whether it is enabled.
-pub fn indicator(doctype: &DocType, document: &Document) -> Option<Indicator> {
+pub(crate) fn indicator(doctype: &DocType, document: &Document) -> Option<Indicator> {
     if document.is_new {
         return (!doctype.issingle).then(|| Indicator { label: "Not saved".to_owned(), color: "orange" });
     }
@@ -24,7 +24,7 @@ pub fn indicator(doctype: &DocType, document: &Document) -> Option<Indicator> {
 }
 
 /// The same from single values, for lists.
-pub fn indicator_of(doctype: &DocType, docstatus: i64, value: &dyn Fn(&str) -> String) -> Option<Indicator> {
+pub(crate) fn indicator_of(doctype: &DocType, docstatus: i64, value: &dyn Fn(&str) -> String) -> Option<Indicator> {
     let pill = |label: &str, color| Some(Indicator { label: label.to_owned(), color });
     match docstatus {
         2 => return pill("Cancelled", "red"),

@@ -1,15 +1,15 @@
 //! The desk: forms, lists and a home page for every DocType, generated from its fields.
 
-pub mod definitions;
-pub mod form;
+pub(crate) mod definitions;
+pub(crate) mod form;
 mod frappe_address;
 pub mod help;
-pub mod home;
-pub mod indicator;
-pub mod list;
-pub mod shell;
+pub(crate) mod home;
+pub(crate) mod indicator;
+pub(crate) mod list;
+pub(crate) mod shell;
 mod template_helpers;
-pub mod titles;
+pub(crate) mod titles;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -20,7 +20,7 @@ use crate::web::{Exchange, Plugins, Route};
 const ADDRESS_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
 /// Registers the pages of the desk.
-pub fn register(plugins: &mut Plugins) {
+pub(crate) fn register(plugins: &mut Plugins) {
     plugins.helpers.extend(template_helpers::all());
     plugins.route(Route::new("/app").get(|exchange| home::get(own(exchange))));
     plugins.route(Route::new("/desk").get(frappe_address::get));
@@ -49,6 +49,6 @@ fn own(mut exchange: Exchange) -> Exchange {
 }
 
 /// The address of a document's form.
-pub fn document_url(slug: &str, name: &str) -> String {
+pub(crate) fn document_url(slug: &str, name: &str) -> String {
     format!("/app/{slug}/{}", utf8_percent_encode(name, ADDRESS_PART))
 }

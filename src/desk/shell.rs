@@ -19,7 +19,7 @@ const FLASH_COOKIE: &str = "flash";
 
 /// A message at the top of a page.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Flash {
+pub(crate) struct Flash {
     /// `green`, `orange`, `red` or `blue`.
     pub color: String,
     /// What it says.
@@ -28,7 +28,7 @@ pub struct Flash {
 
 /// What the layout needs beyond `page`.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Shell {
+pub(crate) struct Shell {
     /// The way to this page.
     pub crumbs: Vec<Link>,
     /// Messages.
@@ -51,17 +51,17 @@ struct DeskPage<'a, V: Serialize> {
 
 impl Flash {
     /// Good news.
-    pub fn done(message: impl Into<String>) -> Self {
+    pub(crate) fn done(message: impl Into<String>) -> Self {
         Self { color: "green".to_owned(), message: message.into() }
     }
 
     /// Bad news.
-    pub fn failed(message: impl Into<String>) -> Self {
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self { color: "red".to_owned(), message: message.into() }
     }
 
     /// Keeps the message for the next page.
-    pub fn keep(&self, exchange: &Exchange) {
+    pub(crate) fn keep(&self, exchange: &Exchange) {
         if let Ok(json) = serde_json::to_vec(self) {
             exchange.context.set_cookie(&flash_cookie(&URL_SAFE_NO_PAD.encode(json), exchange.site.config.is_https()));
         }
@@ -89,7 +89,7 @@ fn flash_cookie(value: &str, secure: bool) -> Cookie {
 }
 
 /// Lets people who use the desk in; everybody else is shown the login or told why not.
-pub fn require_desk(exchange: &Exchange) -> Result<()> {
+pub(crate) fn require_desk(exchange: &Exchange) -> Result<()> {
     exchange.context.require_login()?;
     if exchange.session().is_desk_user() {
         return Ok(());
@@ -100,7 +100,7 @@ pub fn require_desk(exchange: &Exchange) -> Result<()> {
 }
 
 /// Renders a page of the desk.
-pub async fn render(
+pub(crate) async fn render(
     exchange: &Exchange,
     template: &str,
     title: &str,
@@ -130,7 +130,7 @@ fn initials(full_name: &str, user: &str) -> String {
 }
 
 /// How long ago a stored datetime is, as people say it; the date itself once it is longer than a month.
-pub fn ago(moment: &str, now: NaiveDateTime) -> String {
+pub(crate) fn ago(moment: &str, now: NaiveDateTime) -> String {
     let Ok(then) = NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M:%S%.f") else { return moment.to_owned() };
     let seconds = (now - then).num_seconds();
     let say = |count: i64, unit: &str| format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" });

@@ -3,7 +3,7 @@
 use handlebars::{Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext};
 
 /// The helpers by name.
-pub fn all() -> Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)> {
+pub(super) fn all() -> Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)> {
     vec![("icon", Box::new(icon)), ("safe_html", Box::new(safe_html))]
 }
 

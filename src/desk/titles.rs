@@ -13,16 +13,16 @@ use crate::web::Exchange;
 
 /// The titles of linked documents, looked up before the form is built.
 #[derive(Clone, Debug, Default)]
-pub struct Titles(HashMap<String, HashMap<String, String>>);
+pub(crate) struct Titles(HashMap<String, HashMap<String, String>>);
 
 impl Titles {
     /// The title of a document, if it was looked up.
-    pub fn get(&self, doctype: &str, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, doctype: &str, name: &str) -> Option<&str> {
         self.0.get(doctype)?.get(name).map(String::as_str)
     }
 
     /// Remembers a title.
-    pub fn insert(&mut self, doctype: &str, name: String, title: String) {
+    pub(crate) fn insert(&mut self, doctype: &str, name: String, title: String) {
         self.0.entry(doctype.to_owned()).or_default().insert(name, title);
     }
 }
@@ -31,7 +31,7 @@ impl Titles {
 type Wanted<'a> = BTreeMap<&'a str, BTreeSet<Cow<'a, str>>>;
 
 /// The titles of the documents that a form links to, those that somebody has typed in included.
-pub async fn form_titles<'a>(
+pub(crate) async fn form_titles<'a>(
     exchange: &Exchange,
     registry: &'a Registry,
     document: &'a Document,
@@ -64,7 +64,12 @@ pub async fn form_titles<'a>(
 }
 
 /// The titles of the documents that a list links to.
-pub async fn list_titles(exchange: &Exchange, registry: &Registry, doctype: &DocType, list: &List) -> Result<Titles> {
+pub(crate) async fn list_titles(
+    exchange: &Exchange,
+    registry: &Registry,
+    doctype: &DocType,
+    list: &List,
+) -> Result<Titles> {
     let mut wanted = Wanted::new();
     for (at, key) in list.keys.iter().enumerate() {
         let Some(field) = doctype.field(key) else { continue };

@@ -158,12 +158,12 @@ pub trait Controller: Send + Sync {
 }
 
 /// What a right on this DocType takes: where it is guarded, credentials that nothing limits.
-pub fn need_on(doctype: &DocType, right: Right) -> Need {
+pub(crate) fn need_on(doctype: &DocType, right: Right) -> Need {
     if doctype.guarded_rights.contains(right) { Need::Unlimited } else { need(&doctype.name, right) }
 }
 
 /// A right on a DocType, as something needed.
-pub fn need(doctype: &str, right: Right) -> Need {
+pub(crate) fn need(doctype: &str, right: Right) -> Need {
     Need::Right { doctype: doctype.to_owned(), right: right.as_str() }
 }
 
@@ -183,7 +183,7 @@ pub struct Controllers {
 }
 
 /// The DocTypes without which the program cannot run, with the fields of theirs that it reads or writes by name.
-pub type Needed = BTreeMap<String, BTreeSet<&'static str>>;
+pub(crate) type Needed = BTreeMap<String, BTreeSet<&'static str>>;
 
 impl Controllers {
     /// Adds a controller for a DocType, behind those already there.

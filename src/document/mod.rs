@@ -2,7 +2,7 @@
 
 mod access;
 mod cache;
-pub mod controller;
+pub(crate) mod controller;
 mod copy;
 mod defaults;
 mod guard;
@@ -12,23 +12,23 @@ mod levels;
 mod lifecycle;
 mod link_target;
 mod links;
-pub mod list;
+pub(crate) mod list;
 mod load;
 mod markdown;
 mod naming;
 mod password;
 mod read;
 mod rename;
-pub mod restore;
-pub mod scope;
+pub(crate) mod restore;
+pub(crate) mod scope;
 mod store;
 mod stored_rows;
 mod transition;
 mod tree;
 mod validate;
 mod version;
-pub mod view;
-pub mod work;
+pub(crate) mod view;
+pub(crate) mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,10 +36,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value as Json};
 
-pub use controller::{AfterWrite, Controller, Controllers};
-pub use list::{Cell, List, ListRequest};
-pub use scope::DocumentScope;
-pub use work::Work;
+pub(crate) use controller::{AfterWrite, Controller, Controllers};
+pub use list::ListRequest;
+pub(crate) use list::{Cell, List};
+pub(crate) use work::Work;
 
 use crate::clock::{Clock, Zone};
 use crate::database::Database;

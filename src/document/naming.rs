@@ -18,7 +18,7 @@ use crate::pace::breathe;
 use crate::secret;
 
 /// The longest name, in characters: the column is varchar(140).
-pub const MAX_NAME_LENGTH: usize = 140;
+pub(super) const MAX_NAME_LENGTH: usize = 140;
 
 impl Work<'_> {
     /// Gives a new document its name (`docs/frappe/model.md`: Naming). A name that it already has was asked for and is kept where the rule allows.

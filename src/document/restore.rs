@@ -16,9 +16,9 @@ use crate::meta::{DocType, Document, Fieldtype, Value, keys};
 use crate::permissions::{Session, TimesIn};
 
 /// The DocType that keeps deleted documents.
-pub const DELETED_DOCUMENT: &str = "Deleted Document";
+pub(crate) const DELETED_DOCUMENT: &str = "Deleted Document";
 /// The DocType that keeps changes.
-pub const VERSION: &str = "Version";
+pub(crate) const VERSION: &str = "Version";
 
 /// What came of restoring something.
 #[derive(Clone, Debug)]

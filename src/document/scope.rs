@@ -5,7 +5,7 @@ use crate::meta::{Document, Value};
 use crate::permissions::Session;
 
 /// A document, or a row with its parent, as the scope of conditions.
-pub struct DocumentScope<'a> {
+pub(crate) struct DocumentScope<'a> {
     /// The document or row.
     pub document: &'a Document,
     /// The parent, for rows.

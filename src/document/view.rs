@@ -74,7 +74,7 @@ impl NeededFields {
 }
 
 /// A type that one field is read into and written from.
-pub trait FieldValue {
+pub(crate) trait FieldValue {
     /// Reads a field.
     fn read(document: &Document, fieldname: &str) -> Self;
     /// The value to be stored.
@@ -170,42 +170,42 @@ impl FieldValue for Vec<String> {
 }
 
 /// The text of a field without space around it, if there is any.
-pub fn filled<'d>(document: &'d Document, fieldname: &str) -> Option<&'d str> {
+pub(crate) fn filled<'d>(document: &'d Document, fieldname: &str) -> Option<&'d str> {
     Some(document.text(fieldname).trim()).filter(|text| !text.is_empty())
 }
 
 /// Words separated by spaces, commas or line breaks.
-pub fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| letter.is_whitespace() || letter == ',').filter(|word| !word.is_empty())
 }
 
 /// The lines that hold something, without space around them: a reader for [`view!`].
-pub fn lines(document: &Document, fieldname: &str) -> Vec<String> {
+pub(crate) fn lines(document: &Document, fieldname: &str) -> Vec<String> {
     document.text(fieldname).lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// The text without space around it, empty if there is none: a reader for [`view!`].
-pub fn trimmed(document: &Document, fieldname: &str) -> String {
+pub(crate) fn trimmed(document: &Document, fieldname: &str) -> String {
     document.text(fieldname).trim().to_owned()
 }
 
 /// A stored Datetime.
-pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+pub(crate) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     NaiveDateTime::parse_from_str(text, DATETIME_FORMAT).ok().map(|time| time.and_utc())
 }
 
 /// A Datetime to be stored.
-pub fn time_value(time: DateTime<Utc>) -> Value {
+pub(crate) fn time_value(time: DateTime<Utc>) -> Value {
     Value::from(format_datetime(time.naive_utc()))
 }
 
 /// Lines to be stored; nothing if there are none.
-pub fn lines_value(lines: &[String]) -> Value {
+pub(crate) fn lines_value(lines: &[String]) -> Value {
     text_value(Some(&lines.join("\n")))
 }
 
 /// A text to be stored; nothing if it is empty.
-pub fn text_value(text: Option<&str>) -> Value {
+pub(crate) fn text_value(text: Option<&str>) -> Value {
     text.filter(|text| !text.is_empty()).map_or(Value::Null, Value::from)
 }
 
@@ -322,14 +322,14 @@ macro_rules! options {
 
         impl $name {
             /// The option of the field.
-            pub const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $option,)*
                 }
             }
 
             /// What the option stands for.
-            pub fn parse(option: &str) -> Option<Self> {
+            pub(crate) fn parse(option: &str) -> Option<Self> {
                 match option {
                     $($option => Some(Self::$variant),)*
                     _ => None,

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json};
 
@@ -13,7 +13,7 @@ use crate::meta::keys::keys;
 use crate::meta::naming_rule::NamingRule;
 
 /// The columns before a DocType's own fields, in the order of JSON answers.
-pub const STANDARD_COLUMNS: [(&str, ColumnType); 7] = [
+pub(crate) const STANDARD_COLUMNS: [(&str, ColumnType); 7] = [
     ("name", ColumnType::Varchar(140)),
     ("owner", ColumnType::Varchar(140)),
     ("creation", ColumnType::Datetime),
@@ -23,41 +23,42 @@ pub const STANDARD_COLUMNS: [(&str, ColumnType); 7] = [
     ("idx", ColumnType::Int),
 ];
 /// Behind the fields of a child table.
-pub const CHILD_COLUMNS: [(&str, ColumnType); 3] = [
+pub(crate) const CHILD_COLUMNS: [(&str, ColumnType); 3] = [
     ("parent", ColumnType::Varchar(140)),
     ("parentfield", ColumnType::Varchar(140)),
     ("parenttype", ColumnType::Varchar(140)),
 ];
 /// Behind the fields of every other DocType with a table.
-pub const PARENT_COLUMNS: [(&str, ColumnType); 4] = [
+pub(crate) const PARENT_COLUMNS: [(&str, ColumnType); 4] = [
     ("_user_tags", ColumnType::Text),
     ("_comments", ColumnType::Text),
     ("_assign", ColumnType::Text),
     ("_liked_by", ColumnType::Text),
 ];
 /// Behind those, with `track_seen`.
-pub const SEEN_COLUMN: (&str, ColumnType) = ("_seen", ColumnType::Text);
+pub(crate) const SEEN_COLUMN: (&str, ColumnType) = ("_seen", ColumnType::Text);
 
 /// Positions of the standard columns in [`DocType::columns`].
-pub mod slot {
+pub(crate) mod slot {
     /// `name`
-    pub const NAME: usize = 0;
+    pub(crate) const NAME: usize = 0;
     /// `owner`
-    pub const OWNER: usize = 1;
+    pub(crate) const OWNER: usize = 1;
     /// `creation`
-    pub const CREATION: usize = 2;
+    pub(crate) const CREATION: usize = 2;
     /// `modified`
-    pub const MODIFIED: usize = 3;
+    pub(crate) const MODIFIED: usize = 3;
     /// `modified_by`
-    pub const MODIFIED_BY: usize = 4;
+    pub(crate) const MODIFIED_BY: usize = 4;
     /// `docstatus`
-    pub const DOCSTATUS: usize = 5;
+    pub(crate) const DOCSTATUS: usize = 5;
     /// `idx`
-    pub const IDX: usize = 6;
+    pub(crate) const IDX: usize = 6;
 }
 
 /// One column of a DocType's table.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "`type` is a word of the language")]
 pub struct Column {
     /// The fieldname or the standard column's name.
     pub name: String,
@@ -334,7 +335,7 @@ impl DocType {
 }
 
 /// `OAuth Client` → `oauth-client`.
-pub fn slug(name: &str) -> String {
+pub(crate) fn slug(name: &str) -> String {
     name.to_lowercase().replace([' ', '_'], "-")
 }
 
@@ -344,7 +345,7 @@ pub fn scrub(name: &str) -> String {
 }
 
 /// `book_title` → `Book Title`: the label of a field that has none.
-pub fn unscrub(fieldname: &str) -> String {
+pub(crate) fn unscrub(fieldname: &str) -> String {
     fieldname
         .split('_')
         .filter(|word| !word.is_empty())
@@ -425,6 +426,3 @@ fn automatic_raw(field: &DocField) -> Map<String, Json> {
     }
     raw
 }
-
-/// Where DocTypes are found by name; see [`crate::meta::registry::Registry`].
-pub type DocTypes = HashMap<String, Arc<DocType>>;

@@ -13,7 +13,7 @@ const STAND_IN: &str = "in force/";
 
 /// A definition as it was last in force, kept in the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The whole of it, in Frappe's form: the JSON text of `DocType::raw`.
     pub definition: String,
     /// The files that it came from.
@@ -22,7 +22,7 @@ pub struct Kept {
 
 impl Kept {
     /// What is kept of a DocType.
-    pub fn of(doctype: &DocType) -> Self {
+    pub(crate) fn of(doctype: &DocType) -> Self {
         Self { definition: Json::Object(doctype.raw.clone()).to_string(), files: doctype.sources.clone() }
     }
 
@@ -82,7 +82,7 @@ impl Fault {
 
 /// What was chosen.
 #[derive(Debug, Default)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// The DocTypes in force, and all problems of the files.
     pub loaded: Loaded,
     /// What is held back.
@@ -94,10 +94,10 @@ pub struct Chosen {
 }
 
 /// A kept DocType that no file defines any more, and the files that did.
-pub type Vanished<'a> = (&'a str, &'a [String]);
+pub(crate) type Vanished<'a> = (&'a str, &'a [String]);
 
 /// What there is to choose from.
-pub struct Choice<'a> {
+pub(crate) struct Choice<'a> {
     /// The files.
     pub sources: &'a [Source],
     /// Files and folders that could not be read.
@@ -111,7 +111,7 @@ pub struct Choice<'a> {
 }
 
 /// Chooses: every DocType without an error from its files, the others as they were.
-pub fn choose(choice: &Choice<'_>) -> Chosen {
+pub(crate) fn choose(choice: &Choice<'_>) -> Chosen {
     let Choice { sources, unreadable, kept, disappeared, aside } = *choice;
     let mut loaded = load(sources);
     let named = std::mem::take(&mut loaded.named);

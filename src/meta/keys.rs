@@ -224,7 +224,7 @@ pub const PERMISSION: &[Key] = &[
 ];
 
 /// What every stored row carries, and exported files with it.
-pub const STORED: &[&str] = &[
+pub(crate) const STORED: &[&str] = &[
     "name",
     "owner",
     "creation",
@@ -289,17 +289,17 @@ pub fn table(keys: &[Key]) -> String {
 }
 
 /// The key of that name.
-pub fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
+pub(crate) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
     keys.iter().find(|key| key.name == name)
 }
 
 /// Whether Frappe writes the key into every stored row.
-pub fn is_stored(name: &str) -> bool {
+pub(crate) fn is_stored(name: &str) -> bool {
     STORED.contains(&name)
 }
 
 /// The key that was probably meant.
-pub fn nearest_key(keys: &'static [Key], name: &str) -> Option<&'static str> {
+pub(crate) fn nearest_key(keys: &'static [Key], name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase().replace([' ', '-'], "_");
     SYNONYMS
         .iter()
@@ -309,7 +309,7 @@ pub fn nearest_key(keys: &'static [Key], name: &str) -> Option<&'static str> {
 }
 
 /// The name among those given that is nearest to this one, if any is near.
-pub fn nearest<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).clamp(1, 3);
     among
         .into_iter()
@@ -320,7 +320,7 @@ pub fn nearest<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// ` Did you mean …?` or nothing, to end a message with.
-pub fn suggestion(nearest: Option<&str>) -> String {
+pub(crate) fn suggestion(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!(": did you mean `{nearest}`?"))
 }
 
@@ -344,6 +344,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "`keys!` declares what the tests of the program see, too")]
 mod tests {
     use super::*;
     use crate::meta::docfield::FIELD;

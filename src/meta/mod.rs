@@ -1,25 +1,26 @@
 //! What a DocType is. Pure: no database, no HTTP, no clock.
 
-pub mod check;
-pub mod docfield;
-pub mod docperm;
-pub mod doctype;
-pub mod document;
-pub mod expression;
-pub mod fieldtype;
-pub mod in_force;
-pub mod keys;
-pub mod load;
-pub mod naming_rule;
-pub mod registry;
-pub mod schema;
-pub mod value;
+pub(crate) mod check;
+pub(crate) mod docfield;
+pub(crate) mod docperm;
+pub(crate) mod doctype;
+pub(crate) mod document;
+pub(crate) mod expression;
+pub(crate) mod fieldtype;
+pub(crate) mod in_force;
+pub(crate) mod keys;
+pub(crate) mod load;
+pub(crate) mod naming_rule;
+pub(crate) mod registry;
+pub(crate) mod schema;
+pub(crate) mod value;
 
 pub use docfield::DocField;
-pub use docperm::{DocPerm, Right, Rights};
+pub use docperm::Right;
+pub(crate) use docperm::{DocPerm, Rights};
 pub use doctype::DocType;
-pub use document::{Document, View};
-pub use expression::Expression;
-pub use fieldtype::{ColumnType, Fieldtype};
+pub(crate) use document::{Document, View};
+pub(crate) use fieldtype::ColumnType;
+pub use fieldtype::Fieldtype;
 pub use registry::Registry;
 pub use value::Value;

@@ -72,7 +72,7 @@ impl NamingRule {
 }
 
 /// Parses the old-style expression `PRE-.YY.-.####`: parts between dots; without a counter, five digits are appended.
-pub fn parse_series(text: &str) -> Result<Vec<SeriesPart>, String> {
+pub(crate) fn parse_series(text: &str) -> Result<Vec<SeriesPart>, String> {
     check_characters(text)?;
     let mut parts: Vec<SeriesPart> = Vec::new();
     for part in text.split('.') {

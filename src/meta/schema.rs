@@ -8,7 +8,7 @@ use crate::meta::fieldtype::{DATA_FORMATS, Fieldtype};
 use crate::meta::keys::{self, Key, Kind};
 
 /// The schema of a DocType file or overlay.
-pub fn json_schema() -> Json {
+pub(crate) fn json_schema() -> Json {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "DocType",

@@ -32,7 +32,7 @@ const ACCESS_TOKEN: &str = "access_token";
 const API: &str = "/api/";
 
 /// The resource server's part in every request.
-pub struct Access {
+pub(crate) struct Access {
     /// Who knows our own tokens.
     pub tokens: Arc<BearerAuthenticator>,
     /// The site's own scopes.
@@ -185,7 +185,7 @@ fn more_than_one() -> Error {
 }
 
 /// Where the resource that a path belongs to describes itself; `None` if OAuth Settings hides that.
-pub fn resource_metadata(settings: &OAuthSettings, site_url: &str, path: &str) -> Option<String> {
+pub(crate) fn resource_metadata(settings: &OAuthSettings, site_url: &str, path: &str) -> Option<String> {
     settings.show_protected_resource_metadata.then(|| {
         let resources = settings.resources(site_url);
         let own = resources.of_path(site_url, path);

@@ -14,7 +14,7 @@ use crate::oauth::views::oauth_device_code;
 ///
 /// Both are noted as Security Events wherever they happen, in the transaction that changes them: that is what this
 /// listens to.
-pub struct EndsTokens;
+pub(crate) struct EndsTokens;
 
 #[async_trait]
 impl Controller for EndsTokens {
@@ -32,7 +32,7 @@ impl Controller for EndsTokens {
 /// Ends everything that clients may do for a user: after a new password, or when the account is disabled.
 ///
 /// Consents stay, so that the person need not read them again; the clients have to send them to log in again.
-pub async fn end_access(work: &mut Work<'_>, user: &str) -> Result<()> {
+pub(crate) async fn end_access(work: &mut Work<'_>, user: &str) -> Result<()> {
     revoke_all(work, json!({"user": user})).await?;
     let caller = work.become_system();
     let ended = end_codes(work, user).await;

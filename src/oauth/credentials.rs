@@ -10,25 +10,25 @@ use crate::permissions::Session;
 use crate::secret::Purpose;
 
 /// The digest under which a token, a code or another random secret of ours is stored.
-pub fn digest(documents: &Documents, token: &str) -> String {
+pub(crate) fn digest(documents: &Documents, token: &str) -> String {
     documents.site_key().digest(Purpose::TOKEN_DIGEST, token)
 }
 
 /// What somebody presents, as far as its form tells: the prefix says it, and of what is signed only access tokens are
 /// presented.
-pub fn kind_of(token: &str) -> Option<TokenKind> {
+pub(crate) fn kind_of(token: &str) -> Option<TokenKind> {
     if is_jwt(token) { Some(TokenKind::AccessToken) } else { TokenKind::recognise(token) }
 }
 
 /// Whether a token has the form of a JWT.
-pub fn is_jwt(token: &str) -> bool {
+pub(crate) fn is_jwt(token: &str) -> bool {
     token.starts_with("ey") && token.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 /// The document whose secret field holds the digest of this token; `None` if we never issued it.
 ///
 /// Texts whose prefix or checksum does not fit are refused without a look into the database.
-pub async fn find(
+pub(crate) async fn find(
     documents: &Documents,
     kind: TokenKind,
     doctype: &str,
@@ -42,7 +42,7 @@ pub async fn find(
 }
 
 /// The same for secrets without a prefix.
-pub async fn find_digest(
+pub(crate) async fn find_digest(
     documents: &Documents,
     doctype: &str,
     fieldname: &str,

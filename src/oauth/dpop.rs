@@ -21,9 +21,9 @@ use crate::secret::Purpose as KeyPurpose;
 use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, Site, asked_path};
 
 /// The header that carries a proof.
-pub const DPOP: HeaderName = HeaderName::from_static("dpop");
+pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 /// The header that carries a nonce to a client.
-pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// What nonces are derived for.
 const NONCE: KeyPurpose = KeyPurpose::new("dpop-nonce");
 /// For how long the newest nonce is handed out; it is accepted as long again.
@@ -32,7 +32,7 @@ const NONCE_SECONDS: i64 = 300;
 const CAPACITY: usize = 1_000_000;
 
 /// The nonce of now: it follows from the site key and the time, so that every node tells the same and none stores it.
-pub fn nonce(documents: &Documents, now: DateTime<Utc>) -> String {
+pub(crate) fn nonce(documents: &Documents, now: DateTime<Utc>) -> String {
     nonce_of(documents, now.timestamp() / NONCE_SECONDS)
 }
 
@@ -41,7 +41,7 @@ fn nonce_of(documents: &Documents, span: i64) -> String {
 }
 
 /// Checks the proof that a request carries, if it carries one; whether it was used before is a question of its own.
-pub fn verify(
+pub(crate) fn verify(
     documents: &Documents,
     settings: &OAuthSettings,
     request: &Request,
@@ -69,7 +69,7 @@ pub fn verify(
 
 /// Checks the proof of a request to an endpoint for clients, and uses it up, whatever comes of the request: another node
 /// must not take the same proof.
-pub async fn prove(
+pub(crate) async fn prove(
     documents: &Documents,
     settings: &OAuthSettings,
     request: &Request,
@@ -81,7 +81,7 @@ pub async fn prove(
 }
 
 /// Hands the newest nonce to a client, where OAuth Settings asks for nonces.
-pub fn offer_nonce(documents: &Documents, settings: &OAuthSettings, response: &mut Response) {
+pub(crate) fn offer_nonce(documents: &Documents, settings: &OAuthSettings, response: &mut Response) {
     if settings.require_dpop_nonce
         && let Ok(nonce) = HeaderValue::try_from(nonce(documents, documents.clock().now()))
     {
@@ -90,12 +90,12 @@ pub fn offer_nonce(documents: &Documents, settings: &OAuthSettings, response: &m
 }
 
 /// Uses up a proof for good: in the database, before anything that it opens happens.
-pub async fn spend(documents: &Documents, proof: &Proof) -> SiteResult<bool> {
+pub(crate) async fn spend(documents: &Documents, proof: &Proof) -> SiteResult<bool> {
     remember(documents, Purpose::DpopProof, &proof.jkt, &proof.jti, proof.expires_at).await
 }
 
 /// The error for a proof that comes a second time.
-pub fn repeated() -> Error {
+pub(crate) fn repeated() -> Error {
     Error::new(ErrorCode::InvalidDpopProof, "the DPoP proof was used before: sign a new one for each request")
 }
 
@@ -103,7 +103,7 @@ pub fn repeated() -> Error {
 ///
 /// Two spans, each as long as a proof may live, so that the older one can be dropped whole.
 #[derive(Default)]
-pub struct SeenProofs(Mutex<Spans>);
+pub(crate) struct SeenProofs(Mutex<Spans>);
 
 #[derive(Default)]
 struct Spans {
@@ -114,7 +114,7 @@ struct Spans {
 
 impl SeenProofs {
     /// Notes that a proof was used; false if it was before. With too many at once nothing is let through unnoted.
-    pub fn spend(&self, proof: &Proof, now: DateTime<Utc>) -> SiteResult<bool> {
+    pub(crate) fn spend(&self, proof: &Proof, now: DateTime<Utc>) -> SiteResult<bool> {
         self.spend_within(proof, now, CAPACITY)
     }
 
@@ -142,20 +142,20 @@ impl SeenProofs {
 }
 
 /// Turns `Authorization: DPoP` with its proof into a session.
-pub struct DpopAuthenticator {
+pub(crate) struct DpopAuthenticator {
     tokens: Arc<BearerAuthenticator>,
     seen: SeenProofs,
 }
 
 impl DpopAuthenticator {
     /// An authenticator for the tokens of this site.
-    pub fn new(tokens: Arc<BearerAuthenticator>) -> Self {
+    pub(crate) fn new(tokens: Arc<BearerAuthenticator>) -> Self {
         Self { tokens, seen: SeenProofs::default() }
     }
 }
 
 /// The refusal of a request whose proof does not hold.
-pub fn refused(error: &Error) -> SiteError {
+pub(crate) fn refused(error: &Error) -> SiteError {
     SiteError::Authentication(AuthenticationError::BadProof {
         error: error.code().as_str(),
         message: error.description().to_owned(),

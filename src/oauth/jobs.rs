@@ -28,7 +28,7 @@ const KEEP_FOR_LOGOUT: Duration = Duration::days(30);
 const BATCH: u64 = 100;
 
 /// Registers the jobs.
-pub fn register(plugins: &mut Plugins) {
+pub(crate) fn register(plugins: &mut Plugins) {
     plugins.job("remove expired OAuth codes, requests and tokens", StdDuration::from_mins(15), async |site| {
         forget_answers(&site.documents).await?;
         let removed = remove_expired(&site.documents).await?;

@@ -1,27 +1,27 @@
 //! OAuth 2 and OpenID Connect in all three roles: authorization server, resource server, client.
 
-pub mod access;
-pub mod access_end;
-pub mod authorization_server;
-pub mod client;
-pub mod client_form;
-pub mod credentials;
-pub mod dpop;
-pub mod jobs;
-pub mod openapi;
-pub mod protocol;
-pub mod provider_error;
-pub mod published_keys;
-pub mod resource_server;
-pub mod scope_catalogue;
-pub mod scope_limit;
-pub mod session_end;
-pub mod signing_keys;
-pub mod site_scopes;
-pub mod subject;
-pub mod table;
-pub mod unused_clients;
-pub mod views;
+pub(crate) mod access;
+pub(crate) mod access_end;
+pub(crate) mod authorization_server;
+pub(crate) mod client;
+pub(crate) mod client_form;
+pub(crate) mod credentials;
+pub(crate) mod dpop;
+pub(crate) mod jobs;
+pub(crate) mod openapi;
+pub(crate) mod protocol;
+pub(crate) mod provider_error;
+pub(crate) mod published_keys;
+pub(crate) mod resource_server;
+pub(crate) mod scope_catalogue;
+pub(crate) mod scope_limit;
+pub(crate) mod session_end;
+pub(crate) mod signing_keys;
+pub(crate) mod site_scopes;
+pub(crate) mod subject;
+pub(crate) mod table;
+pub(crate) mod unused_clients;
+pub(crate) mod views;
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::oauth::views::oauth_scope_definition::OAUTH_SCOPE_DEFINITION;
 use crate::web::Plugins;
 
 /// Registers the feature.
-pub fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
+pub(crate) fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
     plugins.small_bodies.extend(["/api/method/frappe.integrations.oauth2", "/oauth/", "/device"]);
     views::register(&mut plugins.controllers);
     let catalogue = ScopeCatalogue::default();

@@ -120,7 +120,7 @@ fn refusal(code: &str, description: &str) -> String {
 }
 
 /// A text from elsewhere on one line, of bounded length, without control characters.
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DESCRIPTION).collect();
     text.trim().trim_end_matches('.').to_owned()
 }

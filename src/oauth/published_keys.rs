@@ -17,11 +17,11 @@ use crate::secret::SigningAlgorithm;
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// The key sets of providers and of clients, by their address.
 #[derive(Default)]
-pub struct KeySets(Published<String, JwkSet>);
+pub(crate) struct KeySets(Published<String, JwkSet>);
 
 impl KeySets {
     /// Verifies the signature of a token with the keys at an address.
-    pub async fn verify(
+    pub(crate) async fn verify(
         &self,
         outgoing: &Outgoing,
         documents: &Documents,
@@ -36,7 +36,7 @@ impl KeySets {
     }
 
     /// Checks something with the keys at an address; once more with newer ones if those that are known do not fit.
-    pub async fn check<T>(
+    pub(crate) async fn check<T>(
         &self,
         outgoing: &Outgoing,
         documents: &Documents,

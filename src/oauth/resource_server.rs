@@ -43,7 +43,7 @@ struct CachedToken {
 
 /// Turns `Authorization: Bearer` into a session.
 #[derive(Clone)]
-pub struct BearerAuthenticator {
+pub(crate) struct BearerAuthenticator {
     catalogue: ScopeCatalogue,
     keys: SigningKeys,
     known: Cache<String, Arc<CachedToken>>,
@@ -51,7 +51,7 @@ pub struct BearerAuthenticator {
 
 impl BearerAuthenticator {
     /// An authenticator that notices changed scopes by the catalogue, and removed keys.
-    pub fn new(catalogue: ScopeCatalogue, keys: SigningKeys) -> Self {
+    pub(crate) fn new(catalogue: ScopeCatalogue, keys: SigningKeys) -> Self {
         let known = Cache::builder().max_capacity(CAPACITY).time_to_idle(StdDuration::from_hours(1)).build();
         Self { catalogue, keys, known }
     }
@@ -109,12 +109,12 @@ impl BearerAuthenticator {
     }
 
     /// What is stored of an access token, whether or not it still opens anything; `None` if we never issued it.
-    pub async fn token(&self, documents: &Documents, presented: &str) -> Result<Option<BearerToken>> {
+    pub(crate) async fn token(&self, documents: &Documents, presented: &str) -> Result<Option<BearerToken>> {
         Ok(self.find(documents, presented).await?.map(|known| known.token.clone()))
     }
 
     /// The client that a token was issued to, whether or not the token still opens anything.
-    pub async fn client_of(&self, documents: &Documents, presented: &str) -> Result<Option<Arc<OAuthClient>>> {
+    pub(crate) async fn client_of(&self, documents: &Documents, presented: &str) -> Result<Option<Arc<OAuthClient>>> {
         match self.find(documents, presented).await? {
             Some(known) => OAuthClient::find_by_name(documents, &known.token.client).await,
             None => Ok(None),
@@ -122,7 +122,12 @@ impl BearerAuthenticator {
     }
 
     /// The session of a token that opens this request, and the token.
-    pub async fn session(&self, site: &Site, presented: Presented<'_>, path: &str) -> Result<(Session, BearerToken)> {
+    pub(crate) async fn session(
+        &self,
+        site: &Site,
+        presented: Presented<'_>,
+        path: &str,
+    ) -> Result<(Session, BearerToken)> {
         let documents = &site.documents;
         let now = documents.clock().now();
         let refused = |reason: &str| presented.refused(reason);
@@ -155,7 +160,7 @@ impl BearerAuthenticator {
 }
 
 /// Whose rights an access token stands for now, or why for nobody's. One that was exchanged needs the token behind it.
-pub async fn standing(
+pub(crate) async fn standing(
     documents: &Documents,
     token: &BearerToken,
     now: DateTime<Utc>,
@@ -194,7 +199,7 @@ async fn stands_alone(
 }
 
 /// The client that a token was issued to and its account, or why the one may not act for the other any more.
-pub async fn holder(
+pub(crate) async fn holder(
     documents: &Documents,
     token: &BearerToken,
 ) -> Result<Result<(Arc<OAuthClient>, Arc<UserAccess>), String>> {
@@ -245,7 +250,7 @@ async fn note_use(documents: &Documents, token: &BearerToken, now: DateTime<Utc>
 
 /// An access token as a request presents it.
 #[derive(Clone, Copy)]
-pub struct Presented<'a> {
+pub(crate) struct Presented<'a> {
     /// The token.
     pub token: &'a str,
     /// The thumbprint of the key whose verified proof came along; `None`: it was sent as Bearer.
@@ -256,7 +261,7 @@ pub struct Presented<'a> {
 
 impl<'a> Presented<'a> {
     /// Sent as Bearer, without a certificate.
-    pub const fn bearer(token: &'a str) -> Self {
+    pub(crate) const fn bearer(token: &'a str) -> Self {
         Self { token, jkt: None, certificate: None }
     }
 

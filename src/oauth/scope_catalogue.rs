@@ -16,21 +16,21 @@ use crate::permissions::Session;
 
 /// The enabled scopes of the site's own, by name.
 #[derive(Debug, Default)]
-pub struct ScopeDefinitions(BTreeMap<String, ScopeDefinition>);
+pub(crate) struct ScopeDefinitions(BTreeMap<String, ScopeDefinition>);
 
 impl ScopeDefinitions {
     /// The definition of a scope, if it is enabled.
-    pub fn get(&self, scope: &str) -> Option<&ScopeDefinition> {
+    pub(crate) fn get(&self, scope: &str) -> Option<&ScopeDefinition> {
         self.0.get(scope)
     }
 
     /// Every scope with its description.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &ScopeDefinition)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &ScopeDefinition)> {
         self.0.iter().map(|(scope, definition)| (scope.as_str(), definition))
     }
 
     /// A scope in words, for people.
-    pub fn describe(&self, scope: &Scope) -> String {
+    pub(crate) fn describe(&self, scope: &Scope) -> String {
         match scope {
             Scope::Custom(name) => {
                 self.get(name).map_or_else(|| scope.describe().into_owned(), |own| own.description.clone())
@@ -65,7 +65,7 @@ impl ScopeResolver for ScopeDefinitions {
 }
 
 /// What is wrong with scopes of the site's own that were added to a form and that nothing defines.
-pub async fn newly_undefined(work: &mut Work<'_>, scopes: &ScopeSet, before: &ScopeSet) -> Result<Vec<String>> {
+pub(crate) async fn newly_undefined(work: &mut Work<'_>, scopes: &ScopeSet, before: &ScopeSet) -> Result<Vec<String>> {
     let mut messages = Vec::new();
     for scope in scopes.iter().filter(|scope| !before.contains(scope)) {
         let Scope::Custom(name) = scope else { continue };
@@ -79,7 +79,7 @@ pub async fn newly_undefined(work: &mut Work<'_>, scopes: &ScopeSet, before: &Sc
 
 /// The definitions of a site, kept until one of them changes. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct ScopeCatalogue(Arc<Kept>);
+pub(crate) struct ScopeCatalogue(Arc<Kept>);
 
 #[derive(Default)]
 struct Kept {
@@ -89,12 +89,12 @@ struct Kept {
 
 impl ScopeCatalogue {
     /// A number that changes with the definitions.
-    pub fn changes(&self) -> u64 {
+    pub(crate) fn changes(&self) -> u64 {
         self.0.changes.load(Ordering::SeqCst)
     }
 
     /// The definitions now in force.
-    pub async fn get(&self, documents: &Documents) -> Result<Arc<ScopeDefinitions>> {
+    pub(crate) async fn get(&self, documents: &Documents) -> Result<Arc<ScopeDefinitions>> {
         // Read before the documents: a change meanwhile makes what was read stale at once.
         let changes = self.0.changes.load(Ordering::SeqCst);
         if let Some((at, compiled)) = &*self.lock()
@@ -113,7 +113,7 @@ impl ScopeCatalogue {
 }
 
 /// Behaviour of the DocType OAuth Scope Definition.
-pub struct ScopeDefinitionController {
+pub(crate) struct ScopeDefinitionController {
     /// What has to notice changes.
     pub catalogue: ScopeCatalogue,
 }

@@ -14,11 +14,11 @@ const LOGGED_USER: &str = "frappe.auth.get_logged_user";
 
 /// The limit of a token, whoever issued it.
 #[derive(Debug)]
-pub struct ScopeLimit(ScopeRules);
+pub(crate) struct ScopeLimit(ScopeRules);
 
 impl ScopeLimit {
     /// The limit of these scopes; `None` if they limit nothing (`all`).
-    pub fn of(scopes: &ScopeSet, definitions: &impl ScopeResolver) -> Option<Arc<dyn Limit>> {
+    pub(crate) fn of(scopes: &ScopeSet, definitions: &impl ScopeResolver) -> Option<Arc<dyn Limit>> {
         let rules = ScopeRules::new(scopes, definitions);
         (!rules.allows_everything()).then(|| Arc::new(Self(rules)) as Arc<dyn Limit>)
     }

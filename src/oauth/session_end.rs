@@ -22,7 +22,7 @@ use crate::oauth::views::oauth_logout_notice::{LogoutNotice, OAUTH_LOGOUT_NOTICE
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 
 /// Behaviour that OAuth adds to the DocType Session, in the transaction that ends one, whoever ends it and why.
-pub struct EndsSignIns {
+pub(crate) struct EndsSignIns {
     /// Who knows the clients' keys and the way to them.
     pub server: Arc<Server>,
 }

@@ -29,7 +29,7 @@ use crate::secret::{PrivateKey, SigningAlgorithm};
 use crate::web::{Plugins, SecurityEvent, Severity};
 
 /// What the site can sign with.
-pub const ALGORITHMS: [SigningAlgorithm; 3] =
+pub(crate) const ALGORITHMS: [SigningAlgorithm; 3] =
     [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa];
 /// What every site publishes a key for: the modern one, and the one that every OpenID provider must offer.
 const ALWAYS: [SigningAlgorithm; 2] = [SigningAlgorithm::Es256, SigningAlgorithm::Rs256];
@@ -258,7 +258,7 @@ impl SigningKeys {
 }
 
 /// Registers the job that looks after the keys.
-pub fn register(plugins: &mut Plugins, keys: &SigningKeys) {
+pub(crate) fn register(plugins: &mut Plugins, keys: &SigningKeys) {
     let keys = keys.clone();
     plugins.job("renew OAuth signing keys", EVERY, move |site| {
         let keys = keys.clone();

@@ -16,7 +16,7 @@ use crate::web::Site;
 const IDENTITY: [Scope; 5] = [Scope::OpenId, Scope::Profile, Scope::Email, Scope::Roles, Scope::OfflineAccess];
 
 /// The scopes of a site, as they are during one request.
-pub struct SiteScopes<'s> {
+pub(crate) struct SiteScopes<'s> {
     settings: &'s OAuthSettings,
     site: Site,
     registry: Arc<Registry>,
@@ -47,14 +47,14 @@ impl<'s> SiteScopes<'s> {
     }
 
     /// Those of this moment.
-    pub async fn now(site: &Site, catalogue: &ScopeCatalogue, settings: &'s OAuthSettings) -> Result<Self> {
+    pub(crate) async fn now(site: &Site, catalogue: &ScopeCatalogue, settings: &'s OAuthSettings) -> Result<Self> {
         let definitions = catalogue.get(&site.documents).await?;
         Ok(Self { settings, site: site.clone(), registry: site.documents.registry(), definitions })
     }
 
     /// What the metadata of the authorization server lists: what OAuth Settings says, else what there is to say of a
     /// person, reading, and the site's own scopes.
-    pub fn announced(&self) -> ScopeSet {
+    pub(crate) fn announced(&self) -> ScopeSet {
         if self.settings.scopes_supported.is_empty() {
             return IDENTITY.into_iter().chain([Scope::Read]).chain(self.own()).collect();
         }
@@ -63,7 +63,7 @@ impl<'s> SiteScopes<'s> {
 
     /// What the metadata of a resource lists. Programs ask for all of it, so it is the least with which one can begin
     /// (RFC 9728 §2); what an operation needs beside it, the challenge names that refuses it.
-    pub fn announced_to_begin(&self) -> ScopeSet {
+    pub(crate) fn announced_to_begin(&self) -> ScopeSet {
         let announced = self.announced();
         if self.settings.scopes_supported.is_empty() {
             return announced.iter().filter(|scope| **scope != Scope::Read).cloned().collect();
@@ -72,19 +72,19 @@ impl<'s> SiteScopes<'s> {
     }
 
     /// The scopes of who names none.
-    pub fn default(&self) -> ScopeSet {
+    pub(crate) fn default(&self) -> ScopeSet {
         self.settings.default_scopes.defined(self)
     }
 
     /// What the site offers to programs that come by themselves, and a person decides: what OAuth Settings announces.
     /// Where that is nothing, everything that is announced, each right on one DocType and each method.
-    pub fn offered(&self) -> Ceiling {
+    pub(crate) fn offered(&self) -> Ceiling {
         let offered = Ceiling::offered(self.announced()).with(&self.settings.default_scopes);
         if self.settings.scopes_supported.is_empty() { offered.with_singles() } else { offered }
     }
 
     /// The most that a client may ask a person for.
-    pub fn ceiling(&self, client: &OAuthClient) -> Ceiling {
+    pub(crate) fn ceiling(&self, client: &OAuthClient) -> Ceiling {
         if client.registered_by == RegisteredBy::Administrator || client.limit_scopes {
             return Ceiling::decided(client.scopes.clone());
         }
@@ -94,16 +94,11 @@ impl<'s> SiteScopes<'s> {
     }
 
     /// The scopes that a challenge names: none if asking for them would be refused.
-    pub fn to_challenge(&self, needed: &str, client: Option<&OAuthClient>) -> Option<String> {
+    pub(crate) fn to_challenge(&self, needed: &str, client: Option<&OAuthClient>) -> Option<String> {
         let ceiling = client.map_or_else(|| self.offered(), |client| self.ceiling(client));
         let needed = ScopeSet::from_stored(needed);
         let may_ask = |scope: &Scope| self.defines(scope) && ceiling.covers(scope);
         (!needed.is_empty() && needed.iter().all(may_ask)).then(|| needed.to_string())
-    }
-
-    /// What a scope says to people.
-    pub fn describe(&self, scope: &Scope) -> String {
-        self.definitions.describe(scope)
     }
 
     fn own(&self) -> impl Iterator<Item = Scope> {

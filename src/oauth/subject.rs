@@ -12,7 +12,7 @@ use crate::permissions::Session;
 const OWN_PROVIDER: &str = user_social_login::OWN;
 
 /// The stable random id under which clients know a user (`sub`).
-pub fn subject(user: &Document) -> Option<&str> {
+pub(crate) fn subject(user: &Document) -> Option<&str> {
     user.rows("social_logins")
         .iter()
         .find(|row| row.text("provider") == OWN_PROVIDER)
@@ -33,7 +33,7 @@ pub async fn subject_of(documents: &Documents, user: &str) -> Result<String> {
 }
 
 /// The user whom clients know under a subject identifier.
-pub async fn user_of(documents: &Documents, subject: &str) -> Result<Option<String>> {
+pub(crate) async fn user_of(documents: &Documents, subject: &str) -> Result<Option<String>> {
     let mut request = ListRequest::new(user_social_login::DOCTYPE)
         .fields(&["parent", "userid"])
         .filters(json!({"provider": OWN_PROVIDER, "userid": subject, "parenttype": "User"}))
@@ -45,7 +45,7 @@ pub async fn user_of(documents: &Documents, subject: &str) -> Result<Option<Stri
 }
 
 /// A user's subject identifier within a transaction, which acts as the program itself.
-pub async fn subject_in(work: &mut Work<'_>, user: &str) -> Result<String> {
+pub(crate) async fn subject_in(work: &mut Work<'_>, user: &str) -> Result<String> {
     let document = work.documents.get(&Session::system(), "User", user).await?;
     if let Some(subject) = subject(&document) {
         return Ok(subject.to_owned());

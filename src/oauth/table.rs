@@ -29,7 +29,7 @@ use crate::web::{Exchange, Param};
 
 /// The endpoints, in the order in which metadata names them.
 #[expect(clippy::too_many_lines, reason = "a table of one row an endpoint")]
-pub fn endpoints() -> Vec<Arc<Endpoint>> {
+pub(crate) fn endpoints() -> Vec<Arc<Endpoint>> {
     let rows = vec![
         Endpoint::new(AUTHORIZE)
             .advertised_as("authorization_endpoint", "Where people allow or refuse access")

@@ -7,17 +7,17 @@ use url::{Host, Url};
 
 /// The hosts in one's own network that may be called: `keycloak.internal`, `10.0.0.5:8443`, `[fd00::1]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AllowedHosts(Vec<(Host, Option<u16>)>);
+pub(crate) struct AllowedHosts(Vec<(Host, Option<u16>)>);
 
 impl AllowedHosts {
     /// Reads the setting: one host a line, or separated by spaces or commas; a port narrows it to that port. What cannot
     /// be read allows nothing.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         Self(text.split(|c: char| c.is_whitespace() || c == ',').filter_map(entry).collect())
     }
 
     /// Whether the host of an address is listed, with its port.
-    pub fn contains(&self, url: &Url) -> bool {
+    pub(crate) fn contains(&self, url: &Url) -> bool {
         let (host, port) = (host(url), url.port_or_known_default());
         self.0.iter().any(|(known, at)| host.as_ref() == Some(known) && at.is_none_or(|at| Some(at) == port))
     }
@@ -38,7 +38,7 @@ fn entry(text: &str) -> Option<(Host, Option<u16>)> {
 }
 
 /// The host of a URL in the one form in which hosts are compared: without the dot at the end of a full name.
-pub fn host(url: &Url) -> Option<Host> {
+pub(crate) fn host(url: &Url) -> Option<Host> {
     Some(match url.host()? {
         Host::Domain(name) => Host::Domain(name.trim_end_matches('.').to_owned()),
         Host::Ipv4(address) => Host::Ipv4(address),
@@ -47,7 +47,7 @@ pub fn host(url: &Url) -> Option<Host> {
 }
 
 /// Whether the address of a URL is this very computer: `localhost`, `127.0.0.0/8`, `[::1]`.
-pub fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     host(url).is_some_and(|host| match host {
         Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => address.is_loopback(),
@@ -65,14 +65,14 @@ fn literal(url: &Url) -> Option<IpAddr> {
 }
 
 /// Whether a URL names nothing private in plain sight; what its name resolves to is asked when it is resolved.
-pub fn may_be_called(url: &Url) -> bool {
+pub(crate) fn may_be_called(url: &Url) -> bool {
     literal(url).is_none_or(is_public) && !is_loopback(url)
 }
 
 /// Whether an address is on the public internet (the registries of RFC 6890, and what embeds an IPv4 address).
 ///
 /// Ask it about the address that is connected to, not only about what a URL says: a name may point anywhere by then.
-pub fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

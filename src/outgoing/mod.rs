@@ -1,8 +1,8 @@
 //! The one way out: every request to another server goes through [`Outgoing`], which guards it.
 
-pub mod error;
-pub mod guard;
-pub mod published;
+pub(crate) mod error;
+pub(crate) mod guard;
+pub(crate) mod published;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -22,12 +22,12 @@ use crate::foreign;
 use crate::outgoing::guard::{AllowedHosts, Guard};
 use crate::permissions::Session;
 
-pub use error::OutgoingError;
+pub(crate) use error::OutgoingError;
 
 /// How long reaching a server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer of a token endpoint, a discovery document or a key set.
-pub const MAX_ANSWER_BYTES: usize = 512 * 1024;
+pub(crate) const MAX_ANSWER_BYTES: usize = 512 * 1024;
 /// How this site names itself to other servers.
 const USER_AGENT: &str = concat!("Doctyped/", env!("CARGO_PKG_VERSION"));
 /// Where a proxy for https is named, in order of preference.
@@ -35,7 +35,7 @@ const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Who answered.
     pub host: String,
     /// The status.
@@ -48,18 +48,18 @@ pub struct Fetched {
 
 impl Fetched {
     /// The body as JSON.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, OutgoingError> {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, OutgoingError> {
         foreign::parse(&self.body).map_err(|_| OutgoingError::NotJson(self.host.clone()))
     }
 
     /// The media type in lower case, without parameters.
-    pub fn media_type(&self) -> String {
+    pub(crate) fn media_type(&self) -> String {
         let value = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
     /// Fails unless the status says that all went well.
-    pub fn successful(self) -> Result<Self, OutgoingError> {
+    pub(crate) fn successful(self) -> Result<Self, OutgoingError> {
         if self.status.is_redirection() {
             return Err(OutgoingError::Redirect(self.host));
         }
@@ -75,7 +75,7 @@ impl Fetched {
 ///
 /// Two clients stand behind it. One resolves names to public addresses alone, which it then connects to, so that a name
 /// cannot change its meaning in between. The other is for hosts that OAuth Settings lists, whatever their addresses.
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     /// Made when they are first needed: reading the computer's certificates takes a while.
     guarded: OnceLock<Option<Client>>,
     trusted: OnceLock<Option<Client>>,
@@ -90,7 +90,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// The way out as configured; fails if the file of trusted certificates cannot be used.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
         let authorities = config.trusted_certificates.as_deref().map(authorities_in).transpose()?;
         Ok(Self {
             development: config.development,
@@ -111,12 +111,12 @@ impl Outgoing {
     }
 
     /// How long an exchange may take.
-    pub fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
     /// Checks an address without calling it: form, https, and no private address in plain sight.
-    pub async fn check(&self, documents: &Documents, url: &str) -> Result<Url, OutgoingError> {
+    pub(crate) async fn check(&self, documents: &Documents, url: &str) -> Result<Url, OutgoingError> {
         let allowed = allowed_hosts(documents).await;
         self.check_with(&allowed, url).map(|(url, _)| url)
     }
@@ -146,7 +146,7 @@ impl Outgoing {
     }
 
     /// Sends a request, completed by `build`, and reads the answer up to `limit` bytes.
-    pub async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         documents: &Documents,
         method: Method,
@@ -161,14 +161,18 @@ impl Outgoing {
     }
 
     /// The JSON that an address answers with.
-    pub async fn get_json<T: DeserializeOwned>(&self, documents: &Documents, url: &str) -> Result<T, OutgoingError> {
+    pub(crate) async fn get_json<T: DeserializeOwned>(
+        &self,
+        documents: &Documents,
+        url: &str,
+    ) -> Result<T, OutgoingError> {
         let fetched =
             self.fetch(documents, Method::GET, url, MAX_ANSWER_BYTES, |get| get.header(ACCEPT, "application/json"));
         fetched.await?.successful()?.json()
     }
 
     /// Sends a request, completed by `build`; the body of the answer is still to be read.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         documents: &Documents,
         method: Method,
@@ -227,7 +231,7 @@ impl Outgoing {
 }
 
 /// An answer whose body is still on its way.
-pub struct Answering {
+pub(crate) struct Answering {
     /// Who answers.
     pub host: String,
     /// The status.
@@ -239,7 +243,7 @@ pub struct Answering {
 
 impl Answering {
     /// Reads the body; more than `limit` bytes are refused without reading on.
-    pub async fn read(mut self, limit: usize) -> Result<Vec<u8>, OutgoingError> {
+    pub(crate) async fn read(mut self, limit: usize) -> Result<Vec<u8>, OutgoingError> {
         let too_large = || OutgoingError::TooLarge { host: self.host.clone(), limit };
         if self.response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_large());
@@ -255,7 +259,7 @@ impl Answering {
     }
 
     /// The body in pieces as they come; it breaks off behind `limit` bytes.
-    pub fn stream(self, limit: usize) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
+    pub(crate) fn stream(self, limit: usize) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
         stream::try_unfold((self, 0_usize), move |(mut answer, read)| async move {
             let chunk = answer.response.chunk().await;
             let Some(chunk) = chunk.map_err(|error| std::io::Error::other(error::explain(&answer.host, error)))? else {
@@ -296,13 +300,13 @@ fn proxy_of_environment() -> Option<Url> {
 }
 
 /// Host and port of an address, for messages.
-pub fn host_of(url: &Url) -> String {
+pub(crate) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The same of an address as text.
-pub fn host_in(address: &str) -> String {
+pub(crate) fn host_in(address: &str) -> String {
     Url::parse(address).map_or_else(|_| address.to_owned(), |url| host_of(&url))
 }
 

@@ -19,7 +19,7 @@ const REST: Duration = Duration::from_secs(10);
 
 /// An address, and who makes us ask it. One that gave nothing to a stranger is left alone for a while.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// The address.
     pub address: &'a str,
     by_stranger: bool,
@@ -27,18 +27,18 @@ pub struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// For what the other server itself just answered us.
-    pub fn by_us(address: &'a str) -> Self {
+    pub(crate) fn by_us(address: &'a str) -> Self {
         Self { address, by_stranger: false }
     }
 
     /// For what anybody may have sent or begun.
-    pub fn by_stranger(address: &'a str) -> Self {
+    pub(crate) fn by_stranger(address: &'a str) -> Self {
         Self { address, by_stranger: true }
     }
 }
 
 /// What was fetched.
-pub struct Known<T> {
+pub(crate) struct Known<T> {
     /// What was read of the answer.
     pub value: T,
     /// When it was asked for, on the clock that only grows.
@@ -54,7 +54,7 @@ impl<T> Deref for Known<T> {
 }
 
 /// What is published at addresses, by a key that names the address and what else the answer depends on.
-pub struct Published<K, T> {
+pub(crate) struct Published<K, T> {
     known: Cache<K, Arc<Known<T>>>,
     /// One fetch of an address at a time; inside, when the last one failed.
     gates: Cache<K, Arc<Mutex<Option<Duration>>>>,
@@ -71,18 +71,18 @@ impl<K: Hash + Eq + Send + Sync + 'static, T: Send + Sync + 'static> Default for
 
 impl<K: Clone + Hash + Eq + Send + Sync + 'static, T: Send + Sync + 'static> Published<K, T> {
     /// What is known already.
-    pub fn known(&self, key: &K) -> Option<Arc<Known<T>>> {
+    pub(crate) fn known(&self, key: &K) -> Option<Arc<Known<T>>> {
         self.known.get(key)
     }
 
     /// Forgets that an address gave nothing: an administrator may have fixed it.
-    pub fn forget_failure(&self, key: &K) {
+    pub(crate) fn forget_failure(&self, key: &K) {
         self.gates.invalidate(key);
     }
 
     /// Fetches what is published, unless somebody else has meanwhile: all who wait for something newer than what is known
     /// since `newer_than` share it.
-    pub async fn fetch<E: From<OutgoingError>>(
+    pub(crate) async fn fetch<E: From<OutgoingError>>(
         &self,
         clock: &Clock,
         key: &K,

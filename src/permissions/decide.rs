@@ -32,7 +32,7 @@ pub struct Grant {
 
 /// Why something is denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub(crate) enum Denied {
     /// The roles do not give the right.
     Role,
     /// The credentials' scope does not cover it; holds the scopes needed.
@@ -49,7 +49,7 @@ pub enum Denied {
 }
 
 /// Whether the credentials leave the right on the DocType; a session without a limit has no credentials to ask.
-pub fn is_within_limit(session: &Session, doctype: &DocType, right: Right) -> bool {
+pub(crate) fn is_within_limit(session: &Session, doctype: &DocType, right: Right) -> bool {
     let leaves = |limit: &Arc<dyn Limit>| !doctype.guarded_rights.contains(right) && limit.allows(&doctype.name, right);
     session.limit.as_ref().is_none_or(leaves)
 }
@@ -152,12 +152,17 @@ impl Grant {
 
 /// Whether the document is an account of the site itself, which nobody but Administrator reads or writes: whoever could
 /// change it would be Administrator.
-pub fn is_reserved(session: &Session, doctype: &DocType, name: &str) -> bool {
+pub(crate) fn is_reserved(session: &Session, doctype: &DocType, name: &str) -> bool {
     doctype.name == USER && RESERVED_USERS.contains(&name) && !session.is_administrator()
 }
 
 /// Whether the session may do that with this document (`None`: with the DocType in general, as for `create`).
-pub fn check(session: &Session, doctype: &DocType, document: Option<&Document>, right: Right) -> Result<(), Denied> {
+pub(crate) fn check(
+    session: &Session,
+    doctype: &DocType,
+    document: Option<&Document>,
+    right: Right,
+) -> Result<(), Denied> {
     if session.is_system() {
         return Ok(());
     }
@@ -223,7 +228,11 @@ fn check_links(session: &Session, applicable_for: &str, document: &Document, sin
 }
 
 /// The documents of `target` that User Permissions leave, while `applicable_for` is read; `None`: all.
-pub fn allowed_values<'s>(session: &'s Session, target: &str, applicable_for: &str) -> Option<BTreeSet<&'s str>> {
+pub(crate) fn allowed_values<'s>(
+    session: &'s Session,
+    target: &str,
+    applicable_for: &str,
+) -> Option<BTreeSet<&'s str>> {
     let mut allowed = None;
     for permission in &session.access.user_permissions {
         if permission.allow == target && permission.applicable_for.as_deref().is_none_or(|for_| for_ == applicable_for)
@@ -235,12 +244,12 @@ pub fn allowed_values<'s>(session: &'s Session, target: &str, applicable_for: &s
 }
 
 /// A Link that User Permissions narrow down: its field, and the values left.
-pub type NarrowedLink = (String, Vec<String>);
+pub(crate) type NarrowedLink = (String, Vec<String>);
 
 /// What a list may show, for the query to say in SQL: documents that none of the names excludes, and that either meet all
 /// conditions or are of the owner in `or_owner`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct ListCondition {
+pub(crate) struct ListCondition {
     /// Names that are never shown.
     pub excluded: Vec<String>,
     /// Only documents of this owner.
@@ -256,7 +265,7 @@ pub struct ListCondition {
 }
 
 /// The condition of a list; an error if the session may read nothing of the DocType.
-pub fn list_condition(
+pub(crate) fn list_condition(
     session: &Session,
     registry: &Registry,
     doctype: &DocType,

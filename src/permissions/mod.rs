@@ -1,7 +1,8 @@
 //! Who may do what: pure decisions over what a session carries. Nothing here reads a database.
 
-pub mod decide;
-pub mod session;
+pub(crate) mod decide;
+pub(crate) mod session;
 
-pub use decide::{Denied, Grant};
-pub use session::{Limit, Session, TimesIn, UserAccess, UserPermission};
+pub(crate) use decide::Grant;
+pub use session::Session;
+pub(crate) use session::{Limit, TimesIn, UserAccess};

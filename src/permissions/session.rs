@@ -8,22 +8,22 @@ use crate::clock::Zone;
 use crate::meta::{Document, Right};
 
 /// The user that may do everything.
-pub const ADMINISTRATOR: &str = "Administrator";
+pub(crate) const ADMINISTRATOR: &str = "Administrator";
 /// The user of requests without credentials.
-pub const GUEST: &str = "Guest";
+pub(crate) const GUEST: &str = "Guest";
 /// The role of everybody who is logged in.
-pub const ROLE_ALL: &str = "All";
+pub(crate) const ROLE_ALL: &str = "All";
 /// The role of everybody, logged in or not.
-pub const ROLE_GUEST: &str = "Guest";
+pub(crate) const ROLE_GUEST: &str = "Guest";
 /// The role of System Users.
-pub const ROLE_DESK_USER: &str = "Desk User";
+pub(crate) const ROLE_DESK_USER: &str = "Desk User";
 /// The role that administers the site.
-pub const ROLE_SYSTEM_MANAGER: &str = "System Manager";
+pub(crate) const ROLE_SYSTEM_MANAGER: &str = "System Manager";
 
 /// The form in which names of users and email addresses are compared: ASCII letters in lower case, all else as it is.
 ///
 /// Unicode's lower case would make one of two: the Kelvin sign becomes a `k` (RFC 5321 §2.3.11 leaves such letters alone).
-pub fn fold_name(text: &str) -> String {
+pub(crate) fn fold_name(text: &str) -> String {
     text.trim_ascii().to_ascii_lowercase()
 }
 

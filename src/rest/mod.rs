@@ -10,7 +10,7 @@ mod document_method;
 mod envelope;
 mod files;
 mod methods;
-pub mod openapi;
+pub(crate) mod openapi;
 mod parameters;
 mod path;
 mod reader;
@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::web::{Plugins, Route};
 
 /// Registers everything that REST contributes.
-pub fn register(plugins: &mut Plugins, config: &Config) {
+pub(crate) fn register(plugins: &mut Plugins, config: &Config) {
     for path in [v1::PREFIX.to_owned(), format!("{}/*path", v1::PREFIX)] {
         plugins.route(Route::endpoint(path, v1::Resource));
     }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 const KEPT_AT_MOST: usize = 2;
 
 /// Hashes a password with a salt of its own: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
-pub fn hash_password(password: &str) -> Result<String> {
+pub(crate) fn hash_password(password: &str) -> Result<String> {
     hash_with(&Argon2::default(), password).map_err(|cause| Error::Internal(cause.context("hash a password")))
 }
 
@@ -47,7 +47,7 @@ fn compute(argon2: &Argon2<'_>, password: &str, salt: &[u8], output: &mut [u8]) 
 }
 
 /// Is this the password? False as well for a hash that does not parse.
-pub fn verify_password(password: &str, hash: &str) -> bool {
+pub(crate) fn verify_password(password: &str, hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| is_password_of(&hash, password).unwrap_or(false))
 }
 
@@ -63,7 +63,7 @@ fn is_password_of(hash: &PasswordHash, password: &str) -> Option<bool> {
 }
 
 /// Was this hash made with other parameters than we use today? Then hash again while the password is at hand.
-pub fn needs_rehash(hash: &str) -> bool {
+pub(crate) fn needs_rehash(hash: &str) -> bool {
     let Ok(hash) = PasswordHash::new(hash) else { return true };
     hash.algorithm.as_str() != "argon2id"
         || Params::try_from(&hash).map_or(true, |params| {
@@ -73,7 +73,7 @@ pub fn needs_rehash(hash: &str) -> bool {
 }
 
 /// Takes as long as [`verify_password`]: for users that do not exist, so that the answer's time does not tell.
-pub fn spend_password_time(password: &str) {
+pub(crate) fn spend_password_time(password: &str) {
     static NOBODY: OnceLock<Option<String>> = OnceLock::new();
     if let Some(hash) = NOBODY.get_or_init(|| hash_password("nobody").ok()) {
         verify_password(password, hash);

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Makes a folder that only its owner may enter, with those above it; one that is there stays as it is.
-pub fn own_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn own_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -14,14 +14,14 @@ pub fn own_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Writes a new file that only its owner may read; never over an old one.
-pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut file = create_new(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
 /// Makes an empty file that only its owner may read, unless it is there, and takes one that is there from the others.
-pub fn own_file(path: &Path) -> io::Result<()> {
+pub(crate) fn own_file(path: &Path) -> io::Result<()> {
     match create_new(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => {
@@ -44,7 +44,7 @@ fn create_new(path: &Path) -> io::Result<File> {
 
 /// Takes from everybody but the owner what they may do with a file or folder. That this fails, as with files of somebody
 /// else, is told in the log.
-pub fn keep_to_owner(path: &Path) {
+pub(crate) fn keep_to_owner(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -28,7 +28,6 @@ pub enum SigningAlgorithm {
 
 /// The curve of an elliptic key (RFC 7518 §6.2.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the curve of that name")]
 pub enum Curve {
     P256,
     P384,

@@ -128,17 +128,17 @@ impl<'a> Args<'a> {
 }
 
 /// What an argument that is needed and absent is answered with.
-pub fn missing(name: &str) -> Error {
+pub(crate) fn missing(name: &str) -> Error {
     Error::invalid(ProblemKind::Type, format!("{name} is missing: send it with the request"))
 }
 
 /// What an argument of the wrong type is answered with.
-pub fn wrong_type(name: &str, expected: &str) -> Error {
+pub(crate) fn wrong_type(name: &str, expected: &str) -> Error {
     Error::invalid(ProblemKind::Type, format!("{name} must be {expected}"))
 }
 
 /// Text as the JSON that it holds; text that holds none stays text, empty text is Null.
-pub fn loose_json(value: &Json) -> Json {
+pub(crate) fn loose_json(value: &Json) -> Json {
     match value {
         Json::String(text) if text.trim().is_empty() => Json::Null,
         Json::String(text) => serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.clone())),

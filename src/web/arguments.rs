@@ -55,7 +55,7 @@ pub struct UploadedFile {
 }
 
 /// Reads the arguments of a request; takes its body.
-pub async fn read(request: &mut Request) -> Result<Arguments> {
+pub(crate) async fn read(request: &mut Request) -> Result<Arguments> {
     let mut body = take_body(request).await?;
     if body.is_json {
         return match body.json.take() {
@@ -77,7 +77,7 @@ pub async fn read(request: &mut Request) -> Result<Arguments> {
 }
 
 /// Reads the fields of an HTML form; takes the body. The query is not part of it.
-pub async fn read_form(request: &mut Request) -> Result<Form> {
+pub(crate) async fn read_form(request: &mut Request) -> Result<Form> {
     Ok(take_body(request).await?.form)
 }
 

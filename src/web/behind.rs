@@ -8,7 +8,7 @@ use crate::error::Result;
 const WAIT: Duration = Duration::from_millis(300);
 
 /// Lets a write go its way; a failure is only logged.
-pub async fn write_behind(what: &'static str, write: impl Future<Output = Result<()>> + Send + 'static) {
+pub(crate) async fn write_behind(what: &'static str, write: impl Future<Output = Result<()>> + Send + 'static) {
     let writing = tokio::spawn(async move {
         if let Err(error) = write.await {
             tracing::warn!(what, %error, "not noted");

@@ -15,17 +15,17 @@ use crate::config::limits::Limits;
 use crate::error::{Error, Result};
 
 /// The largest body before it is known who asks, and of endpoints that only take a few words: login and OAuth.
-pub const SMALL: usize = 64 * 1024;
+pub(crate) const SMALL: usize = 64 * 1024;
 /// The largest body of somebody without credentials.
-pub const OF_GUESTS: usize = 1024 * 1024;
+pub(crate) const OF_GUESTS: usize = 1024 * 1024;
 /// The beginning of every body is free, so that small requests get through while large ones fill the memory.
 const FREE: usize = 16 * 1024;
 /// About how many bytes a value of JSON takes beyond its text.
-pub const VALUE: usize = 64;
+pub(crate) const VALUE: usize = 64;
 
 /// The memory that bodies may take, of all requests together.
 #[derive(Clone)]
-pub struct BodyMemory(Arc<Budget>);
+pub(crate) struct BodyMemory(Arc<Budget>);
 
 struct Budget {
     most: usize,
@@ -34,7 +34,7 @@ struct Budget {
 
 /// How the body of one request is read. What it takes of the memory is given back with the last of these.
 #[derive(Clone)]
-pub struct Reading(Arc<State>);
+pub(crate) struct Reading(Arc<State>);
 
 struct State {
     budget: Arc<Budget>,
@@ -59,12 +59,12 @@ enum Refusal {
 
 impl BodyMemory {
     /// So many bytes.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self(Arc::new(Budget { most, used: AtomicUsize::new(0) }))
     }
 
     /// Puts a request's body under watch: until [`Reading::allow`] it is small and nobody's.
-    pub fn watch(&self, request: &mut Request, limits: &Limits) -> Reading {
+    pub(crate) fn watch(&self, request: &mut Request, limits: &Limits) -> Reading {
         let state = Arc::new(State {
             budget: Arc::clone(&self.0),
             share: AtomicUsize::new(self.0.most / 2),
@@ -85,7 +85,7 @@ impl BodyMemory {
 
 impl Reading {
     /// Lets a body have so many bytes; fails at once if it has announced more. A `guest` leaves half of the memory to others.
-    pub fn allow(&self, request: &Request, limit: usize, guest: bool) -> Result<()> {
+    pub(crate) fn allow(&self, request: &Request, limit: usize, guest: bool) -> Result<()> {
         self.0.limit.store(limit, Ordering::Relaxed);
         self.0.share.store(if guest { self.0.budget.most / 2 } else { self.0.budget.most }, Ordering::Relaxed);
         match request.header(header::CONTENT_LENGTH).map(str::parse::<u64>) {
@@ -96,17 +96,17 @@ impl Reading {
     }
 
     /// Why the body was not read to its end, if it was us who stopped.
-    pub fn refusal(&self) -> Option<Error> {
+    pub(crate) fn refusal(&self) -> Option<Error> {
         self.0.refusal.lock().unwrap_or_else(PoisonError::into_inner).map(Error::from)
     }
 
     /// Takes memory for what is kept of a body; fails if there is not as much.
-    pub fn take(&self, bytes: usize) -> Result<()> {
+    pub(crate) fn take(&self, bytes: usize) -> Result<()> {
         self.0.take(bytes).map_err(|refusal| self.refuse(refusal).into())
     }
 
     /// Takes memory for the values of a JSON text: how many there are shows in its commas and brackets.
-    pub fn take_values(&self, json: &[u8]) -> Result<()> {
+    pub(crate) fn take_values(&self, json: &[u8]) -> Result<()> {
         let values = json.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
         let bytes = values.saturating_mul(VALUE);
         if bytes > self.0.share.load(Ordering::Relaxed) {
@@ -197,7 +197,7 @@ impl From<Refusal> for io::Error {
 }
 
 /// Whether a request brings files.
-pub fn is_multipart(request: &Request) -> bool {
+pub(crate) fn is_multipart(request: &Request) -> bool {
     const MULTIPART: &str = "multipart/form-data";
     let content_type = request.content_type().unwrap_or("").trim_start();
     content_type.get(..MULTIPART.len()).is_some_and(|start| start.eq_ignore_ascii_case(MULTIPART))

@@ -18,16 +18,16 @@ const END: &str = "-----END CERTIFICATE-----";
 /// The certificate of the client of a request, as DER. Whoever has it in hand must still read it: it may be no
 /// certificate at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate(Arc<[u8]>);
+pub(crate) struct ClientCertificate(Arc<[u8]>);
 
 impl ClientCertificate {
     /// The certificate of a request; `None` if none came, or nobody who may say so passed it on.
-    pub fn of(request: &Request) -> Option<&Self> {
+    pub(crate) fn of(request: &Request) -> Option<&Self> {
         request.data::<Self>()
     }
 
     /// Its bytes.
-    pub fn der(&self) -> &[u8] {
+    pub(crate) fn der(&self) -> &[u8] {
         &self.0
     }
 }
@@ -35,7 +35,7 @@ impl ClientCertificate {
 /// Takes the header off a request, and keeps what it says if it comes from a proxy of ours.
 ///
 /// A header that comes twice or cannot be read says nothing: whoever needs a certificate is refused then.
-pub fn take(request: &mut Request, peer: IpAddr, certificates: &ClientCertificates) {
+pub(crate) fn take(request: &mut Request, peer: IpAddr, certificates: &ClientCertificates) {
     let sent: Vec<HeaderValue> = request.headers().get_all(&certificates.header).iter().cloned().collect();
     if sent.is_empty() {
         return;

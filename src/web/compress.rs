@@ -32,14 +32,14 @@ const BROTLI: (u32, u32) = (9, 20);
 
 /// What a request accepts, and whether its answer may be compressed.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish {
+pub(crate) struct Wish {
     gzip: bool,
     is_head: bool,
 }
 
 impl Wish {
     /// What a request says.
-    pub fn of(request: &Request, issues_secrets: bool) -> Self {
+    pub(crate) fn of(request: &Request, issues_secrets: bool) -> Self {
         let headers = request.headers();
         let from = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
         let is_own = !headers.contains_key(header::COOKIE) || matches!(from, Some("same-origin" | "none"));
@@ -48,7 +48,7 @@ impl Wish {
     }
 
     /// Compresses the answer, if that is wanted and saves something.
-    pub async fn apply(self, response: &mut Response) {
+    pub(crate) async fn apply(self, response: &mut Response) {
         if !is_text(response.headers()) || response.headers().contains_key(header::ACCEPT_RANGES) {
             return;
         }
@@ -85,7 +85,7 @@ impl Wish {
 }
 
 /// Bytes that are the same for everybody, and what becomes of them, made when it is first asked for.
-pub struct Packed {
+pub(crate) struct Packed {
     plain: Bytes,
     gzip: OnceLock<Bytes>,
     brotli: OnceLock<Bytes>,
@@ -93,17 +93,17 @@ pub struct Packed {
 
 impl Packed {
     /// Of these bytes.
-    pub fn new(plain: impl Into<Bytes>) -> Self {
+    pub(crate) fn new(plain: impl Into<Bytes>) -> Self {
         Self { plain: plain.into(), gzip: OnceLock::new(), brotli: OnceLock::new() }
     }
 
     /// The bytes themselves.
-    pub fn plain(&self) -> &Bytes {
+    pub(crate) fn plain(&self) -> &Bytes {
         &self.plain
     }
 
     /// Answers with the shortest form that the asker accepts.
-    pub fn answer(&self, asked: &HeaderMap, mut response: Response) -> Response {
+    pub(crate) fn answer(&self, asked: &HeaderMap, mut response: Response) -> Response {
         let is_long = self.plain.len() as u64 >= LEAST && is_text(response.headers());
         let (encoding, bytes) = if is_long && accepts(asked, "br") {
             (Some("br"), self.brotli.get_or_init(|| pace::aside(true, || brotli(&self.plain))))
@@ -130,7 +130,7 @@ impl Packed {
 }
 
 /// Whether `If-None-Match` names the tag, of whatever form of the same.
-pub fn names_tag(if_none_match: &str, tag: &str) -> bool {
+pub(crate) fn names_tag(if_none_match: &str, tag: &str) -> bool {
     let bare = tag.trim_matches('"');
     let same = |known: &str| {
         let known = known.trim().trim_start_matches("W/").trim_matches('"');

@@ -7,9 +7,9 @@ use crate::secret;
 use crate::web::request::{Credentials, RequestContext};
 
 /// The name of the form field that carries the token.
-pub const FIELD: &str = "csrf_token";
+pub(crate) const FIELD: &str = "csrf_token";
 /// The header that may carry it instead, under Frappe's name.
-pub const HEADER: &str = "x-frappe-csrf-token";
+pub(crate) const HEADER: &str = "x-frappe-csrf-token";
 
 /// The token of the session whose cookie holds `sid`: it follows from the cookie, and the cookie does not follow from it.
 pub fn token(sid: &str) -> String {
@@ -20,7 +20,7 @@ pub fn token(sid: &str) -> String {
 ///
 /// Only requests without credentials of their own are looked at: an `Authorization` header cannot be sent by a foreign page
 /// without the site's consent. Programs send neither header and are let through.
-pub fn check_origin(method: &Method, headers: &HeaderMap, site_url: &str) -> Result<()> {
+pub(crate) fn check_origin(method: &Method, headers: &HeaderMap, site_url: &str) -> Result<()> {
     if method.is_safe() {
         return Ok(());
     }
@@ -49,7 +49,7 @@ pub fn check_origin(method: &Method, headers: &HeaderMap, site_url: &str) -> Res
 }
 
 /// Checks the token that a form carries, where the request rests on a session cookie.
-pub fn check_form(context: &RequestContext, headers: &HeaderMap, field: Option<&str>) -> Result<()> {
+pub(crate) fn check_form(context: &RequestContext, headers: &HeaderMap, field: Option<&str>) -> Result<()> {
     if context.credentials != Credentials::Cookie {
         return Ok(());
     }

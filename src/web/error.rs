@@ -91,7 +91,7 @@ pub fn describe(error: &Error) -> Described {
 }
 
 /// Frappe's exception class of a kind of problem.
-pub fn exc_type(kind: ProblemKind) -> &'static str {
+pub(crate) fn exc_type(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::Validation => "ValidationError",
         ProblemKind::Mandatory => "MandatoryError",
@@ -224,7 +224,7 @@ impl Origin {
 }
 
 /// The answer to an error. Our own faults are logged here, once, with their cause.
-pub async fn render(error: &Error, from: &Origin, site: &Site, context: &RequestContext) -> Response {
+pub(crate) async fn render(error: &Error, from: &Origin, site: &Site, context: &RequestContext) -> Response {
     let style = from.style;
     if let Error::Internal(cause) = error {
         tracing::error!(request_id = %context.id, cause = format!("{cause:#}"), "internal error");
@@ -349,7 +349,7 @@ fn login_href(from: &Origin, context: &RequestContext) -> String {
 }
 
 /// A redirect after a form was sent: the browser gets the other page.
-pub fn see_other(location: &str) -> Response {
+pub(crate) fn see_other(location: &str) -> Response {
     Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, location).finish()
 }
 
@@ -361,7 +361,7 @@ impl ResponseError for Error {
 
 /// What poem itself says (no such route, a body that does not parse) in our terms.
 #[expect(clippy::result_large_err, reason = "the answer is made here and sent by the caller")]
-pub fn from_poem(error: poem::Error) -> Result<Error, Response> {
+pub(crate) fn from_poem(error: poem::Error) -> Result<Error, Response> {
     if error.is::<Error>() {
         return error.downcast::<Error>().map_err(poem::Error::into_response);
     }

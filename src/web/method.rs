@@ -19,10 +19,10 @@ use crate::web::site::Site;
 use crate::web::spool::Spool;
 
 /// What runs when a method is called.
-pub type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Answer>> + Send + Sync>;
+pub(crate) type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Answer>> + Send + Sync>;
 
 /// Makes a [`Handler`] of an async function.
-pub fn handler<F, Fut>(run: F) -> Handler
+pub(crate) fn handler<F, Fut>(run: F) -> Handler
 where
     F: Fn(Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Answer>> + Send + 'static,
@@ -278,7 +278,7 @@ fn double_encoded(messages: &[ServerMessage]) -> String {
 }
 
 /// A JSON answer.
-pub fn json_response(status: http::StatusCode, body: &Json) -> Response {
+pub(crate) fn json_response(status: http::StatusCode, body: &Json) -> Response {
     let has_many = |value: &Json| value.as_array().is_some_and(|rows| rows.len() > pace::MANY_ROWS);
     let is_long = body
         .as_object()
@@ -289,7 +289,7 @@ pub fn json_response(status: http::StatusCode, body: &Json) -> Response {
 }
 
 /// A JSON answer from bytes that are JSON already.
-pub fn json_bytes(status: http::StatusCode, body: Vec<u8>) -> Response {
+pub(crate) fn json_bytes(status: http::StatusCode, body: Vec<u8>) -> Response {
     Response::builder().status(status).content_type("application/json").body(body)
 }
 

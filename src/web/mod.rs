@@ -2,51 +2,54 @@
 //!
 //! A feature registers itself with [`Plugins`]; [`pipeline`] is the way that every request takes.
 
-pub mod args;
-pub mod arguments;
-pub mod attempts;
-pub mod behind;
-pub mod body;
-pub mod client_certificate;
-pub mod compress;
-pub mod csp;
-pub mod csrf;
-pub mod error;
-pub mod method;
-pub mod middleware;
-pub mod openapi;
-pub mod own_path;
-pub mod panel;
-pub mod pipeline;
-pub mod plugin;
-pub mod request;
-pub mod resend;
-pub mod route;
-pub mod rpc;
-pub mod security_event;
-pub mod serve;
-pub mod session;
-pub mod session_cookie;
-pub mod settings;
-pub mod shown_once;
-pub mod site;
-pub mod spool;
-pub mod templates;
+pub(crate) mod args;
+pub(crate) mod arguments;
+pub(crate) mod attempts;
+pub(crate) mod behind;
+pub(crate) mod body;
+pub(crate) mod client_certificate;
+pub(crate) mod compress;
+pub(crate) mod csp;
+pub(crate) mod csrf;
+pub(crate) mod error;
+pub(crate) mod method;
+pub(crate) mod middleware;
+pub(crate) mod openapi;
+pub(crate) mod own_path;
+pub(crate) mod panel;
+pub(crate) mod pipeline;
+pub(crate) mod plugin;
+pub(crate) mod request;
+pub(crate) mod resend;
+pub(crate) mod route;
+pub(crate) mod rpc;
+pub(crate) mod security_event;
+pub(crate) mod serve;
+pub(crate) mod session;
+pub(crate) mod session_cookie;
+pub(crate) mod settings;
+pub(crate) mod shown_once;
+pub(crate) mod site;
+pub(crate) mod spool;
+pub(crate) mod templates;
 
-pub use arguments::{Arguments, UploadedFile};
-pub use client_certificate::ClientCertificate;
-pub use method::{Answer, Call, Method, Methods, Param, ServerMessage, Verbs, handler};
-pub use middleware::Middleware;
-pub use panel::{Panel, Panels};
-pub use pipeline::{Pipeline, asked_path};
-pub use plugin::{AccountPage, Authenticated, Authenticator, Job, LoginOption, Plugins};
-pub use request::{Credentials, Exchange, RequestContext};
-pub use route::Route;
-pub use security_event::{SecurityEvent, Severity};
-pub use session::{LoginMethod, NewSession, Sessions};
-pub use settings::LoginSettings;
+pub(crate) use arguments::UploadedFile;
+pub(crate) use client_certificate::ClientCertificate;
+pub(crate) use method::{Answer, Call, Method, Methods, Param, Verbs, handler};
+pub(crate) use middleware::Middleware;
+pub(crate) use panel::Panel;
+pub use pipeline::Pipeline;
+pub(crate) use pipeline::asked_path;
+pub use plugin::Job;
+pub(crate) use plugin::{AccountPage, Authenticated, Authenticator, Plugins};
+pub(crate) use request::{Credentials, Exchange, RequestContext};
+pub(crate) use route::Route;
+pub(crate) use security_event::{SecurityEvent, Severity};
+pub use session::Sessions;
+pub(crate) use session::{LoginMethod, NewSession};
+pub(crate) use settings::LoginSettings;
 pub use site::Site;
-pub use templates::Templates;
+pub(crate) use templates::Templates;
 
 /// The name of a document that is found by a secret or a key: part of its digest, so that a lookup needs no search.
 fn document_name(text: &str) -> String {
@@ -59,7 +62,7 @@ fn document_name(text: &str) -> String {
 }
 
 /// Registers what every site answers, whatever its features: method calls, assets, and the Session DocType's behaviour.
-pub fn register(plugins: &mut Plugins, sessions: &Sessions) {
+pub(crate) fn register(plugins: &mut Plugins, sessions: &Sessions) {
     plugins.controller("Session", sessions.controller());
     rpc::register(plugins);
     plugins.route(Route::new("/assets/*path").get(templates::serve_asset));

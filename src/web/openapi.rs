@@ -8,7 +8,7 @@ use crate::web::method::Param;
 
 /// The schema of a body.
 #[derive(Clone)]
-pub enum Schema {
+pub(crate) enum Schema {
     /// Text that is not JSON.
     Text,
     /// A schema under this name, which another part of the document defines.
@@ -26,21 +26,21 @@ pub enum Schema {
 
 impl Schema {
     /// The schema of a type.
-    pub fn of<T: Type>() -> Self {
+    pub(crate) fn of<T: Type>() -> Self {
         Self::Typed { reference: T::schema_ref, register: T::register }
     }
 }
 
 /// The schemas of a part of the document, gathered while the part refers to them.
 #[derive(Default)]
-pub struct Schemas {
+pub(crate) struct Schemas {
     objects: Map<String, Json>,
     types: Registry,
 }
 
 impl Schemas {
     /// A reference to a schema, which is added unless it is there.
-    pub fn refer(&mut self, schema: &Schema) -> Json {
+    pub(crate) fn refer(&mut self, schema: &Schema) -> Json {
         match schema {
             Schema::Text => json!({ "type": "string" }),
             Schema::Named(name) => reference(name),
@@ -57,7 +57,7 @@ impl Schemas {
     }
 
     /// All schemas, by name.
-    pub fn into_components(self) -> Map<String, Json> {
+    pub(crate) fn into_components(self) -> Map<String, Json> {
         let types = self.types.schemas.iter().map(|(name, schema)| (name.clone(), json!(schema)));
         self.objects.into_iter().chain(types).collect()
     }
@@ -65,7 +65,7 @@ impl Schemas {
 
 /// A response of an operation.
 #[derive(Clone)]
-pub struct Response {
+pub(crate) struct Response {
     status: u16,
     description: &'static str,
     headers: Vec<Header>,
@@ -73,40 +73,40 @@ pub struct Response {
 }
 
 /// A header of a response: its name, whether it is always there, its type and what it says.
-pub type Header = (&'static str, bool, &'static str, &'static str);
+pub(crate) type Header = (&'static str, bool, &'static str, &'static str);
 
 impl Response {
     /// A response without a body.
-    pub fn new(status: u16, description: &'static str) -> Self {
+    pub(crate) fn new(status: u16, description: &'static str) -> Self {
         Self { status, description, headers: Vec::new(), content: Vec::new() }
     }
 
     /// A response with JSON.
-    pub fn json(status: u16, description: &'static str, schema: Schema) -> Self {
+    pub(crate) fn json(status: u16, description: &'static str, schema: Schema) -> Self {
         Self::new(status, description).or("application/json", schema)
     }
 
     /// A response with a page.
-    pub fn page(status: u16, description: &'static str) -> Self {
+    pub(crate) fn page(status: u16, description: &'static str) -> Self {
         Self::new(status, description).or("text/html; charset=utf-8", Schema::Text)
     }
 
     /// The same with one more media type.
     #[must_use]
-    pub fn or(mut self, media_type: &'static str, schema: Schema) -> Self {
+    pub(crate) fn or(mut self, media_type: &'static str, schema: Schema) -> Self {
         self.content.push((media_type, schema));
         self
     }
 
     /// The same with one more header.
     #[must_use]
-    pub fn with(mut self, header: Header) -> Self {
+    pub(crate) fn with(mut self, header: Header) -> Self {
         self.headers.push(header);
         self
     }
 
     /// The entry under `responses`.
-    pub fn describe(&self, schemas: &mut Schemas) -> (String, Json) {
+    pub(crate) fn describe(&self, schemas: &mut Schemas) -> (String, Json) {
         let mut response = json!({ "description": self.description });
         for (name, required, r#type, description) in &self.headers {
             response["headers"][*name] =
@@ -120,12 +120,12 @@ impl Response {
 }
 
 /// A reference to a schema of the document.
-pub fn reference(name: &str) -> Json {
+pub(crate) fn reference(name: &str) -> Json {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 /// The schema of an object with these members.
-pub fn object<'p>(members: impl Iterator<Item = &'p Param> + Clone) -> Json {
+pub(crate) fn object<'p>(members: impl Iterator<Item = &'p Param> + Clone) -> Json {
     let properties: Map<String, Json> =
         members.clone().map(|member| (member.name.to_owned(), member.described_schema())).collect();
     let required: Vec<&str> = members.filter(|member| member.required).map(|member| member.name).collect();

@@ -6,7 +6,7 @@ use url::Url;
 const MOST: usize = 2000;
 
 /// The path of a page of this site: what is a path already, or an address with the site's own origin. `None` for all else.
-pub fn own_path(site_url: &str, text: &str) -> Option<String> {
+pub(crate) fn own_path(site_url: &str, text: &str) -> Option<String> {
     let text = text.trim();
     if text.is_empty() || text.len() > MOST || text.contains(['\\', '\0']) || text.chars().any(char::is_control) {
         return None;

@@ -377,12 +377,12 @@ fn authorization(request: &Request) -> Option<(String, &str)> {
 }
 
 /// The value of a cookie.
-pub fn cookie<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+pub(crate) fn cookie<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
     cookies(request, name).first().copied()
 }
 
 /// The values of all cookies of a name: hosts and paths may have set several.
-pub fn cookies<'r>(request: &'r Request, name: &str) -> Vec<&'r str> {
+pub(crate) fn cookies<'r>(request: &'r Request, name: &str) -> Vec<&'r str> {
     request
         .headers()
         .get_all(header::COOKIE)
@@ -401,7 +401,7 @@ pub fn cookies<'r>(request: &'r Request, name: &str) -> Vec<&'r str> {
 struct AskedPath(String);
 
 /// The path of a request as its sender wrote it.
-pub fn asked_path(request: &Request) -> &str {
+pub(crate) fn asked_path(request: &Request) -> &str {
     request.data::<AskedPath>().map_or_else(|| request.uri().path(), |asked| asked.0.as_str())
 }
 

@@ -24,7 +24,7 @@ use crate::web::site::Site;
 
 /// What the features contribute; the start fails if two claim one path or method.
 #[derive(Default)]
-pub struct Plugins {
+pub(crate) struct Plugins {
     /// The behaviour of DocTypes.
     pub controllers: Controllers,
     /// The RPC methods.
@@ -81,37 +81,39 @@ pub struct AccountPage {
 }
 
 /// Lists the ways to log in; gets the page to go to afterwards.
-pub type LoginOptions = Arc<dyn Fn(Site, Option<String>) -> BoxFuture<'static, Result<Vec<LoginOption>>> + Send + Sync>;
+pub(crate) type LoginOptions =
+    Arc<dyn Fn(Site, Option<String>) -> BoxFuture<'static, Result<Vec<LoginOption>>> + Send + Sync>;
 
 /// Says where a person goes on to after logging out: a path of this site, or `None`.
-pub type LogoutTarget = Arc<dyn Fn(Site, RequestContext) -> BoxFuture<'static, Result<Option<String>>> + Send + Sync>;
+pub(crate) type LogoutTarget =
+    Arc<dyn Fn(Site, RequestContext) -> BoxFuture<'static, Result<Option<String>>> + Send + Sync>;
 
 /// Runs once at the start of a site.
-pub type Starter = Box<dyn FnOnce(Site) -> BoxFuture<'static, Result<()>> + Send>;
+pub(crate) type Starter = Box<dyn FnOnce(Site) -> BoxFuture<'static, Result<()>> + Send>;
 
 impl Plugins {
     /// Adds a controller to a DocType.
-    pub fn controller(&mut self, doctype: &str, controller: impl Controller + 'static) {
+    pub(crate) fn controller(&mut self, doctype: &str, controller: impl Controller + 'static) {
         self.controllers.add(doctype, controller);
     }
 
     /// Adds panels to the desk's forms of a DocType.
-    pub fn panels(&mut self, doctype: &str, panels: impl Panels + 'static) {
+    pub(crate) fn panels(&mut self, doctype: &str, panels: impl Panels + 'static) {
         self.panels.entry(doctype.to_owned()).or_default().push(Arc::new(panels));
     }
 
     /// Adds an RPC method.
-    pub fn method(&mut self, method: Method) {
+    pub(crate) fn method(&mut self, method: Method) {
         self.methods.add(method);
     }
 
     /// Adds a route.
-    pub fn route(&mut self, route: Route) {
+    pub(crate) fn route(&mut self, route: Route) {
         self.routes.push(route);
     }
 
     /// Adds a job that runs every `every`, the first time shortly after the start.
-    pub fn job<F, Fut>(&mut self, name: &'static str, every: Duration, run: F)
+    pub(crate) fn job<F, Fut>(&mut self, name: &'static str, every: Duration, run: F)
     where
         F: Fn(Site) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<String>> + Send + 'static,
@@ -120,7 +122,7 @@ impl Plugins {
     }
 
     /// Adds something to do once at the start.
-    pub fn at_start<F, Fut>(&mut self, run: F)
+    pub(crate) fn at_start<F, Fut>(&mut self, run: F)
     where
         F: FnOnce(Site) -> Fut + Send + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
@@ -160,10 +162,10 @@ pub trait Authenticator: Send + Sync {
 /// The key under which an operation of the OpenAPI document says what the engine asks for it: a list of ways to be let
 /// in, each of them a list of all that it takes. `{"doctype", "right"}` is a right on a DocType, `{"right"}` one on
 /// whatever DocType is meant, `{"method"}` leave to call a method, `{"unlimited"}` credentials that nothing limits.
-pub const NEEDS: &str = "x-needs";
+pub(crate) const NEEDS: &str = "x-needs";
 
 /// What stands under [`NEEDS`].
-pub fn needs(ways: &[Vec<Need>]) -> Json {
+pub(crate) fn needs(ways: &[Vec<Need>]) -> Json {
     let one = |need: &Need| match need {
         Need::Right { doctype, right } => json!({ "doctype": doctype, "right": right }),
         Need::Method(path) => json!({ "method": path }),
@@ -173,7 +175,7 @@ pub fn needs(ways: &[Vec<Need>]) -> Json {
 }
 
 /// The same of an operation on documents of any DocType.
-pub fn needs_on_any(right: Right) -> Json {
+pub(crate) fn needs_on_any(right: Right) -> Json {
     json!([[{ "right": right.as_str() }]])
 }
 

@@ -261,7 +261,7 @@ impl Exchange {
 /// What every page shows around its content: `app_name`, `path`, `user`, `full_name`, `logged_in`, `is_desk_user`,
 /// `csrf_token`, `request_id`, `account_pages` (of whoever is logged in), and for System Managers `held_back` (how many DocTypes
 /// are) and `warnings` (lines).
-pub async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
+pub(crate) async fn page_view(site: &Site, context: &RequestContext) -> Result<Json> {
     let settings = LoginSettings::load(&site.documents).await?;
     let session = &context.session;
     let account_pages: Vec<Json> = if session.is_guest() { &[][..] } else { &site.account_pages }

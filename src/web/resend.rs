@@ -11,14 +11,14 @@ use crate::web::error::Style;
 use crate::web::request::Exchange;
 
 /// The form field that holds the names and values of another form, as JSON pairs.
-pub const FIELD: &str = "__typed";
+pub(crate) const FIELD: &str = "__typed";
 /// The query parameter of `/login` that says where the form that comes with it was going.
-pub const TARGET: &str = "resend";
+pub(crate) const TARGET: &str = "resend";
 
 /// Where a page's form that somebody without a session sent goes: the login page, body and all (307).
 ///
 /// `None` where a session is there, where a program asks, and for forms of other sites.
-pub fn to_login(exchange: &Exchange) -> Option<Response> {
+pub(crate) fn to_login(exchange: &Exchange) -> Option<Response> {
     let request = &exchange.request;
     if !exchange.session().is_guest() || Style::of(request) != Style::Page {
         return None;
@@ -31,17 +31,17 @@ pub fn to_login(exchange: &Exchange) -> Option<Response> {
 
 /// Whether a form may be sent on to that path of this site: only to forms of the desk, which do nothing with a form
 /// without its token. Anything else would act on what a foreign page made somebody send.
-pub fn may_go_to(path: &str) -> bool {
+pub(crate) fn may_go_to(path: &str) -> bool {
     path.starts_with("/app/")
 }
 
 /// A redirect that the browser follows with the same body.
-pub fn again_at(location: &str) -> Response {
+pub(crate) fn again_at(location: &str) -> Response {
     Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(header::LOCATION, location).finish()
 }
 
 /// A form as the value of [`FIELD`]. Its files cannot come along, nor need its token.
-pub fn pack(form: &Form) -> String {
+pub(crate) fn pack(form: &Form) -> String {
     let kept: Vec<_> = form.fields.iter().filter(|(name, _)| name != csrf::FIELD).collect();
     serde_json::to_string(&kept).unwrap_or_default()
 }

@@ -13,7 +13,7 @@ const VERBS: [HttpMethod; 5] =
     [HttpMethod::GET, HttpMethod::POST, HttpMethod::PUT, HttpMethod::PATCH, HttpMethod::DELETE];
 
 /// Registers the routes that call methods.
-pub fn register(plugins: &mut Plugins) {
+pub(crate) fn register(plugins: &mut Plugins) {
     let mut v1 = Route::new("/api/method/:path");
     let mut v2 = Route::new("/api/v2/method/:path");
     for verb in VERBS {
@@ -25,7 +25,7 @@ pub fn register(plugins: &mut Plugins) {
 }
 
 /// Calls the method that the path names, or `path`, and answers in the first envelope.
-pub async fn answer_v1(exchange: Exchange, path: Option<String>) -> Result<Response> {
+pub(crate) async fn answer_v1(exchange: Exchange, path: Option<String>) -> Result<Response> {
     let context = exchange.context.clone();
     let path = path.unwrap_or_else(|| exchange.param("path").to_owned());
     Ok(call(exchange, &path).await?.into_v1(&context))
@@ -38,7 +38,7 @@ async fn answer_v2(exchange: Exchange) -> Result<Response> {
 }
 
 /// The legacy transport: `cmd` in the query or in the body names the method. `None`: the request has no `cmd`.
-pub async fn legacy(mut exchange: Exchange) -> Result<Option<Response>> {
+pub(crate) async fn legacy(mut exchange: Exchange) -> Result<Option<Response>> {
     let mut arguments = exchange.arguments().await?;
     let Some(path) = arguments.values.shift_remove("cmd").and_then(|cmd| cmd.as_str().map(str::to_owned)) else {
         return Ok(None);
@@ -57,7 +57,7 @@ pub async fn legacy(mut exchange: Exchange) -> Result<Option<Response>> {
 }
 
 /// Calls a method with the arguments of a request.
-pub async fn call(mut exchange: Exchange, path: &str) -> Result<crate::web::method::Answer> {
+pub(crate) async fn call(mut exchange: Exchange, path: &str) -> Result<crate::web::method::Answer> {
     if path.is_empty() {
         return Err(Error::NoSuchRoute("Name the method behind /api/method/".to_owned()));
     }

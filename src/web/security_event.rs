@@ -9,7 +9,7 @@ use crate::web::request::RequestContext;
 
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// For the record.
     Info,
     /// Deserves a look.
@@ -20,7 +20,7 @@ pub enum Severity {
 
 /// One event; see the DocType for what the fields mean.
 #[derive(Clone, Debug)]
-pub struct SecurityEvent {
+pub(crate) struct SecurityEvent {
     event: &'static str,
     severity: Severity,
     user: String,
@@ -32,7 +32,7 @@ pub struct SecurityEvent {
 
 impl SecurityEvent {
     /// An event of the DocType's options.
-    pub fn new(event: &'static str, severity: Severity) -> Self {
+    pub(crate) fn new(event: &'static str, severity: Severity) -> Self {
         Self {
             event,
             severity,
@@ -46,21 +46,21 @@ impl SecurityEvent {
 
     /// About that account.
     #[must_use]
-    pub fn user(mut self, user: impl Into<String>) -> Self {
+    pub(crate) fn user(mut self, user: impl Into<String>) -> Self {
         self.user = user.into();
         self
     }
 
     /// About that OAuth client.
     #[must_use]
-    pub fn client(mut self, client: impl Into<String>) -> Self {
+    pub(crate) fn client(mut self, client: impl Into<String>) -> Self {
         self.client = client.into();
         self
     }
 
     /// In that request.
     #[must_use]
-    pub fn during(mut self, context: &RequestContext) -> Self {
+    pub(crate) fn during(mut self, context: &RequestContext) -> Self {
         self.ip_address = context.ip.to_string();
         self.request_id = context.id.to_string();
         self
@@ -68,13 +68,13 @@ impl SecurityEvent {
 
     /// With more about it; never a secret.
     #[must_use]
-    pub fn details(mut self, details: Json) -> Self {
+    pub(crate) fn details(mut self, details: Json) -> Self {
         self.details = details;
         self
     }
 
     /// Notes it within a transaction.
-    pub async fn record_in(self, work: &mut Work<'_>) -> Result<()> {
+    pub(crate) async fn record_in(self, work: &mut Work<'_>) -> Result<()> {
         tracing::info!(event = self.event, severity = ?self.severity, user = self.user, client = self.client, "security event");
         let caller = work.become_system();
         let noted = self.insert(work).await;
@@ -101,7 +101,7 @@ impl SecurityEvent {
     }
 
     /// Notes it by itself. That it cannot be noted is logged and stops nothing.
-    pub async fn record(self, documents: &Documents) {
+    pub(crate) async fn record(self, documents: &Documents) {
         let event = self.event;
         let noted = async {
             let mut work = documents.begin(&Session::system()).await?;

@@ -277,7 +277,7 @@ impl Sessions {
 }
 
 /// Whether a person was logged in in this browser before, as far as its sessions followed each other directly.
-pub async fn was_here(documents: &Documents, session: &str, user: &str) -> Result<bool> {
+pub(crate) async fn was_here(documents: &Documents, session: &str, user: &str) -> Result<bool> {
     let mut name = session.to_owned();
     for _ in 0..REMEMBERED {
         let stored = match documents.get(&Session::system(), "Session", &name).await {
@@ -294,7 +294,7 @@ pub async fn was_here(documents: &Documents, session: &str, user: &str) -> Resul
 }
 
 /// Ends every active session of a user, but for one.
-pub async fn end_all(work: &mut Work<'_>, user: &str, except: Option<&str>) -> Result<()> {
+pub(crate) async fn end_all(work: &mut Work<'_>, user: &str, except: Option<&str>) -> Result<()> {
     let caller = work.become_system();
     let ended = end_all_as_system(work, user, except).await;
     work.session = caller;
@@ -428,7 +428,7 @@ fn check_login_limits(user: &Document, ip: &str, now: NaiveDateTime) -> Result<(
 }
 
 /// `Firefox on Linux`, as far as the browser tells.
-pub fn device(user_agent: &str) -> String {
+pub(crate) fn device(user_agent: &str) -> String {
     let first = |pairs: &[(&str, &'static str)]| -> Option<&'static str> {
         pairs.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
     };

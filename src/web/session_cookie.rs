@@ -31,27 +31,27 @@ const DEVICE_LENGTH: usize = 43;
 const COMPANIONS: [&str; 5] = ["system_user", "full_name", "user_id", "user_image", "user_lang"];
 
 /// The part that stays of the cookies of a session to be.
-pub fn new_locator() -> String {
+pub(crate) fn new_locator() -> String {
     format!("sid_{}", secret::random_id())
 }
 
 /// A cookie for the session of this locator.
-pub fn new_cookie(locator: &str) -> String {
+pub(crate) fn new_cookie(locator: &str) -> String {
     secret::random_token(&format!("{locator}."))
 }
 
 /// The part of a cookie's value that stays.
-pub fn locator(token: &str) -> &str {
+pub(crate) fn locator(token: &str) -> &str {
     token.split_once('.').map_or(token, |(locator, _)| locator)
 }
 
 /// The name of the Session document: it follows from the cookie's value, so that a lookup needs no search.
-pub fn name_of(token: &str) -> String {
+pub(crate) fn name_of(token: &str) -> String {
     document_name(&format!("session:{}", locator(token)))
 }
 
 /// Puts the cookies of a session into the answer: its own, and those that Frappe's clients read.
-pub fn set_cookies(
+pub(crate) fn set_cookies(
     site: &Site,
     context: &RequestContext,
     token: &str,
@@ -76,7 +76,7 @@ pub fn set_cookies(
 }
 
 /// Removes the cookies of a session from the browser.
-pub fn remove_cookies(site: &Site, context: &RequestContext) {
+pub(crate) fn remove_cookies(site: &Site, context: &RequestContext) {
     context.set_cookie(&cookie(site, &own_name(site, COOKIE), "", Some(StdDuration::ZERO)));
     for name in COMPANIONS {
         context.set_cookie(&cookie(site, name, "", Some(StdDuration::ZERO)));
@@ -84,12 +84,12 @@ pub fn remove_cookies(site: &Site, context: &RequestContext) {
 }
 
 /// The name of a cookie that no other host may set: `__Host-` goes before it where the site is https.
-pub fn own_name(site: &Site, name: &str) -> String {
+pub(crate) fn own_name(site: &Site, name: &str) -> String {
     if site.config.is_https() { format!("{HOST_PREFIX}{name}") } else { name.to_owned() }
 }
 
 /// What a request says about its session.
-pub enum Sent<'r> {
+pub(crate) enum Sent<'r> {
     /// The value of the one cookie that may open a session.
     Token(&'r str),
     /// Several that may: who set which is not to be told, so that none counts.
@@ -101,7 +101,7 @@ pub enum Sent<'r> {
 /// The cookie of the session in a request.
 ///
 /// Where the site is https, a plain `sid` counts only for programs: a browser would take one from any host of the domain.
-pub fn sent<'r>(site: &Site, request: &'r Request) -> Sent<'r> {
+pub(crate) fn sent<'r>(site: &Site, request: &'r Request) -> Sent<'r> {
     let own = own_name(site, COOKIE);
     let mut values = cookies(request, &own);
     if values.is_empty() && site.config.is_https() && request.header("sec-fetch-site").is_none() {
@@ -123,23 +123,23 @@ pub fn sent<'r>(site: &Site, request: &'r Request) -> Sent<'r> {
 }
 
 /// What tells the browser of a request from others, if it was told apart before.
-pub fn sent_device(site: &Site, request: &Request) -> Option<String> {
+pub(crate) fn sent_device(site: &Site, request: &Request) -> Option<String> {
     let values = cookies(request, &own_name(site, DEVICE));
     values.into_iter().find(|value| value.len() == DEVICE_LENGTH).map(str::to_owned)
 }
 
 /// The same for who logs in now: a new value if there is none.
-pub fn device_of(context: &RequestContext) -> String {
+pub(crate) fn device_of(context: &RequestContext) -> String {
     context.device().map_or_else(secret::random_id, str::to_owned)
 }
 
 /// Lets the browser be known again.
-pub fn set_device_cookie(site: &Site, context: &RequestContext, device: &str) {
+pub(crate) fn set_device_cookie(site: &Site, context: &RequestContext, device: &str) {
     context.set_cookie(&cookie(site, &own_name(site, DEVICE), device, Some(DEVICE_LIFE)));
 }
 
 /// A cookie of the whole site: `HttpOnly`, `SameSite=Lax`, `Secure` where the site is https.
-pub fn cookie(site: &Site, name: &str, value: &str, max_age: Option<StdDuration>) -> Cookie {
+pub(crate) fn cookie(site: &Site, name: &str, value: &str, max_age: Option<StdDuration>) -> Cookie {
     let mut cookie = Cookie::new_with_str(name, value);
     cookie.set_path("/");
     cookie.set_http_only(true);

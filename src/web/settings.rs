@@ -7,11 +7,11 @@ use crate::error::{Error, Result};
 use crate::permissions::Session;
 
 /// The name of the DocType and of its one document.
-pub const SYSTEM_SETTINGS: &str = "System Settings";
+pub(crate) const SYSTEM_SETTINGS: &str = "System Settings";
 
 /// The settings about logging in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoginSettings {
+pub(crate) struct LoginSettings {
     /// The site's name.
     pub app_name: String,
     /// How long an unused session lives.
@@ -47,7 +47,7 @@ impl Default for LoginSettings {
 
 impl LoginSettings {
     /// Reads them; from the cache of documents, as a rule.
-    pub async fn load(documents: &Documents) -> Result<Self> {
+    pub(crate) async fn load(documents: &Documents) -> Result<Self> {
         let default = Self::default();
         let stored = match documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await {
             Ok(stored) => stored,
@@ -71,7 +71,7 @@ impl LoginSettings {
 
 /// What System Settings says about uploads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UploadSettings {
+pub(crate) struct UploadSettings {
     /// The largest file, in megabytes.
     pub megabytes: usize,
     /// Whether people without an account may upload.
@@ -80,7 +80,7 @@ pub struct UploadSettings {
 
 impl UploadSettings {
     /// Reads them; from the cache of documents, as a rule.
-    pub async fn load(documents: &Documents) -> Result<Self> {
+    pub(crate) async fn load(documents: &Documents) -> Result<Self> {
         let stored = documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await?;
         let megabytes = stored.get("max_file_size").as_int().and_then(|limit| usize::try_from(limit).ok());
         Ok(Self {
@@ -90,13 +90,13 @@ impl UploadSettings {
     }
 
     /// The largest file, in bytes.
-    pub fn bytes(self) -> usize {
+    pub(crate) fn bytes(self) -> usize {
         self.megabytes.saturating_mul(1024 * 1024)
     }
 }
 
 /// `170:00` and Frappe's `170:00:00`: hours, minutes, seconds. `None` if it is nothing of the kind, or less than a minute.
-pub fn parse_expiry(text: &str) -> Option<Duration> {
+pub(crate) fn parse_expiry(text: &str) -> Option<Duration> {
     let mut seconds = 0_i64;
     let mut unit = 3600;
     for part in text.trim().split(':') {

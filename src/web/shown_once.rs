@@ -29,7 +29,7 @@ struct Kept {
 
 /// Keeps labels and values for the next page at `path`. Says no where no browser session asks: then the answer itself has
 /// to show them.
-pub async fn keep(exchange: &Exchange, path: &str, values: Vec<(String, String)>) -> Result<bool> {
+pub(crate) async fn keep(exchange: &Exchange, path: &str, values: Vec<(String, String)>) -> Result<bool> {
     let Some(sid) = exchange.context.browser_session() else { return Ok(false) };
     let documents = &exchange.site.documents;
     let until = documents.clock().now_naive() + Duration::from_std(KEEP).map_err(Error::internal)?;
@@ -44,7 +44,7 @@ pub async fn keep(exchange: &Exchange, path: &str, values: Vec<(String, String)>
 }
 
 /// Takes what was kept for the page at `path`, for good.
-pub async fn take(exchange: &Exchange, path: &str) -> Result<Vec<(String, String)>> {
+pub(crate) async fn take(exchange: &Exchange, path: &str) -> Result<Vec<(String, String)>> {
     let nothing = Ok(Vec::new());
     if cookie(&exchange.request, COOKIE).is_none() {
         return nothing;

@@ -64,7 +64,7 @@ impl Site {
 }
 
 /// What is wrong while a proxy is in front of the site that it does not know of.
-pub const UNKNOWN_PROXY: &str = "Requests come by a proxy (X-Forwarded-For), and no proxy is trusted: everybody seems to \
+pub(crate) const UNKNOWN_PROXY: &str = "Requests come by a proxy (X-Forwarded-For), and no proxy is trusted: everybody seems to \
      come from one address, also whoever guesses passwords. Set DOCTYPED_TRUSTED_PROXIES to the number of proxies";
 
 impl Site {

@@ -20,17 +20,17 @@ use crate::web::site::Site;
 /// How much of an answer is in memory before it goes to disk.
 const IN_MEMORY: usize = 512 * 1024;
 /// The folder for what is on disk for a while, within that of uploaded files.
-pub const TEMPORARY: &str = "temporary";
+pub(crate) const TEMPORARY: &str = "temporary";
 /// How much is copied at once.
 const PIECE: usize = 64 * 1024;
 
 /// That folder of a site.
-pub fn folder(site: &Site) -> PathBuf {
+pub(crate) fn folder(site: &Site) -> PathBuf {
     site.config.files.join(TEMPORARY)
 }
 
 /// Removes what a server that was killed has left there; what is younger than a day may be somebody's.
-pub fn clean_up(site: &Site) {
+pub(crate) fn clean_up(site: &Site) {
     let Ok(entries) = std::fs::read_dir(folder(site)) else { return };
     for entry in entries.flatten() {
         let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|changed| changed.elapsed());
@@ -155,7 +155,7 @@ impl Spooled {
 }
 
 /// What went wrong with a file.
-pub fn failed(path: &Path, error: std::io::Error) -> Error {
+pub(crate) fn failed(path: &Path, error: std::io::Error) -> Error {
     if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
         tracing::error!(path = %path.display(), %error, "the disk of the files is full");
         return Error::StorageFull("The disk is full: no file can be stored until there is room".to_owned());

@@ -162,12 +162,12 @@ impl HelperDef for Include {
 }
 
 /// A page.
-pub fn html(status: StatusCode, text: String) -> Response {
+pub(crate) fn html(status: StatusCode, text: String) -> Response {
     Response::builder().status(status).content_type("text/html; charset=utf-8").body(text)
 }
 
 /// Answers `/assets/<path>`: with an `ETag`, and for good if the address names the version (`/assets/~<version>/<path>`).
-pub async fn serve_asset(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn serve_asset(exchange: Exchange) -> Result<Response> {
     let templates = &exchange.site.templates;
     let asked = exchange.param("path");
     let (release, path) = asked.strip_prefix(RELEASE).and_then(|rest| rest.split_once('/')).unwrap_or(("", asked));

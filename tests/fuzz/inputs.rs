@@ -6,20 +6,20 @@
 
 use std::sync::{Arc, LazyLock};
 
-use doctyped::app::{App, Build};
-use doctyped::config::{Config, Hidden};
-use doctyped::meta::Registry;
-use doctyped::meta::Value;
-use doctyped::meta::expression::{Expression, Scope};
-use doctyped::meta::load::{Source, load};
-use doctyped::oauth::protocol::cimd::ClientIdUrl;
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::{SigningKey, Unverified};
-use doctyped::oauth::protocol::registration::{ClientMetadata, RegistrationPolicy};
-use doctyped::oauth::protocol::scope::ScopeSet;
-use doctyped::oauth::protocol::scope_offer::Ceiling;
-use doctyped::secret::{SigningAlgorithm, SiteKey};
-use doctyped::web::Pipeline;
+use doctyped::testing::app::{App, Build};
+use doctyped::testing::cimd::ClientIdUrl;
+use doctyped::testing::config::{Config, Hidden};
+use doctyped::testing::expression::{Expression, Scope};
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::{SigningKey, Unverified};
+use doctyped::testing::load::{Source, load};
+use doctyped::testing::meta::Registry;
+use doctyped::testing::meta::Value;
+use doctyped::testing::registration::{ClientMetadata, RegistrationPolicy};
+use doctyped::testing::scope::ScopeSet;
+use doctyped::testing::scope_offer::Ceiling;
+use doctyped::testing::secret::{SigningAlgorithm, SiteKey};
+use doctyped::testing::web::Pipeline;
 use poem::http::{Method, header};
 use poem::{Endpoint, Request};
 use serde_json::{Value as Json, json};

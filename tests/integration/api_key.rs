@@ -77,13 +77,13 @@ async fn the_secret_is_shown_once_and_stored_as_a_digest() {
     let administrator = site.administrator().await;
     site.db_user(ALICE, json!({})).await;
     let (_, secret) = pair(&administrator, ALICE).await;
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     let user = site.documents().get(&system, "User", ALICE).await.unwrap();
     let shown = Json::Object(user.to_json_whole()).to_string();
     assert!(!shown.contains(&secret) && shown.contains("****"));
     let mut work = site.documents().begin(&system).await.unwrap();
     let stored = work.get_hash("User", ALICE, "api_secret").await.unwrap().unwrap();
-    assert_eq!(stored, doctyped::secret::digest(&secret));
+    assert_eq!(stored, doctyped::testing::secret::digest(&secret));
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine as _;
-use doctyped::app::{App, Build};
-use doctyped::clock::Clock;
-use doctyped::config::{Config, Hidden};
-use doctyped::secret::SiteKey;
+use doctyped::testing::app::{App, Build};
+use doctyped::testing::clock::Clock;
+use doctyped::testing::config::{Config, Hidden};
+use doctyped::testing::secret::SiteKey;
 use serde_json::{Value as Json, json};
 
 use crate::support::PASSWORD;

@@ -1,7 +1,7 @@
 //! Errors as answers: the table, the envelopes, and what every answer carries.
 
-use doctyped::error::{AuthenticationError, Conflict, Error, FieldProblem, Invalid, ProblemKind};
-use doctyped::web::error::describe;
+use doctyped::testing::error::describe;
+use doctyped::testing::error::{AuthenticationError, Conflict, Error, FieldProblem, Invalid, ProblemKind};
 use poem::http::Method;
 use serde_json::json;
 
@@ -88,7 +88,7 @@ fn problems_come_with_their_place() {
     invalid.push(FieldProblem::at(ProblemKind::Mandatory, "title", "Title", "Title is required"));
     invalid.push(FieldProblem::at(ProblemKind::Data, "qty", "Quantity", "Not a number").in_row("items", 2));
     assert_eq!(
-        doctyped::web::error::problems(&invalid),
+        doctyped::testing::error::problems(&invalid),
         json!([
             {"field": "title", "label": "Title", "table": null, "row": null, "kind": "MandatoryError", "message": "Title is required"},
             {"field": "qty", "label": "Quantity", "table": "items", "row": 2, "kind": "DataError", "message": "Not a number"},

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use doctyped::permissions::Session;
+use doctyped::testing::permissions::Session;
 
 use crate::support::{PASSWORD, TestSite};
 
@@ -287,8 +287,8 @@ async fn whoever_takes_no_answer_loses_the_connection() {
 #[tokio::test]
 async fn connections_beyond_the_limit_are_told_to_come_back() {
     for limit in [
-        |config: &mut doctyped::config::Config| config.limits.connections = 3,
-        |config: &mut doctyped::config::Config| config.limits.connections_per_address = Some(3),
+        |config: &mut doctyped::testing::config::Config| config.limits.connections = 3,
+        |config: &mut doctyped::testing::config::Config| config.limits.connections_per_address = Some(3),
     ] {
         let site = TestSite::new().listening().with_config(limit).await;
         let mut open = Vec::new();

@@ -194,7 +194,7 @@ async fn deleting_a_session_logs_the_device_out() {
     let client = logged_in(&site).await;
     let names = site.db_names("Session", json!({"user": ALICE})).await;
     assert_eq!(names.len(), 1);
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     site.documents().delete(&system, "Session", &names[0]).await.unwrap();
     assert_eq!(client.logged_user().await, "Guest");
 }
@@ -206,8 +206,8 @@ async fn a_person_sees_and_ends_their_own_sessions_only() {
     site.db_user("bob@example.com", json!({})).await;
     site.guest().log_in("bob@example.com", PASSWORD).await.ok();
     let access = site.documents().access(ALICE).await.unwrap().unwrap();
-    let alice = doctyped::permissions::Session::of(access);
-    let request = doctyped::document::ListRequest::new("Session").fields(&["name", "user"]).all();
+    let alice = doctyped::testing::permissions::Session::of(access);
+    let request = doctyped::testing::document::ListRequest::new("Session").fields(&["name", "user"]).all();
     let list = site.documents().list(&alice, &request).await.unwrap();
     assert_eq!((list.rows.len(), list.text(0, "user")), (1, ALICE));
     let bobs = site.db_names("Session", json!({"user": "bob@example.com"})).await;
@@ -286,7 +286,7 @@ async fn deleting_a_login_attempt_unlocks() {
         site.guest().log_in("nobody@example.com", "geheim").await.error(401, "AuthenticationError");
     }
     site.guest().log_in("nobody@example.com", "geheim").await.error(429, "TooManyRequestsError");
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     for name in site.db_names("Login Attempt", json!({})).await {
         let attempt = site.documents().get(&system, "Login Attempt", &name).await.unwrap();
         assert_ne!(attempt.text("subject"), "nobody@example.com", "what is not known here is not written down");
@@ -434,7 +434,7 @@ async fn a_logout_by_form_needs_its_token() {
     client.form("/logout", &[]).await.status(400);
     client.form("/logout", &[("csrf_token", "guess")]).await.status(400);
     assert_eq!(client.logged_user().await, ALICE);
-    let token = doctyped::web::csrf::token(&client.cookie("sid").unwrap());
+    let token = doctyped::testing::csrf::token(&client.cookie("sid").unwrap());
     assert_eq!(client.form("/logout", &[("csrf_token", &token)]).await.redirect(), "/login");
     assert_eq!(client.logged_user().await, "Guest");
 }
@@ -442,12 +442,12 @@ async fn a_logout_by_form_needs_its_token() {
 #[tokio::test]
 async fn administrator_cannot_be_lost() {
     let site = TestSite::new().await;
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     let documents = site.documents();
     assert!(documents.delete(&system, "User", "Administrator").await.is_err());
     assert!(documents.rename(&system, "User", "Administrator", "x@example.com", false).await.is_err());
     let off = json!({"enabled": 0}).as_object().unwrap().clone();
-    let children = doctyped::document::Children::Replace;
+    let children = doctyped::testing::document::Children::Replace;
     assert!(documents.update(&system, "User", "Administrator", &off, children).await.is_err());
 }
 
@@ -457,7 +457,7 @@ async fn a_user_is_named_by_their_address_and_follows_a_rename() {
     let name =
         site.db_insert("User", json!({"email": "Carol@Example.com", "first_name": "Carol", "last_name": "C"})).await;
     assert_eq!(name, "carol@example.com");
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     let carol = site.documents().get(&system, "User", &name).await.unwrap();
     assert_eq!(carol.text("full_name"), "Carol C");
     assert_eq!(carol.rows("social_logins").len(), 1, "the id under which programs know her");

@@ -1,5 +1,6 @@
 //! Every test that goes through the public surface, in one binary.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests fail loudly")]
+#![allow(unreachable_pub, reason = "a test binary is all one crate; `pub` says what other files use")]
 
 mod api_key;
 mod browser;

@@ -98,8 +98,8 @@ async fn pages_about_ones_account_show_times_as_the_clocks_of_the_person_do() {
     site.db_user("asha@example.com", values).await;
     let asha = site.guest();
     asha.log_in("asha@example.com", PASSWORD).await.ok();
-    let request = doctyped::document::ListRequest::new("Session").fields(&["last_seen"]);
-    let list = site.documents().list(&doctyped::permissions::Session::system(), &request).await.unwrap();
+    let request = doctyped::testing::document::ListRequest::new("Session").fields(&["last_seen"]);
+    let list = site.documents().list(&doctyped::testing::permissions::Session::system(), &request).await.unwrap();
     let stored = chrono::NaiveDateTime::parse_from_str(list.text(0, "last_seen"), "%Y-%m-%d %H:%M:%S%.f").unwrap();
     let shown = (stored + chrono::Duration::minutes(330)).format("last used %Y-%m-%d %H:%M").to_string();
     let page = asha.get("/me").await.status(200).body;
@@ -108,7 +108,8 @@ async fn pages_about_ones_account_show_times_as_the_clocks_of_the_person_do() {
     let program = crate::oauth::support::Program::public(&site).await;
     let _ = program.code(&asha).await;
     let allowed = site.db_names("OAuth Grant", json!([])).await;
-    let grant = site.documents().get(&doctyped::permissions::Session::system(), "OAuth Grant", &allowed[0]).await;
+    let grant =
+        site.documents().get(&doctyped::testing::permissions::Session::system(), "OAuth Grant", &allowed[0]).await;
     let stored = chrono::NaiveDateTime::parse_from_str(grant.unwrap().text("granted_at"), "%Y-%m-%d %H:%M:%S%.f");
     let shown = (stored.unwrap() + chrono::Duration::minutes(330)).format(">%Y-%m-%d %H:%M<").to_string();
     let page = asha.get("/third_party_apps").await.status(200).body;

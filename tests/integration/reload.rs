@@ -1,7 +1,7 @@
 //! DocType files while a site is served and when it starts: what is good is in force, what is not stays as it was.
 
-use doctyped::meta::load::Source;
-use doctyped::reload::{Reloaded, reload};
+use doctyped::testing::load::Source;
+use doctyped::testing::reload::{Reloaded, reload};
 use serde_json::json;
 
 use crate::support::{PASSWORD, TestSite};
@@ -236,7 +236,7 @@ async fn a_file_that_is_saved_is_noticed() {
     let watched = doctypes.clone();
     let site = TestSite::new().with_config(move |config| config.doctypes = vec![watched]).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let watching = doctyped::reload::watch(site.site.clone(), Vec::new(), stopped);
+    let watching = doctyped::testing::reload::watch(site.site.clone(), Vec::new(), stopped);
     // The watcher is set up in its task.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     // Not even the folder was there when the site started.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -35,7 +35,7 @@ impl Secrets {
     /// What a browser holds.
     fn session(&mut self, browser: &Client) {
         let sid = self.add("session", browser.cookie("sid").unwrap());
-        self.add("CSRF token", doctyped::web::csrf::token(&sid));
+        self.add("CSRF token", doctyped::testing::csrf::token(&sid));
     }
 
     fn tokens(&mut self, tokens: &Json) {
@@ -139,7 +139,7 @@ async fn authorization_server(server: &ServerProcess, administrator: &Client, al
     program.post("revoke_token", &[("token", more["refresh_token"].as_str().unwrap())]).await.status(200);
     let own = program.post("get_token", &[("grant_type", "client_credentials")]).await.status(200).json();
     secrets.tokens(&own);
-    let invented = doctyped::oauth::protocol::token::TokenKind::AccessToken.generate();
+    let invented = doctyped::testing::token::TokenKind::AccessToken.generate();
     secrets.add("invented token", &invented);
     bearer(&invented).get("/api/method/ping").await.status(401);
     let uri = format!("/api/v2/document/OAuth%20Client/{}/method/rotate_client_secret", program.id);
@@ -252,7 +252,7 @@ async fn social_login(server: &ServerProcess, administrator: &Client, provider: 
     let browser = server.guest();
     let location = browser.get("/login/with/example_login").await.redirect();
     let state = secrets.add("state", parameter(&location, "state").unwrap());
-    let now = doctyped::clock::Clock::system().now().timestamp();
+    let now = doctyped::testing::clock::Clock::system().now().timestamp();
     let id_token = key.sign(
         "JWT",
         &json!({

@@ -1,6 +1,6 @@
 //! Behaviour of the DocTypes of this feature, one file each.
 
-pub mod role;
-pub mod social_logins;
-pub mod system_settings;
-pub mod user;
+pub(super) mod role;
+pub(super) mod social_logins;
+pub(super) mod system_settings;
+pub(super) mod user;

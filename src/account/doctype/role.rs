@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::meta::{Document, Value};
 
 /// What a Role does.
-pub struct RoleController;
+pub(crate) struct RoleController;
 
 #[async_trait]
 impl Controller for RoleController {

@@ -17,7 +17,7 @@ const FIELDS: [&str; 7] = ["provider", "userid", "username", "linked_at", "issue
 /// Checks the rows of a User that is saved, and adds the one under which programs know the user.
 ///
 /// Logins, as the program itself, add and change rows. Whoever else may write the User may only take linked accounts away.
-pub async fn check(work: &mut Work<'_>, user: &mut Document, before: Option<&Document>) -> Result<()> {
+pub(crate) async fn check(work: &mut Work<'_>, user: &mut Document, before: Option<&Document>) -> Result<()> {
     let old: &[Document] = before.map_or(&[], |before| before.rows("social_logins"));
     let same = |a: &Document, b: &Document| FIELDS.iter().all(|fieldname| a.text(fieldname) == b.text(fieldname));
     let mut invalid = Invalid::default();

@@ -8,7 +8,7 @@ use crate::error::{Invalid, Result};
 use crate::meta::Document;
 
 /// The controller.
-pub struct SystemSettings;
+pub(crate) struct SystemSettings;
 
 #[async_trait]
 impl Controller for SystemSettings {

@@ -24,14 +24,14 @@ pub(super) const SYSTEM_USER: &str = "System User";
 pub(super) const WEBSITE_USER: &str = "Website User";
 
 /// What a User does.
-pub struct UserController {
+pub(crate) struct UserController {
     passwords: Passwords,
     keys: KnownKeys,
 }
 
 impl UserController {
     /// With the queue for hashing and the cache of keys that the rest of the feature uses.
-    pub fn new(passwords: Passwords, keys: KnownKeys) -> Self {
+    pub(crate) fn new(passwords: Passwords, keys: KnownKeys) -> Self {
         Self { passwords, keys }
     }
 
@@ -67,7 +67,12 @@ impl UserController {
 }
 
 /// Checks a new password against the rules, stores its hash and notes that it changed.
-pub async fn store_password(work: &mut Work<'_>, passwords: &Passwords, user: &str, password: String) -> Result<()> {
+pub(crate) async fn store_password(
+    work: &mut Work<'_>,
+    passwords: &Passwords,
+    user: &str,
+    password: String,
+) -> Result<()> {
     let settings = LoginSettings::load(work.documents).await?;
     password::check_policy(&password, &settings, user)?;
     let hash = passwords.hash(password).await?;
@@ -77,7 +82,7 @@ pub async fn store_password(work: &mut Work<'_>, passwords: &Passwords, user: &s
 }
 
 /// Administrator and Guest, which the program itself needs.
-pub fn is_standard(user: &str) -> bool {
+pub(crate) fn is_standard(user: &str) -> bool {
     user == ADMINISTRATOR || user == GUEST
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn apply(executor: &dyn Executor, plan: &Plan) -> Result<(), Mi
 }
 
 /// What a change runs, for people to read; on SQLite a table that is built anew is told as such.
-pub fn statement(plan: &Plan, change: &Change) -> String {
+pub(crate) fn statement(plan: &Plan, change: &Change) -> String {
     if plan.rebuilds.contains_key(&change.table) && is_part_of_rebuild(&change.action) {
         let table = quote(&change.table);
         return format!("-- {table} is built anew with its rows: {}", change.description);

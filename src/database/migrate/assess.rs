@@ -15,7 +15,7 @@ const EXAMPLES: usize = 3;
 const DUPLICATES: usize = 20;
 
 /// Settles the risk of every change that only the data can judge. Changes nothing; wants a transaction on PostgreSQL.
-pub async fn assess(executor: &dyn Executor, plan: &mut Plan) -> Result<(), DbErr> {
+pub(crate) async fn assess(executor: &dyn Executor, plan: &mut Plan) -> Result<(), DbErr> {
     let mut settled = Vec::with_capacity(plan.changes.len());
     for mut change in std::mem::take(&mut plan.changes) {
         let mut is_needed = true;

@@ -17,8 +17,8 @@ use crate::database::schema::{introspect, names};
 use crate::database::state;
 use crate::meta::{DocType, Registry};
 
-pub use apply::statement;
-pub use assess::assess;
+pub(crate) use apply::statement;
+pub(crate) use assess::assess;
 
 /// Changes whenever this program would plan differently for the same definitions.
 const PLANNER_VERSION: u32 = 2;
@@ -41,7 +41,7 @@ const POSTGRES_RELATIONS: usize = 3000;
 /// How to migrate.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "these are switches of the command line, one by one")]
-pub struct MigrateOptions {
+pub(crate) struct MigrateOptions {
     /// Also make changes that lose data.
     pub apply_risky: bool,
     /// Drop what no DocType uses.
@@ -57,7 +57,7 @@ pub struct MigrateOptions {
 
 /// What was done, or would be.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// The plan; empty if nothing had to change.
     pub plan: Plan,
     /// It was carried out.
@@ -66,7 +66,7 @@ pub struct Report {
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
+pub(crate) enum MigrateError {
     /// The plan could lose data, or cannot be carried out.
     #[error("{}", refusal(.0))]
     Refused(Box<Plan>),
@@ -87,7 +87,7 @@ pub enum MigrateError {
 }
 
 /// Brings the database to what the DocTypes want, or says why not; all or nothing (but see [`POSTGRES_RELATIONS`]).
-pub async fn migrate(
+pub(crate) async fn migrate(
     database: &Database,
     doctypes: &Registry,
     options: MigrateOptions,
@@ -213,7 +213,7 @@ async fn carry_out(executor: &dyn Executor, plan: &Plan, fingerprint: &str) -> R
 }
 
 /// What stands for the definitions that the tables were last brought in step with; `None` before the first time.
-pub async fn applied_fingerprint(executor: &dyn Executor) -> Result<Option<String>, DbErr> {
+pub(crate) async fn applied_fingerprint(executor: &dyn Executor) -> Result<Option<String>, DbErr> {
     state::get(executor, SCHEMA).await
 }
 

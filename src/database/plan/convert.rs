@@ -5,7 +5,7 @@ use crate::database::schema::SqlType;
 
 /// A conversion of one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conversion {
+pub(crate) struct Conversion {
     /// The new value; null where there is none. `None` if the stored value can stay as it is.
     pub expression: Option<String>,
     /// True for rows whose value is lost or changed; `None` if there can be none.
@@ -15,7 +15,7 @@ pub struct Conversion {
 }
 
 /// The conversion of `column` (an SQL expression) between two types.
-pub fn conversion(backend: Backend, column: &str, from: &SqlType, to: &SqlType) -> Conversion {
+pub(crate) fn conversion(backend: Backend, column: &str, from: &SqlType, to: &SqlType) -> Conversion {
     match backend {
         Backend::Sqlite => sqlite(column, from, to),
         Backend::Postgres => postgres(column, from, to),
@@ -32,7 +32,7 @@ impl Conversion {
     }
 
     /// Whether every value is dropped.
-    pub fn keeps_nothing(&self) -> bool {
+    pub(crate) fn keeps_nothing(&self) -> bool {
         self.expression.as_deref() == Some("NULL")
     }
 
@@ -225,7 +225,7 @@ fn try_cast_name(to: &SqlType) -> String {
 /// Functions that [`conversion`]'s expressions call, to be created before any of them runs.
 ///
 /// PostgreSQL 15 has no cast that answers null for what it cannot read.
-pub fn prepare(from: &SqlType, to: &SqlType) -> Option<String> {
+pub(crate) fn prepare(from: &SqlType, to: &SqlType) -> Option<String> {
     let reads_text = matches!(from, SqlType::Varchar(_) | SqlType::Text | SqlType::Json | SqlType::Other(_));
     if !reads_text || matches!(to, SqlType::Varchar(_) | SqlType::Text) {
         return None;

@@ -18,7 +18,7 @@ const DOCTYPE_MARKS: [&str; 4] = ["name", "creation", "modified", "docstatus"];
 /// What must change so that `snapshot` becomes what `doctypes` want.
 ///
 /// Pure: a change that only the data can judge counts as risky until [`crate::database::migrate::assess`] has looked.
-pub fn plan<'a>(
+pub(crate) fn plan<'a>(
     backend: Backend,
     doctypes: impl Iterator<Item = &'a Arc<DocType>>,
     snapshot: &Snapshot,

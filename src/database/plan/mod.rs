@@ -1,6 +1,6 @@
 //! The plan: what must change in a database so that it is what the DocTypes want, in words and as actions. Pure.
 
-pub mod convert;
+pub(crate) mod convert;
 mod diff;
 mod rebuild;
 mod references;
@@ -15,11 +15,11 @@ use crate::database::connect::Backend;
 use crate::database::schema::Column;
 use crate::database::schema::wanted::{ColumnSpec, IndexSpec, TableSpec};
 
-pub use diff::plan;
+pub(crate) use diff::plan;
 
 /// Every change, in the order in which people read them.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Whose dialect the actions speak.
     pub backend: Backend,
     /// What changes.
@@ -32,7 +32,7 @@ pub struct Plan {
 
 /// One change.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub(crate) struct Change {
     /// The DocType; empty for the engine's own tables.
     pub doctype: String,
     /// What changes, in words, without the DocType.
@@ -48,7 +48,7 @@ pub struct Change {
 
 /// Whether a change could lose data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Risk {
+pub(crate) enum Risk {
     /// It cannot.
     Safe,
     /// It could, and why; somebody must agree.
@@ -124,27 +124,22 @@ pub(super) struct Rebuild {
 
 impl Plan {
     /// A plan that changes nothing.
-    pub fn empty(backend: Backend) -> Self {
+    pub(crate) fn empty(backend: Backend) -> Self {
         Self { backend, changes: Vec::new(), left_in_place: Vec::new(), rebuilds: BTreeMap::new() }
     }
 
     /// Whether nothing changes.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
     /// The changes that could lose data, or cannot be made at all.
-    pub fn risky(&self) -> impl Iterator<Item = &Change> {
+    pub(crate) fn risky(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.risk != Risk::Safe)
     }
 
-    /// The changes that lose nothing.
-    pub fn safe(&self) -> impl Iterator<Item = &Change> {
-        self.changes.iter().filter(|change| change.risk == Risk::Safe)
-    }
-
     /// The changes that cannot be made.
-    pub fn refused(&self) -> impl Iterator<Item = &Change> {
+    pub(crate) fn refused(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| matches!(change.risk, Risk::Refused(_)))
     }
 
@@ -194,7 +189,7 @@ impl Plan {
     }
 
     /// One line: how many tables are new, how many others change.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let is_new = |change: &&Change| matches!(change.action, Action::CreateTable(_));
         let created = self.changes.iter().filter(is_new).count();
         let mut changed: Vec<&str> =

@@ -17,11 +17,11 @@ use crate::meta::fieldtype::ColumnType;
 use crate::meta::{DocField, DocType, Value};
 
 /// The table that a query is about; joined tables and sub-queries have numbers of their own.
-pub const MAIN: usize = 0;
+pub(crate) const MAIN: usize = 0;
 
 /// A column of one of the tables of a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ColumnRef<'a> {
+pub(crate) struct ColumnRef<'a> {
     /// The number of the table.
     pub table: usize,
     /// The column's name.
@@ -34,7 +34,7 @@ pub struct ColumnRef<'a> {
 
 /// An aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
+pub(crate) enum Function {
     /// How many rows hold a value.
     Count,
     /// How many different values there are.
@@ -51,7 +51,7 @@ pub enum Function {
 
 /// Something that is selected or sorted by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Expression<'a> {
+pub(crate) enum Expression<'a> {
     /// The number of rows.
     CountAll,
     /// A column as it stands.
@@ -62,7 +62,7 @@ pub enum Expression<'a> {
 
 impl Expression<'_> {
     /// The type of its values.
-    pub fn column_type(&self) -> ColumnType {
+    pub(crate) fn column_type(&self) -> ColumnType {
         match self {
             Self::CountAll | Self::Function(Function::Count | Function::CountDistinct, _) => ColumnType::BigInt,
             Self::Function(Function::Sum | Function::Avg, _) => ColumnType::Decimal,
@@ -71,14 +71,14 @@ impl Expression<'_> {
     }
 
     /// Whether it speaks of several rows.
-    pub fn is_aggregate(&self) -> bool {
+    pub(crate) fn is_aggregate(&self) -> bool {
         !matches!(self, Self::Column(_))
     }
 }
 
 /// How two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub(crate) enum Comparison {
     /// The same.
     Equal,
     /// Another one.
@@ -95,7 +95,7 @@ pub enum Comparison {
 
 impl Comparison {
     /// Whether it holds for two values in that order.
-    pub fn holds(self, ordering: std::cmp::Ordering) -> bool {
+    pub(crate) fn holds(self, ordering: std::cmp::Ordering) -> bool {
         match self {
             Self::Equal => ordering.is_eq(),
             Self::NotEqual => ordering.is_ne(),
@@ -109,8 +109,7 @@ impl Comparison {
 
 /// A condition on rows. `or_null` also lets rows pass whose column is NULL: that is Frappe's idea of an empty value.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the variants say what their parts are")]
-pub enum Condition<'a> {
+pub(crate) enum Condition<'a> {
     /// Every one of them; without any, always.
     All(Vec<Self>),
     /// At least one of them; without any, never.
@@ -139,17 +138,17 @@ pub enum Condition<'a> {
 
 impl Condition<'_> {
     /// Every row passes.
-    pub const ALWAYS: Self = Self::All(Vec::new());
+    pub(crate) const ALWAYS: Self = Self::All(Vec::new());
 
     /// Whether every row passes, as far as can be seen.
-    pub fn is_always(&self) -> bool {
+    pub(crate) fn is_always(&self) -> bool {
         matches!(self, Self::All(all) if all.iter().all(Self::is_always))
     }
 }
 
 /// The table of child rows in a sub-query.
 #[derive(Clone, Copy, Debug)]
-pub struct ChildTable<'a> {
+pub(crate) struct ChildTable<'a> {
     /// Whose rows.
     pub doctype: &'a DocType,
     /// Its number.
@@ -158,7 +157,7 @@ pub struct ChildTable<'a> {
 
 /// A tree DocType and which relatives of a node are meant.
 #[derive(Clone, Copy, Debug)]
-pub struct Tree<'a> {
+pub(crate) struct Tree<'a> {
     /// The DocType of the nodes.
     pub doctype: &'a DocType,
     /// The Link to the parent node.
@@ -169,7 +168,7 @@ pub struct Tree<'a> {
 
 /// Relatives of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation {
+pub(crate) enum Relation {
     /// Those above.
     Ancestors,
     /// Those below.
@@ -180,7 +179,7 @@ pub enum Relation {
 
 /// A table joined to the main one, with NULLs where it has no row.
 #[derive(Clone, Debug)]
-pub struct Join<'a> {
+pub(crate) struct Join<'a> {
     /// Its number.
     pub table: usize,
     /// Whose table.
@@ -193,7 +192,7 @@ pub struct Join<'a> {
 
 /// How the rows of a joined table are found.
 #[derive(Clone, Debug, PartialEq)]
-pub enum JoinOn<'a> {
+pub(crate) enum JoinOn<'a> {
     /// The document that a Link names.
     Link(ColumnRef<'a>),
     /// The child rows in those table fields.
@@ -207,7 +206,7 @@ pub enum JoinOn<'a> {
 
 /// A query for rows.
 #[derive(Clone, Debug)]
-pub struct Select<'a> {
+pub(crate) struct Select<'a> {
     /// The main table.
     pub from: &'a DocType,
     /// Further tables.
@@ -228,14 +227,17 @@ pub struct Select<'a> {
 
 impl Select<'_> {
     /// Fetches the rows: one value for every item.
-    pub async fn fetch(&self, exec: &dyn Executor) -> Result<Vec<Vec<Value>>, DbErr> {
+    pub(crate) async fn fetch(&self, exec: &dyn Executor) -> Result<Vec<Vec<Value>>, DbErr> {
         let sql = self.sql(exec.backend());
         let shapes: Vec<_> = self.items.iter().map(|item| item.column_type().shape()).collect();
         exec.fetch(&sql.text, sql.params, &shapes).await
     }
 
     /// The same rows as they are taken, where they are too many for memory.
-    pub async fn stream<'d>(&self, database: &'d Database) -> Result<BoxStream<'d, Result<Vec<Value>, DbErr>>, DbErr> {
+    pub(crate) async fn stream<'d>(
+        &self,
+        database: &'d Database,
+    ) -> Result<BoxStream<'d, Result<Vec<Value>, DbErr>>, DbErr> {
         let sql = self.sql(database.backend());
         let shapes = self.items.iter().map(|item| item.column_type().shape()).collect();
         database.stream(&sql.text, sql.params, shapes).await
@@ -243,7 +245,7 @@ impl Select<'_> {
 
     /// How many rows there are, paging aside, and no more than `most`. Child rows joined for the condition alone do not
     /// count twice.
-    pub async fn count(&self, exec: &dyn Executor, most: Option<u64>) -> Result<u64, DbErr> {
+    pub(crate) async fn count(&self, exec: &dyn Executor, most: Option<u64>) -> Result<u64, DbErr> {
         let sql = self.count_sql(exec.backend(), most);
         let rows = exec.fetch(&sql.text, sql.params, &[ColumnType::BigInt.shape()]).await?;
         let count = rows.first().and_then(|row| row[0].as_int()).and_then(|count| u64::try_from(count).ok());
@@ -252,7 +254,7 @@ impl Select<'_> {
 }
 
 /// Whether the database refused a regular expression, which only it can judge.
-pub fn is_bad_pattern(error: &DbErr) -> bool {
+pub(crate) fn is_bad_pattern(error: &DbErr) -> bool {
     match error {
         DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)) | DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error)) => {
             error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "2201B")

@@ -10,7 +10,7 @@ use crate::meta::fieldtype::{ColumnType, Shape};
 
 impl Select<'_> {
     /// The statement for the rows.
-    pub fn sql(&self, backend: Backend) -> Sql {
+    pub(crate) fn sql(&self, backend: Backend) -> Sql {
         let mut sql = Sql::new(backend);
         sql.push("SELECT ");
         let mut text = String::new();
@@ -34,7 +34,7 @@ impl Select<'_> {
     }
 
     /// The statement for the number of rows; of more than `most` it counts no further.
-    pub fn count_sql(&self, backend: Backend, most: Option<u64>) -> Sql {
+    pub(crate) fn count_sql(&self, backend: Backend, most: Option<u64>) -> Sql {
         let mut sql = Sql::new(backend);
         let children = self.joins.iter().any(|join| matches!(join.on, JoinOn::Child { .. }));
         let aggregates = self.items.iter().any(Expression::is_aggregate);

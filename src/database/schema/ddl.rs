@@ -7,7 +7,7 @@ use crate::database::schema::wanted::{ColumnSpec, IndexSpec, TableSpec};
 use crate::database::sql::quote;
 
 /// A column's definition in CREATE TABLE or ADD COLUMN.
-pub fn column(backend: Backend, column: &ColumnSpec, autoincrement: bool) -> String {
+pub(crate) fn column(backend: Backend, column: &ColumnSpec, autoincrement: bool) -> String {
     let name = quote(&column.name);
     if autoincrement && backend == Backend::Sqlite {
         return format!("{name} INTEGER PRIMARY KEY AUTOINCREMENT");
@@ -21,7 +21,7 @@ pub fn column(backend: Backend, column: &ColumnSpec, autoincrement: bool) -> Str
 }
 
 /// A new table with its indexes.
-pub fn create_table(backend: Backend, table: &TableSpec) -> String {
+pub(crate) fn create_table(backend: Backend, table: &TableSpec) -> String {
     let name = quote(&table.name);
     let mut script = String::with_capacity(1024);
     if let Some(sequence) = &table.sequence {
@@ -43,7 +43,7 @@ pub fn create_table(backend: Backend, table: &TableSpec) -> String {
 }
 
 /// An index.
-pub fn create_index(table: &str, index: &IndexSpec) -> String {
+pub(crate) fn create_index(table: &str, index: &IndexSpec) -> String {
     let unique = if index.unique { "UNIQUE " } else { "" };
     let columns = list(&index.columns);
     let on = if index.digest { format!("md5(CAST({columns} AS text))") } else { columns };
@@ -51,16 +51,16 @@ pub fn create_index(table: &str, index: &IndexSpec) -> String {
 }
 
 /// PostgreSQL: a sequence for names that count up.
-pub fn create_sequence(sequence: &str) -> String {
+pub(crate) fn create_sequence(sequence: &str) -> String {
     format!("CREATE SEQUENCE IF NOT EXISTS {};\n", quote(sequence))
 }
 
 /// PostgreSQL: the sequence goes with the table.
-pub fn own_sequence(sequence: &str, table: &str) -> String {
+pub(crate) fn own_sequence(sequence: &str, table: &str) -> String {
     format!("ALTER SEQUENCE {} OWNED BY {}.\"name\";\n", quote(sequence), quote(table))
 }
 
 /// Quoted names, separated by commas.
-pub fn list(columns: &[String]) -> String {
+pub(crate) fn list(columns: &[String]) -> String {
     columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ")
 }

@@ -1,9 +1,9 @@
 //! Introspection: which tables, columns and indexes a database has.
 
 pub(super) mod ddl;
-pub mod names;
-pub mod sql_type;
-pub mod wanted;
+pub(crate) mod names;
+pub(crate) mod sql_type;
+pub(crate) mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,11 @@ use crate::database::connect::{Backend, Executor};
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
 
-pub use sql_type::{ColumnDefault, SqlType};
+pub(crate) use sql_type::{ColumnDefault, SqlType};
 
 /// What is there.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// Whose names and types these are.
     pub backend: Backend,
     /// The tables by [`names::key`].
@@ -28,7 +28,7 @@ pub struct Snapshot {
 
 /// A table as the database reports it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table {
+pub(crate) struct Table {
     /// The name.
     pub name: String,
     /// In the table's order.
@@ -45,7 +45,7 @@ pub struct Table {
 
 /// A column as the database reports it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Column {
+pub(crate) struct Column {
     /// The name.
     pub name: String,
     /// The type.
@@ -62,7 +62,7 @@ pub struct Column {
 
 /// An index as the database reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Index {
+pub(crate) struct Index {
     /// The columns; empty text stands for an expression.
     pub columns: Vec<String>,
     /// Refuses duplicates.
@@ -71,26 +71,26 @@ pub struct Index {
 
 impl Snapshot {
     /// A database without tables.
-    pub fn empty(backend: Backend) -> Self {
+    pub(crate) fn empty(backend: Backend) -> Self {
         Self { backend, tables: BTreeMap::new(), singles: BTreeMap::new() }
     }
 
     /// The table that this name reaches.
-    pub fn table(&self, name: &str) -> Option<&Table> {
+    pub(crate) fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(&names::key(self.backend, name))
     }
 }
 
 impl Table {
     /// The column that this name reaches.
-    pub fn column(&self, backend: Backend, name: &str) -> Option<&Column> {
+    pub(crate) fn column(&self, backend: Backend, name: &str) -> Option<&Column> {
         let key = names::key(backend, name);
         self.columns.iter().find(|column| names::key(backend, &column.name) == key)
     }
 }
 
 /// Reads what is there: two statements for any number of tables, and one for `tabSingles` if it exists.
-pub async fn introspect(executor: &dyn Executor) -> Result<Snapshot, DbErr> {
+pub(crate) async fn introspect(executor: &dyn Executor) -> Result<Snapshot, DbErr> {
     let backend = executor.backend();
     let mut snapshot = Snapshot::empty(backend);
     read_columns(executor, &mut snapshot).await?;

@@ -11,7 +11,7 @@ const POSTGRES_LIMIT: usize = 63;
 const MADE_LIMIT: usize = 60;
 
 /// A name as the database stores it.
-pub fn physical(backend: Backend, name: &str) -> &str {
+pub(crate) fn physical(backend: Backend, name: &str) -> &str {
     match backend {
         Backend::Sqlite => name,
         Backend::Postgres => &name[..name.floor_char_boundary(POSTGRES_LIMIT)],
@@ -19,7 +19,7 @@ pub fn physical(backend: Backend, name: &str) -> &str {
 }
 
 /// Two names reach the same table or column if their keys are equal.
-pub fn key(backend: Backend, name: &str) -> String {
+pub(crate) fn key(backend: Backend, name: &str) -> String {
     match backend {
         Backend::Sqlite => name.to_ascii_lowercase(),
         Backend::Postgres => physical(backend, name).to_owned(),
@@ -35,7 +35,7 @@ pub(super) fn index(table: &str, columns: &[String], unique: bool) -> String {
 }
 
 /// Whether an index of that table was made by us; all others are left alone.
-pub fn is_own_index(table: &str, name: &str) -> bool {
+pub(crate) fn is_own_index(table: &str, name: &str) -> bool {
     ["ix", "ux"].iter().any(|kind| {
         let prefix = format!("{kind} {table}.");
         name.starts_with(&prefix[..prefix.floor_char_boundary(kept(""))])
@@ -43,7 +43,7 @@ pub fn is_own_index(table: &str, name: &str) -> bool {
 }
 
 /// The sequence behind an autoincrement DocType on PostgreSQL, as Frappe names it.
-pub fn sequence(doctype: &str) -> String {
+pub(crate) fn sequence(doctype: &str) -> String {
     short(&scrub(doctype), "_id_seq")
 }
 

@@ -10,7 +10,7 @@ use crate::meta::fieldtype::ColumnType;
 
 /// The type of a column. SQLite uses only `Text`, `BigInt`, `Real` and the three of time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SqlType {
+pub(crate) enum SqlType {
     /// Text of at most so many characters.
     Varchar(u32),
     /// Text.
@@ -39,7 +39,7 @@ pub enum SqlType {
 
 impl SqlType {
     /// The type that a column of a DocType gets.
-    pub fn wanted(backend: Backend, column_type: ColumnType) -> Self {
+    pub(crate) fn wanted(backend: Backend, column_type: ColumnType) -> Self {
         match (backend, column_type) {
             (_, ColumnType::Date) => Self::Date,
             (_, ColumnType::Datetime) => Self::Datetime,
@@ -58,7 +58,7 @@ impl SqlType {
     }
 
     /// Reads a type as the database reports it; on SQLite also those that other programs declare.
-    pub fn parse(backend: Backend, declared: &str) -> Self {
+    pub(crate) fn parse(backend: Backend, declared: &str) -> Self {
         match backend {
             Backend::Sqlite => Self::parse_sqlite(declared),
             Backend::Postgres => Self::parse_postgres(declared),
@@ -110,7 +110,7 @@ impl SqlType {
     }
 
     /// As DDL writes it, and people read it.
-    pub fn ddl(&self, backend: Backend) -> Cow<'static, str> {
+    pub(crate) fn ddl(&self, backend: Backend) -> Cow<'static, str> {
         Cow::Borrowed(match (backend, self) {
             (_, Self::Varchar(length)) => return Cow::Owned(format!("varchar({length})")),
             (_, Self::Numeric(digits, scale)) => return Cow::Owned(format!("numeric({digits},{scale})")),
@@ -134,22 +134,22 @@ impl SqlType {
     }
 
     /// Text of any length.
-    pub fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         matches!(self, Self::Varchar(_) | Self::Text | Self::Json)
     }
 
     /// A whole number of any size.
-    pub fn is_integer(&self) -> bool {
+    pub(crate) fn is_integer(&self) -> bool {
         matches!(self, Self::SmallInt | Self::Int | Self::BigInt)
     }
 
     /// A number of any kind.
-    pub fn is_number(&self) -> bool {
+    pub(crate) fn is_number(&self) -> bool {
         self.is_integer() || matches!(self, Self::Numeric(..) | Self::Real)
     }
 
     /// The smallest and the largest whole number in it.
-    pub fn integer_range(&self) -> Option<(i64, i64)> {
+    pub(crate) fn integer_range(&self) -> Option<(i64, i64)> {
         match self {
             Self::SmallInt => Some((i16::MIN.into(), i16::MAX.into())),
             Self::Int => Some((i32::MIN.into(), i32::MAX.into())),
@@ -161,7 +161,7 @@ impl SqlType {
 
 /// A column's default.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ColumnDefault {
+pub(crate) enum ColumnDefault {
     /// A constant, without quotes.
     Literal(String),
     /// Any other expression, as the database writes it.
@@ -170,7 +170,7 @@ pub enum ColumnDefault {
 
 impl ColumnDefault {
     /// Reads a default as the database reports it; `NULL` is none.
-    pub fn parse(reported: &str) -> Option<Self> {
+    pub(crate) fn parse(reported: &str) -> Option<Self> {
         let text = reported.trim();
         let bare = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text);
         if text.is_empty() || text.eq_ignore_ascii_case("null") || text.to_ascii_lowercase().starts_with("null::") {
@@ -198,7 +198,7 @@ impl ColumnDefault {
     }
 
     /// The constant that a column of that type may have as its default; `None` for text that does not fit the type.
-    pub fn literal(column_type: ColumnType, text: &str) -> Option<Self> {
+    pub(crate) fn literal(column_type: ColumnType, text: &str) -> Option<Self> {
         let text = match column_type {
             // A statement cannot carry a NUL.
             _ if text.contains('\0') => return None,
@@ -218,7 +218,7 @@ impl ColumnDefault {
     }
 
     /// As DDL writes it.
-    pub fn ddl(&self, sql_type: &SqlType) -> String {
+    pub(crate) fn ddl(&self, sql_type: &SqlType) -> String {
         match self {
             Self::Literal(number) if sql_type.is_number() => number.clone(),
             Self::Literal(text) => quote_text(text),
@@ -227,7 +227,7 @@ impl ColumnDefault {
     }
 
     /// Whether both mean the same to a column of that type: databases write a constant back in their own way.
-    pub fn same(sql_type: &SqlType, one: Option<&Self>, two: Option<&Self>) -> bool {
+    pub(crate) fn same(sql_type: &SqlType, one: Option<&Self>, two: Option<&Self>) -> bool {
         match (one, two) {
             (Some(Self::Literal(one)), Some(Self::Literal(two))) if one != two => match sql_type {
                 number if number.is_number() => match (one.parse::<f64>(), two.parse::<f64>()) {
@@ -248,7 +248,7 @@ impl ColumnDefault {
 }
 
 /// Text in single quotes.
-pub fn quote_text(text: &str) -> String {
+pub(crate) fn quote_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

@@ -9,9 +9,9 @@ use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, Value};
 
 /// Where the engine keeps what it must remember about a database.
-pub const STATE_TABLE: &str = "__doctyped";
+pub(crate) const STATE_TABLE: &str = "__doctyped";
 /// Where the engine keeps the definitions that were last in force.
-pub const DEFINITION_TABLE: &str = "__DocType";
+pub(crate) const DEFINITION_TABLE: &str = "__DocType";
 /// PostgreSQL's B-tree entries hold 2,704 bytes: longer text is indexed by its digest, or not at all.
 const POSTGRES_INDEXED_LENGTH: u32 = 600;
 /// Defaults that depend on who asks and when; they are not constants.
@@ -19,7 +19,7 @@ const SHORTCUTS: [&str; 9] = ["_login", "__user", "user", "_full name", "today",
 
 /// A table that must be there.
 #[derive(Clone, Debug, Hash)]
-pub struct TableSpec {
+pub(crate) struct TableSpec {
     /// The DocType; `None` for the engine's own tables.
     pub doctype: Option<String>,
     /// The DocType's name before a rename.
@@ -40,7 +40,7 @@ pub struct TableSpec {
 
 /// A column that must be there.
 #[derive(Clone, Debug, Hash)]
-pub struct ColumnSpec {
+pub(crate) struct ColumnSpec {
     /// The name, as the database stores it.
     pub name: String,
     /// The name before a rename.
@@ -57,7 +57,7 @@ pub struct ColumnSpec {
 
 /// `fetch_from`, resolved as far as one DocType can.
 #[derive(Clone, Debug, Hash)]
-pub struct Fetch {
+pub(crate) struct Fetch {
     /// The Link field.
     pub link: String,
     /// The DocType it points at.
@@ -68,7 +68,7 @@ pub struct Fetch {
 
 /// An index that must be there; the name says which columns it is on.
 #[derive(Clone, Debug, Hash)]
-pub struct IndexSpec {
+pub(crate) struct IndexSpec {
     /// The name.
     pub name: String,
     /// The columns.
@@ -81,13 +81,13 @@ pub struct IndexSpec {
 
 impl TableSpec {
     /// The column that this name reaches.
-    pub fn column(&self, backend: Backend, name: &str) -> Option<&ColumnSpec> {
+    pub(crate) fn column(&self, backend: Backend, name: &str) -> Option<&ColumnSpec> {
         let key = names::key(backend, name);
         self.columns.iter().find(|column| names::key(backend, &column.name) == key)
     }
 
     /// The table of a DocType; `None` for Singles and virtual ones.
-    pub fn of(backend: Backend, doctype: &DocType) -> Option<Self> {
+    pub(crate) fn of(backend: Backend, doctype: &DocType) -> Option<Self> {
         if !doctype.has_table() {
             return None;
         }
@@ -114,7 +114,7 @@ impl TableSpec {
 }
 
 /// The engine's own tables.
-pub fn engine_tables(backend: Backend) -> Vec<TableSpec> {
+pub(crate) fn engine_tables(backend: Backend) -> Vec<TableSpec> {
     let key = ColumnType::Varchar(140);
     let table = |name: &str, columns: &[(&str, ColumnType)], keys: usize| TableSpec {
         doctype: None,
@@ -161,7 +161,7 @@ pub fn engine_tables(backend: Backend) -> Vec<TableSpec> {
 }
 
 /// What must be written instead of a null, because the column refuses nulls; `None` where nulls are welcome.
-pub fn value_for_null(doctype: &DocType, column: usize) -> Option<Value> {
+pub(crate) fn value_for_null(doctype: &DocType, column: usize) -> Option<Value> {
     let column = &doctype.columns[column];
     match column.field.map(|index| &doctype.fields[index]) {
         Some(field) => empty_value(field, column.column_type),
@@ -171,7 +171,7 @@ pub fn value_for_null(doctype: &DocType, column: usize) -> Option<Value> {
 }
 
 /// The unique field that a unique violation is about, as [`crate::database::unique_violation`] reported it; `None` if it is the name.
-pub fn unique_field<'a>(backend: Backend, doctype: &'a DocType, violation: &str) -> Option<&'a DocField> {
+pub(crate) fn unique_field<'a>(backend: Backend, doctype: &'a DocType, violation: &str) -> Option<&'a DocField> {
     let table = names::physical(backend, &doctype.table_name()).to_owned();
     doctype.fields.iter().filter(|field| field.unique && field.has_column()).find(|field| match backend {
         Backend::Sqlite => violation.ends_with(&format!("{table}.{}", field.fieldname)),

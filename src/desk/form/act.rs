@@ -31,9 +31,9 @@ const OVERWRITE: &str = "overwrite";
 const COMPARED: &str = "__compared";
 
 /// The action that restores a version begins so; its name follows.
-pub const RESTORE: &str = "restore:";
+pub(crate) const RESTORE: &str = "restore:";
 /// The action that restores what was before a version.
-pub const RESTORE_BEFORE: &str = "restore-before:";
+pub(crate) const RESTORE_BEFORE: &str = "restore-before:";
 
 /// Does what the pressed button says.
 pub(super) async fn act(
@@ -108,7 +108,7 @@ pub(super) async fn act(
 }
 
 /// What was restored, and what could not be.
-pub fn restored_flash(done: &str, notes: &[String]) -> Flash {
+pub(crate) fn restored_flash(done: &str, notes: &[String]) -> Flash {
     match notes {
         [] => Flash::done(done),
         notes => Flash::done(format!("{done}. {}", notes.join(". "))),

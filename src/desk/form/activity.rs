@@ -23,7 +23,7 @@ const LONGEST: usize = 140;
 const MOST_IN_ROW: usize = 4;
 
 /// The latest versions and comments, newest first. With `restorable`, versions can be restored.
-pub async fn activity(
+pub(crate) async fn activity(
     documents: &Documents,
     session: &Session,
     grant: &Grant,

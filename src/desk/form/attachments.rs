@@ -16,13 +16,17 @@ const FILE: &str = "File";
 const LIMIT: u64 = 100;
 
 /// Whether files can be attached to the document at all.
-pub fn has_any(documents: &Documents, document: &Document) -> bool {
+pub(super) fn has_any(documents: &Documents, document: &Document) -> bool {
     let is_stored = !document.is_new && !document.doctype.is_virtual;
     is_stored && document.doctype.name != FILE && documents.registry().get(FILE).is_some()
 }
 
 /// The files, oldest first, as far as the session may read them.
-pub async fn attachments(documents: &Documents, session: &Session, document: &Document) -> Result<Vec<Attachment>> {
+pub(super) async fn attachments(
+    documents: &Documents,
+    session: &Session,
+    document: &Document,
+) -> Result<Vec<Attachment>> {
     let mut request = ListRequest::new(FILE)
         .fields(&["name", "file_name", "file_url"])
         .filters(json!({"attached_to_doctype": document.doctype.name, "attached_to_name": document.name()}))

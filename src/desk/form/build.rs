@@ -22,7 +22,7 @@ use crate::permissions::{Grant, Session};
 /// What the session may do with this document.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a right")]
-pub struct Access {
+pub(crate) struct Access {
     /// Save it (of a new document: create it).
     pub write: bool,
     /// Make others.
@@ -38,7 +38,7 @@ pub struct Access {
 }
 
 /// What a form is made from.
-pub struct FormInput<'a> {
+pub(crate) struct FormInput<'a> {
     /// All DocTypes.
     pub registry: &'a Registry,
     /// The document's.
@@ -65,7 +65,7 @@ pub struct FormInput<'a> {
 
 /// Where a field stands: at the top or in a row.
 #[derive(Clone, Copy, Default)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// The table and the row's number in names.
     pub table: Option<(&'a str, &'a str)>,
     /// The row's 1-based position, as problems count.
@@ -82,22 +82,22 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     /// The name of an input.
-    pub fn name(&self, fieldname: &str) -> String {
+    pub(crate) fn name(&self, fieldname: &str) -> String {
         self.table.map_or_else(|| fieldname.to_owned(), |(table, index)| format!("{table}.{index}.{fieldname}"))
     }
 
     /// The id of an element.
-    pub fn id(&self, fieldname: &str) -> String {
+    pub(crate) fn id(&self, fieldname: &str) -> String {
         self.table.map_or_else(|| format!("f-{fieldname}"), |(table, index)| format!("f-{table}-{index}-{fieldname}"))
     }
 
     /// The id of a column heading's help text.
-    pub fn head_help_id(&self, fieldname: &str) -> String {
+    pub(crate) fn head_help_id(&self, fieldname: &str) -> String {
         self.table.map_or_else(String::new, |(table, _)| format!("h-{table}-{fieldname}-help"))
     }
 
     /// The problems of a field here.
-    pub fn errors(&self, input: &FormInput<'_>, fieldname: &str) -> Vec<Message> {
+    pub(crate) fn errors(&self, input: &FormInput<'_>, fieldname: &str) -> Vec<Message> {
         let here = |problem: &&FieldProblem| match (&problem.row, self.table) {
             (None, None) => problem.field.as_deref() == Some(fieldname),
             (Some((table, row)), None) => table == fieldname && *row == 0,
@@ -111,7 +111,7 @@ impl Place<'_> {
 }
 
 /// The form.
-pub fn form_view(input: &FormInput<'_>) -> FormView {
+pub(crate) fn form_view(input: &FormInput<'_>) -> FormView {
     let document = input.document;
     let doctype = input.doctype;
     let draft = Draft {
@@ -441,7 +441,7 @@ fn context(input: &FormInput<'_>, draft: &Draft<'_>) -> String {
 }
 
 /// Values without an input that a copy or an amendment takes along.
-pub fn carried(input: &FormInput<'_>, document: &Document, place: &Place<'_>) -> Vec<Pair> {
+pub(crate) fn carried(input: &FormInput<'_>, document: &Document, place: &Place<'_>) -> Vec<Pair> {
     document
         .doctype
         .fields

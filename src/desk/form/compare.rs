@@ -10,7 +10,7 @@ use crate::desk::form::view::Change;
 use crate::meta::{Document, Fieldtype};
 
 /// The fields that differ, from the value that is stored to the one that was typed.
-pub fn differences(read: &Reading<'_>, stored: &Document, posted: &Posted) -> Vec<Change> {
+pub(super) fn differences(read: &Reading<'_>, stored: &Document, posted: &Posted) -> Vec<Change> {
     let doctype = &stored.doctype;
     let mut found = fields(read, stored, &posted.fields, "");
     for field in doctype.table_fields() {

@@ -21,7 +21,7 @@ const INFORMATIONAL: &str = "For information only: Doctyped does not act on it."
 
 /// Whether a field can be changed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fixed {
+pub(crate) enum Fixed {
     /// It can.
     No,
     /// It cannot, whatever is typed elsewhere.
@@ -31,7 +31,12 @@ pub enum Fixed {
 }
 
 /// The field at its place, or nothing if the session may not see it or it is not for people.
-pub fn field_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, place: &Place<'_>) -> Option<FieldView> {
+pub(crate) fn field_view(
+    input: &FormInput<'_>,
+    draft: &Draft<'_>,
+    field: &DocField,
+    place: &Place<'_>,
+) -> Option<FieldView> {
     if field.hidden || field.secret || field.fieldtype.is_layout() || !is_readable(input, field) {
         return None;
     }
@@ -99,7 +104,7 @@ pub fn field_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, pl
 }
 
 /// The label; a field without one is called by its fieldname.
-pub fn label(field: &DocField) -> String {
+pub(crate) fn label(field: &DocField) -> String {
     if field.label.is_empty() { crate::meta::doctype::unscrub(&field.fieldname) } else { field.label.clone() }
 }
 

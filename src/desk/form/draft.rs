@@ -9,7 +9,7 @@ use crate::permissions::Session;
 
 /// What is typed, over what is stored.
 #[derive(Clone, Copy)]
-pub struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     /// The stored document, or an empty one.
     pub document: &'a Document,
     /// What was typed into its form, if it comes back with problems.
@@ -24,7 +24,7 @@ pub struct Draft<'a> {
 
 impl Draft<'_> {
     /// The text to edit.
-    pub fn text(&self, field: &DocField) -> Cow<'_, str> {
+    pub(crate) fn text(&self, field: &DocField) -> Cow<'_, str> {
         match self.typed.and_then(|typed| typed.get(&field.fieldname)) {
             Some(text) => Cow::Borrowed(text),
             None => match self.document.get(&field.fieldname) {
@@ -39,7 +39,7 @@ impl Draft<'_> {
     }
 
     /// The value that conditions see.
-    pub fn value(&self, fieldname: &str) -> Value {
+    pub(crate) fn value(&self, fieldname: &str) -> Value {
         let doctype = &self.document.doctype;
         if let Some(text) = self.typed.and_then(|typed| typed.get(fieldname))
             && let Some(field) = doctype.field(fieldname)

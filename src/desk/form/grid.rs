@@ -17,7 +17,7 @@ const DEFAULT_COLUMNS: usize = 4;
 const BLANK_INDEX: &str = "__idx__";
 
 /// The grid of a table field. `place` is that of the table field itself.
-pub fn table_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, place: &Place<'_>) -> TableView {
+pub(crate) fn table_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, place: &Place<'_>) -> TableView {
     let Some(child) = input.registry.get(&field.options) else { return missing(field) };
     let (columns, rest) = split_fields(input, field, child);
     let editable = !place.fixed

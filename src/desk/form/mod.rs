@@ -1,16 +1,16 @@
 //! Forms: [`build::form_view`] makes the view, [`page`] answers requests, [`posted`] reads what comes back.
 
-pub mod act;
-pub mod activity;
+pub(crate) mod act;
+pub(crate) mod activity;
 mod attachments;
-pub mod build;
+pub(crate) mod build;
 mod compare;
-pub mod control;
-pub mod draft;
-pub mod grid;
-pub mod page;
-pub mod posted;
+pub(crate) mod control;
+pub(crate) mod draft;
+pub(crate) mod grid;
+pub(crate) mod page;
+pub(crate) mod posted;
 mod problems;
-pub mod view;
+pub(crate) mod view;
 
-pub use build::{Access, FormInput, Place, carried, form_view};
+pub(crate) use build::{FormInput, Place, carried};

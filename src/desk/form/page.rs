@@ -56,7 +56,7 @@ struct Showing<'a> {
 }
 
 /// The DocType in the address.
-pub fn doctype_of(exchange: &Exchange) -> Result<Arc<DocType>> {
+pub(crate) fn doctype_of(exchange: &Exchange) -> Result<Arc<DocType>> {
     let slug = exchange.param("slug");
     let registry = exchange.site.documents.registry();
     let found = registry.by_slug(slug).or_else(|| registry.get(slug)).filter(|doctype| !doctype.istable);
@@ -64,7 +64,7 @@ pub fn doctype_of(exchange: &Exchange) -> Result<Arc<DocType>> {
 }
 
 /// GET
-pub async fn get(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     if let Some(response) = frappe_address::redirect(&exchange, &[exchange.param("slug"), exchange.param("name")]) {
         return Ok(response);
@@ -78,7 +78,7 @@ pub async fn get(exchange: Exchange) -> Result<Response> {
 }
 
 /// POST
-pub async fn post(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn post(exchange: Exchange) -> Result<Response> {
     if let Some(login) = resend::to_login(&exchange) {
         return Ok(login);
     }
@@ -89,7 +89,7 @@ pub async fn post(exchange: Exchange) -> Result<Response> {
 }
 
 /// The form of a stored document, or of a Single.
-pub async fn get_document(exchange: Exchange, doctype: &Arc<DocType>, name: &str) -> Result<Response> {
+pub(crate) async fn get_document(exchange: Exchange, doctype: &Arc<DocType>, name: &str) -> Result<Response> {
     let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
     let query = exchange.query();
     let asked = query.iter().find(|(name, _)| name == "confirm").map_or("", |(_, value)| value);
@@ -147,7 +147,11 @@ async fn new_document(exchange: &Exchange, doctype: &Arc<DocType>) -> Result<(Do
 }
 
 /// Takes a form; `name` is that of the stored document.
-pub async fn post_document(mut exchange: Exchange, doctype: &Arc<DocType>, name: Option<String>) -> Result<Response> {
+pub(crate) async fn post_document(
+    mut exchange: Exchange,
+    doctype: &Arc<DocType>,
+    name: Option<String>,
+) -> Result<Response> {
     let (form, in_time) = exchange.form_or_late_form().await?;
     let mut posted = Posted::new(form.fields);
     let registry = exchange.site.documents.registry();

@@ -8,22 +8,22 @@ use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Value};
 
 /// Behind a field's name: the exact value that a native date input cannot hold.
-pub const WAS: &str = ".__was";
+pub(crate) const WAS: &str = ".__was";
 /// Behind a Password field's name: take the stored secret away.
-pub const REMOVE: &str = ".__remove";
+pub(crate) const REMOVE: &str = ".__remove";
 /// In a row: take the row out (without JavaScript).
-pub const DELETE_ROW: &str = "__delete";
+pub(crate) const DELETE_ROW: &str = "__delete";
 /// In a row: one that was offered empty.
-pub const SPARE_ROW: &str = "__spare";
+pub(crate) const SPARE_ROW: &str = "__spare";
 /// In a table: the table was on the form, even if no row came.
 const ROWS: &str = "__rows";
 
 /// The values of one document or row, as typed.
-pub type Typed = HashMap<String, String>;
+pub(crate) type Typed = HashMap<String, String>;
 
 /// A form as it came.
 #[derive(Clone, Debug, Default)]
-pub struct Posted {
+pub(crate) struct Posted {
     /// Field values, and what stands beside them (`field.__was`).
     pub fields: Typed,
     /// The rows of every table that was on the form, in the order of their numbers.
@@ -34,7 +34,7 @@ pub struct Posted {
 
 /// A row as it came.
 #[derive(Clone, Debug, Default)]
-pub struct PostedRow {
+pub(crate) struct PostedRow {
     /// The name of the stored row; empty for a new one.
     pub name: String,
     /// Its values.
@@ -43,7 +43,7 @@ pub struct PostedRow {
 
 impl Posted {
     /// Reads the pairs of a form; of several pairs of one name the last counts.
-    pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(crate) fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut posted = Self::default();
         let mut rows: BTreeMap<String, BTreeMap<usize, PostedRow>> = BTreeMap::new();
         for (name, text) in pairs {
@@ -76,12 +76,12 @@ impl Posted {
     }
 
     /// The text under a name, empty if none came.
-    pub fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
 
     /// Puts a text under a name of a field or a row's field (`table.0.field`), as if it had been typed.
-    pub fn set(&mut self, name: &str, text: &str) {
+    pub(crate) fn set(&mut self, name: &str, text: &str) {
         let mut parts = name.splitn(3, '.');
         match (parts.next(), parts.next().and_then(|index| index.parse::<usize>().ok()), parts.next()) {
             (Some(table), Some(index), Some(fieldname)) => {
@@ -97,7 +97,7 @@ impl Posted {
 
     /// Leaves out the rows that were ticked for removal and the spare ones that nobody filled in, so that what is shown again and
     /// what is saved have the same rows.
-    pub fn settle(&mut self, registry: &Registry, doctype: &DocType) {
+    pub(crate) fn settle(&mut self, registry: &Registry, doctype: &DocType) {
         for (table, rows) in &mut self.tables {
             let child = doctype.field(table).and_then(|field| registry.get(&field.options));
             rows.retain(|row| {
@@ -113,7 +113,12 @@ impl Posted {
     }
 
     /// The document's values for the engine; `stored` supplies what the rows hold beyond the form.
-    pub fn to_values(&self, registry: &Registry, doctype: &DocType, stored: Option<&Document>) -> Map<String, Json> {
+    pub(crate) fn to_values(
+        &self,
+        registry: &Registry,
+        doctype: &DocType,
+        stored: Option<&Document>,
+    ) -> Map<String, Json> {
         let mut values = Map::new();
         if doctype.naming_rule == NamingRule::Prompt && stored.is_none() {
             values.insert("__newname".to_owned(), Json::from(self.text("name")));
@@ -196,7 +201,7 @@ fn is_untouched(child: &DocType, typed: &Typed) -> bool {
 }
 
 /// A stored datetime or time as native inputs hold it: to the second, with `T`.
-pub fn native_moment(text: &str) -> String {
+pub(crate) fn native_moment(text: &str) -> String {
     let mut native = text.split('.').next().unwrap_or(text).replacen(' ', "T", 1);
     if native.find(':') == Some(1) {
         native.insert(0, '0');

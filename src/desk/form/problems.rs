@@ -10,7 +10,7 @@ use crate::desk::help;
 use crate::error::FieldProblem;
 
 /// What the pressed button did not do.
-pub fn title(action: &str, count: usize) -> String {
+pub(super) fn title(action: &str, count: usize) -> String {
     let what = match action {
         "delete" => "delete",
         "cancel" => "cancel",
@@ -26,7 +26,7 @@ pub fn title(action: &str, count: usize) -> String {
 }
 
 /// The problems; those of no field come first.
-pub fn problems(input: &FormInput<'_>, tabs: &[Tab]) -> Vec<Problem> {
+pub(super) fn problems(input: &FormInput<'_>, tabs: &[Tab]) -> Vec<Problem> {
     let on_form: BTreeSet<&str> = tabs
         .iter()
         .flat_map(|tab| &tab.sections)

@@ -1,8 +1,8 @@
 //! `/app/<slug>`: the list of a DocType's documents, with search, filters, sorting, paging and deletion.
 
-pub mod page;
-pub mod params;
-pub mod view;
+pub(crate) mod page;
+pub(crate) mod params;
+pub(crate) mod view;
 
 use chrono::NaiveDateTime;
 
@@ -27,7 +27,7 @@ const MAX_COLUMNS: usize = 6;
 pub(in crate::desk) const MOST_COUNTED: u64 = 10_000;
 
 /// What a list is made from.
-pub struct ListInput<'a> {
+pub(crate) struct ListInput<'a> {
     /// All DocTypes.
     pub registry: &'a Registry,
     /// The one listed.
@@ -55,7 +55,7 @@ pub struct ListInput<'a> {
 }
 
 /// The fields in the list, besides the title: those declared, without what the status pill says.
-pub fn list_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a DocField> {
+pub(crate) fn list_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a DocField> {
     let has_pill = status_fields(doctype);
     doctype
         .fields
@@ -86,7 +86,7 @@ fn status_fields(doctype: &DocType) -> Vec<&str> {
 }
 
 /// The list.
-pub fn list_view(input: &ListInput<'_>) -> ListView {
+pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
     let ListInput { doctype, grant, params, list, total, .. } = *input;
     let fields = list_fields(doctype, grant);
     let has_pill = doctype.is_submittable || status_fields(doctype).iter().any(|name| filterable(doctype, grant, name));

@@ -26,7 +26,7 @@ use crate::web::{Exchange, resend};
 const MAX_NAMED: usize = 5;
 
 /// GET
-pub async fn get(exchange: Exchange) -> Result<Response> {
+pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     if let Some(response) = frappe_address::redirect(&exchange, &[exchange.param("slug")]) {
         return Ok(response);
@@ -39,7 +39,7 @@ pub async fn get(exchange: Exchange) -> Result<Response> {
 }
 
 /// POST
-pub async fn post(mut exchange: Exchange) -> Result<Response> {
+pub(crate) async fn post(mut exchange: Exchange) -> Result<Response> {
     if let Some(login) = resend::to_login(&exchange) {
         return Ok(login);
     }

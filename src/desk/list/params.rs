@@ -9,11 +9,11 @@ use crate::meta::{DocField, DocType, Fieldtype};
 use crate::permissions::Grant;
 
 /// Rows on a page.
-pub const PAGE_LENGTH: u64 = 20;
+pub(crate) const PAGE_LENGTH: u64 = 20;
 
 /// What the address of a list asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListParams {
+pub(crate) struct ListParams {
     /// The words searched for.
     pub query: String,
     /// Fields and the values they must have.
@@ -29,7 +29,7 @@ pub struct ListParams {
 impl ListParams {
     /// Reads the parameters of an address. What the DocType or the session's rights do not have becomes the problem: a list
     /// that ignored it would show what nobody asked for.
-    pub fn parse(doctype: &DocType, grant: &Grant, query: &[(String, String)]) -> Self {
+    pub(crate) fn parse(doctype: &DocType, grant: &Grant, query: &[(String, String)]) -> Self {
         let mut params = Self { page: 1, ..Self::default() };
         for (name, value) in query {
             let value = value.trim();
@@ -55,12 +55,12 @@ impl ListParams {
     }
 
     /// Whether anything narrows the list.
-    pub fn is_filtered(&self) -> bool {
+    pub(crate) fn is_filtered(&self) -> bool {
         !self.query.is_empty() || !self.filters.is_empty()
     }
 
     /// The request to the engine.
-    pub fn to_request(&self, doctype: &DocType, grant: &Grant) -> ListRequest {
+    pub(crate) fn to_request(&self, doctype: &DocType, grant: &Grant) -> ListRequest {
         let mut request = ListRequest::new(&doctype.name);
         request.fields = wanted_fields(doctype, grant).into_iter().map(Json::from).collect();
         request.filters = self.filters.iter().flat_map(|(name, value)| filter(doctype, name, value)).collect();

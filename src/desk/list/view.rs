@@ -8,7 +8,7 @@ use crate::desk::help::Span;
 /// Everything that `desk/list.hbs` places.
 #[derive(Clone, Debug, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is something the template shows or not")]
-pub struct ListView {
+pub(crate) struct ListView {
     /// The DocType.
     pub doctype: String,
     /// Its description.
@@ -59,7 +59,7 @@ pub struct ListView {
 
 /// A filter.
 #[derive(Clone, Debug, Serialize)]
-pub struct FilterView {
+pub(crate) struct FilterView {
     /// The element's id.
     pub id: String,
     /// The parameter.
@@ -78,7 +78,7 @@ pub struct FilterView {
 
 /// A column's heading.
 #[derive(Clone, Debug, Serialize)]
-pub struct ColumnView {
+pub(crate) struct ColumnView {
     /// The label.
     pub label: String,
     /// Its class.
@@ -93,7 +93,7 @@ pub struct ColumnView {
 
 /// A row.
 #[derive(Clone, Debug, Serialize)]
-pub struct RowView {
+pub(crate) struct RowView {
     /// The document's name.
     pub name: String,
     /// Its title.
@@ -106,7 +106,7 @@ pub struct RowView {
 
 /// A cell.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct CellView {
+pub(crate) struct CellView {
     /// The column's label, for narrow screens.
     pub label: String,
     /// Its class.

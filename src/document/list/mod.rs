@@ -35,7 +35,7 @@ use crate::permissions::Session;
 use crate::permissions::decide::{self, Denied};
 
 /// How many rows a list has if nobody says.
-pub const DEFAULT_PAGE_LENGTH: u64 = 20;
+pub(crate) const DEFAULT_PAGE_LENGTH: u64 = 20;
 
 /// A list, as asked for; everything is checked when it is planned.
 #[derive(Clone, Debug)]

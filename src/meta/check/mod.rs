@@ -19,7 +19,7 @@ use crate::meta::naming_rule::{NamingRule, SeriesPart};
 
 /// What part of a DocType a problem is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At<'a> {
+pub(crate) enum At<'a> {
     /// The DocType as a whole.
     DocType,
     /// One of its keys.
@@ -32,7 +32,7 @@ pub enum At<'a> {
 
 /// Where that stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The file.
     pub file: String,
     /// The line.
@@ -42,15 +42,11 @@ pub struct Place {
 }
 
 /// Finds the place of a part of a DocType.
-pub type Locate<'a> = dyn Fn(&str, At<'_>) -> Place + 'a;
+pub(crate) type Locate<'a> = dyn Fn(&str, At<'_>) -> Place + 'a;
 
-/// Checks all DocTypes together.
-pub fn check(doctypes: &[Arc<DocType>], locate: &Locate<'_>) -> Vec<Problem> {
-    check_usable(doctypes, locate, &|_, _| true)
-}
-
-/// As [`check`], without the fields for which `is_usable` (DocType, position) is false: they have been reported.
-pub(super) fn check_usable(
+/// Checks all DocTypes together, without the fields for which `is_usable` (DocType, position) is false: they have been
+/// reported.
+pub(super) fn check(
     doctypes: &[Arc<DocType>],
     locate: &Locate<'_>,
     is_usable: &dyn Fn(&str, usize) -> bool,

@@ -5,7 +5,7 @@ use crate::meta::fieldtype::Fieldtype;
 use crate::meta::value::Value;
 
 /// The text in place of a value; nothing stays nothing, so that an empty field can be told from a masked one.
-pub fn masked(field: &DocField, value: &Value) -> Value {
+pub(crate) fn masked(field: &DocField, value: &Value) -> Value {
     if value.is_blank() {
         return Value::Null;
     }

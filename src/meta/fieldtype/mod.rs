@@ -16,7 +16,7 @@ use crate::error::ProblemKind;
 use crate::meta::docfield::DocField;
 use crate::meta::value::Value;
 
-pub use mask::masked;
+pub(crate) use mask::masked;
 pub(crate) use text::{DATA_FORMATS, is_active as is_active_address};
 
 /// Frappe's fieldtypes.
@@ -266,12 +266,12 @@ type Fault = (ProblemKind, String);
 /// fields (Frappe stores 0, and fails). Null is 0 where the column is never null.
 ///
 /// Datetimes without an offset are in UTC; see [`parse_in`].
-pub fn parse(field: &DocField, column_type: ColumnType, input: &Json) -> Result<Value, (ProblemKind, String)> {
+pub(crate) fn parse(field: &DocField, column_type: ColumnType, input: &Json) -> Result<Value, (ProblemKind, String)> {
     parse_in(Zone::UTC, field, column_type, input)
 }
 
 /// The same, with datetimes that have no offset in a zone.
-pub fn parse_in(
+pub(crate) fn parse_in(
     zone: Zone,
     field: &DocField,
     column_type: ColumnType,
@@ -281,17 +281,21 @@ pub fn parse_in(
 }
 
 /// Checks a parsed value against the rules of its field: options, formats, lengths, ranges.
-pub fn validate(field: &DocField, column_type: ColumnType, value: &Value) -> Result<(), (ProblemKind, String)> {
+pub(crate) fn validate(field: &DocField, column_type: ColumnType, value: &Value) -> Result<(), (ProblemKind, String)> {
     validate_unnamed(field, column_type, value).map_err(|fault| named(field, fault))
 }
 
 /// Text of a form or an address → stored value. Line ends become `\n`: browsers send them as `\r\n`.
-pub fn parse_text(field: &DocField, column_type: ColumnType, input: &str) -> Result<Value, (ProblemKind, String)> {
+pub(crate) fn parse_text(
+    field: &DocField,
+    column_type: ColumnType,
+    input: &str,
+) -> Result<Value, (ProblemKind, String)> {
     parse_text_in(Zone::UTC, field, column_type, input)
 }
 
 /// The same, with datetimes in a zone.
-pub fn parse_text_in(
+pub(crate) fn parse_text_in(
     zone: Zone,
     field: &DocField,
     column_type: ColumnType,
@@ -302,7 +306,7 @@ pub fn parse_text_in(
 }
 
 /// A standard column's or a filter's value by the type of the column alone; a date stands for its first moment in the zone.
-pub fn parse_for_column(column_type: ColumnType, input: &Json, zone: Zone) -> Result<Value, String> {
+pub(crate) fn parse_for_column(column_type: ColumnType, input: &Json, zone: Zone) -> Result<Value, String> {
     let parsed = match column_type {
         _ if input.is_null() => return Ok(Value::Null),
         ColumnType::SmallInt => match input {
@@ -325,7 +329,7 @@ pub fn parse_for_column(column_type: ColumnType, input: &Json, zone: Zone) -> Re
 }
 
 /// A value as people read it in lists and versions.
-pub fn display(field: &DocField, value: &Value) -> String {
+pub(crate) fn display(field: &DocField, value: &Value) -> String {
     match field.fieldtype {
         _ if matches!(value, Value::Null) => String::new(),
         Fieldtype::Check => if value.is_truthy() { "Yes" } else { "No" }.to_owned(),

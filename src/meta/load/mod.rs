@@ -65,7 +65,7 @@ impl Source {
 }
 
 /// How the paths of the shipped files begin.
-pub const SHIPPED: &str = "embedded/";
+pub(crate) const SHIPPED: &str = "embedded/";
 
 /// A DocType file that another one of the same name replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,7 +234,7 @@ fn build_all(drafts: &mut IndexMap<String, Draft>, reporter: &mut Reporter<'_>) 
         check::Place { file: file.to_owned(), line: place.line, lenient: is_json(file) }
     };
     let is_usable = |doctype: &str, field: usize| !unusable.contains(&(doctype.to_owned(), field));
-    let found = check::check_usable(&doctypes, &locate, &is_usable);
+    let found = check::check(&doctypes, &locate, &is_usable);
     (doctypes, found)
 }
 

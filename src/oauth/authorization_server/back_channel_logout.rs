@@ -26,7 +26,7 @@ use crate::permissions::Session;
 use crate::web::Plugins;
 
 /// For how long whoever has taken up a notice is left alone with it.
-pub const LEASE: Duration = Duration::minutes(1);
+pub(crate) const LEASE: Duration = Duration::minutes(1);
 /// How many clients one batch calls at the same time.
 const AT_ONCE: usize = 8;
 /// How many notices one run of the job takes up at most.
@@ -39,7 +39,7 @@ const MAX_ANSWER: usize = 16 * 1024;
 const MAX_REASON: usize = 300;
 
 /// Registers the job: it takes up what could not be delivered, and what a stop of the server left behind.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+pub(crate) fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     let server = Arc::clone(server);
     plugins.job("tell OAuth clients about ended sessions", EVERY, move |site| {
         let server = Arc::clone(&server);
@@ -48,12 +48,12 @@ pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
 }
 
 /// Delivers notices that were just put into the queue; nobody waits for it.
-pub fn deliver_soon(documents: Documents, server: Arc<Server>, notices: Vec<String>) {
+pub(crate) fn deliver_soon(documents: Documents, server: Arc<Server>, notices: Vec<String>) {
     tokio::spawn(async move { deliver(&documents, &server, notices).await });
 }
 
 /// Delivers the notices that are due; says how many were tried.
-pub async fn deliver_due(documents: &Documents, server: &Server) -> Result<String> {
+pub(crate) async fn deliver_due(documents: &Documents, server: &Server) -> Result<String> {
     let now = documents.clock().now();
     let due = json!({"status": "Waiting", "next_attempt": ["<=", format_datetime(now.naive_utc())]});
     let mut request = ListRequest::new(OAUTH_LOGOUT_NOTICE)

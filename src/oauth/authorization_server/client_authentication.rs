@@ -25,7 +25,7 @@ use crate::web::{Exchange, SecurityEvent, Severity};
 type ClientLookup = std::result::Result<Arc<OAuthClient>, Error>;
 
 /// Who sends a request to an endpoint for clients.
-pub struct ClientCall {
+pub(crate) struct ClientCall {
     /// The client that the parameter `client_id` names, or that has proved itself: its pages may read the answer.
     pub client: Option<Arc<OAuthClient>>,
     /// The authenticated client with its parameters, or why there are none.
@@ -34,7 +34,7 @@ pub struct ClientCall {
 
 impl ClientCall {
     /// Reads the form of a request and authenticates its client.
-    pub async fn of(exchange: &mut Exchange, server: &Server) -> Self {
+    pub(crate) async fn of(exchange: &mut Exchange, server: &Server) -> Self {
         let mut client = None;
         let request = Self::authenticate(exchange, server, &mut client).await;
         Self { client, request }
@@ -57,7 +57,7 @@ impl ClientCall {
 }
 
 /// Finds the client that goes by an id.
-pub async fn look_up(exchange: &Exchange, server: &Server, client_id: &str) -> SiteResult<ClientLookup> {
+pub(crate) async fn look_up(exchange: &Exchange, server: &Server, client_id: &str) -> SiteResult<ClientLookup> {
     if ClientIdUrl::looks_like(client_id) {
         // On the heap: most requests do not need the space of an outgoing one.
         return Box::pin(metadata_document::find(exchange, server, client_id)).await;
@@ -205,6 +205,6 @@ async fn check_assertion(
 }
 
 /// The one answer to whoever did not prove who they are; the cause is for the log.
-pub fn refused(cause: &'static str) -> Refusal {
+pub(crate) fn refused(cause: &'static str) -> Refusal {
     Error::invalid_client().because(anyhow::anyhow!(cause)).into()
 }

@@ -13,7 +13,7 @@ use crate::oauth::views::OAuthClient;
 use crate::web::{ClientCertificate, Exchange};
 
 /// The certificate of a request, if one came; an error if it holds no longer, or not yet.
-pub fn presented(exchange: &Exchange) -> Result<Option<Certificate>, CertificateError> {
+pub(crate) fn presented(exchange: &Exchange) -> Result<Option<Certificate>, CertificateError> {
     let Some(sent) = ClientCertificate::of(&exchange.request) else { return Ok(None) };
     let certificate = Certificate::parse(sent.der())?;
     certificate.check_current(exchange.site.documents.clock().now())?;
@@ -21,7 +21,7 @@ pub fn presented(exchange: &Exchange) -> Result<Option<Certificate>, Certificate
 }
 
 /// Fails unless the certificate of the request is one of the client's.
-pub async fn check(exchange: &Exchange, server: &Server, client: &OAuthClient) -> Result<()> {
+pub(crate) async fn check(exchange: &Exchange, server: &Server, client: &OAuthClient) -> Result<()> {
     let offered = exchange.site.config.client_certificates.as_ref().map(|certificates| certificates.check);
     if !client.auth_method.is_offered(offered) {
         return Err(refused("no proxy is configured that passes on such certificates"));

@@ -19,7 +19,7 @@ use crate::permissions::Session;
 use crate::web::Exchange;
 
 /// Answers GET, PUT and DELETE of `…register_client/<client id>`.
-pub async fn manage(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub(crate) async fn manage(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let result = answer(&mut exchange, &server, &settings).await;
     Ok(respond_to(&exchange, &settings, None, result))

@@ -11,7 +11,7 @@ use crate::outgoing::published::Asked;
 
 /// Why a signature proves nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum Unproven {
+pub(crate) enum Unproven {
     /// It does not hold.
     #[error(transparent)]
     Jwt(#[from] JwtError),
@@ -25,7 +25,7 @@ impl Unproven {
     ///
     /// That a client's keys are out of reach is told as such, for it may have done nothing wrong; not why they are, which
     /// could tell strangers what answers in our network.
-    pub fn into_error(self, refused: impl FnOnce(JwtError) -> Error) -> Error {
+    pub(crate) fn into_error(self, refused: impl FnOnce(JwtError) -> Error) -> Error {
         match self {
             Self::Jwt(error) => refused(error),
             Self::Keys(error) => {
@@ -38,7 +38,7 @@ impl Unproven {
 }
 
 /// Checks something that the client signed. If none of its published keys fits, they are fetched again, though not often.
-pub async fn check_signed<T>(
+pub(crate) async fn check_signed<T>(
     documents: &Documents,
     server: &Server,
     client: &OAuthClient,

@@ -28,7 +28,7 @@ use crate::web::Exchange;
 const DRAWS: usize = 5;
 
 /// Answers `POST …device_authorization`.
-pub async fn device_authorization(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub(crate) async fn device_authorization(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let ClientCall { client, request } = ClientCall::of(&mut exchange, &server).await;
     let result = match request {
@@ -54,14 +54,14 @@ async fn answer(
 }
 
 /// What a device asks for, and may.
-pub struct DeviceRequest {
+pub(crate) struct DeviceRequest {
     scopes: ScopeSet,
     resources: Vec<String>,
 }
 
 impl DeviceRequest {
     /// Checks what a client asks for.
-    pub async fn check<'a>(
+    pub(crate) async fn check<'a>(
         exchange: &Exchange,
         catalogue: &ScopeCatalogue,
         settings: &OAuthSettings,
@@ -84,12 +84,12 @@ impl DeviceRequest {
 }
 
 /// The error where the settings switch the grant off.
-pub fn not_offered() -> Error {
+pub(crate) fn not_offered() -> Error {
     Error::new(ErrorCode::UnsupportedGrantType, "The device grant is not offered here")
 }
 
 /// Makes the codes and the document that stands for them; the tokens are to be bound to the key of `dpop_jkt`.
-pub async fn issue_codes(
+pub(crate) async fn issue_codes(
     exchange: &Exchange,
     client: &OAuthClient,
     request: &DeviceRequest,

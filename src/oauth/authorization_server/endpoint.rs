@@ -23,7 +23,7 @@ const PREFLIGHT_SECONDS: &str = "600";
 
 /// Why an endpoint says no.
 #[derive(Debug)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     error: Error,
     status: Option<StatusCode>,
     used_basic: bool,
@@ -32,7 +32,7 @@ pub struct Refusal {
 }
 
 /// What endpoints answer with.
-pub type Result<T, E = Refusal> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
@@ -74,32 +74,32 @@ impl From<SiteError> for Refusal {
 impl Refusal {
     /// The same, of a request that used Basic: the answer then names the scheme (RFC 6749 §5.2).
     #[must_use]
-    pub fn with_basic(mut self, used_basic: bool) -> Self {
+    pub(crate) fn with_basic(mut self, used_basic: bool) -> Self {
         self.used_basic = used_basic;
         self
     }
 
     /// The same with another status than that of its code.
     #[must_use]
-    pub fn with_status(mut self, status: StatusCode) -> Self {
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         self
     }
 
     /// The same of an endpoint that takes bearer tokens of its own: the answer says so (RFC 6750 §3).
     #[must_use]
-    pub fn with_challenge(mut self, challenge: String) -> Self {
+    pub(crate) fn with_challenge(mut self, challenge: String) -> Self {
         self.challenge = Some(challenge);
         self
     }
 
     /// What the client is told.
-    pub fn code(&self) -> ErrorCode {
+    pub(crate) fn code(&self) -> ErrorCode {
         self.error.code()
     }
 
     /// The error, to be told in another way.
-    pub fn into_error(self) -> Error {
+    pub(crate) fn into_error(self) -> Error {
         self.error
     }
 
@@ -129,12 +129,12 @@ impl Refusal {
 }
 
 /// The answer for whatever an endpoint found.
-pub fn respond(result: Result<Response>, context: &RequestContext) -> Response {
+pub(crate) fn respond(result: Result<Response>, context: &RequestContext) -> Response {
     result.unwrap_or_else(|refusal| refusal.into_response(context))
 }
 
 /// The answer, which pages of the sender's origin may read if they are those of the client or listed in OAuth Settings.
-pub fn respond_to(
+pub(crate) fn respond_to(
     exchange: &Exchange,
     settings: &OAuthSettings,
     client: Option<&OAuthClient>,
@@ -146,7 +146,7 @@ pub fn respond_to(
 }
 
 /// JSON at the top level that nobody may keep (RFC 6749 §5.1).
-pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     Response::builder()
         .status(status)
         .content_type("application/json")
@@ -156,7 +156,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 /// JSON that every page may read: metadata.
-pub fn public_json(body: &impl Serialize) -> Response {
+pub(crate) fn public_json(body: &impl Serialize) -> Response {
     Response::builder()
         .content_type("application/json")
         .header(header::CACHE_CONTROL, "no-cache")
@@ -165,13 +165,13 @@ pub fn public_json(body: &impl Serialize) -> Response {
 }
 
 /// Reads the form of a request that may carry its parameters nowhere else; takes the body.
-pub async fn read_form(exchange: &mut Exchange) -> Result<Parameters> {
+pub(crate) async fn read_form(exchange: &mut Exchange) -> Result<Parameters> {
     refuse_query(exchange.request.uri().query())?;
     Ok(Parameters::parse_strictly(&read_form_text(&mut exchange.request).await?)?)
 }
 
 /// The text of a form body; takes the body.
-pub async fn read_form_text(request: &mut Request) -> Result<String> {
+pub(crate) async fn read_form_text(request: &mut Request) -> Result<String> {
     if !is_form(request.content_type()) {
         return Err(Error::invalid_request("Send a form: Content-Type: application/x-www-form-urlencoded").into());
     }
@@ -180,7 +180,7 @@ pub async fn read_form_text(request: &mut Request) -> Result<String> {
 }
 
 /// The JSON of a body that describes a client; takes the body.
-pub async fn read_client_metadata(request: &mut Request) -> Result<Json> {
+pub(crate) async fn read_client_metadata(request: &mut Request) -> Result<Json> {
     let invalid = |message| Error::new(ErrorCode::InvalidClientMetadata, message);
     let media_type = request.content_type().and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
@@ -197,7 +197,7 @@ async fn read_body(request: &mut Request) -> Result<Bytes> {
 
 /// Answers a browser that asks whether it may call an endpoint with these methods and origins. The call itself is then
 /// judged by its client.
-pub async fn preflight(exchange: &Exchange, methods: &str, origins: Origins) -> Result<Response, SiteError> {
+pub(crate) async fn preflight(exchange: &Exchange, methods: &str, origins: Origins) -> Result<Response, SiteError> {
     let mut response = Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, methods).finish();
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = exchange.request.headers().get(header::ORIGIN) else { return Ok(response) };
@@ -216,7 +216,7 @@ pub async fn preflight(exchange: &Exchange, methods: &str, origins: Origins) -> 
 }
 
 /// Lets a page of any origin send a request of the methods that the answer's `Allow` names; never with cookies.
-pub fn allow_preflight(origin: &HeaderValue, response: &mut Response) {
+pub(crate) fn allow_preflight(origin: &HeaderValue, response: &mut Response) {
     let Some(methods) = response.headers().get(header::ALLOW).cloned() else { return };
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -227,7 +227,7 @@ pub fn allow_preflight(origin: &HeaderValue, response: &mut Response) {
 
 /// Lets a page of the sender's origin read the answer: an origin that OAuth Settings lists, or one that the client's
 /// redirect URIs name. Never with cookies.
-pub fn allow_origin(
+pub(crate) fn allow_origin(
     origin: Option<&HeaderValue>,
     settings: &OAuthSettings,
     client: Option<&OAuthClient>,

@@ -24,7 +24,7 @@ use crate::permissions::{Session, UserAccess};
 use crate::web::Exchange;
 
 /// Answers `POST …introspect_token`.
-pub async fn introspect_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub(crate) async fn introspect_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let context = exchange.context.clone();
     let result = answer(&mut exchange, &server).await;
     Ok(respond(result, &context))

@@ -14,7 +14,7 @@ use crate::web::Exchange;
 const CACHE_CONTROL: &str = "public, max-age=900";
 
 /// Answers GET of `…jwks` and `/.well-known/jwks.json`.
-pub async fn jwks(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn jwks(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let keys = server.keys.published(&exchange.site.documents).await?;
     Ok(Response::builder()
         .content_type("application/jwk-set+json")

@@ -18,7 +18,7 @@ use crate::web::Exchange;
 
 /// The metadata of the authorization server, the same for OAuth and for OpenID Connect: it names every endpoint that
 /// answers.
-pub async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let answering = server.endpoints.iter().filter(|endpoint| endpoint.is_served(&settings));
     let named = answering.filter_map(|endpoint| Some((endpoint.member?.0, endpoint.path)));
@@ -39,7 +39,7 @@ pub async fn authorization_server(exchange: Exchange, server: Arc<Server>) -> Re
 }
 
 /// The metadata of the resource that the path names.
-pub async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn protected_resource(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let site = exchange.site.documents.site_url();
     let path = exchange.request.uri().path();

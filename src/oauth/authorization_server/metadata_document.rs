@@ -37,7 +37,7 @@ const OUT_OF_REACH: &str = "The page that describes this program cannot be used:
     at most 5 KiB whose client_id is the address itself. Administrators find the reason among the Security Events";
 
 /// What is known of addresses besides the clients that they describe.
-pub struct MetadataDocuments {
+pub(crate) struct MetadataDocuments {
     /// Held by who fetches a document, so that many who ask at once make one request.
     gates: Cache<String, Arc<Mutex<()>>>,
     failures: Cache<String, Arc<Failure>>,
@@ -88,7 +88,7 @@ impl Failure {
 struct Unused(String);
 
 /// The error for the person in front of the browser: whoever manages the site reads the reason.
-pub fn explain(session: &Session, error: Error) -> Error {
+pub(crate) fn explain(session: &Session, error: Error) -> Error {
     match error.cause().and_then(|cause| cause.downcast_ref()) {
         Some(Unused(reason)) if session.has_role(ROLE_SYSTEM_MANAGER) => Error::new(error.code(), reason.clone()),
         _ => error,
@@ -96,7 +96,7 @@ pub fn explain(session: &Session, error: Error) -> Error {
 }
 
 /// The client that an address describes, or why there is none, in words for strangers; see [`explain`].
-pub async fn find(
+pub(crate) async fn find(
     exchange: &Exchange,
     server: &Server,
     client_id: &str,

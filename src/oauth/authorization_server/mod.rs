@@ -1,28 +1,28 @@
 //! The authorization server: its addresses, and what answers there.
 
-pub mod back_channel_logout;
-pub mod client_authentication;
-pub mod client_certificate;
-pub mod client_configuration;
-pub mod client_keys;
-pub mod device_authorization;
-pub mod doctype;
-pub mod endpoint;
-pub mod grant;
-pub mod interaction;
-pub mod introspect;
-pub mod jwks;
-pub mod metadata;
-pub mod metadata_document;
-pub mod par;
-pub mod programs_with_access;
-pub mod rate_limit;
-pub mod registration;
-pub mod request_object;
-pub mod revoke;
-pub mod signed_tokens;
-pub mod token;
-pub mod userinfo;
+pub(crate) mod back_channel_logout;
+pub(crate) mod client_authentication;
+pub(crate) mod client_certificate;
+pub(crate) mod client_configuration;
+pub(crate) mod client_keys;
+pub(crate) mod device_authorization;
+pub(crate) mod doctype;
+pub(crate) mod endpoint;
+pub(crate) mod grant;
+pub(crate) mod interaction;
+pub(crate) mod introspect;
+pub(crate) mod jwks;
+pub(crate) mod metadata;
+pub(crate) mod metadata_document;
+pub(crate) mod par;
+pub(crate) mod programs_with_access;
+pub(crate) mod rate_limit;
+pub(crate) mod registration;
+pub(crate) mod request_object;
+pub(crate) mod revoke;
+pub(crate) mod signed_tokens;
+pub(crate) mod token;
+pub(crate) mod userinfo;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,9 +36,8 @@ use crate::oauth::authorization_server::metadata_document::MetadataDocuments;
 use crate::oauth::authorization_server::rate_limit::RateLimit;
 use crate::oauth::authorization_server::registration::Registrations;
 use crate::oauth::client::Providers;
-pub use crate::oauth::protocol::metadata::{
-    APPROVE, AUTHORIZE, DEVICE, DEVICE_AUTHORIZATION, INTROSPECT as INTROSPECT_TOKEN, REGISTER as REGISTER_CLIENT,
-    REVOKE as REVOKE_TOKEN, TOKEN as GET_TOKEN, USERINFO as OPENID_PROFILE,
+pub(crate) use crate::oauth::protocol::metadata::{
+    APPROVE, DEVICE, DEVICE_AUTHORIZATION, REGISTER as REGISTER_CLIENT, TOKEN as GET_TOKEN,
 };
 use crate::oauth::resource_server::BearerAuthenticator;
 use crate::oauth::scope_catalogue::ScopeCatalogue;
@@ -48,7 +47,7 @@ use crate::web::method::Param;
 use crate::web::{Exchange, Plugins, Route, openapi};
 
 /// What the endpoints share.
-pub struct Server {
+pub(crate) struct Server {
     /// The endpoints of the site.
     pub endpoints: Vec<Arc<Endpoint>>,
     /// What the scopes of this site mean.
@@ -74,7 +73,7 @@ pub struct Server {
 }
 
 /// A handler that shares the server.
-pub fn with<F, A>(server: &Arc<Server>, handler: F) -> impl Fn(Exchange) -> A + Send + Sync + 'static
+pub(crate) fn with<F, A>(server: &Arc<Server>, handler: F) -> impl Fn(Exchange) -> A + Send + Sync + 'static
 where
     F: Fn(Exchange, Arc<Server>) -> A + Send + Sync + 'static,
 {
@@ -83,7 +82,7 @@ where
 }
 
 /// A path of the authorization server with all that is known of it; the rows stand in `oauth/table.rs`.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// The path, as poem writes it: `/device`, `/a/:client_id`, `/a/*path`.
     pub path: &'static str,
     /// The member of the server's metadata that holds the address (RFC 8414 section 2), and what it says.
@@ -98,7 +97,7 @@ pub struct Endpoint {
 
 /// Whose pages may call an endpoint from a browser (Fetch standard: CORS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origins {
+pub(crate) enum Origins {
     /// Every page.
     All,
     /// Pages at an origin of the client, or at one that OAuth Settings lists.
@@ -110,7 +109,7 @@ pub enum Origins {
 }
 
 /// One HTTP method of an endpoint.
-pub struct Operation {
+pub(crate) struct Operation {
     /// The HTTP method.
     pub verb: Method,
     /// What answers.
@@ -130,11 +129,11 @@ pub struct Operation {
 }
 
 /// What answers an operation.
-pub type Handler = Arc<dyn Fn(Exchange, Arc<Server>) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
+pub(crate) type Handler = Arc<dyn Fn(Exchange, Arc<Server>) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
 
 /// Who calls an operation, and so how they say who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
+pub(crate) enum Caller {
     /// Anybody.
     Anybody,
     /// A person, whom a page of another site may send here with a form.
@@ -151,7 +150,7 @@ pub enum Caller {
 
 /// What an operation takes.
 #[derive(Clone)]
-pub enum Request {
+pub(crate) enum Request {
     /// Nothing.
     Nothing,
     /// Parameters of the query.
@@ -164,40 +163,40 @@ pub enum Request {
 
 impl Endpoint {
     /// An endpoint that always answers, that metadata does not name, and that no page of another origin may call.
-    pub fn new(path: &'static str) -> Self {
+    pub(crate) fn new(path: &'static str) -> Self {
         Self { path, member: None, switch: None, origins: Origins::None, operations: Vec::new() }
     }
 
     /// The same, advertised by this member of the metadata.
     #[must_use]
-    pub fn advertised_as(mut self, member: &'static str, description: &'static str) -> Self {
+    pub(crate) fn advertised_as(mut self, member: &'static str, description: &'static str) -> Self {
         self.member = Some((member, description));
         self
     }
 
     /// The same, where OAuth Settings switches it on.
     #[must_use]
-    pub fn switched_by(mut self, switch: fn(&OAuthSettings) -> bool) -> Self {
+    pub(crate) fn switched_by(mut self, switch: fn(&OAuthSettings) -> bool) -> Self {
         self.switch = Some(switch);
         self
     }
 
     /// The same for pages of these origins, too.
     #[must_use]
-    pub fn open_to(mut self, origins: Origins) -> Self {
+    pub(crate) fn open_to(mut self, origins: Origins) -> Self {
         self.origins = origins;
         self
     }
 
     /// The same with one more operation.
     #[must_use]
-    pub fn on(mut self, operation: Operation) -> Self {
+    pub(crate) fn on(mut self, operation: Operation) -> Self {
         self.operations.push(operation);
         self
     }
 
     /// Whether it answers under these settings.
-    pub fn is_served(&self, settings: &OAuthSettings) -> bool {
+    pub(crate) fn is_served(&self, settings: &OAuthSettings) -> bool {
         self.switch.is_none_or(|is_on| is_on(settings))
     }
 
@@ -215,7 +214,7 @@ impl Endpoint {
 
 impl Operation {
     /// An operation that the OpenAPI document leaves out: a page for people.
-    pub fn new<F, Fut>(verb: Method, handler: F) -> Self
+    pub(crate) fn new<F, Fut>(verb: Method, handler: F) -> Self
     where
         F: Fn(Exchange, Arc<Server>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
@@ -234,32 +233,32 @@ impl Operation {
 
     /// The same as it stands in the OpenAPI document.
     #[must_use]
-    pub fn described(self, id: &'static str, summary: &'static str, caller: Caller) -> Self {
+    pub(crate) fn described(self, id: &'static str, summary: &'static str, caller: Caller) -> Self {
         Self { id, summary, caller, ..self }
     }
 
     /// The same with headers that it reads.
     #[must_use]
-    pub fn reads(self, headers: &'static [Param]) -> Self {
+    pub(crate) fn reads(self, headers: &'static [Param]) -> Self {
         Self { headers, ..self }
     }
 
     /// The same with what is sent.
     #[must_use]
-    pub fn takes(self, request: Request) -> Self {
+    pub(crate) fn takes(self, request: Request) -> Self {
         Self { request, ..self }
     }
 
     /// The same with what comes back.
     #[must_use]
-    pub fn answers(mut self, responses: impl IntoIterator<Item = openapi::Response>) -> Self {
+    pub(crate) fn answers(mut self, responses: impl IntoIterator<Item = openapi::Response>) -> Self {
         self.responses.extend(responses);
         self
     }
 }
 
 /// Registers the endpoints.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+pub(crate) fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     for endpoint in &server.endpoints {
         let is_called_by = |caller| endpoint.operations.iter().any(|operation| operation.caller == caller);
         let mut route = Route::new(endpoint.path);

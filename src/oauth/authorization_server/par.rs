@@ -28,7 +28,7 @@ use crate::web::Exchange;
 const PUSHED: &str = "Pushed";
 
 /// Answers `POST …par`.
-pub async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub(crate) async fn par(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let ClientCall { client, request } = ClientCall::of(&mut exchange, &server).await;
     let result = match request {
@@ -86,7 +86,7 @@ fn of_client(parameters: Parameters, client: &OAuthClient) -> Parameters {
 /// Takes the request that a client pushed and nobody has used yet; of many who come with one reference, one gets it.
 ///
 /// What another client pushed stays where it is.
-pub async fn take(
+pub(crate) async fn take(
     documents: &Documents,
     client: &OAuthClient,
     uri: &RequestUri,

@@ -24,14 +24,14 @@ use crate::web::error::see_other;
 use crate::web::{AccountPage, Answer, Call, Exchange, Method, Param, Plugins, Route, Verbs, handler};
 
 /// Where the page is, as Frappe has it.
-pub const ADDRESS: &str = "/third_party_apps";
+pub(crate) const ADDRESS: &str = "/third_party_apps";
 /// What a program is told that looks in here.
 const ONLY_PEOPLE: &str = "Applications with access are seen and revoked";
 /// The query parameter that names the grant that was just revoked.
 const REVOKED: &str = "revoked";
 
 /// Registers the page, its button, and Frappe's method for it.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+pub(crate) fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     const PARAMS: &[Param] = &[Param::required("client_id", "string", "The id of the application")];
     plugins.account_pages.push(AccountPage { label: "Applications with access", href: ADDRESS, icon: "key" });
     plugins.route(Route::new(ADDRESS).get(with(server, show)));

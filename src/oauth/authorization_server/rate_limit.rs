@@ -18,7 +18,7 @@ const CAPACITY: u64 = 10_000;
 const SUBSCRIBER_BITS: u32 = 64;
 
 /// Counts by network address, in a window that slides. What is counted is forgotten with a restart: a minute is short.
-pub struct RateLimit {
+pub(crate) struct RateLimit {
     seen: Cache<IpAddr, Arc<Mutex<VecDeque<DateTime<Utc>>>>>,
 }
 
@@ -30,7 +30,7 @@ impl Default for RateLimit {
 
 impl RateLimit {
     /// Counts one more; `RateLimited` if there were `limit` within the last minute already. 0 is no limit.
-    pub fn count(&self, address: IpAddr, limit: i64, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn count(&self, address: IpAddr, limit: i64, now: DateTime<Utc>) -> Result<()> {
         let Some(limit) = usize::try_from(limit).ok().filter(|limit| *limit > 0) else { return Ok(()) };
         let times = self.seen.get_with(subscriber(address), Arc::default);
         let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,7 +47,7 @@ impl RateLimit {
 }
 
 /// The address under which somebody is counted: of IPv6, the part that they cannot choose.
-pub fn subscriber(address: IpAddr) -> IpAddr {
+pub(crate) fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let mask = u128::MAX << (128 - SUBSCRIBER_BITS);

@@ -36,20 +36,25 @@ use crate::web::{Exchange, LoginSettings, SecurityEvent, Severity};
 
 /// Keeps the number of clients that came by themselves within bounds.
 #[derive(Default)]
-pub struct Registrations {
+pub(crate) struct Registrations {
     limit: RateLimit,
     gate: Mutex<()>,
 }
 
 impl Registrations {
     /// Counts one more for the sender's address; `RateLimited` if there were too many within a minute.
-    pub fn count(&self, exchange: &Exchange, settings: &OAuthSettings) -> SiteResult<()> {
+    pub(crate) fn count(&self, exchange: &Exchange, settings: &OAuthSettings) -> SiteResult<()> {
         let now = exchange.site.documents.clock().now();
         self.limit.count(exchange.context.ip, settings.registration_rate_limit, now)
     }
 
     /// Stores a client that came by itself, unless there are too many already. One at a time, so that the number holds.
-    pub async fn store(&self, exchange: &Exchange, settings: &OAuthSettings, new: NewClient<'_>) -> Result<Document> {
+    pub(crate) async fn store(
+        &self,
+        exchange: &Exchange,
+        settings: &OAuthSettings,
+        new: NewClient<'_>,
+    ) -> Result<Document> {
         let _turn = self.gate.lock().await;
         let mut work = exchange.site.documents.begin(&Session::system()).await?;
         let address = subscriber(exchange.context.ip).to_string();
@@ -112,7 +117,7 @@ async fn make_room(work: &mut Work<'_>, most: i64, filters: Json) -> Result<()> 
 }
 
 /// A client that came by itself.
-pub struct NewClient<'m> {
+pub(crate) struct NewClient<'m> {
     /// What it says of itself.
     pub metadata: &'m ClientMetadata,
     /// How it came: an option of the field.
@@ -122,7 +127,7 @@ pub struct NewClient<'m> {
 }
 
 /// Answers `POST …register_client`.
-pub async fn register_client(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub(crate) async fn register_client(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let result = answer(&mut exchange, &server, &settings).await;
     let created = result.map(|information| json_response(StatusCode::CREATED, &information));
@@ -150,7 +155,7 @@ async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettin
 }
 
 /// Reads and checks metadata by the rules of the site.
-pub async fn read(
+pub(crate) async fn read(
     exchange: &Exchange,
     server: &Server,
     settings: &OAuthSettings,
@@ -161,7 +166,7 @@ pub async fn read(
 }
 
 /// What a program may say of itself here, and what that goes by.
-pub struct Terms<'s> {
+pub(crate) struct Terms<'s> {
     settings: &'s OAuthSettings,
     certificates: Option<CertificateCheck>,
     scopes: SiteScopes<'s>,
@@ -172,7 +177,7 @@ pub struct Terms<'s> {
 
 impl<'s> Terms<'s> {
     /// Those of this moment.
-    pub async fn of(exchange: &Exchange, server: &Server, settings: &'s OAuthSettings) -> SiteResult<Self> {
+    pub(crate) async fn of(exchange: &Exchange, server: &Server, settings: &'s OAuthSettings) -> SiteResult<Self> {
         let (site, documents) = (&exchange.site, &exchange.site.documents);
         let scopes = SiteScopes::now(site, &server.catalogue, settings).await?;
         let host = Url::parse(documents.site_url()).ok().and_then(|url| url.host_str().map(str::to_owned));
@@ -183,7 +188,7 @@ impl<'s> Terms<'s> {
     }
 
     /// The rules by which metadata is read.
-    pub fn policy(&self) -> RegistrationPolicy<'_> {
+    pub(crate) fn policy(&self) -> RegistrationPolicy<'_> {
         RegistrationPolicy {
             default_scopes: &self.settings.default_scopes,
             ceiling: &self.offered,
@@ -199,7 +204,7 @@ impl<'s> Terms<'s> {
 }
 
 /// What the program is told of its client. A secret is in it if this very save made one.
-pub fn information(site_url: &str, saved: &Document, registration_access_token: String) -> ClientInformation {
+pub(crate) fn information(site_url: &str, saved: &Document, registration_access_token: String) -> ClientInformation {
     let client_secret =
         saved.revealed.iter().find(|(name, _)| *name == "client_secret").map(|(_, secret)| secret.clone());
     let client_id = saved.name();
@@ -215,7 +220,7 @@ pub fn information(site_url: &str, saved: &Document, registration_access_token: 
 }
 
 /// Problems of the document are problems of the metadata that it was made from.
-pub fn refuse_document(error: SiteError) -> Refusal {
+pub(crate) fn refuse_document(error: SiteError) -> Refusal {
     let SiteError::Validation(invalid) = error else { return error.into() };
     let is_redirect = |field: &str| matches!(field, "default_redirect_uri" | "redirect_uris");
     let code = if invalid.problems.iter().any(|problem| problem.field.as_deref().is_some_and(is_redirect)) {

@@ -13,7 +13,7 @@ use crate::oauth::views::oauth_replay_guard::{Purpose, remember};
 /// The parameters of a request and how they came: signed, if it has the parameter `request`.
 ///
 /// A request object that has a name (`jti`) is used once.
-pub async fn read(
+pub(crate) async fn read(
     documents: &Documents,
     server: &Server,
     client: &OAuthClient,

@@ -19,7 +19,7 @@ use crate::permissions::Session;
 use crate::web::{Exchange, SecurityEvent, Severity};
 
 /// Answers `POST …revoke_token`.
-pub async fn revoke_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub(crate) async fn revoke_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let ClientCall { client, request } = ClientCall::of(&mut exchange, &server).await;
     let result = match request {

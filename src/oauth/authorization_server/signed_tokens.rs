@@ -16,7 +16,7 @@ use crate::oauth::views::{OAuthClient, OAuthSettings};
 
 /// What a client's tokens are signed with. Made ready before the transaction: a key may have to be made for it.
 #[derive(Debug)]
-pub struct Signing {
+pub(crate) struct Signing {
     /// The key of access tokens, where they are JWTs (RFC 9068).
     pub access: Option<Arc<SigningKey>>,
     /// The signer of ID tokens.
@@ -25,7 +25,7 @@ pub struct Signing {
 
 /// What signs a token.
 #[derive(Debug)]
-pub enum Signer {
+pub(crate) enum Signer {
     /// A key of the site, which publishes its public half.
     Key(Arc<SigningKey>),
     /// The secret that the client has too.
@@ -36,7 +36,7 @@ impl Signing {
     /// Finds the keys for a client, by what is registered for it and else by OAuth Settings.
     ///
     /// Fails if its id tokens would be signed with HS256 and that is not allowed, or its secret is not fit for it.
-    pub async fn of(
+    pub(crate) async fn of(
         keys: &SigningKeys,
         documents: &Documents,
         settings: &OAuthSettings,
@@ -64,7 +64,7 @@ impl Signing {
 impl Signer {
     /// What signs for a client with this algorithm. HS256 takes the client's current secret; a client that has none which
     /// could sign is signed for with the default key.
-    pub async fn of(
+    pub(crate) async fn of(
         keys: &SigningKeys,
         documents: &Documents,
         client: &OAuthClient,
@@ -84,7 +84,7 @@ impl Signer {
     }
 
     /// Signs claims as a JWT of this `typ`.
-    pub fn sign(&self, typ: &str, claims: &impl Serialize) -> String {
+    pub(crate) fn sign(&self, typ: &str, claims: &impl Serialize) -> String {
         match self {
             Self::Key(key) => key.sign(typ, claims),
             Self::Secret(secret) => sign_hs256(secret.as_bytes(), typ, claims),
@@ -92,7 +92,7 @@ impl Signer {
     }
 
     /// The algorithm of its signatures.
-    pub fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         match self {
             Self::Key(key) => Algorithm::Asymmetric(key.algorithm()),
             Self::Secret(_) => Algorithm::Hs256,

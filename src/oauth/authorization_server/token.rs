@@ -19,7 +19,7 @@ use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::Exchange;
 
 /// Answers `POST …get_token`.
-pub async fn get_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
+pub(crate) async fn get_token(mut exchange: Exchange, server: Arc<Server>) -> SiteResult<Response> {
     let settings = OAuthSettings::load(&exchange.site.documents).await?;
     let ClientCall { client, request } = ClientCall::of(&mut exchange, &server).await;
     let result = match request {

@@ -20,7 +20,7 @@ use crate::permissions::Session;
 use crate::web::{Credentials, Exchange, Site};
 
 /// Answers GET and POST of `…openid_profile`.
-pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let sent = exchange.header(header::AUTHORIZATION.as_str()).and_then(from_authorization);
     // The token has opened this request already, with its proof if it is bound to a key.
@@ -51,7 +51,7 @@ pub async fn openid_profile(exchange: Exchange, server: Arc<Server>) -> Result<R
 }
 
 /// The claims about a user that these scopes open, with `sub`.
-pub async fn claims(site: &Site, settings: &OAuthSettings, user: &str, scopes: &ScopeSet) -> Result<UserInfo> {
+pub(crate) async fn claims(site: &Site, settings: &OAuthSettings, user: &str, scopes: &ScopeSet) -> Result<UserInfo> {
     let documents = &site.documents;
     let access = documents.access(user).await?.ok_or(Error::Authentication(AuthenticationError::BadCredentials))?;
     let document = documents.get(&Session::system(), "User", user).await?;

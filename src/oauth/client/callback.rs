@@ -5,7 +5,7 @@ use crate::oauth::provider_error::ProviderError;
 
 /// What a provider sends back through the browser.
 #[derive(Clone, Debug, Default)]
-pub struct Callback {
+pub(crate) struct Callback {
     /// `code`.
     pub code: Option<String>,
     /// `state`.
@@ -20,7 +20,7 @@ pub struct Callback {
 
 impl Callback {
     /// Reads a query; a parameter that comes twice means two things at once and is refused (RFC 6749 §3.1).
-    pub fn parse(query: Vec<(String, String)>) -> Result<Self> {
+    pub(crate) fn parse(query: Vec<(String, String)>) -> Result<Self> {
         let mut callback = Self::default();
         for (name, value) in query {
             let slot = match name.as_str() {
@@ -40,7 +40,7 @@ impl Callback {
 }
 
 /// RFC 9207 §2.4: the issuer in the answer has to be the one that was asked.
-pub fn check_issuer(
+pub(crate) fn check_issuer(
     sent: Option<&str>,
     expected: Option<&str>,
     promised: bool,

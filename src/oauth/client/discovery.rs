@@ -12,14 +12,13 @@ use crate::outgoing::published::{Asked, Known, Published};
 use crate::outgoing::{Outgoing, host_of};
 
 /// Where OpenID Connect Discovery 1.0 §4 puts the document, below the issuer.
-pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 /// Where RFC 8414 §3 puts it, before the issuer's path.
 const OAUTH_CONFIGURATION: &str = "/.well-known/oauth-authorization-server";
 
 /// What is used of the metadata; the rest is ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the metadata value of that name")]
-pub struct Metadata {
+pub(crate) struct Metadata {
     pub issuer: String,
     pub authorization_endpoint: String,
     pub token_endpoint: String,
@@ -52,7 +51,7 @@ impl From<&Map<String, Json>> for Metadata {
 }
 
 /// Reads the metadata at an address. `issuer` is what the administrator entered, if anything.
-pub async fn read(
+pub(crate) async fn read(
     outgoing: &Outgoing,
     documents: &Documents,
     address: &str,
@@ -70,17 +69,17 @@ pub async fn read(
 
 /// The metadata of providers, by their address and the issuer that was entered beside it.
 #[derive(Default)]
-pub struct Discoveries(Published<(String, String), Metadata>);
+pub(crate) struct Discoveries(Published<(String, String), Metadata>);
 
 impl Discoveries {
     /// Forgets that an address could not be read: an administrator may have fixed it.
-    pub fn forget_failure(&self, address: &str, issuer: Option<&str>) {
+    pub(crate) fn forget_failure(&self, address: &str, issuer: Option<&str>) {
         self.0.forget_failure(&key(address, issuer));
     }
 
     /// The metadata at an address, from memory where possible. One that could not be read is left alone for a while:
     /// strangers make us ask, by beginning logins.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         outgoing: &Outgoing,
         documents: &Documents,
@@ -136,7 +135,7 @@ fn check(metadata: &Metadata, url: &Url, entered: Option<&str>) -> Result<(), Pr
 }
 
 /// The addresses at which an issuer may describe itself.
-pub fn addresses_of(issuer: &str) -> Vec<String> {
+pub(crate) fn addresses_of(issuer: &str) -> Vec<String> {
     let bare = issuer.trim_end_matches('/');
     let mut addresses = vec![format!("{bare}{OPENID_CONFIGURATION}")];
     if let Ok(url) = Url::parse(issuer) {

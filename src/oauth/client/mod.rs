@@ -1,13 +1,13 @@
 //! This site as a client of other servers: Connected Apps that people connect, and logins with accounts elsewhere.
 
-pub mod callback;
-pub mod connected_app;
-pub mod discovery;
-pub mod oauth_client_state;
-pub mod pages;
-pub mod private_key;
-pub mod social;
-pub mod token_endpoint;
+pub(crate) mod callback;
+pub(crate) mod connected_app;
+pub(crate) mod discovery;
+pub(crate) mod oauth_client_state;
+pub(crate) mod pages;
+pub(crate) mod private_key;
+pub(crate) mod social;
+pub(crate) mod token_endpoint;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::outgoing::Outgoing;
 use crate::web::Plugins;
 
 /// What a site knows of providers, and its one way out to them.
-pub struct Providers {
+pub(crate) struct Providers {
     /// The guarded client.
     pub outgoing: Outgoing,
     /// What providers say about themselves.
@@ -56,7 +56,7 @@ impl Providers {
 }
 
 /// Parameters of the authorization request that this site sets itself.
-pub const OWN_PARAMETERS: [&str; 10] = [
+pub(crate) const OWN_PARAMETERS: [&str; 10] = [
     "client_id",
     "client_secret",
     "code_challenge",
@@ -70,14 +70,18 @@ pub const OWN_PARAMETERS: [&str; 10] = [
 ];
 
 /// Whether a secret that is stored stays: the field holds its stars, and nothing that somebody typed.
-pub fn is_kept(document: &Document, fieldname: &str) -> bool {
+pub(crate) fn is_kept(document: &Document, fieldname: &str) -> bool {
     let text = document.text(fieldname);
     !document.is_new && !text.is_empty() && text.chars().all(|c| c == '*')
 }
 
 /// Registers the client side: controllers, pages, methods, callbacks and jobs. What it returns is the one way out, for
 /// other roles that fetch documents.
-pub fn register(plugins: &mut Plugins, config: &Config, catalogue: &ScopeCatalogue) -> anyhow::Result<Arc<Providers>> {
+pub(crate) fn register(
+    plugins: &mut Plugins,
+    config: &Config,
+    catalogue: &ScopeCatalogue,
+) -> anyhow::Result<Arc<Providers>> {
     let providers = Arc::new(Providers::new(config)?);
     oauth_client_state::register(plugins);
     connected_app::register(plugins, &providers);

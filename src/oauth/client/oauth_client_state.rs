@@ -15,17 +15,17 @@ use crate::secret;
 use crate::web::{Plugins, Site};
 
 /// The DocType.
-pub const OAUTH_CLIENT_STATE: &str = "OAuth Client State";
+pub(crate) const OAUTH_CLIENT_STATE: &str = "OAuth Client State";
 
 /// How long a trip may take.
-pub const LIFETIME: Duration = Duration::minutes(10);
+pub(crate) const LIFETIME: Duration = Duration::minutes(10);
 /// How long a trip that is over stays to be seen.
 const KEEP: Duration = Duration::days(1);
 
 options! {
     /// Why the person is sent away.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub enum Kind {
+    pub(crate) enum Kind {
         /// To connect an app.
         #[default]
         ConnectedApp = "Connected App",
@@ -39,7 +39,7 @@ options! {
 view! {
     /// An authorization request under way, as it is stored.
     #[derive(Clone, Debug, Default)]
-    pub struct ClientState of OAUTH_CLIENT_STATE {
+    pub(crate) struct ClientState of OAUTH_CLIENT_STATE {
         /// Why the person was sent away.
         pub kind: Kind,
         /// Who was logged in.
@@ -76,7 +76,7 @@ impl ClientState {
 
 /// A trip to be.
 #[derive(Clone, Copy, Debug)]
-pub struct NewState<'a> {
+pub(crate) struct NewState<'a> {
     /// Why.
     pub kind: Kind,
     /// Who is logged in.
@@ -91,7 +91,7 @@ pub struct NewState<'a> {
 
 /// What goes into the authorization request.
 #[derive(Clone)]
-pub struct Begun {
+pub(crate) struct Begun {
     /// `state`.
     pub state: String,
     /// The verifier, of which the request carries the challenge.
@@ -102,7 +102,7 @@ pub struct Begun {
 
 /// A trip that came back to where it began.
 #[derive(Clone, Debug)]
-pub struct Returned {
+pub(crate) struct Returned {
     /// Who was logged in.
     pub user: Option<String>,
     /// Where the person returns to.
@@ -117,7 +117,7 @@ pub struct Returned {
 
 /// Why an answer is refused; the same words for all that might be an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// No `state` in the answer.
     #[error("The answer does not say to which request it belongs")]
     Missing,
@@ -133,7 +133,7 @@ pub enum StateError {
 }
 
 /// Begins a trip.
-pub async fn begin(documents: &Documents, new: NewState<'_>) -> Result<Begun> {
+pub(crate) async fn begin(documents: &Documents, new: NewState<'_>) -> Result<Begun> {
     let begun = Begun { state: secret::random_id(), code_verifier: pkce::new_verifier(), nonce: secret::random_id() };
     let mut work = documents.begin(&Session::system()).await?;
     let target = Some(new.target.to_owned());
@@ -164,7 +164,7 @@ pub async fn begin(documents: &Documents, new: NewState<'_>) -> Result<Begun> {
 /// Takes the answer of a trip: it has to be of one of these kinds, for this target, in this browser, by this person, once.
 ///
 /// Whatever is wrong, the state is used up.
-pub async fn take(
+pub(crate) async fn take(
     documents: &Documents,
     kinds: &[Kind],
     state: Option<&str>,
@@ -236,7 +236,7 @@ async fn clean_up(site: Site) -> Result<String> {
 }
 
 /// Registers the view and the clean-up.
-pub fn register(plugins: &mut Plugins) {
+pub(crate) fn register(plugins: &mut Plugins) {
     plugins.controllers.needs_fields_of::<ClientState>();
     plugins.job("clean up OAuth Client State", StdDuration::from_hours(1), clean_up);
 }
@@ -247,7 +247,7 @@ fn name_of(state: &str) -> String {
 }
 
 /// Whether a state is of that kind, without using it up.
-pub async fn is_of(documents: &Documents, state: Option<&str>, kind: Kind) -> Result<bool> {
+pub(crate) async fn is_of(documents: &Documents, state: Option<&str>, kind: Kind) -> Result<bool> {
     let Some(state) = state.filter(|state| !state.is_empty()) else { return Ok(false) };
     match documents.get(&Session::system(), OAUTH_CLIENT_STATE, &name_of(state)).await {
         Ok(stored) => Ok(ClientState::from(&*stored).kind == kind),

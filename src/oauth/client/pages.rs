@@ -10,12 +10,12 @@ use crate::web::request::page_view;
 use crate::web::templates::html;
 
 /// The letter that stands for a name where there is no picture.
-pub fn initial(name: &str) -> String {
+pub(crate) fn initial(name: &str) -> String {
     name.chars().next().into_iter().flat_map(char::to_uppercase).collect()
 }
 
 /// A page that goes on to the provider by itself: `form-action 'self'` forbids a form to be redirected elsewhere.
-pub async fn leave(exchange: &Exchange, provider_name: &str, location: &str) -> Result<Response> {
+pub(crate) async fn leave(exchange: &Exchange, provider_name: &str, location: &str) -> Result<Response> {
     let view = json!({"provider_name": provider_name, "location": location});
     let mut response = exchange.page("oauth/client/leaving", view).await?;
     // The provider learns nothing of the page that the person comes from.
@@ -24,7 +24,7 @@ pub async fn leave(exchange: &Exchange, provider_name: &str, location: &str) -> 
 }
 
 /// A page that says why nothing came of it, and where to go on.
-pub async fn failed(
+pub(crate) async fn failed(
     exchange: &Exchange,
     status: StatusCode,
     provider_name: &str,

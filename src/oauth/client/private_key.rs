@@ -8,7 +8,7 @@ use crate::secret::{Curve, PrivateKey, SigningAlgorithm};
 
 /// A key with the id it gives itself.
 #[derive(Debug)]
-pub struct NamedKey {
+pub(crate) struct NamedKey {
     /// The key.
     pub key: PrivateKey,
     /// Its `kid`, if it is a JSON Web Key that has one.
@@ -16,7 +16,7 @@ pub struct NamedKey {
 }
 
 /// Reads a private key; the error says what to paste instead.
-pub fn parse(text: &str) -> Result<NamedKey, &'static str> {
+pub(crate) fn parse(text: &str) -> Result<NamedKey, &'static str> {
     let text = text.trim();
     if text.starts_with('{') {
         return parse_jwk(text);

@@ -26,7 +26,7 @@ const REVOCATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How this site proves to a provider who it is.
 #[derive(Debug)]
-pub enum ClientAuthentication {
+pub(crate) enum ClientAuthentication {
     /// The secret in the `Authorization` header.
     Basic(String),
     /// The secret in the body.
@@ -44,7 +44,7 @@ pub enum ClientAuthentication {
 
 /// This site as a client of one provider.
 #[derive(Debug)]
-pub struct ProviderClient {
+pub(crate) struct ProviderClient {
     /// The id that the provider gave.
     pub client_id: String,
     /// The proof.
@@ -55,7 +55,7 @@ pub struct ProviderClient {
 
 /// What a token endpoint gave.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TokenAnswer {
+pub(crate) struct TokenAnswer {
     /// The access token.
     pub access_token: String,
     /// The refresh token, if there is a new one.
@@ -79,7 +79,7 @@ impl std::fmt::Debug for TokenAnswer {
 
 impl ClientAuthentication {
     /// From the field `token_endpoint_auth_method` and the secrets beside it.
-    pub fn from_label(
+    pub(crate) fn from_label(
         label: &str,
         secret: Option<String>,
         key: Option<&str>,
@@ -119,7 +119,7 @@ impl ClientAuthentication {
 
 impl ProviderClient {
     /// Asks for tokens (RFC 6749 §4.1.3, §4.4.2, §6).
-    pub async fn token(
+    pub(crate) async fn token(
         &self,
         (outgoing, documents): (&Outgoing, &Documents),
         endpoint: &str,
@@ -133,7 +133,7 @@ impl ProviderClient {
     }
 
     /// Tells the provider that a token is no longer needed (RFC 7009). Bounded in time; an unknown token is not a failure.
-    pub async fn revoke(
+    pub(crate) async fn revoke(
         &self,
         (outgoing, documents): (&Outgoing, &Documents),
         endpoint: &str,

@@ -45,7 +45,7 @@ enum Language {
 
 /// A way in which a client gets its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Signs people in, and keeps a secret on a server.
     Web,
     /// Signs people in from a page in their browser.
@@ -64,7 +64,7 @@ pub enum Kind {
 
 impl Kind {
     /// The ways of a client, the most telling first.
-    pub fn of(client: &OAuthClient, settings: &OAuthSettings) -> Vec<Self> {
+    pub(crate) fn of(client: &OAuthClient, settings: &OAuthSettings) -> Vec<Self> {
         let has = |grant| settings.offers(grant) && client.may_use(grant);
         let mut kinds = Vec::new();
         if has(GrantType::ClientCredentials) {
@@ -88,7 +88,7 @@ impl Kind {
     }
 
     /// The heading of its examples.
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Web => "Sign people in from a website",
             Self::Browser => "Sign people in from a web page",
@@ -101,7 +101,7 @@ impl Kind {
     }
 
     /// What the examples do, in words; `code` in backticks.
-    pub fn help(self) -> &'static str {
+    pub(crate) fn help(self) -> &'static str {
         match self {
             Self::Web => {
                 "The program sends people here, gets a code back, and trades it for tokens (RFC 6749 section 4.1, \
@@ -134,7 +134,7 @@ impl Kind {
     }
 
     /// What a client of this kind has to do besides, which the examples leave to a library; empty if nothing.
-    pub fn besides(self, client: &OAuthClient) -> String {
+    pub(crate) fn besides(self, client: &OAuthClient) -> String {
         let mut besides = String::new();
         if client.require_dpop {
             besides.push_str(
@@ -171,7 +171,7 @@ impl Kind {
 }
 
 /// What a token of these scopes can be tried with: an address that only reads.
-pub fn sample_call(scopes: &ScopeSet) -> String {
+pub(crate) fn sample_call(scopes: &ScopeSet) -> String {
     let reads = |scope: &Scope| match scope {
         Scope::DocType { name, right } if right.covers(ScopeRight::Read) => Some(name.clone()),
         Scope::All | Scope::Read | Scope::Write => Some("User".to_owned()),
@@ -193,12 +193,17 @@ pub fn sample_call(scopes: &ScopeSet) -> String {
 }
 
 /// The scopes of a client that acts for itself: nobody is identified.
-pub fn service_scopes(client: &OAuthClient) -> ScopeSet {
+pub(crate) fn service_scopes(client: &OAuthClient) -> ScopeSet {
     client.scopes.iter().filter(|scope| !scope.is_identity()).cloned().collect()
 }
 
 /// The examples for a client under these settings: languages with their texts.
-pub fn examples(client: &OAuthClient, kind: Kind, site: &str, settings: &OAuthSettings) -> Vec<(String, String)> {
+pub(crate) fn examples(
+    client: &OAuthClient,
+    kind: Kind,
+    site: &str,
+    settings: &OAuthSettings,
+) -> Vec<(String, String)> {
     let scopes = if kind == Kind::Service { service_scopes(client) } else { client.scopes.clone() };
     let redirect_uri = client.redirect_uris.iter().next().unwrap_or_default();
     let scope = scopes.to_string();

@@ -1,8 +1,8 @@
 //! What stands beside the forms of OAuth Client and OAuth Settings: addresses, ready examples, and the way to try.
 
-pub mod examples;
-pub mod steps;
-pub mod try_it;
+pub(crate) mod examples;
+pub(crate) mod steps;
+pub(crate) mod try_it;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::web::{Plugins, Site};
 use examples::Kind;
 
 /// Registers the panels and the pages of trying out.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+pub(crate) fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     plugins.panels(OAUTH_CLIENT, ClientPanels);
     plugins.panels(OAUTH_SETTINGS, SettingsPanels);
     try_it::register(plugins, server);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 /// One step, as the page shows it.
 #[derive(Debug, Default, Serialize)]
-pub struct Step {
+pub(crate) struct Step {
     /// What happened.
     pub heading: &'static str,
     /// What it means.
@@ -22,7 +22,7 @@ pub struct Step {
 }
 
 /// The status and body of an answer, with secrets masked; and whether it is a refusal.
-pub async fn shown(mut response: Response) -> (String, bool) {
+pub(crate) async fn shown(mut response: Response) -> (String, bool) {
     let status = response.status();
     let bytes = response.take_body().into_bytes().await.unwrap_or_default();
     let body = serde_json::from_slice::<Map<String, Json>>(&bytes).map_or_else(
@@ -42,7 +42,7 @@ pub async fn shown(mut response: Response) -> (String, bool) {
 }
 
 /// A form, one field a line, with secrets masked.
-pub fn masked_form(first: &str, form: &str) -> String {
+pub(crate) fn masked_form(first: &str, form: &str) -> String {
     let mut out = format!("{first}\n");
     for (name, value) in url::form_urlencoded::parse(form.as_bytes()) {
         let value = match &*name {
@@ -55,7 +55,7 @@ pub fn masked_form(first: &str, form: &str) -> String {
 }
 
 /// The beginning of a secret: enough to tell two apart, and far from enough to use one.
-pub fn mask(secret: &str) -> String {
+pub(crate) fn mask(secret: &str) -> String {
     let shown = if secret.starts_with("dt_") { 10 } else { 4 };
     format!("{}…", secret.chars().take(shown.min(secret.chars().count() / 4)).collect::<String>())
 }

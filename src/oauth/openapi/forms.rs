@@ -11,13 +11,13 @@ const fn needed(name: &'static str, description: &'static str) -> Param {
 }
 
 /// An authorization request that a browser brings: the client, and a pushed request in place of the rest.
-pub const AUTHORIZATION_REQUEST: &[Param] = &[
+pub(crate) const AUTHORIZATION_REQUEST: &[Param] = &[
     needed("client_id", "The client that asks"),
     text("request_uri", "A pushed request (RFC 9126), in place of all but `client_id`"),
 ];
 
 /// The parameters of RFC 6749 section 4.1.1 and of its extensions.
-pub const AUTHORIZATION_PARAMETERS: &[Param] = &[
+pub(crate) const AUTHORIZATION_PARAMETERS: &[Param] = &[
     text("response_type", "`code`"),
     text("redirect_uri", "Where the response goes, exactly as registered; it may be left out if only one is"),
     text("scope", "The scopes asked for, separated by spaces"),
@@ -38,7 +38,7 @@ pub const AUTHORIZATION_PARAMETERS: &[Param] = &[
 ];
 
 /// A request to log a person out (RP-Initiated Logout section 2).
-pub const END_SESSION_REQUEST: &[Param] = &[
+pub(crate) const END_SESSION_REQUEST: &[Param] = &[
     text("id_token_hint", "An ID token of the person; it may have expired"),
     text("client_id", "The client, unless the hint names it"),
     text("post_logout_redirect_uri", "Where to go afterwards, exactly as registered"),
@@ -46,7 +46,7 @@ pub const END_SESSION_REQUEST: &[Param] = &[
 ];
 
 /// How a client says in a form who it is, unless it does so in the header.
-pub const CLIENT_AUTHENTICATION: &[Param] = &[
+pub(crate) const CLIENT_AUTHENTICATION: &[Param] = &[
     text("client_id", "The client; it may be left out where the header or the assertion names it"),
     text("client_secret", "Its secret, with `client_secret_post`"),
     text(
@@ -57,7 +57,7 @@ pub const CLIENT_AUTHENTICATION: &[Param] = &[
 ];
 
 /// A request for tokens (RFC 6749 section 4). Which members are needed depends on the grant.
-pub const TOKEN_REQUEST: &[Param] = &[
+pub(crate) const TOKEN_REQUEST: &[Param] = &[
     Param::required("grant_type", "OAuthGrantType", "How the client comes by the tokens"),
     text("code", "`authorization_code`: the code"),
     text("redirect_uri", "`authorization_code`: where the code went, if the authorization request said so"),
@@ -82,30 +82,30 @@ pub const TOKEN_REQUEST: &[Param] = &[
 ];
 
 /// A token to ask about or to revoke.
-pub const PRESENTED_TOKEN: &[Param] = &[
+pub(crate) const PRESENTED_TOKEN: &[Param] = &[
     needed("token", "The access token or refresh token"),
     text("token_type_hint", "Not needed: the token itself says what it is"),
 ];
 
 /// A device's request for codes (RFC 8628 section 3.1).
-pub const DEVICE_AUTHORIZATION_REQUEST: &[Param] = &[
+pub(crate) const DEVICE_AUTHORIZATION_REQUEST: &[Param] = &[
     text("scope", "The scopes asked for, separated by spaces"),
     Param::optional("resource", "string[]", "The resources that the token is meant for (RFC 8707)"),
     text("dpop_jkt", "The thumbprint of the key that the code will be bound to (RFC 9449)"),
 ];
 
 /// A proof of a key at the token endpoint.
-pub const TOKEN_PROOF: &[Param] =
+pub(crate) const TOKEN_PROOF: &[Param] =
     &[text("DPoP", "A proof that the client holds the key to which the tokens are to be bound (RFC 9449)")];
 
 /// A proof of a key beside an access token.
-pub const ACCESS_PROOF: &[Param] = &[text(
+pub(crate) const ACCESS_PROOF: &[Param] = &[text(
     "DPoP",
     "With a token that is bound to a key, sent as `Authorization: DPoP`: the proof (RFC 9449 section 7)",
 )];
 
 /// What an answer holds that registers a client or reads its registration, beside the metadata (RFC 7591 section 3.2.1).
-pub const CLIENT_INFORMATION: &[Param] = &[
+pub(crate) const CLIENT_INFORMATION: &[Param] = &[
     needed("client_id", "The client ID"),
     Param::required("client_id_issued_at", "integer", "When it was registered, in seconds since 1970"),
     text("client_secret", "The secret, shown only in the response that makes it"),
@@ -119,20 +119,20 @@ pub const CLIENT_INFORMATION: &[Param] = &[
 ];
 
 /// What an update holds beside the metadata (RFC 7592 section 2.2).
-pub const CLIENT_UPDATE: &[Param] = &[
+pub(crate) const CLIENT_UPDATE: &[Param] = &[
     needed("client_id", "The client ID, the same as in the path"),
     text("client_secret", "The current secret; another one is refused"),
 ];
 
 /// The public keys that this site signs with (RFC 7517 section 5).
-pub const KEY_SET: &[Param] = &[Param::required(
+pub(crate) const KEY_SET: &[Param] = &[Param::required(
     "keys",
     "OAuthKey[]",
     "The keys: those that sign now, those that come next, and older ones whose signatures may still be about",
 )];
 
 /// A public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037).
-pub const KEY: &[Param] = &[
+pub(crate) const KEY: &[Param] = &[
     needed("kty", "`EC`, `RSA` or `OKP`"),
     needed("kid", "Its name: the thumbprint (RFC 7638)"),
     needed("alg", "The algorithm that it signs with"),
@@ -145,5 +145,5 @@ pub const KEY: &[Param] = &[
 ];
 
 /// The members of client metadata that every registered client has.
-pub const ALWAYS_REGISTERED: [&str; 5] =
+pub(crate) const ALWAYS_REGISTERED: [&str; 5] =
     ["token_endpoint_auth_method", "grant_types", "response_types", "application_type", "scope"];

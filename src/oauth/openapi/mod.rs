@@ -1,8 +1,8 @@
 //! OAuth in the OpenAPI document: the endpoints of the table, the ways to authenticate, and the scopes that each
 //! operation needs.
 
-pub mod forms;
-pub mod responses;
+pub(crate) mod forms;
+pub(crate) mod responses;
 mod scopes;
 
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const TAG: &str = "Access for applications: tokens, and what there is to know ab
                    is left out here, as it is from the metadata.";
 
 /// Registers the description.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+pub(crate) fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     plugins.openapi.push(describe(&server.endpoints));
     plugins.describes_api.push(Arc::new(Security { server: Arc::clone(server) }));
 }

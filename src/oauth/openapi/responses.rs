@@ -6,7 +6,7 @@ use crate::oauth::protocol::userinfo::UserInfo;
 use crate::web::openapi::{Header, Response, Schema};
 
 /// The nonce of the token endpoint.
-pub const TOKEN_NONCE: Header = (
+pub(crate) const TOKEN_NONCE: Header = (
     "DPoP-Nonce",
     false,
     "string",
@@ -23,7 +23,7 @@ const LOCATION: Header = ("Location", true, "string", "Where to");
 const BEARER: Header = ("WWW-Authenticate", true, "string", "`Bearer`, and what is wrong with the token");
 
 /// How the authorization endpoint answers.
-pub fn authorization() -> [Response; 3] {
+pub(crate) fn authorization() -> [Response; 3] {
     [
         Response::page(200, "A page that posts the response to the client, with `response_mode` `form_post`"),
         Response::new(
@@ -36,7 +36,7 @@ pub fn authorization() -> [Response; 3] {
 }
 
 /// How the end session endpoint answers.
-pub fn end_of_session() -> [Response; 3] {
+pub(crate) fn end_of_session() -> [Response; 3] {
     [
         Response::page(200, "A page that asks the person, says that they are logged out, or leads on"),
         Response::new(303, "Back to the client, or to the logout of the provider that the person had logged in with")
@@ -46,7 +46,7 @@ pub fn end_of_session() -> [Response; 3] {
 }
 
 /// How the endpoints that clients authenticate at refuse.
-pub fn refusals() -> [Response; 6] {
+pub(crate) fn refusals() -> [Response; 6] {
     [
         error(400, "The request is wrong: `error` says how"),
         error(401, "The client is unknown or did not authenticate").with((
@@ -63,7 +63,7 @@ pub fn refusals() -> [Response; 6] {
 }
 
 /// How the userinfo endpoint answers.
-pub fn claims() -> [Response; 3] {
+pub(crate) fn claims() -> [Response; 3] {
     [
         Response::json(200, "What the scopes of the token tell about the person", Schema::of::<UserInfo>()),
         Response::json(401, "The access token is missing or not valid", Schema::Named("Error"))
@@ -84,7 +84,7 @@ pub fn claims() -> [Response; 3] {
 }
 
 /// How the registration endpoint answers.
-pub fn registration() -> [Response; 7] {
+pub(crate) fn registration() -> [Response; 7] {
     [
         Response::json(201, "The application is registered", Schema::Named("OAuthClientInformation")),
         invalid_metadata(),
@@ -97,7 +97,7 @@ pub fn registration() -> [Response; 7] {
 }
 
 /// How a registration is kept from those who may not manage it.
-pub fn registration_refusals() -> [Response; 3] {
+pub(crate) fn registration_refusals() -> [Response; 3] {
     [
         error(401, "The token is missing, or is not the one of this client, which may not exist any more").with(BEARER),
         error(403, "An administrator has disabled the client"),
@@ -106,12 +106,12 @@ pub fn registration_refusals() -> [Response; 3] {
 }
 
 /// How metadata is refused.
-pub fn invalid_metadata() -> Response {
+pub(crate) fn invalid_metadata() -> Response {
     error(400, "The metadata is not acceptable: `error` says why")
 }
 
 /// The public keys.
-pub fn keys() -> Response {
+pub(crate) fn keys() -> Response {
     Response::new(200, "The keys").or("application/jwk-set+json", Schema::Object("OAuthKeySet", vec![forms::KEY_SET]))
 }
 

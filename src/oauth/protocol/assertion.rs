@@ -10,19 +10,19 @@ use super::jwt::{Algorithm, Claims, JwtError, LEEWAY, SigningKey, Unverified};
 use crate::secret::{self, SigningAlgorithm};
 
 /// The algorithms that we accept from clients.
-pub const ALGORITHMS: [SigningAlgorithm; 4] =
+pub(crate) const ALGORITHMS: [SigningAlgorithm; 4] =
     [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::Ps256, SigningAlgorithm::EdDsa];
 
 /// An assertion that was taken apart: it says whose it is, but proves nothing yet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ClientAssertion {
+pub(crate) struct ClientAssertion {
     client_id: String,
     jwt: Unverified,
 }
 
 /// What the client's signature is verified with.
 #[derive(Clone, Copy, Debug)]
-pub enum ClientKey<'a> {
+pub(crate) enum ClientKey<'a> {
     /// `private_key_jwt`: its public keys.
     Public(&'a JwkSet),
     /// `client_secret_jwt`: its secret.
@@ -31,7 +31,7 @@ pub enum ClientKey<'a> {
 
 /// An assertion that holds, if it has not been used before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedAssertion {
+pub(crate) struct VerifiedAssertion {
     /// The client.
     pub client_id: String,
     /// Its name: remember the pair of client and name until it expires, and refuse it a second time.
@@ -42,7 +42,7 @@ pub struct VerifiedAssertion {
 
 impl ClientAssertion {
     /// Takes an assertion apart. `client_id` is the parameter, which may be missing but must not contradict.
-    pub fn parse(assertion: &str, client_id: Option<&str>) -> Result<Self> {
+    pub(crate) fn parse(assertion: &str, client_id: Option<&str>) -> Result<Self> {
         let jwt = Unverified::parse(assertion).map_err(refuse)?;
         let claims = jwt.unverified_claims();
         let subject = claims.require_text("sub").map_err(refuse)?.to_owned();
@@ -56,12 +56,12 @@ impl ClientAssertion {
     }
 
     /// The client that it is said to come from.
-    pub fn client_id(&self) -> &str {
+    pub(crate) fn client_id(&self) -> &str {
         &self.client_id
     }
 
     /// Whether the signature is of the kind that is registered for the client.
-    pub fn fits(&self, method: Method) -> bool {
+    pub(crate) fn fits(&self, method: Method) -> bool {
         match self.jwt.header.alg {
             Algorithm::Asymmetric(_) => method == Method::PrivateKeyJwt,
             Algorithm::Hs256 => method == Method::ClientSecretJwt,
@@ -72,7 +72,7 @@ impl ClientAssertion {
     /// lives longer than `longest` is refused: whoever finds one in a log should find it expired.
     ///
     /// The cause is for the log; the client reads [`Error::invalid_client`] whatever it is.
-    pub fn verify(
+    pub(crate) fn verify(
         self,
         key: ClientKey<'_>,
         audiences: &[&str],

@@ -10,13 +10,13 @@ use super::prompt::LoginRules;
 use super::redirect_uri::RedirectUris;
 use super::request::Parameters;
 use super::resource::KnownResources;
-use super::scope::{Scope, ScopeSet};
+use super::scope::ScopeSet;
 use super::scope_offer::{Ceiling, KnownScopes};
 
 /// What the checks need to know about the client.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in OAuth Client")]
-pub struct ClientRules<'a> {
+pub(crate) struct ClientRules<'a> {
     /// Its id.
     pub client_id: &'a str,
     /// Where it may be answered.
@@ -37,7 +37,7 @@ pub struct ClientRules<'a> {
 
 /// What the checks need to know about the site.
 #[derive(Clone, Copy)]
-pub struct ServerRules<'a> {
+pub(crate) struct ServerRules<'a> {
     /// Our issuer.
     pub issuer: &'a str,
     /// The scopes of a request that names none.
@@ -52,7 +52,7 @@ pub struct ServerRules<'a> {
 
 /// How the parameters came here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RequestOrigin {
+pub(crate) struct RequestOrigin {
     /// Directly from the client (RFC 9126).
     pub pushed: bool,
     /// Signed by the client (RFC 9101); the parameters are those of the request object.
@@ -61,7 +61,7 @@ pub struct RequestOrigin {
 
 /// A request that passed every check: what may be stored, shown on the consent page, and turned into a code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuthorizationRequest {
+pub(crate) struct AuthorizationRequest {
     /// The client.
     pub client_id: String,
     /// Where and how the answer goes.
@@ -98,15 +98,10 @@ pub struct AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
-    /// Whether an id token is asked for.
-    pub fn is_openid(&self) -> bool {
-        self.scopes.contains(&Scope::OpenId)
-    }
-
     /// Reads and checks the request of a client that was found by [`client_id`].
     ///
     /// The order matters: only once the redirect URI is known to be the client's own may errors travel there.
-    pub fn parse(
+    pub(crate) fn parse(
         parameters: &Parameters,
         origin: RequestOrigin,
         client: &ClientRules<'_>,
@@ -120,7 +115,7 @@ impl AuthorizationRequest {
     /// The error for a request whose parameters could not be had, since they are in a request object or were pushed.
     ///
     /// It travels only if a redirect URI of the client's own stands beside; nothing else there counts (RFC 9101 §6.3).
-    pub fn refuse(
+    pub(crate) fn refuse(
         parameters: &Parameters,
         client: &ClientRules<'_>,
         server: &ServerRules<'_>,
@@ -175,7 +170,7 @@ impl AuthorizationRequest {
 }
 
 /// The client that a request names; it must be found before anything else is checked.
-pub fn client_id(parameters: &Parameters) -> Result<&str, AuthorizeError> {
+pub(crate) fn client_id(parameters: &Parameters) -> Result<&str, AuthorizeError> {
     if parameters.is_repeated("client_id") {
         return Err(AuthorizeError::Page(Error::invalid_request("client_id was sent more than once")));
     }
@@ -183,7 +178,7 @@ pub fn client_id(parameters: &Parameters) -> Result<&str, AuthorizeError> {
 }
 
 /// What is said of a client that we do not know or that is disabled.
-pub fn unknown_client() -> Error {
+pub(crate) fn unknown_client() -> Error {
     Error::new(ErrorCode::InvalidClient, "No such client: register it first")
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::authorization_response::AuthorizationResponse;
 use super::*;
+use crate::oauth::protocol::scope::Scope;
 
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -95,7 +96,7 @@ fn a_complete_request_is_read() {
     assert_eq!(request.target.state.as_deref(), Some("xyz"));
     assert_eq!(request.nonce.as_deref(), Some("n"));
     assert_eq!(request.resources, ["https://site.example/mcp"]);
-    assert!(request.is_openid() && request.login.prompt.login);
+    assert!(request.scopes.contains(&Scope::OpenId) && request.login.prompt.login);
     let stored = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<AuthorizationRequest>(&stored).unwrap(), request);
 }

@@ -9,7 +9,7 @@ use super::redirect_uri::VerifiedRedirectUri;
 /// How the parameters of the answer travel (OAuth 2.0 Multiple Response Types §2.1, Form Post §2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ResponseMode {
+pub(crate) enum ResponseMode {
     /// In the query of the redirect URI.
     #[default]
     Query,
@@ -19,7 +19,7 @@ pub enum ResponseMode {
 
 /// Where an answer goes, and what each answer carries: `state` and `iss`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResponseTarget {
+pub(crate) struct ResponseTarget {
     /// The verified address.
     pub redirect_uri: VerifiedRedirectUri,
     /// The client's `state`, returned as it came.
@@ -34,7 +34,7 @@ pub struct ResponseTarget {
 
 /// What the browser is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthorizationResponse {
+pub(crate) enum AuthorizationResponse {
     /// `303 See Other` to this address.
     Redirect(String),
     /// A page whose form posts these fields to this address by itself.
@@ -48,10 +48,10 @@ pub enum AuthorizationResponse {
 
 impl ResponseMode {
     /// Every mode, for metadata.
-    pub const ALL: [Self; 2] = [Self::Query, Self::FormPost];
+    pub(crate) const ALL: [Self; 2] = [Self::Query, Self::FormPost];
 
     /// The name in requests and metadata.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Query => "query",
             Self::FormPost => "form_post",
@@ -59,7 +59,7 @@ impl ResponseMode {
     }
 
     /// Reads the parameter `response_mode`; without it, the query.
-    pub fn parse(value: Option<&str>) -> Result<Self> {
+    pub(crate) fn parse(value: Option<&str>) -> Result<Self> {
         let Some(value) = value else { return Ok(Self::Query) };
         Self::ALL
             .into_iter()
@@ -70,12 +70,12 @@ impl ResponseMode {
 
 impl ResponseTarget {
     /// The answer that brings a code.
-    pub fn code(&self, code: &str) -> AuthorizationResponse {
+    pub(crate) fn code(&self, code: &str) -> AuthorizationResponse {
         self.respond(&[("code", code)])
     }
 
     /// The answer that brings an error.
-    pub fn error(&self, error: &Error) -> AuthorizationResponse {
+    pub(crate) fn error(&self, error: &Error) -> AuthorizationResponse {
         self.respond(&[("error", error.code().as_str()), ("error_description", error.description())])
     }
 
@@ -96,7 +96,7 @@ impl ResponseTarget {
 }
 
 /// Adds parameters to an address without fragment, keeping the query that it has (RFC 6749 §3.1.2).
-pub fn append_query<K: AsRef<str>, V: AsRef<str>>(uri: &str, parameters: &[(K, V)]) -> String {
+pub(crate) fn append_query<K: AsRef<str>, V: AsRef<str>>(uri: &str, parameters: &[(K, V)]) -> String {
     let mut out = uri.to_owned();
     match uri.split_once('?') {
         None => out.push('?'),

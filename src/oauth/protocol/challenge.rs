@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::error::{Error, ErrorCode};
 
 /// The challenge of a client that used Basic and was refused (RFC 6749 §5.2).
-pub const BASIC: &str = "Basic realm=\"OAuth\", charset=\"UTF-8\"";
+pub(crate) const BASIC: &str = "Basic realm=\"OAuth\", charset=\"UTF-8\"";
 
 /// How an access token is presented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Enum)]
 #[oai(rename = "OAuthTokenType")]
-pub enum TokenScheme {
+pub(crate) enum TokenScheme {
     /// RFC 6750.
     #[default]
     Bearer,
@@ -25,7 +25,7 @@ pub enum TokenScheme {
 
 impl TokenScheme {
     /// The name in headers and answers.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Bearer => "Bearer",
             Self::Dpop => "DPoP",
@@ -37,7 +37,7 @@ impl TokenScheme {
 ///
 /// Without a token there is no `error`: the request was not wrong, it was only not authenticated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Challenge<'a> {
+pub(crate) struct Challenge<'a> {
     /// The scheme.
     pub scheme: TokenScheme,
     /// Where the resource server describes itself: an absolute address.
@@ -56,12 +56,12 @@ pub struct Challenge<'a> {
 
 impl<'a> Challenge<'a> {
     /// 401: no token was sent.
-    pub fn without_token(resource_metadata: Option<&'a str>, scope: Option<&'a str>) -> Self {
+    pub(crate) fn without_token(resource_metadata: Option<&'a str>, scope: Option<&'a str>) -> Self {
         Self { resource_metadata, scope, ..Self::default() }
     }
 
     /// 401: the token does not hold.
-    pub fn invalid_token(resource_metadata: Option<&'a str>, error: &'a Error) -> Self {
+    pub(crate) fn invalid_token(resource_metadata: Option<&'a str>, error: &'a Error) -> Self {
         Self {
             resource_metadata,
             error: Some(error.code()),
@@ -71,7 +71,7 @@ impl<'a> Challenge<'a> {
     }
 
     /// 403: the token holds, but its scope does not cover the request.
-    pub fn insufficient_scope(
+    pub(crate) fn insufficient_scope(
         resource_metadata: Option<&'a str>,
         scope: Option<&'a str>,
         description: &'a str,

@@ -13,9 +13,9 @@ use super::registration::{ClientMetadata, RegistrationPolicy};
 use crate::foreign;
 
 /// Larger documents are not read.
-pub const MAX_BYTES: usize = 5 * 1024;
+pub(crate) const MAX_BYTES: usize = 5 * 1024;
 /// How long a server may take.
-pub const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+pub(crate) const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long a document is kept at least, so that nobody makes us fetch it over and over.
 const MIN_CACHE: Duration = Duration::seconds(30);
 /// How long it is kept at most, so that a change arrives.
@@ -23,7 +23,7 @@ const MAX_CACHE: Duration = Duration::hours(24);
 /// How long it is kept if its server does not say.
 const DEFAULT_CACHE: Duration = Duration::hours(1);
 /// How long a failure is remembered.
-pub const NEGATIVE_CACHE: Duration = Duration::minutes(1);
+pub(crate) const NEGATIVE_CACHE: Duration = Duration::minutes(1);
 /// The longest client id of this kind.
 const MAX_LENGTH: usize = 500;
 
@@ -142,7 +142,7 @@ fn is_within(host: &str, domain: &str) -> bool {
 }
 
 /// How long to keep a document, by the header `Cache-Control` of its answer.
-pub fn cache_lifetime(cache_control: Option<&str>) -> Duration {
+pub(crate) fn cache_lifetime(cache_control: Option<&str>) -> Duration {
     let mut lifetime = DEFAULT_CACHE;
     for directive in cache_control.unwrap_or_default().split(',') {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));

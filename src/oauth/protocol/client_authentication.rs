@@ -108,7 +108,7 @@ impl Method {
 
 /// What a request says about its client; nothing of it is proven yet.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     client_id: Option<String>,
     presented: Presented,
 }
@@ -123,7 +123,7 @@ enum Presented {
 
 /// What has to be checked before the client is who it says.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Proof<'a> {
+pub(crate) enum Proof<'a> {
     /// A secret, to be compared with the stored digest.
     Secret(&'a str),
     /// A JWT, to be verified by [`super::assertion`].
@@ -136,7 +136,7 @@ pub enum Proof<'a> {
 
 impl Credentials {
     /// Reads header and body. More than one way of authenticating is an error, as is no client at all.
-    pub fn parse(authorization: Option<&str>, body: &Parameters) -> Result<Self> {
+    pub(crate) fn parse(authorization: Option<&str>, body: &Parameters) -> Result<Self> {
         let basic = authorization.map(parse_basic).transpose()?;
         let client_id = body.get("client_id");
         let secret = body.get("client_secret");
@@ -173,25 +173,20 @@ impl Credentials {
     }
 
     /// The client that the request names. With an assertion it may be missing: its `sub` says it then.
-    pub fn client_id(&self) -> Option<&str> {
+    pub(crate) fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
     }
 
     /// The assertion, if that is how the client authenticates.
-    pub fn assertion(&self) -> Option<&str> {
+    pub(crate) fn assertion(&self) -> Option<&str> {
         match &self.presented {
             Presented::Assertion(assertion) => Some(assertion),
             _ => None,
         }
     }
 
-    /// Whether the header was used: a refusal then carries `WWW-Authenticate: Basic` (RFC 6749 §5.2).
-    pub fn used_basic(&self) -> bool {
-        matches!(self.presented, Presented::Basic(_))
-    }
-
     /// What to check, if the client uses exactly the method that is registered for it.
-    pub fn proof_for(&self, registered: Method) -> Result<Proof<'_>> {
+    pub(crate) fn proof_for(&self, registered: Method) -> Result<Proof<'_>> {
         match (&self.presented, registered) {
             (Presented::Basic(secret), Method::ClientSecretBasic)
             | (Presented::Post(secret), Method::ClientSecretPost) => Ok(Proof::Secret(secret)),
@@ -220,7 +215,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Whether a header is meant for client authentication at all, and not a bearer token or an API key.
-pub fn is_basic(authorization: &str) -> bool {
+pub(crate) fn is_basic(authorization: &str) -> bool {
     authorization.split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("Basic"))
 }
 
@@ -269,14 +264,12 @@ mod tests {
         let credentials = parse(Some(&basic("a%3Ab:s%20e+c%25:ret")), "").unwrap();
         assert_eq!(credentials.client_id(), Some("a:b"));
         assert!(is_secret(&credentials, Method::ClientSecretBasic, "s e c%:ret"));
-        assert!(credentials.used_basic());
     }
 
     #[test]
     fn the_secret_in_the_body_is_read() {
         let credentials = parse(None, "client_id=a&client_secret=s").unwrap();
         assert!(is_secret(&credentials, Method::ClientSecretPost, "s"));
-        assert!(!credentials.used_basic());
     }
 
     #[test]

@@ -35,12 +35,12 @@ const KNOWN: [&str; 19] = [
     "Frappe",
 ];
 /// What people read of a program whose name is not readable.
-pub const UNNAMED: &str = "Unnamed application";
+pub(crate) const UNNAMED: &str = "Unnamed application";
 /// How many marks may stand on one letter.
 const MAX_MARKS: usize = 3;
 
 /// The name that an unknown program gives itself, in its normal form. `site` are the names of the site.
-pub fn of_stranger(name: &str, site: &[String]) -> Result<String> {
+pub(crate) fn of_stranger(name: &str, site: &[String]) -> Result<String> {
     let name = normal(name);
     if let Some(found) = name.chars().find(|character| !is_visible(*character)) {
         let code = u32::from(found);
@@ -63,7 +63,7 @@ pub fn of_stranger(name: &str, site: &[String]) -> Result<String> {
 }
 
 /// A name as it may be shown, whoever stored it.
-pub fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     // As most names are.
     if name.bytes().any(|byte| byte != b' ') && name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         return name.trim().to_owned();
@@ -74,7 +74,7 @@ pub fn shown(name: &str) -> String {
 }
 
 /// Whether a name is shown as it is written.
-pub fn is_readable(name: &str) -> bool {
+pub(crate) fn is_readable(name: &str) -> bool {
     name.nfc().all(|character| is_visible(character) || character.is_whitespace())
 }
 

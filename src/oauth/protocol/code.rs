@@ -9,7 +9,7 @@ use crate::secret;
 
 /// What a code was issued for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodeBinding {
+pub(crate) struct CodeBinding {
     /// The client.
     pub client_id: String,
     /// Where the code went.
@@ -26,7 +26,7 @@ pub struct CodeBinding {
 
 /// What a token request brings along with the code.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Redemption<'a> {
+pub(crate) struct Redemption<'a> {
     /// The authenticated client.
     pub client_id: &'a str,
     /// The parameter.
@@ -39,7 +39,7 @@ pub struct Redemption<'a> {
 
 /// What becomes of the code.
 #[derive(Debug)]
-pub enum CodeDecision {
+pub(crate) enum CodeDecision {
     /// Mark it used (atomically: only who marks it may go on) and issue tokens.
     Redeem,
     /// It was used before: revoke every token that came from it, log a security event, answer `invalid_grant`.
@@ -51,7 +51,7 @@ pub enum CodeDecision {
 /// Whether the code may be exchanged now.
 ///
 /// A stranger with a used code learns nothing and revokes nothing: the client is compared first.
-pub fn decide(code: &CodeBinding, request: &Redemption<'_>, now: DateTime<Utc>) -> CodeDecision {
+pub(crate) fn decide(code: &CodeBinding, request: &Redemption<'_>, now: DateTime<Utc>) -> CodeDecision {
     if !secret::constant_time_eq(&code.client_id, request.client_id) {
         return CodeDecision::Refuse(unknown_code().because(anyhow::anyhow!("the code belongs to another client")));
     }
@@ -65,7 +65,7 @@ pub fn decide(code: &CodeBinding, request: &Redemption<'_>, now: DateTime<Utc>) 
 }
 
 /// The one answer for a code that is unknown, another client's or used.
-pub fn unknown_code() -> Error {
+pub(crate) fn unknown_code() -> Error {
     Error::invalid_grant("The code is invalid: start a new authorization request")
 }
 

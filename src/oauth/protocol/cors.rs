@@ -6,7 +6,7 @@ use super::redirect_uri::RedirectUris;
 
 /// The origins of clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AllowedOrigins {
+pub(crate) struct AllowedOrigins {
     /// Every origin (`*` in OAuth Settings).
     pub any: bool,
     /// Single origins.
@@ -15,7 +15,7 @@ pub struct AllowedOrigins {
 
 /// The headers to send; credentials are never allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CorsHeaders {
+pub(crate) struct CorsHeaders {
     /// `Access-Control-Allow-Origin`.
     pub allow_origin: String,
     /// Whether `Vary: Origin` is needed, because the answer differs by origin.
@@ -27,14 +27,14 @@ pub struct CorsHeaders {
 /// `Access-Control-Allow-Headers` of a preflight.
 ///
 /// What pages of OAuth clients send, of Frappe's own libraries (frappe-ui, frappe-js-sdk), and of MCP clients.
-pub const ALLOW_HEADERS: &str = "Authorization, Content-Type, Accept, DPoP, X-Frappe-Site-Name, X-Frappe-CSRF-Token, \
+pub(crate) const ALLOW_HEADERS: &str = "Authorization, Content-Type, Accept, DPoP, X-Frappe-Site-Name, X-Frappe-CSRF-Token, \
      X-Requested-With, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID";
 /// The headers that a page may read.
 const EXPOSE: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, Mcp-Session-Id";
 
 impl AllowedOrigins {
     /// Reads the field Allowed Public Client Origins: one origin a line, or `*`.
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         let words = text.split([' ', '\n', '\r', '\t', ',']).filter(|word| !word.is_empty());
         let (any, single): (Vec<_>, Vec<_>) = words.partition(|word| *word == "*");
         Self { any: !any.is_empty(), origins: single.into_iter().filter_map(origin_of).collect() }
@@ -42,19 +42,19 @@ impl AllowedOrigins {
 
     /// Adds the origins of a client's redirect URIs.
     #[must_use]
-    pub fn with_client(mut self, redirect_uris: &RedirectUris) -> Self {
+    pub(crate) fn with_client(mut self, redirect_uris: &RedirectUris) -> Self {
         self.origins.extend(redirect_uris.iter().filter_map(origin_of));
         self
     }
 
     /// Whether this origin is among them. `null` (a sandboxed page, a file) only with `*`.
-    pub fn contains(&self, origin: &str) -> bool {
+    pub(crate) fn contains(&self, origin: &str) -> bool {
         self.any || self.origins.iter().any(|own| own == origin)
     }
 }
 
 /// The headers for a request from this origin to an endpoint for clients; none leaves the browser to refuse.
-pub fn decide(origin: &str, allowed: &AllowedOrigins) -> Option<CorsHeaders> {
+pub(crate) fn decide(origin: &str, allowed: &AllowedOrigins) -> Option<CorsHeaders> {
     if allowed.any {
         return Some(CorsHeaders { allow_origin: "*".to_owned(), vary: false, expose: EXPOSE });
     }

@@ -12,21 +12,21 @@ const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 /// 20^8 codes: 34 bits, enough with a short life and few attempts.
 const USER_CODE_LENGTH: usize = 8;
 /// How long a person has to type in the code.
-pub const LIFETIME: Duration = Duration::minutes(10);
+pub(crate) const LIFETIME: Duration = Duration::minutes(10);
 /// The polling interval to begin with, and the seconds that each impatient question adds to it.
-pub const INTERVAL: u32 = 5;
+pub(crate) const INTERVAL: u32 = 5;
 
 /// How much too early a question may come and still counts as in time: networks are not even.
 const JITTER: Duration = Duration::milliseconds(500);
 
 /// The code that a person types in, in normal form: eight letters.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct UserCode(String);
+pub(crate) struct UserCode(String);
 
 /// The codes of a device (RFC 8628 section 3.2).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
 #[oai(rename = "OAuthDeviceAuthorization")]
-pub struct DeviceAuthorizationResponse {
+pub(crate) struct DeviceAuthorizationResponse {
     /// The code that the device keeps.
     pub device_code: String,
     /// The code to show.
@@ -43,7 +43,7 @@ pub struct DeviceAuthorizationResponse {
 
 /// How far a device has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceStatus {
+pub(crate) enum DeviceStatus {
     /// Nobody has answered yet.
     Pending,
     /// The person said yes.
@@ -56,7 +56,7 @@ pub enum DeviceStatus {
 
 /// What is stored about a device code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeviceState {
+pub(crate) struct DeviceState {
     /// How far it has come.
     pub status: DeviceStatus,
     /// Until when it holds.
@@ -69,7 +69,7 @@ pub struct DeviceState {
 
 /// What the device is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PollDecision {
+pub(crate) enum PollDecision {
     /// Mark it used (atomically) and issue tokens.
     Issue,
     /// Ask again after the interval.
@@ -89,12 +89,12 @@ pub enum PollDecision {
 
 impl UserCode {
     /// A new code.
-    pub fn generate() -> Self {
+    pub(crate) fn generate() -> Self {
         Self(secret::random_text(ALPHABET, USER_CODE_LENGTH))
     }
 
     /// Reads what a person typed: case, spaces and dashes do not matter.
-    pub fn parse(typed: &str) -> Option<Self> {
+    pub(crate) fn parse(typed: &str) -> Option<Self> {
         let letters: String = typed
             .chars()
             .filter(|letter| !letter.is_whitespace() && !matches!(letter, '-' | '\u{2010}'..='\u{2015}'))
@@ -105,12 +105,12 @@ impl UserCode {
     }
 
     /// The code as it is stored (as a digest) and compared.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The code as it is shown: `WDJB-MJHT`.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let (left, right) = self.0.split_at(USER_CODE_LENGTH / 2);
         format!("{left}-{right}")
     }
@@ -125,7 +125,7 @@ impl std::fmt::Debug for UserCode {
 
 impl DeviceAuthorizationResponse {
     /// The answer for a new pair of codes.
-    pub fn new(device_code: String, user_code: &UserCode, verification_uri: &str) -> Self {
+    pub(crate) fn new(device_code: String, user_code: &UserCode, verification_uri: &str) -> Self {
         Self {
             device_code,
             user_code: user_code.shown(),
@@ -138,7 +138,7 @@ impl DeviceAuthorizationResponse {
 }
 
 /// What a device is told that asks now.
-pub fn decide_poll(state: &DeviceState, now: DateTime<Utc>) -> PollDecision {
+pub(crate) fn decide_poll(state: &DeviceState, now: DateTime<Utc>) -> PollDecision {
     if state.status == DeviceStatus::Used {
         return PollDecision::Reused;
     }
@@ -158,7 +158,7 @@ pub fn decide_poll(state: &DeviceState, now: DateTime<Utc>) -> PollDecision {
 
 impl PollDecision {
     /// The error to answer with; none if tokens are issued.
-    pub fn error(self) -> Option<Error> {
+    pub(crate) fn error(self) -> Option<Error> {
         Some(match self {
             Self::Issue => return None,
             Self::Pending => Error::new(ErrorCode::AuthorizationPending, "The person has not answered yet"),

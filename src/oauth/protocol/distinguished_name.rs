@@ -25,7 +25,7 @@ const TYPES: [(&str, &str); 12] = [
 /// A distinguished name. Two are the same if they have the same parts in the same order, letter by letter; how a
 /// certificate encodes its texts makes no difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DistinguishedName(Vec<BTreeSet<(String, Value)>>);
+pub(crate) struct DistinguishedName(Vec<BTreeSet<(String, Value)>>);
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,16 +40,16 @@ enum Value {
 #[error(
     "{0} is not a distinguished name: write it as CN=planner,O=Example,C=AT, what stands first in the certificate last"
 )]
-pub struct NoDistinguishedName(String);
+pub(crate) struct NoDistinguishedName(String);
 
 impl DistinguishedName {
     /// Reads a text; an empty one is not a name.
-    pub fn parse(text: &str) -> Result<Self, NoDistinguishedName> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NoDistinguishedName> {
         Reader { rest: text }.name().ok_or_else(|| NoDistinguishedName(text.to_owned()))
     }
 
     /// The name of a certificate's subject; `None` if it is empty or cannot be read.
-    pub fn of(name: &Name) -> Option<Self> {
+    pub(crate) fn of(name: &Name) -> Option<Self> {
         let mut parts = Vec::new();
         for part in name.iter_rdn() {
             let values = part.iter().map(|attribute| {

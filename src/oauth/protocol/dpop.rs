@@ -13,16 +13,16 @@ use crate::secret::{self, SigningAlgorithm};
 /// The `typ` of proofs.
 pub const TYPE: &str = "dpop+jwt";
 /// The algorithms that we accept.
-pub const ALGORITHMS: [SigningAlgorithm; 4] =
+pub(crate) const ALGORITHMS: [SigningAlgorithm; 4] =
     [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256, SigningAlgorithm::Ps256];
 /// The same as challenges name them.
-pub const ALGS: &str = "ES256 EdDSA RS256 PS256";
+pub(crate) const ALGS: &str = "ES256 EdDSA RS256 PS256";
 /// How old a proof may be: until then its `jti` is remembered.
-pub const MAX_AGE: Duration = Duration::minutes(5);
+pub(crate) const MAX_AGE: Duration = Duration::minutes(5);
 
 /// What the proof must be about.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     /// The method of the request, in upper case.
     pub method: &'a str,
     /// The public address of the request; query and fragment are not compared.
@@ -35,7 +35,7 @@ pub struct Expected<'a> {
 
 /// A proof that holds, if it has not been used before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// The thumbprint of its key.
     pub jkt: String,
     /// Its name: remember the pair of key and name until it expires, and refuse it a second time.
@@ -45,7 +45,7 @@ pub struct Proof {
 }
 
 /// Checks the header `DPoP`; the request must carry exactly one.
-pub fn check(proof: &str, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<Proof> {
+pub(crate) fn check(proof: &str, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<Proof> {
     let unverified = Unverified::parse(proof).map_err(refuse)?;
     let embedded = unverified.header.jwk.as_ref().ok_or_else(|| wrong("the DPoP proof carries no key"))?;
     let jwk = Jwk::parse(embedded).map_err(|error| wrong("the key of the DPoP proof cannot be used").because(error))?;
@@ -80,7 +80,7 @@ pub fn check(proof: &str, expected: &Expected<'_>, now: DateTime<Utc>) -> Result
 }
 
 /// The parameter `dpop_jkt`: the thumbprint of the key to which the tokens are to be bound (RFC 9449 §10).
-pub fn thumbprint(parameters: &Parameters) -> Result<Option<String>> {
+pub(crate) fn thumbprint(parameters: &Parameters) -> Result<Option<String>> {
     let Some(jkt) = parameters.get("dpop_jkt") else { return Ok(None) };
     let is_thumbprint =
         jkt.len() == 43 && jkt.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
@@ -92,7 +92,7 @@ pub fn thumbprint(parameters: &Parameters) -> Result<Option<String>> {
 
 /// The key to which the code of a pushed request is bound: the one that was proved when it was pushed. A `dpop_jkt` beside
 /// it must say the same (RFC 9449 §10.1).
-pub fn bound_key(dpop_jkt: Option<String>, proof: Option<&Proof>) -> Result<Option<String>> {
+pub(crate) fn bound_key(dpop_jkt: Option<String>, proof: Option<&Proof>) -> Result<Option<String>> {
     match (dpop_jkt, proof) {
         (Some(jkt), Some(proof)) if jkt != proof.jkt => {
             Err(Error::invalid_request("dpop_jkt is not the thumbprint of the key in the header DPoP"))

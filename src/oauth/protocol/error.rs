@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::authorization_response::{AuthorizationResponse, ResponseTarget};
 
 /// The result of a protocol rule.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Every error code that is sent, here or by redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Enum)]
@@ -217,7 +217,7 @@ impl std::error::Error for Error {
 
 /// An error at the authorization endpoint; the type decides whether it may travel to the redirect URI.
 #[derive(Debug)]
-pub enum AuthorizeError {
+pub(crate) enum AuthorizeError {
     /// Client or redirect URI are not to be trusted: show a page with status 400, redirect nowhere.
     Page(Error),
     /// The redirect URI is the client's own: tell the client there.
@@ -226,7 +226,7 @@ pub enum AuthorizeError {
 
 /// An error on its way to a verified redirect URI.
 #[derive(Debug)]
-pub struct RedirectedError {
+pub(crate) struct RedirectedError {
     /// Where it goes.
     pub target: ResponseTarget,
     /// What it says.
@@ -235,20 +235,12 @@ pub struct RedirectedError {
 
 impl AuthorizeError {
     /// An error for the client at a verified target.
-    pub fn redirect(target: ResponseTarget, error: Error) -> Self {
+    pub(crate) fn redirect(target: ResponseTarget, error: Error) -> Self {
         Self::Redirect(Box::new(RedirectedError { target, error }))
     }
 
-    /// The error itself, wherever it goes.
-    pub fn error(&self) -> &Error {
-        match self {
-            Self::Page(error) => error,
-            Self::Redirect(redirected) => &redirected.error,
-        }
-    }
-
     /// The error itself, for who is told directly (RFC 9126 §2.3).
-    pub fn into_error(self) -> Error {
+    pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Page(error) => error,
             Self::Redirect(redirected) => redirected.error,
@@ -258,7 +250,7 @@ impl AuthorizeError {
 
 impl RedirectedError {
     /// The answer of RFC 6749 §4.1.2.1, with `state` and `iss`.
-    pub fn response(&self) -> AuthorizationResponse {
+    pub(crate) fn response(&self) -> AuthorizationResponse {
         self.target.error(&self.error)
     }
 }

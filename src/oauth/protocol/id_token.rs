@@ -6,23 +6,26 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::jwt::{Algorithm, Claims, JwtError, LEEWAY};
+use super::jwt::{Algorithm, Claims, JwtError, LEEWAY, Verified};
 use crate::secret::{self, SigningAlgorithm};
 
+/// How old an ID token may be: it was made for this very request.
+const MAX_AGE: Duration = Duration::minutes(15);
+
 /// The `typ` of id tokens.
-pub const TYPE: &str = "JWT";
+pub(crate) const TYPE: &str = "JWT";
 /// An id token says who logged in; it is not a session, so it need not live long.
-pub const LIFETIME: Duration = Duration::hours(1);
+pub(crate) const LIFETIME: Duration = Duration::hours(1);
 
 /// The algorithm where nothing else was chosen.
-pub const DEFAULT_ALG: SigningAlgorithm = SigningAlgorithm::Es256;
+pub(crate) const DEFAULT_ALG: SigningAlgorithm = SigningAlgorithm::Es256;
 
 /// The assurance of a login by password: level 1 of ISO/IEC 29115.
-pub const ACR: &str = "1";
+pub(crate) const ACR: &str = "1";
 
 /// The claims of an id token of ours.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct IdTokenClaims {
+pub(crate) struct IdTokenClaims {
     /// Our issuer.
     pub iss: String,
     /// The person: the stable subject identifier, never empty.
@@ -60,14 +63,14 @@ pub struct IdTokenClaims {
 
 /// The algorithm that signs what a client is told of its people, ID tokens and logout tokens alike (OpenID Connect
 /// Back-Channel Logout §2.4): the one `registered` for it, or else the default of the site.
-pub fn signing_alg(registered: Option<&str>, default: &str) -> Algorithm {
+pub(crate) fn signing_alg(registered: Option<&str>, default: &str) -> Algorithm {
     Algorithm::parse(registered.unwrap_or(default)).unwrap_or(Algorithm::Asymmetric(DEFAULT_ALG))
 }
 
 /// Whether an algorithm may sign id tokens of a client (OpenID Connect Core §10.1).
 ///
 /// HS256 needs a secret that both know, of at least 256 bits, and the administrator's leave.
-pub fn may_use_hs256(client_is_confidential: bool, secret: &str, allowed: bool) -> bool {
+pub(crate) fn may_use_hs256(client_is_confidential: bool, secret: &str, allowed: bool) -> bool {
     allowed && client_is_confidential && secret.len() >= super::jwt::MIN_HS256_SECRET
 }
 
@@ -86,60 +89,52 @@ pub fn half_hash(algorithm: Algorithm, token: &str) -> String {
     }
 }
 
-/// What an id token from a provider must say.
+/// What an ID token has to fit: our own request, and the access token that came along.
 #[derive(Clone, Copy, Debug)]
-pub struct Expected<'a> {
-    /// The provider's issuer.
+pub(crate) struct Expected<'a> {
+    /// The provider.
     pub issuer: &'a str,
-    /// Our client id there.
+    /// This site, as the provider knows it.
     pub client_id: &'a str,
-    /// The nonce that we sent.
-    pub nonce: Option<&'a str>,
+    /// What the request asked to have repeated.
+    pub nonce: &'a str,
     /// The access token that came along.
-    pub access_token: Option<&'a str>,
-    /// How old the login may be.
-    pub max_age: Option<Duration>,
+    pub access_token: &'a str,
 }
 
-/// Checks the claims of an id token whose signature was verified; returns the subject.
-pub fn check<'a>(
-    claims: &'a Claims,
-    algorithm: Algorithm,
-    expected: &Expected<'_>,
-    now: DateTime<Utc>,
-) -> Result<&'a str, JwtError> {
+/// Checks an ID token that came with the answer to our own request (OpenID Connect Core §3.1.3.7).
+pub(crate) fn check(token: &Verified, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<(), JwtError> {
+    // The type is not required; a token that says it is of another kind is not for this (RFC 8725 §3.11).
+    if !matches!(token.header.typ.as_deref(), None | Some("jwt" | "id_token+jwt")) {
+        return Err(JwtError::Type);
+    }
+    let claims = &token.claims;
     claims.require_issuer(expected.issuer)?;
     claims.require_audience(expected.client_id)?;
-    // A token for several parties says who asked for it; a token that somebody else asked for is not for us.
-    match claims.text("azp") {
-        Some(azp) if azp != expected.client_id => return Err(JwtError::Claim("azp")),
+    // With several audiences, or where it is there at all, `azp` has to be us.
+    match claims.get("azp") {
+        Some(party) if *party != *expected.client_id => return Err(JwtError::Claim("azp")),
         None if claims.audience().len() > 1 => return Err(JwtError::Claim("azp")),
         _ => {}
     }
-    claims.require_current(now)?;
-    claims.time("iat").ok_or(JwtError::Claim("iat"))?;
-    if let Some(nonce) = expected.nonce {
-        let given = claims.text("nonce").unwrap_or_default();
-        if !secret::constant_time_eq(given, nonce) {
-            return Err(JwtError::Claim("nonce"));
-        }
-    }
-    if let (Some(given), Some(token)) = (claims.text("at_hash"), expected.access_token)
-        && given != half_hash(algorithm, token)
-    {
+    // §3.1.3.8: the access token is the one that belongs to it.
+    if claims.get("at_hash").is_some_and(|hash| *hash != *half_hash(token.header.alg, expected.access_token)) {
         return Err(JwtError::Claim("at_hash"));
     }
-    if let Some(max_age) = expected.max_age {
-        let auth_time = claims.time("auth_time").ok_or(JwtError::Claim("auth_time"))?;
-        if now - auth_time > max_age + LEEWAY {
-            return Err(JwtError::Claim("auth_time"));
-        }
+    claims.require_current(now)?;
+    let issued_at = claims.time("iat").ok_or(JwtError::Claim("iat"))?;
+    if now - issued_at > MAX_AGE + LEEWAY {
+        return Err(JwtError::Claim("iat"));
     }
-    claims.require_text("sub")
+    let repeated = claims.require_text("nonce")?;
+    if !secret::constant_time_eq(repeated, expected.nonce) {
+        return Err(JwtError::Claim("nonce"));
+    }
+    claims.require_text("sub").map(|_| ())
 }
 
 /// The subject of an id token of ours that a client sends as a hint: it may have expired (RP-Initiated Logout §2).
-pub fn check_hint<'a>(claims: &'a Claims, issuer: &str, client_id: Option<&str>) -> Result<&'a str, JwtError> {
+pub(crate) fn check_hint<'a>(claims: &'a Claims, issuer: &str, client_id: Option<&str>) -> Result<&'a str, JwtError> {
     claims.require_issuer(issuer)?;
     if let Some(client_id) = client_id {
         claims.require_audience(client_id)?;
@@ -150,80 +145,78 @@ pub fn check_hint<'a>(claims: &'a Claims, issuer: &str, client_id: Option<&str>)
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone as _;
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::oauth::protocol::jwt::Header;
 
-    const ES256: Algorithm = Algorithm::Asymmetric(SigningAlgorithm::Es256);
-
-    fn now() -> DateTime<Utc> {
-        Utc.timestamp_opt(1_800_000_000, 0).unwrap()
-    }
-
-    fn expected() -> Expected<'static> {
-        Expected {
-            issuer: "https://idp.example",
-            client_id: "app",
-            nonce: Some("n"),
-            access_token: None,
-            max_age: None,
-        }
-    }
-
-    fn claims(changes: &Value) -> Claims {
+    fn checked(change: impl FnOnce(&mut Json)) -> Result<(), JwtError> {
+        let now = Utc.timestamp_opt(1_700_000_000, 0).unwrap();
         let mut claims = json!({
-            "iss": "https://idp.example", "sub": "248289761001", "aud": "app", "nonce": "n",
-            "exp": 1_800_000_060, "iat": 1_800_000_000, "auth_time": 1_799_999_000,
+            "iss": "https://a.example", "aud": "me", "sub": "alice", "nonce": "n",
+            "iat": 1_700_000_000, "exp": 1_700_000_300,
         });
-        for (name, value) in changes.as_object().unwrap() {
-            claims[name] = value.clone();
+        change(&mut claims);
+        let typ = claims.as_object_mut().unwrap().remove("typ").map(|typ| typ.as_str().unwrap().to_owned());
+        let alg = Algorithm::Asymmetric(SigningAlgorithm::Es256);
+        let header = Header { alg, typ, kid: None, jwk: None };
+        let token = Verified { header, claims: Claims(claims.as_object().unwrap().clone()) };
+        let expected = Expected { issuer: "https://a.example", client_id: "me", nonce: "n", access_token: "at" };
+        check(&token, &expected, now)
+    }
+
+    #[test]
+    fn a_token_for_this_request_passes() {
+        assert_eq!(checked(|_| {}), Ok(()));
+        assert_eq!(checked(|claims| claims["aud"] = json!(["me"])), Ok(()));
+        assert_eq!(
+            checked(|claims| {
+                claims["aud"] = json!(["me", "other"]);
+                claims["azp"] = json!("me");
+            }),
+            Ok(())
+        );
+        for void in [json!(null), json!(""), json!([])] {
+            for name in ["azp", "at_hash", "nbf"] {
+                assert_eq!(checked(|claims| claims[name] = void.clone()), Ok(()), "{name}: {void}");
+            }
         }
-        Claims(claims.as_object().unwrap().clone())
-    }
-
-    fn checked(changes: &Value, expected: &Expected<'_>) -> Result<String, JwtError> {
-        check(&claims(changes), ES256, expected, now()).map(str::to_owned)
-    }
-
-    #[test]
-    fn a_proper_token_tells_the_subject() {
-        assert_eq!(checked(&json!({}), &expected()).unwrap(), "248289761001");
-        assert!(checked(&json!({ "aud": ["app", "other"], "azp": "app" }), &expected()).is_ok());
+        let hash = half_hash(Algorithm::Asymmetric(SigningAlgorithm::Es256), "at");
+        assert_eq!(checked(|claims| claims["at_hash"] = json!(hash)), Ok(()));
+        assert_eq!(checked(|claims| claims["exp"] = json!("1700000300.5")), Ok(()));
+        assert_eq!(checked(|claims| claims["typ"] = json!("jwt")), Ok(()));
+        // Clocks differ a little.
+        assert_eq!(checked(|claims| claims["iat"] = json!(1_700_000_020)), Ok(()));
+        assert_eq!(checked(|claims| claims["exp"] = json!(1_699_999_980)), Ok(()));
     }
 
     #[test]
-    fn a_token_of_another_issuer_for_another_client_or_login_is_refused() {
-        for (changes, claim) in [
-            (json!({ "iss": "https://evil.example" }), "iss"),
-            (json!({ "iss": "https://idp.example/" }), "iss"),
-            (json!({ "aud": "other" }), "aud"),
-            (json!({ "aud": ["app", "other"] }), "azp"),
-            (json!({ "azp": "other" }), "azp"),
-            (json!({ "nonce": "other" }), "nonce"),
-            (json!({ "nonce": null }), "nonce"),
-            (json!({ "sub": "" }), "sub"),
-            (json!({ "sub": null }), "sub"),
-            (json!({ "iat": null }), "iat"),
+    fn every_other_token_is_refused() {
+        for (name, value, expected) in [
+            ("iss", json!("https://a.example/"), JwtError::Claim("iss")),
+            ("iss", json!("https://evil.example"), JwtError::Claim("iss")),
+            ("aud", json!("somebody else"), JwtError::Claim("aud")),
+            ("aud", json!([]), JwtError::Claim("aud")),
+            ("aud", json!(["me", "other"]), JwtError::Claim("azp")),
+            ("azp", json!("other"), JwtError::Claim("azp")),
+            ("azp", json!(["me"]), JwtError::Claim("azp")),
+            ("azp", json!({"me": true}), JwtError::Claim("azp")),
+            ("at_hash", json!("bm90IHRoZSBvbmUgaXQgaXM"), JwtError::Claim("at_hash")),
+            ("at_hash", json!(7), JwtError::Claim("at_hash")),
+            ("typ", json!("at+jwt"), JwtError::Type),
+            ("typ", json!("logout+jwt"), JwtError::Type),
+            ("nonce", json!("other"), JwtError::Claim("nonce")),
+            ("nonce", json!(null), JwtError::Claim("nonce")),
+            ("sub", json!(""), JwtError::Claim("sub")),
+            ("sub", json!(7), JwtError::Claim("sub")),
+            ("exp", json!(1_699_999_000), JwtError::Expired),
+            ("exp", json!(null), JwtError::Claim("exp")),
+            ("iat", json!(1_700_000_100), JwtError::NotYetValid),
+            ("iat", json!(1_699_990_000), JwtError::Claim("iat")),
+            ("nbf", json!(1_700_000_100), JwtError::NotYetValid),
         ] {
-            assert_eq!(checked(&changes, &expected()), Err(JwtError::Claim(claim)), "{changes}");
+            assert_eq!(checked(|claims| claims[name] = value.clone()), Err(expected), "{name}: {value}");
         }
-        assert_eq!(checked(&json!({ "exp": 1_799_999_000 }), &expected()), Err(JwtError::Expired));
-    }
-
-    #[test]
-    fn the_age_of_the_login_is_checked_if_it_was_limited() {
-        let limited = |seconds| Expected { max_age: Some(Duration::seconds(seconds)), ..expected() };
-        assert!(checked(&json!({}), &limited(1000)).is_ok());
-        assert_eq!(checked(&json!({}), &limited(900)), Err(JwtError::Claim("auth_time")));
-        assert_eq!(checked(&json!({ "auth_time": null }), &limited(1000)), Err(JwtError::Claim("auth_time")));
-    }
-
-    #[test]
-    fn the_access_token_must_be_the_one_that_came_along() {
-        let with_token = Expected { access_token: Some("token"), ..expected() };
-        assert!(checked(&json!({ "at_hash": half_hash(ES256, "token") }), &with_token).is_ok());
-        let other = checked(&json!({ "at_hash": half_hash(ES256, "other") }), &with_token);
-        assert_eq!(other, Err(JwtError::Claim("at_hash")));
     }
 
     #[test]
@@ -268,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_hint_may_have_expired_but_must_be_ours() {
-        let old = claims(&json!({ "exp": 1 }));
+        let old = json!({"iss": "https://idp.example", "sub": "alice", "aud": "app", "exp": 1});
+        let old = Claims(old.as_object().unwrap().clone());
         assert!(check_hint(&old, "https://idp.example", Some("app")).is_ok());
         assert!(check_hint(&old, "https://idp.example", Some("other")).is_err());
         assert!(check_hint(&old, "https://other.example", None).is_err());

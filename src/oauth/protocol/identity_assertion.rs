@@ -17,11 +17,11 @@ pub const TYPE: &str = "oauth-id-jag+jwt";
 /// The profile, as metadata name it (`authorization_grant_profiles_supported`).
 pub const PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 /// An assertion that lives longer is refused: it would outlast what its issuer knows.
-pub const MAX_LIFETIME: Duration = Duration::hours(1);
+pub(crate) const MAX_LIFETIME: Duration = Duration::hours(1);
 
 /// What an assertion has to be for.
 #[derive(Clone, Copy, Debug)]
-pub struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     /// Who signed it.
     pub issuer: &'a str,
     /// Our issuer.
@@ -34,7 +34,7 @@ pub struct Expected<'a> {
 
 /// What an assertion says that holds, if it has not been used before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentityAssertion {
+pub(crate) struct IdentityAssertion {
     /// Its name: remember the pair of issuer and name until it expires, and refuse it a second time.
     pub jti: String,
     /// Until when.
@@ -48,7 +48,11 @@ pub struct IdentityAssertion {
 }
 
 /// Checks an assertion whose signature was verified with the keys of the expected issuer.
-pub fn check(token: &Verified, expected: &Expected<'_>, now: DateTime<Utc>) -> Result<IdentityAssertion, JwtError> {
+pub(crate) fn check(
+    token: &Verified,
+    expected: &Expected<'_>,
+    now: DateTime<Utc>,
+) -> Result<IdentityAssertion, JwtError> {
     token.require_type(TYPE)?;
     let claims = &token.claims;
     claims.require_issuer(expected.issuer)?;
@@ -112,7 +116,7 @@ impl IdentityAssertion {
     /// The scopes of the token: those that the issuer vouched for and the client registered, or fewer if asked for.
     ///
     /// Where the issuer named none, it is as if the person were asked: the request names them, or the default holds.
-    pub fn grant(
+    pub(crate) fn grant(
         &self,
         requested: Option<&str>,
         registered: &ScopeSet,
@@ -136,7 +140,7 @@ impl IdentityAssertion {
     }
 
     /// The resources of the token: those of the assertion that are of this site, or fewer if asked for.
-    pub fn resources<'a>(
+    pub(crate) fn resources<'a>(
         &self,
         known: &KnownResources,
         requested: impl IntoIterator<Item = &'a str>,
@@ -151,7 +155,7 @@ impl IdentityAssertion {
 }
 
 /// The answer for an assertion that does not hold: whoever signs them wants to know why.
-pub fn refused(error: &JwtError) -> Error {
+pub(crate) fn refused(error: &JwtError) -> Error {
     Error::invalid_grant(format!("The assertion is refused: {error}"))
 }
 

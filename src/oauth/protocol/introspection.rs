@@ -8,13 +8,13 @@ use super::resource;
 use super::token_exchange::Actor;
 
 /// The media type of a signed answer (RFC 9701 §4, §5).
-pub const SIGNED: &str = "application/token-introspection+jwt";
+pub(crate) const SIGNED: &str = "application/token-introspection+jwt";
 /// Its `typ`, which keeps it apart from tokens.
-pub const TYPE: &str = "token-introspection+jwt";
+pub(crate) const TYPE: &str = "token-introspection+jwt";
 
 /// The answer about a token.
 #[derive(Clone, Debug, PartialEq)]
-pub enum IntrospectionResponse {
+pub(crate) enum IntrospectionResponse {
     /// Unknown, expired, revoked, or none of the asker's business: exactly `{"active":false}`.
     Inactive,
     /// What the token is.
@@ -24,7 +24,7 @@ pub enum IntrospectionResponse {
 /// An active token (RFC 7662 section 2.2).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Object)]
 #[oai(rename = "OAuthActiveToken")]
-pub struct ActiveToken {
+pub(crate) struct ActiveToken {
     /// The scopes, separated by spaces.
     pub scope: String,
     /// The client that holds it.
@@ -68,7 +68,7 @@ pub struct ActiveToken {
 /// What the token's own client is told of the person, as Frappe tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "OAuthOwnClaims")]
-pub struct OwnClaims {
+pub(crate) struct OwnClaims {
     /// To the token's own client: 1 if it needs no consent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_client: Option<u8>,
@@ -106,7 +106,7 @@ impl Confirmation {
 
 /// The claims of a signed answer: whom it is for, and nothing by which it could pass as a token (RFC 9701 §5, §8.1).
 #[derive(Clone, Debug, Serialize)]
-pub struct SignedIntrospection<'a> {
+pub(crate) struct SignedIntrospection<'a> {
     /// Our issuer.
     pub iss: &'a str,
     /// The client that asks.
@@ -119,7 +119,7 @@ pub struct SignedIntrospection<'a> {
 
 /// Whether the header `Accept` asks for a signed answer: it names that type, and prefers no other. No star means it, for
 /// whoever sends one reads JSON.
-pub fn wants_signed(accept: &str) -> bool {
+pub(crate) fn wants_signed(accept: &str) -> bool {
     let quality = |wanted: &str| {
         let of_type = |range: &str| {
             let mut parts = range.split(';').map(str::trim);
@@ -136,7 +136,7 @@ pub fn wants_signed(accept: &str) -> bool {
 
 /// Who asks, after authentication.
 #[derive(Clone, Copy, Debug)]
-pub struct Asker<'a> {
+pub(crate) struct Asker<'a> {
     /// The client that asks.
     pub client_id: &'a str,
     /// Whether it proved who it is; public clients may not ask.
@@ -149,7 +149,7 @@ pub struct Asker<'a> {
 
 impl Asker<'_> {
     /// Whether the token is any of the asker's business.
-    pub fn may_see(&self, token_client: &str, token_resources: &[String]) -> bool {
+    pub(crate) fn may_see(&self, token_client: &str, token_resources: &[String]) -> bool {
         let own = self.client_id == token_client;
         let for_its_resource =
             !token_resources.is_empty() && self.resources.iter().any(|own| resource::covers(token_resources, own));

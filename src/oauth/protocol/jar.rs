@@ -12,7 +12,7 @@ use crate::secret::SigningAlgorithm;
 /// The `typ` that a request object should have.
 pub const TYPE: &str = "oauth-authz-req+jwt";
 /// The algorithms that we accept; never `none`.
-pub const ALGORITHMS: [SigningAlgorithm; 4] =
+pub(crate) const ALGORITHMS: [SigningAlgorithm; 4] =
     [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::Ps256, SigningAlgorithm::EdDsa];
 /// A request object that lives longer is refused.
 const MAX_LIFETIME: Duration = Duration::hours(1);
@@ -21,7 +21,7 @@ const TOKEN_CLAIMS: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"
 
 /// A request object that holds.
 #[derive(Debug, PartialEq, Eq)]
-pub struct RequestObject {
+pub(crate) struct RequestObject {
     /// The parameters: those of the object and no others (RFC 9101 §6.3).
     pub parameters: Parameters,
     /// Its name, if it has one: remember it until it expires, and refuse it a second time.
@@ -31,7 +31,7 @@ pub struct RequestObject {
 }
 
 /// Verifies the parameter `request` of a client with its keys. [`refused`] says what the client reads of a refusal.
-pub fn verify(
+pub(crate) fn verify(
     request: &str,
     client_id: &str,
     keys: &JwkSet,
@@ -73,7 +73,7 @@ pub fn verify(
 }
 
 /// The answer to a request object that does not hold.
-pub fn refused(cause: JwtError) -> Error {
+pub(crate) fn refused(cause: JwtError) -> Error {
     Error::new(ErrorCode::InvalidRequestObject, format!("The request object is refused: {cause}")).because(cause)
 }
 

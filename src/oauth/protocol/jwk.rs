@@ -8,7 +8,7 @@ use crate::foreign;
 use crate::secret::{self, Curve, PublicKey, SigningAlgorithm};
 
 /// The members that only private and symmetric keys have (RFC 7518 §6).
-pub const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(crate) const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// RSA keys below 2048 bits are too weak (RFC 7518 §3.3).
 const MIN_RSA_BYTES: usize = 256;
 /// Sets larger than this are not searched.

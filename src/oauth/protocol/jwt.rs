@@ -17,9 +17,9 @@ use crate::secret::{self, PrivateKey, SigningAlgorithm};
 /// Longer tokens are not read.
 const MAX_LENGTH: usize = 16 * 1024;
 /// The clocks of two servers may differ by this much.
-pub const LEEWAY: Duration = Duration::seconds(30);
+pub(crate) const LEEWAY: Duration = Duration::seconds(30);
 /// A secret for HS256 has at least as many bytes as the hash (RFC 7518 §3.2).
-pub const MIN_HS256_SECRET: usize = 32;
+pub(crate) const MIN_HS256_SECRET: usize = 32;
 
 /// The algorithm of a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

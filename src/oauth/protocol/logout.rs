@@ -13,18 +13,18 @@ use super::scope::{Scope, ScopeSet};
 use crate::secret;
 
 /// The `typ` of logout tokens.
-pub const TYPE: &str = "logout+jwt";
+pub(crate) const TYPE: &str = "logout+jwt";
 /// The event that a logout token carries.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// A logout token is delivered at once or made anew.
 const LIFETIME: Duration = Duration::minutes(2);
 
 /// How old a logout token of a provider may be.
-pub const MAX_AGE: Duration = Duration::minutes(10);
+pub(crate) const MAX_AGE: Duration = Duration::minutes(10);
 
 /// A client's wish that the person be logged out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EndSessionRequest {
+pub(crate) struct EndSessionRequest {
     /// An id token of the person, not verified yet.
     pub id_token_hint: Option<String>,
     /// The client.
@@ -37,7 +37,7 @@ pub struct EndSessionRequest {
 
 /// What a verified `id_token_hint` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hint<'a> {
+pub(crate) struct Hint<'a> {
     /// The person.
     pub subject: &'a str,
     /// The client that it was issued to.
@@ -48,7 +48,7 @@ pub struct Hint<'a> {
 
 /// Who is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoggedIn<'a> {
+pub(crate) struct LoggedIn<'a> {
     /// The person, as clients know them.
     pub subject: &'a str,
     /// The session.
@@ -57,7 +57,7 @@ pub struct LoggedIn<'a> {
 
 /// Where the person goes after the logout.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AfterLogout {
+pub(crate) enum AfterLogout {
     /// To our own page that says so.
     OwnPage,
     /// Back to the client.
@@ -66,7 +66,7 @@ pub enum AfterLogout {
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogoutDecision {
+pub(crate) struct LogoutDecision {
     /// Whether the person has to confirm first: anybody can send them here with a link.
     pub confirm: bool,
     /// Where they go afterwards.
@@ -75,7 +75,7 @@ pub struct LogoutDecision {
 
 impl<'a> Hint<'a> {
     /// What an id token of ours says whose signature was verified. It may have expired (RP-Initiated Logout §2).
-    pub fn of(token: &'a Verified, issuer: &str) -> Result<Self, JwtError> {
+    pub(crate) fn of(token: &'a Verified, issuer: &str) -> Result<Self, JwtError> {
         if !token.header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(id_token::TYPE)) {
             return Err(JwtError::Type);
         }
@@ -94,7 +94,7 @@ impl<'a> Hint<'a> {
 
 impl EndSessionRequest {
     /// Reads the parameters, by GET or POST.
-    pub fn parse(parameters: &Parameters) -> Result<Self> {
+    pub(crate) fn parse(parameters: &Parameters) -> Result<Self> {
         parameters.refuse_repeated()?;
         let text = |name: &str| parameters.get(name).map(str::to_owned);
         Ok(Self {
@@ -106,7 +106,7 @@ impl EndSessionRequest {
     }
 
     /// The client that the request is about: named by the hint or by the parameter, which must not contradict.
-    pub fn client<'a>(&'a self, hint: Option<&Hint<'a>>) -> Result<Option<&'a str>> {
+    pub(crate) fn client<'a>(&'a self, hint: Option<&Hint<'a>>) -> Result<Option<&'a str>> {
         match (hint.map(|hint| hint.client_id), self.client_id.as_deref()) {
             (Some(hinted), Some(named)) if hinted != named => {
                 Err(Error::invalid_request("client_id is not the one of id_token_hint"))
@@ -118,7 +118,7 @@ impl EndSessionRequest {
     /// What happens. `registered` are the post-logout redirect URIs of the client, `session` is who is logged in.
     ///
     /// An address that is not registered is an error for a page: nobody is sent there.
-    pub fn decide(
+    pub(crate) fn decide(
         &self,
         hint: Option<&Hint<'_>>,
         registered: Option<&[String]>,
@@ -152,12 +152,12 @@ impl EndSessionRequest {
 ///
 /// A sign-in (`openid`) does, unless the person allowed the client to go on without them (`offline_access`, Back-Channel
 /// Logout §2.7). Access to data alone, without `openid`, is no sign-in: it lasts as long as the consent.
-pub fn ends_with_session(scopes: &ScopeSet) -> bool {
+pub(crate) fn ends_with_session(scopes: &ScopeSet) -> bool {
     scopes.contains(&Scope::OpenId) && !scopes.contains(&Scope::OfflineAccess)
 }
 
 /// How long to wait before a logout token is sent again; `None` once it has been tried in vain for more than a day.
-pub fn retry_after(attempts: i64) -> Option<Duration> {
+pub(crate) fn retry_after(attempts: i64) -> Option<Duration> {
     match attempts {
         ..=1 => Some(Duration::seconds(30)),
         2 => Some(Duration::minutes(2)),
@@ -171,7 +171,7 @@ pub fn retry_after(attempts: i64) -> Option<Duration> {
 
 /// The claims of a logout token.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LogoutTokenClaims {
+pub(crate) struct LogoutTokenClaims {
     /// Our issuer.
     pub iss: String,
     /// The client.
@@ -193,7 +193,7 @@ pub struct LogoutTokenClaims {
 
 impl LogoutTokenClaims {
     /// A token that tells this client that this session of this person has ended.
-    pub fn new(issuer: &str, client_id: &str, subject: &str, sid: Option<&str>, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(issuer: &str, client_id: &str, subject: &str, sid: Option<&str>, now: DateTime<Utc>) -> Self {
         Self {
             iss: issuer.to_owned(),
             aud: client_id.to_owned(),
@@ -209,7 +209,7 @@ impl LogoutTokenClaims {
 
 /// Whom a provider has logged out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoggedOut {
+pub(crate) struct LoggedOut {
     /// The person: all their sessions, if no session is named.
     pub subject: Option<String>,
     /// The session.
@@ -219,7 +219,12 @@ pub struct LoggedOut {
 }
 
 /// Checks a logout token of a provider whose signature was verified (Back-Channel Logout §2.6).
-pub fn check(token: &Verified, issuer: &str, client_id: &str, now: DateTime<Utc>) -> Result<LoggedOut, JwtError> {
+pub(crate) fn check(
+    token: &Verified,
+    issuer: &str,
+    client_id: &str,
+    now: DateTime<Utc>,
+) -> Result<LoggedOut, JwtError> {
     // The type is recommended, not required; an id token is told apart by its nonce and its lack of events.
     if !matches!(token.header.typ.as_deref(), None | Some("jwt" | TYPE)) {
         return Err(JwtError::Type);

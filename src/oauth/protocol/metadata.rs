@@ -24,39 +24,39 @@ macro_rules! endpoint {
 pub(crate) use endpoint;
 
 /// Where people allow or refuse access.
-pub const AUTHORIZE: &str = endpoint!("authorize");
+pub(crate) const AUTHORIZE: &str = endpoint!("authorize");
 /// Where their answer goes.
-pub const APPROVE: &str = endpoint!("approve");
+pub(crate) const APPROVE: &str = endpoint!("approve");
 /// Where programs get tokens.
-pub const TOKEN: &str = endpoint!("get_token");
+pub(crate) const TOKEN: &str = endpoint!("get_token");
 /// Where programs give tokens back.
-pub const REVOKE: &str = endpoint!("revoke_token");
+pub(crate) const REVOKE: &str = endpoint!("revoke_token");
 /// Where resource servers ask about tokens.
-pub const INTROSPECT: &str = endpoint!("introspect_token");
+pub(crate) const INTROSPECT: &str = endpoint!("introspect_token");
 /// Who logged in.
-pub const USERINFO: &str = endpoint!("openid_profile");
+pub(crate) const USERINFO: &str = endpoint!("openid_profile");
 /// Where programs register; one of them is managed at this path, a slash, and its client id.
-pub const REGISTER: &str = endpoint!("register_client");
+pub(crate) const REGISTER: &str = endpoint!("register_client");
 /// Where programs push authorization requests.
-pub const PAR: &str = endpoint!("par");
+pub(crate) const PAR: &str = endpoint!("par");
 /// Where devices get their codes.
-pub const DEVICE_AUTHORIZATION: &str = endpoint!("device_authorization");
+pub(crate) const DEVICE_AUTHORIZATION: &str = endpoint!("device_authorization");
 /// Where people type them in; short, because they type this address too.
-pub const DEVICE: &str = "/device";
+pub(crate) const DEVICE: &str = "/device";
 /// Where people log out.
-pub const END_SESSION: &str = endpoint!("end_session");
+pub(crate) const END_SESSION: &str = endpoint!("end_session");
 /// The public keys, at the usual place.
-pub const WELL_KNOWN_JWKS: &str = "/.well-known/jwks.json";
+pub(crate) const WELL_KNOWN_JWKS: &str = "/.well-known/jwks.json";
 /// Metadata of the authorization server.
-pub const WELL_KNOWN_SERVER: &str = "/.well-known/oauth-authorization-server";
+pub(crate) const WELL_KNOWN_SERVER: &str = "/.well-known/oauth-authorization-server";
 /// The same for OpenID Connect.
-pub const WELL_KNOWN_OPENID: &str = "/.well-known/openid-configuration";
+pub(crate) const WELL_KNOWN_OPENID: &str = "/.well-known/openid-configuration";
 /// Metadata of the resources.
-pub const WELL_KNOWN_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+pub(crate) const WELL_KNOWN_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
 /// What works here and is switched on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerConfiguration {
+pub(crate) struct ServerConfiguration {
     /// The issuer: the site's address without a slash at its end.
     pub issuer: String,
     /// The members that name endpoints, with the path of each that answers.
@@ -85,7 +85,7 @@ pub struct ServerConfiguration {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "OAuthServerMetadata")]
 #[expect(clippy::struct_excessive_bools, reason = "the registry has many flags")]
-pub struct ServerMetadata {
+pub(crate) struct ServerMetadata {
     /// The name of the server: the address of the site.
     pub issuer: String,
     /// The addresses of the endpoints, by the members that name them.
@@ -176,7 +176,7 @@ pub struct ServerMetadata {
 /// Metadata of a protected resource (RFC 9728 section 2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "OAuthResourceMetadata")]
-pub struct ResourceMetadata {
+pub(crate) struct ResourceMetadata {
     /// The address of the resource, exactly as it was asked for.
     pub resource: String,
     /// Whose tokens open it.
@@ -236,7 +236,7 @@ const CLAIMS: [&str; 23] = [
 
 impl ServerMetadata {
     /// What the configuration advertises.
-    pub fn new(configuration: &ServerConfiguration) -> Self {
+    pub(crate) fn new(configuration: &ServerConfiguration) -> Self {
         let issuer = &configuration.issuer;
         let offered = || Method::ALL.into_iter().filter(|method| method.is_offered(configuration.certificates));
         let confidential = names(offered().filter(|method| method.is_confidential()));
@@ -295,7 +295,7 @@ impl ServerMetadata {
 
 impl ResourceMetadata {
     /// The metadata of one resource with these authorization servers.
-    pub fn new(resource: &str, authorization_servers: Vec<String>) -> Self {
+    pub(crate) fn new(resource: &str, authorization_servers: Vec<String>) -> Self {
         Self {
             resource: resource.to_owned(),
             authorization_servers,
@@ -307,7 +307,7 @@ impl ResourceMetadata {
 
     /// The scopes to advertise: the least that a client should ask for, never `offline_access`.
     #[must_use]
-    pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn with_scopes(mut self, scopes: impl IntoIterator<Item = String>) -> Self {
         self.scopes_supported = scopes.into_iter().filter(|scope| scope != "offline_access").collect();
         self
     }

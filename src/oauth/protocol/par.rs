@@ -11,16 +11,16 @@ use crate::secret;
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// How long a pushed request waits for the browser, in seconds.
-pub const LIFETIME: u32 = 90;
+pub(crate) const LIFETIME: u32 = 90;
 
 /// A reference to a pushed request: random, used once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestUri(String);
+pub(crate) struct RequestUri(String);
 
 /// A pushed request (RFC 9126 section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "OAuthPushedRequest")]
-pub struct PushedResponse {
+pub(crate) struct PushedResponse {
     /// The reference that stands for it at the authorization endpoint, once.
     pub request_uri: String,
     /// For how many seconds it holds.
@@ -29,12 +29,12 @@ pub struct PushedResponse {
 
 impl RequestUri {
     /// A new reference.
-    pub fn generate() -> Self {
+    pub(crate) fn generate() -> Self {
         Self(secret::random_id())
     }
 
     /// Reads the parameter `request_uri`. References to somewhere else are never fetched.
-    pub fn parse(value: &str) -> Result<Self> {
+    pub(crate) fn parse(value: &str) -> Result<Self> {
         match value.strip_prefix(PREFIX) {
             Some(id) if !id.is_empty() => Ok(Self(id.to_owned())),
             Some(_) => Err(unknown_request_uri()),
@@ -46,24 +46,24 @@ impl RequestUri {
     }
 
     /// The random part, under whose digest the request is stored.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.0
     }
 
     /// The answer that tells the client.
-    pub fn response(&self) -> PushedResponse {
+    pub(crate) fn response(&self) -> PushedResponse {
         PushedResponse { request_uri: format!("{PREFIX}{}", self.0), expires_in: LIFETIME }
     }
 }
 
 /// What is said of a reference that we never gave this client, that is too old or that was used.
-pub fn unknown_request_uri() -> Error {
+pub(crate) fn unknown_request_uri() -> Error {
     let message = "This request has expired or was used: go back to the application and start again";
     Error::new(ErrorCode::InvalidRequestUri, message)
 }
 
 /// A pushed request may not itself refer to another one (RFC 9126 §2.1).
-pub fn check_pushed(parameters: &Parameters) -> Result<()> {
+pub(crate) fn check_pushed(parameters: &Parameters) -> Result<()> {
     parameters.refuse_repeated()?;
     match parameters.get("request_uri") {
         Some(_) => Err(Error::invalid_request("A pushed request may not contain request_uri")),

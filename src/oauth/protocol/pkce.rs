@@ -8,11 +8,11 @@ use crate::secret;
 /// A verified `code_challenge`: 43 characters of base64url.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct CodeChallenge(String);
+pub(crate) struct CodeChallenge(String);
 
 /// Must this client send a challenge?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PkceRule {
+pub(crate) enum PkceRule {
     /// Always: every public client, and every other one unless it was exempted.
     Required,
     /// An administrator exempted this confidential client.
@@ -21,14 +21,14 @@ pub enum PkceRule {
 
 impl PkceRule {
     /// The rule for a client: an exemption counts only for confidential clients.
-    pub fn of(client_is_public: bool, require_pkce: bool) -> Self {
+    pub(crate) fn of(client_is_public: bool, require_pkce: bool) -> Self {
         if client_is_public || require_pkce { Self::Required } else { Self::Optional }
     }
 }
 
 impl CodeChallenge {
     /// Reads `code_challenge` and `code_challenge_method` of an authorization request.
-    pub fn from_request(challenge: Option<&str>, method: Option<&str>, rule: PkceRule) -> Result<Option<Self>> {
+    pub(crate) fn from_request(challenge: Option<&str>, method: Option<&str>, rule: PkceRule) -> Result<Option<Self>> {
         let Some(challenge) = challenge else {
             return match (method, rule) {
                 (Some(_), _) => Err(Error::invalid_request("code_challenge is missing, only its method was sent")),
@@ -49,12 +49,12 @@ impl CodeChallenge {
     }
 
     /// Reads a stored challenge; an empty text is none.
-    pub fn from_stored(challenge: &str) -> Option<Self> {
+    pub(crate) fn from_stored(challenge: &str) -> Option<Self> {
         (!challenge.is_empty()).then(|| Self(challenge.to_owned()))
     }
 
     /// The challenge as text, to be stored.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -65,7 +65,7 @@ pub fn challenge_of(verifier: &str) -> String {
 }
 
 /// A fresh verifier: for our own requests as a client.
-pub fn new_verifier() -> String {
+pub(crate) fn new_verifier() -> String {
     secret::random_id()
 }
 
@@ -73,7 +73,7 @@ pub fn new_verifier() -> String {
 ///
 /// A verifier without a stored challenge is refused as well, or else an attacker could strip the challenge from the
 /// authorization request (RFC 9700 §4.8.2).
-pub fn verify(stored: Option<&CodeChallenge>, verifier: Option<&str>) -> Result<()> {
+pub(crate) fn verify(stored: Option<&CodeChallenge>, verifier: Option<&str>) -> Result<()> {
     match (stored, verifier) {
         (None, None) => Ok(()),
         (None, Some(_)) => Err(Error::invalid_grant("code_verifier was sent, but the code was requested without PKCE")),

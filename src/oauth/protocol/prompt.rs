@@ -10,7 +10,7 @@ use super::scope::ScopeSet;
 /// The parameter `prompt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the parameter is a set of four words")]
-pub struct Prompt {
+pub(crate) struct Prompt {
     /// No page may be shown.
     pub none: bool,
     /// Log in again.
@@ -23,7 +23,7 @@ pub struct Prompt {
 
 /// What the request asks of the login.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoginRules {
+pub(crate) struct LoginRules {
     /// Which pages must or must not be shown.
     #[serde(default)]
     pub prompt: Prompt,
@@ -34,7 +34,7 @@ pub struct LoginRules {
 
 /// The login of the browser session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Login<'a> {
+pub(crate) struct Login<'a> {
     /// The subject identifier of who is logged in.
     pub subject: &'a str,
     /// When they proved who they are.
@@ -45,7 +45,7 @@ pub struct Login<'a> {
 
 /// What is known about consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consent {
+pub(crate) enum Consent {
     /// The person has to be asked.
     Missing,
     /// An earlier consent covers the request, or none is needed.
@@ -56,7 +56,7 @@ pub enum Consent {
 
 /// What has to happen next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Show the login page.
     Login,
     /// Say that the program expects another person than who is logged in.
@@ -74,7 +74,7 @@ pub enum Step {
 /// What decides whether a person is asked again.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in a DocType")]
-pub struct ConsentFacts<'a> {
+pub(crate) struct ConsentFacts<'a> {
     /// The site shows the consent page always (OAuth Provider Settings: Force).
     pub force: bool,
     /// The site lets a consent be remembered (OAuth Settings: Skip Authorization).
@@ -97,7 +97,7 @@ pub struct ConsentFacts<'a> {
 
 impl Prompt {
     /// Reads the parameter: words separated by spaces; `none` stands alone.
-    pub fn parse(value: Option<&str>) -> Result<Self> {
+    pub(crate) fn parse(value: Option<&str>) -> Result<Self> {
         let mut prompt = Self::default();
         for word in value.unwrap_or_default().split_ascii_whitespace() {
             match word {
@@ -117,7 +117,7 @@ impl Prompt {
 
 impl LoginRules {
     /// Reads `prompt` and `max_age`.
-    pub fn parse(prompt: Option<&str>, max_age: Option<&str>) -> Result<Self> {
+    pub(crate) fn parse(prompt: Option<&str>, max_age: Option<&str>) -> Result<Self> {
         let max_age = max_age
             .map(|text| text.parse().map_err(|_| Error::invalid_request("max_age must be a number of seconds")))
             .transpose()?;
@@ -139,7 +139,7 @@ impl LoginRules {
 /// The next step for a request that came at `requested_at`.
 ///
 /// `hinted_subject` is the `sub` of a verified `id_token_hint`: only that person will do.
-pub fn decide(
+pub(crate) fn decide(
     rules: &LoginRules,
     hinted_subject: Option<&str>,
     login: Option<Login<'_>>,
@@ -171,14 +171,14 @@ pub fn decide(
 }
 
 /// An account as somebody else may see it: enough to recognise one's own, too little to learn another's.
-pub fn masked(account: &str) -> String {
+pub(crate) fn masked(account: &str) -> String {
     let (name, host) = account.split_once('@').map_or((account, None), |(name, host)| (name, Some(host)));
     let first = name.chars().next().map(String::from).unwrap_or_default();
     host.map_or(format!("{first}•••"), |host| format!("{first}•••@{host}"))
 }
 
 /// Whether the person has to be asked, as far as earlier answers tell.
-pub fn consent(facts: &ConsentFacts<'_>) -> Consent {
+pub(crate) fn consent(facts: &ConsentFacts<'_>) -> Consent {
     let covered = facts.grant.is_some_and(|(scopes, resources)| {
         facts.scopes.is_subset_of(scopes)
             && (resources.is_empty()

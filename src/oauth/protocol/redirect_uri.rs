@@ -191,7 +191,7 @@ impl fmt::Display for Destination {
 ///
 /// `allowed_schemes` are private-use schemes without a dot that an administrator accepts (`cursor`, `vscode`).
 /// An application type that was not named restricts nothing.
-pub fn check_registration(uri: &str, kind: Option<ApplicationType>, allowed_schemes: &[String]) -> Result<()> {
+pub(crate) fn check_registration(uri: &str, kind: Option<ApplicationType>, allowed_schemes: &[String]) -> Result<()> {
     let refuse = |reason: &str| Err(Error::new(ErrorCode::InvalidRedirectUri, format!("{} {reason}", shown(uri))));
     if uri.len() > MAX_LENGTH {
         return refuse("is too long");

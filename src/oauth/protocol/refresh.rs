@@ -12,7 +12,7 @@ use super::error::{Error, ErrorCode};
 
 /// What is stored about a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RefreshState {
+pub(crate) struct RefreshState {
     /// Whether the token or its family was revoked (by a person, by reuse, with its user or grant).
     pub revoked: bool,
     /// Until when it may be used: the idle time after its issue.
@@ -27,7 +27,7 @@ pub struct RefreshState {
 
 /// What becomes of a refresh token that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefreshDecision {
+pub(crate) enum RefreshDecision {
     /// Replace it by a new pair, atomically: only who marks it rotated may go on.
     Rotate,
     /// The answer was lost, or another worker was first: give the same successor again.
@@ -41,7 +41,7 @@ pub enum RefreshDecision {
 }
 
 /// The decision for a refresh token of the authenticated client.
-pub fn decide_refresh(state: &RefreshState, now: DateTime<Utc>, grace: Duration) -> RefreshDecision {
+pub(crate) fn decide_refresh(state: &RefreshState, now: DateTime<Utc>, grace: Duration) -> RefreshDecision {
     if state.revoked {
         return RefreshDecision::Revoked;
     }
@@ -54,12 +54,12 @@ pub fn decide_refresh(state: &RefreshState, now: DateTime<Utc>, grace: Duration)
 }
 
 /// Until when a refresh token issued now may be used.
-pub fn expiry(now: DateTime<Utc>, idle: Duration, family_expires_at: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn expiry(now: DateTime<Utc>, idle: Duration, family_expires_at: DateTime<Utc>) -> DateTime<Utc> {
     now.checked_add_signed(idle).map_or(family_expires_at, |at| at.min(family_expires_at))
 }
 
 /// The one answer for a refresh token that is unknown, another client's, expired or revoked.
-pub fn refused() -> Error {
+pub(crate) fn refused() -> Error {
     Error::new(ErrorCode::InvalidGrant, "The refresh token is invalid: start a new authorization request")
 }
 

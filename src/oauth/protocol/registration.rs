@@ -67,7 +67,7 @@ pub struct ClientMetadata {
 
 /// The answer to a registration (RFC 7591 §3.2.1): 201 when new, 200 when read or changed.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct ClientInformation {
+pub(crate) struct ClientInformation {
     /// The client id.
     pub client_id: String,
     /// When it was registered, in seconds.
@@ -170,7 +170,7 @@ impl Serialize for ClientMetadata {
 /// Checks what an update says about itself (RFC 7592 §2.2); the metadata is then read by [`ClientMetadata::parse`].
 ///
 /// `secret_fits` tells whether a secret that the update repeats is the current one.
-pub fn check_update(request: &Value, client_id: &str, secret_fits: impl Fn(&str) -> bool) -> Result<()> {
+pub(crate) fn check_update(request: &Value, client_id: &str, secret_fits: impl Fn(&str) -> bool) -> Result<()> {
     let members = Members(request.as_object().ok_or_else(|| invalid("The metadata must be a JSON object"))?);
     if members.text("client_id")?.as_deref() != Some(client_id) {
         return Err(invalid("client_id must be the one of this registration"));
@@ -189,7 +189,7 @@ pub fn check_update(request: &Value, client_id: &str, secret_fits: impl Fn(&str)
 }
 
 /// A new client id: random, without meaning.
-pub fn new_client_id() -> String {
+pub(crate) fn new_client_id() -> String {
     secret::random_text(b"0123456789abcdefghijklmnopqrstuv", 26)
 }
 

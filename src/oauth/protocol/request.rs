@@ -98,14 +98,14 @@ impl fmt::Debug for Parameters {
 }
 
 /// Is this the content type that token endpoints read?
-pub fn is_form(content_type: Option<&str>) -> bool {
+pub(crate) fn is_form(content_type: Option<&str>) -> bool {
     content_type
         .and_then(|value| value.split(';').next())
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
 /// Form-decodes one text: `+` is a space, `%41` an `A`, and the result must be UTF-8 without NUL.
-pub fn decode(text: &str) -> Result<Cow<'_, str>> {
+pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>> {
     let decoded = if text.contains('+') {
         let spaced = text.replace('+', " ");
         percent_decode_str(&spaced).decode_utf8().map(|text| Cow::Owned(text.into_owned()))
@@ -193,7 +193,7 @@ impl GrantType {
 }
 
 /// An endpoint whose parameters belong in the body was sent some in the query (they would end up in logs).
-pub fn refuse_query(query: Option<&str>) -> Result<()> {
+pub(crate) fn refuse_query(query: Option<&str>) -> Result<()> {
     match query {
         Some(query) if !query.is_empty() => {
             Err(Error::invalid_request("Send the parameters in the body of the request, not in its address"))

@@ -6,11 +6,11 @@ use super::error::{Error, ErrorCode, Result};
 
 /// The resources of this site: its root, `/api`, and whatever an administrator adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownResources(Vec<String>);
+pub(crate) struct KnownResources(Vec<String>);
 
 impl KnownResources {
     /// The root of the site and its API, with further addresses below the root or elsewhere.
-    pub fn new<'a>(site: &str, others: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(site: &str, others: impl IntoIterator<Item = &'a str>) -> Self {
         let root = canonical(site).unwrap_or_else(|| site.trim_end_matches('/').to_owned());
         let mut known = vec![root.clone(), format!("{root}/api")];
         for other in others.into_iter().filter_map(|other| {
@@ -25,13 +25,13 @@ impl KnownResources {
     }
 
     /// The resources, canonical, the root first.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
     /// The path below the site of the resource that a path of the site belongs to: of those that cover it, the
     /// nearest. Empty for the root.
-    pub fn of_path<'s>(&'s self, site: &str, path: &str) -> &'s str {
+    pub(crate) fn of_path<'s>(&'s self, site: &str, path: &str) -> &'s str {
         self.iter()
             .filter_map(|known| known.strip_prefix(site.trim_end_matches('/')))
             .filter(|own| own.is_empty() || own.starts_with('/'))
@@ -41,13 +41,13 @@ impl KnownResources {
     }
 
     /// The known resource that this URI means, if any.
-    pub fn find(&self, uri: &str) -> Option<&str> {
+    pub(crate) fn find(&self, uri: &str) -> Option<&str> {
         let uri = canonical(uri)?;
         self.iter().find(|known| *known == uri)
     }
 
     /// The resources that a request names, canonical and without repetition; none if it names none.
-    pub fn check<'a>(&self, requested: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>> {
+    pub(crate) fn check<'a>(&self, requested: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>> {
         let mut checked: Vec<String> = Vec::new();
         for uri in requested {
             let known = self.find(uri).ok_or_else(|| {
@@ -63,7 +63,7 @@ impl KnownResources {
     /// The resources of a token: those authorized, or fewer if the token request names some; never others.
     ///
     /// An authorization that names none binds nothing, so the token request may bind it now.
-    pub fn narrow<'a>(
+    pub(crate) fn narrow<'a>(
         &self,
         authorized: &[String],
         requested: impl IntoIterator<Item = &'a str>,
@@ -82,7 +82,7 @@ impl KnownResources {
 /// Whether a token that is meant for these resources may be used at this one: the same, or one below it.
 ///
 /// A token without resources is bound to none and may be used everywhere here.
-pub fn covers(token: &[String], resource: &str) -> bool {
+pub(crate) fn covers(token: &[String], resource: &str) -> bool {
     let Some(resource) = canonical(resource) else { return false };
     token.is_empty()
         || token.iter().any(|own| {
@@ -93,7 +93,7 @@ pub fn covers(token: &[String], resource: &str) -> bool {
 /// The canonical form: scheme and host in lower case, no default port, no slash at the end.
 ///
 /// None for what may not be a resource: not absolute, not http(s), with fragment or user name.
-pub fn canonical(uri: &str) -> Option<String> {
+pub(crate) fn canonical(uri: &str) -> Option<String> {
     if uri.contains('#') || uri.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return None;
     }

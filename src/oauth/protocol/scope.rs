@@ -30,7 +30,6 @@ const NAME_ENCODE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b' ');
 
 /// The right in a `doctype:` scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is the right of that name")]
 pub enum ScopeRight {
     Read,
     Write,

@@ -111,12 +111,12 @@ fn may_always(scope: &Scope) -> bool {
 }
 
 /// Standard scopes whose claims we do not have: OpenID Connect Core §5.4 asks to ignore them.
-pub fn is_without_claims(scope: &Scope) -> bool {
+pub(crate) fn is_without_claims(scope: &Scope) -> bool {
     matches!(scope, Scope::Custom(name) if name == "address" || name == "phone")
 }
 
 /// The error for a scope that nothing defines.
-pub fn undefined(scope: &Scope) -> Error {
+pub(crate) fn undefined(scope: &Scope) -> Error {
     let what = match scope {
         Scope::DocType { name, .. } => format!("there is no DocType {name} here"),
         Scope::Method(path) => format!("there is no method {path} here"),

@@ -7,7 +7,7 @@ use crate::meta::{Right, Rights};
 
 /// One line of an OAuth Scope Definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ScopeRule {
+pub(crate) enum ScopeRule {
     /// A right on a DocType.
     DocType {
         /// The DocType.
@@ -20,7 +20,7 @@ pub enum ScopeRule {
 }
 
 /// Knows what custom scopes allow.
-pub trait ScopeResolver {
+pub(crate) trait ScopeResolver {
     /// The rules of an enabled custom scope; none if there is no such scope, which then allows nothing.
     fn rules_of(&self, scope: &str) -> Vec<ScopeRule>;
 }
@@ -40,7 +40,7 @@ impl<F: Fn(&str) -> Vec<ScopeRule>> ScopeResolver for F {
 
 /// What a set of scopes allows; the person's own permissions come on top of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScopeRules {
+pub(crate) struct ScopeRules {
     everything: bool,
     every_doctype: Rights,
     doctypes: HashMap<String, Rights>,
@@ -49,7 +49,7 @@ pub struct ScopeRules {
 
 impl ScopeRules {
     /// Compiles the scopes.
-    pub fn new(scopes: &ScopeSet, resolver: &impl ScopeResolver) -> Self {
+    pub(crate) fn new(scopes: &ScopeSet, resolver: &impl ScopeResolver) -> Self {
         let mut rules = Self::default();
         for scope in scopes.iter() {
             match scope {
@@ -82,7 +82,7 @@ impl ScopeRules {
     }
 
     /// The rights on a DocType.
-    pub fn rights_on(&self, doctype: &str) -> Rights {
+    pub(crate) fn rights_on(&self, doctype: &str) -> Rights {
         if self.everything {
             return Rights::ALL;
         }
@@ -90,38 +90,33 @@ impl ScopeRules {
     }
 
     /// Whether the scopes allow this right on the DocType.
-    pub fn allows(&self, doctype: &str, right: Right) -> bool {
+    pub(crate) fn allows(&self, doctype: &str, right: Right) -> bool {
         self.rights_on(doctype).contains(right)
     }
 
     /// Whether the scopes allow calling this method. What it then does with documents is checked for each of them.
-    pub fn allows_method(&self, path: &str) -> bool {
+    pub(crate) fn allows_method(&self, path: &str) -> bool {
         self.everything || self.methods.contains(path)
     }
 
     /// Whether nothing is limited: the scope `all` is among them.
-    pub fn allows_everything(&self) -> bool {
+    pub(crate) fn allows_everything(&self) -> bool {
         self.everything
-    }
-
-    /// Whether no data at all is allowed: only identity scopes.
-    pub fn allows_nothing(&self) -> bool {
-        !self.everything && self.every_doctype.is_empty() && self.doctypes.is_empty() && self.methods.is_empty()
     }
 }
 
 /// The scope to name in a challenge when a right on a DocType is missing (RFC 6750 §3.1).
-pub fn missing_for(doctype: &str, right: Right) -> String {
+pub(crate) fn missing_for(doctype: &str, right: Right) -> String {
     Scope::doctype(doctype, ScopeRight::needed_for(right)).to_string()
 }
 
 /// The scope to name in a challenge when a method may not be called.
-pub fn missing_for_method(path: &str) -> String {
+pub(crate) fn missing_for_method(path: &str) -> String {
     Scope::Method(path.to_owned()).to_string()
 }
 
 /// The scope to name in a challenge when something is guarded, so that only a scope without limits gives it.
-pub fn missing_for_guarded() -> String {
+pub(crate) fn missing_for_guarded() -> String {
     Scope::All.to_string()
 }
 
@@ -148,7 +143,7 @@ mod tests {
     #[test]
     fn an_identity_scope_opens_no_data() {
         let rules = rules("openid profile email roles offline_access");
-        assert!(rules.allows_nothing());
+        assert_eq!(rules, ScopeRules::default());
         assert!(!rules.allows("User", Right::Read) && !rules.allows_method("frappe.ping"));
     }
 
@@ -199,7 +194,7 @@ mod tests {
         let rules = ScopeRules::new(&ScopeSet::parse("library.borrow gone").unwrap(), &resolver);
         assert!(rules.allows("Book", Right::Read) && rules.allows_method("library.borrow"));
         assert!(!rules.allows("Book", Right::Write) && !rules.allows_method("library.destroy"));
-        assert!(ScopeRules::new(&ScopeSet::parse("gone").unwrap(), &resolver).allows_nothing());
+        assert_eq!(ScopeRules::new(&ScopeSet::parse("gone").unwrap(), &resolver), ScopeRules::default());
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl TokenKind {
 /// Tokens (RFC 6749 section 5.1).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
 #[oai(rename = "OAuthTokens")]
-pub struct TokenResponse {
+pub(crate) struct TokenResponse {
     /// The access token.
     pub access_token: String,
     /// How to present it.
@@ -87,7 +87,7 @@ pub struct TokenResponse {
 
 impl TokenResponse {
     /// An answer with an access token only.
-    pub fn new(access_token: String, token_type: TokenScheme, expires_in: u64, scopes: &ScopeSet) -> Self {
+    pub(crate) fn new(access_token: String, token_type: TokenScheme, expires_in: u64, scopes: &ScopeSet) -> Self {
         Self {
             access_token,
             token_type,
@@ -112,7 +112,7 @@ impl std::fmt::Debug for TokenResponse {
 }
 
 /// The access token in an `Authorization` header, with its scheme; none for other schemes.
-pub fn from_authorization(header: &str) -> Option<(TokenScheme, &str)> {
+pub(crate) fn from_authorization(header: &str) -> Option<(TokenScheme, &str)> {
     let (scheme, token) = header.split_once(' ')?;
     let scheme = match scheme {
         _ if scheme.eq_ignore_ascii_case("Bearer") => TokenScheme::Bearer,

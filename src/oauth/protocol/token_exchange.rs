@@ -30,7 +30,7 @@ const MAX_ACTORS: usize = 5;
 
 /// The parameters of an exchange (§2.1).
 #[derive(Clone, PartialEq, Eq)]
-pub struct ExchangeRequest {
+pub(crate) struct ExchangeRequest {
     /// The token that stands for whom the new one is about.
     pub subject_token: String,
     /// The token that stands for who acts.
@@ -56,7 +56,7 @@ pub struct Actor {
 
 /// An access token of ours that holds now.
 #[derive(Clone, Copy, Debug)]
-pub struct PresentedToken<'a> {
+pub(crate) struct PresentedToken<'a> {
     /// The client that it was issued to.
     pub client: &'a str,
     /// What it allows.
@@ -75,7 +75,7 @@ pub struct PresentedToken<'a> {
 
 /// The actor token, and whom it stands for.
 #[derive(Clone, Copy, Debug)]
-pub struct ActorToken<'a> {
+pub(crate) struct ActorToken<'a> {
     /// The token.
     pub token: PresentedToken<'a>,
     /// The subject identifier of its account.
@@ -84,7 +84,7 @@ pub struct ActorToken<'a> {
 
 /// The client that asks, after authentication.
 #[derive(Clone, Copy, Debug)]
-pub struct Exchanger<'a> {
+pub(crate) struct Exchanger<'a> {
     /// As tokens name it.
     pub client: &'a str,
     /// As others know it.
@@ -105,7 +105,7 @@ pub struct Exchanger<'a> {
 
 /// The token that comes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExchangedToken {
+pub(crate) struct ExchangedToken {
     /// What it allows.
     pub scopes: ScopeSet,
     /// Where it may be used.
@@ -120,7 +120,7 @@ pub struct ExchangedToken {
 
 impl ExchangeRequest {
     /// Reads the parameters, and refuses types of tokens that are not exchanged here.
-    pub fn parse(parameters: &Parameters) -> Result<Self> {
+    pub(crate) fn parse(parameters: &Parameters) -> Result<Self> {
         let subject_token = parameters.require("subject_token")?.to_owned();
         check_type("subject_token_type", parameters.require("subject_token_type")?)?;
         let actor_token = parameters.get("actor_token").map(str::to_owned);
@@ -161,12 +161,12 @@ fn check_type(parameter: &'static str, sent: &str) -> Result<()> {
 }
 
 /// The one answer for a token that is unknown, expired, revoked, or none of the client's business (§2.2.2).
-pub fn refused(parameter: &'static str) -> Error {
+pub(crate) fn refused(parameter: &'static str) -> Error {
     Error::invalid_request(format!("{parameter} is invalid, or was not issued to or for this client"))
 }
 
 /// What a client gets for a token. `targets` are resources of this site, canonical; `known` are its scopes.
-pub fn decide(
+pub(crate) fn decide(
     subject: PresentedToken<'_>,
     actor: Option<ActorToken<'_>>,
     exchanger: &Exchanger<'_>,

@@ -7,7 +7,7 @@ use super::scope::{Scope, ScopeSet};
 
 /// What is known about a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
+pub(crate) struct Person {
     /// The stable subject identifier.
     pub subject: String,
     /// The full name.
@@ -37,7 +37,7 @@ pub struct Person {
 /// What a token's scopes tell about its person (OpenID Connect Core section 5.3.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "OAuthUserInfo")]
-pub struct UserInfo {
+pub(crate) struct UserInfo {
     /// The person, the same for ever.
     pub sub: String,
     /// With `profile`: the full name.
@@ -79,7 +79,7 @@ impl UserInfo {
     /// The answer of the userinfo endpoint: `sub`, always, and the claims that the scopes open. Empty ones are left out.
     ///
     /// `openid_includes_roles` gives the roles to every client with `openid`, as older versions of Frappe do.
-    pub fn new(person: &Person, scopes: &ScopeSet, openid_includes_roles: bool) -> Self {
+    pub(crate) fn new(person: &Person, scopes: &ScopeSet, openid_includes_roles: bool) -> Self {
         let may = |scope: Scope| scopes.contains(&scope);
         let text = |scope: Scope, value: &str| (may(scope) && !value.is_empty()).then(|| value.to_owned());
         let shows_roles = may(Scope::Roles) || (openid_includes_roles && may(Scope::OpenId));

@@ -15,7 +15,7 @@ const CLIENT_SECRET_PLACE: &str = "OAuth Client\u{1f}client_secret";
 /// What is stored of a client secret.
 ///
 /// A digest, as a rule. A secret that signs (`client_secret_jwt`, HS256) is needed again, so it is sealed instead.
-pub fn store_client_secret(site_key: &SiteKey, plain: &str, needed_again: bool) -> String {
+pub(crate) fn store_client_secret(site_key: &SiteKey, plain: &str, needed_again: bool) -> String {
     if needed_again {
         site_key.seal(plain, CLIENT_SECRET_PLACE)
     } else {
@@ -26,17 +26,17 @@ pub fn store_client_secret(site_key: &SiteKey, plain: &str, needed_again: bool) 
 }
 
 /// Whether a stored text is what [`store_client_secret`] makes; anything else is a secret in the clear.
-pub fn is_stored_client_secret(stored: &str) -> bool {
+pub(crate) fn is_stored_client_secret(stored: &str) -> bool {
     stored.starts_with(DIGESTED) || is_weak_client_secret(stored) || SiteKey::is_sealed(stored)
 }
 
 /// Whether a stored client secret has less than the 256 bits of those that are made here.
-pub fn is_weak_client_secret(stored: &str) -> bool {
+pub(crate) fn is_weak_client_secret(stored: &str) -> bool {
     stored.starts_with(DIGESTED_WEAK)
 }
 
 /// Whether this is the stored client secret; takes the same time for a client that does not exist.
-pub fn is_client_secret(site_key: &SiteKey, stored: &str, plain: &str) -> bool {
+pub(crate) fn is_client_secret(site_key: &SiteKey, stored: &str, plain: &str) -> bool {
     let digest = [DIGESTED, DIGESTED_WEAK].iter().find_map(|prefix| stored.strip_prefix(prefix)).unwrap_or_default();
     let digested = site_key.matches_digest(CLIENT_SECRET, plain, digest);
     let sealed = open_client_secret(site_key, stored).is_some_and(|secret| secret::constant_time_eq(&secret, plain));
@@ -44,7 +44,7 @@ pub fn is_client_secret(site_key: &SiteKey, stored: &str, plain: &str) -> bool {
 }
 
 /// The client secret itself, where it was sealed.
-pub fn open_client_secret(site_key: &SiteKey, stored: &str) -> Option<String> {
+pub(crate) fn open_client_secret(site_key: &SiteKey, stored: &str) -> Option<String> {
     SiteKey::is_sealed(stored).then(|| site_key.open_text(stored, CLIENT_SECRET_PLACE).ok()).flatten()
 }
 

@@ -1,38 +1,38 @@
 //! The documents of OAuth's DocTypes as types: one file each. Controllers live with the role whose documents they are.
 
-pub mod client_secret;
-pub mod fields;
-pub mod oauth_authorization_code;
-pub mod oauth_authorization_request;
-pub mod oauth_bearer_token;
-pub mod oauth_client;
-pub mod oauth_client_metadata;
-pub mod oauth_device_code;
-pub mod oauth_grant;
-pub mod oauth_logout_notice;
-pub mod oauth_replay_guard;
-pub mod oauth_scope_definition;
-pub mod oauth_settings;
-pub mod oauth_signing_key;
-pub mod sign_in;
-pub mod user_social_login;
-pub mod values;
+pub(crate) mod client_secret;
+pub(crate) mod fields;
+pub(crate) mod oauth_authorization_code;
+pub(crate) mod oauth_authorization_request;
+pub(crate) mod oauth_bearer_token;
+pub(crate) mod oauth_client;
+pub(crate) mod oauth_client_metadata;
+pub(crate) mod oauth_device_code;
+pub(crate) mod oauth_grant;
+pub(crate) mod oauth_logout_notice;
+pub(crate) mod oauth_replay_guard;
+pub(crate) mod oauth_scope_definition;
+pub(crate) mod oauth_settings;
+pub(crate) mod oauth_signing_key;
+pub(crate) mod sign_in;
+pub(crate) mod user_social_login;
+pub(crate) mod values;
 
-pub use fields::{Fields, View};
-pub use oauth_authorization_code::AuthorizationCode;
-pub use oauth_authorization_request::StoredRequest;
-pub use oauth_bearer_token::BearerToken;
-pub use oauth_client::OAuthClient;
-pub use oauth_grant::Grant;
-pub use oauth_settings::OAuthSettings;
-pub use sign_in::SignIn;
+pub(crate) use fields::View;
+pub(crate) use oauth_authorization_code::AuthorizationCode;
+pub(crate) use oauth_authorization_request::StoredRequest;
+pub(crate) use oauth_bearer_token::BearerToken;
+pub(crate) use oauth_client::OAuthClient;
+pub(crate) use oauth_grant::Grant;
+pub(crate) use oauth_settings::OAuthSettings;
+pub(crate) use sign_in::SignIn;
 
 use crate::document::Controllers;
 use crate::error::{Error, Result};
 use crate::meta::Registry;
 
 /// Registers what is read of documents, so that a field renamed in a DocType file is noticed at once.
-pub fn register(controllers: &mut Controllers) {
+pub(crate) fn register(controllers: &mut Controllers) {
     controllers.needs_fields_of::<oauth_client::OAuthClient>();
     controllers.needs_fields_of::<oauth_grant::Grant>();
     controllers.needs_fields_of::<oauth_logout_notice::LogoutNotice>();
@@ -45,7 +45,7 @@ pub fn register(controllers: &mut Controllers) {
 }
 
 /// The views that are still written out.
-pub const VIEWS: &[&View] = &[
+pub(crate) const VIEWS: &[&View] = &[
     &oauth_authorization_code::VIEW,
     &oauth_authorization_request::VIEW,
     &oauth_bearer_token::VIEW,
@@ -53,7 +53,7 @@ pub const VIEWS: &[&View] = &[
 ];
 
 /// Fails if a view names a field that its DocType does not have.
-pub fn check_views(registry: &Registry) -> Result<()> {
+pub(crate) fn check_views(registry: &Registry) -> Result<()> {
     for view in VIEWS {
         let Some(doctype) = registry.get(view.doctype) else {
             return Err(Error::Internal(anyhow::anyhow!("the DocType {} is missing", view.doctype)));

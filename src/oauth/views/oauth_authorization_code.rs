@@ -10,10 +10,10 @@ use crate::oauth::protocol::pkce::CodeChallenge;
 use crate::oauth::protocol::redirect_uri::VerifiedRedirectUri;
 
 /// The name of the DocType.
-pub const OAUTH_AUTHORIZATION_CODE: &str = "OAuth Authorization Code";
+pub(crate) const OAUTH_AUTHORIZATION_CODE: &str = "OAuth Authorization Code";
 
 /// What is read and written.
-pub const VIEW: View = View {
+pub(crate) const VIEW: View = View {
     doctype: OAUTH_AUTHORIZATION_CODE,
     fields: &[
         "client",
@@ -41,7 +41,7 @@ pub const VIEW: View = View {
 
 /// A code as it is stored: everything but the code itself.
 #[derive(Clone, Debug)]
-pub struct AuthorizationCode {
+pub(crate) struct AuthorizationCode {
     /// The document.
     pub name: String,
     /// The OAuth Client that it was made for.

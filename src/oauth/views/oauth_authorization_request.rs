@@ -10,10 +10,10 @@ use crate::meta::Document;
 use crate::oauth::protocol::authorization_request::AuthorizationRequest;
 
 /// The name of the DocType.
-pub const OAUTH_AUTHORIZATION_REQUEST: &str = "OAuth Authorization Request";
+pub(crate) const OAUTH_AUTHORIZATION_REQUEST: &str = "OAuth Authorization Request";
 
 /// What is read and written.
-pub const VIEW: View = View {
+pub(crate) const VIEW: View = View {
     doctype: OAUTH_AUTHORIZATION_REQUEST,
     fields: &[
         "kind",
@@ -30,7 +30,7 @@ pub const VIEW: View = View {
 
 /// A stored request.
 #[derive(Clone, Debug)]
-pub struct StoredRequest {
+pub(crate) struct StoredRequest {
     /// The document.
     pub name: String,
     /// An option of the field Kind.
@@ -69,25 +69,25 @@ impl From<&Document> for StoredRequest {
 
 impl StoredRequest {
     /// Whether it can still be answered.
-    pub fn is_waiting(&self, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_waiting(&self, now: DateTime<Utc>) -> bool {
         self.is_pending && self.expires_at.is_some_and(|at| at > now)
     }
 
     /// The checked request, of all kinds but that of devices.
-    pub fn request(&self) -> Result<AuthorizationRequest> {
+    pub(crate) fn request(&self) -> Result<AuthorizationRequest> {
         serde_json::from_str(&self.parameters)
             .with_context(|| format!("{OAUTH_AUTHORIZATION_REQUEST} {}", self.name))
             .map_err(Error::Internal)
     }
 
     /// The OAuth Device Code, of the kind of devices.
-    pub fn device_code(&self) -> Option<String> {
+    pub(crate) fn device_code(&self) -> Option<String> {
         let parameters: Json = serde_json::from_str(&self.parameters).ok()?;
         parameters["device_code"].as_str().map(str::to_owned)
     }
 
     /// What is stored of a device.
-    pub fn device_parameters(device_code: &str) -> String {
+    pub(crate) fn device_parameters(device_code: &str) -> String {
         json!({"device_code": device_code}).to_string()
     }
 }

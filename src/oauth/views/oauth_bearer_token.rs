@@ -14,18 +14,18 @@ use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token_exchange::Actor;
 
 /// The name of the DocType.
-pub const OAUTH_BEARER_TOKEN: &str = "OAuth Bearer Token";
+pub(crate) const OAUTH_BEARER_TOKEN: &str = "OAuth Bearer Token";
 
 /// The status of a pair whose tokens both work.
-pub const ACTIVE: &str = "Active";
+pub(crate) const ACTIVE: &str = "Active";
 /// The status of a pair whose refresh token was exchanged.
-pub const RENEWED: &str = "Renewed";
+pub(crate) const RENEWED: &str = "Renewed";
 
 /// How stale `last_used` may be.
 const TOUCH_AFTER: Duration = Duration::minutes(5);
 
 /// What is read and written.
-pub const VIEW: View = View {
+pub(crate) const VIEW: View = View {
     doctype: OAUTH_BEARER_TOKEN,
     fields: &[
         "client",
@@ -64,7 +64,7 @@ pub const VIEW: View = View {
 
 /// A pair of access and refresh token as it is stored: everything but the tokens themselves.
 #[derive(Clone, Debug)]
-pub struct BearerToken {
+pub(crate) struct BearerToken {
     /// The document.
     pub name: String,
     /// The OAuth Client that holds it.
@@ -160,12 +160,12 @@ impl From<&Document> for BearerToken {
 impl BearerToken {
     /// Whether the access token holds at that moment, as far as the token itself says. Renewing a pair does not end its
     /// access token: requests that are on their way with it are answered.
-    pub fn is_usable(&self, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_usable(&self, now: DateTime<Utc>) -> bool {
         !self.is_revoked && self.expires_at.is_some_and(|at| at > now)
     }
 
     /// Whether the refresh token could be exchanged at that moment.
-    pub fn is_renewable(&self, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_renewable(&self, now: DateTime<Utc>) -> bool {
         let lives = |until: Option<DateTime<Utc>>| until.is_none_or(|at| at > now);
         self.is_active
             && self.has_refresh_token
@@ -175,35 +175,35 @@ impl BearerToken {
     }
 
     /// Whether the client acts for itself and not for a person.
-    pub fn acts_for_client(&self) -> bool {
+    pub(crate) fn acts_for_client(&self) -> bool {
         self.grant_type == GrantType::ClientCredentials.label()
     }
 
     /// Whether its use was written down a short while ago.
-    pub fn is_in_use(&self, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_in_use(&self, now: DateTime<Utc>) -> bool {
         self.last_used.is_some_and(|at| now - at < TOUCH_AFTER)
     }
 
     /// How the token is presented.
-    pub fn token_type(&self) -> TokenScheme {
+    pub(crate) fn token_type(&self) -> TokenScheme {
         if self.dpop_jkt.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer }
     }
 }
 
 /// Who acts, to be stored.
-pub fn act_value(act: &Actor) -> Value {
+pub(crate) fn act_value(act: &Actor) -> Value {
     Value::from(json!(act).to_string())
 }
 
 /// Revokes one pair.
-pub async fn revoke(work: &mut Work<'_>, name: &str) -> Result<()> {
+pub(crate) async fn revoke(work: &mut Work<'_>, name: &str) -> Result<()> {
     work.set_values(OAUTH_BEARER_TOKEN, name, &[("status", Value::from("Revoked"))]).await
 }
 
 /// Revokes every active pair that the filters name; says how many there were.
 ///
 /// Acts as the program itself: who may ask for it was decided before.
-pub async fn revoke_all(work: &mut Work<'_>, filters: Json) -> Result<usize> {
+pub(crate) async fn revoke_all(work: &mut Work<'_>, filters: Json) -> Result<usize> {
     let caller = work.become_system();
     let revoked = revoke_all_as_system(work, filters).await;
     work.session = caller;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::client_secret::{is_client_secret, is_weak_client_secret, open_client_secret};
 use super::oauth_settings::{AccessTokenFormat, OAuthSettings};
-use crate::document::view::{filled, lines, options, time_value, view};
+use crate::document::view::{filled, options, time_value, view};
 use crate::document::{Documents, Work};
 use crate::error::{Error, Result};
 use crate::meta::Document;
@@ -22,12 +22,12 @@ use crate::permissions::{Session, UserAccess};
 use crate::secret::{Purpose, SigningAlgorithm, SiteKey};
 
 /// The name of the DocType.
-pub const OAUTH_CLIENT: &str = "OAuth Client";
+pub(crate) const OAUTH_CLIENT: &str = "OAuth Client";
 
 options! {
     /// Who brought a client here.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub enum RegisteredBy {
+    pub(crate) enum RegisteredBy {
         /// An administrator.
         #[default]
         Administrator = "Administrator",
@@ -41,7 +41,7 @@ options! {
 view! {
     /// A client.
     #[derive(Clone, Debug)]
-    pub struct OAuthClient of OAUTH_CLIENT {
+    pub(crate) struct OAuthClient of OAUTH_CLIENT {
         /// The document.
         pub name: String = name,
         /// The id that it goes by: the document's name, or the address of its metadata.
@@ -72,8 +72,6 @@ view! {
         pub policy_uri: Option<String>,
         /// Its terms of service.
         pub tos_uri: Option<String>,
-        /// How its people can be reached.
-        pub contacts: Vec<String> as lines,
         /// `software_id` (RFC 7591 §2).
         pub software_id: Option<String>,
         /// `software_version` (RFC 7591 §2).
@@ -156,7 +154,7 @@ view! {
 view! {
     /// A row of the roles whose people may use a client.
     #[derive(Clone, Debug)]
-    pub struct ClientRole of "OAuth Client Role" {
+    pub(crate) struct ClientRole of "OAuth Client Role" {
         /// The Role.
         pub role: String,
     }
@@ -191,7 +189,7 @@ fn introspection_alg(document: &Document, fieldname: &str) -> SigningAlgorithm {
 
 impl OAuthClient {
     /// The client of that id, enabled or not.
-    pub async fn find(documents: &Documents, client_id: &str) -> Result<Option<Arc<Self>>> {
+    pub(crate) async fn find(documents: &Documents, client_id: &str) -> Result<Option<Arc<Self>>> {
         // The address of a metadata document is not the name of a document.
         if client_id.contains("://") {
             return match documents.find_by(&Session::system(), OAUTH_CLIENT, "client_id", client_id).await? {
@@ -203,7 +201,7 @@ impl OAuthClient {
     }
 
     /// The client of that document name, enabled or not.
-    pub async fn find_by_name(documents: &Documents, name: &str) -> Result<Option<Arc<Self>>> {
+    pub(crate) async fn find_by_name(documents: &Documents, name: &str) -> Result<Option<Arc<Self>>> {
         match documents
             .get_typed(&Session::system(), OAUTH_CLIENT, name, |_| true, |document| Self::from(document))
             .await
@@ -215,7 +213,7 @@ impl OAuthClient {
     }
 
     /// Whether this is one of the client's live secrets.
-    pub fn is_secret(&self, site_key: &SiteKey, presented: &str, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_secret(&self, site_key: &SiteKey, presented: &str, now: DateTime<Utc>) -> bool {
         let current = is_client_secret(site_key, &self.secret, presented);
         let previous = is_client_secret(site_key, &self.previous_secret, presented)
             && self.previous_secret_expires_at.is_some_and(|at| at > now);
@@ -223,17 +221,17 @@ impl OAuthClient {
     }
 
     /// Whether somebody could guess the client's secret: one that was not made here.
-    pub fn has_weak_secret(&self) -> bool {
+    pub(crate) fn has_weak_secret(&self) -> bool {
         is_weak_client_secret(&self.secret) || is_weak_client_secret(&self.previous_secret)
     }
 
     /// Whether this is the token with which the client manages its registration (RFC 7592).
-    pub fn is_registration_access_token(&self, site_key: &SiteKey, presented: &str) -> bool {
+    pub(crate) fn is_registration_access_token(&self, site_key: &SiteKey, presented: &str) -> bool {
         site_key.matches_digest(Purpose::TOKEN_DIGEST, presented, &self.registration_access_token)
     }
 
     /// The live secrets that are needed in plain: to verify `client_secret_jwt` and to sign with HS256. The current one first.
-    pub fn signing_secrets(&self, site_key: &SiteKey, now: DateTime<Utc>) -> Vec<String> {
+    pub(crate) fn signing_secrets(&self, site_key: &SiteKey, now: DateTime<Utc>) -> Vec<String> {
         let previous = self.previous_secret_expires_at.is_some_and(|at| at > now).then_some(&self.previous_secret);
         [Some(&self.secret), previous]
             .into_iter()
@@ -243,32 +241,32 @@ impl OAuthClient {
     }
 
     /// Whether the client cannot keep a secret.
-    pub fn is_public(&self) -> bool {
+    pub(crate) fn is_public(&self) -> bool {
         !self.auth_method.is_confidential()
     }
 
     /// Whether its scopes are for an administrator to choose, and not for itself.
-    pub fn scopes_are_decided(&self) -> bool {
+    pub(crate) fn scopes_are_decided(&self) -> bool {
         self.limit_scopes || self.is_trusted
     }
 
     /// Whether somebody here has said who runs it: those that administrators made, and those they trust.
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.is_trusted || self.registered_by == RegisteredBy::Administrator
     }
 
     /// The host that describes the client, if its id is the address of its metadata.
-    pub fn metadata_host(&self) -> Option<String> {
+    pub(crate) fn metadata_host(&self) -> Option<String> {
         url::Url::parse(&self.client_id).ok().and_then(|url| url.host_str().map(str::to_owned))
     }
 
     /// Whether this user may use the client at all.
-    pub fn admits(&self, access: &UserAccess) -> bool {
+    pub(crate) fn admits(&self, access: &UserAccess) -> bool {
         self.allowed_roles.is_empty() || self.allowed_roles.iter().any(|row| access.roles.contains(&row.role))
     }
 
     /// Whether the client may use this grant.
-    pub fn may_use(&self, grant_type: GrantType) -> bool {
+    pub(crate) fn may_use(&self, grant_type: GrantType) -> bool {
         match grant_type {
             GrantType::AuthorizationCode => self.allows_code && !self.redirect_uris.is_empty(),
             GrantType::RefreshToken => self.allows_refresh,
@@ -280,7 +278,7 @@ impl OAuthClient {
     }
 
     /// How long its access tokens live.
-    pub fn access_token_lifetime(&self, settings: &OAuthSettings) -> Duration {
+    pub(crate) fn access_token_lifetime(&self, settings: &OAuthSettings) -> Duration {
         match self.access_token_lifetime {
             seconds if seconds > 0 => Duration::seconds(seconds),
             _ => settings.access_token_lifetime,
@@ -288,12 +286,12 @@ impl OAuthClient {
     }
 
     /// What its access tokens look like.
-    pub fn access_token_format(&self, settings: &OAuthSettings) -> AccessTokenFormat {
+    pub(crate) fn access_token_format(&self, settings: &OAuthSettings) -> AccessTokenFormat {
         self.access_token_format.unwrap_or(settings.access_token_format)
     }
 
     /// What the checks of an authorization request need to know, with the most that it may ask for.
-    pub fn rules<'a>(&'a self, ceiling: &'a Ceiling) -> ClientRules<'a> {
+    pub(crate) fn rules<'a>(&'a self, ceiling: &'a Ceiling) -> ClientRules<'a> {
         ClientRules {
             client_id: &self.client_id,
             redirect_uris: &self.redirect_uris,
@@ -308,7 +306,7 @@ impl OAuthClient {
 }
 
 /// Notes that a client got a token, unless that was noted a short while ago.
-pub async fn note_use(work: &mut Work<'_>, client: &OAuthClient, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn note_use(work: &mut Work<'_>, client: &OAuthClient, now: DateTime<Utc>) -> Result<()> {
     if client.last_used.is_some_and(|at| now - at < Duration::minutes(5)) {
         return Ok(());
     }

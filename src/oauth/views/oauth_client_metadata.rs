@@ -13,7 +13,7 @@ use crate::oauth::protocol::request::GrantType;
 
 /// Writes metadata into a document of OAuth Client. What the metadata leaves out is empty afterwards (RFC 7592 §2.2);
 /// what only administrators decide stays as it is.
-pub fn write(metadata: &ClientMetadata, document: &mut Document) {
+pub(crate) fn write(metadata: &ClientMetadata, document: &mut Document) {
     let uses = |grant| Value::from(i64::from(metadata.grant_types.contains(&grant)));
     let is_native = metadata.application_type == ApplicationType::Native;
     let values = [
@@ -38,7 +38,7 @@ pub fn write(metadata: &ClientMetadata, document: &mut Document) {
 }
 
 /// The metadata of a stored client, as it is in force now.
-pub fn read(document: &Document) -> ClientMetadata {
+pub(crate) fn read(document: &Document) -> ClientMetadata {
     let client = OAuthClient::from(document);
     let members = Member::kept().filter_map(|member| Some((member.name.to_owned(), said(member, document)?)));
     ClientMetadata {

@@ -12,10 +12,10 @@ use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::device::{DeviceState, DeviceStatus, INTERVAL};
 
 /// The name of the DocType.
-pub const OAUTH_DEVICE_CODE: &str = "OAuth Device Code";
+pub(crate) const OAUTH_DEVICE_CODE: &str = "OAuth Device Code";
 
 /// What is read and written.
-pub const VIEW: View = View {
+pub(crate) const VIEW: View = View {
     doctype: OAUTH_DEVICE_CODE,
     fields: &[
         "client",
@@ -42,7 +42,7 @@ pub const VIEW: View = View {
 
 /// A device code as it is stored: everything but the codes themselves.
 #[derive(Clone, Debug)]
-pub struct DeviceCode {
+pub(crate) struct DeviceCode {
     /// The document.
     pub name: String,
     /// The OAuth Client that runs on the device.
@@ -102,7 +102,7 @@ impl From<&Document> for DeviceCode {
 
 impl DeviceCode {
     /// Whether a person can still answer.
-    pub fn is_waiting(&self, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_waiting(&self, now: DateTime<Utc>) -> bool {
         self.state.status == DeviceStatus::Pending && self.state.expires_at > now
     }
 }
@@ -110,7 +110,7 @@ impl DeviceCode {
 /// Ends the approved codes that the filters name and whose tokens were not fetched yet.
 ///
 /// The work acts as the program itself.
-pub async fn end_approved(work: &mut Work<'_>, mut filters: Json) -> Result<()> {
+pub(crate) async fn end_approved(work: &mut Work<'_>, mut filters: Json) -> Result<()> {
     filters["status"] = json!("Approved");
     let list = work.list(&ListRequest::new(OAUTH_DEVICE_CODE).filters(filters).all()).await?;
     for row in 0..list.rows.len() {

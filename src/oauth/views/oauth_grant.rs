@@ -11,7 +11,7 @@ use crate::oauth::protocol::ScopeSet;
 use crate::permissions::Session;
 
 /// The name of the DocType.
-pub const OAUTH_GRANT: &str = "OAuth Grant";
+pub(crate) const OAUTH_GRANT: &str = "OAuth Grant";
 
 /// How stale `last_used` may be.
 const NOTE_AFTER: Duration = Duration::minutes(5);
@@ -19,7 +19,7 @@ const NOTE_AFTER: Duration = Duration::minutes(5);
 options! {
     /// Whether a consent stands.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub enum GrantStatus {
+    pub(crate) enum GrantStatus {
         /// It does.
         Active = "Active",
         /// It was taken back.
@@ -31,7 +31,7 @@ options! {
 view! {
     /// A consent.
     #[derive(Clone, Debug, Default)]
-    pub struct Grant of OAUTH_GRANT {
+    pub(crate) struct Grant of OAUTH_GRANT {
         /// The document.
         pub name: String = name,
         /// The User who gave it.
@@ -57,7 +57,7 @@ view! {
 
 impl Grant {
     /// Whether it was not taken back.
-    pub fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.status == GrantStatus::Active
     }
 }
@@ -69,7 +69,7 @@ fn active_of(user: &str, client: &str) -> ListRequest {
 }
 
 /// The active consent of a user for a client: the newest that covers most is the only one, as a rule.
-pub async fn find_active(documents: &Documents, user: &str, client: &str) -> Result<Option<Grant>> {
+pub(crate) async fn find_active(documents: &Documents, user: &str, client: &str) -> Result<Option<Grant>> {
     let system = Session::system();
     let list = documents.list(&system, &active_of(user, client)).await?;
     if list.rows.is_empty() {
@@ -82,7 +82,7 @@ pub async fn find_active(documents: &Documents, user: &str, client: &str) -> Res
 /// Remembers that a person said yes: their consent for the client grows by what they allowed now. Returns its name.
 ///
 /// The work acts as the program itself.
-pub async fn remember(
+pub(crate) async fn remember(
     work: &mut Work<'_>,
     user: &str,
     client: &str,
@@ -128,7 +128,7 @@ pub async fn remember(
 }
 
 /// Notes that a token was made on the strength of a consent, unless that was noted a short while ago.
-pub async fn note_use(work: &mut Work<'_>, name: &str, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn note_use(work: &mut Work<'_>, name: &str, now: DateTime<Utc>) -> Result<()> {
     let known = match work.documents.get(&Session::system(), OAUTH_GRANT, name).await {
         Ok(document) => Grant::from(&*document).last_used,
         // Made by this very work, or deleted meanwhile.

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use crate::document::view::{options, view};
 
 /// The name of the DocType.
-pub const OAUTH_LOGOUT_NOTICE: &str = "OAuth Logout Notice";
+pub(crate) const OAUTH_LOGOUT_NOTICE: &str = "OAuth Logout Notice";
 
 options! {
     /// What became of a message.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub enum NoticeStatus {
+    pub(crate) enum NoticeStatus {
         /// It is still to be delivered.
         #[default]
         Waiting = "Waiting",
@@ -24,9 +24,7 @@ options! {
 view! {
     /// A message that a session has ended.
     #[derive(Clone, Debug, Default)]
-    pub struct LogoutNotice of OAUTH_LOGOUT_NOTICE {
-        /// The document.
-        pub name: String = name,
+    pub(crate) struct LogoutNotice of OAUTH_LOGOUT_NOTICE {
         /// The OAuth Client that is told.
         pub client: String,
         /// The User.

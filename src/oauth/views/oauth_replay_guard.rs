@@ -10,7 +10,7 @@ use crate::permissions::Session;
 use crate::secret;
 
 /// The name of the DocType.
-pub const OAUTH_REPLAY_GUARD: &str = "OAuth Replay Guard";
+pub(crate) const OAUTH_REPLAY_GUARD: &str = "OAuth Replay Guard";
 
 options! {
     /// What a message is for; ids of different purposes never meet.
@@ -35,7 +35,7 @@ options! {
 view! {
     /// The note that a message was used.
     #[derive(Clone, Debug)]
-    pub struct ReplayGuard of OAUTH_REPLAY_GUARD {
+    pub(crate) struct ReplayGuard of OAUTH_REPLAY_GUARD {
         /// What the message is for.
         pub purpose: Purpose,
         /// Until when the note is kept.

@@ -6,12 +6,12 @@ use crate::oauth::protocol::scope::ScopeRight;
 use crate::oauth::protocol::scope_rules::ScopeRule;
 
 /// The name of the DocType.
-pub const OAUTH_SCOPE_DEFINITION: &str = "OAuth Scope Definition";
+pub(crate) const OAUTH_SCOPE_DEFINITION: &str = "OAuth Scope Definition";
 
 view! {
     /// One scope of the site's own.
     #[derive(Clone, Debug)]
-    pub struct ScopeDefinition of OAUTH_SCOPE_DEFINITION {
+    pub(crate) struct ScopeDefinition of OAUTH_SCOPE_DEFINITION {
         /// Its name.
         pub scope: String,
         /// It can be asked for.
@@ -26,7 +26,7 @@ view! {
 view! {
     /// A row of what a scope allows: a method, or a right on a DocType.
     #[derive(Clone, Debug)]
-    pub struct ScopeRuleRow of "OAuth Scope Rule" {
+    pub(crate) struct ScopeRuleRow of "OAuth Scope Rule" {
         /// The DocType.
         pub document_type: Option<String>,
         /// The right on its documents.

@@ -17,13 +17,13 @@ use crate::oauth::protocol::{self, ErrorCode, ScopeSet};
 use crate::permissions::Session;
 
 /// The name of the DocType and of its one document.
-pub const OAUTH_SETTINGS: &str = "OAuth Settings";
+pub(crate) const OAUTH_SETTINGS: &str = "OAuth Settings";
 /// The older place for one setting.
 const PROVIDER_SETTINGS: &str = "OAuth Provider Settings";
 
 /// Who may register a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Registration {
+pub(crate) enum Registration {
     /// Nobody.
     Off,
     /// Everybody.
@@ -35,7 +35,7 @@ pub enum Registration {
 options! {
     /// What access tokens look like.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub enum AccessTokenFormat {
+    pub(crate) enum AccessTokenFormat {
         /// Random texts.
         #[default]
         Opaque = "Opaque",
@@ -47,7 +47,7 @@ options! {
 view! {
     /// The settings.
     #[derive(Clone, Debug)]
-    pub struct OAuthSettings of OAUTH_SETTINGS {
+    pub(crate) struct OAuthSettings of OAUTH_SETTINGS {
         /// Metadata of the authorization server is published.
         pub show_auth_server_metadata: bool,
         /// A person is not asked again for what they allowed the same client before.
@@ -182,7 +182,7 @@ struct SettingsView {
 
 impl OAuthSettings {
     /// Reads them; from the cache of documents, as a rule.
-    pub async fn load(documents: &Documents) -> Result<Arc<Self>> {
+    pub(crate) async fn load(documents: &Documents) -> Result<Arc<Self>> {
         let system = Session::system();
         let provider = documents.get(&system, PROVIDER_SETTINGS, PROVIDER_SETTINGS).await?;
         let view = documents.get_typed(
@@ -211,7 +211,7 @@ impl OAuthSettings {
     }
 
     /// Fails unless the address of a metadata document may be a client id here.
-    pub fn check_metadata_document(&self, client_id: &str) -> Result<(), protocol::Error> {
+    pub(crate) fn check_metadata_document(&self, client_id: &str) -> Result<(), protocol::Error> {
         let refuse = |message: String| Err(protocol::Error::new(ErrorCode::InvalidClient, message));
         if !self.client_id_metadata_documents {
             return refuse(
@@ -228,7 +228,7 @@ impl OAuthSettings {
     }
 
     /// Whether this grant is switched on.
-    pub fn offers(&self, grant: GrantType) -> bool {
+    pub(crate) fn offers(&self, grant: GrantType) -> bool {
         match grant {
             GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => true,
             GrantType::DeviceCode => self.device_grant,
@@ -238,12 +238,12 @@ impl OAuthSettings {
     }
 
     /// The resources for which tokens may be asked.
-    pub fn resources(&self, site_url: &str) -> KnownResources {
+    pub(crate) fn resources(&self, site_url: &str) -> KnownResources {
         KnownResources::new(site_url, self.additional_resources.iter().map(String::as_str))
     }
 
     /// What the checks of an authorization request need to know about the site; see [`OAuthSettings::resources`].
-    pub fn rules<'a>(
+    pub(crate) fn rules<'a>(
         &'a self,
         issuer: &'a str,
         resources: &'a KnownResources,

@@ -8,12 +8,12 @@ use crate::oauth::protocol::jwk::Jwk;
 use crate::secret::SigningAlgorithm;
 
 /// The name of the DocType.
-pub const OAUTH_SIGNING_KEY: &str = "OAuth Signing Key";
+pub(crate) const OAUTH_SIGNING_KEY: &str = "OAuth Signing Key";
 
 options! {
     /// How far a key is in its life.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-    pub enum KeyState {
+    pub(crate) enum KeyState {
         /// It signs.
         #[default]
         Current = "Current",
@@ -27,7 +27,7 @@ options! {
 view! {
     /// A key as it is stored.
     #[derive(Clone, Debug, Default)]
-    pub struct SigningKeyDocument of OAUTH_SIGNING_KEY {
+    pub(crate) struct SigningKeyDocument of OAUTH_SIGNING_KEY {
         /// The document, which goes by the key id.
         pub name: String = name,
         /// The key id.
@@ -55,14 +55,14 @@ view! {
 
 impl KeyState {
     /// What the database keeps unique for a key of that algorithm in this state; retired keys may be many.
-    pub fn slot(self, alg: SigningAlgorithm) -> Option<String> {
+    pub(crate) fn slot(self, alg: SigningAlgorithm) -> Option<String> {
         (self != Self::Retired).then(|| format!("{alg} {}", self.as_str()))
     }
 }
 
 /// A key that can be read: everything but its private half.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StoredKey {
+pub(crate) struct StoredKey {
     /// The document, which goes by the key id.
     pub name: String,
     /// The algorithm.
@@ -79,7 +79,7 @@ pub struct StoredKey {
 
 impl StoredKey {
     /// Reads a document; `None` if its algorithm or its public half make no sense.
-    pub fn read(document: &Document) -> Option<Self> {
+    pub(crate) fn read(document: &Document) -> Option<Self> {
         let stored = SigningKeyDocument::from(document);
         Some(Self {
             name: stored.name,

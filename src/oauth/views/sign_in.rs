@@ -7,7 +7,7 @@ use crate::meta::Value;
 
 /// How and when a person proved who they are.
 #[derive(Clone, Debug, Default)]
-pub struct SignIn {
+pub(crate) struct SignIn {
     /// `sid`: the Session document of the browser (OpenID Connect Front-Channel Logout §3).
     pub sid: Option<String>,
     /// `auth_time`: when they proved who they are (OpenID Connect Core §2).
@@ -20,7 +20,7 @@ pub struct SignIn {
 
 impl SignIn {
     /// Reads the facts from a document that holds them.
-    pub fn read(fields: Fields<'_>) -> Self {
+    pub(crate) fn read(fields: Fields<'_>) -> Self {
         Self {
             sid: fields.optional("sid"),
             auth_time: fields.time("auth_time"),
@@ -30,7 +30,7 @@ impl SignIn {
     }
 
     /// The fields to be stored.
-    pub fn values(&self) -> [(&'static str, Value); 4] {
+    pub(crate) fn values(&self) -> [(&'static str, Value); 4] {
         [
             ("sid", text_value(self.sid.as_deref())),
             ("auth_time", self.auth_time.map_or(Value::Null, time_value)),

@@ -9,15 +9,15 @@ use crate::meta::Document;
 use crate::permissions::Session;
 
 /// The DocType.
-pub const DOCTYPE: &str = "User Social Login";
+pub(crate) const DOCTYPE: &str = "User Social Login";
 
 /// The provider of the row that holds the id under which other programs know the person.
-pub const OWN: &str = "frappe";
+pub(crate) const OWN: &str = "frappe";
 
 view! {
     /// An account elsewhere.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
-    pub struct SocialAccount of DOCTYPE {
+    pub(crate) struct SocialAccount of DOCTYPE {
         /// The row's provider; see [`row_provider`].
         pub provider: String,
         /// The person's id there, which alone decides.
@@ -38,7 +38,7 @@ view! {
 /// The name under which a key's accounts are kept in User Social Login.
 ///
 /// The line `frappe` is taken: it holds the id under which other programs know the person.
-pub fn row_provider(key: &str) -> String {
+pub(crate) fn row_provider(key: &str) -> String {
     match key {
         OWN => "frappe login".to_owned(),
         other => other.to_owned(),
@@ -46,13 +46,13 @@ pub fn row_provider(key: &str) -> String {
 }
 
 /// The accounts of a user, without the line for other programs.
-pub fn of(user: &Document) -> Vec<SocialAccount> {
+pub(crate) fn of(user: &Document) -> Vec<SocialAccount> {
     user.rows("social_logins").iter().map(SocialAccount::from).filter(|account| account.provider != OWN).collect()
 }
 
 /// Somebody at a provider, as their login or a token of theirs names them.
 #[derive(Clone, Copy, Debug)]
-pub struct Who<'a> {
+pub(crate) struct Who<'a> {
     /// The name under which accounts of the key are kept.
     pub provider: &'a str,
     /// Whose word it is (OpenID Connect Core §5.7: only issuer and subject together name somebody).
@@ -65,7 +65,7 @@ pub struct Who<'a> {
 
 impl Who<'_> {
     /// Whether a row is about them. The name of a key alone does not count: it may have come to stand for somebody else.
-    pub fn is(&self, provider: &str, issuer: &str, userid: &str, subject: &str) -> bool {
+    pub(crate) fn is(&self, provider: &str, issuer: &str, userid: &str, subject: &str) -> bool {
         let is_same_key = provider == self.provider && (issuer.is_empty() || issuer == self.issuer);
         // By another key of the same provider, whose ids may be of another kind.
         let is_same_person =
@@ -97,7 +97,7 @@ impl Who<'_> {
 }
 
 /// The user to whom an account elsewhere is linked.
-pub async fn find_user(work: &mut Work<'_>, who: Who<'_>) -> Result<Option<String>> {
+pub(crate) async fn find_user(work: &mut Work<'_>, who: Who<'_>) -> Result<Option<String>> {
     match who.request() {
         Some(request) => Ok(who.user_in(&work.list(&request).await?)),
         None => Ok(None),
@@ -105,7 +105,7 @@ pub async fn find_user(work: &mut Work<'_>, who: Who<'_>) -> Result<Option<Strin
 }
 
 /// The same outside of a transaction, for what happens at every request.
-pub async fn linked_user(documents: &Documents, who: Who<'_>) -> Result<Option<String>> {
+pub(crate) async fn linked_user(documents: &Documents, who: Who<'_>) -> Result<Option<String>> {
     match who.request() {
         Some(request) => Ok(who.user_in(&documents.list(&Session::system(), &request).await?)),
         None => Ok(None),
@@ -113,7 +113,7 @@ pub async fn linked_user(documents: &Documents, who: Who<'_>) -> Result<Option<S
 }
 
 /// Writes into rows of before issuers were kept whose they are, before a key comes to stand for somebody else.
-pub async fn pin(work: &mut Work<'_>, provider: &str, issuer: &str) -> Result<()> {
+pub(crate) async fn pin(work: &mut Work<'_>, provider: &str, issuer: &str) -> Result<()> {
     let mut request = ListRequest::new(DOCTYPE)
         .fields(&["parent", "issuer"])
         .filters(json!({"provider": provider, "parenttype": "User"}))

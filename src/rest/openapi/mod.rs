@@ -28,7 +28,7 @@ use names::Names;
 
 /// What a document is made from.
 #[derive(Clone, Copy)]
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// The DocTypes, as the reader may know them.
     pub registry: &'a Registry,
     /// The reader.
@@ -44,7 +44,7 @@ pub struct Parts<'a> {
 }
 
 /// The OpenAPI 3.1 document of a site, for one reader.
-pub fn document(parts: Parts<'_>) -> Json {
+pub(crate) fn document(parts: Parts<'_>) -> Json {
     let mut document = Document::new(parts.site_url);
     for spec in parts.hand_written {
         document.merge(spec);

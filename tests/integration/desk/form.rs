@@ -11,7 +11,8 @@ async fn library() -> TestSite {
 
 async fn loan(site: &TestSite) -> Json {
     let name = site.db_names("Loan", json!([])).await.pop().expect("a loan");
-    let document = site.documents().get(&doctyped::permissions::Session::system(), "Loan", &name).await.unwrap();
+    let document =
+        site.documents().get(&doctyped::testing::permissions::Session::system(), "Loan", &name).await.unwrap();
     Json::Object(document.to_json_whole())
 }
 

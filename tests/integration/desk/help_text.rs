@@ -1,7 +1,7 @@
 //! Every visible field of every shipped DocType shows its help text on its form.
 
-use doctyped::desk::help;
-use doctyped::meta::{DocField, DocType};
+use doctyped::testing::help;
+use doctyped::testing::meta::{DocField, DocType};
 
 use crate::support::TestSite;
 
@@ -39,7 +39,7 @@ async fn every_visible_field_shows_its_help_text() {
             doctype.table_fields().filter_map(|field| registry.get(&field.options).map(|child| (field, child)));
         let columns = children.flat_map(|(table, child)| {
             // Of a Table MultiSelect only the link itself is on the form.
-            let whole = table.fieldtype == doctyped::meta::Fieldtype::Table && !table.hidden;
+            let whole = table.fieldtype == doctyped::testing::meta::Fieldtype::Table && !table.hidden;
             shown(child, false).filter(move |field| whole && !field.fieldtype.is_layout())
         });
         for field in shown(doctype, false).chain(columns) {

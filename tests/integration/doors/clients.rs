@@ -1,7 +1,7 @@
 //! What belongs to one client (its registration, its tokens, its pushed requests) is changed by that client alone: not by
 //! guests, other clients, people, other sites, or an Administrator who does not hold its credentials.
 
-use doctyped::oauth::protocol::client_authentication::basic_header;
+use doctyped::testing::client_authentication::basic_header;
 use poem::http::Method;
 use serde_json::{Value as Json, json};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use doctyped::meta::Fieldtype;
+use doctyped::testing::meta::Fieldtype;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use doctyped::meta::DocType;
+use doctyped::testing::meta::DocType;
 use poem::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 

@@ -1,7 +1,7 @@
 //! What was deleted or changed comes back: Deleted Documents and Versions.
 
-use doctyped::meta::load::Source;
-use doctyped::reload::reload;
+use doctyped::testing::load::Source;
+use doctyped::testing::reload::reload;
 use serde_json::{Value as Json, json};
 
 use crate::desk::send;

@@ -1,7 +1,7 @@
 //! Documents made up from a DocType alone: a value for every field, targets for every Link.
 
-use doctyped::meta::naming_rule::NamingRule;
-use doctyped::meta::{DocField, DocType, Fieldtype};
+use doctyped::testing::meta::{DocField, DocType, Fieldtype};
+use doctyped::testing::naming_rule::NamingRule;
 use serde_json::{Map, Value as Json, json};
 
 use crate::desk::send;

@@ -1,7 +1,7 @@
 //! Times are stored in UTC; the API speaks the zone of the site, the desk that of the person.
 
-use doctyped::clock::Zone;
-use doctyped::permissions::Session;
+use doctyped::testing::clock::Zone;
+use doctyped::testing::permissions::Session;
 use serde_json::{Value as Json, json};
 
 use crate::desk::{form_values, send};

@@ -5,10 +5,10 @@ use std::fmt::Debug;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use doctyped::oauth::protocol::client_authentication::{ASSERTION_TYPE, basic_header};
-use doctyped::oauth::protocol::pkce::challenge_of;
-use doctyped::oauth::protocol::token::TokenKind;
-use doctyped::oauth::protocol::token_exchange::ACCESS_TOKEN;
+use doctyped::testing::client_authentication::{ASSERTION_TYPE, basic_header};
+use doctyped::testing::pkce::challenge_of;
+use doctyped::testing::token::TokenKind;
+use doctyped::testing::token_exchange::ACCESS_TOKEN;
 use poem::http::Method;
 use proptest::prelude::*;
 use proptest::sample::Index;

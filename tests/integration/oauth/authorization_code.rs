@@ -181,11 +181,11 @@ async fn guesses_lock_no_client_whose_secret_nobody_can_guess() {
 async fn who_guesses_a_secret_that_was_not_made_here_has_to_wait() {
     let site = TestSite::new().await;
     let mut program = Program::new(&site, json!({})).await;
-    let mut work = site.documents().begin(&doctyped::permissions::Session::system()).await.unwrap();
-    let short = [("client_secret", doctyped::meta::Value::from("89ab12cd34"))];
+    let mut work = site.documents().begin(&doctyped::testing::permissions::Session::system()).await.unwrap();
+    let short = [("client_secret", doctyped::testing::meta::Value::from("89ab12cd34"))];
     work.set_values("OAuth Client", &program.id, &short).await.unwrap();
     work.commit().await.unwrap();
-    doctyped::oauth::authorization_server::doctype::oauth_client::digest_plain_secrets(site.documents()).await.unwrap();
+    doctyped::testing::oauth_client::digest_plain_secrets(site.documents()).await.unwrap();
     for _ in 0..5 {
         program.refresh("dt_rt_x").await.oauth_error(401, "invalid_client");
     }
@@ -221,7 +221,7 @@ async fn no_secret_is_stored_in_the_clear() {
             .map(ToString::to_string);
     for doctype in ["OAuth Client", "OAuth Authorization Code", "OAuth Bearer Token", "OAuth Authorization Request"] {
         for name in site.db_names(doctype, json!({})).await {
-            let system = doctyped::permissions::Session::system();
+            let system = doctyped::testing::permissions::Session::system();
             let document = site.documents().get(&system, doctype, &name).await.unwrap();
             let stored = format!("{:?}", document.values);
             assert!(secrets.iter().all(|secret| !stored.contains(secret.as_str())), "{doctype} {name}");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::{Claims, Unverified};
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::{Claims, Unverified};
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -124,7 +124,7 @@ async fn oidcc_backchannel_rp_initiated_logout_tells_the_program_who_is_gone() {
     claims.require_issuer(site.documents().site_url()).unwrap();
     claims.require_audience(&program.id).unwrap();
     claims.require_current(site.clock.now()).unwrap();
-    let subject = doctyped::oauth::subject::subject_of(site.documents(), ALICE).await.unwrap();
+    let subject = doctyped::testing::subject::subject_of(site.documents(), ALICE).await.unwrap();
     assert_eq!((claims.text("sub"), claims.text("sid")), (Some(&*subject), Some(&*sid)));
     assert_eq!(claims.0["events"], json!({"http://schemas.openid.net/event/backchannel-logout": {}}));
     assert!(claims.text("jti").is_some_and(|jti| jti.len() >= 16) && claims.seconds("iat").is_some());

@@ -1,7 +1,7 @@
 //! The whole way as people meet it: a program that nobody has set up asks, a person allows it in the browser, sees what
 //! it may do, and ends that.
 
-use doctyped::oauth::protocol::pkce::challenge_of;
+use doctyped::testing::pkce::challenge_of;
 use serde_json::json;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};

@@ -3,9 +3,9 @@
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::secret::SigningAlgorithm;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -406,7 +406,7 @@ async fn a_described_program_may_sign_with_the_keys_that_its_page_names() {
         let now = site.clock.now().timestamp();
         let claims = json!({
             "iss": program.id, "sub": program.id, "aud": site.documents().site_url(),
-            "jti": doctyped::secret::random_id(), "iat": now, "exp": now + 60,
+            "jti": doctyped::testing::secret::random_id(), "iat": now, "exp": now + 60,
         });
         let code = program.code(&alice).await;
         let fields = [

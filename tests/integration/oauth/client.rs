@@ -39,14 +39,12 @@ async fn two_secrets_live_while_a_new_one_is_rolled_out() {
 async fn a_secret_that_was_stored_in_the_clear_is_digested_at_the_next_start() {
     let site = TestSite::new().await;
     let mut program = Program::new(&site, json!({})).await;
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     let mut work = site.documents().begin(&system).await.unwrap();
-    let plain = [("client_secret", doctyped::meta::Value::from("89ab12cd34"))];
+    let plain = [("client_secret", doctyped::testing::meta::Value::from("89ab12cd34"))];
     work.set_values("OAuth Client", &program.id, &plain).await.unwrap();
     work.commit().await.unwrap();
-    let digested = doctyped::oauth::authorization_server::doctype::oauth_client::digest_plain_secrets(site.documents())
-        .await
-        .unwrap();
+    let digested = doctyped::testing::oauth_client::digest_plain_secrets(site.documents()).await.unwrap();
     assert_eq!(digested, 1);
     let stored = site.documents().get(&system, "OAuth Client", &program.id).await.unwrap();
     assert!(!stored.text("client_secret").contains("89ab12cd34"));

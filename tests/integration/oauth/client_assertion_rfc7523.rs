@@ -1,10 +1,10 @@
 //! Clients that prove who they are by signing: `private_key_jwt` and `client_secret_jwt`.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::assertion::sign;
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::{SigningKey, sign_hs256};
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::assertion::sign;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::{SigningKey, sign_hs256};
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -25,7 +25,7 @@ fn key() -> SigningKey {
 fn claims(site: &TestSite, program: &Program, changes: &Json) -> Json {
     let now = site.clock.now().timestamp();
     let mut claims = json!({
-        "iss": program.id, "sub": program.id, "aud": site.documents().site_url(), "jti": doctyped::secret::random_id(),
+        "iss": program.id, "sub": program.id, "aud": site.documents().site_url(), "jti": doctyped::testing::secret::random_id(),
         "iat": now, "exp": now + 60,
     });
     for (name, value) in changes.as_object().unwrap() {
@@ -193,7 +193,7 @@ async fn an_assertion_may_live_as_long_as_the_settings_say_and_is_remembered_tha
     let assertion = key.sign("JWT", &claims(&site, &program, &json!({"exp": until})));
     renew(&program, &assertion).await.oauth_error(400, "invalid_grant");
     site.clock.advance(chrono::Duration::minutes(59));
-    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(site.documents()).await.unwrap();
     renew(&program, &assertion).await.oauth_error(401, "invalid_client");
     settings(&site, json!({"client_assertion_lifetime": 60})).await;
     let now = site.clock.now().timestamp();
@@ -232,7 +232,7 @@ async fn a_secret_that_signs_is_shown_once_kept_sealed_and_rotates_with_an_overl
     let administrator = site.administrator().await;
     let shown = administrator.read("OAuth Client", &program.id).await;
     assert!(shown.json()["data"].get("client_secret").is_none());
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     let stored = site.documents().get(&system, "OAuth Client", &program.id).await.unwrap();
     assert!(stored.text("client_secret").starts_with("sealed1."), "{}", stored.text("client_secret"));
 

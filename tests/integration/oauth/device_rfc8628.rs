@@ -88,7 +88,7 @@ async fn neither_code_is_stored_as_it_is() {
     let site = TestSite::new().await;
     let codes = codes(&television(&site).await).await;
     let name = site.db_names("OAuth Device Code", json!({})).await.remove(0);
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     let stored = site.documents().get(&system, "OAuth Device Code", &name).await.unwrap();
     let letters = codes["user_code"].as_str().unwrap().replace('-', "");
     for field in ["device_code_digest", "user_code_digest"] {
@@ -442,9 +442,9 @@ async fn one_address_asks_for_as_many_codes_in_a_minute_as_the_settings_say() {
 async fn old_codes_are_removed() {
     let site = TestSite::new().await;
     codes(&television(&site).await).await;
-    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(site.documents()).await.unwrap();
     assert_eq!(site.db_names("OAuth Device Code", json!({})).await.len(), 1);
     site.clock.advance(Duration::days(1) + Duration::minutes(11));
-    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(site.documents()).await.unwrap();
     assert!(site.db_names("OAuth Device Code", json!({})).await.is_empty());
 }

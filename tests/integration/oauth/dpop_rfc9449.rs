@@ -1,9 +1,9 @@
 //! DPoP (RFC 9449): tokens that work only together with a key of the program.
 
 use chrono::{DateTime, Duration, Utc};
-use doctyped::oauth::protocol::dpop::{TYPE, sign};
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::secret::{SigningAlgorithm, digest};
+use doctyped::testing::dpop::{TYPE, sign};
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::secret::{SigningAlgorithm, digest};
 use serde_json::{Value as Json, json};
 
 use super::support::{BASE, Program, bearer, parameter};

@@ -66,7 +66,7 @@ pub async fn id_token(site: &TestSite, program: &Program, change: Json) -> Strin
 
 /// Under which programs know a person.
 pub async fn subject(site: &TestSite, user: &str) -> String {
-    doctyped::oauth::subject::subject_of(site.documents(), user).await.unwrap()
+    doctyped::testing::subject::subject_of(site.documents(), user).await.unwrap()
 }
 
 /// The address to which a program sends people.

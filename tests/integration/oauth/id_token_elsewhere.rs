@@ -1,8 +1,8 @@
 //! Id tokens off the beaten track: for a device, and signed with the client's secret where they come back as a hint.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::id_token::half_hash;
-use doctyped::oauth::protocol::jwt::{Claims, Unverified, sign_hs256};
+use doctyped::testing::id_token::half_hash;
+use doctyped::testing::jwt::{Claims, Unverified, sign_hs256};
 use serde_json::{Value as Json, json};
 
 use super::device_rfc8628::{codes, consent, poll, press, television};

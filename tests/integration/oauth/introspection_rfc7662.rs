@@ -1,9 +1,9 @@
 //! Introspection: who may ask, about what, and what is told.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::{Unverified, Verified};
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::{Unverified, Verified};
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::json;
 
 use super::registration_rfc7591::register;

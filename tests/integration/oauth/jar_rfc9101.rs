@@ -1,9 +1,9 @@
 //! Requests that the client signed: nothing else in the address counts, and nobody else's signature does.
 
-use doctyped::oauth::protocol::jar::TYPE;
-use doctyped::oauth::protocol::jwt::{SigningKey, sign_hs256};
-use doctyped::oauth::protocol::pkce::challenge_of;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jar::TYPE;
+use doctyped::testing::jwt::{SigningKey, sign_hs256};
+use doctyped::testing::pkce::challenge_of;
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 
 use super::support::{BASE, Program, REDIRECT_URI, VERIFIER, answer, parameter};
@@ -59,7 +59,7 @@ async fn a_signed_request_leads_to_tokens_and_nothing_beside_it_counts() {
     assert_eq!(parameter(&back, "state").unwrap(), "signed");
     let code = parameter(&back, "code").unwrap();
     let assertion =
-        doctyped::oauth::protocol::assertion::sign(&key, &program.id, site.documents().site_url(), site.clock.now());
+        doctyped::testing::assertion::sign(&key, &program.id, site.documents().site_url(), site.clock.now());
     let fields = [
         ("grant_type", "authorization_code"),
         ("code", code.as_str()),
@@ -78,7 +78,7 @@ async fn a_request_object_that_does_not_hold_is_refused() {
     let now = site.clock.now().timestamp();
     let signed = key.sign(TYPE, &claims(&site, &program, &json!({})));
     let payload = signed.split('.').nth(1).unwrap();
-    let jwks = doctyped::oauth::protocol::jwk::JwkSet { keys: vec![key.jwk()] }.to_value().to_string();
+    let jwks = doctyped::testing::jwk::JwkSet { keys: vec![key.jwk()] }.to_value().to_string();
     let mut refused = vec![
         // {"alg":"none"}
         ("unsigned", format!("eyJhbGciOiJub25lIn0.{payload}.")),
@@ -142,7 +142,7 @@ async fn a_named_request_object_is_used_once() {
 async fn a_client_may_be_bound_to_sign_also_what_it_pushes() {
     let (site, key) = (TestSite::new().await, key());
     let alice = site.user("alice@example.com", &[]).await;
-    let jwks = doctyped::oauth::protocol::jwk::JwkSet { keys: vec![key.jwk()] }.to_value().to_string();
+    let jwks = doctyped::testing::jwk::JwkSet { keys: vec![key.jwk()] }.to_value().to_string();
     let program = Program::new(&site, json!({"jwks": jwks, "require_signed_request_object": 1})).await;
     let back = alice.get(&program.authorize_uri(&[])).await.redirect();
     assert_eq!(parameter(&back, "error").unwrap(), "invalid_request");

@@ -2,7 +2,7 @@
 //! and tokens to the step up that a refusal asks for, and two renewals. What the site announces, it does not refuse.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::pkce::challenge_of;
+use doctyped::testing::pkce::challenge_of;
 use serde_json::{Value as Json, json};
 
 use super::described_program::{Answer, Page};

@@ -1,10 +1,10 @@
 //! Access tokens as JWT (RFC 9068): others can check them on their own, and here they are still revoked at once.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::access_token;
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::{SigningKey, Unverified, Verified};
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::access_token;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::{SigningKey, Unverified, Verified};
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 
 use super::dpop_rfc9449::Holder;

@@ -1,9 +1,9 @@
 //! The JWT bearer grant (RFC 7523 §2.1) for identity assertions: a trusted server vouches for a person.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::identity_assertion::{PROFILE, TYPE};
-use doctyped::oauth::protocol::jwt::{SigningKey, Unverified};
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::identity_assertion::{PROFILE, TYPE};
+use doctyped::testing::jwt::{SigningKey, Unverified};
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 
 use super::dpop_rfc9449::Holder;
@@ -48,7 +48,7 @@ impl Scene {
         let now = self.site.clock.now().timestamp();
         let mut claims = json!({
             "iss": self.provider.server.uri(), "sub": "alice-there", "aud": self.site.documents().site_url(),
-            "client_id": self.assistant.id, "jti": doctyped::secret::random_id(), "iat": now, "exp": now + 300,
+            "client_id": self.assistant.id, "jti": doctyped::testing::secret::random_id(), "iat": now, "exp": now + 300,
             "scope": "read openid",
         });
         for (name, value) in changes.as_object().unwrap() {
@@ -221,7 +221,7 @@ async fn an_assertion_is_used_once_even_by_many_at_once() {
     assert_eq!(scene.site.db_names("OAuth Replay Guard", guards.clone()).await.len(), 1);
     scene.site.clock.advance(Duration::minutes(7));
     present(&scene.assistant, &assertion, &[]).await.oauth_error(400, "invalid_grant");
-    doctyped::oauth::jobs::remove_expired(scene.site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(scene.site.documents()).await.unwrap();
     assert!(scene.site.db_names("OAuth Replay Guard", guards).await.is_empty());
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
-use doctyped::web::Sessions;
-use doctyped::web::session::Found;
+use doctyped::testing::session::Found;
+use doctyped::testing::web::Sessions;
 use serde_json::{Value as Json, json};
 
 use super::back_channel_logout::{listening, received, site, wait_for_token};
@@ -59,7 +59,7 @@ impl House {
     }
 
     /// The claims of the id token that a program gets now.
-    async fn claims(&self, program: &Program) -> doctyped::oauth::protocol::jwt::Claims {
+    async fn claims(&self, program: &Program) -> doctyped::testing::jwt::Claims {
         verified(&self.site, &program.tokens(&self.alice).await).await.claims
     }
 

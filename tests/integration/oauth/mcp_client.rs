@@ -1,7 +1,7 @@
 //! The way of an AI assistant, as the authorization chapter of MCP tells it: from a refusal to its first call, knowing
 //! nothing but one address.
 
-use doctyped::oauth::protocol::pkce::challenge_of;
+use doctyped::testing::pkce::challenge_of;
 use serde_json::{Value as Json, json};
 
 use super::described_program::{Answer, Page};

@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use doctyped::config::client_certificates::{CertificateCheck, ClientCertificates};
-use doctyped::oauth::protocol::certificate::thumbprint;
-use doctyped::oauth::protocol::jwk::Jwk;
-use doctyped::oauth::protocol::jwt::Unverified;
-use doctyped::secret::{PrivateKey, SigningAlgorithm};
+use doctyped::testing::certificate::thumbprint;
+use doctyped::testing::client_certificates::{CertificateCheck, ClientCertificates};
+use doctyped::testing::jwk::Jwk;
+use doctyped::testing::jwt::Unverified;
+use doctyped::testing::secret::{PrivateKey, SigningAlgorithm};
 use rcgen::{CertificateParams, DnType, KeyPair, SanType, date_time_ymd};
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{method, path};
@@ -82,7 +82,7 @@ pub fn subject() -> CertificateParams {
 async fn site_behind(proxy: &str, check: CertificateCheck) -> TestSite {
     let proxies = vec![proxy.parse().unwrap()];
     let certificates = ClientCertificates { header: HEADER.to_owned(), proxies, check };
-    let configure = move |config: &mut doctyped::config::Config| {
+    let configure = move |config: &mut doctyped::testing::config::Config| {
         config.trusted_proxies = 1;
         config.client_certificates = Some(certificates);
         config.development = true;

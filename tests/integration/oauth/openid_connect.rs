@@ -1,10 +1,10 @@
 //! Id tokens: who logged in, when and how, for whom, and signed so that the client can check it.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::id_token::half_hash;
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::{Algorithm, Unverified, Verified};
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::id_token::half_hash;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::{Algorithm, Unverified, Verified};
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 
 use super::support::{BASE, Program, bearer, parameter};

@@ -129,7 +129,7 @@ async fn that_somebody_else_has_none_of_the_roles_of_the_program_does_not_matter
 async fn a_person_who_is_not_here_any_more_is_not_named() {
     let (basic, first) = Basic::signed_in().await;
     let bob = basic.site.user(BOB, &[]).await;
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     basic.site.documents().delete(&system, "User", ALICE).await.unwrap();
     assert!(page(&basic, &first, &bob, &[]).await.body.contains("an account that is not here any more"));
 }

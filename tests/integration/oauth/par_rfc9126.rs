@@ -1,11 +1,11 @@
 //! Pushed authorization requests: checked at once, referred to once, by their own client.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::assertion::sign;
-use doctyped::oauth::protocol::client_authentication::basic_header;
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::oauth::protocol::pkce::challenge_of;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::assertion::sign;
+use doctyped::testing::client_authentication::basic_header;
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::pkce::challenge_of;
+use doctyped::testing::secret::SigningAlgorithm;
 use poem::http::Method;
 use serde_json::json;
 
@@ -261,12 +261,12 @@ async fn a_pushed_request_is_kept_under_a_digest_and_goes_when_it_has_expired() 
     let program = Program::new(&site, json!({})).await;
     let uri = pushed(&program).await;
     let names = site.db_names("OAuth Authorization Request", json!({"kind": "Pushed"})).await;
-    let system = doctyped::permissions::Session::system();
+    let system = doctyped::testing::permissions::Session::system();
     let stored = site.documents().get(&system, "OAuth Authorization Request", &names[0]).await.unwrap();
     let id = uri.rsplit_once(':').unwrap().1;
     assert!(!serde_json::to_string(&stored.to_json_whole()).unwrap().contains(id));
     site.clock.advance(Duration::seconds(91));
-    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(site.documents()).await.unwrap();
     assert!(site.db_names("OAuth Authorization Request", json!({})).await.is_empty());
 }
 

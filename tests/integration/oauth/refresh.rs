@@ -91,16 +91,16 @@ async fn an_answer_is_kept_sealed_and_only_for_the_grace() {
     let second = program.refresh(first["refresh_token"].as_str().unwrap()).await.status(200).json();
     let kept = async || {
         let name = site.db_names("OAuth Bearer Token", json!({"status": "Active"})).await.remove(0);
-        let system = doctyped::permissions::Session::system();
+        let system = doctyped::testing::permissions::Session::system();
         let document = site.documents().get(&system, "OAuth Bearer Token", &name).await.unwrap();
         document.text("sealed_answer").to_owned()
     };
     let sealed = kept().await;
     assert!(sealed.starts_with("sealed1.") && !sealed.contains(second["access_token"].as_str().unwrap()), "{sealed}");
-    doctyped::oauth::jobs::forget_answers(site.documents()).await.unwrap();
+    doctyped::testing::jobs::forget_answers(site.documents()).await.unwrap();
     assert_eq!(kept().await, sealed);
     site.clock.advance(Duration::seconds(11));
-    doctyped::oauth::jobs::forget_answers(site.documents()).await.unwrap();
+    doctyped::testing::jobs::forget_answers(site.documents()).await.unwrap();
     assert_eq!(kept().await, "");
 }
 
@@ -155,11 +155,11 @@ async fn housekeeping_removes_what_has_expired_and_nothing_else() {
     let program = Program::public(&site).await;
     let tokens = program.tokens(&alice).await;
     site.clock.advance(Duration::days(2));
-    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(site.documents()).await.unwrap();
     assert!(site.db_names("OAuth Authorization Code", json!({})).await.is_empty());
     assert!(site.db_names("OAuth Authorization Request", json!({})).await.is_empty());
     program.refresh(tokens["refresh_token"].as_str().unwrap()).await.status(200);
     site.clock.advance(Duration::days(60));
-    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(site.documents()).await.unwrap();
     assert!(site.db_names("OAuth Bearer Token", json!({})).await.is_empty());
 }

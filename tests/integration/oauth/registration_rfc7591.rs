@@ -286,7 +286,7 @@ async fn only_as_many_programs_register_as_the_settings_allow() {
     assert_eq!(made.len(), 3);
     let id = made[0].json()["client_id"].as_str().unwrap().to_owned();
     register(&guest, web()).await.oauth_error(403, "temporarily_unavailable");
-    site.documents().delete(&doctyped::permissions::Session::system(), "OAuth Client", &id).await.unwrap();
+    site.documents().delete(&doctyped::testing::permissions::Session::system(), "OAuth Client", &id).await.unwrap();
     register(&guest, web()).await.status(201);
 }
 
@@ -329,8 +329,8 @@ async fn an_unknown_program_may_not_take_the_name_of_others_nor_one_that_nobody_
     assert_eq!(made["client_name"], "Café Planner");
     // What an older program stored is not shown either.
     let id = made["client_id"].as_str().unwrap();
-    let mut work = site.documents().begin(&doctyped::permissions::Session::system()).await.unwrap();
-    let stored = [("app_name", doctyped::meta::Value::from("rennal\u{202E}P"))];
+    let mut work = site.documents().begin(&doctyped::testing::permissions::Session::system()).await.unwrap();
+    let stored = [("app_name", doctyped::testing::meta::Value::from("rennal\u{202E}P"))];
     work.set_values("OAuth Client", id, &stored).await.unwrap();
     work.commit().await.unwrap();
     let alice = site.user("alice@example.com", &[]).await;

@@ -1,7 +1,7 @@
 //! OAuth Replay Guard: a signed message is used once, whoever comes with copies of it.
 
 use chrono::Duration;
-use doctyped::oauth::views::oauth_replay_guard::{Purpose, remember};
+use doctyped::testing::oauth_replay_guard::{Purpose, remember};
 use serde_json::json;
 
 use crate::support::TestSite;
@@ -29,9 +29,9 @@ async fn used_messages_are_forgotten_once_they_are_refused_for_their_age_however
         assert!(remember(site.documents(), Purpose::RequestObject, "app", &id.to_string(), expires_at).await.unwrap());
     }
     site.clock.advance(Duration::seconds(80));
-    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(site.documents()).await.unwrap();
     assert_eq!(site.db_names("OAuth Replay Guard", json!({})).await.len(), 130);
     site.clock.advance(Duration::seconds(20));
-    doctyped::oauth::jobs::remove_expired(site.documents()).await.unwrap();
+    doctyped::testing::jobs::remove_expired(site.documents()).await.unwrap();
     assert!(site.db_names("OAuth Replay Guard", json!({})).await.is_empty());
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::Duration;
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::Unverified;
-use doctyped::oauth::signing_keys::SigningKeys;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::Unverified;
+use doctyped::testing::secret::SigningAlgorithm;
+use doctyped::testing::signing_keys::SigningKeys;
 use serde_json::json;
 
 use super::support::BASE;

@@ -1,11 +1,11 @@
 //! [`Program`]: an OAuth client in a test, and the way from its request to its tokens.
 
-use doctyped::oauth::protocol::client_authentication::ASSERTION_TYPE;
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::oauth::protocol::pkce::challenge_of;
-use doctyped::oauth::signing_keys::SigningKeys;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::client_authentication::ASSERTION_TYPE;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::pkce::challenge_of;
+use doctyped::testing::secret::SigningAlgorithm;
+use doctyped::testing::signing_keys::SigningKeys;
 use serde_json::{Value as Json, json};
 
 use crate::support::client::Response;
@@ -128,7 +128,7 @@ impl Program {
             fields.push(("client_id", &self.id));
             return self.http.form(&uri, &fields).await;
         }
-        let basic = doctyped::oauth::protocol::client_authentication::basic_header(&self.id, &self.secret);
+        let basic = doctyped::testing::client_authentication::basic_header(&self.id, &self.secret);
         self.http.with_header("authorization", &basic).form(&uri, fields).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use doctyped::config::client_certificates::{CertificateCheck, ClientCertificates};
+use doctyped::testing::client_certificates::{CertificateCheck, ClientCertificates};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -35,7 +35,7 @@ impl TlsProxy {
             proxies: vec![ADDRESS.parse().unwrap()],
             check: CertificateCheck::Verified,
         };
-        let configure = move |config: &mut doctyped::config::Config| {
+        let configure = move |config: &mut doctyped::testing::config::Config| {
             config.trusted_proxies = 1;
             config.client_certificates = Some(certificates);
         };

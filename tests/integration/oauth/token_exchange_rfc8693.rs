@@ -1,8 +1,8 @@
 //! Token exchange (RFC 8693): a lesser token for a client's own one, or for one that a server was sent.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::jwt::Unverified;
-use doctyped::oauth::protocol::token_exchange::ACCESS_TOKEN;
+use doctyped::testing::jwt::Unverified;
+use doctyped::testing::token_exchange::ACCESS_TOKEN;
 use serde_json::{Value as Json, json};
 
 use super::dpop_rfc9449::Holder;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
-use doctyped::oauth::unused_clients::remove_unused_clients;
-use doctyped::web::Job;
+use doctyped::testing::unused_clients::remove_unused_clients;
+use doctyped::testing::web::Job;
 use serde_json::{Value as Json, json};
 
 use super::described_program::Page;
@@ -90,7 +90,7 @@ async fn a_page_that_was_only_read_is_forgotten_once_it_has_expired() {
 #[tokio::test]
 async fn administrators_see_what_a_job_did() {
     let site = TestSite::new().await;
-    let job = |result: fn() -> doctyped::error::Result<String>| Job {
+    let job = |result: fn() -> doctyped::testing::error::Result<String>| Job {
         name: "tidy up",
         every: StdDuration::from_hours(1),
         run: Arc::new(move |_| Box::pin(async move { result() })),
@@ -98,9 +98,9 @@ async fn administrators_see_what_a_job_did() {
     for result in [
         (|| Ok("3 removed".to_owned())) as fn() -> _,
         || Ok(String::new()),
-        || Err(doctyped::error::Error::Unavailable("The disk is full".to_owned())),
+        || Err(doctyped::testing::error::Error::Unavailable("The disk is full".to_owned())),
     ] {
-        doctyped::app::jobs::run_once(&site.site, &job(result)).await;
+        doctyped::testing::jobs::run_once(&site.site, &job(result)).await;
     }
     let administrator = site.administrator().await;
     let fields = "fields=[\"scheduled_job_type\",\"status\",\"details\"]&order_by=creation asc";
@@ -110,6 +110,6 @@ async fn administrators_see_what_a_job_did() {
     };
     assert_eq!(lines, json!([line("Complete", "3 removed"), line("Failed", "The disk is full")]));
     site.clock.advance(Duration::days(91));
-    doctyped::app::jobs::run_once(&site.site, &job(|| Ok("again".to_owned()))).await;
+    doctyped::testing::jobs::run_once(&site.site, &job(|| Ok("again".to_owned()))).await;
     assert_eq!(site.db_names("Scheduled Job Log", json!({})).await.len(), 1);
 }

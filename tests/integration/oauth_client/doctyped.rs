@@ -1,6 +1,6 @@
 //! Two sites that face each other: each role against the other one.
 
-use doctyped::oauth::client::connected_app::token_cache::Connection;
+use doctyped::testing::token_cache::Connection;
 use serde_json::json;
 
 use super::connected_app::run;

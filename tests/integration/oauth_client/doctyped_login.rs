@@ -108,7 +108,7 @@ async fn a_person_of_the_other_site_signs_up_and_is_known_again() {
     let user = sites.administrator.read("User", ALICE).await.ok();
     let told = ["first_name", "last_name", "user_type", "email_verified"].map(|field| user[field].clone());
     assert_eq!(told, [json!("alice"), json!("Liddell"), json!("Website User"), json!(1)]);
-    let subject = doctyped::oauth::subject::subject_of(sites.there.documents(), ALICE).await.unwrap();
+    let subject = doctyped::testing::subject::subject_of(sites.there.documents(), ALICE).await.unwrap();
     let accounts = user["social_logins"].as_array().unwrap();
     assert!(accounts.iter().any(|row| row["provider"] == "head_office" && row["userid"] == subject), "{user}");
     // She is the same person under another address there.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::json;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -18,7 +18,7 @@ const TOO_LONG: Duration = Duration::from_secs(4);
 
 /// A site that does not wait long for other servers.
 async fn impatient() -> TestSite {
-    let configure = |config: &mut doctyped::config::Config| {
+    let configure = |config: &mut doctyped::testing::config::Config| {
         config.development = true;
         config.outgoing_timeout = Duration::from_millis(400);
     };

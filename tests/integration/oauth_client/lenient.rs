@@ -1,7 +1,7 @@
 //! Providers and callers that write JSON in their own way: members that say nothing, numbers as texts, long names, a byte
 //! order mark.
 
-use doctyped::oauth::protocol::jwk::JwkSet;
+use doctyped::testing::jwk::JwkSet;
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};

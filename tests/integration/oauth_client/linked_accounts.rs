@@ -110,7 +110,7 @@ async fn no_two_people_have_the_same_account_elsewhere_whoever_writes_it() {
     let account = json!({"provider": "example_login", "userid": "alice-there"});
     site.db_user(ALICE, json!({"social_logins": [account]})).await;
     let values = json!({"email": "bob@example.com", "first_name": "Bob", "social_logins": [account]});
-    let session = doctyped::permissions::Session::system();
+    let session = doctyped::testing::permissions::Session::system();
     let twice = site.documents().insert(&session, "User", values.as_object().unwrap()).await;
     assert!(twice.is_err());
 }
@@ -204,7 +204,7 @@ async fn a_logout_at_the_provider_ends_the_sessions_of_its_subject_whatever_the_
         let now = site.clock.now().timestamp();
         let claims = json!({
             "iss": provider.server.uri(), "aud": "me", "iat": now, "exp": now + 120, "sub": sub,
-            "jti": doctyped::secret::random_id(), "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+            "jti": doctyped::testing::secret::random_id(), "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
             "sid": null,
         });
         let token = provider.key.sign("logout+jwt", &claims);

@@ -1,7 +1,7 @@
 //! A provider says that somebody has logged out there: their sessions that began with it end here, and no others.
 
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 
 use super::site;
@@ -44,7 +44,7 @@ impl LoggedIn {
         let now = self.site.clock.now().timestamp();
         let mut claims = json!({
             "iss": self.provider.server.uri(), "aud": "me", "iat": now, "exp": now + 120,
-            "jti": doctyped::secret::random_id(), "events": {EVENT: {}},
+            "jti": doctyped::testing::secret::random_id(), "events": {EVENT: {}},
         });
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());

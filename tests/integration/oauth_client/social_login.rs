@@ -1,8 +1,8 @@
 //! Logging in with an account elsewhere: signing up, coming back, and everything that must not get in.
 
-use doctyped::oauth::protocol::jwk::JwkSet;
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jwk::JwkSet;
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};

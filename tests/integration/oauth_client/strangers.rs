@@ -86,7 +86,7 @@ async fn forged_logout_tokens_fetch_no_keys_each() {
     // Entered, so that nothing is filled in while the test goes on.
     let known = json!({"issuer": provider.server.uri(), "jwks_uri": format!("{}/jwks", provider.server.uri())});
     provider.key(&site, known).await;
-    let stranger = doctyped::oauth::protocol::jwt::SigningKey::generate(doctyped::secret::SigningAlgorithm::Es256);
+    let stranger = doctyped::testing::jwt::SigningKey::generate(doctyped::testing::secret::SigningAlgorithm::Es256);
     let receiver = "/api/method/frappe.integrations.oauth2_logins.backchannel_logout/example_login";
     let forge = async || {
         let token = stranger.sign("logout+jwt", &json!({"iss": provider.server.uri()}));
@@ -113,7 +113,7 @@ async fn a_clock_that_goes_back_stretches_no_wait() {
     site.clock.advance(chrono::Duration::hours(-1));
     site.clock.advance(chrono::Duration::seconds(11));
     // The provider has renewed its keys: they are fetched although the clock says that it was just now.
-    provider.key = doctyped::oauth::protocol::jwt::SigningKey::generate(doctyped::secret::SigningAlgorithm::Es256);
+    provider.key = doctyped::testing::jwt::SigningKey::generate(doctyped::testing::secret::SigningAlgorithm::Es256);
     let browser = site.guest();
     let back = provider.begin(&site, &browser, json!({})).await;
     assert_eq!(browser.get(&back).await.redirect(), "/app/todo");

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use doctyped::oauth::protocol::client_authentication::basic_header;
-use doctyped::oauth::protocol::pkce::challenge_of;
-use doctyped::oauth::protocol::request::GrantType;
-use doctyped::oauth::protocol::token_exchange::ACCESS_TOKEN;
+use doctyped::testing::client_authentication::basic_header;
+use doctyped::testing::pkce::challenge_of;
+use doctyped::testing::request::GrantType;
+use doctyped::testing::token_exchange::ACCESS_TOKEN;
 use serde_json::{Value as Json, json};
 
 use super::document;

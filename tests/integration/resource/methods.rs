@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use doctyped::document::ListRequest;
-use doctyped::permissions::Session;
+use doctyped::testing::document::ListRequest;
+use doctyped::testing::permissions::Session;
 use poem::http::Method;
 use serde_json::{Value as Json, json};
 

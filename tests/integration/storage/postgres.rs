@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use doctyped::config::Hidden;
+use doctyped::testing::config::Hidden;
 use sea_orm::{ConnectionTrait as _, Database, TransactionTrait as _};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -1,6 +1,6 @@
 //! A connection is used again only outside a transaction, whatever became of the last one.
 
-use doctyped::database::Executor as _;
+use doctyped::testing::database::Executor as _;
 use futures_util::FutureExt as _;
 use serde_json::json;
 
@@ -59,7 +59,7 @@ async fn whoever_stops_waiting_leaves_no_transaction_open() {
         let documents = site.documents().clone();
         let mut work = Box::pin(async move {
             let values = values.as_object().unwrap().clone();
-            documents.insert(&doctyped::permissions::Session::system(), "Storage Note", &values).await
+            documents.insert(&doctyped::testing::permissions::Session::system(), "Storage Note", &values).await
         });
         let mut is_done = false;
         for _ in 0..round {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use doctyped::web::Pipeline;
+use doctyped::testing::web::Pipeline;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request};
 use serde_json::{Value as Json, json};

@@ -49,7 +49,7 @@ impl TestDatabase {
 
     async fn created(server: &str, template: &str) -> Self {
         let server = server.trim_end_matches('/').to_owned();
-        let name = format!("doctyped_test_{}", doctyped::secret::random_name());
+        let name = format!("doctyped_test_{}", doctyped::testing::secret::random_name());
         // No test loses the power of PostgreSQL's machine.
         let (create, hasten) = (
             format!("CREATE DATABASE {name} TEMPLATE {template}"),

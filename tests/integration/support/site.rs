@@ -6,15 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doctyped::app::{App, Build};
-use doctyped::clock::Clock;
-use doctyped::config::{Config, Hidden};
-use doctyped::document::Documents;
-use doctyped::meta::load::Source;
-use doctyped::permissions::Session;
-use doctyped::secret::SiteKey;
-use doctyped::web::serve::serve;
-use doctyped::web::{Job, Pipeline, Site};
+use doctyped::testing::app::{App, Build};
+use doctyped::testing::clock::Clock;
+use doctyped::testing::config::{Config, Hidden};
+use doctyped::testing::document::Documents;
+use doctyped::testing::load::Source;
+use doctyped::testing::permissions::Session;
+use doctyped::testing::secret::SiteKey;
+use doctyped::testing::serve::serve;
+use doctyped::testing::web::{Job, Pipeline, Site};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -120,14 +120,15 @@ impl TestSite {
     /// Changes a document as the program itself.
     pub async fn db_update(&self, doctype: &str, name: &str, values: Json) {
         let values = values.as_object().expect("an object").clone();
-        let children = doctyped::document::Children::Replace;
+        let children = doctyped::testing::document::Children::Replace;
         let updated = self.documents().update(&Session::system(), doctype, name, &values, children).await;
         updated.expect("the change is valid");
     }
 
     /// The names of the documents of a DocType that fit the filters, as the program itself sees them.
     pub async fn db_names(&self, doctype: &str, filters: Json) -> Vec<String> {
-        let request = doctyped::document::ListRequest::new(doctype).filters(filters).order_by("creation asc").all();
+        let request =
+            doctyped::testing::document::ListRequest::new(doctype).filters(filters).order_by("creation asc").all();
         let list = self.documents().list(&Session::system(), &request).await.expect("the filters are valid");
         (0..list.rows.len()).map(|row| list.text(row, "name").to_owned()).collect()
     }

@@ -1,7 +1,7 @@
 //! The shipped DocTypes: all load without a problem, and teach.
 
-use doctyped::meta::Fieldtype;
-use doctyped::meta::load::{Source, load};
+use doctyped::testing::load::{Source, load};
+use doctyped::testing::meta::Fieldtype;
 
 use super::{files_below, shown};
 
@@ -43,7 +43,7 @@ fn a_file_is_named_like_its_doctype() {
     for source in shipped() {
         let loaded = load(std::slice::from_ref(&source));
         for doctype in loaded.doctypes {
-            let expected = format!("{}.yaml", doctyped::meta::doctype::scrub(&doctype.name));
+            let expected = format!("{}.yaml", doctyped::testing::doctype::scrub(&doctype.name));
             assert!(source.path.ends_with(&expected), "{} holds {}", source.path, doctype.name);
         }
     }

@@ -70,6 +70,6 @@ fn what_comments_cite_stands_in_the_repository() {
 #[test]
 fn the_documentation_has_every_setting_as_the_program_explains_it() {
     let page = std::fs::read_to_string(root().join("docs/running.md")).expect("readable");
-    let table = doctyped::config::Settings::table();
+    let table = doctyped::testing::config::Settings::table();
     assert!(page.contains(&table), "the table of settings in docs/running.md should be:\n{table}");
 }

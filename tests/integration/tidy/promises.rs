@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use doctyped::meta::check::idle_keys;
-use doctyped::meta::docfield::FIELD;
-use doctyped::meta::doctype::DOCTYPE;
-use doctyped::meta::keys::{Key, Kind, PERMISSION, table};
-use doctyped::meta::load::load;
-use doctyped::meta::{DocField, DocType, Fieldtype, Right};
-use doctyped::oauth::protocol::client_members::{self, Member};
+use doctyped::testing::check::idle_keys;
+use doctyped::testing::client_members::{self, Member};
+use doctyped::testing::docfield::FIELD;
+use doctyped::testing::doctype::DOCTYPE;
+use doctyped::testing::keys::{Key, Kind, PERMISSION, table};
+use doctyped::testing::load::load;
+use doctyped::testing::meta::{DocField, DocType, Fieldtype, Right};
 
 use super::doctypes::shipped;
 use super::{files_below, root, shown};
@@ -168,7 +168,7 @@ fn every_member_of_client_metadata_has_its_field() {
 
 /// Whether the definition itself gives the field a use: it names or titles documents, or other fields hang on it.
 fn own_use(doctype: &DocType, fieldname: &str) -> bool {
-    let hangs = |field: &doctyped::meta::DocField| {
+    let hangs = |field: &doctyped::testing::meta::DocField| {
         field.options.trim() == fieldname && field.fieldtype == Fieldtype::DynamicLink
             || field.fetch_from.as_ref().is_some_and(|(link, _)| link == fieldname)
             || [&field.depends_on, &field.mandatory_depends_on, &field.read_only_depends_on]

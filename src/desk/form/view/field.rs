@@ -8,7 +8,7 @@ use crate::desk::help::Span;
 /// One field: label, control, help text, errors.
 #[derive(Clone, Debug, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "templates ask yes or no")]
-pub struct FieldView {
+pub(crate) struct FieldView {
     /// The template of the control: `desk/field/…`.
     pub template: &'static str,
     /// The part of the template's name behind the slash, for CSS.
@@ -53,7 +53,7 @@ pub struct FieldView {
 
 /// An attribute of a control.
 #[derive(Clone, Debug, Serialize)]
-pub struct Attribute {
+pub(crate) struct Attribute {
     /// Its name.
     pub name: &'static str,
     /// Its value.
@@ -63,7 +63,7 @@ pub struct Attribute {
 /// What only one family of controls needs.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum Detail {
+pub(crate) enum Detail {
     /// Nothing more.
     None,
     /// Select, Autocomplete, Rating: what can be chosen.
@@ -111,7 +111,7 @@ pub enum Detail {
 
 /// One of several choices.
 #[derive(Clone, Debug, Serialize)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// The value.
     pub value: String,
     /// As people read it.
@@ -124,7 +124,7 @@ pub struct Choice {
 
 /// A link's target.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct LinkDetail {
+pub(crate) struct LinkDetail {
     /// The DocType; empty for a Dynamic Link without one.
     pub target: String,
     /// Of a Dynamic Link: the field that names the DocType.
@@ -141,7 +141,7 @@ pub struct LinkDetail {
 
 /// A grid.
 #[derive(Clone, Debug, Serialize)]
-pub struct TableView {
+pub(crate) struct TableView {
     /// The DocType of the rows.
     pub child: String,
     /// The fieldname: the first part of every name in it.
@@ -166,7 +166,7 @@ pub struct TableView {
 
 /// The heading of a grid's column.
 #[derive(Clone, Debug, Serialize)]
-pub struct ColumnHead {
+pub(crate) struct ColumnHead {
     /// The element's id.
     pub id: String,
     /// The label.
@@ -181,7 +181,7 @@ pub struct ColumnHead {
 
 /// A row of a grid.
 #[derive(Clone, Debug, Serialize)]
-pub struct RowView {
+pub(crate) struct RowView {
     /// The number in the names of its inputs.
     pub index: String,
     /// `table.index`.

@@ -7,12 +7,12 @@ use serde::Serialize;
 use crate::desk::help::Span;
 use crate::desk::indicator::Indicator;
 
-pub use field::{Attribute, Choice, ColumnHead, Detail, FieldView, LinkDetail, RowView, TableView};
+pub(crate) use field::{Attribute, Choice, ColumnHead, Detail, FieldView, LinkDetail, RowView, TableView};
 
 /// Everything that `desk/form.hbs` places.
 #[derive(Clone, Debug, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "templates ask yes or no")]
-pub struct FormView {
+pub(crate) struct FormView {
     /// The DocType.
     pub doctype: String,
     /// Its description.
@@ -83,7 +83,7 @@ pub struct FormView {
 
 /// A file of a document.
 #[derive(Clone, Debug, Serialize)]
-pub struct Attachment {
+pub(crate) struct Attachment {
     /// The File document.
     pub name: String,
     /// Its name as people read it.
@@ -96,7 +96,7 @@ pub struct Attachment {
 
 /// A name and a text.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Pair {
+pub(crate) struct Pair {
     /// The name or label.
     pub name: String,
     /// The text.
@@ -105,21 +105,21 @@ pub struct Pair {
 
 /// A message to people; `code` in it is told from words.
 #[derive(Clone, Debug, Serialize)]
-pub struct Message {
+pub(crate) struct Message {
     /// Its words.
     pub help: Vec<Span>,
 }
 
 impl Message {
     /// Reads a message.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self { help: crate::desk::help::spans(text) }
     }
 }
 
 /// Text and examples that a feature adds to the forms of its DocTypes.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Panel {
+pub(crate) struct Panel {
     /// The heading.
     pub title: String,
     /// The help text below it.
@@ -136,7 +136,7 @@ pub struct Panel {
 
 /// A link.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Link {
+pub(crate) struct Link {
     /// Its text.
     pub label: String,
     /// Its address.
@@ -145,7 +145,7 @@ pub struct Link {
 
 /// A tab.
 #[derive(Clone, Debug, Serialize)]
-pub struct Tab {
+pub(crate) struct Tab {
     /// The element's id.
     pub id: String,
     /// The text on it.
@@ -164,7 +164,7 @@ pub struct Tab {
 
 /// A section.
 #[derive(Clone, Debug, Serialize)]
-pub struct Section {
+pub(crate) struct Section {
     /// The element's id.
     pub id: String,
     /// The heading; may be empty.
@@ -187,7 +187,7 @@ pub struct Section {
 
 /// A column of a section.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its heading.
     pub label: String,
     /// Its fields.
@@ -196,7 +196,7 @@ pub struct Column {
 
 /// A problem in the summary.
 #[derive(Clone, Debug, Serialize)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// What is wrong and how to mend it.
     pub help: Vec<Span>,
     /// `#` and the id of the field; empty if it has none on the form.
@@ -206,7 +206,7 @@ pub struct Problem {
 /// Buttons of the form.
 #[derive(Clone, Debug, Default, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a button that is there or not")]
-pub struct Actions {
+pub(crate) struct Actions {
     /// Save.
     pub save: bool,
     /// Submit.
@@ -244,7 +244,7 @@ pub struct Actions {
 /// The dialog that stands open, for browsers without JavaScript.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a dialog that is open or not")]
-pub struct Confirm {
+pub(crate) struct Confirm {
     /// Delete?
     pub delete: bool,
     /// Cancel?
@@ -259,7 +259,7 @@ pub struct Confirm {
 
 impl Confirm {
     /// The dialog of an action.
-    pub fn of(action: &str) -> Self {
+    pub(crate) fn of(action: &str) -> Self {
         Self {
             delete: action == "delete",
             cancel: action == "cancel",
@@ -273,7 +273,7 @@ impl Confirm {
 /// Why a form is shown again that nobody sent to be saved, or that came too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Again {
+pub(crate) enum Again {
     /// Its session had ended; the person has logged in since.
     Late,
     /// The browser had kept it.
@@ -282,7 +282,7 @@ pub enum Again {
 
 /// Who made and changed the document.
 #[derive(Clone, Debug, Serialize)]
-pub struct Story {
+pub(crate) struct Story {
     /// Who made it.
     pub created_by: String,
     /// When, as stored.
@@ -299,7 +299,7 @@ pub struct Story {
 
 /// A list of documents that link here.
 #[derive(Clone, Debug, Serialize)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// The DocType.
     pub label: String,
     /// The field, if the DocType links here with several.
@@ -314,7 +314,7 @@ pub struct Connection {
 
 /// A change or a comment.
 #[derive(Clone, Debug, Serialize)]
-pub struct Activity {
+pub(crate) struct Activity {
     /// Who.
     pub who: String,
     /// When, as stored.
@@ -333,7 +333,7 @@ pub struct Activity {
 
 /// One field's change.
 #[derive(Clone, Debug, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// The label.
     pub label: String,
     /// Before.

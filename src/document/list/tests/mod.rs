@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::*;
-use crate::database::{Backend, Database, MigrateOptions, documents, migrate};
+use crate::database::migrate::migrate;
+use crate::database::{Backend, Database, MigrateOptions, documents};
 use crate::meta::fieldtype;
 use crate::meta::load::{Source, load};
-use crate::permissions::{UserAccess, UserPermission};
+use crate::permissions::UserAccess;
+use crate::permissions::session::UserPermission;
 
 const CUSTOMER: &str = "
 name: Customer

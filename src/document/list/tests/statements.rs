@@ -85,7 +85,7 @@ async fn a_filtered_page_is_read_from_one_index_without_sorting() {
     for filters in [json!({}), json!({"customer": "Bob"}), json!({"customer": "Bob", "priority": [">", 1]})] {
         let request = ListRequest::new("Sales Order").filters(filters);
         let text = statement(Backend::Sqlite, &user("ann", &["Sales"]), &request, Wanted::Rows);
-        let params = vec![crate::database::Param::text("0"); text.matches('?').count()];
+        let params = vec![crate::database::row::Param::text("0"); text.matches('?').count()];
         let explain = format!("EXPLAIN QUERY PLAN SELECT {text}");
         let shapes = [Shape::Int, Shape::Int, Shape::Int, Shape::Text];
         let steps = site.database.fetch(&explain, params, &shapes).await.unwrap();

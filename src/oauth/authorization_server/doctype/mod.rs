@@ -1,11 +1,11 @@
 //! Behaviour of the DocTypes of the authorization server, one file each.
 
-pub mod oauth_bearer_token;
-pub mod oauth_client;
-pub mod oauth_client_checks;
-pub mod oauth_grant;
-pub mod oauth_settings;
-pub mod oauth_signing_key;
+pub(crate) mod oauth_bearer_token;
+pub(crate) mod oauth_client;
+pub(crate) mod oauth_client_checks;
+pub(crate) mod oauth_grant;
+pub(crate) mod oauth_settings;
+pub(crate) mod oauth_signing_key;
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::oauth::views::oauth_signing_key::OAUTH_SIGNING_KEY;
 use crate::web::Plugins;
 
 /// Registers the controllers.
-pub fn register(plugins: &mut Plugins, config: &Config, keys: &SigningKeys, providers: &Arc<Providers>) {
+pub(crate) fn register(plugins: &mut Plugins, config: &Config, keys: &SigningKeys, providers: &Arc<Providers>) {
     plugins.controllers.needs_fields(OAUTH_SETTINGS, &["allowed_private_hosts", "initial_access_token"]);
     plugins.controller(OAUTH_SETTINGS, oauth_settings::OAuthSettingsController { keys: keys.clone() });
     plugins.controller(OAUTH_SIGNING_KEY, oauth_signing_key::SigningKeyController { keys: keys.clone() });

@@ -10,7 +10,7 @@ use crate::oauth::views::BearerToken;
 use crate::web::{SecurityEvent, Severity};
 
 /// Behaviour of the DocType OAuth Bearer Token: an administrator who deletes one is noted.
-pub struct BearerTokenController;
+pub(crate) struct BearerTokenController;
 
 #[async_trait]
 impl Controller for BearerTokenController {

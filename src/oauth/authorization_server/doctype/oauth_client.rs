@@ -36,7 +36,7 @@ fn scopes_of(document: &Document) -> ScopeSet {
 }
 
 /// Behaviour of the DocType OAuth Client.
-pub struct OAuthClientController {
+pub(crate) struct OAuthClientController {
     /// The way out by which keys are fetched.
     pub providers: Arc<Providers>,
     /// Which certificates the proxy passes on.

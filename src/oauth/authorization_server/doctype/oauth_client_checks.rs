@@ -19,13 +19,13 @@ use crate::outgoing::OutgoingError;
 const RESOURCES: [&str; 2] = ["own_resources", "exchange_targets"];
 
 /// Whether the client's secret is needed in plain again: because something is signed with it.
-pub fn needs_secret(document: &Document) -> bool {
+pub(crate) fn needs_secret(document: &Document) -> bool {
     document.text("token_endpoint_auth_method") == Method::ClientSecretJwt.label()
         || document.text("id_token_signed_response_alg") == "HS256"
 }
 
 /// What had to be looked up before.
-pub struct LookedUp {
+pub(crate) struct LookedUp {
     /// What is wrong with scopes that were added.
     pub undefined_scopes: Vec<String>,
     /// Whether this site would call the address of its keys.
@@ -37,7 +37,7 @@ pub struct LookedUp {
 /// Checks a client and brings its lists into the form in which they are stored.
 ///
 /// What is stored already and did not change is not held against whoever saves something else.
-pub fn check(
+pub(crate) fn check(
     registry: &Registry,
     document: &mut Document,
     before: Option<&Document>,
@@ -69,7 +69,7 @@ pub fn check(
 }
 
 /// What is wrong with scopes for DocTypes that do not exist.
-pub fn unknown_doctypes(registry: &Registry, scopes: &ScopeSet) -> Vec<String> {
+pub(crate) fn unknown_doctypes(registry: &Registry, scopes: &ScopeSet) -> Vec<String> {
     let unknown = |scope: &Scope| match scope {
         Scope::DocType { name, .. } if registry.get(name).is_none() => {
             Some(format!("{scope}: there is no DocType {name}"))

@@ -14,7 +14,7 @@ use crate::oauth::views::oauth_grant::{Grant, GrantStatus, OAUTH_GRANT};
 use crate::web::{SecurityEvent, Severity};
 
 /// Takes a consent back: its codes and tokens are dead with this work's commit.
-pub async fn revoke(work: &mut Work<'_>, grant: &Grant, by: &str) -> Result<()> {
+pub(crate) async fn revoke(work: &mut Work<'_>, grant: &Grant, by: &str) -> Result<()> {
     let values = [
         ("status", GrantStatus::Revoked.to_value()),
         ("revoked_at", Value::from(work.now())),
@@ -54,7 +54,7 @@ fn is_revoked(before: &Document, document: &Document) -> bool {
 }
 
 /// Behaviour of the DocType OAuth Grant: whoever may write one may revoke it, and nothing else.
-pub struct GrantController;
+pub(crate) struct GrantController;
 
 #[async_trait]
 impl Controller for GrantController {

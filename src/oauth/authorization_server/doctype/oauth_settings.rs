@@ -39,7 +39,7 @@ const SCOPES: [&str; 2] = ["default_scopes", "scopes_supported"];
 const MIN_INITIAL_ACCESS_TOKEN: usize = 16;
 
 /// Behaviour of the DocType OAuth Settings: its rules, and a note when somebody changes it.
-pub struct OAuthSettingsController {
+pub(crate) struct OAuthSettingsController {
     /// What the site signs with.
     pub keys: SigningKeys,
 }

@@ -9,7 +9,7 @@ use crate::oauth::signing_keys::SigningKeys;
 use crate::oauth::views::oauth_signing_key::KeyState;
 
 /// Behaviour of the DocType OAuth Signing Key.
-pub struct SigningKeyController {
+pub(crate) struct SigningKeyController {
     /// What has to notice changes.
     pub keys: SigningKeys,
 }

@@ -20,7 +20,7 @@ use crate::permissions::{Session, UserAccess};
 use crate::web::{Exchange, RequestContext, SecurityEvent, Severity, Site};
 
 /// A token request of an authenticated client, but for the parameters of its grant.
-pub struct TokenContext {
+pub(crate) struct TokenContext {
     /// The server.
     pub server: Arc<Server>,
     /// The site.
@@ -43,7 +43,7 @@ pub struct TokenContext {
 
 impl TokenContext {
     /// The context of a request without proof of a key or a certificate.
-    pub async fn new(
+    pub(crate) async fn new(
         exchange: &Exchange,
         server: &Arc<Server>,
         settings: Arc<OAuthSettings>,
@@ -66,22 +66,22 @@ impl TokenContext {
     }
 
     /// A transaction that acts as the program itself.
-    pub async fn begin(&self) -> SiteResult<Work<'_>> {
+    pub(crate) async fn begin(&self) -> SiteResult<Work<'_>> {
         self.site.documents.begin(&Session::system()).await
     }
 
     /// The scopes of the site.
-    pub async fn scopes(&self) -> SiteResult<SiteScopes<'_>> {
+    pub(crate) async fn scopes(&self) -> SiteResult<SiteScopes<'_>> {
         SiteScopes::now(&self.site, &self.server.catalogue, &self.settings).await
     }
 
     /// The resources of the site.
-    pub fn resources(&self) -> KnownResources {
+    pub(crate) fn resources(&self) -> KnownResources {
         self.settings.resources(self.site.documents.site_url())
     }
 
     /// Fails unless the user may still log in and use the client.
-    pub async fn check_user(&self, user: &str) -> Result<()> {
+    pub(crate) async fn check_user(&self, user: &str) -> Result<()> {
         match self.admitted(user).await? {
             Some(_) => Ok(()),
             None => Err(Error::invalid_grant("The account behind this grant may not use this client any more").into()),
@@ -89,12 +89,12 @@ impl TokenContext {
     }
 
     /// The user, if they may still log in and use the client.
-    pub async fn admitted(&self, user: &str) -> SiteResult<Option<Arc<UserAccess>>> {
+    pub(crate) async fn admitted(&self, user: &str) -> SiteResult<Option<Arc<UserAccess>>> {
         Ok(self.site.documents.access(user).await?.filter(|access| self.client.admits(access)))
     }
 
     /// What the first refresh token of a family may ask for, if the client gets one.
-    pub fn renewable(&self, scopes: &ScopeSet, resources: &[String]) -> Option<Renewable> {
+    pub(crate) fn renewable(&self, scopes: &ScopeSet, resources: &[String]) -> Option<Renewable> {
         self.client.allows_refresh.then(|| Renewable {
             scopes: scopes.clone(),
             resources: resources.to_vec(),
@@ -104,7 +104,7 @@ impl TokenContext {
 
     /// Refuses a code or token that was used before, and ends its family: it has been stolen, or what came from it has
     /// (RFC 6749 §4.1.2, RFC 9700 §4.14).
-    pub async fn reused<T>(
+    pub(crate) async fn reused<T>(
         &self,
         mut work: Work<'_>,
         event: &'static str,
@@ -119,7 +119,7 @@ impl TokenContext {
     }
 
     /// A Security Event about the client, in this request.
-    pub fn event(&self, event: &'static str, severity: Severity) -> SecurityEvent {
+    pub(crate) fn event(&self, event: &'static str, severity: Severity) -> SecurityEvent {
         SecurityEvent::new(event, severity).client(self.client.client_id.as_str()).during(&self.context)
     }
 }

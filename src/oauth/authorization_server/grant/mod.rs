@@ -3,11 +3,11 @@
 mod authorization_code;
 mod claims;
 mod client_credentials;
-pub mod context;
+pub(crate) mod context;
 mod device_code;
 mod issue;
 mod jwt_bearer;
-pub mod new_tokens;
+pub(crate) mod new_tokens;
 mod refresh_token;
 mod token_exchange;
 
@@ -21,7 +21,7 @@ use crate::oauth::protocol::token::TokenResponse;
 use crate::oauth::views::oauth_client::note_use;
 
 /// Issues what the client asks for, if the grant allows that.
-pub async fn tokens(context: &TokenContext, grant_type: GrantType, sent: &Parameters) -> Result<TokenResponse> {
+pub(crate) async fn tokens(context: &TokenContext, grant_type: GrantType, sent: &Parameters) -> Result<TokenResponse> {
     let issue = match grant_type {
         GrantType::AuthorizationCode => authorization_code::grant(context, sent).await,
         GrantType::RefreshToken => match refresh_token::grant(context, sent).await? {

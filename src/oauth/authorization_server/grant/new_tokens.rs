@@ -10,7 +10,7 @@ use crate::secret;
 use crate::web::SecurityEvent;
 
 /// What a grant has decided to issue, in the transaction that has used up what it rests on.
-pub struct Issue<'w> {
+pub(crate) struct Issue<'w> {
     /// The transaction, which acts as the program itself.
     pub work: Work<'w>,
     /// The tokens.
@@ -21,7 +21,7 @@ pub struct Issue<'w> {
 
 /// A pair of access and refresh token to be made.
 #[derive(Clone, Debug)]
-pub struct NewTokens {
+pub(crate) struct NewTokens {
     /// For whom the client acts.
     pub user: String,
     /// What the access token allows.
@@ -46,7 +46,7 @@ pub struct NewTokens {
 
 impl NewTokens {
     /// An access token alone, which begins a family of its own.
-    pub fn new(user: impl Into<String>, scopes: ScopeSet, resources: Vec<String>) -> Self {
+    pub(crate) fn new(user: impl Into<String>, scopes: ScopeSet, resources: Vec<String>) -> Self {
         Self {
             user: user.into(),
             scopes,
@@ -64,7 +64,7 @@ impl NewTokens {
 
 /// The subject token of an exchange (RFC 8693).
 #[derive(Clone, Debug)]
-pub struct SubjectToken {
+pub(crate) struct SubjectToken {
     /// Its document; the new token ends with it.
     pub name: String,
     /// It is bound to the certificate with which the client has connected.
@@ -77,7 +77,7 @@ pub struct SubjectToken {
 
 /// What a refresh token may ask for, and for how long.
 #[derive(Clone, Debug)]
-pub struct Renewable {
+pub(crate) struct Renewable {
     /// These scopes.
     pub scopes: ScopeSet,
     /// These resources.
@@ -87,6 +87,6 @@ pub struct Renewable {
 }
 
 /// The name of a new family.
-pub fn new_family() -> String {
+pub(crate) fn new_family() -> String {
     secret::random_name() + &secret::random_name()
 }

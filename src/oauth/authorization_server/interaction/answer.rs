@@ -22,7 +22,7 @@ use crate::permissions::Session;
 use crate::web::{Exchange, SecurityEvent, Severity};
 
 /// Takes the answer that the person's form holds.
-pub async fn answer(
+pub(super) async fn answer(
     exchange: &Exchange,
     server: &Server,
     pending: &Pending,

@@ -28,7 +28,7 @@ use crate::permissions::Session;
 use crate::web::Exchange;
 
 /// Answers GET and POST of `…authorize`.
-pub async fn authorize(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn authorize(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let is_post = *exchange.verb() == Method::POST;
     let Some(text) = read_text(&mut exchange).await else {
         return error_page(&exchange, &Error::invalid_request("Send the parameters as a form")).await;
@@ -97,7 +97,7 @@ async fn check(
 /// Answers GET of `…approve`: goes on with a request that is kept here, after a login or for its answer.
 ///
 /// It shows pages and passes on what was allowed before; it never allows anything.
-pub async fn resume(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn resume(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let query = exchange.query();
     let id = query.iter().find(|(name, _)| name == "request_id").map_or("", |(_, value)| value.as_str());
     let Some(pending) = find_request(&exchange, &server, id).await? else {
@@ -110,7 +110,7 @@ pub async fn resume(exchange: Exchange, server: Arc<Server>) -> Result<Response>
 }
 
 /// Answers POST of `…approve`: the person's answer.
-pub async fn approve(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn approve(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let form = exchange.form().await?;
     let id = form.first("request_id").unwrap_or_default().to_owned();
     let decision = form.first("decision").unwrap_or_default().to_owned();

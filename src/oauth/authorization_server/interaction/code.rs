@@ -16,7 +16,7 @@ use crate::oauth::views::{OAuthClient, OAuthSettings, oauth_grant};
 /// Makes a code: the consent is remembered, the code is bound to everything asked.
 ///
 /// The work acts as the program itself.
-pub async fn issue_code(
+pub(super) async fn issue_code(
     work: &mut Work<'_>,
     client: &OAuthClient,
     request: &AuthorizationRequest,

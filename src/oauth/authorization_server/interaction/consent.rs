@@ -19,7 +19,7 @@ use crate::web::Exchange;
 /// Shows the page; with `again`, only the part that asks the person to log in once more.
 ///
 /// From here on this browser session alone may answer.
-pub async fn show(
+pub(super) async fn show(
     exchange: &Exchange,
     catalogue: &ScopeCatalogue,
     pending: &Pending,
@@ -78,7 +78,7 @@ fn device(exchange: &Exchange, code: &DeviceCode) -> Json {
 }
 
 /// What every consent page says: who asks, and for what.
-pub async fn view(
+pub(super) async fn view(
     documents: &Documents,
     catalogue: &ScopeCatalogue,
     client: &OAuthClient,

@@ -22,7 +22,7 @@ use crate::web::attempts::Subject;
 /// Answers GET of the page: the field for the code, or the question of a code that was typed in.
 ///
 /// Neither allows anything.
-pub async fn ask(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn ask(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let query = exchange.query();
     let sent = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     let code = UserCode::parse(sent("user_code"));
@@ -42,7 +42,7 @@ pub async fn ask(exchange: Exchange, server: Arc<Server>) -> Result<Response> {
 }
 
 /// Answers POST of the page: a code, or the answer to its question.
-pub async fn post(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn post(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let form = exchange.form().await?;
     let field = |name: &str| form.first(name).unwrap_or_default().to_owned();
     let (typed, id, decision) = (field("user_code"), field("request_id"), field("decision"));

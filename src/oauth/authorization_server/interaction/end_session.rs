@@ -25,7 +25,7 @@ const SENT_ON: &str = "sent_on";
 const DECISION: &str = "decision";
 
 /// Answers GET and POST of `…end_session`.
-pub async fn end_session(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
+pub(crate) async fn end_session(mut exchange: Exchange, server: Arc<Server>) -> Result<Response> {
     let is_post = *exchange.verb() == Method::POST;
     let Some(text) = read_text(&mut exchange).await else {
         return error_page(&exchange, &Error::invalid_request("Send the parameters as a form")).await;

@@ -11,7 +11,7 @@ use crate::oauth::views::OAuthClient;
 use crate::web::Exchange;
 
 /// Whom the client's hint is about. The token may have expired, but it must be one that we gave this client.
-pub async fn hinted_subject(
+pub(super) async fn hinted_subject(
     exchange: &Exchange,
     server: &Server,
     client: &OAuthClient,
@@ -28,12 +28,12 @@ pub async fn hinted_subject(
 }
 
 /// The error for a hint that proves nothing.
-pub fn refused(message: &'static str, cause: JwtError) -> Error {
+pub(super) fn refused(message: &'static str, cause: JwtError) -> Error {
     Error::invalid_request(message).because(anyhow::Error::new(cause))
 }
 
 /// Verifies the signature of a hint: with the keys that are published, retired ones too, or with the client's secret.
-pub async fn verify(
+pub(super) async fn verify(
     exchange: &Exchange,
     server: &Server,
     token: &str,

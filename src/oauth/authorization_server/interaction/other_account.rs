@@ -14,7 +14,7 @@ use crate::web::Exchange;
 use crate::web::session::was_here;
 
 /// Shows the page. The account is written out only where the same browser knows it already.
-pub async fn show(
+pub(super) async fn show(
     exchange: &Exchange,
     pending: &Pending,
     request: &AuthorizationRequest,

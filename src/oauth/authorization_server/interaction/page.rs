@@ -11,21 +11,26 @@ use crate::oauth::protocol::authorization_response::AuthorizationResponse;
 use crate::web::{Exchange, csp};
 
 /// Shows a page.
-pub async fn show(exchange: &Exchange, template: &str, view: Json) -> Result<Response> {
+pub(crate) async fn show(exchange: &Exchange, template: &str, view: Json) -> Result<Response> {
     let mut response = exchange.page(template, view).await?;
     private(&mut response);
     Ok(response)
 }
 
 /// Shows a page that says what is wrong.
-pub async fn show_with_status(exchange: &Exchange, status: StatusCode, template: &str, view: Json) -> Result<Response> {
+pub(crate) async fn show_with_status(
+    exchange: &Exchange,
+    status: StatusCode,
+    template: &str,
+    view: Json,
+) -> Result<Response> {
     let mut response = show(exchange, template, view).await?;
     response.set_status(status);
     Ok(response)
 }
 
 /// Shows the person an error that the client cannot be told.
-pub async fn error_page(exchange: &Exchange, error: &Error) -> Result<Response> {
+pub(crate) async fn error_page(exchange: &Exchange, error: &Error) -> Result<Response> {
     let view = json!({
         "title": "This request cannot be answered",
         "code": error.code().as_str(),
@@ -41,12 +46,12 @@ async fn code_refused(exchange: &Exchange, reason: &str) -> Result<Response> {
 }
 
 /// Says that no device waits for this code any more.
-pub async fn code_expired(exchange: &Exchange) -> Result<Response> {
+pub(crate) async fn code_expired(exchange: &Exchange) -> Result<Response> {
     code_refused(exchange, "The code has expired or was answered. Have the device show a new one.").await
 }
 
 /// Says that the account may not use the client of a device.
-pub async fn not_admitted(exchange: &Exchange) -> Result<Response> {
+pub(crate) async fn not_admitted(exchange: &Exchange) -> Result<Response> {
     code_refused(exchange, "Your account may not use this application").await
 }
 
@@ -54,7 +59,7 @@ pub async fn not_admitted(exchange: &Exchange) -> Result<Response> {
 ///
 /// `after_form`: the browser came here by a form, a login for example. Browsers hold the whole chain of redirects behind
 /// a form against its page's policy, so the chain ends at a page that goes on by itself.
-pub async fn send(exchange: &Exchange, answer: AuthorizationResponse, after_form: bool) -> Result<Response> {
+pub(crate) async fn send(exchange: &Exchange, answer: AuthorizationResponse, after_form: bool) -> Result<Response> {
     match answer {
         AuthorizationResponse::Redirect(to) if after_form => {
             show(exchange, "oauth/continue", json!({"location": to, "title": "Going back"})).await
@@ -70,21 +75,21 @@ pub async fn send(exchange: &Exchange, answer: AuthorizationResponse, after_form
 }
 
 /// `303 See Other`.
-pub fn redirect(to: &str) -> Response {
+pub(crate) fn redirect(to: &str) -> Response {
     let mut response = crate::web::error::see_other(to);
     private(&mut response);
     response
 }
 
 /// Keeps an answer out of caches, and the address of its page from other sites.
-pub fn private(response: &mut Response) {
+pub(crate) fn private(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
 /// Lets the forms of a page lead to this address as well, directly or by redirect.
-pub fn allow_form_action(response: &mut Response, address: &str) {
+pub(crate) fn allow_form_action(response: &mut Response, address: &str) {
     let Ok(url) = url::Url::parse(address) else { return };
     let source = match url.scheme() {
         "https" | "http" => url.origin().ascii_serialization(),
@@ -96,22 +101,22 @@ pub fn allow_form_action(response: &mut Response, address: &str) {
 }
 
 /// Hidden fields, as the templates take them.
-pub fn hidden<N: AsRef<str>, V: AsRef<str>>(fields: impl IntoIterator<Item = (N, V)>) -> Json {
+pub(crate) fn hidden<N: AsRef<str>, V: AsRef<str>>(fields: impl IntoIterator<Item = (N, V)>) -> Json {
     fields.into_iter().map(|(name, value)| json!({"name": name.as_ref(), "value": value.as_ref()})).collect()
 }
 
 /// Why the login page is shown although somebody is logged in.
-pub const SELECT_ACCOUNT: Option<&str> = Some("select_account");
+pub(crate) const SELECT_ACCOUNT: Option<&str> = Some("select_account");
 
 /// The login page, with the way back; see [`login_parameters`].
-pub fn login_address(back: &str, hint: Option<&str>, prompt: Option<&str>) -> String {
+pub(crate) fn login_address(back: &str, hint: Option<&str>, prompt: Option<&str>) -> String {
     let parameters = login_parameters(back, hint, prompt);
     format!("/login?{}", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish())
 }
 
 /// What the login page has to know: the way back, the account that the client expects (`login_hint`), and the `prompt`
 /// that shows it although somebody is logged in, who stays so until then.
-pub fn login_parameters<'p>(
+pub(crate) fn login_parameters<'p>(
     back: &'p str,
     hint: Option<&'p str>,
     prompt: Option<&'p str>,

@@ -22,16 +22,16 @@ use crate::secret;
 use crate::web::Exchange;
 
 /// The kind of a request that came to the authorization endpoint.
-pub const AUTHORIZE: &str = "Authorize";
+pub(crate) const AUTHORIZE: &str = "Authorize";
 /// The kind of a request with which an administrator tries a client out.
-pub const TRY_OUT: &str = "Try It";
+pub(crate) const TRY_OUT: &str = "Try It";
 /// The kind of a question about a device.
 const DEVICE_KIND: &str = "Device";
 /// How long a person has to log in and answer.
-pub const LIFETIME: Duration = Duration::minutes(10);
+pub(crate) const LIFETIME: Duration = Duration::minutes(10);
 
 /// What waits for a person's answer.
-pub struct Pending {
+pub(crate) struct Pending {
     /// The id under which it is found, which only the browser knows.
     pub id: String,
     /// Where it is kept.
@@ -43,7 +43,7 @@ pub struct Pending {
 }
 
 /// What a person is asked.
-pub enum Question {
+pub(crate) enum Question {
     /// Whether a client may have a code.
     Request(AuthorizationRequest),
     /// Whether a device may have tokens.
@@ -52,7 +52,7 @@ pub enum Question {
 
 impl Pending {
     /// The scopes that are asked for.
-    pub fn scopes(&self) -> &ScopeSet {
+    pub(crate) fn scopes(&self) -> &ScopeSet {
         match &self.question {
             Question::Request(request) => &request.scopes,
             Question::Device(code) => &code.scopes,
@@ -60,7 +60,7 @@ impl Pending {
     }
 
     /// The path of its pages.
-    pub fn path(&self) -> &'static str {
+    pub(crate) fn path(&self) -> &'static str {
         match &self.question {
             Question::Request(_) => APPROVE,
             Question::Device(_) => DEVICE,
@@ -68,19 +68,19 @@ impl Pending {
     }
 
     /// Where it goes on after a login.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("{}?request_id={}", self.path(), self.id)
     }
 
     /// Whether it was shown to this person in this browser session.
-    pub fn is_for(&self, person: &Person) -> bool {
+    pub(crate) fn is_for(&self, person: &Person) -> bool {
         let digest = self.stored.session_digest.as_ref();
         self.stored.user.as_ref() == Some(&person.user)
             && digest.is_some_and(|digest| secret::constant_time_eq(digest, person.session_digest()))
     }
 
     /// Notes whom it is shown to: from here on this browser session alone may answer.
-    pub async fn bind(&self, documents: &Documents, person: &Person) -> Result<()> {
+    pub(crate) async fn bind(&self, documents: &Documents, person: &Person) -> Result<()> {
         if self.is_for(person) {
             return Ok(());
         }
@@ -92,7 +92,7 @@ impl Pending {
     }
 
     /// Answers it, once: of several answers one alone succeeds.
-    pub async fn settle(&self, work: &mut Work<'_>, status: &str) -> Result<bool> {
+    pub(crate) async fn settle(&self, work: &mut Work<'_>, status: &str) -> Result<bool> {
         let answered = [("status", Value::from(status)), ("answered_at", Value::from(work.now()))];
         let pending = Value::from("Pending");
         work.set_values_if(OAUTH_AUTHORIZATION_REQUEST, &self.stored.name, ("status", &pending), &answered).await
@@ -100,12 +100,12 @@ impl Pending {
 }
 
 /// What is said of a request that is unknown, too old or answered.
-pub fn expired() -> Error {
+pub(crate) fn expired() -> Error {
     Error::invalid_request("This request has expired or was answered: go back to the application and start again")
 }
 
 /// The authorization request that waits under an id, if it can still be answered.
-pub async fn find_request(exchange: &Exchange, server: &Server, id: &str) -> Result<Option<Pending>> {
+pub(crate) async fn find_request(exchange: &Exchange, server: &Server, id: &str) -> Result<Option<Pending>> {
     let documents = &exchange.site.documents;
     let is_request = |stored: &StoredRequest| matches!(&*stored.kind, AUTHORIZE | TRY_OUT);
     let Some(stored) = find(documents, id).await?.filter(is_request) else { return Ok(None) };
@@ -126,7 +126,7 @@ pub async fn find_request(exchange: &Exchange, server: &Server, id: &str) -> Res
 }
 
 /// The device that waits under an id, if it can still be answered.
-pub async fn find_device(exchange: &Exchange, id: &str) -> Result<Option<Pending>> {
+pub(crate) async fn find_device(exchange: &Exchange, id: &str) -> Result<Option<Pending>> {
     let documents = &exchange.site.documents;
     let is_device = |stored: &StoredRequest| stored.kind == DEVICE_KIND;
     let Some(stored) = find(documents, id).await?.filter(is_device) else { return Ok(None) };
@@ -144,7 +144,7 @@ pub async fn find_device(exchange: &Exchange, id: &str) -> Result<Option<Pending
 }
 
 /// The client of a device, if it may still use the grant.
-pub async fn device_client(documents: &Documents, code: &DeviceCode) -> Result<Option<Arc<OAuthClient>>> {
+pub(crate) async fn device_client(documents: &Documents, code: &DeviceCode) -> Result<Option<Arc<OAuthClient>>> {
     let client = OAuthClient::find_by_name(documents, &code.client).await?;
     Ok(client.filter(|client| client.enabled && client.may_use(GrantType::DeviceCode)))
 }
@@ -160,7 +160,7 @@ async fn find(documents: &Documents, id: &str) -> Result<Option<StoredRequest>> 
 
 /// Keeps a checked request for a person's answer; returns the id under which it is found. With a person, it opens in
 /// their session alone.
-pub async fn keep_request(
+pub(crate) async fn keep_request(
     documents: &Documents,
     kind: &str,
     client: &OAuthClient,
@@ -176,7 +176,7 @@ pub async fn keep_request(
 }
 
 /// Keeps the question about a device for this browser session; returns the id under which it is found.
-pub async fn keep_device(documents: &Documents, code: &DeviceCode, person: &Person) -> Result<String> {
+pub(crate) async fn keep_device(documents: &Documents, code: &DeviceCode, person: &Person) -> Result<String> {
     let id = secret::random_id();
     let expires_at = (documents.clock().now() + LIFETIME).min(code.state.expires_at);
     let parameters = StoredRequest::device_parameters(&code.name);
@@ -186,7 +186,7 @@ pub async fn keep_device(documents: &Documents, code: &DeviceCode, person: &Pers
 }
 
 /// A request to be kept.
-pub struct NewRequest<'a> {
+pub(crate) struct NewRequest<'a> {
     /// An option of the field Kind.
     pub kind: &'a str,
     /// The OAuth Client.
@@ -201,7 +201,7 @@ pub struct NewRequest<'a> {
 
 impl NewRequest<'_> {
     /// Keeps it under an id, of which only the digest is stored.
-    pub async fn keep(self, documents: &Documents, id: &str) -> Result<()> {
+    pub(crate) async fn keep(self, documents: &Documents, id: &str) -> Result<()> {
         let mut work = documents.begin(&Session::system()).await?;
         let mut document = work.new_document(OAUTH_AUTHORIZATION_REQUEST)?;
         document.set("kind", self.kind);

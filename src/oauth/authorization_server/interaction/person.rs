@@ -12,7 +12,7 @@ use crate::secret;
 use crate::web::{Credentials, Exchange};
 
 /// The person in front of the browser.
-pub struct Person {
+pub(crate) struct Person {
     /// The name of the User.
     pub user: String,
     /// `sub`: under which clients know them.
@@ -27,7 +27,7 @@ pub struct Person {
 
 impl Person {
     /// Who is logged in by a session cookie. An API key or a token is not a person who could allow something.
-    pub async fn of(exchange: &Exchange) -> Result<Option<Self>> {
+    pub(crate) async fn of(exchange: &Exchange) -> Result<Option<Self>> {
         let documents = &exchange.site.documents;
         let session = exchange.session();
         let (Credentials::Cookie, Some(sid), false) =
@@ -47,7 +47,7 @@ impl Person {
     }
 
     /// The facts of their sign-in.
-    pub fn sign_in(&self) -> SignIn {
+    pub(crate) fn sign_in(&self) -> SignIn {
         SignIn {
             sid: Some(self.sid.clone()),
             auth_time: Some(self.auth_time),
@@ -58,7 +58,7 @@ impl Person {
     }
 
     /// The digest by which a stored request knows this browser session.
-    pub fn session_digest(&self) -> String {
+    pub(crate) fn session_digest(&self) -> String {
         secret::digest(format!("authorization request:{}", self.sid))
     }
 }

@@ -5,7 +5,7 @@ use crate::oauth::protocol::{AuthorizeError, Error};
 
 /// Why an interaction stops.
 #[derive(Debug)]
-pub enum Stop {
+pub(super) enum Stop {
     /// The client or the person is told what is wrong with the request.
     Refused(AuthorizeError),
     /// The site has failed.
@@ -13,7 +13,7 @@ pub enum Stop {
 }
 
 /// What a step of an interaction comes to.
-pub type Result<T, E = Stop> = std::result::Result<T, E>;
+pub(super) type Result<T, E = Stop> = std::result::Result<T, E>;
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
@@ -34,7 +34,7 @@ impl From<SiteError> for Stop {
 }
 
 /// Tells what was refused apart from a failure of the site, which is nobody's answer.
-pub fn refusal<T>(result: Result<T>) -> Result<Result<T, AuthorizeError>, SiteError> {
+pub(super) fn refusal<T>(result: Result<T>) -> Result<Result<T, AuthorizeError>, SiteError> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(Stop::Refused(error)) => Ok(Err(error)),

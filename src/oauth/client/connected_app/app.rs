@@ -9,13 +9,12 @@ use crate::oauth::provider_error::ProviderError;
 use crate::permissions::Session;
 
 /// The DocType.
-pub const DOCTYPE: &str = "Connected App";
+pub(crate) const DOCTYPE: &str = "Connected App";
 
 view! {
     /// A Connected App, read from its document.
     #[derive(Clone, Debug, Default)]
-    #[expect(missing_docs, reason = "each is the field of that name")]
-    pub struct ConnectedApp of DOCTYPE {
+    pub(crate) struct ConnectedApp of DOCTYPE {
         pub name: String = name,
         pub provider_name: String,
         pub openid_configuration: Option<String>,
@@ -53,7 +52,7 @@ view! {
 view! {
     /// A parameter of the authorization request that the provider wants beside the standard ones.
     #[derive(Clone, Debug)]
-    pub struct QueryParameter of "Query Parameters" {
+    pub(crate) struct QueryParameter of "Query Parameters" {
         /// Its name.
         pub key: String as trimmed,
         /// Its value.
@@ -66,13 +65,8 @@ fn has_secret(document: &Document) -> bool {
 }
 
 impl ConnectedApp {
-    /// The app of that name; whoever may read it is the caller's to check.
-    pub async fn get(documents: &Documents, name: &str) -> Result<Self> {
-        Ok(Self::from(&*documents.get(&Session::system(), DOCTYPE, name).await?))
-    }
-
     /// This site as a client of the provider, within a transaction.
-    pub async fn client_in(&self, work: &mut Work<'_>) -> Result<Result<ProviderClient, ProviderError>> {
+    pub(crate) async fn client_in(&self, work: &mut Work<'_>) -> Result<Result<ProviderClient, ProviderError>> {
         let secret = work.get_password(DOCTYPE, &self.name, "client_secret").await?;
         let key = work.get_password(DOCTYPE, &self.name, "private_key").await?;
         let method = &self.token_endpoint_auth_method;
@@ -89,7 +83,7 @@ impl ConnectedApp {
     }
 
     /// This site as a client of the provider.
-    pub async fn client(&self, documents: &Documents) -> Result<Result<ProviderClient, ProviderError>> {
+    pub(crate) async fn client(&self, documents: &Documents) -> Result<Result<ProviderClient, ProviderError>> {
         for (what, text) in [("Client ID", &self.client_id), ("Token URI", &self.token_uri)] {
             if text.is_empty() {
                 let message = format!("{what} of the Connected App {} is missing: enter it first", self.provider_name);
@@ -100,12 +94,12 @@ impl ConnectedApp {
     }
 
     /// The scopes to ask for.
-    pub fn scopes(&self) -> Vec<&str> {
+    pub(crate) fn scopes(&self) -> Vec<&str> {
         self.scopes.iter().flat_map(|row| row.scope.split_whitespace()).collect()
     }
 
     /// The field by which an app would send people, their tokens or its secret elsewhere than before, if one does.
-    pub fn goes_elsewhere(&self, before: &Self) -> Option<&'static str> {
+    pub(crate) fn goes_elsewhere(&self, before: &Self) -> Option<&'static str> {
         let origin = |address: &str| url::Url::parse(address).map(|url| url.origin()).ok();
         // Nothing was sent anywhere yet.
         if before.token_uri.is_empty() {

@@ -16,13 +16,13 @@ use crate::oauth::client::{OWN_PARAMETERS, Providers, is_kept, private_key};
 use crate::permissions::Session;
 
 /// Behaviour of the DocType Connected App.
-pub struct ConnectedAppController {
+pub(crate) struct ConnectedAppController {
     providers: Arc<Providers>,
 }
 
 impl ConnectedAppController {
     /// With what the site knows of providers.
-    pub fn new(providers: Arc<Providers>) -> Self {
+    pub(crate) fn new(providers: Arc<Providers>) -> Self {
         Self { providers }
     }
 }

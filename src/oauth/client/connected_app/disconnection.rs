@@ -14,13 +14,13 @@ use crate::oauth::client::connected_app::token_cache::Connection;
 use crate::oauth::client::token_endpoint::ProviderClient;
 
 /// Behaviour of the DocType Token Cache: what is ended here is ended at the provider.
-pub struct TokenCacheController {
+pub(crate) struct TokenCacheController {
     providers: Arc<Providers>,
 }
 
 impl TokenCacheController {
     /// With what the site knows of providers.
-    pub fn new(providers: Arc<Providers>) -> Self {
+    pub(crate) fn new(providers: Arc<Providers>) -> Self {
         Self { providers }
     }
 }
@@ -48,7 +48,7 @@ impl Controller for TokenCacheController {
 }
 
 /// Everything needed to tell a provider that a connection is over.
-pub struct Ending {
+pub(crate) struct Ending {
     /// The connection, for the log.
     pub name: String,
     /// This site as the provider's client.
@@ -61,7 +61,7 @@ pub struct Ending {
 
 impl Ending {
     /// Tells the provider; that it fails is logged and stops nothing.
-    pub async fn revoke(self, providers: &Providers, documents: &Documents) {
+    pub(crate) async fn revoke(self, providers: &Providers, documents: &Documents) {
         let (token, hint) = self.token;
         if let Err(error) = self.client.revoke((&providers.outgoing, documents), &self.endpoint, token, hint).await {
             tracing::warn!(%error, connection = self.name, "the provider could not be told that a token is revoked");

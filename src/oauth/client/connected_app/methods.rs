@@ -18,7 +18,7 @@ use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 
 /// The methods, with what they do.
-pub const METHODS: [(&str, &str); 8] = [
+pub(crate) const METHODS: [(&str, &str); 8] = [
     (
         "initiate_web_application_flow",
         "Begins connecting the caller's account; answers with the address to send the person to",
@@ -34,7 +34,7 @@ pub const METHODS: [(&str, &str); 8] = [
 
 /// What calling one of them takes: to read the app and to call the method, like any other method; and what it does
 /// to documents.
-pub fn needs(method: &str) -> Vec<Need> {
+pub(crate) fn needs(method: &str) -> Vec<Need> {
     let right = if method == "fill_from_discovery" { Right::Write } else { Right::Read };
     let mut needs = vec![need(DOCTYPE, right), Need::Method(format!("{MODULE}.{method}"))];
     needs.extend((method == "disconnect").then(|| need(TOKEN_CACHE, Right::Delete)));
@@ -42,7 +42,7 @@ pub fn needs(method: &str) -> Vec<Need> {
 }
 
 /// Answers one of them.
-pub async fn call(
+pub(crate) async fn call(
     providers: &Arc<Providers>,
     documents: &Documents,
     session: &Session,
@@ -115,7 +115,7 @@ fn require_system_manager(session: &Session, what: &str) -> Result<()> {
 }
 
 /// Whose connection is meant: the caller's own, unless a System Manager names another.
-pub fn user_of(session: &Session, user: Option<&str>) -> Result<String> {
+pub(crate) fn user_of(session: &Session, user: Option<&str>) -> Result<String> {
     match user {
         Some(user) if user != session.user() => {
             require_system_manager(session, "use the connection of somebody else")?;
@@ -133,7 +133,12 @@ async fn has_token(documents: &Documents, app: &ConnectedApp, user: &str) -> Res
 }
 
 /// Ends a person's connection; deleting it tells the provider.
-pub async fn disconnect(documents: &Documents, session: &Session, app: &ConnectedApp, user: &str) -> Result<Json> {
+pub(crate) async fn disconnect(
+    documents: &Documents,
+    session: &Session,
+    app: &ConnectedApp,
+    user: &str,
+) -> Result<Json> {
     let name = Connection::name_of(&app.name, user);
     match documents.delete(session, TOKEN_CACHE, &name).await {
         Ok(()) => Ok(Json::from("disconnected")),
@@ -148,7 +153,7 @@ pub async fn disconnect(documents: &Documents, session: &Session, app: &Connecte
 }
 
 /// A connection as it leaves the site: never with its tokens.
-pub fn shown(documents: &Documents, document: &Document) -> Json {
+pub(crate) fn shown(documents: &Documents, document: &Document) -> Json {
     let mut json = document.to_json(View { zone: documents.site_zone(), ..View::WHOLE });
     for fieldname in ["access_token", "refresh_token", "state", "refresh_started_at"] {
         json.shift_remove(fieldname);

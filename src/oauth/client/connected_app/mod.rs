@@ -1,15 +1,15 @@
 //! Connected Apps: services elsewhere that people connect to. View, controller, methods and pages of one thing together.
 
-pub mod app;
-pub mod controller;
-pub mod disconnection;
-pub mod methods;
-pub mod pages;
-pub mod provider_answer;
-pub mod renewal;
-pub mod token_cache;
-pub mod use_connection;
-pub mod web_application_flow;
+pub(crate) mod app;
+pub(crate) mod controller;
+pub(crate) mod disconnection;
+pub(crate) mod methods;
+pub(crate) mod pages;
+pub(crate) mod provider_answer;
+pub(crate) mod renewal;
+pub(crate) mod token_cache;
+pub(crate) mod use_connection;
+pub(crate) mod web_application_flow;
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::oauth::client::Providers;
 use crate::web::Plugins;
 
 /// Where providers send people back to, as Frappe has it; the app's name follows.
-pub const CALLBACK: &str = "/api/method/frappe.integrations.doctype.connected_app.connected_app.callback";
+pub(crate) const CALLBACK: &str = "/api/method/frappe.integrations.doctype.connected_app.connected_app.callback";
 /// The module under which Frappe has the methods of Connected App.
-pub const MODULE: &str = "frappe.integrations.doctype.connected_app.connected_app";
+pub(crate) const MODULE: &str = "frappe.integrations.doctype.connected_app.connected_app";
 
 /// Registers controllers, pages, methods and the callback.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+pub(crate) fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     plugins.controllers.needs_fields_of::<app::ConnectedApp>();
     plugins.controllers.needs_fields_of::<token_cache::TokenCache>();
     plugins.controller(app::DOCTYPE, controller::ConnectedAppController::new(Arc::clone(providers)));

@@ -31,7 +31,7 @@ use crate::web::{AccountPage, Exchange, Plugins, Route, Site};
 const ONLY_PEOPLE: &str = "Connections are made, seen and ended";
 
 /// Registers the pages.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+pub(crate) fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     plugins.panels.entry(DOCTYPE.to_owned()).or_default().push(Arc::new(ConnectPanel));
     plugins.account_pages.push(AccountPage { label: "Connections", href: "/connected-apps", icon: "external" });
     plugins.route(Route::new("/connected-apps").get(list));
@@ -158,7 +158,7 @@ async fn page(
 }
 
 /// How a connection is, for people, with times in their zone.
-pub fn health(connection: Option<&Connection>, zone: Zone) -> Json {
+pub(crate) fn health(connection: Option<&Connection>, zone: Zone) -> Json {
     let Some(Connection { stored, .. }) = connection else { return Json::Null };
     // Minutes are enough.
     let moment = |at: Option<DateTime<Utc>>| {

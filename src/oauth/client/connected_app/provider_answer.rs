@@ -51,21 +51,11 @@ const QUIET_TYPES: [&str; 14] = [
 ];
 
 /// What the provider's API answers.
-pub struct ProviderAnswer(pub Answering);
+pub(crate) struct ProviderAnswer(pub Answering);
 
 impl ProviderAnswer {
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.0.status
-    }
-
-    /// The whole body, up to a limit.
-    pub async fn bytes(self, limit: usize) -> Result<Vec<u8>> {
-        Ok(self.0.read(limit).await?)
-    }
-
     /// Status, headers and body as JSON: JSON as it is, text as text, everything else in base64.
-    pub async fn into_json(self) -> Result<Json> {
+    pub(crate) async fn into_json(self) -> Result<Json> {
         let headers: Map<String, Json> = passed_on(&self.0)
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_string(), Json::from(value.to_str().ok()?))))
@@ -82,7 +72,7 @@ impl ProviderAnswer {
     }
 
     /// The provider's answer as ours, passed on as it comes.
-    pub fn into_response(self) -> poem::Response {
+    pub(crate) fn into_response(self) -> poem::Response {
         let mut response = poem::Response::builder().status(self.0.status).finish();
         // RFC 9110 §15.5.2, §15.4: a 401 or 407 would speak of the credentials at this site, and a redirect would send
         // whoever follows it on with them.

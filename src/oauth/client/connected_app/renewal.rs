@@ -27,7 +27,7 @@ const MAX_LOCKS: usize = 1000;
 
 /// The renewals under way in this process.
 #[derive(Default)]
-pub struct Renewals {
+pub(crate) struct Renewals {
     locks: Mutex<HashMap<String, Arc<Lock>>>,
 }
 
@@ -62,7 +62,7 @@ impl Renewals {
 }
 
 /// A person's connection with an access token that works, renewed if need be; `None` if they never connected.
-pub async fn active(
+pub(crate) async fn active(
     providers: &Arc<Providers>,
     documents: &Documents,
     app: &ConnectedApp,
@@ -76,7 +76,7 @@ pub async fn active(
 }
 
 /// Renews although the token does not look stale: the provider's API refused `stale`.
-pub async fn renew_refused(
+pub(crate) async fn renew_refused(
     providers: &Arc<Providers>,
     documents: &Documents,
     app: &ConnectedApp,
@@ -271,6 +271,6 @@ impl Renewal {
 }
 
 /// Keeps renewals of that connection waiting in this process, until what it returns is dropped.
-pub async fn hold(providers: &Providers, name: &str) -> impl Send + use<> {
+pub(crate) async fn hold(providers: &Providers, name: &str) -> impl Send + use<> {
     providers.renewals.lock(name).lock_owned().await
 }

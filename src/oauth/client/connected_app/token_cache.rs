@@ -11,7 +11,7 @@ use crate::oauth::client::token_endpoint::TokenAnswer;
 use crate::permissions::Session;
 
 /// The DocType.
-pub const TOKEN_CACHE: &str = "Token Cache";
+pub(crate) const TOKEN_CACHE: &str = "Token Cache";
 
 options! {
     /// How a connection is.
@@ -136,7 +136,7 @@ impl Connection {
 /// Stores what a provider gave; a refresh token that it does not replace is kept.
 ///
 /// `fresh`: it begins a connection, in which case nothing of an older one stays.
-pub async fn store(
+pub(crate) async fn store(
     work: &mut Work<'_>,
     app: &ConnectedApp,
     user: &str,
@@ -195,7 +195,7 @@ pub async fn store(
 
 /// What is known about a connection when it begins.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fresh<'a> {
+pub(crate) struct Fresh<'a> {
     /// The account at the provider.
     pub account: Option<&'a str>,
     /// Where the person returned to.
@@ -222,7 +222,7 @@ fn set_scopes(work: &Work<'_>, document: &mut Document, app: &ConnectedApp, gran
 }
 
 /// Notes that a renewal failed.
-pub async fn note_failure(work: &mut Work<'_>, name: &str, status: ConnectionStatus, error: &str) -> Result<()> {
+pub(crate) async fn note_failure(work: &mut Work<'_>, name: &str, status: ConnectionStatus, error: &str) -> Result<()> {
     let values =
         [("status", status.to_value()), ("last_error", Value::from(error)), ("refresh_started_at", Value::Null)];
     match work.set_values(TOKEN_CACHE, name, &values).await {

@@ -45,7 +45,7 @@ const BESIDE: [&str; 8] = ["args", "cmd", "csrf_token", "dn", "docs", "dt", "met
 const REFUSED_FOR: Duration = Duration::from_hours(1);
 
 /// The access tokens that were renewed because the API refused the one before, and were refused as well.
-pub struct RefusedTokens(Cache<String, ()>);
+pub(crate) struct RefusedTokens(Cache<String, ()>);
 
 impl Default for RefusedTokens {
     fn default() -> Self {
@@ -55,7 +55,7 @@ impl Default for RefusedTokens {
 
 /// A request to a provider's API.
 #[derive(Clone, Debug)]
-pub struct ProviderRequest {
+pub(crate) struct ProviderRequest {
     /// The HTTP method.
     pub verb: HttpMethod,
     /// A path below the first of the app's base URLs, or an address below any of them.
@@ -74,7 +74,7 @@ pub struct ProviderRequest {
 
 impl ProviderRequest {
     /// A plain read.
-    pub fn get(path: impl Into<String>) -> Self {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
         Self {
             verb: HttpMethod::GET,
             path: path.into(),
@@ -87,7 +87,7 @@ impl ProviderRequest {
     }
 
     /// From the arguments of the REST method.
-    pub fn from_arguments(arguments: &Map<String, Json>) -> Result<Self> {
+    pub(crate) fn from_arguments(arguments: &Map<String, Json>) -> Result<Self> {
         let wrong = |message: &str| Error::invalid(ProblemKind::Type, message.to_owned());
         let is_known = |name: &str| ARGUMENTS.contains(&name) || BESIDE.contains(&name);
         if let Some(unknown) = arguments.keys().find(|name| !is_known(name)) {
@@ -152,7 +152,7 @@ fn pairs(value: &Json, name: &str) -> Result<Vec<(String, String)>> {
 }
 
 /// The address that a path means, if it is below one of the app's base URLs; a token goes nowhere else.
-pub fn target(app: &ConnectedApp, path: &str, query: &[(String, String)]) -> Result<Url> {
+pub(crate) fn target(app: &ConnectedApp, path: &str, query: &[(String, String)]) -> Result<Url> {
     let refuse = |message: String| Error::invalid(ProblemKind::Validation, message);
     let Some(first) = app.allowed_base_urls.first() else {
         return Err(refuse(format!(
@@ -213,7 +213,7 @@ fn is_below(url: &Url, base: &Url) -> bool {
 }
 
 /// Sends a request with the connection of a person; renews the token once if the provider refuses it.
-pub async fn send(
+pub(crate) async fn send(
     providers: &Arc<Providers>,
     documents: &Documents,
     session: &Session,
@@ -286,7 +286,7 @@ fn not_connected(app: &ConnectedApp, user: &str) -> Error {
 }
 
 /// Registers the method that streams a provider's answer.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+pub(crate) fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     const PARAMS: &[Param] = &[
         Param::required("connected_app", "string", "The name of the Connected App"),
         Param::required("path", "string", "The path below the app's first Allowed Base URL, or an address below any"),

@@ -25,7 +25,7 @@ use crate::web::own_path::own_path;
 use crate::web::{RequestContext, SecurityEvent, Severity};
 
 /// Begins a connection: where to send the person.
-pub async fn initiate(
+pub(crate) async fn initiate(
     documents: &Documents,
     session: &Session,
     app: &ConnectedApp,
@@ -100,7 +100,7 @@ fn binding(session: &Session) -> String {
 
 /// Why a callback brought no connection.
 #[derive(Debug, thiserror::Error)]
-pub enum CallbackError {
+pub(crate) enum CallbackError {
     /// The answer belongs to no request of this browser.
     #[error(transparent)]
     State(#[from] StateError),
@@ -110,7 +110,7 @@ pub enum CallbackError {
 }
 
 /// Takes the provider's answer; returns where the person goes on.
-pub async fn complete(
+pub(crate) async fn complete(
     providers: &Arc<Providers>,
     documents: &Documents,
     context: &RequestContext,
@@ -240,7 +240,7 @@ async fn account(
 }
 
 /// A token for the app itself, without a person (RFC 6749 §4.4).
-pub async fn backend_token(
+pub(crate) async fn backend_token(
     providers: &Arc<Providers>,
     documents: &Documents,
     app: &ConnectedApp,
@@ -273,7 +273,7 @@ pub async fn backend_token(
 }
 
 /// A name as a segment of a path.
-pub fn path_segment(name: &str) -> String {
+pub(crate) fn path_segment(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 

@@ -20,7 +20,7 @@ use crate::web::{RequestContext, SecurityEvent, Severity};
 
 /// Why nobody is let in; the texts are for the person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// No account, and none is made.
     #[error(
         "No account here belongs to this one: if you have an account here, log in with your password and link the other one on your profile"
@@ -46,7 +46,7 @@ pub enum Refusal {
 
 /// What became of a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// This user logs in.
     User(String),
     /// Nobody does.
@@ -54,7 +54,7 @@ pub enum Outcome {
 }
 
 /// The user who logs in: the linked one, else one that may be linked or made. Applies the role mapping.
-pub async fn log_in(
+pub(crate) async fn log_in(
     work: &mut Work<'_>,
     key: &SocialLoginKey,
     identity: &Identity,
@@ -204,7 +204,7 @@ async fn forget_credentials(work: &mut Work<'_>, mut user: Document, context: &R
 }
 
 /// Links an account elsewhere to a user, who is told of by a Security Event.
-pub async fn link(
+pub(crate) async fn link(
     work: &mut Work<'_>,
     mut user: Document,
     key: &SocialLoginKey,
@@ -218,7 +218,7 @@ pub async fn link(
 }
 
 /// Links an account to the person who is logged in.
-pub async fn link_own(
+pub(crate) async fn link_own(
     work: &mut Work<'_>,
     user: &str,
     key: &SocialLoginKey,
@@ -238,7 +238,7 @@ pub async fn link_own(
 }
 
 /// Takes an account elsewhere away from a user. Fails if nothing would be left to log in with.
-pub async fn unlink(
+pub(crate) async fn unlink(
     work: &mut Work<'_>,
     user: &str,
     provider: &str,

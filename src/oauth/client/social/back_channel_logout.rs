@@ -21,7 +21,7 @@ use crate::web::method::json_response;
 use crate::web::{Exchange, Plugins, Route, SecurityEvent, Severity};
 
 /// Registers the receiver; its address is for the provider's settings.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+pub(crate) fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     let providers = Arc::clone(providers);
     let receive = move |exchange| receive(exchange, Arc::clone(&providers));
     plugins.route(Route::new(format!("{MODULE}.backchannel_logout/:provider")).post(receive));

@@ -9,10 +9,11 @@ use crate::error::Result;
 use crate::foreign;
 use crate::foreign::at;
 use crate::oauth::client::Providers;
-use crate::oauth::client::social::id_token::{self, Expected};
+
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::social::social_login_key::SocialLoginKey;
 use crate::oauth::client::token_endpoint::TokenAnswer;
+use crate::oauth::protocol::id_token::{self, Expected};
 use crate::oauth::provider_error::{ProviderError, clean};
 use crate::outgoing::MAX_ANSWER_BYTES;
 use crate::outgoing::published::Asked;
@@ -20,7 +21,7 @@ use crate::permissions::session::fold_name;
 
 /// A person at a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Their id, which never changes.
     pub userid: String,
     /// Whose word it is that this is their id: the issuer of ID tokens, or what stands for one.
@@ -44,7 +45,7 @@ pub struct Identity {
 }
 
 /// Finds out who logs in.
-pub async fn find(
+pub(crate) async fn find(
     providers: &Providers,
     documents: &Documents,
     provider: &Provider,
@@ -193,12 +194,12 @@ async fn add_github_email(
 }
 
 /// The id by which accounts of the provider are linked, as its key says where it stands; `None` if there is none.
-pub fn user_id(key: &SocialLoginKey, claims: &Json) -> Option<String> {
+pub(crate) fn user_id(key: &SocialLoginKey, claims: &Json) -> Option<String> {
     at(claims, &key.user_id_property).and_then(foreign::id)
 }
 
 /// Puts what was said into our words; `None` if it does not say who it is.
-pub fn read(key: &SocialLoginKey, claims: Json) -> Option<Identity> {
+pub(crate) fn read(key: &SocialLoginKey, claims: Json) -> Option<Identity> {
     let userid = user_id(key, &claims)?;
     if userid.chars().count() > 140 || userid.chars().any(char::is_control) {
         return None;

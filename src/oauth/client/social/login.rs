@@ -27,7 +27,7 @@ use crate::web::plugin::LoginOption;
 use crate::web::{Exchange, LoginMethod, NewSession, Plugins, Route, SecurityEvent, Severity, Site};
 
 /// Registers the buttons, the start and the callbacks.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+pub(crate) fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     plugins.login_options.push(Arc::new(|site, target| Box::pin(options(site, target))));
     let given = Arc::clone(providers);
     plugins.route(Route::new("/login/with/:provider").get(move |exchange| start(exchange, Arc::clone(&given))));
@@ -82,7 +82,7 @@ async fn start(exchange: Exchange, providers: Arc<Providers>) -> Result<Response
 
 /// Where to send the person, once the trip is noted. With a `prompt`, an OpenID provider is to ask who they are even if
 /// it knows them.
-pub async fn depart(
+pub(crate) async fn depart(
     providers: &Providers,
     documents: &Documents,
     key: SocialLoginKey,

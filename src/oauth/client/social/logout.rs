@@ -14,7 +14,7 @@ use crate::web::error::see_other;
 use crate::web::{Exchange, Plugins, RequestContext, Route, Site};
 
 /// Registers the page that leads to the provider, and lets logging out end there.
-pub fn register(plugins: &mut Plugins) {
+pub(crate) fn register(plugins: &mut Plugins) {
     plugins.logout_targets.push(Arc::new(|site, context| Box::pin(target(site, context))));
     plugins.route(Route::new("/logout/at/:provider").get(go));
 }

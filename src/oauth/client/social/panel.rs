@@ -14,7 +14,7 @@ use crate::web::panel::{Panel, Panels, Presets};
 use crate::web::{Plugins, Site};
 
 /// Registers the panel.
-pub fn register(plugins: &mut Plugins) {
+pub(crate) fn register(plugins: &mut Plugins) {
     plugins.panels.entry(DOCTYPE.to_owned()).or_default().push(Arc::new(SetUpPanel));
 }
 

@@ -2,7 +2,7 @@
 
 /// A provider's settings; empty texts are for the administrator, or for discovery, to fill in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Preset {
+pub(crate) struct Preset {
     /// The option in Social Login Provider.
     pub provider: &'static str,
     /// The end of Frappe's name for the callback: `login_via_<callback>`.
@@ -29,7 +29,7 @@ pub struct Preset {
 
 /// When the email address of a new account is believed. Linking to an account that is there always takes a verified one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BelievesEmail {
+pub(crate) enum BelievesEmail {
     /// If the provider says that it is verified.
     IfVerified,
     /// Unless the provider says that it is not: it tells only addresses that belong to the person, and has no word for it.
@@ -40,7 +40,7 @@ pub enum BelievesEmail {
 
 impl BelievesEmail {
     /// Whether it is believed, given what the provider says about it.
-    pub fn believes(self, verified: Option<bool>) -> bool {
+    pub(crate) fn believes(self, verified: Option<bool>) -> bool {
         match self {
             Self::IfVerified => verified == Some(true),
             Self::UnlessUnverified => verified != Some(false),
@@ -64,10 +64,10 @@ const OPENID: Preset = Preset {
 };
 
 /// The placeholder for the tenant in Microsoft's address.
-pub const TENANT: &str = "{tenant}";
+pub(crate) const TENANT: &str = "{tenant}";
 
 /// Every preset. Custom is none: there, everything is the administrator's to enter.
-pub const PRESETS: [Preset; 8] = [
+pub(crate) const PRESETS: [Preset; 8] = [
     Preset { provider: "Google", callback: "google", base_url: "https://accounts.google.com", ..OPENID },
     Preset {
         provider: "GitHub",
@@ -136,18 +136,18 @@ pub const PRESETS: [Preset; 8] = [
 ];
 
 /// The preset of an option; `None` for Custom.
-pub fn of(provider: &str) -> Option<&'static Preset> {
+pub(crate) fn of(provider: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.provider == provider)
 }
 
 impl Preset {
     /// Each has an address of their own.
-    pub fn has_custom_base_url(&self) -> bool {
+    pub(crate) fn has_custom_base_url(&self) -> bool {
         self.base_url.is_empty()
     }
 
     /// Fieldnames with the values that it fills in where nothing was entered.
-    pub fn values(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
         let values = [
             ("provider_name", self.provider),
             ("base_url", self.base_url),
@@ -162,7 +162,7 @@ impl Preset {
     }
 
     /// The name of the key if it is named like the provider.
-    pub fn key_name(&self) -> String {
+    pub(crate) fn key_name(&self) -> String {
         crate::meta::doctype::scrub(self.provider)
     }
 }

@@ -20,12 +20,12 @@ use crate::web::templates::html;
 use crate::web::{AccountPage, Exchange, Plugins, Route};
 
 /// Where the page is.
-pub const ADDRESS: &str = "/linked-accounts";
+pub(crate) const ADDRESS: &str = "/linked-accounts";
 /// What a program is told that tries.
 const ONLY_PEOPLE: &str = "Accounts are linked and unlinked";
 
 /// Registers the page and its two buttons.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
+pub(crate) fn register(plugins: &mut Plugins, providers: &Arc<Providers>) {
     plugins.account_pages.push(AccountPage { label: "Linked accounts", href: ADDRESS, icon: "link" });
     plugins.route(Route::new(ADDRESS).get(show));
     let providers = Arc::clone(providers);

@@ -11,7 +11,7 @@ use crate::oauth::provider_error::ProviderError;
 
 /// A provider with every address that is known.
 #[derive(Clone, Debug)]
-pub struct Provider {
+pub(crate) struct Provider {
     /// Its key.
     pub key: SocialLoginKey,
     /// Its name in ID tokens. If there is one, an ID token has to come and is checked.
@@ -32,7 +32,7 @@ pub struct Provider {
 
 impl Provider {
     /// Completes a key by discovery, where it has an address for that. What is entered in the form counts first.
-    pub async fn resolve(
+    pub(crate) async fn resolve(
         providers: &Providers,
         documents: &Documents,
         key: SocialLoginKey,
@@ -78,14 +78,14 @@ impl Provider {
     }
 
     /// Whose word it is that an id is somebody's: the issuer, or else what the key names as the place to ask.
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         self.issuer.clone().unwrap_or_else(|| self.key.place_to_ask())
     }
 
     /// Exchanges a code (RFC 6749 §4.1.3).
     ///
     /// How the provider wants the secret is found out: what it says it supports, what worked before, then the other way.
-    pub async fn token(
+    pub(crate) async fn token(
         &self,
         providers: &Providers,
         documents: &Documents,
@@ -138,7 +138,7 @@ impl Provider {
 
 /// Where a client secret goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretPlace {
+pub(crate) enum SecretPlace {
     /// `client_secret_basic`.
     Header,
     /// `client_secret_post`.
@@ -162,7 +162,7 @@ impl SecretPlace {
 }
 
 /// Where providers took the secret of a client, by token endpoint and client id.
-pub struct SecretPlaces(Cache<(String, String), SecretPlace>);
+pub(crate) struct SecretPlaces(Cache<(String, String), SecretPlace>);
 
 impl Default for SecretPlaces {
     fn default() -> Self {

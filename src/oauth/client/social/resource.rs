@@ -26,7 +26,7 @@ use crate::web::{Authenticated, Authenticator, Credentials, Plugins, Site};
 const PAUSE: StdDuration = StdDuration::from_mins(1);
 
 /// The providers that could not be asked a moment ago: the name of the key, and the address that it had then.
-pub struct Paused(Cache<(String, Option<String>), ()>);
+pub(crate) struct Paused(Cache<(String, Option<String>), ()>);
 
 impl Default for Paused {
     fn default() -> Self {
@@ -35,7 +35,7 @@ impl Default for Paused {
 }
 
 /// Registers the authenticator. It answers only for tokens of issuers that are listed here, and leaves all others alone.
-pub fn register(plugins: &mut Plugins, providers: &Arc<Providers>, catalogue: &ScopeCatalogue) {
+pub(crate) fn register(plugins: &mut Plugins, providers: &Arc<Providers>, catalogue: &ScopeCatalogue) {
     let tokens = ForeignTokens { providers: Arc::clone(providers), catalogue: catalogue.clone() };
     plugins.authenticators.push(Arc::new(tokens));
 }
@@ -85,7 +85,7 @@ async fn look_up(providers: &Providers, documents: &Documents, key: SocialLoginK
 }
 
 /// The provider of that issuer, if an administrator lets it vouch for people at the token endpoint.
-pub async fn voucher(providers: &Providers, documents: &Documents, issuer: &str) -> Result<Option<Provider>> {
+pub(crate) async fn voucher(providers: &Providers, documents: &Documents, issuer: &str) -> Result<Option<Provider>> {
     let mut is_out_of_reach = false;
     for key in SocialLoginKey::all_enabled(documents).await? {
         // What its key says need not be asked.
@@ -105,7 +105,7 @@ pub async fn voucher(providers: &Providers, documents: &Documents, issuer: &str)
 }
 
 /// The issuers of those providers, for the metadata of this resource (RFC 9728 §2, `authorization_servers`).
-pub async fn authorization_servers(providers: &Providers, documents: &Documents) -> Result<Vec<String>> {
+pub(crate) async fn authorization_servers(providers: &Providers, documents: &Documents) -> Result<Vec<String>> {
     Ok(accepted(providers, documents).await?.into_iter().filter_map(|provider| provider.issuer).collect())
 }
 

@@ -14,7 +14,7 @@ use crate::permissions::session::ADMINISTRATOR;
 
 /// What the rules make of a person: roles to have, and roles of the table that nothing speaks for any more.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Mapped {
+pub(crate) struct Mapped {
     /// The roles that a rule gives.
     pub given: BTreeSet<String>,
     /// The other roles of the table.
@@ -22,7 +22,7 @@ pub struct Mapped {
 }
 
 /// Applies the rules to what a provider says.
-pub fn map(mappings: &[RoleMapping], claims: &Json) -> Mapped {
+pub(crate) fn map(mappings: &[RoleMapping], claims: &Json) -> Mapped {
     let mut mapped = Mapped::default();
     for mapping in mappings {
         let says = at(claims, &mapping.claim).is_some_and(|found| holds(found, &mapping.value));
@@ -47,7 +47,12 @@ fn holds(found: &Json, value: &str) -> bool {
 }
 
 /// Gives and takes roles at a login. Administrator has every role anyway.
-pub async fn apply(work: &mut Work<'_>, key: &SocialLoginKey, identity: &Identity, mut user: Document) -> Result<()> {
+pub(crate) async fn apply(
+    work: &mut Work<'_>,
+    key: &SocialLoginKey,
+    identity: &Identity,
+    mut user: Document,
+) -> Result<()> {
     if key.role_mappings.is_empty() || user.name() == ADMINISTRATOR {
         return Ok(());
     }

@@ -11,13 +11,12 @@ use crate::oauth::client::social::presets::{self, Preset, TENANT};
 use crate::permissions::Session;
 
 /// The DocType.
-pub const DOCTYPE: &str = "Social Login Key";
+pub(crate) const DOCTYPE: &str = "Social Login Key";
 
 view! {
     /// A Social Login Key, read from its document; presets are filled in.
     #[derive(Clone, Debug)]
-    #[expect(missing_docs, reason = "each is the field of that name")]
-    pub struct SocialLoginKey of DOCTYPE {
+    pub(crate) struct SocialLoginKey of DOCTYPE {
         pub name: String = name,
         pub enable_social_login: bool,
         pub provider_name: String,
@@ -52,8 +51,7 @@ view! {
 view! {
     /// A rule that turns what the provider says into a role.
     #[derive(Clone, Debug, PartialEq, Eq)]
-    #[expect(missing_docs, reason = "each is the field of that name")]
-    pub struct RoleMapping of "Social Login Role Mapping" {
+    pub(crate) struct RoleMapping of "Social Login Role Mapping" {
         pub claim: String,
         pub value: String,
         pub role: String,
@@ -62,7 +60,7 @@ view! {
 
 impl SocialLoginKey {
     /// The key of that name, if it exists and is switched on.
-    pub async fn enabled(documents: &Documents, name: &str) -> Result<Option<Self>> {
+    pub(crate) async fn enabled(documents: &Documents, name: &str) -> Result<Option<Self>> {
         match documents.get(&Session::system(), DOCTYPE, name).await {
             Ok(document) => Ok(Some(Self::from(&*document)).filter(|key| key.enable_social_login)),
             Err(Error::DoesNotExist { .. }) => Ok(None),
@@ -71,7 +69,7 @@ impl SocialLoginKey {
     }
 
     /// Every key that is switched on, by name.
-    pub async fn all_enabled(documents: &Documents) -> Result<Vec<Self>> {
+    pub(crate) async fn all_enabled(documents: &Documents) -> Result<Vec<Self>> {
         let request =
             ListRequest::new(DOCTYPE).filters(serde_json::json!({"enable_social_login": 1})).order_by("name asc").all();
         let list = documents.list(&Session::system(), &request).await?;
@@ -83,25 +81,25 @@ impl SocialLoginKey {
     }
 
     /// Where people's ids come from if no issuer signs them: the base URL, or the whole address of the API endpoint.
-    pub fn place_to_ask(&self) -> String {
+    pub(crate) fn place_to_ask(&self) -> String {
         let endpoint = self.api_endpoint.split(['?', '#']).next().unwrap_or_default();
         let is_below = !self.base_url.is_empty() && endpoint.starts_with(&format!("{}/", self.base_url));
         if is_below { self.base_url.clone() } else { endpoint.to_owned() }
     }
 
     /// Whether rows that name this issuer may be of this key, as far as it is known without asking the provider.
-    pub fn may_be(&self, issuer: &str) -> bool {
+    pub(crate) fn may_be(&self, issuer: &str) -> bool {
         issuer.is_empty() || self.known_issuer().is_none_or(|own| own == issuer)
     }
 
     /// Whose word its people's ids are, if that is known without asking the provider.
-    pub fn known_issuer(&self) -> Option<String> {
+    pub(crate) fn known_issuer(&self) -> Option<String> {
         let place = || self.openid_configuration.is_none().then(|| self.place_to_ask());
         self.issuer.clone().or_else(place)
     }
 
     /// Whether a key would send people and the secret elsewhere than before.
-    pub fn goes_elsewhere(&self, before: &Self) -> bool {
+    pub(crate) fn goes_elsewhere(&self, before: &Self) -> bool {
         let went_somewhere = !before.access_token_url.is_empty() || before.openid_configuration.is_some();
         let places = |key: &Self| {
             let configuration = key.openid_configuration.clone().unwrap_or_default();
@@ -117,7 +115,7 @@ impl SocialLoginKey {
     }
 
     /// The secret that the provider gave.
-    pub async fn client_secret(&self, documents: &Documents) -> Result<Option<String>> {
+    pub(crate) async fn client_secret(&self, documents: &Documents) -> Result<Option<String>> {
         documents.reading(&Session::system()).get_password(DOCTYPE, &self.name, "client_secret").await
     }
 }

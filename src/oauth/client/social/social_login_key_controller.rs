@@ -17,13 +17,13 @@ use crate::permissions::Session;
 use crate::permissions::session::{ADMINISTRATOR, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
 
 /// Behaviour of the DocType Social Login Key.
-pub struct SocialLoginKeyController {
+pub(crate) struct SocialLoginKeyController {
     providers: Arc<Providers>,
 }
 
 impl SocialLoginKeyController {
     /// With what the site knows of providers.
-    pub fn new(providers: Arc<Providers>) -> Self {
+    pub(crate) fn new(providers: Arc<Providers>) -> Self {
         Self { providers }
     }
 }

@@ -32,7 +32,7 @@ struct Trip {
 }
 
 /// Begins a login with a key: the cookie goes into the answer.
-pub fn begin(exchange: &Exchange, key: &str, redirect_to: &str) -> Result<Begun> {
+pub(crate) fn begin(exchange: &Exchange, key: &str, redirect_to: &str) -> Result<Begun> {
     let site = &exchange.site;
     let documents = &site.documents;
     let begun = Begun { state: secret::random_id(), code_verifier: pkce::new_verifier(), nonce: secret::random_id() };
@@ -57,7 +57,7 @@ pub fn begin(exchange: &Exchange, key: &str, redirect_to: &str) -> Result<Begun>
 }
 
 /// Takes the answer of a login: it has to be of this browser, with this key, in time and once.
-pub async fn take(exchange: &Exchange, state: Option<&str>, key: &str) -> Result<Result<Returned, StateError>> {
+pub(crate) async fn take(exchange: &Exchange, state: Option<&str>, key: &str) -> Result<Result<Returned, StateError>> {
     let Some(state) = state.filter(|state| !state.is_empty()) else { return Ok(Err(StateError::Missing)) };
     let (site, documents) = (&exchange.site, &exchange.site.documents);
     let name = name_of(site, state);

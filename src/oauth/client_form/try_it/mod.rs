@@ -6,7 +6,7 @@
 //! the site stands in for the program: it knows no client secret, so nothing proves who the client is.
 
 mod device;
-pub mod sign_in;
+pub(crate) mod sign_in;
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ const ANSWER: &str = "answer";
 
 /// What can be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// Signing in, with the authorization code.
     SignIn,
     /// Signing in on another device, with a code to type in.
@@ -62,7 +62,7 @@ pub enum Way {
 
 impl Way {
     /// What can be tried of a client under these settings.
-    pub fn of(client: &OAuthClient, settings: &OAuthSettings) -> Vec<Self> {
+    pub(crate) fn of(client: &OAuthClient, settings: &OAuthSettings) -> Vec<Self> {
         let mut ways = Vec::new();
         if client.allows_code {
             ways.push(Self::SignIn);
@@ -78,13 +78,13 @@ impl Way {
 }
 
 /// Registers the pages.
-pub fn register(plugins: &mut Plugins, server: &Arc<Server>) {
+pub(crate) fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     plugins.route(Route::new("/oauth-client/:name/try-it").get(show).post(with(server, start)));
     plugins.route(Route::new(format!("/oauth-client/:name/try-it/{ANSWER}")).get(with(server, sign_in::come_back)));
 }
 
 /// Where a client is tried out.
-pub fn address(client: &OAuthClient) -> String {
+pub(crate) fn address(client: &OAuthClient) -> String {
     format!("/oauth-client/{}/try-it", path_segment(&client.name))
 }
 

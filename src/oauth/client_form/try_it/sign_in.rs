@@ -31,7 +31,7 @@ struct SignInState {
 }
 
 /// Where the code of a try-out goes: to this site, and to no client.
-pub fn redirect_uri(site: &str, client: &OAuthClient) -> String {
+pub(crate) fn redirect_uri(site: &str, client: &OAuthClient) -> String {
     format!("{site}{}/{ANSWER}", address(client))
 }
 

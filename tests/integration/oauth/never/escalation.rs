@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use doctyped::meta::Right;
+use doctyped::testing::meta::Right;
 use poem::http::Method;
 use serde_json::{Value as Json, json};
 
@@ -404,8 +404,10 @@ async fn nothing_that_holds_a_secret_or_gives_a_role_is_left_unguarded() {
     for doctype in registry.iter().filter(|doctype| !doctype.guarded_rights.is_empty() && doctype.name != "User") {
         assert!(guarded.contains(doctype.name.as_str()), "list {} above", doctype.name);
     }
-    let decides = |field: &doctyped::meta::DocField| {
-        field.secret || field.fieldtype == doctyped::meta::Fieldtype::Password || field.link_target() == Some("Role")
+    let decides = |field: &doctyped::testing::meta::DocField| {
+        field.secret
+            || field.fieldtype == doctyped::testing::meta::Fieldtype::Password
+            || field.link_target() == Some("Role")
     };
     for doctype in registry.iter().filter(|doctype| !doctype.istable && !doctype.is_virtual) {
         let is_guarded = doctype.guarded_rights.contains(Right::Create) || doctype.issingle;

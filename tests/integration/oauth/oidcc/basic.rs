@@ -1,7 +1,7 @@
 //! A program as the plan for a Basic OP has it, the way it takes, and what is checked of every id token.
 
-use doctyped::oauth::protocol::id_token::half_hash;
-use doctyped::oauth::protocol::jwt::Claims;
+use doctyped::testing::id_token::half_hash;
+use doctyped::testing::jwt::Claims;
 use serde_json::{Value as Json, json};
 
 use crate::oauth::openid_connect::verified;

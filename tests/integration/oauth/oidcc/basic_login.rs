@@ -1,7 +1,7 @@
 //! Basic OP: who logs in, how long ago, and what the program wishes for the login page.
 
 use chrono::Duration;
-use doctyped::oauth::protocol::jwt::Claims;
+use doctyped::testing::jwt::Claims;
 use serde_json::json;
 
 use super::basic::{ALICE, Basic, continued, error, log_in, login_again};

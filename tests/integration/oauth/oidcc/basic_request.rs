@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use doctyped::oauth::protocol::jar::TYPE;
-use doctyped::oauth::protocol::jwt::SigningKey;
-use doctyped::secret::SigningAlgorithm;
+use doctyped::testing::jar::TYPE;
+use doctyped::testing::jwt::SigningKey;
+use doctyped::testing::secret::SigningAlgorithm;
 use serde_json::{Value as Json, json};
 use wiremock::MockServer;
 

@@ -1,6 +1,6 @@
 //! Config OP: what the site says about itself under `/.well-known/openid-configuration`.
 
-use doctyped::oauth::protocol::jwk::JwkSet;
+use doctyped::testing::jwk::JwkSet;
 use serde_json::Value as Json;
 
 use crate::support::TestSite;

@@ -57,7 +57,7 @@ async fn oidcc_rp_initiated_logout_modified_id_token_hint_logs_nobody_out() {
 #[tokio::test]
 async fn oidcc_rp_initiated_logout_bad_id_token_hint_logs_nobody_out() {
     let signed_in = SignedIn::new().await;
-    let key = doctyped::oauth::protocol::jwt::SigningKey::generate(doctyped::secret::SigningAlgorithm::Es256);
+    let key = doctyped::testing::jwt::SigningKey::generate(doctyped::testing::secret::SigningAlgorithm::Es256);
     let claims = json!({
         "iss": signed_in.site.documents().site_url(), "aud": signed_in.program.id,
         "sub": subject(&signed_in.site, ALICE).await, "exp": 9_999_999_999_i64,

@@ -1,6 +1,6 @@
 //! Connected App against `oidc-provider`: every way of proving who this site is, from discovery to revocation.
 
-use doctyped::oauth::client::connected_app::token_cache::Connection;
+use doctyped::testing::token_cache::Connection;
 use serde_json::{Value as Json, json};
 
 use super::super::connected_app::run;
@@ -83,7 +83,7 @@ async fn tokens(site: &TestSite, app: &str, user: &str) -> (String, String) {
 
 /// As if the access token had run out.
 async fn expire(site: &TestSite, app: &str, user: &str) {
-    let past = doctyped::clock::format_datetime(site.clock.now_naive() - chrono::Duration::minutes(1));
+    let past = doctyped::testing::clock::format_datetime(site.clock.now_naive() - chrono::Duration::minutes(1));
     site.db_update("Token Cache", &format!("{app}-{user}"), json!({"expires_at": past})).await;
 }
 

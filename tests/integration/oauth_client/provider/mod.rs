@@ -119,7 +119,7 @@ pub struct Person {
 impl Person {
     /// A person with an account of their own there, of whom the provider tells these claims.
     pub fn new(name: &str, claims: Json) -> Self {
-        Self { http: http(), account: format!("{name}-{}", doctyped::secret::random_name()), claims }
+        Self { http: http(), account: format!("{name}-{}", doctyped::testing::secret::random_name()), claims }
     }
 
     /// The same person, of whom the provider knows already.
