@@ -9,13 +9,13 @@ use futures_util::stream;
 use poem::http::{Method, header};
 use serde_json::{Value as Json, json};
 
-use super::Server;
-use super::signed_tokens::Signer;
 use crate::clock::format_datetime;
 use crate::document::view::FieldValue as _;
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Value;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::signed_tokens::Signer;
 use crate::oauth::protocol::id_token::signing_alg;
 use crate::oauth::protocol::logout::{LogoutTokenClaims, TYPE, retry_after};
 use crate::oauth::views::fields::{text_value, time_value};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use poem::http::header;
 
-use super::client_keys::check_signed;
-use super::endpoint::{Refusal, Result, read_form};
-use super::{GET_TOKEN, Server, client_certificate, metadata_document};
 use crate::error::Result as SiteResult;
+use crate::oauth::authorization_server::client_keys::check_signed;
+use crate::oauth::authorization_server::endpoint::{Refusal, Result, read_form};
+use crate::oauth::authorization_server::{GET_TOKEN, Server, client_certificate, metadata_document};
 use crate::oauth::protocol::assertion::{ClientAssertion, ClientKey};
 use crate::oauth::protocol::authorization_request::unknown_client;
 use crate::oauth::protocol::cimd::ClientIdUrl;

@@ -1,9 +1,9 @@
 //! The certificate that came with a request, and whether it proves who the client is (RFC 8705 §2).
 
-use super::Server;
-use super::client_authentication::refused;
-use super::client_keys::check_signed;
-use super::endpoint::Result;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::client_authentication::refused;
+use crate::oauth::authorization_server::client_keys::check_signed;
+use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::protocol::Error;
 use crate::oauth::protocol::certificate::{Certificate, CertificateError};
 use crate::oauth::protocol::client_authentication::Method;

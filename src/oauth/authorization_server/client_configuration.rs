@@ -5,10 +5,12 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::{Method as HttpMethod, StatusCode, header};
 
-use super::Server;
-use super::endpoint::{Refusal, Result, json as json_response, read_client_metadata, respond_to};
-use super::registration::{information, read, refuse_document};
 use crate::error::Result as SiteResult;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::endpoint::{
+    Refusal, Result, json as json_response, read_client_metadata, respond_to,
+};
+use crate::oauth::authorization_server::registration::{information, read, refuse_document};
 use crate::oauth::protocol::challenge::Challenge;
 use crate::oauth::protocol::registration::check_update;
 use crate::oauth::protocol::token::{TokenKind, from_authorization};

@@ -1,7 +1,7 @@
 //! What a client signed, checked with its public keys: those that it gave us, or those that its `jwks_uri` publishes.
 
-use super::Server;
 use crate::document::Documents;
+use crate::oauth::authorization_server::Server;
 use crate::oauth::protocol::jwk::JwkSet;
 use crate::oauth::protocol::jwt::JwtError;
 use crate::oauth::protocol::{Error, ErrorCode};

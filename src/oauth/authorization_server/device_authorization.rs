@@ -5,12 +5,12 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::StatusCode;
 
-use super::client_authentication::ClientCall;
-use super::endpoint::{Result, json, respond_to};
-use super::grant::new_tokens::new_family;
-use super::{DEVICE, Server};
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::meta::Value;
+use crate::oauth::authorization_server::client_authentication::ClientCall;
+use crate::oauth::authorization_server::endpoint::{Result, json, respond_to};
+use crate::oauth::authorization_server::grant::new_tokens::new_family;
+use crate::oauth::authorization_server::{DEVICE, Server};
 use crate::oauth::credentials;
 use crate::oauth::protocol::device::{DeviceAuthorizationResponse, INTERVAL, LIFETIME, UserCode};
 use crate::oauth::protocol::request::GrantType;

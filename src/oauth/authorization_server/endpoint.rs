@@ -6,9 +6,9 @@ use poem::{Request, Response};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::Origins;
 use crate::error::Error as SiteError;
 use crate::foreign;
+use crate::oauth::authorization_server::Origins;
 use crate::oauth::protocol::cors::{self, AllowedOrigins, CorsHeaders};
 use crate::oauth::protocol::request::{is_form, refuse_query};
 use crate::oauth::protocol::{Error, ErrorCode, Parameters, challenge};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::{StatusCode, header};
 
-use super::Server;
-use super::client_authentication::ClientCall;
-use super::endpoint::{Result, json as json_response, respond};
 use crate::error::Result as SiteResult;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::client_authentication::ClientCall;
+use crate::oauth::authorization_server::endpoint::{Result, json as json_response, respond};
 use crate::oauth::credentials;
 use crate::oauth::protocol::introspection::{
     ActiveToken, Asker, Confirmation, IntrospectionResponse, OwnClaims, SIGNED, SignedIntrospection, TYPE, wants_signed,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::header;
 
-use super::Server;
 use crate::error::Result;
+use crate::oauth::authorization_server::Server;
 use crate::web::Exchange;
 
 /// For how long the keys may be kept. The next ones are published long before they sign, so nobody is surprised by

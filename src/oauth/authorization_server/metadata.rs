@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use poem::Response;
 
-use super::Server;
-use super::endpoint::public_json;
 use crate::error::{Error, Result};
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::endpoint::public_json;
 use crate::oauth::client::social::resource::authorization_servers;
 use crate::oauth::protocol::metadata::{ResourceMetadata, ServerConfiguration, ServerMetadata, WELL_KNOWN_RESOURCE};
 use crate::oauth::protocol::request::GrantType;

@@ -11,10 +11,10 @@ use poem::http::{Method, StatusCode};
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::Server;
-use super::registration::{NewClient, Terms};
 use crate::document::Documents;
 use crate::error::Result as SiteResult;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::registration::{NewClient, Terms};
 use crate::oauth::protocol::cimd::{self, ClientIdUrl};
 use crate::oauth::protocol::registration::{ClientMetadata, RegistrationPolicy};
 use crate::oauth::protocol::{Error, ErrorCode};

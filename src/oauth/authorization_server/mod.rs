@@ -285,7 +285,7 @@ pub(crate) fn register(plugins: &mut Plugins, server: &Arc<Server>) {
                 let (endpoint, allow) = (Arc::clone(&endpoint), Arc::clone(&allow));
                 async move {
                     endpoint.check_served(&exchange).await?;
-                    self::endpoint::preflight(&exchange, &allow, endpoint.origins).await
+                    crate::oauth::authorization_server::endpoint::preflight(&exchange, &allow, endpoint.origins).await
                 }
             });
         }

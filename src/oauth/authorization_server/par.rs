@@ -6,12 +6,12 @@ use chrono::Duration;
 use poem::Response;
 use poem::http::StatusCode;
 
-use super::client_authentication::ClientCall;
-use super::endpoint::{Result, json, respond_to};
-use super::interaction::pending::NewRequest;
-use super::{Server, request_object};
 use crate::document::Documents;
 use crate::error::{Error as SiteError, Result as SiteResult};
+use crate::oauth::authorization_server::client_authentication::ClientCall;
+use crate::oauth::authorization_server::endpoint::{Result, json, respond_to};
+use crate::oauth::authorization_server::interaction::pending::NewRequest;
+use crate::oauth::authorization_server::{Server, request_object};
 use crate::oauth::credentials;
 use crate::oauth::dpop;
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, RequestOrigin};

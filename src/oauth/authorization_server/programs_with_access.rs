@@ -7,11 +7,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use poem::Response;
 use serde_json::{Value as Json, json};
 
-use super::doctype::oauth_grant;
-use super::{Server, with};
 use crate::clock::Zone;
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
+use crate::oauth::authorization_server::doctype::oauth_grant;
+use crate::oauth::authorization_server::{Server, with};
 use crate::oauth::protocol::Scope;
 use crate::oauth::protocol::redirect_uri::Destination;
 use crate::oauth::scope_catalogue::ScopeDefinitions;

@@ -8,15 +8,17 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::endpoint::{Refusal, Result, json as json_response, read_client_metadata, respond_to};
-use super::interaction::pending;
-use super::rate_limit::{RateLimit, subscriber};
-use super::{REGISTER_CLIENT, Server};
 use crate::clock::format_datetime;
 use crate::config::client_certificates::CertificateCheck;
 use crate::document::{ListRequest, Work};
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::meta::{Document, Value};
+use crate::oauth::authorization_server::endpoint::{
+    Refusal, Result, json as json_response, read_client_metadata, respond_to,
+};
+use crate::oauth::authorization_server::interaction::pending;
+use crate::oauth::authorization_server::rate_limit::{RateLimit, subscriber};
+use crate::oauth::authorization_server::{REGISTER_CLIENT, Server};
 use crate::oauth::credentials;
 use crate::oauth::protocol::challenge::Challenge;
 use crate::oauth::protocol::client_name::UNNAMED;

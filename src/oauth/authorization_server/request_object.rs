@@ -1,9 +1,9 @@
 //! Requests that the client signed: their parameters are those of the request object (RFC 9101).
 
-use super::Server;
-use super::client_keys::check_signed;
 use crate::document::Documents;
 use crate::error::Result;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::client_keys::check_signed;
 use crate::oauth::protocol::authorization_request::RequestOrigin;
 use crate::oauth::protocol::jwt::JwtError;
 use crate::oauth::protocol::{Error, Parameters, jar};

@@ -6,10 +6,10 @@ use poem::Response;
 use poem::http::StatusCode;
 use serde_json::json;
 
-use super::Server;
-use super::client_authentication::ClientCall;
-use super::endpoint::{Result, json as json_response, respond_to};
 use crate::error::Result as SiteResult;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::client_authentication::ClientCall;
+use crate::oauth::authorization_server::endpoint::{Result, json as json_response, respond_to};
 use crate::oauth::credentials;
 use crate::oauth::protocol::token::TokenKind;
 use crate::oauth::protocol::{Error, ErrorCode, Parameters};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::endpoint::Result;
 use crate::document::Documents;
 use crate::error::Result as SiteResult;
+use crate::oauth::authorization_server::endpoint::Result;
 use crate::oauth::protocol::id_token::{DEFAULT_ALG, may_use_hs256, signing_alg};
 use crate::oauth::protocol::jwt::{Algorithm, SigningKey, sign_hs256};
 use crate::oauth::protocol::{Error, ErrorCode};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::StatusCode;
 
-use super::client_authentication::ClientCall;
-use super::endpoint::{Result, json, respond_to};
-use super::grant;
-use super::grant::context::TokenContext;
-use super::{Server, client_certificate};
 use crate::error::Result as SiteResult;
+use crate::oauth::authorization_server::client_authentication::ClientCall;
+use crate::oauth::authorization_server::endpoint::{Result, json, respond_to};
+use crate::oauth::authorization_server::grant;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::{Server, client_certificate};
 use crate::oauth::dpop;
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::TokenResponse;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::{HeaderValue, StatusCode, header};
 
-use super::Server;
-use super::endpoint::{allow_origin, json as json_response};
 use crate::error::{AuthenticationError, Error, Result};
 use crate::oauth::access::resource_metadata;
+use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::endpoint::{allow_origin, json as json_response};
 use crate::oauth::protocol::challenge::Challenge;
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::userinfo::{Person, UserInfo};

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::introspection::Confirmation;
-use super::jwt::{JwtError, Verified};
-use super::resource;
-use super::scope::ScopeSet;
-use super::token_exchange::Actor;
+use crate::oauth::protocol::introspection::Confirmation;
+use crate::oauth::protocol::jwt::{JwtError, Verified};
+use crate::oauth::protocol::resource;
+use crate::oauth::protocol::scope::ScopeSet;
+use crate::oauth::protocol::token_exchange::Actor;
 
 /// The `typ` that keeps access tokens and id tokens apart.
 pub const TYPE: &str = "at+jwt";

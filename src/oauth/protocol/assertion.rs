@@ -3,10 +3,10 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
-use super::client_authentication::Method;
-use super::error::{Error, Result};
-use super::jwk::JwkSet;
-use super::jwt::{Algorithm, Claims, JwtError, LEEWAY, SigningKey, Unverified};
+use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::error::{Error, Result};
+use crate::oauth::protocol::jwk::JwkSet;
+use crate::oauth::protocol::jwt::{Algorithm, Claims, JwtError, LEEWAY, SigningKey, Unverified};
 use crate::secret::{self, SigningAlgorithm};
 
 /// The algorithms that we accept from clients.

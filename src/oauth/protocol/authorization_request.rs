@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::authorization_response::{ResponseMode, ResponseTarget};
-use super::dpop;
-use super::error::{AuthorizeError, Error, ErrorCode, Result};
-use super::pkce::{CodeChallenge, PkceRule};
-use super::prompt::LoginRules;
-use super::redirect_uri::RedirectUris;
-use super::request::Parameters;
-use super::resource::KnownResources;
-use super::scope::ScopeSet;
-use super::scope_offer::{Ceiling, KnownScopes};
+use crate::oauth::protocol::authorization_response::{ResponseMode, ResponseTarget};
+use crate::oauth::protocol::dpop;
+use crate::oauth::protocol::error::{AuthorizeError, Error, ErrorCode, Result};
+use crate::oauth::protocol::pkce::{CodeChallenge, PkceRule};
+use crate::oauth::protocol::prompt::LoginRules;
+use crate::oauth::protocol::redirect_uri::RedirectUris;
+use crate::oauth::protocol::request::Parameters;
+use crate::oauth::protocol::resource::KnownResources;
+use crate::oauth::protocol::scope::ScopeSet;
+use crate::oauth::protocol::scope_offer::{Ceiling, KnownScopes};
 
 /// What the checks need to know about the client.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
-use super::error::{Error, Result};
-use super::redirect_uri::VerifiedRedirectUri;
+use crate::oauth::protocol::error::{Error, Result};
+use crate::oauth::protocol::redirect_uri::VerifiedRedirectUri;
 
 /// How the parameters of the answer travel (OAuth 2.0 Multiple Response Types §2.1, Form Post §2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,8 +11,8 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::time::Time;
 
-use super::distinguished_name::DistinguishedName;
-use super::jwk::JwkSet;
+use crate::oauth::protocol::distinguished_name::DistinguishedName;
+use crate::oauth::protocol::jwk::JwkSet;
 use crate::secret::{self, Curve, PublicKey};
 
 /// A certificate that was read. Who issued it was checked by whoever passed it on.

@@ -5,7 +5,7 @@ use std::fmt;
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, ErrorCode};
+use crate::oauth::protocol::error::{Error, ErrorCode};
 
 /// The challenge of a client that used Basic and was refused (RFC 6749 §5.2).
 pub(crate) const BASIC: &str = "Basic realm=\"OAuth\", charset=\"UTF-8\"";

@@ -7,10 +7,10 @@ use chrono::Duration;
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::client_authentication::Method;
-use super::error::{Error, ErrorCode, Result};
-use super::registration::{ClientMetadata, RegistrationPolicy};
 use crate::foreign;
+use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::registration::{ClientMetadata, RegistrationPolicy};
 
 /// Larger documents are not read.
 pub(crate) const MAX_BYTES: usize = 5 * 1024;

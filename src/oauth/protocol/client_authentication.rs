@@ -6,9 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::error::{Error, Result};
-use super::request::{Parameters, decode};
 use crate::config::client_certificates::CertificateCheck;
+use crate::oauth::protocol::error::{Error, Result};
+use crate::oauth::protocol::request::{Parameters, decode};
 
 /// The only kind of assertion that authenticates a client (RFC 7523 §2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -126,9 +126,9 @@ enum Presented {
 pub(crate) enum Proof<'a> {
     /// A secret, to be compared with the stored digest.
     Secret(&'a str),
-    /// A JWT, to be verified by [`super::assertion`].
+    /// A JWT, to be verified by [`crate::oauth::protocol::assertion`].
     Assertion(&'a str),
-    /// The certificate of the connection, to be checked by [`super::certificate`].
+    /// The certificate of the connection, to be checked by [`crate::oauth::protocol::certificate`].
     Certificate,
     /// Nothing: a public client.
     Nothing,

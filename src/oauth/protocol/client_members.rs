@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
 
 /// A member of client metadata.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub enum Kind {
     Switch,
     /// Any JSON.
     Json,
-    /// What only [`super::registration`] reads, of this type in the OpenAPI document.
+    /// What only [`crate::oauth::protocol::registration`] reads, of this type in the OpenAPI document.
     Own(&'static str),
 }
 

@@ -10,7 +10,7 @@ use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::mixed_script::AugmentedScriptSet;
 use unicode_security::{GeneralSecurityProfile as _, skeleton};
 
-use super::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
 
 /// Names that people trust, beside those of the site itself.
 const KNOWN: [&str; 19] = [

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::error::{Error, Result};
-use super::pkce::{self, CodeChallenge};
-use super::redirect_uri::VerifiedRedirectUri;
+use crate::oauth::protocol::error::{Error, Result};
+use crate::oauth::protocol::pkce::{self, CodeChallenge};
+use crate::oauth::protocol::redirect_uri::VerifiedRedirectUri;
 use crate::secret;
 
 /// What a code was issued for.

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::redirect_uri::RedirectUris;
+use crate::oauth::protocol::redirect_uri::RedirectUris;
 
 /// The origins of clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, ErrorCode};
+use crate::oauth::protocol::error::{Error, ErrorCode};
 use crate::secret;
 
 /// Letters of user codes: no vowels, so that no words come out, and nothing that looks like a digit (RFC 8628 §6.1).

@@ -4,10 +4,10 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use url::Url;
 
-use super::error::{Error, ErrorCode, Result};
-use super::jwk::{Jwk, JwkSet};
-use super::jwt::{JwtError, LEEWAY, SigningKey, Unverified};
-use super::request::Parameters;
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::jwk::{Jwk, JwkSet};
+use crate::oauth::protocol::jwt::{JwtError, LEEWAY, SigningKey, Unverified};
+use crate::oauth::protocol::request::Parameters;
 use crate::secret::{self, SigningAlgorithm};
 
 /// The `typ` of proofs.

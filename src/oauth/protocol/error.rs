@@ -6,7 +6,7 @@ use std::fmt;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
-use super::authorization_response::{AuthorizationResponse, ResponseTarget};
+use crate::oauth::protocol::authorization_response::{AuthorizationResponse, ResponseTarget};
 
 /// The result of a protocol rule.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;

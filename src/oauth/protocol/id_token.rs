@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::jwt::{Algorithm, Claims, JwtError, LEEWAY, Verified};
+use crate::oauth::protocol::jwt::{Algorithm, Claims, JwtError, LEEWAY, Verified};
 use crate::secret::{self, SigningAlgorithm};
 
 /// How old an ID token may be: it was made for this very request.
@@ -71,7 +71,7 @@ pub(crate) fn signing_alg(registered: Option<&str>, default: &str) -> Algorithm 
 ///
 /// HS256 needs a secret that both know, of at least 256 bits, and the administrator's leave.
 pub(crate) fn may_use_hs256(client_is_confidential: bool, secret: &str, allowed: bool) -> bool {
-    allowed && client_is_confidential && secret.len() >= super::jwt::MIN_HS256_SECRET
+    allowed && client_is_confidential && secret.len() >= crate::oauth::protocol::jwt::MIN_HS256_SECRET
 }
 
 /// `at_hash` and `c_hash`: the left half of the digest that belongs to the signature's algorithm.

@@ -6,11 +6,11 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
-use super::error::{Error, ErrorCode, Result};
-use super::jwt::{JwtError, LEEWAY, Verified};
-use super::resource::KnownResources;
-use super::scope::ScopeSet;
-use super::scope_offer::{Ceiling, KnownScopes};
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::jwt::{JwtError, LEEWAY, Verified};
+use crate::oauth::protocol::resource::KnownResources;
+use crate::oauth::protocol::scope::ScopeSet;
+use crate::oauth::protocol::scope_offer::{Ceiling, KnownScopes};
 
 /// The `typ` that keeps these assertions apart from id tokens of the same issuer.
 pub const TYPE: &str = "oauth-id-jag+jwt";

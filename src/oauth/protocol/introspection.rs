@@ -3,9 +3,9 @@
 use poem_openapi::Object;
 use serde::Serialize;
 
-use super::challenge::TokenScheme;
-use super::resource;
-use super::token_exchange::Actor;
+use crate::oauth::protocol::challenge::TokenScheme;
+use crate::oauth::protocol::resource;
+use crate::oauth::protocol::token_exchange::Actor;
 
 /// The media type of a signed answer (RFC 9701 §4, §5).
 pub(crate) const SIGNED: &str = "application/token-introspection+jwt";

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
-use super::error::{Error, ErrorCode};
-use super::jwk::JwkSet;
-use super::jwt::{JwtError, LEEWAY, Unverified};
-use super::request::Parameters;
+use crate::oauth::protocol::error::{Error, ErrorCode};
+use crate::oauth::protocol::jwk::JwkSet;
+use crate::oauth::protocol::jwt::{JwtError, LEEWAY, Unverified};
+use crate::oauth::protocol::request::Parameters;
 use crate::secret::SigningAlgorithm;
 
 /// The `typ` that a request object should have.

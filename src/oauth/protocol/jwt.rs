@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
-use super::jwk::{Jwk, JwkSet};
 use crate::foreign;
+use crate::oauth::protocol::jwk::{Jwk, JwkSet};
 use crate::secret::{self, PrivateKey, SigningAlgorithm};
 
 /// Longer tokens are not read.

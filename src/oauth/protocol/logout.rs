@@ -4,12 +4,12 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::authorization_response::append_query;
-use super::error::{Error, Result};
-use super::id_token;
-use super::jwt::{Claims, JwtError, LEEWAY, Verified};
-use super::request::Parameters;
-use super::scope::{Scope, ScopeSet};
+use crate::oauth::protocol::authorization_response::append_query;
+use crate::oauth::protocol::error::{Error, Result};
+use crate::oauth::protocol::id_token;
+use crate::oauth::protocol::jwt::{Claims, JwtError, LEEWAY, Verified};
+use crate::oauth::protocol::request::Parameters;
+use crate::oauth::protocol::scope::{Scope, ScopeSet};
 use crate::secret;
 
 /// The `typ` of logout tokens.

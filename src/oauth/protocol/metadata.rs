@@ -4,15 +4,15 @@ use poem_openapi::Object;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::assertion;
-use super::authorization_response::ResponseMode;
-use super::client_authentication::Method;
-use super::dpop;
-use super::id_token;
-use super::identity_assertion;
-use super::jar;
-use super::request::GrantType;
 use crate::config::client_certificates::CertificateCheck;
+use crate::oauth::protocol::assertion;
+use crate::oauth::protocol::authorization_response::ResponseMode;
+use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::dpop;
+use crate::oauth::protocol::id_token;
+use crate::oauth::protocol::identity_assertion;
+use crate::oauth::protocol::jar;
+use crate::oauth::protocol::request::GrantType;
 use crate::secret::SigningAlgorithm;
 
 /// The path of an endpoint of Frappe's module `frappe.integrations.oauth2`.

@@ -3,8 +3,8 @@
 use poem_openapi::Object;
 use serde::Serialize;
 
-use super::error::{Error, ErrorCode, Result};
-use super::request::Parameters;
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::request::Parameters;
 use crate::secret;
 
 /// What every `request_uri` of ours begins with (RFC 9126 §2.2).

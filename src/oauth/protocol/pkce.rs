@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, Result};
+use crate::oauth::protocol::error::{Error, Result};
 use crate::secret;
 
 /// A verified `code_challenge`: 43 characters of base64url.

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, ErrorCode, Result};
-use super::resource;
-use super::scope::ScopeSet;
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::resource;
+use crate::oauth::protocol::scope::ScopeSet;
 
 /// The parameter `prompt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use super::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
 
 /// Schemes that run code, read files or never leave the browser: no redirect may go there.
 const FORBIDDEN_SCHEMES: [&str; 13] = [

@@ -8,7 +8,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::error::{Error, ErrorCode};
+use crate::oauth::protocol::error::{Error, ErrorCode};
 
 /// What is stored about a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,19 +3,19 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::assertion;
-use super::certificate::{CertificateName, NameKind};
-use super::client_authentication::Method;
-use super::client_members::{MEMBERS, Member, Members, checked_text, invalid};
-use super::client_name;
-use super::error::{Error, ErrorCode, Result};
-use super::jar;
-use super::jwk::JwkSet;
-use super::redirect_uri::{ApplicationType, RedirectUris, check_registration};
-use super::request::GrantType;
-use super::scope::ScopeSet;
-use super::scope_offer::{Ceiling, KnownScopes, is_without_claims, undefined};
 use crate::config::client_certificates::CertificateCheck;
+use crate::oauth::protocol::assertion;
+use crate::oauth::protocol::certificate::{CertificateName, NameKind};
+use crate::oauth::protocol::client_authentication::Method;
+use crate::oauth::protocol::client_members::{MEMBERS, Member, Members, checked_text, invalid};
+use crate::oauth::protocol::client_name;
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::jar;
+use crate::oauth::protocol::jwk::JwkSet;
+use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris, check_registration};
+use crate::oauth::protocol::request::GrantType;
+use crate::oauth::protocol::scope::ScopeSet;
+use crate::oauth::protocol::scope_offer::{Ceiling, KnownScopes, is_without_claims, undefined};
 use crate::secret::{self, SigningAlgorithm};
 
 /// How many redirect URIs a program may register.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
 
 /// Parameters that may be named several times (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
 
 /// The resources of this site: its root, `/api`, and whatever an administrator adds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,9 +21,9 @@ use std::str::FromStr;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::{Error, ErrorCode, Result};
-use super::scope_offer::KnownScopes;
 use crate::meta::Right;
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::scope_offer::KnownScopes;
 
 /// What is percent-encoded in the name of a DocType; the space becomes `_` afterwards.
 const NAME_ENCODE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b' ');

@@ -1,7 +1,7 @@
 //! What may be asked for: which scopes there are, and how much of them a client may have.
 
-use super::error::{Error, ErrorCode, Result};
-use super::scope::{Scope, ScopeSet};
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::scope::{Scope, ScopeSet};
 
 /// Knows which scopes have a meaning on a site.
 pub trait KnownScopes: Sync {

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::scope::{Scope, ScopeRight, ScopeSet};
 use crate::meta::{Right, Rights};
+use crate::oauth::protocol::scope::{Scope, ScopeRight, ScopeSet};
 
 /// One line of an OAuth Scope Definition.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::challenge::TokenScheme;
-use super::scope::ScopeSet;
+use crate::oauth::protocol::challenge::TokenScheme;
+use crate::oauth::protocol::scope::ScopeSet;
 use crate::secret;
 
 /// The kinds of secrets that we issue; each has a prefix of its own, so that none passes for another.

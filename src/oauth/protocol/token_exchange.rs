@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, ErrorCode, Result};
-use super::request::Parameters;
-use super::resource::covers;
-use super::scope::{Scope, ScopeSet};
-use super::scope_offer::KnownScopes;
+use crate::oauth::protocol::error::{Error, ErrorCode, Result};
+use crate::oauth::protocol::request::Parameters;
+use crate::oauth::protocol::resource::covers;
+use crate::oauth::protocol::scope::{Scope, ScopeSet};
+use crate::oauth::protocol::scope_offer::KnownScopes;
 
 /// The type of an access token that this server issued (§3): what is exchanged here, and for what.
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";

@@ -3,7 +3,7 @@
 use poem_openapi::Object;
 use serde::Serialize;
 
-use super::scope::{Scope, ScopeSet};
+use crate::oauth::protocol::scope::{Scope, ScopeSet};
 
 /// What is known about a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

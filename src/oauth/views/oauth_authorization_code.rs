@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::fields::{Fields, View};
-use super::sign_in::SignIn;
 use crate::meta::Document;
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::pkce::CodeChallenge;
 use crate::oauth::protocol::redirect_uri::VerifiedRedirectUri;
+use crate::oauth::views::fields::{Fields, View};
+use crate::oauth::views::sign_in::SignIn;
 
 /// The name of the DocType.
 pub(crate) const OAUTH_AUTHORIZATION_CODE: &str = "OAuth Authorization Code";

@@ -4,10 +4,10 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
-use super::fields::{Fields, View, parse_time};
 use crate::error::{Error, Result};
 use crate::meta::Document;
 use crate::oauth::protocol::authorization_request::AuthorizationRequest;
+use crate::oauth::views::fields::{Fields, View, parse_time};
 
 /// The name of the DocType.
 pub(crate) const OAUTH_AUTHORIZATION_REQUEST: &str = "OAuth Authorization Request";

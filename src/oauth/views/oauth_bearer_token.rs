@@ -3,8 +3,6 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value as Json, json};
 
-use super::fields::{Fields, View};
-use super::sign_in::SignIn;
 use crate::document::{ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
@@ -12,6 +10,8 @@ use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token_exchange::Actor;
+use crate::oauth::views::fields::{Fields, View};
+use crate::oauth::views::sign_in::SignIn;
 
 /// The name of the DocType.
 pub(crate) const OAUTH_BEARER_TOKEN: &str = "OAuth Bearer Token";

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::client_secret::{is_client_secret, is_weak_client_secret, open_client_secret};
-use super::oauth_settings::{AccessTokenFormat, OAuthSettings};
 use crate::document::view::{filled, options, time_value, view};
 use crate::document::{Documents, Work};
 use crate::error::{Error, Result};
@@ -18,6 +16,8 @@ use crate::oauth::protocol::client_name;
 use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::scope_offer::Ceiling;
+use crate::oauth::views::client_secret::{is_client_secret, is_weak_client_secret, open_client_secret};
+use crate::oauth::views::oauth_settings::{AccessTokenFormat, OAuthSettings};
 use crate::permissions::{Session, UserAccess};
 use crate::secret::{Purpose, SigningAlgorithm, SiteKey};
 

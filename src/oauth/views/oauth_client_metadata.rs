@@ -2,7 +2,6 @@
 
 use serde_json::Value as Json;
 
-use super::oauth_client::OAuthClient;
 use crate::document::view::{lines_value, text_value};
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::certificate::NameKind;
@@ -10,6 +9,7 @@ use crate::oauth::protocol::client_members::{Kind, Member};
 use crate::oauth::protocol::redirect_uri::ApplicationType;
 use crate::oauth::protocol::registration::ClientMetadata;
 use crate::oauth::protocol::request::GrantType;
+use crate::oauth::views::oauth_client::OAuthClient;
 
 /// Writes metadata into a document of OAuth Client. What the metadata leaves out is empty afterwards (RFC 7592 §2.2);
 /// what only administrators decide stays as it is.

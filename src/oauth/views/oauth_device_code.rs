@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
-use super::fields::{Fields, View, parse_time};
-use super::sign_in::SignIn;
 use crate::document::{ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::device::{DeviceState, DeviceStatus, INTERVAL};
+use crate::oauth::views::fields::{Fields, View, parse_time};
+use crate::oauth::views::sign_in::SignIn;
 
 /// The name of the DocType.
 pub(crate) const OAUTH_DEVICE_CODE: &str = "OAuth Device Code";

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::fields::{Fields, text_value, time_value};
 use crate::meta::Value;
+use crate::oauth::views::fields::{Fields, text_value, time_value};
 
 /// How and when a person proved who they are.
 #[derive(Clone, Debug, Default)]

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use chrono::Duration;
 use serde_json::{Map, Value as Json, json};
 
-use super::oauth_client_checks::{self, LookedUp};
 use crate::config::client_certificates::CertificateCheck;
 use crate::document::view::{FieldValue as _, View as _, time_value};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::{Document, Value};
+use crate::oauth::authorization_server::doctype::oauth_client_checks::{self, LookedUp};
 use crate::oauth::client::Providers;
 use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::client_authentication::Method;

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json, json};
 
-use super::oauth_client_checks::unknown_doctypes;
 use crate::document::view::{FieldValue as _, Fields as _, words};
 use crate::document::{Controller, Documents, Work};
 use crate::error::{FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Right, Value};
+use crate::oauth::authorization_server::doctype::oauth_client_checks::unknown_doctypes;
 use crate::oauth::protocol::token::from_authorization;
 use crate::oauth::protocol::{ScopeSet, resource};
 use crate::oauth::scope_catalogue::newly_undefined;

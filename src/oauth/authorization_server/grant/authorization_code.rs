@@ -1,9 +1,9 @@
 //! A code becomes tokens, once (RFC 6749 §4.1.3).
 
-use super::context::TokenContext;
-use super::new_tokens::{Issue, NewTokens};
 use crate::meta::Value;
 use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::new_tokens::{Issue, NewTokens};
 use crate::oauth::credentials;
 use crate::oauth::protocol::Parameters;
 use crate::oauth::protocol::code::{CodeBinding, CodeDecision, Redemption, decide, unknown_code};

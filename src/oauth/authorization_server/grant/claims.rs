@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::context::TokenContext;
-use super::new_tokens::NewTokens;
 use crate::document::Work;
 use crate::error::Result;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::new_tokens::NewTokens;
 use crate::oauth::authorization_server::userinfo;
 use crate::oauth::protocol::Scope;
 use crate::oauth::protocol::access_token::{self, AccessTokenClaims};

@@ -1,8 +1,8 @@
 //! A client gets a token for itself: it acts as its service user (RFC 6749 §4.4).
 
-use super::context::TokenContext;
-use super::new_tokens::{Issue, NewTokens};
 use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::new_tokens::{Issue, NewTokens};
 use crate::oauth::protocol::scope_offer::Ceiling;
 use crate::oauth::protocol::{Error, ErrorCode, Parameters, Scope, ScopeSet};
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::new_tokens::Renewable;
 use crate::document::Work;
 use crate::error::Result as SiteResult;
 use crate::oauth::authorization_server::Server;
 use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::grant::new_tokens::Renewable;
 use crate::oauth::authorization_server::signed_tokens::Signing;
 use crate::oauth::protocol::resource::KnownResources;
 use crate::oauth::protocol::{Error, ScopeSet};

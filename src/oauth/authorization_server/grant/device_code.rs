@@ -1,11 +1,11 @@
 //! A device asks whether the person has answered, and gets its tokens once they said yes (RFC 8628 §3.4).
 
-use super::context::TokenContext;
-use super::new_tokens::{Issue, NewTokens};
 use crate::document::Work;
 use crate::error::Error as SiteError;
 use crate::meta::Value;
 use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::new_tokens::{Issue, NewTokens};
 use crate::oauth::credentials;
 use crate::oauth::protocol::device::{PollDecision, decide_poll};
 use crate::oauth::protocol::token::TokenKind;

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::claims;
-use super::context::TokenContext;
-use super::new_tokens::NewTokens;
 use crate::document::{Documents, Work};
 use crate::error::{Error, Result};
 use crate::meta::Value;
+use crate::oauth::authorization_server::grant::claims;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::new_tokens::NewTokens;
 use crate::oauth::credentials::digest;
 use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::introspection::Confirmation;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::context::TokenContext;
-use super::new_tokens::{Issue, NewTokens};
 use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::new_tokens::{Issue, NewTokens};
 use crate::oauth::client::social::identity::user_id;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::social::resource::voucher;

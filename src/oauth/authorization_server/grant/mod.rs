@@ -11,10 +11,10 @@ pub(crate) mod new_tokens;
 mod refresh_token;
 mod token_exchange;
 
-use self::context::TokenContext;
-use self::new_tokens::Issue;
-use self::refresh_token::Renewal;
-use super::endpoint::Result;
+use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::new_tokens::Issue;
+use crate::oauth::authorization_server::grant::refresh_token::Renewal;
 use crate::oauth::protocol::Parameters;
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::TokenResponse;

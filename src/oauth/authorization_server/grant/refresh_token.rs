@@ -3,13 +3,13 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
-use super::context::TokenContext;
-use super::issue::repeat_answer;
-use super::new_tokens::{Issue, NewTokens, Renewable};
 use crate::document::{ListRequest, Work};
 use crate::error::Result as SiteResult;
 use crate::meta::Value;
 use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::issue::repeat_answer;
+use crate::oauth::authorization_server::grant::new_tokens::{Issue, NewTokens, Renewable};
 use crate::oauth::credentials;
 use crate::oauth::protocol::Parameters;
 use crate::oauth::protocol::refresh::{RefreshDecision, RefreshState, decide_refresh, refused};

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::context::TokenContext;
-use super::new_tokens::{Issue, NewTokens, SubjectToken};
 use crate::document::Work;
 use crate::error::Result as SiteResult;
 use crate::oauth::authorization_server::endpoint::Result;
+use crate::oauth::authorization_server::grant::context::TokenContext;
+use crate::oauth::authorization_server::grant::new_tokens::{Issue, NewTokens, SubjectToken};
 use crate::oauth::credentials;
 use crate::oauth::protocol::Parameters;
 use crate::oauth::protocol::token::TokenKind;

@@ -3,17 +3,17 @@
 use poem::Response;
 use serde_json::json;
 
-use super::code::issue_code;
-use super::consent;
-use super::id_token_hint::hinted_subject;
-use super::page::{code_expired, error_page, not_admitted, send, show};
-use super::pending::{Pending, Question, expired};
-use super::person::Person;
-use super::stop::refusal;
 use crate::document::Work;
 use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::interaction::code::issue_code;
+use crate::oauth::authorization_server::interaction::consent;
+use crate::oauth::authorization_server::interaction::id_token_hint::hinted_subject;
+use crate::oauth::authorization_server::interaction::page::{code_expired, error_page, not_admitted, send, show};
+use crate::oauth::authorization_server::interaction::pending::{Pending, Question, expired};
+use crate::oauth::authorization_server::interaction::person::Person;
+use crate::oauth::authorization_server::interaction::stop::refusal;
 use crate::oauth::protocol::prompt::{Consent, Login, Step, decide};
 use crate::oauth::protocol::{Error, ErrorCode};
 use crate::oauth::views::oauth_device_code::{DeviceCode, OAUTH_DEVICE_CODE};

@@ -6,17 +6,19 @@ use chrono::{DateTime, Utc};
 use poem::Response;
 use poem::http::Method;
 
-use super::answer::answer;
-use super::code::issue_code;
-use super::id_token_hint::hinted_subject;
-use super::page::{error_page, login_address, redirect, send};
-use super::pending::{self, Pending, Question, expired, find_request, keep_request};
-use super::person::Person;
-use super::stop::{self, refusal};
-use super::{consent, other_account};
 use crate::error::{Error as SiteError, Result};
 use crate::oauth::authorization_server::client_authentication::look_up;
 use crate::oauth::authorization_server::endpoint::read_form_text;
+use crate::oauth::authorization_server::interaction::answer::answer;
+use crate::oauth::authorization_server::interaction::code::issue_code;
+use crate::oauth::authorization_server::interaction::id_token_hint::hinted_subject;
+use crate::oauth::authorization_server::interaction::page::{error_page, login_address, redirect, send};
+use crate::oauth::authorization_server::interaction::pending::{
+    self, Pending, Question, expired, find_request, keep_request,
+};
+use crate::oauth::authorization_server::interaction::person::Person;
+use crate::oauth::authorization_server::interaction::stop::{self, refusal};
+use crate::oauth::authorization_server::interaction::{consent, other_account};
 use crate::oauth::authorization_server::{APPROVE, Server, metadata_document, par, request_object};
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, client_id, unknown_client};
 use crate::oauth::protocol::par::{RequestUri, unknown_request_uri};

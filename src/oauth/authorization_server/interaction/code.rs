@@ -1,10 +1,10 @@
 //! Makes the authorization code for a person who has said yes.
 
-use super::person::Person;
 use crate::document::Work;
 use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::authorization_server::grant::new_tokens::new_family;
+use crate::oauth::authorization_server::interaction::person::Person;
 use crate::oauth::credentials;
 use crate::oauth::protocol::authorization_request::AuthorizationRequest;
 use crate::oauth::protocol::pkce::CodeChallenge;

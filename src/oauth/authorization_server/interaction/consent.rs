@@ -4,11 +4,13 @@ use poem::Response;
 use serde_json::{Value as Json, json};
 use url::{Position, Url};
 
-use super::page::{self, SELECT_ACCOUNT, allow_form_action, hidden, login_address, login_parameters, not_admitted};
-use super::pending::{Pending, Question};
-use super::person::Person;
 use crate::document::Documents;
 use crate::error::Result;
+use crate::oauth::authorization_server::interaction::page::{
+    self, SELECT_ACCOUNT, allow_form_action, hidden, login_address, login_parameters, not_admitted,
+};
+use crate::oauth::authorization_server::interaction::pending::{Pending, Question};
+use crate::oauth::authorization_server::interaction::person::Person;
 use crate::oauth::protocol::redirect_uri::Destination;
 use crate::oauth::protocol::{Scope, ScopeSet};
 use crate::oauth::scope_catalogue::ScopeCatalogue;

@@ -6,12 +6,14 @@ use poem::Response;
 use poem::http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use super::answer::answer;
-use super::consent;
-use super::page::{code_expired, login_address, redirect, show, show_with_status};
-use super::pending::{device_client, find_device, keep_device};
-use super::person::Person;
 use crate::error::{Error as SiteError, Result};
+use crate::oauth::authorization_server::interaction::answer::answer;
+use crate::oauth::authorization_server::interaction::consent;
+use crate::oauth::authorization_server::interaction::page::{
+    code_expired, login_address, redirect, show, show_with_status,
+};
+use crate::oauth::authorization_server::interaction::pending::{device_client, find_device, keep_device};
+use crate::oauth::authorization_server::interaction::person::Person;
 use crate::oauth::authorization_server::{DEVICE, Server};
 use crate::oauth::credentials;
 use crate::oauth::protocol::device::UserCode;

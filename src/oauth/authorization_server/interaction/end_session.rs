@@ -6,13 +6,15 @@ use poem::Response;
 use poem::http::{Method, StatusCode};
 use serde_json::json;
 
-use super::authorize::read_text;
-use super::id_token_hint;
-use super::page::{error_page, hidden, private, redirect, show, show_with_status};
-use super::person::Person;
-use super::stop::{self, refusal};
 use crate::error::Result;
 use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::interaction::authorize::read_text;
+use crate::oauth::authorization_server::interaction::id_token_hint;
+use crate::oauth::authorization_server::interaction::page::{
+    error_page, hidden, private, redirect, show, show_with_status,
+};
+use crate::oauth::authorization_server::interaction::person::Person;
+use crate::oauth::authorization_server::interaction::stop::{self, refusal};
 use crate::oauth::protocol::logout::{AfterLogout, EndSessionRequest, Hint, LoggedIn, LogoutDecision};
 use crate::oauth::protocol::metadata::END_SESSION;
 use crate::oauth::protocol::{AuthorizeError, Error, Parameters};

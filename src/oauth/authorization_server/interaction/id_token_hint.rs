@@ -1,7 +1,7 @@
 //! `id_token_hint`: an ID token of this site by which a client says whom it means (OpenID Connect Core §3.1.2.1).
 
-use super::stop::Result;
 use crate::oauth::authorization_server::Server;
+use crate::oauth::authorization_server::interaction::stop::Result;
 use crate::oauth::protocol::Error;
 use crate::oauth::protocol::authorization_request::AuthorizationRequest;
 use crate::oauth::protocol::jwt::{Algorithm, JwtError, Unverified, Verified};

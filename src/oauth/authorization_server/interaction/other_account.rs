@@ -3,10 +3,12 @@
 use poem::Response;
 use serde_json::json;
 
-use super::page::{self, SELECT_ACCOUNT, allow_form_action, hidden, login_parameters};
-use super::pending::Pending;
-use super::person::Person;
 use crate::error::Result;
+use crate::oauth::authorization_server::interaction::page::{
+    self, SELECT_ACCOUNT, allow_form_action, hidden, login_parameters,
+};
+use crate::oauth::authorization_server::interaction::pending::Pending;
+use crate::oauth::authorization_server::interaction::person::Person;
 use crate::oauth::protocol::authorization_request::AuthorizationRequest;
 use crate::oauth::protocol::prompt::masked;
 use crate::oauth::subject::user_of;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::person::Person;
 use crate::document::{Documents, Work};
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
+use crate::oauth::authorization_server::interaction::person::Person;
 use crate::oauth::authorization_server::{APPROVE, DEVICE, Server};
 use crate::oauth::credentials;
 use crate::oauth::protocol::authorization_request::AuthorizationRequest;

@@ -246,7 +246,8 @@ pub(crate) async fn backend_token(
     app: &ConnectedApp,
 ) -> Result<Connection> {
     // Under the same lock as renewals, so that many who ask at once fetch one token.
-    let _held = super::renewal::hold(providers, &Connection::name_of(&app.name, "")).await;
+    let _held =
+        crate::oauth::client::connected_app::renewal::hold(providers, &Connection::name_of(&app.name, "")).await;
     if let Some(known) = Connection::find(documents, &app.name, "").await?
         && known.is_fresh(documents.clock().now())
     {

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::social_login_key::SocialLoginKey;
 use crate::error::{FieldProblem, Invalid, ProblemKind};
 use crate::meta::Document;
 use crate::oauth::client::OWN_PARAMETERS;
 use crate::oauth::client::social::presets;
+use crate::oauth::client::social::social_login_key::SocialLoginKey;
 
 /// What of [`OWN_PARAMETERS`] a key may set all the same: some providers ask for another response type.
 const FREE: &str = "response_type";

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded::Serializer;
 
-use super::{finish, open, page, person, seal, show_steps, tokens};
 use crate::error::Result;
 use crate::oauth::authorization_server::endpoint::{self, json as json_response, respond};
 use crate::oauth::authorization_server::{DEVICE_AUTHORIZATION, Server, device_authorization};
 use crate::oauth::client_form::steps::{Step, masked_form, shown};
+use crate::oauth::client_form::try_it::{finish, open, page, person, seal, show_steps, tokens};
 use crate::oauth::protocol::ErrorCode;
 use crate::oauth::protocol::device::DeviceAuthorizationResponse;
 use crate::oauth::protocol::metadata::TOKEN;

@@ -18,8 +18,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use url::form_urlencoded::Serializer;
 
-use super::examples::{sample_call, service_scopes};
-use super::steps::{Step, mask, masked_form, shown};
 use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Right;
@@ -28,6 +26,8 @@ use crate::oauth::authorization_server::grant::context::TokenContext;
 use crate::oauth::authorization_server::interaction::person::Person;
 use crate::oauth::authorization_server::{Server, endpoint, grant, interaction, userinfo, with};
 use crate::oauth::client::connected_app::web_application_flow::path_segment;
+use crate::oauth::client_form::examples::{sample_call, service_scopes};
+use crate::oauth::client_form::steps::{Step, mask, masked_form, shown};
 use crate::oauth::credentials;
 use crate::oauth::protocol::metadata::{REVOKE, TOKEN, USERINFO};
 use crate::oauth::protocol::request::GrantType;

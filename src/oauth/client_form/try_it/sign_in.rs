@@ -6,11 +6,11 @@ use poem::Response;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::Serializer;
 
-use super::{ANSWER, address, finish, open, page, person, seal, stale, tokens, tried};
 use crate::error::Result;
 use crate::oauth::authorization_server::Server;
 use crate::oauth::authorization_server::interaction::pending::{TRY_OUT, keep_request};
 use crate::oauth::client_form::steps::{Step, mask, masked_form};
+use crate::oauth::client_form::try_it::{ANSWER, address, finish, open, page, person, seal, stale, tokens, tried};
 use crate::oauth::protocol::authorization_request::{AuthorizationRequest, ClientRules, RequestOrigin, ServerRules};
 use crate::oauth::protocol::metadata::{APPROVE, AUTHORIZE};
 use crate::oauth::protocol::pkce::challenge_of;
