@@ -3,19 +3,19 @@
 #![allow(missing_docs, reason = "each item is described where it stands")]
 
 pub use crate::desk::help;
-pub use crate::oauth::protocol::access_token;
-pub use crate::oauth::protocol::client_members;
+pub use crate::oauth::protocol::client::client_members;
+pub use crate::oauth::protocol::token::access_token;
 
 pub mod app {
     pub use crate::app::{App, Build};
 }
 
 pub mod assertion {
-    pub use crate::oauth::protocol::assertion::sign;
+    pub use crate::oauth::protocol::client::assertion::sign;
 }
 
 pub mod certificate {
-    pub use crate::oauth::protocol::certificate::thumbprint;
+    pub use crate::oauth::protocol::client::certificate::thumbprint;
 }
 
 pub mod check {
@@ -23,11 +23,11 @@ pub mod check {
 }
 
 pub mod cimd {
-    pub use crate::oauth::protocol::cimd::ClientIdUrl;
+    pub use crate::oauth::protocol::client::cimd::ClientIdUrl;
 }
 
 pub mod client_authentication {
-    pub use crate::oauth::protocol::client_authentication::{ASSERTION_TYPE, basic_header};
+    pub use crate::oauth::protocol::client::client_authentication::{ASSERTION_TYPE, basic_header};
 }
 
 pub mod client_certificates {
@@ -63,7 +63,7 @@ pub mod document {
 }
 
 pub mod dpop {
-    pub use crate::oauth::protocol::dpop::{TYPE, sign};
+    pub use crate::oauth::protocol::token::dpop::{TYPE, sign};
 }
 
 pub mod error {
@@ -76,15 +76,15 @@ pub mod expression {
 }
 
 pub mod id_token {
-    pub use crate::oauth::protocol::id_token::half_hash;
+    pub use crate::oauth::protocol::token::id_token::half_hash;
 }
 
 pub mod identity_assertion {
-    pub use crate::oauth::protocol::identity_assertion::{PROFILE, TYPE};
+    pub use crate::oauth::protocol::token::identity_assertion::{PROFILE, TYPE};
 }
 
 pub mod jar {
-    pub use crate::oauth::protocol::jar::TYPE;
+    pub use crate::oauth::protocol::authorize::jar::TYPE;
 }
 
 pub mod jobs {
@@ -93,11 +93,11 @@ pub mod jobs {
 }
 
 pub mod jwk {
-    pub use crate::oauth::protocol::jwk::{Jwk, JwkSet};
+    pub use crate::oauth::protocol::jose::jwk::{Jwk, JwkSet};
 }
 
 pub mod jwt {
-    pub use crate::oauth::protocol::jwt::{Algorithm, Claims, SigningKey, Unverified, Verified, sign_hs256};
+    pub use crate::oauth::protocol::jose::jwt::{Algorithm, Claims, SigningKey, Unverified, Verified, sign_hs256};
 }
 
 pub mod keys {
@@ -117,7 +117,7 @@ pub mod naming_rule {
 }
 
 pub mod oauth_client {
-    pub use crate::oauth::authorization_server::doctype::oauth_client::digest_plain_secrets;
+    pub use crate::oauth::registration::oauth_client::digest_plain_secrets;
 }
 
 pub mod oauth_replay_guard {
@@ -129,11 +129,11 @@ pub mod permissions {
 }
 
 pub mod pkce {
-    pub use crate::oauth::protocol::pkce::challenge_of;
+    pub use crate::oauth::protocol::authorize::pkce::challenge_of;
 }
 
 pub mod registration {
-    pub use crate::oauth::protocol::registration::{ClientMetadata, RegistrationPolicy};
+    pub use crate::oauth::protocol::client::registration::{ClientMetadata, RegistrationPolicy};
 }
 
 pub mod reload {
@@ -145,11 +145,11 @@ pub mod request {
 }
 
 pub mod scope {
-    pub use crate::oauth::protocol::scope::ScopeSet;
+    pub use crate::oauth::protocol::serve::scope::ScopeSet;
 }
 
 pub mod scope_offer {
-    pub use crate::oauth::protocol::scope_offer::Ceiling;
+    pub use crate::oauth::protocol::serve::scope_offer::Ceiling;
 }
 
 pub mod secret {
@@ -173,7 +173,7 @@ pub mod subject {
 }
 
 pub mod token {
-    pub use crate::oauth::protocol::token::TokenKind;
+    pub use crate::oauth::protocol::token::kind::TokenKind;
 }
 
 pub mod token_cache {
@@ -181,11 +181,11 @@ pub mod token_cache {
 }
 
 pub mod token_exchange {
-    pub use crate::oauth::protocol::token_exchange::ACCESS_TOKEN;
+    pub use crate::oauth::protocol::token::token_exchange::ACCESS_TOKEN;
 }
 
 pub mod unused_clients {
-    pub use crate::oauth::unused_clients::remove_unused_clients;
+    pub use crate::oauth::registration::unused_clients::remove_unused_clients;
 }
 
 pub mod web {

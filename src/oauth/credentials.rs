@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::document::Documents;
 use crate::error::Result;
 use crate::meta::Document;
-use crate::oauth::protocol::token::TokenKind;
+use crate::oauth::protocol::token::kind::TokenKind;
 use crate::permissions::Session;
 use crate::secret::Purpose;
 

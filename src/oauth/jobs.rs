@@ -9,7 +9,7 @@ use crate::clock::format_datetime;
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Value;
-use crate::oauth::unused_clients::remove_unused_clients;
+use crate::oauth::registration::unused_clients::remove_unused_clients;
 use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::views::oauth_authorization_request::OAUTH_AUTHORIZATION_REQUEST;
 use crate::oauth::views::oauth_bearer_token::OAUTH_BEARER_TOKEN;

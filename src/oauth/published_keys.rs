@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::document::Documents;
-use crate::oauth::protocol::jwk::JwkSet;
-use crate::oauth::protocol::jwt::{JwtError, Unverified, Verified};
+use crate::oauth::protocol::jose::jwk::JwkSet;
+use crate::oauth::protocol::jose::jwt::{JwtError, Unverified, Verified};
 use crate::oauth::provider_error::ProviderError;
 use crate::outgoing::published::{Asked, Known, Published};
 use crate::outgoing::{Outgoing, host_in};

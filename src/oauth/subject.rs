@@ -44,7 +44,7 @@ pub(crate) async fn user_of(documents: &Documents, subject: &str) -> Result<Opti
     Ok(found.map(|row| list.text(row, "parent").to_owned()))
 }
 
-/// A user's subject identifier within a transaction, which acts as the program itself.
+/// A user's subject identifier within a transaction, which acts as the site itself.
 pub(crate) async fn subject_in(work: &mut Work<'_>, user: &str) -> Result<String> {
     let document = work.documents.get(&Session::system(), "User", user).await?;
     if let Some(subject) = subject(&document) {

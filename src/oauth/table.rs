@@ -7,21 +7,24 @@ use std::sync::Arc;
 use poem::http::Method;
 
 use crate::error::Result;
-use crate::oauth::authorization_server::interaction::{authorize, device, end_session};
-use crate::oauth::authorization_server::{
-    Caller, Endpoint, Operation, Origins, Request, Server, client_configuration, device_authorization, introspect,
-    jwks, metadata, par, registration, revoke, token, userinfo,
-};
+use crate::oauth::authorization::interaction::{authorize, device, end_session};
+use crate::oauth::authorization::{device_authorization, jwks, metadata, par};
+use crate::oauth::http::endpoint::Origins;
 use crate::oauth::openapi::{forms, responses};
-use crate::oauth::protocol::device::DeviceAuthorizationResponse;
-use crate::oauth::protocol::introspection::SIGNED;
-use crate::oauth::protocol::metadata::{
+use crate::oauth::protocol::authorize::device::DeviceAuthorizationResponse;
+use crate::oauth::protocol::authorize::par::PushedResponse;
+use crate::oauth::protocol::serve::metadata::{
     APPROVE, AUTHORIZE, DEVICE, DEVICE_AUTHORIZATION, END_SESSION, INTROSPECT, PAR, REGISTER, REVOKE, ResourceMetadata,
     ServerMetadata, TOKEN, USERINFO, WELL_KNOWN_JWKS, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
     endpoint,
 };
-use crate::oauth::protocol::par::PushedResponse;
-use crate::oauth::protocol::token::TokenResponse;
+use crate::oauth::protocol::token::introspection::SIGNED;
+use crate::oauth::protocol::token::kind::TokenResponse;
+use crate::oauth::registration;
+use crate::oauth::registration::client_configuration;
+use crate::oauth::server::{Caller, Endpoint, Operation, Request, Server};
+use crate::oauth::token;
+use crate::oauth::token::{introspect, revoke, userinfo};
 use crate::oauth::views::OAuthSettings;
 use crate::oauth::views::oauth_settings::Registration;
 use crate::web::openapi::{Response, Schema};

@@ -19,7 +19,7 @@ use crate::oauth::client::discovery::Discoveries;
 use crate::oauth::client::social::provider::SecretPlaces;
 use crate::oauth::client::social::resource::Paused;
 use crate::oauth::published_keys::KeySets;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scopes::scope_catalogue::ScopeCatalogue;
 use crate::outgoing::Outgoing;
 use crate::web::Plugins;
 

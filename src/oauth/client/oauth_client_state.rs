@@ -9,7 +9,7 @@ use crate::clock::format_datetime;
 use crate::document::view::{View as _, options, time_value, view};
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
-use crate::oauth::protocol::pkce;
+use crate::oauth::protocol::authorize::pkce;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::{Plugins, Site};

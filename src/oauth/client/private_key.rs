@@ -65,7 +65,7 @@ fn parse_jwk(text: &str) -> Result<NamedKey, &'static str> {
             let curve = jwk["crv"].as_str().and_then(Curve::parse);
             let curve =
                 curve.ok_or("The curve of the JSON Web Key cannot be used: paste a key for P-256, P-384 or P-521")?;
-            // Some programs leave out the zeros at the front.
+            // Some clients leave out the zeros at the front.
             let padded =
                 |bytes: Vec<u8>| [vec![0; curve.coordinate_length().saturating_sub(bytes.len())], bytes].concat();
             PrivateKey::from_scalar(curve, &padded(part("d")?), &padded(part("x")?), &padded(part("y")?))

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::Documents;
 use crate::foreign;
 use crate::oauth::client::private_key;
-use crate::oauth::protocol::client_authentication::{ASSERTION_TYPE, basic_header};
+use crate::oauth::protocol::client::client_authentication::{ASSERTION_TYPE, basic_header};
 use crate::oauth::provider_error::{ProviderError, clean};
 use crate::outgoing::{Fetched, MAX_ANSWER_BYTES, Outgoing, OutgoingError};
 use crate::secret::{self, PrivateKey};

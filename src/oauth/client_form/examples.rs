@@ -1,13 +1,13 @@
-//! Ready examples for a client: programs in curl, JavaScript and Python with its real addresses, and never its secret.
+//! Ready examples for a client: clients in curl, JavaScript and Python with its real addresses, and never its secret.
 
 use serde_json::Value as Json;
 use url::form_urlencoded::Serializer;
 
-use crate::oauth::protocol::client_authentication::Method;
-use crate::oauth::protocol::metadata::{AUTHORIZE, DEVICE_AUTHORIZATION, PAR, TOKEN, USERINFO};
-use crate::oauth::protocol::redirect_uri::Destination;
+use crate::oauth::protocol::client::client_authentication::Method;
+use crate::oauth::protocol::client::redirect_uri::Destination;
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::protocol::scope::ScopeRight;
+use crate::oauth::protocol::serve::metadata::{AUTHORIZE, DEVICE_AUTHORIZATION, PAR, TOKEN, USERINFO};
+use crate::oauth::protocol::serve::scope::ScopeRight;
 use crate::oauth::protocol::{Scope, ScopeSet};
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     Web,
     /// Signs people in from a page in their browser.
     Browser,
-    /// Signs people in from a program on their computer or phone.
+    /// Signs people in from a client on their computer or phone.
     Native,
     /// Acts for itself.
     Service,
@@ -104,7 +104,7 @@ impl Kind {
     pub(crate) fn help(self) -> &'static str {
         match self {
             Self::Web => {
-                "The program sends people here, gets a code back, and trades it for tokens (RFC 6749 section 4.1, \
+                "The application sends people here, gets a code back, and trades it for tokens (RFC 6749 section 4.1, \
                  with PKCE). The secret comes from `CLIENT_SECRET`."
             }
             Self::Browser => {
@@ -112,22 +112,22 @@ impl Kind {
                  the API because it is that of the redirect URI."
             }
             Self::Native => {
-                "The program opens the person's browser and waits on their own computer for the answer (RFC 8252). \
+                "The application opens the person's browser and waits on their own computer for the answer (RFC 8252). \
                  There the port may be any that is free."
             }
             Self::Service => {
-                "No person is there: the program shows who it is, and acts as the user chosen above (RFC 6749 \
+                "No person is there: the application shows who it is, and acts as the user chosen above (RFC 6749 \
                  section 4.4)."
             }
             Self::Device => {
                 "The application shows a short code, which the person types in on their phone or computer (RFC 8628)."
             }
             Self::Exchange => {
-                "The program holds an access token, or was sent one, and gets another that allows less or is for \
+                "The application holds an access token, or was sent one, and gets another that allows less or is for \
                  another resource (RFC 8693). The new one ends with the old one."
             }
             Self::Vouched => {
-                "The person's identity provider signs for the program who they are, and nobody is asked here (RFC 7523 \
+                "The person's identity provider vouches to the application for them, and nobody is asked here (RFC 7523 \
                  section 2.1). The provider's Social Login Key has to allow it."
             }
         }

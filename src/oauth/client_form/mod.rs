@@ -10,11 +10,11 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::meta::{Document, Right};
-use crate::oauth::authorization_server::Server;
-use crate::oauth::protocol::metadata::{
+use crate::oauth::protocol::serve::metadata::{
     AUTHORIZE, DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO, WELL_KNOWN_JWKS, WELL_KNOWN_OPENID,
     WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER,
 };
+use crate::oauth::server::Server;
 use crate::oauth::views::oauth_client::OAUTH_CLIENT;
 use crate::oauth::views::oauth_settings::OAUTH_SETTINGS;
 use crate::oauth::views::{OAuthClient, OAuthSettings};

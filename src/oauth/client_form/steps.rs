@@ -13,7 +13,7 @@ pub(crate) struct Step {
     pub heading: &'static str,
     /// What it means.
     pub text: String,
-    /// What the program sent.
+    /// What the client sent.
     pub sent: String,
     /// What it got.
     pub got: String,

@@ -2,7 +2,7 @@
 
 use crate::oauth::openapi::forms;
 use crate::oauth::protocol::error::ErrorBody;
-use crate::oauth::protocol::userinfo::UserInfo;
+use crate::oauth::protocol::token::userinfo::UserInfo;
 use crate::web::openapi::{Header, Response, Schema};
 
 /// The nonce of the token endpoint.

@@ -4,10 +4,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::meta::{Registry, Right};
 use crate::oauth::protocol::Scope;
-use crate::oauth::protocol::metadata::{AUTHORIZE, TOKEN, WELL_KNOWN_OPENID};
-use crate::oauth::protocol::scope::ScopeRight;
-use crate::oauth::protocol::scope_rules::{missing_for, missing_for_guarded};
-use crate::oauth::scope_catalogue::ScopeDefinitions;
+use crate::oauth::protocol::serve::metadata::{AUTHORIZE, TOKEN, WELL_KNOWN_OPENID};
+use crate::oauth::protocol::serve::scope::ScopeRight;
+use crate::oauth::protocol::serve::scope_rules::{missing_for, missing_for_guarded};
+use crate::oauth::scopes::scope_catalogue::ScopeDefinitions;
 use crate::oauth::views::OAuthSettings;
 
 /// The scopes that one way into an operation takes, by what the engine asks for it.

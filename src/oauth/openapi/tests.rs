@@ -8,19 +8,19 @@ use serde::Serialize;
 
 use super::*;
 use crate::config::client_certificates::CertificateCheck;
-use crate::oauth::protocol::certificate::NameKind;
-use crate::oauth::protocol::challenge::TokenScheme;
-use crate::oauth::protocol::client_authentication::Method;
-use crate::oauth::protocol::device::{DeviceAuthorizationResponse, UserCode};
-use crate::oauth::protocol::introspection::{ActiveToken, Confirmation, IntrospectionResponse, OwnClaims};
-use crate::oauth::protocol::jwk::Jwk;
-use crate::oauth::protocol::metadata::{AUTHORIZE, ResourceMetadata, ServerConfiguration, ServerMetadata};
-use crate::oauth::protocol::par::RequestUri;
-use crate::oauth::protocol::registration::{ClientInformation, ClientMetadata, RegistrationPolicy};
-use crate::oauth::protocol::scope_offer::Ceiling;
-use crate::oauth::protocol::token::TokenResponse;
-use crate::oauth::protocol::token_exchange::Actor;
-use crate::oauth::protocol::userinfo::{Person, UserInfo};
+use crate::oauth::protocol::authorize::device::{DeviceAuthorizationResponse, UserCode};
+use crate::oauth::protocol::authorize::par::RequestUri;
+use crate::oauth::protocol::client::certificate::NameKind;
+use crate::oauth::protocol::client::client_authentication::Method;
+use crate::oauth::protocol::client::registration::{ClientInformation, ClientMetadata, RegistrationPolicy};
+use crate::oauth::protocol::jose::jwk::Jwk;
+use crate::oauth::protocol::serve::challenge::TokenScheme;
+use crate::oauth::protocol::serve::metadata::{AUTHORIZE, ResourceMetadata, ServerConfiguration, ServerMetadata};
+use crate::oauth::protocol::serve::scope_offer::Ceiling;
+use crate::oauth::protocol::token::introspection::{ActiveToken, Confirmation, IntrospectionResponse, OwnClaims};
+use crate::oauth::protocol::token::kind::TokenResponse;
+use crate::oauth::protocol::token::token_exchange::Actor;
+use crate::oauth::protocol::token::userinfo::{Person, UserInfo};
 use crate::oauth::protocol::{Error, ErrorCode, ScopeSet};
 use crate::oauth::table;
 use crate::secret::{PrivateKey, SigningAlgorithm};
@@ -183,7 +183,7 @@ fn a_registration_is_described_as_it_is_read_and_sent() {
     let key = PrivateKey::generate(SigningAlgorithm::Es256).public_key();
     most["jwks"] = json!({ "keys": [Jwk::named(key, SigningAlgorithm::Es256).to_value()] });
     let by_value = read(most);
-    // A program has one name in its certificates; every kind of it is described.
+    // A client has one name in its certificates; every kind of it is described.
     let names: Names = NameKind::ALL.map(|kind| kind.as_str().to_owned()).into();
     let mut shortest = read(device);
     shortest.members.clear();

@@ -1,4 +1,4 @@
-//! What OAuth endpoints answer when something is wrong: the code and a text for the program, the cause for the log.
+//! What OAuth endpoints answer when something is wrong: the code and a text for the client, the cause for the log.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
-use crate::oauth::protocol::authorization_response::{AuthorizationResponse, ResponseTarget};
+use crate::oauth::protocol::authorize::authorization_response::{AuthorizationResponse, ResponseTarget};
 
 /// The result of a protocol rule.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -136,7 +136,7 @@ impl ErrorCode {
     }
 }
 
-/// An error with its two audiences: the description goes to the program that asked, the cause to the log.
+/// An error with its two audiences: the description goes to the client that asked, the cause to the log.
 #[derive(Debug)]
 pub struct Error {
     code: ErrorCode,
@@ -148,7 +148,7 @@ pub struct Error {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "OAuthError")]
 pub struct ErrorBody {
-    /// The code, for programs.
+    /// The code, for clients.
     pub error: ErrorCode,
     /// What is wrong and how to mend it, for people.
     pub error_description: String,

@@ -1,11 +1,11 @@
 //! Client secrets as they are stored: as keyed digests, or sealed where they sign.
 
-use crate::oauth::protocol::token::TokenKind;
+use crate::oauth::protocol::token::kind::TokenKind;
 use crate::secret::{self, Purpose, SiteKey};
 
 /// How a digested client secret begins, so that it is told from one that somebody wrote by hand.
 const DIGESTED: &str = "digest1.";
-/// The same of a secret that was written by hand, or by a program that makes short ones: it can be guessed.
+/// The same of a secret that was written by hand, or by a client that makes short ones: it can be guessed.
 const DIGESTED_WEAK: &str = "digest0.";
 /// Digests of client secrets.
 const CLIENT_SECRET: Purpose = Purpose::new("client-secret");

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use crate::meta::Document;
 use crate::oauth::protocol::ScopeSet;
-use crate::oauth::protocol::pkce::CodeChallenge;
-use crate::oauth::protocol::redirect_uri::VerifiedRedirectUri;
+use crate::oauth::protocol::authorize::pkce::CodeChallenge;
+use crate::oauth::protocol::client::redirect_uri::VerifiedRedirectUri;
 use crate::oauth::views::fields::{Fields, View};
 use crate::oauth::views::sign_in::SignIn;
 

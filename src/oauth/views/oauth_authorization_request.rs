@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::error::{Error, Result};
 use crate::meta::Document;
-use crate::oauth::protocol::authorization_request::AuthorizationRequest;
+use crate::oauth::protocol::authorize::authorization_request::AuthorizationRequest;
 use crate::oauth::views::fields::{Fields, View, parse_time};
 
 /// The name of the DocType.

@@ -7,9 +7,9 @@ use crate::document::{ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
-use crate::oauth::protocol::challenge::TokenScheme;
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::protocol::token_exchange::Actor;
+use crate::oauth::protocol::serve::challenge::TokenScheme;
+use crate::oauth::protocol::token::token_exchange::Actor;
 use crate::oauth::views::fields::{Fields, View};
 use crate::oauth::views::sign_in::SignIn;
 
@@ -202,7 +202,7 @@ pub(crate) async fn revoke(work: &mut Work<'_>, name: &str) -> Result<()> {
 
 /// Revokes every active pair that the filters name; says how many there were.
 ///
-/// Acts as the program itself: who may ask for it was decided before.
+/// Acts as the site itself: who may ask for it was decided before.
 pub(crate) async fn revoke_all(work: &mut Work<'_>, filters: Json) -> Result<usize> {
     let caller = work.become_system();
     let revoked = revoke_all_as_system(work, filters).await;

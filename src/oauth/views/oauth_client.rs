@@ -9,13 +9,13 @@ use crate::document::{Documents, Work};
 use crate::error::{Error, Result};
 use crate::meta::Document;
 use crate::oauth::protocol::ScopeSet;
-use crate::oauth::protocol::authorization_request::ClientRules;
-use crate::oauth::protocol::certificate::CertificateName;
-use crate::oauth::protocol::client_authentication::Method;
-use crate::oauth::protocol::client_name;
-use crate::oauth::protocol::redirect_uri::{ApplicationType, RedirectUris};
+use crate::oauth::protocol::authorize::authorization_request::ClientRules;
+use crate::oauth::protocol::client::certificate::CertificateName;
+use crate::oauth::protocol::client::client_authentication::Method;
+use crate::oauth::protocol::client::client_name;
+use crate::oauth::protocol::client::redirect_uri::{ApplicationType, RedirectUris};
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::protocol::scope_offer::Ceiling;
+use crate::oauth::protocol::serve::scope_offer::Ceiling;
 use crate::oauth::views::client_secret::{is_client_secret, is_weak_client_secret, open_client_secret};
 use crate::oauth::views::oauth_settings::{AccessTokenFormat, OAuthSettings};
 use crate::permissions::{Session, UserAccess};
@@ -62,7 +62,7 @@ view! {
         pub limit_scopes: bool,
         /// Where it may be answered, the default first.
         pub redirect_uris: RedirectUris = ["default_redirect_uri", "redirect_uris"] as redirect_uris,
-        /// Website or installed program.
+        /// Website or installed client.
         pub application_type: ApplicationType,
         /// Its home page.
         pub client_uri: Option<String>,

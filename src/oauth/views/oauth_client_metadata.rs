@@ -1,13 +1,13 @@
-//! An OAuth Client as client metadata: what a program says of itself becomes a document, and is read back from it.
+//! An OAuth Client as client metadata: what a client says of itself becomes a document, and is read back from it.
 
 use serde_json::Value as Json;
 
 use crate::document::view::{lines_value, text_value};
 use crate::meta::{Document, Value};
-use crate::oauth::protocol::certificate::NameKind;
-use crate::oauth::protocol::client_members::{Kind, Member};
-use crate::oauth::protocol::redirect_uri::ApplicationType;
-use crate::oauth::protocol::registration::ClientMetadata;
+use crate::oauth::protocol::client::certificate::NameKind;
+use crate::oauth::protocol::client::client_members::{Kind, Member};
+use crate::oauth::protocol::client::redirect_uri::ApplicationType;
+use crate::oauth::protocol::client::registration::ClientMetadata;
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::views::oauth_client::OAuthClient;
 

@@ -7,7 +7,7 @@ use crate::document::{ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
-use crate::oauth::protocol::device::{DeviceState, DeviceStatus, INTERVAL};
+use crate::oauth::protocol::authorize::device::{DeviceState, DeviceStatus, INTERVAL};
 use crate::oauth::views::fields::{Fields, View, parse_time};
 use crate::oauth::views::sign_in::SignIn;
 
@@ -109,7 +109,7 @@ impl DeviceCode {
 
 /// Ends the approved codes that the filters name and whose tokens were not fetched yet.
 ///
-/// The work acts as the program itself.
+/// The work acts as the site itself.
 pub(crate) async fn end_approved(work: &mut Work<'_>, mut filters: Json) -> Result<()> {
     filters["status"] = json!("Approved");
     let list = work.list(&ListRequest::new(OAUTH_DEVICE_CODE).filters(filters).all()).await?;

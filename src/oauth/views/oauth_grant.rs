@@ -81,7 +81,7 @@ pub(crate) async fn find_active(documents: &Documents, user: &str, client: &str)
 
 /// Remembers that a person said yes: their consent for the client grows by what they allowed now. Returns its name.
 ///
-/// The work acts as the program itself.
+/// The work acts as the site itself.
 pub(crate) async fn remember(
     work: &mut Work<'_>,
     user: &str,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::document::Documents;
 use crate::document::view::{View as _, options, view};
 use crate::error::{Error, ProblemKind, Result};
-use crate::oauth::protocol::jwt::LEEWAY;
+use crate::oauth::protocol::jose::jwt::LEEWAY;
 use crate::permissions::Session;
 use crate::secret;
 

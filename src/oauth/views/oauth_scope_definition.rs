@@ -2,8 +2,8 @@
 
 use crate::document::view::view;
 use crate::meta::Document;
-use crate::oauth::protocol::scope::ScopeRight;
-use crate::oauth::protocol::scope_rules::ScopeRule;
+use crate::oauth::protocol::serve::scope::ScopeRight;
+use crate::oauth::protocol::serve::scope_rules::ScopeRule;
 
 /// The name of the DocType.
 pub(crate) const OAUTH_SCOPE_DEFINITION: &str = "OAuth Scope Definition";

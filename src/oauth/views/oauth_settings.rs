@@ -8,12 +8,13 @@ use crate::document::view::{filled, options, view};
 use crate::document::{Controllers, Documents};
 use crate::error::Result;
 use crate::meta::Document;
-use crate::oauth::protocol::authorization_request::ServerRules;
-use crate::oauth::protocol::cimd::ClientIdUrl;
+use crate::oauth::protocol;
+use crate::oauth::protocol::authorize::authorization_request::ServerRules;
+use crate::oauth::protocol::client::cimd::ClientIdUrl;
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::protocol::resource::KnownResources;
-use crate::oauth::protocol::scope_offer::KnownScopes;
-use crate::oauth::protocol::{self, ErrorCode, ScopeSet};
+use crate::oauth::protocol::serve::resource::KnownResources;
+use crate::oauth::protocol::serve::scope_offer::KnownScopes;
+use crate::oauth::protocol::{ErrorCode, ScopeSet};
 use crate::permissions::Session;
 
 /// The name of the DocType and of its one document.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::document::view::{options, view};
 use crate::meta::Document;
-use crate::oauth::protocol::jwk::Jwk;
+use crate::oauth::protocol::jose::jwk::Jwk;
 use crate::secret::SigningAlgorithm;
 
 /// The name of the DocType.

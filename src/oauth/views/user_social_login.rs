@@ -11,7 +11,7 @@ use crate::permissions::Session;
 /// The DocType.
 pub(crate) const DOCTYPE: &str = "User Social Login";
 
-/// The provider of the row that holds the id under which other programs know the person.
+/// The provider of the row that holds the id under which other clients know the person.
 pub(crate) const OWN: &str = "frappe";
 
 view! {
@@ -37,7 +37,7 @@ view! {
 
 /// The name under which a key's accounts are kept in User Social Login.
 ///
-/// The line `frappe` is taken: it holds the id under which other programs know the person.
+/// The line `frappe` is taken: it holds the id under which other clients know the person.
 pub(crate) fn row_provider(key: &str) -> String {
     match key {
         OWN => "frappe login".to_owned(),
@@ -45,7 +45,7 @@ pub(crate) fn row_provider(key: &str) -> String {
     }
 }
 
-/// The accounts of a user, without the line for other programs.
+/// The accounts of a user, without the line for other clients.
 pub(crate) fn of(user: &Document) -> Vec<SocialAccount> {
     user.rows("social_logins").iter().map(SocialAccount::from).filter(|account| account.provider != OWN).collect()
 }

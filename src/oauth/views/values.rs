@@ -3,8 +3,8 @@
 use crate::document::view::{FieldValue, text_value};
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
-use crate::oauth::protocol::client_authentication::Method;
-use crate::oauth::protocol::redirect_uri::ApplicationType;
+use crate::oauth::protocol::client::client_authentication::Method;
+use crate::oauth::protocol::client::redirect_uri::ApplicationType;
 
 /// Scopes that were checked when they were saved.
 impl FieldValue for ScopeSet {

@@ -26,7 +26,7 @@ async fn refusal(person: &Client, program: &Program) -> String {
 }
 
 /// What everybody reads of a page that cannot be used, whatever the reason.
-const OUT_OF_REACH: &str = "The page that describes this program cannot be used: check that its address opens from \
+const OUT_OF_REACH: &str = "The page that describes this application cannot be used: check that its address opens from \
     everywhere over https, without a redirect, within 5 seconds and with a trusted certificate, and that it is JSON of \
     at most 5 KiB whose client_id is the address itself. Administrators find the reason among the Security Events";
 

@@ -9,7 +9,8 @@ use crate::document::{Controller, Documents, Work};
 use crate::error::Result;
 use crate::meta::Document;
 use crate::oauth::client::Providers;
-use crate::oauth::client::connected_app::app::{self, ConnectedApp};
+use crate::oauth::client::connected_app::app;
+use crate::oauth::client::connected_app::app::ConnectedApp;
 use crate::oauth::client::connected_app::token_cache::Connection;
 use crate::oauth::client::token_endpoint::ProviderClient;
 

@@ -27,7 +27,7 @@ use crate::web::request::page_view;
 use crate::web::templates::html;
 use crate::web::{AccountPage, Exchange, Plugins, Route, Site};
 
-/// Programs have the methods of Connected App for it, and need them in their scope.
+/// Clients have the methods of Connected App for it, and need them in their scope.
 const ONLY_PEOPLE: &str = "Connections are made, seen and ended";
 
 /// Registers the pages.

@@ -101,7 +101,7 @@ impl Connection {
         Self::find_in(&mut documents.reading(&Session::system()), app, user).await
     }
 
-    /// The same within a transaction of the program itself, with the row locked.
+    /// The same within a transaction of the site itself, with the row locked.
     pub async fn find_in(work: &mut Work<'_>, app: &str, user: &str) -> Result<Option<Self>> {
         let name = Self::name_of(app, user);
         let document = match work.get_for_update(TOKEN_CACHE, &name).await {

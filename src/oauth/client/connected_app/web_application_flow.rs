@@ -12,12 +12,14 @@ use crate::error::{Error, ProblemKind, Result};
 use crate::oauth::client::Providers;
 use crate::oauth::client::callback::{Callback, check_issuer};
 use crate::oauth::client::connected_app::app::{ConnectedApp, QueryParameter};
-use crate::oauth::client::connected_app::token_cache::{self, Connection, Fresh};
-use crate::oauth::client::oauth_client_state::{self, Kind, NewState, Returned, StateError};
+use crate::oauth::client::connected_app::token_cache;
+use crate::oauth::client::connected_app::token_cache::{Connection, Fresh};
+use crate::oauth::client::oauth_client_state;
+use crate::oauth::client::oauth_client_state::{Kind, NewState, Returned, StateError};
 use crate::oauth::client::token_endpoint::TokenAnswer;
-use crate::oauth::protocol::authorization_response::append_query;
-use crate::oauth::protocol::jwt::Unverified;
-use crate::oauth::protocol::pkce;
+use crate::oauth::protocol::authorize::authorization_response::append_query;
+use crate::oauth::protocol::authorize::pkce;
+use crate::oauth::protocol::jose::jwt::Unverified;
 use crate::oauth::provider_error::{ProviderError, clean};
 use crate::outgoing::{Fetched, MAX_ANSWER_BYTES};
 use crate::permissions::Session;
@@ -93,7 +95,7 @@ pub(crate) async fn initiate(
     Ok(append_query(&app.authorization_uri, &parameters))
 }
 
-/// What ties a connection under way to the browser: its session. Programs without one are tied by their user alone.
+/// What ties a connection under way to the browser: its session. Clients without one are tied by their user alone.
 fn binding(session: &Session) -> String {
     session.sid.as_deref().map_or_else(|| format!("user:{}", session.user()), |sid| format!("session:{sid}"))
 }

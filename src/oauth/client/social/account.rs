@@ -11,9 +11,11 @@ use crate::oauth::client::connected_app::token_cache::TOKEN_CACHE;
 use crate::oauth::client::social::identity::Identity;
 use crate::oauth::client::social::presets::BelievesEmail;
 use crate::oauth::client::social::roles;
-use crate::oauth::client::social::social_login_key::{self, SocialLoginKey};
+use crate::oauth::client::social::social_login_key;
+use crate::oauth::client::social::social_login_key::SocialLoginKey;
 use crate::oauth::views::oauth_grant;
-use crate::oauth::views::user_social_login::{self, SocialAccount, Who, row_provider};
+use crate::oauth::views::user_social_login;
+use crate::oauth::views::user_social_login::{SocialAccount, Who, row_provider};
 use crate::permissions::session::{ADMINISTRATOR, GUEST};
 use crate::web::session::end_all;
 use crate::web::{RequestContext, SecurityEvent, Severity};
@@ -176,7 +178,7 @@ fn was_made_unproved(user: &Document) -> bool {
 /// Takes an account away from whoever made it with an address that they had not proved: the owner of the address has come.
 ///
 /// Nothing with which they could come back stays: linked accounts, password, API key, sessions, tokens and consents of
-/// programs, connections, and the id under which programs know them.
+/// clients, connections, and the id under which clients know them.
 async fn forget_credentials(work: &mut Work<'_>, mut user: Document, context: &RequestContext) -> Result<Document> {
     let name = user.name();
     if let Some(rows) = user.rows_mut("social_logins") {

@@ -13,7 +13,8 @@ use crate::oauth::client::Providers;
 use crate::oauth::client::social::provider::Provider;
 use crate::oauth::client::social::social_login_key::SocialLoginKey;
 use crate::oauth::client::token_endpoint::TokenAnswer;
-use crate::oauth::protocol::id_token::{self, Expected};
+use crate::oauth::protocol::token::id_token;
+use crate::oauth::protocol::token::id_token::Expected;
 use crate::oauth::provider_error::{ProviderError, clean};
 use crate::outgoing::MAX_ANSWER_BYTES;
 use crate::outgoing::published::Asked;
@@ -60,7 +61,7 @@ pub(crate) async fn find(
             return Err(ProviderError::bad_answer(host, "it holds no ID token: add openid to the Scopes"));
         };
         let address = provider.jwks_uri.as_deref().unwrap_or_default();
-        let refuse = |error: crate::oauth::protocol::jwt::JwtError| {
+        let refuse = |error: crate::oauth::protocol::jose::jwt::JwtError| {
             ProviderError::bad_answer(host, format!("its ID token is refused: {error}"))
         };
         let verified = providers

@@ -8,7 +8,7 @@ use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::oauth::client::pages::leave;
 use crate::oauth::client::social::social_login_key::SocialLoginKey;
-use crate::oauth::protocol::authorization_response::append_query;
+use crate::oauth::protocol::authorize::authorization_response::append_query;
 use crate::permissions::Session;
 use crate::web::error::see_other;
 use crate::web::{Exchange, Plugins, RequestContext, Route, Site};

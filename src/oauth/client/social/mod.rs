@@ -19,7 +19,7 @@ pub(crate) mod trip;
 use std::sync::Arc;
 
 use crate::oauth::client::Providers;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scopes::scope_catalogue::ScopeCatalogue;
 use crate::web::Plugins;
 
 /// The module under which Frappe has the callbacks of logins.

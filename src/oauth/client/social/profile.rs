@@ -8,11 +8,13 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Result;
 use crate::oauth::client::Providers;
-use crate::oauth::client::oauth_client_state::{self, Kind, NewState};
+use crate::oauth::client::oauth_client_state;
+use crate::oauth::client::oauth_client_state::{Kind, NewState};
 use crate::oauth::client::pages::{initial, leave};
 use crate::oauth::client::social::social_login_key::SocialLoginKey;
 use crate::oauth::client::social::{account, login};
-use crate::oauth::views::user_social_login::{self, SocialAccount, row_provider};
+use crate::oauth::views::user_social_login;
+use crate::oauth::views::user_social_login::{SocialAccount, row_provider};
 use crate::permissions::Session;
 use crate::web::error::see_other;
 use crate::web::request::page_view;
@@ -21,7 +23,7 @@ use crate::web::{AccountPage, Exchange, Plugins, Route};
 
 /// Where the page is.
 pub(crate) const ADDRESS: &str = "/linked-accounts";
-/// What a program is told that tries.
+/// What a token is told that tries: only people may.
 const ONLY_PEOPLE: &str = "Accounts are linked and unlinked";
 
 /// Registers the page and its two buttons.

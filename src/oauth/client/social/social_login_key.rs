@@ -7,7 +7,8 @@ use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Document;
 use crate::oauth::client::discovery::OPENID_CONFIGURATION;
-use crate::oauth::client::social::presets::{self, Preset, TENANT};
+use crate::oauth::client::social::presets;
+use crate::oauth::client::social::presets::{Preset, TENANT};
 use crate::permissions::Session;
 
 /// The DocType.

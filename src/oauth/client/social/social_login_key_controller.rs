@@ -8,11 +8,13 @@ use crate::document::{Controller, Documents, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Value};
 use crate::oauth::client::social::MODULE;
-use crate::oauth::client::social::presets::{self, Preset};
+use crate::oauth::client::social::presets;
+use crate::oauth::client::social::presets::Preset;
 use crate::oauth::client::social::social_login_key::{DOCTYPE, SocialLoginKey};
 use crate::oauth::client::social::social_login_key_checks::{check_complete, check_texts, fill_preset, problem};
 use crate::oauth::client::{Providers, is_kept};
-use crate::oauth::views::user_social_login::{self, row_provider};
+use crate::oauth::views::user_social_login;
+use crate::oauth::views::user_social_login::row_provider;
 use crate::permissions::Session;
 use crate::permissions::session::{ADMINISTRATOR, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST};
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::oauth::client::oauth_client_state::{Begun, Kind, LIFETIME, Returned, StateError};
-use crate::oauth::protocol::pkce;
+use crate::oauth::protocol::authorize::pkce;
 use crate::oauth::views::oauth_replay_guard::{Purpose, remember};
 use crate::secret;
 use crate::web::session_cookie::{cookie, own_name};

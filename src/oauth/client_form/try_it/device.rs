@@ -9,15 +9,17 @@ use serde_json::json;
 use url::form_urlencoded::Serializer;
 
 use crate::error::Result;
-use crate::oauth::authorization_server::endpoint::{self, json as json_response, respond};
-use crate::oauth::authorization_server::{DEVICE_AUTHORIZATION, Server, device_authorization};
+use crate::oauth::authorization::device_authorization;
 use crate::oauth::client_form::steps::{Step, masked_form, shown};
 use crate::oauth::client_form::try_it::{finish, open, page, person, seal, show_steps, tokens};
+use crate::oauth::http::endpoint;
+use crate::oauth::http::endpoint::{json as json_response, respond};
 use crate::oauth::protocol::ErrorCode;
-use crate::oauth::protocol::device::DeviceAuthorizationResponse;
-use crate::oauth::protocol::metadata::TOKEN;
+use crate::oauth::protocol::authorize::device::DeviceAuthorizationResponse;
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::protocol::serve::metadata::TOKEN;
+use crate::oauth::scopes::scope_catalogue::ScopeCatalogue;
+use crate::oauth::server::{DEVICE_AUTHORIZATION, Server};
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::Exchange;
 

@@ -3,7 +3,7 @@
 //! The request is made by this site, in the administrator's own session, and answered to an address of this site that
 //! nobody can name from outside: it is in no client's list, and a stored request for it opens only in the session that
 //! made it. What comes of it is the administrator's own token, which is revoked before the page is shown. In one thing
-//! the site stands in for the program: it knows no client secret, so nothing proves who the client is.
+//! the site stands in for the client: it knows no client secret, so nothing proves who the client is.
 
 mod device;
 pub(crate) mod sign_in;
@@ -21,19 +21,22 @@ use url::form_urlencoded::Serializer;
 use crate::document::ListRequest;
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Right;
-use crate::oauth::authorization_server::endpoint::{json as json_response, respond};
-use crate::oauth::authorization_server::grant::context::TokenContext;
-use crate::oauth::authorization_server::interaction::person::Person;
-use crate::oauth::authorization_server::{Server, endpoint, grant, interaction, userinfo, with};
+use crate::oauth::authorization::interaction;
+use crate::oauth::authorization::interaction::person::Person;
 use crate::oauth::client::connected_app::web_application_flow::path_segment;
 use crate::oauth::client_form::examples::{sample_call, service_scopes};
 use crate::oauth::client_form::steps::{Step, mask, masked_form, shown};
 use crate::oauth::credentials;
-use crate::oauth::protocol::metadata::{REVOKE, TOKEN, USERINFO};
+use crate::oauth::http::endpoint;
+use crate::oauth::http::endpoint::{json as json_response, respond};
 use crate::oauth::protocol::request::GrantType;
-use crate::oauth::protocol::token::{TokenKind, TokenResponse};
+use crate::oauth::protocol::serve::metadata::{REVOKE, TOKEN, USERINFO};
+use crate::oauth::protocol::token::kind::{TokenKind, TokenResponse};
 use crate::oauth::protocol::{Parameters, Scope, ScopeSet};
-use crate::oauth::resource_server::Presented;
+use crate::oauth::resource::bearer::Presented;
+use crate::oauth::server::{Server, with};
+use crate::oauth::token::grant::context::TokenContext;
+use crate::oauth::token::{grant, userinfo};
 use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, revoke_all};
 use crate::oauth::views::oauth_client::OAUTH_CLIENT;
 use crate::oauth::views::{BearerToken, OAuthClient, OAuthSettings};
@@ -43,7 +46,7 @@ use crate::web::{Credentials, Exchange, Plugins, Route, SecurityEvent, Severity}
 
 /// For how long an answer is waited for.
 const LIFETIME: Duration = Duration::minutes(10);
-/// What a program is told that looks in here.
+/// What a token is told that looks in here: only people may.
 const ONLY_PEOPLE: &str = "Clients are tried out";
 /// Where the state of a try-out is sealed.
 const PLACE: &str = "the state of a client that is tried out";
@@ -231,11 +234,11 @@ async fn finish(
     steps.push(Step {
         heading: "The tokens",
         text: if client.is_public() {
-            "The program trades what it has for tokens. It has no secret: the number behind the challenge shows that \
+            "The application trades what it has for tokens. It has no secret: the number behind the challenge shows that \
              it is the one that asked."
                 .to_owned()
         } else {
-            "The program shows who it is and gets its tokens. Here the site stands in for that proof, because it \
+            "The application shows who it is and gets its tokens. Here the site stands in for that proof, because it \
              knows no secret."
                 .to_owned()
         },
@@ -277,7 +280,7 @@ async fn finish(
     Ok(())
 }
 
-/// Calls the API with the token, as the program would.
+/// Calls the API with the token, as the client would.
 async fn call(exchange: &Exchange, server: &Arc<Server>, token: &str, scopes: &ScopeSet) -> Result<Step> {
     let path = sample_call(scopes);
     let sent = format!("GET {path}\nAuthorization: Bearer {}", mask(token));

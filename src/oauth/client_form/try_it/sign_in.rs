@@ -7,17 +7,19 @@ use serde::{Deserialize, Serialize};
 use url::form_urlencoded::Serializer;
 
 use crate::error::Result;
-use crate::oauth::authorization_server::Server;
-use crate::oauth::authorization_server::interaction::pending::{TRY_OUT, keep_request};
+use crate::oauth::authorization::interaction::pending::{TRY_OUT, keep_request};
 use crate::oauth::client_form::steps::{Step, mask, masked_form};
 use crate::oauth::client_form::try_it::{ANSWER, address, finish, open, page, person, seal, stale, tokens, tried};
-use crate::oauth::protocol::authorization_request::{AuthorizationRequest, ClientRules, RequestOrigin, ServerRules};
-use crate::oauth::protocol::metadata::{APPROVE, AUTHORIZE};
-use crate::oauth::protocol::pkce::challenge_of;
-use crate::oauth::protocol::redirect_uri::RedirectUris;
+use crate::oauth::protocol::authorize::authorization_request::{
+    AuthorizationRequest, ClientRules, RequestOrigin, ServerRules,
+};
+use crate::oauth::protocol::authorize::pkce::challenge_of;
+use crate::oauth::protocol::client::redirect_uri::RedirectUris;
+use crate::oauth::protocol::serve::metadata::{APPROVE, AUTHORIZE};
 use crate::oauth::protocol::{AuthorizeError, Parameters};
-use crate::oauth::scope_catalogue::ScopeCatalogue;
-use crate::oauth::site_scopes::SiteScopes;
+use crate::oauth::scopes::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scopes::site_scopes::SiteScopes;
+use crate::oauth::server::Server;
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::secret;
 use crate::web::Exchange;
@@ -50,7 +52,7 @@ pub(super) async fn start(
     let state = seal(exchange, client, &person, asked)?;
     let uri = redirect_uri(documents.site_url(), client);
     let text = request_text(client, &uri, scope, &state, &verifier);
-    // Everything holds as for a request of the program, but for where the answer goes and how the request came.
+    // Everything holds as for a request of the client, but for where the answer goes and how the request came.
     let own = RedirectUris::from_stored(&uri);
     let scopes = SiteScopes::now(&exchange.site, catalogue, &settings).await?;
     let ceiling = scopes.ceiling(client);
