@@ -136,6 +136,7 @@ impl App {
         } = plugins;
         let (site_url, max_rows) = (config.site_url.clone(), config.limits.rows);
         let documents = Documents::new(database, registry, controllers, clock, site_key, site_url, max_rows);
+        documents.listen();
         let administrator_password = initial_data::ensure(&documents, config.admin_password.as_ref()).await?;
         documents.load_zone().await?;
         let templates = Templates::new(helpers, &config.templates, config.development)?;
@@ -184,7 +185,7 @@ impl App {
         let listener = TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
         let address = listener.local_addr().context("the listener has no address")?;
         // Held while this serves.
-        let claim = self.site.documents.database().claim().await;
+        let claim = self.site.documents.database().claim();
         let (stopped, watch_stop) = watch::channel(false);
         let jobs = jobs::run(&self.site, self.jobs, &watch_stop);
         let reload = reload::watch(self.site.clone(), self.sources, watch_stop);

@@ -10,6 +10,7 @@ use moka::sync::Cache;
 use poem::Request;
 use serde_json::{Value as Json, json};
 
+use crate::document::kept::Kept;
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::Value;
@@ -20,33 +21,34 @@ use crate::web::{Authenticated, Authenticator, Credentials, SecurityEvent, Sever
 
 /// The name of the secret's digest in `__Auth`.
 pub(super) const FIELD: &str = "api_secret";
-/// How long another node may go on accepting a pair that was replaced here.
+/// How long a pair may go on that a command has replaced on SQLite; nodes on PostgreSQL are told.
 const CACHE_TIME: Duration = Duration::from_secs(30);
 /// What a row shows in place of the secret.
 const STARS: &str = "****************";
 
 /// The pairs that were accepted lately, by digest. Cheap to clone; clones share the cache.
 #[derive(Clone)]
-pub(super) struct KnownKeys(Cache<String, Arc<str>>);
+pub(super) struct KnownKeys(Arc<Kept<Arc<str>>>);
 
 impl Default for KnownKeys {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(10_000).time_to_live(CACHE_TIME).build())
+        Self(Arc::new(Kept::new(Cache::builder().max_capacity(10_000).time_to_live(CACHE_TIME).build())))
     }
 }
 
 impl KnownKeys {
     /// Forgets all of them: the next request of each looks again.
     pub(super) fn forget(&self) {
-        self.0.invalidate_all();
+        self.0.clear();
     }
 
     /// The user of a pair; `None` if it is none.
     async fn user(&self, documents: &Documents, key: &str, secret: &str) -> Result<Option<Arc<str>>> {
         let digest = secret::digest(format!("{key}:{secret}"));
-        if let Some(user) = self.0.get(&digest) {
+        if let Some(user) = self.0.get(documents, &digest) {
             return Ok(Some(user));
         }
+        let ticket = self.0.ticket(&digest);
         let system = Session::system();
         let request = ListRequest::new("User").filters(json!({"api_key": key, "enabled": 1}));
         let list = documents.list(&system, &request).await?;
@@ -59,7 +61,7 @@ impl KnownKeys {
             return Ok(None);
         }
         let user: Arc<str> = name.into();
-        self.0.insert(digest, Arc::clone(&user));
+        self.0.keep(ticket, &digest, Arc::clone(&user));
         Ok(Some(user))
     }
 }

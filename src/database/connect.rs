@@ -15,10 +15,12 @@ use tokio::sync::Semaphore;
 
 use crate::database::contention::{Contention, WAIT_BRIEFLY};
 use crate::database::fault::{Fault, fault};
+use crate::database::nodes::Nodes;
 use crate::database::outage::Outage;
 use crate::database::pools::{self, Use};
 use crate::database::row::{self, Param};
 use crate::database::writable::Writable;
+use crate::database::written::Written;
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
 use crate::pace;
@@ -46,6 +48,7 @@ pub struct Database {
     outage: Arc<Outage>,
     contention: Arc<Contention>,
     pub(super) writable: Arc<Writable>,
+    pub(super) nodes: Arc<Nodes>,
     /// Places for long reads, fewer than there are readers: while one is read, others still find a reader.
     long_reads: Arc<Semaphore>,
 }
@@ -103,10 +106,14 @@ impl Database {
         };
         let writer = sea_orm::Database::connect(options(Use::Writing)).await?;
         let readers = sea_orm::Database::connect(options(Use::Reading)).await?;
-        let (contention, writable) = (Arc::default(), Arc::default());
+        let schema = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => Some(current_schema(&readers).await?),
+        };
+        let (contention, writable, nodes) = (Arc::default(), Arc::default(), Nodes::new(schema.as_deref()));
         let most = if backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
         let long_reads = Arc::new(Semaphore::new((most / 2).max(1) as usize));
-        Ok(Self { backend, readers, writer, url: url.into(), outage, contention, writable, long_reads })
+        Ok(Self { backend, readers, writer, url: url.into(), outage, contention, writable, nodes, long_reads })
     }
 
     /// The URL it was opened with; may hold a password, so never log it.
@@ -167,6 +174,7 @@ impl Database {
 
     /// Closes the pools once requests under way are done. SQLite's file is complete by itself then.
     pub async fn close(&self) {
+        self.stop_listening().await;
         if let Err(error) = self.readers.clone().close().await {
             tracing::warn!(%error, "closing the readers");
         }
@@ -202,6 +210,13 @@ impl Database {
     }
 }
 
+/// The schema that a connection to PostgreSQL works in.
+async fn current_schema(connection: &DatabaseConnection) -> Result<String, DbErr> {
+    let statement = statement(Backend::Postgres, "SELECT CAST(current_schema() AS text)", Vec::new());
+    let row = connection.query_one_raw(statement).await?;
+    Ok(row.and_then(|row| row.try_get_by_index(0).ok()).unwrap_or_default())
+}
+
 /// The file of a SQLite URL; `None`: another database, or none on the disk.
 pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?.trim_start_matches("//").split('?').next().unwrap_or_default();
@@ -228,6 +243,17 @@ impl Transaction {
             self.database.note(error, "");
         }
         done
+    }
+
+    /// Makes everything durable, and tells the other nodes what was written, in one message to the database.
+    pub(crate) async fn commit_and_tell(self, written: &Written) -> Result<(), DbErr> {
+        let Some(script) = self.database.nodes.commit_and_tell(written) else { return self.commit().await };
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(over());
+        }
+        // What follows the commit is an empty transaction, whose end goes along with what tests the connection for its next
+        // user: nobody waits for that.
+        self.inner.execute_unprepared(&script).await.map(drop).inspect_err(|error| self.database.note(error, ""))
     }
 
     /// Undoes everything.

@@ -8,6 +8,7 @@ pub(crate) mod definitions;
 pub(crate) mod documents;
 pub(crate) mod fault;
 pub(crate) mod migrate;
+pub(crate) mod nodes;
 mod outage;
 pub(crate) mod plan;
 mod pools;
@@ -18,8 +19,10 @@ pub(crate) mod schema;
 pub(crate) mod sql;
 pub(crate) mod state;
 pub(crate) mod writable;
+mod written;
 
 pub use connect::Executor;
 pub(crate) use connect::{Backend, Database, Reading, Transaction, unique_violation};
 pub(crate) use migrate::{MigrateOptions, Report};
 pub(crate) use plan::Plan;
+pub(crate) use written::Written;

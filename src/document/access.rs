@@ -30,15 +30,13 @@ impl Documents {
         if user == GUEST {
             return Ok(Some(Session::guest().access));
         }
-        if let Some(access) = self.0.access.get(user) {
+        if let Some(access) = self.0.access.get(self, user) {
             return Ok(Some(access));
         }
-        let writes = self.access_writes();
+        let ticket = self.0.access.ticket(user);
         let Some(access) = self.load_access(user).await? else { return Ok(None) };
         let access = Arc::new(access);
-        if self.access_writes() == writes {
-            self.0.access.insert(user.to_owned(), Arc::clone(&access));
-        }
+        self.0.access.keep(ticket, user, Arc::clone(&access));
         Ok(Some(access))
     }
 

@@ -76,6 +76,8 @@ pub trait Controller: Send + Sync {
     async fn on_change(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         Ok(())
     }
+    /// After a commit, here or at another node, that changed a document: what is kept in memory of it goes. `None`: of any.
+    fn forget(&self, name: Option<&str>) {}
     /// Before a draft is discarded.
     async fn before_discard(&self, work: &mut Work<'_>, document: &mut Document) -> Result<()> {
         Ok(())
@@ -204,6 +206,11 @@ impl Controllers {
     /// The controllers of a DocType.
     pub fn of(&self, doctype: &str) -> &[Arc<dyn Controller>] {
         self.by_doctype.get(doctype).map_or(&[], Vec::as_slice)
+    }
+
+    /// The controllers of every DocType.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<dyn Controller>> {
+        self.by_doctype.values().flatten()
     }
 
     /// Notes that the program reads a typed view.

@@ -2,12 +2,14 @@
 
 mod access;
 mod cache;
+mod committed;
 pub(crate) mod controller;
 mod copy;
 mod defaults;
 mod guard;
 mod input;
 mod json;
+pub(crate) mod kept;
 mod levels;
 mod lifecycle;
 mod link_target;
@@ -31,7 +33,6 @@ pub(crate) mod view;
 pub(crate) mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value as Json};
@@ -44,6 +45,7 @@ pub(crate) use work::Work;
 use crate::clock::{Clock, Zone};
 use crate::database::Database;
 use crate::document::cache::DocumentCache;
+use crate::document::kept::Kept;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Registry, Right, View};
 use crate::pace;
@@ -76,8 +78,7 @@ struct Inner {
     site_url: String,
     max_rows: usize,
     cache: DocumentCache,
-    access: moka::sync::Cache<String, Arc<UserAccess>>,
-    access_writes: AtomicU64,
+    access: Kept<Arc<UserAccess>>,
     zone: ArcSwap<Zone>,
 }
 
@@ -100,9 +101,8 @@ impl Documents {
             site_key,
             site_url,
             max_rows,
-            cache: DocumentCache::new(),
-            access: moka::sync::Cache::new(10_000),
-            access_writes: AtomicU64::new(0),
+            cache: cache::new(),
+            access: Kept::new(moka::sync::Cache::new(10_000)),
             zone: ArcSwap::from_pointee(Zone::UTC),
         }))
     }
@@ -116,7 +116,7 @@ impl Documents {
     pub fn set_registry(&self, registry: Registry) {
         self.0.registry.store(Arc::new(registry));
         self.0.cache.clear();
-        self.forget_access();
+        self.0.access.clear();
     }
 
     /// The DocType of that name, or `DoesNotExist`.
@@ -360,31 +360,6 @@ impl Documents {
             }
         }
         Ok(None)
-    }
-
-    /// Drops what caches hold of these documents: called when a change to them is committed.
-    fn forget(&self, touched: &[(String, String)]) {
-        if touched.iter().any(|(doctype, _)| doctype == "*") {
-            self.0.cache.clear();
-            self.forget_access();
-            return;
-        }
-        for (doctype, name) in touched {
-            self.0.cache.drop_document(doctype, name);
-        }
-        let registry = self.0.registry.load();
-        if touched.iter().any(|(doctype, _)| access::decides(&registry, doctype)) {
-            self.forget_access();
-        }
-    }
-
-    fn forget_access(&self) {
-        self.0.access_writes.fetch_add(1, Ordering::SeqCst);
-        self.0.access.invalidate_all();
-    }
-
-    fn access_writes(&self) -> u64 {
-        self.0.access_writes.load(Ordering::SeqCst)
     }
 }
 

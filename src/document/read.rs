@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 use crate::database::documents;
-use crate::document::cache::Cached;
+use crate::document::cache::{self, Cached};
 use crate::document::{Documents, access, load};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right, View};
@@ -81,12 +81,13 @@ impl Documents {
 
     async fn cached(&self, session: &Session, doctype: &str, name: &str) -> Result<Arc<Cached>> {
         let doctype = self.doctype(doctype)?;
-        if let Some(cached) = self.0.cache.get(&doctype.name, name) {
+        let key = cache::key(&doctype.name, name);
+        if let Some(cached) = self.0.cache.get(self, &key) {
             let database = self.database();
             self.check_found(database, session, &doctype, name, Some(&cached.document), Right::Read).await?;
             return Ok(cached);
         }
-        let ticket = self.0.cache.ticket(&doctype.name, name);
+        let ticket = self.0.cache.ticket(&key);
         let found = if doctype.is_virtual {
             self.reading(session).virtual_document(&doctype, name).await?
         } else if doctype.istable {
@@ -97,10 +98,11 @@ impl Documents {
         };
         self.check_found(self.database(), session, &doctype, name, found.as_ref(), Right::Read).await?;
         let document = Arc::new(found.ok_or_else(|| Error::does_not_exist(&doctype.name, name))?);
-        if doctype.is_virtual {
-            return Ok(Arc::new(Cached::once(document)));
+        let cached = Arc::new(Cached::once(document));
+        if !doctype.is_virtual {
+            self.0.cache.keep(ticket, &key, Arc::clone(&cached));
         }
-        Ok(self.0.cache.keep(ticket, &doctype.name, name, document))
+        Ok(cached)
     }
 
     /// A child row is readable with its parent.

@@ -76,7 +76,7 @@ impl Work<'_> {
         self.touch(&doctype.name, old);
         self.touch(&doctype.name, new);
         // Any document may have linked to it, so everything that is kept may be stale.
-        self.touch("*", "*");
+        self.touch_everything();
         for controller in &controllers {
             controller.after_rename(self, old, new, merge).await?;
         }

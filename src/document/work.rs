@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use crate::clock;
-use crate::database::{Backend, Executor, Reading, Transaction, documents};
+use crate::database::{Backend, Executor, Reading, Transaction, Written, documents};
 use crate::document::controller::{Controller, no_controller};
 use crate::document::defaults::{self, Surroundings};
 use crate::document::input::RowLimit;
 use crate::document::list::{self, List, ListRequest};
-use crate::document::{Children, Documents, SYSTEM_SETTINGS, access, input, load};
+use crate::document::{Children, Documents, access, input, load};
 use crate::error::{Error, FieldProblem, Result};
 use crate::meta::doctype::slot;
 use crate::meta::{DocType, Document, Registry, Right, Value};
@@ -29,7 +29,7 @@ pub struct Work<'a> {
     pub(super) row_limit: RowLimit,
     on: On,
     now: String,
-    touched: Vec<(String, String)>,
+    written: Written,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Work<'a> {
             on,
             // The time is taken inside the transaction, so that later commits never carry earlier times.
             now: documents.clock().now_text(),
-            touched: Vec::new(),
+            written: Written::default(),
             after_commit: Vec::new(),
         }
     }
@@ -103,7 +103,12 @@ impl<'a> Work<'a> {
 
     /// Notes that caches must forget a document once this is committed.
     pub(super) fn touch(&mut self, doctype: &str, name: &str) {
-        self.touched.push((doctype.to_owned(), name.to_owned()));
+        self.written.add(doctype, name);
+    }
+
+    /// The same of every document.
+    pub(super) fn touch_everything(&mut self) {
+        self.written.add_everything();
     }
 
     /// A new document with its defaults.
@@ -347,17 +352,15 @@ impl<'a> Work<'a> {
     ///
     /// Runs to its end even if the request that asked for it is gone, so that a cache never outlives what it holds.
     pub async fn commit(self) -> Result<()> {
-        let Self { documents, on, touched, after_commit, .. } = self;
+        let Self { documents, on, written, after_commit, .. } = self;
         let On::Transaction(transaction) = on else { return Ok(()) };
         let documents = documents.clone();
         let committed = tokio::spawn(async move {
-            let done = transaction.commit().await;
+            let done = transaction.commit_and_tell(&written).await;
             // Also after a failure: of a connection that ended meanwhile, nobody knows how far the database got.
-            documents.forget(&touched);
-            if done.is_ok() && touched.iter().any(|(doctype, _)| doctype == SYSTEM_SETTINGS) {
-                documents.load_zone().await?;
-            }
+            documents.forget(&written);
             done?;
+            documents.follow(&written).await?;
             for act in after_commit {
                 act();
             }

@@ -12,6 +12,7 @@ use moka::sync::Cache;
 use serde_json::json;
 
 use crate::clock::{DATETIME_FORMAT, format_datetime};
+use crate::document::kept::{Kept, Ticket};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{AuthenticationError, Error, Result};
 use crate::meta::{Document, Value};
@@ -30,13 +31,13 @@ use crate::web::site::Site;
 const REMEMBERED: usize = 5;
 /// How stale `last_seen` may be.
 const TOUCH_AFTER: Duration = Duration::minutes(5);
-/// How long another node may go on using a session that was ended here.
+/// How long a session may go on that a command has ended on SQLite; nodes on PostgreSQL are told.
 const CACHE_TIME: StdDuration = StdDuration::from_secs(30);
 
 /// The sessions of a site. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
-    known: Cache<String, Arc<Known>>,
+    known: Arc<Kept<Arc<Known>>>,
 }
 
 struct Known {
@@ -95,7 +96,8 @@ pub struct Started {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { known: Cache::builder().max_capacity(100_000).time_to_live(CACHE_TIME).build() }
+        let known = Cache::builder().max_capacity(100_000).time_to_live(CACHE_TIME).build();
+        Self { known: Arc::new(Kept::new(known)) }
     }
 }
 
@@ -107,13 +109,14 @@ impl Sessions {
         }
         let (name, digest) = (name_of(token), secret::digest(token));
         let fits = |known: &Known| secret::constant_time_eq(&known.digest, &digest);
-        // What is known here may be older than a login at another node.
-        let known = match self.known.get(&name).filter(|known| fits(known)) {
+        let ticket = self.known.ticket(&name);
+        // What is known here may be older than a login that is just being heard of.
+        let known = match self.known.get(documents, &name).filter(|known| fits(known)) {
             Some(known) => known,
             None => match load(documents, &name).await? {
                 Some(known) => {
                     let known = Arc::new(known);
-                    self.known.insert(name.clone(), known.clone());
+                    self.known.keep(ticket, &name, Arc::clone(&known));
                     known
                 }
                 None => return Ok(Found::Nothing),
@@ -130,7 +133,8 @@ impl Sessions {
         if now - known.last_seen >= TOUCH_AFTER {
             let (sessions, documents, ip) = (self.clone(), documents.clone(), ip.to_owned());
             let name = name.clone();
-            write_behind("session in use", async move { sessions.touch(&documents, &name, &known, &ip).await }).await;
+            write_behind("session in use", async move { sessions.touch(&documents, &name, ticket, &known, &ip).await })
+                .await;
         }
         let mut session = Session::of(access);
         session.sid = Some(name.into());
@@ -138,7 +142,7 @@ impl Sessions {
     }
 
     /// Notes that a session is in use, which also puts its end off.
-    async fn touch(&self, documents: &Documents, name: &str, known: &Known, ip: &str) -> Result<()> {
+    async fn touch(&self, documents: &Documents, name: &str, ticket: Ticket, known: &Known, ip: &str) -> Result<()> {
         let settings = LoginSettings::load(documents).await?;
         let now = documents.clock().now_naive();
         // First in memory, so that requests that come together write once.
@@ -150,7 +154,7 @@ impl Sessions {
             last_seen: now,
         };
         let expires_at = seen.expires_at;
-        self.known.insert(name.to_owned(), Arc::new(seen));
+        self.known.keep(ticket, name, Arc::new(seen));
         let mut work = documents.begin(&Session::system()).await?;
         let values = [
             ("last_seen", Value::from(format_datetime(now))),
@@ -232,7 +236,6 @@ impl Sessions {
             let mut work = site.documents.begin(&Session::system()).await?;
             end(&mut work, name).await?;
             work.commit().await?;
-            self.known.invalidate(name);
         }
         remove_cookies(site, context);
         Ok(())
@@ -383,11 +386,11 @@ pub struct SessionController {
 
 #[async_trait]
 impl Controller for SessionController {
-    async fn on_change(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
-        let known = self.sessions.known.clone();
-        let name = document.name();
-        work.after_commit(move || known.invalidate(&name));
-        Ok(())
+    fn forget(&self, name: Option<&str>) {
+        match name {
+            Some(name) => self.sessions.known.forget(name),
+            None => self.sessions.known.clear(),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod limits;
 mod lockout;
 mod login;
 mod methods;
+mod nodes;
 mod oauth;
 mod oauth_client;
 mod openapi;

@@ -166,10 +166,8 @@ impl Controller for UserController {
         Ok(())
     }
 
-    async fn on_change(&self, work: &mut Work<'_>, _user: &Document) -> Result<()> {
-        let keys = self.keys.clone();
-        work.after_commit(move || keys.forget());
-        Ok(())
+    fn forget(&self, _: Option<&str>) {
+        self.keys.forget();
     }
 
     /// Whoever could write the account of somebody with more roles, or give roles away that they do not have, would have

@@ -252,6 +252,11 @@ pub(crate) fn quote_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// The same as PostgreSQL reads it whatever its settings say about backslashes.
+pub(crate) fn quote_escaped(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
 fn whole(text: &str) -> Option<i64> {
     let text = text.trim();
     text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(|x| x.fract() == 0.0)?.to_string().parse().ok())

@@ -12,6 +12,8 @@ use crate::meta::{DocField, Value};
 pub(crate) const STATE_TABLE: &str = "__doctyped";
 /// Where the engine keeps the definitions that were last in force.
 pub(crate) const DEFINITION_TABLE: &str = "__DocType";
+/// Where the nodes of a site that share a database of PostgreSQL are listed.
+pub(crate) const NODE_TABLE: &str = "__Node";
 /// PostgreSQL's B-tree entries hold 2,704 bytes: longer text is indexed by its digest, or not at all.
 const POSTGRES_INDEXED_LENGTH: u32 = 600;
 /// Defaults that depend on who asks and when; they are not constants.
@@ -137,7 +139,7 @@ pub(crate) fn engine_tables(backend: Backend) -> Vec<TableSpec> {
         sequence: None,
         indexes: Vec::new(),
     };
-    vec![
+    let mut tables = vec![
         table("tabSingles", &[("doctype", key), ("field", key), ("value", ColumnType::LongText)], 2),
         table("tabSeries", &[("name", ColumnType::Varchar(255)), ("current", ColumnType::BigInt)], 1),
         table(
@@ -157,7 +159,11 @@ pub(crate) fn engine_tables(backend: Backend) -> Vec<TableSpec> {
             &[("doctype", key), ("definition", ColumnType::LongText), ("files", ColumnType::Text)],
             1,
         ),
-    ]
+    ];
+    if backend == Backend::Postgres {
+        tables.push(table(NODE_TABLE, &[("node", key), ("seen", ColumnType::Datetime)], 1));
+    }
+    tables
 }
 
 /// What must be written instead of a null, because the column refuses nulls; `None` where nulls are welcome.

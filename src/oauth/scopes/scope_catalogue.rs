@@ -100,6 +100,7 @@ impl ScopeCatalogue {
         let changes = self.0.changes.load(Ordering::SeqCst);
         if let Some((at, compiled)) = &*self.lock()
             && *at == changes
+            && documents.hears_others()
         {
             return Ok(Arc::clone(compiled));
         }
@@ -143,12 +144,8 @@ impl Controller for ScopeDefinitionController {
         problems.into_result()
     }
 
-    async fn on_change(&self, work: &mut Work<'_>, _: &Document) -> Result<()> {
-        let catalogue = self.catalogue.clone();
-        work.after_commit(move || {
-            catalogue.0.changes.fetch_add(1, Ordering::SeqCst);
-        });
-        Ok(())
+    fn forget(&self, _: Option<&str>) {
+        self.catalogue.0.changes.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -33,9 +33,7 @@ impl Controller for SigningKeyController {
         ))
     }
 
-    async fn on_change(&self, work: &mut Work<'_>, _: &Document) -> Result<()> {
-        let keys = self.keys.clone();
-        work.after_commit(move || keys.forget());
-        Ok(())
+    fn forget(&self, _: Option<&str>) {
+        self.keys.forget();
     }
 }

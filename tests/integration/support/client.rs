@@ -9,6 +9,8 @@ use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request};
 use serde_json::{Value as Json, json};
 
+use super::site::Node;
+
 /// Speaks to a site; keeps the cookies it gets.
 #[derive(Clone)]
 pub struct Client {
@@ -73,6 +75,11 @@ impl Client {
     pub fn over_network(base: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { way: Way::Network(http, base.to_owned()), cookies: Arc::default(), headers: Vec::new() }
+    }
+
+    /// The same client at another node of the site; it shares the cookies.
+    pub fn at(&self, node: &Node) -> Self {
+        Self { way: Way::Direct(Arc::clone(&node.endpoint)), ..self.clone() }
     }
 
     /// The same client, which sends a further header with every request; it shares the cookies.

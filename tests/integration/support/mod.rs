@@ -8,4 +8,4 @@ pub mod site;
 
 pub use client::Client;
 pub use process::ServerProcess;
-pub use site::{PASSWORD, TestSite};
+pub use site::{Node, PASSWORD, TestSite};

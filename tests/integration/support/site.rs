@@ -51,6 +51,13 @@ pub struct TestSite {
     database: TestDatabase,
 }
 
+/// A further node of a site: on the same database, with a memory of its own.
+pub struct Node {
+    /// The site, as this node knows it.
+    pub site: Site,
+    pub(super) endpoint: Arc<Pipeline>,
+}
+
 /// Changes the configuration before the site is built.
 type Configure = Box<dyn FnOnce(&mut Config) + Send>;
 
@@ -131,6 +138,19 @@ impl TestSite {
             doctyped::testing::document::ListRequest::new(doctype).filters(filters).order_by("creation asc").all();
         let list = self.documents().list(&Session::system(), &request).await.expect("the filters are valid");
         (0..list.rows.len()).map(|row| list.text(row, "name").to_owned()).collect()
+    }
+
+    /// Starts a further node on the same database and clock. Only on PostgreSQL.
+    pub async fn node(&self) -> Node {
+        self.node_with(|_| {}).await
+    }
+
+    /// The same with another configuration.
+    pub async fn node_with(&self, configure: impl FnOnce(&mut Config)) -> Node {
+        let mut config = self.config.clone();
+        configure(&mut config);
+        let App { site, endpoint, .. } = build(config, self.clock.clone(), self.sources.clone()).await;
+        Node { site, endpoint }
     }
 
     /// Its database, past the site.

@@ -1,0 +1,75 @@
+//! What follows a commit in memory: the same whether it was made here or at another node.
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+
+use crate::database::Written;
+use crate::database::nodes::Ear;
+use crate::document::{Documents, Inner, SYSTEM_SETTINGS, access, cache};
+use crate::error::Result;
+
+impl Documents {
+    /// Whether what is kept in memory counts: nobody else writes, or everything that others write is heard of.
+    pub(crate) fn hears_others(&self) -> bool {
+        self.database().hears_others()
+    }
+
+    /// Listens to what other nodes write, for as long as these documents are used.
+    pub(crate) fn listen(&self) {
+        self.database().listen(Others(Arc::downgrade(&self.0)));
+    }
+
+    /// Drops whatever was made from what a commit wrote, here or at another node.
+    pub(super) fn forget(&self, written: &Written) {
+        for (doctype, name) in written.documents() {
+            match name {
+                Some(name) => self.0.cache.forget(&cache::key(doctype, name)),
+                None => self.0.cache.clear(),
+            }
+            self.controllers().of(doctype).iter().for_each(|controller| controller.forget(name));
+        }
+        if written.is_everything() {
+            self.0.cache.clear();
+            self.controllers().all().for_each(|controller| controller.forget(None));
+        }
+        let registry = self.0.registry.load();
+        if written.is_everything() || written.doctypes().any(|doctype| access::decides(&registry, doctype)) {
+            self.0.access.clear();
+        }
+    }
+
+    /// Reads anew what is not read again by itself.
+    pub(super) async fn follow(&self, written: &Written) -> Result<()> {
+        if written.concerns(SYSTEM_SETTINGS) { self.load_zone().await } else { Ok(()) }
+    }
+}
+
+/// Where the documents of a site hear of other nodes.
+struct Others(Weak<Inner>);
+
+impl Others {
+    async fn follow(&self, written: &Written) {
+        let Some(inner) = self.0.upgrade() else { return };
+        let documents = Documents(inner);
+        documents.forget(written);
+        if let Err(error) = documents.follow(written).await {
+            tracing::warn!(%error, "what another node has changed is not read");
+        }
+    }
+}
+
+#[async_trait]
+impl Ear for Others {
+    async fn heard(&self, written: &Written) {
+        self.follow(written).await;
+    }
+
+    async fn deaf(&self) {
+        self.follow(&Written::everything()).await;
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}

@@ -1,0 +1,299 @@
+//! Several nodes on one PostgreSQL: what one writes the others do not serve as it was.
+
+use std::time::{Duration, Instant};
+
+use doctyped::testing::signing_keys::SigningKeys;
+use serde_json::{Value as Json, json};
+
+use crate::oauth::support::{Program, bearer};
+use crate::support::database::is_postgres;
+use crate::support::{Client, Node, PASSWORD, TestSite};
+
+const ALICE: &str = "alice@example.com";
+/// How long a test waits for what comes within a moment: the machine may be busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The connections over which nodes hear, by the lock that each holds.
+const LISTENING: &str = "FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = x'646f636e'::bigint \
+                         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+/// A DocType that System Managers use.
+const PART: &str = "name: Node Part
+module: Test
+autoname: field:title
+fields:
+  - { fieldname: title, fieldtype: Data, label: Title, reqd: true, unique: true }
+  - { fieldname: count, fieldtype: Int, label: Count }
+permissions:
+  - { role: System Manager, read: true, write: true, create: true, delete: true }
+  - { role: Staff, read: true }
+";
+
+/// Whether a test of several nodes is passed over, because the suite runs on SQLite, which one process alone uses.
+fn is_passed_over() -> bool {
+    let is_passed_over = !is_postgres();
+    if is_passed_over {
+        eprintln!("passed over: nodes share a database of PostgreSQL; see tests/README.md");
+    }
+    is_passed_over
+}
+
+async fn site() -> TestSite {
+    TestSite::new().with_doctype(PART).await
+}
+
+/// Waits until something holds.
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+async fn count(client: &Client, name: &str) -> i64 {
+    client.read("Node Part", name).await.ok()["count"].as_i64().unwrap()
+}
+
+/// Changes a document past every node: whoever goes on serving the old value keeps it in memory.
+async fn change_past_nodes(site: &TestSite, name: &str, count: i64) {
+    site.database().execute(&format!("UPDATE \"tabNode Part\" SET \"count\" = {count} WHERE name = '{name}'")).await;
+}
+
+/// Waits until a node serves from its memory.
+async fn until_kept(site: &TestSite, client: &Client, name: &str) {
+    until("a node serves from its memory", || async {
+        let before = count(client, name).await;
+        change_past_nodes(site, name, before + 1).await;
+        count(client, name).await == before
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_node_writes_it_reads_at_once_and_the_others_within_a_moment() {
+    if is_passed_over() {
+        return;
+    }
+    let site = site().await;
+    let node = site.node().await;
+    let here = site.administrator().await;
+    let there = here.at(&node);
+    here.create("Node Part", json!({"title": "a", "count": 0})).await.ok();
+    until_kept(&site, &there, "a").await;
+    let mut times = Vec::new();
+    for round in 1000..1400 {
+        here.update("Node Part", "a", json!({"count": round})).await.ok();
+        let written = Instant::now();
+        assert_eq!(count(&here, "a").await, round);
+        while count(&there, "a").await != round {
+            assert!(written.elapsed() < PATIENCE, "{round} is not seen");
+            // What is in memory is answered without waiting for anything.
+            tokio::task::yield_now().await;
+        }
+        times.push(written.elapsed());
+    }
+    times.sort_unstable();
+    let at = |share: usize| times[times.len() * share / 100];
+    eprintln!("seen by the other node: p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), times[times.len() - 1]);
+    // Both ways, and what is gone or renamed.
+    there.update("Node Part", "a", json!({"count": 7})).await.ok();
+    until("the first node sees what the second wrote", || async { count(&here, "a").await == 7 }).await;
+    here.remove("Node Part", "a").await.ok();
+    until("what is deleted is gone", || async { there.read("Node Part", "a").await.status == 404 }).await;
+}
+
+/// Whatever opens something for Alice, as the other node has it in memory.
+struct Doors {
+    administrator: Client,
+    session: Client,
+    key: Client,
+    token: Client,
+    tokens: Json,
+    program: Program,
+}
+
+impl Doors {
+    async fn open(site: &TestSite, node: &Node) -> Self {
+        let administrator = site.administrator().await;
+        let alice = site.user(ALICE, &["System Manager", "Staff"]).await;
+        for title in ["a", "b"] {
+            alice.create("Node Part", json!({"title": title, "count": 1})).await.ok();
+        }
+        let pair = alice.call("frappe.core.doctype.user.user.generate_keys", json!({"user": ALICE})).await.ok();
+        let text = |name: &str| pair[name].as_str().unwrap().to_owned();
+        let key = format!("token {}:{}", text("api_key"), text("api_secret"));
+        let program = Program::new(site, json!({})).await;
+        let tokens = program.tokens(&alice).await;
+        let doors = Self {
+            administrator,
+            session: alice.at(node),
+            key: site.guest().with_header("authorization", &key).at(node),
+            token: bearer(site, &tokens).at(node),
+            tokens,
+            program,
+        };
+        for client in [&doors.session, &doors.key, &doors.token] {
+            for _ in 0..2 {
+                assert_eq!(client.logged_user().await, ALICE);
+                client.read("Node Part", "a").await.ok();
+            }
+        }
+        until_kept(site, &doors.session, "b").await;
+        doors
+    }
+
+    fn all(&self) -> [&Client; 3] {
+        [&self.session, &self.key, &self.token]
+    }
+}
+
+/// Waits until a request is answered with this status.
+async fn until_status(what: &str, client: &Client, uri: &str, status: u16) {
+    let began = Instant::now();
+    until(what, || async { client.get(uri).await.status == status }).await;
+    eprintln!("{what}: {status} after {:?}", began.elapsed());
+}
+
+const LOGGED_USER: &str = "/api/method/frappe.auth.get_logged_user";
+const PART_A: &str = "/api/resource/Node%20Part/a";
+
+#[tokio::test]
+async fn what_is_taken_away_at_one_node_opens_nothing_at_the_others() {
+    if is_passed_over() {
+        return;
+    }
+    let site = site().await;
+    let node = site.node().await;
+    let doors = Doors::open(&site, &node).await;
+    let administrator = &doors.administrator;
+    let guests = site.guest().at(&node);
+
+    let narrow = json!({"user": ALICE, "allow": "Node Part", "for_value": "b", "apply_to_all_doctypes": 1});
+    let permission = administrator.create("User Permission", narrow).await.ok()["name"].as_str().unwrap().to_owned();
+    for client in doors.all() {
+        until_status("a User Permission that narrows", client, PART_A, 403).await;
+    }
+    administrator.remove("User Permission", &permission).await.ok();
+    for client in doors.all() {
+        until_status("a User Permission that is removed", client, PART_A, 200).await;
+    }
+
+    administrator.update("Role", "Staff", json!({"disabled": 1})).await.ok();
+    administrator.update("User", ALICE, json!({"roles": [{"role": "Staff"}]})).await.ok();
+    for client in doors.all() {
+        until_status("a role that is taken away", client, PART_A, 403).await;
+    }
+    administrator.update("Role", "Staff", json!({"disabled": 0})).await.ok();
+    for client in doors.all() {
+        until_status("a role that is enabled again", client, PART_A, 200).await;
+    }
+
+    let pair = administrator.call("frappe.core.doctype.user.user.generate_keys", json!({"user": ALICE})).await.ok();
+    assert!(pair["api_secret"].is_string());
+    until_status("an API key that is replaced", &doors.key, LOGGED_USER, 401).await;
+
+    let token = doors.tokens["access_token"].as_str().unwrap();
+    doors.program.post("revoke_token", &[("token", token)]).await.status(200);
+    until_status("a token that is revoked", &doors.token, LOGGED_USER, 401).await;
+
+    let again = site.guest();
+    again.log_in(ALICE, PASSWORD).await.ok();
+    let (again_here, again) = (again.clone(), again.at(&node));
+    assert_eq!(again.logged_user().await, ALICE);
+    let cookie = again.cookie("sid").unwrap();
+    again_here.call("logout", json!({})).await.ok();
+    let thief = site.guest().at(&node);
+    thief.set_cookie("sid", &cookie);
+    until("a session that is ended", || async { thief.logged_user().await != ALICE }).await;
+
+    let ways = "/.well-known/openid-configuration";
+    guests.get(ways).await.status(200);
+    let before = guests.get("/.well-known/oauth-authorization-server").await.status(200).json();
+    assert!(before["registration_endpoint"].is_string() || before["registration_endpoint"].is_null());
+    let on = before["registration_endpoint"].is_null();
+    let changed = json!({"enable_dynamic_client_registration": i32::from(on)});
+    administrator.update("OAuth Settings", "OAuth Settings", changed).await.ok();
+    until("a setting of OAuth", || async {
+        let now = guests.get("/.well-known/oauth-authorization-server").await.json();
+        now["registration_endpoint"].is_string() == on
+    })
+    .await;
+    administrator.update("System Settings", "System Settings", json!({"app_name": "Elsewhere"})).await.ok();
+    until("a setting of the system", || async { guests.get("/login").await.body.contains("Elsewhere") }).await;
+    administrator.update("System Settings", "System Settings", json!({"time_zone": "Asia/Tokyo"})).await.ok();
+    until("the zone of the site", || async {
+        guests.call("frappe.client.get_time_zone", json!({})).await.ok()["time_zone"] == "Asia/Tokyo"
+    })
+    .await;
+
+    let published = guests.get("/.well-known/jwks.json").await.body;
+    SigningKeys::default().rotate(site.documents(), "somebody").await.unwrap();
+    until("keys that are renewed", || async { guests.get("/.well-known/jwks.json").await.body != published }).await;
+
+    administrator.update("User", ALICE, json!({"enabled": 0})).await.ok();
+    until("a user who is disabled", || async { doors.session.logged_user().await != ALICE }).await;
+}
+
+#[tokio::test]
+async fn a_node_that_hears_nothing_reads_past_what_it_keeps() {
+    if is_passed_over() {
+        return;
+    }
+    let site = site().await;
+    let node = site.node().await;
+    let here = site.administrator().await;
+    let there = here.at(&node);
+    here.create("Node Part", json!({"title": "a", "count": 0})).await.ok();
+    for round in 0..25 {
+        until_kept(&site, &there, "a").await;
+        // Waits until they are gone.
+        let ended = site.database().ask(&format!("SELECT pg_terminate_backend(pid, 10000)::text {LISTENING}")).await;
+        assert!(ended.iter().all(|ended| ended == "true") && ended.len() >= 2, "{ended:?}");
+        for step in 0..4 {
+            let value = 1000 * (round + 1) + step;
+            here.update("Node Part", "a", json!({"count": value})).await.ok();
+            let now = count(&there, "a").await;
+            // Heard again already, it may be told of the last one just now.
+            assert!(now == value || step > 0, "{now} is served after {value} was acknowledged");
+            until("what was acknowledged is served", || async { count(&there, "a").await == value }).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_comes_in_among_writes_misses_none() {
+    if is_passed_over() {
+        return;
+    }
+    let site = site().await;
+    let here = site.administrator().await;
+    for number in 0..8 {
+        here.create("Node Part", json!({"title": format!("p{number}"), "count": 0})).await.ok();
+    }
+    for round in 1..=6 {
+        let mut running = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let here = here.clone();
+            running.spawn(async move {
+                for step in 0..40 {
+                    let values = json!({"count": round * 1000 + step});
+                    here.update("Node Part", &format!("p{number}"), values).await.ok();
+                }
+            });
+        }
+        let node = site.node().await;
+        let there = here.at(&node);
+        // Reads all the time, so that whatever could be kept wrongly is.
+        while !running.is_empty() {
+            for number in 0..8 {
+                there.read("Node Part", &format!("p{number}")).await.ok();
+            }
+            while running.try_join_next().is_some() {}
+        }
+        for number in 0..8 {
+            let name = format!("p{number}");
+            until("the last value is served", || async { count(&there, &name).await == round * 1000 + 39 }).await;
+        }
+        node.site.documents.database().close().await;
+    }
+}
