@@ -41,7 +41,6 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result
     let keys = SigningKeys::default();
     plugins.controller(OAUTH_SCOPE_DEFINITION, ScopeDefinitionController { catalogue: catalogue.clone() });
     plugins.controller("Security Event", access_end::EndsTokens);
-    plugins.at_start(async |site| views::check_views(&site.documents.registry()));
     let tokens = Arc::new(BearerAuthenticator::new(catalogue.clone(), keys.clone()));
     // Before our own tokens: it leaves alone whatever is not of a provider that is listed here.
     let providers = client::register(plugins, config, &catalogue)?;

@@ -8,6 +8,7 @@ use poem::Response;
 use serde_json::{Value as Json, json};
 
 use crate::clock::Zone;
+use crate::document::view::parse_time;
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::oauth::protocol::Scope;
@@ -15,7 +16,6 @@ use crate::oauth::protocol::client::redirect_uri::Destination;
 use crate::oauth::scopes::scope_catalogue::ScopeDefinitions;
 use crate::oauth::server::{Server, with};
 use crate::oauth::token::oauth_grant;
-use crate::oauth::views::fields::parse_time;
 use crate::oauth::views::oauth_bearer_token::{ACTIVE, OAUTH_BEARER_TOKEN, RENEWED};
 use crate::oauth::views::oauth_grant::OAUTH_GRANT;
 use crate::oauth::views::{Grant, OAuthClient};

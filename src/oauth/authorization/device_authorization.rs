@@ -5,11 +5,12 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::StatusCode;
 
+use crate::document::view::View as _;
 use crate::error::{Error as SiteError, Result as SiteResult};
-use crate::meta::Value;
 use crate::oauth::client_authentication::ClientCall;
 use crate::oauth::credentials;
 use crate::oauth::http::endpoint::{Result, json, respond_to};
+use crate::oauth::protocol::authorize::device::DeviceStatus;
 use crate::oauth::protocol::authorize::device::{DeviceAuthorizationResponse, INTERVAL, LIFETIME, UserCode};
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::token::dpop;
@@ -19,7 +20,7 @@ use crate::oauth::scopes::scope_catalogue::ScopeCatalogue;
 use crate::oauth::scopes::site_scopes::SiteScopes;
 use crate::oauth::server::{DEVICE, Server};
 use crate::oauth::token::grant::new_tokens::new_family;
-use crate::oauth::views::fields::{lines_value, text_value, time_value};
+use crate::oauth::views::oauth_device_code::DeviceCode;
 use crate::oauth::views::oauth_device_code::OAUTH_DEVICE_CODE;
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::permissions::Session;
@@ -110,23 +111,21 @@ pub(crate) async fn issue_codes(
     let (user_code, user_code_digest) = free
         .ok_or_else(|| SiteError::Unavailable("Too many devices are waiting: try again in a few minutes".to_owned()))?;
     let device_code = TokenKind::DeviceCode.generate();
-    let mut document = work.new_document(OAUTH_DEVICE_CODE)?;
-    let values = [
-        ("client", Value::from(client.name.as_str())),
-        ("scopes", Value::from(request.scopes.to_string())),
-        ("resource", lines_value(&request.resources)),
-        ("status", Value::from("Pending")),
-        ("expires_at", time_value(documents.clock().now() + LIFETIME)),
-        ("interval", Value::from(i64::from(INTERVAL))),
-        ("ip_address", Value::from(exchange.context.ip.to_string())),
-        ("dpop_jkt", text_value(dpop_jkt)),
-        ("family", Value::from(new_family())),
-        ("device_code_digest", Value::from(credentials::digest(documents, &device_code))),
-        ("user_code_digest", Value::from(user_code_digest)),
-    ];
-    for (fieldname, value) in values {
-        document.set(fieldname, value);
-    }
+    let stored = DeviceCode {
+        client: client.name.clone(),
+        scopes: request.scopes.clone(),
+        resources: request.resources.clone(),
+        status: DeviceStatus::Pending,
+        expires_at: documents.clock().now() + LIFETIME,
+        interval: INTERVAL.into(),
+        ip_address: Some(exchange.context.ip.to_string()),
+        dpop_jkt: dpop_jkt.map(str::to_owned),
+        family: new_family(),
+        device_code_digest: credentials::digest(documents, &device_code),
+        user_code_digest,
+        ..DeviceCode::default()
+    };
+    let document = stored.new_document(&work)?;
     work.insert(document).await?;
     work.commit().await?;
     let verification_uri = format!("{}{DEVICE}", documents.site_url());

@@ -8,6 +8,7 @@ use poem::http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::document::Documents;
+use crate::document::view::time_value;
 use crate::error::Result as SiteResult;
 use crate::oauth::protocol::Error;
 use crate::oauth::protocol::client::cimd;
@@ -17,7 +18,6 @@ use crate::oauth::registration::Terms;
 use crate::oauth::server::Server;
 use crate::oauth::server::metadata_documents::{Failure, Unused};
 use crate::oauth::server::registrations::NewClient;
-use crate::oauth::views::fields::time_value;
 use crate::oauth::views::oauth_client::{OAUTH_CLIENT, RegisteredBy};
 use crate::oauth::views::{OAuthClient, OAuthSettings, oauth_client_metadata};
 use crate::outgoing::OutgoingError;

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::config::client_certificates::CertificateCheck;
+use crate::document::view::parse_time;
 use crate::error::Result as SiteResult;
 use crate::meta::{Document, Value};
 use crate::oauth::client::Providers;
@@ -29,7 +30,6 @@ use crate::oauth::protocol::{Error, ErrorCode};
 use crate::oauth::scopes::site_scopes::SiteScopes;
 use crate::oauth::server::registrations::NewClient;
 use crate::oauth::server::{REGISTER_CLIENT, Server};
-use crate::oauth::views::fields::parse_time;
 use crate::oauth::views::oauth_client::OAUTH_CLIENT;
 use crate::oauth::views::oauth_settings::{OAUTH_SETTINGS, Registration};
 use crate::oauth::views::{OAuthSettings, oauth_client_metadata};

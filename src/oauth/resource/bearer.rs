@@ -9,6 +9,7 @@ use moka::sync::Cache;
 use poem::Request;
 
 use crate::document::Documents;
+use crate::document::view::time_value;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::meta::Document;
 use crate::oauth::credentials;
@@ -23,7 +24,6 @@ use crate::oauth::scopes::scope_catalogue::{ScopeCatalogue, ScopeDefinitions};
 use crate::oauth::scopes::scope_limit::ScopeLimit;
 use crate::oauth::signing_keys;
 use crate::oauth::signing_keys::SigningKeys;
-use crate::oauth::views::fields::time_value;
 use crate::oauth::views::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::views::oauth_client::RegisteredBy;
 use crate::oauth::views::{BearerToken, OAuthClient, OAuthSettings};

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::clock::format_datetime;
 use crate::document::view::FieldValue as _;
+use crate::document::view::{text_value, time_value};
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::Value;
@@ -18,7 +19,6 @@ use crate::oauth::protocol::authorize::logout::{LogoutTokenClaims, TYPE, retry_a
 use crate::oauth::protocol::token::id_token::signing_alg;
 use crate::oauth::server::Server;
 use crate::oauth::token::signed_tokens::Signer;
-use crate::oauth::views::fields::{text_value, time_value};
 use crate::oauth::views::oauth_logout_notice::{LogoutNotice, NoticeStatus, OAUTH_LOGOUT_NOTICE};
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::outgoing::Fetched;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use crate::document::view::View as _;
+use crate::document::view::parse_time;
 use crate::document::{Controller, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
@@ -15,7 +16,6 @@ use crate::oauth::protocol::{Scope, ScopeSet};
 use crate::oauth::server::Server;
 use crate::oauth::sessions::back_channel_logout::{LEASE, deliver_soon};
 use crate::oauth::subject::subject;
-use crate::oauth::views::fields::parse_time;
 use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::views::oauth_bearer_token;
 use crate::oauth::views::oauth_bearer_token::{ACTIVE, OAUTH_BEARER_TOKEN, RENEWED};

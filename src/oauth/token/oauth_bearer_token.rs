@@ -16,7 +16,7 @@ pub(crate) struct BearerTokenController;
 impl Controller for BearerTokenController {
     async fn on_trash(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         let token = BearerToken::from(document);
-        if work.session.is_system() || token.is_revoked {
+        if work.session.is_system() || token.is_revoked() {
             return Ok(());
         }
         SecurityEvent::new("Token Revoked", Severity::Info)

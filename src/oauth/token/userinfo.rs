@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::{HeaderValue, StatusCode, header};
 
+use crate::document::view::parse_time;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::oauth::http::endpoint::{allow_origin, json as json_response};
 use crate::oauth::protocol::serve::challenge::Challenge;
@@ -14,7 +15,6 @@ use crate::oauth::protocol::{Error as OAuthError, ErrorCode, Scope, ScopeSet};
 use crate::oauth::resource::access::resource_metadata;
 use crate::oauth::server::Server;
 use crate::oauth::subject::subject;
-use crate::oauth::views::fields::parse_time;
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::permissions::Session;
 use crate::web::{Credentials, Exchange, Site};

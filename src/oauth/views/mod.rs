@@ -1,7 +1,6 @@
 //! The documents of OAuth's DocTypes as types: one file each. Controllers live with the role whose documents they are.
 
 pub(crate) mod client_secret;
-pub(crate) mod fields;
 pub(crate) mod oauth_authorization_code;
 pub(crate) mod oauth_authorization_request;
 pub(crate) mod oauth_bearer_token;
@@ -18,7 +17,6 @@ pub(crate) mod sign_in;
 pub(crate) mod user_social_login;
 pub(crate) mod values;
 
-pub(crate) use fields::View;
 pub(crate) use oauth_authorization_code::AuthorizationCode;
 pub(crate) use oauth_authorization_request::StoredRequest;
 pub(crate) use oauth_bearer_token::BearerToken;
@@ -28,12 +26,14 @@ pub(crate) use oauth_settings::OAuthSettings;
 pub(crate) use sign_in::SignIn;
 
 use crate::document::Controllers;
-use crate::error::{Error, Result};
-use crate::meta::Registry;
 
 /// Registers what is read of documents, so that a field renamed in a DocType file is noticed at once.
 pub(crate) fn register(controllers: &mut Controllers) {
     controllers.needs_fields_of::<oauth_client::OAuthClient>();
+    controllers.needs_fields_of::<AuthorizationCode>();
+    controllers.needs_fields_of::<StoredRequest>();
+    controllers.needs_fields_of::<BearerToken>();
+    controllers.needs_fields_of::<oauth_device_code::DeviceCode>();
     controllers.needs_fields_of::<oauth_grant::Grant>();
     controllers.needs_fields_of::<oauth_logout_notice::LogoutNotice>();
     controllers.needs_fields_of::<oauth_replay_guard::ReplayGuard>();
@@ -42,25 +42,4 @@ pub(crate) fn register(controllers: &mut Controllers) {
     oauth_settings::register(controllers);
     controllers.needs_fields_of::<oauth_signing_key::SigningKeyDocument>();
     controllers.needs_fields_of::<user_social_login::SocialAccount>();
-}
-
-/// The views that are still written out.
-pub(crate) const VIEWS: &[&View] = &[
-    &oauth_authorization_code::VIEW,
-    &oauth_authorization_request::VIEW,
-    &oauth_bearer_token::VIEW,
-    &oauth_device_code::VIEW,
-];
-
-/// Fails if a view names a field that its DocType does not have.
-pub(crate) fn check_views(registry: &Registry) -> Result<()> {
-    for view in VIEWS {
-        let Some(doctype) = registry.get(view.doctype) else {
-            return Err(Error::Internal(anyhow::anyhow!("the DocType {} is missing", view.doctype)));
-        };
-        if let Some(missing) = view.fields.iter().find(|field| doctype.field(field).is_none()) {
-            return Err(Error::Internal(anyhow::anyhow!("{}: the field {missing} is missing", view.doctype)));
-        }
-    }
-    Ok(())
 }

@@ -4,73 +4,62 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
+use crate::document::view::{options, view};
 use crate::error::{Error, Result};
-use crate::meta::Document;
 use crate::oauth::protocol::authorize::authorization_request::AuthorizationRequest;
-use crate::oauth::views::fields::{Fields, View, parse_time};
 
 /// The name of the DocType.
 pub(crate) const OAUTH_AUTHORIZATION_REQUEST: &str = "OAuth Authorization Request";
 
-/// What is read and written.
-pub(crate) const VIEW: View = View {
-    doctype: OAUTH_AUTHORIZATION_REQUEST,
-    fields: &[
-        "kind",
-        "client",
-        "user",
-        "status",
-        "expires_at",
-        "answered_at",
-        "parameters",
-        "request_digest",
-        "session_digest",
-    ],
-};
-
-/// A stored request.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredRequest {
-    /// The document.
-    pub name: String,
-    /// An option of the field Kind.
-    pub kind: String,
-    /// The OAuth Client.
-    pub client: String,
-    /// Whom the consent page was shown to.
-    pub user: Option<String>,
-    /// Nobody has answered it yet.
-    pub is_pending: bool,
-    /// Until when it may be answered.
-    pub expires_at: Option<DateTime<Utc>>,
-    /// The digest of the browser session that may answer.
-    pub session_digest: Option<String>,
-    /// When it came.
-    pub requested_at: DateTime<Utc>,
-    parameters: String,
+options! {
+    /// Whether a question waits for its answer.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) enum RequestStatus {
+        /// It does.
+        Pending = "Pending",
+        /// The person said yes.
+        Approved = "Approved",
+        /// The person said no.
+        Denied = "Denied",
+        /// Nobody answered in time.
+        #[default]
+        Expired = "Expired",
+    }
 }
 
-impl From<&Document> for StoredRequest {
-    fn from(document: &Document) -> Self {
-        let fields = Fields::new(document, &VIEW);
-        Self {
-            name: document.name(),
-            kind: fields.text("kind").to_owned(),
-            client: fields.text("client").to_owned(),
-            user: fields.optional("user"),
-            is_pending: fields.text("status") == "Pending",
-            expires_at: fields.time("expires_at"),
-            session_digest: fields.optional("session_digest"),
-            requested_at: parse_time(document.text("creation")).unwrap_or_default(),
-            parameters: fields.text("parameters").to_owned(),
-        }
+view! {
+    /// A stored request.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct StoredRequest of OAUTH_AUTHORIZATION_REQUEST {
+        /// The document.
+        pub name: String = name,
+        /// An option of the field Kind.
+        pub kind: String,
+        /// The OAuth Client.
+        pub client: String,
+        /// Whom the consent page was shown to.
+        pub user: Option<String>,
+        /// Whether it waits for its answer.
+        pub status: RequestStatus,
+        /// Until when it may be answered.
+        pub expires_at: Option<DateTime<Utc>>,
+        /// When it was answered.
+        pub answered_at: Option<DateTime<Utc>>,
+        /// The digest of the id under which it is found.
+        pub digest: String = "request_digest",
+        /// The digest of the browser session that may answer.
+        pub session_digest: Option<String>,
+        /// What is asked, as JSON.
+        pub parameters: String,
+        /// When it came.
+        pub requested_at: DateTime<Utc> = creation,
     }
 }
 
 impl StoredRequest {
     /// Whether it can still be answered.
     pub(crate) fn is_waiting(&self, now: DateTime<Utc>) -> bool {
-        self.is_pending && self.expires_at.is_some_and(|at| at > now)
+        self.status == RequestStatus::Pending && self.expires_at.is_some_and(|at| at > now)
     }
 
     /// The checked request, of all kinds but that of devices.

@@ -3,6 +3,7 @@
 use crate::document::view::{FieldValue, text_value};
 use crate::meta::{Document, Value};
 use crate::oauth::protocol::ScopeSet;
+use crate::oauth::protocol::authorize::pkce::CodeChallenge;
 use crate::oauth::protocol::client::client_authentication::Method;
 use crate::oauth::protocol::client::redirect_uri::ApplicationType;
 
@@ -36,5 +37,16 @@ impl FieldValue for ApplicationType {
 
     fn to_value(&self) -> Value {
         Value::from(if *self == Self::Native { "Native" } else { "Web" })
+    }
+}
+
+/// A code challenge; its method is always S256.
+impl FieldValue for Option<CodeChallenge> {
+    fn read(document: &Document, fieldname: &str) -> Self {
+        CodeChallenge::from_stored(document.text(fieldname))
+    }
+
+    fn to_value(&self) -> Value {
+        text_value(self.as_ref().map(CodeChallenge::as_str))
     }
 }

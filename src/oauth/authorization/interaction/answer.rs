@@ -4,6 +4,7 @@ use poem::Response;
 use serde_json::json;
 
 use crate::document::Work;
+use crate::document::view::{FieldValue as _, Fields as _};
 use crate::error::Result;
 use crate::meta::Value;
 use crate::oauth::authorization::interaction::code::issue_code;
@@ -13,9 +14,11 @@ use crate::oauth::authorization::interaction::page::{code_expired, error_page, n
 use crate::oauth::authorization::interaction::pending::{Pending, Question, expired};
 use crate::oauth::authorization::interaction::person::Person;
 use crate::oauth::authorization::interaction::stop::refusal;
+use crate::oauth::protocol::authorize::device::DeviceStatus;
 use crate::oauth::protocol::authorize::prompt::{Consent, Login, Step, decide};
 use crate::oauth::protocol::{Error, ErrorCode};
 use crate::oauth::server::Server;
+use crate::oauth::views::oauth_authorization_request::RequestStatus;
 use crate::oauth::views::oauth_device_code::{DeviceCode, OAUTH_DEVICE_CODE};
 use crate::oauth::views::{OAuthClient, oauth_grant};
 use crate::permissions::Session;
@@ -55,7 +58,7 @@ async fn allow(exchange: &Exchange, server: &Server, pending: &Pending, person: 
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
     let mut details = json!({"scopes": pending.scopes().to_string()});
     let mut code = String::new();
-    let is_first = pending.settle(&mut work, "Approved").await?
+    let is_first = pending.settle(&mut work, RequestStatus::Approved).await?
         && match question {
             Question::Request(request) => {
                 code = issue_code(&mut work, client, request, person).await?;
@@ -119,23 +122,23 @@ async fn refused(exchange: &Exchange, server: &Server, pending: &Pending, person
 async fn approve(work: &mut Work<'_>, client: &OAuthClient, code: &DeviceCode, person: &Person) -> Result<bool> {
     let grant = oauth_grant::remember(work, &person.user, &client.name, &code.scopes, &code.resources).await?;
     let mut values = vec![
-        ("status", Value::from("Approved")),
+        ("status", DeviceStatus::Approved.to_value()),
         ("user", Value::from(person.user.as_str())),
         ("grant", Value::from(grant)),
         ("approved_at", Value::from(work.now())),
     ];
     values.extend(person.sign_in().values());
-    work.set_values_if(OAUTH_DEVICE_CODE, &code.name, ("status", &Value::from("Pending")), &values).await
+    work.set_values_if(OAUTH_DEVICE_CODE, &code.name, ("status", &DeviceStatus::Pending.to_value()), &values).await
 }
 
 async fn deny(exchange: &Exchange, pending: &Pending, person: &Person, error: &Error) -> Result<Response> {
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
-    let is_first = pending.settle(&mut work, "Denied").await?
+    let is_first = pending.settle(&mut work, RequestStatus::Denied).await?
         && match &pending.question {
             Question::Request(_) => true,
             Question::Device(code) => {
-                let denied = [("status", Value::from("Denied")), ("user", Value::from(person.user.as_str()))];
-                let pending = Value::from("Pending");
+                let denied = [("status", DeviceStatus::Denied.to_value()), ("user", Value::from(person.user.as_str()))];
+                let pending = DeviceStatus::Pending.to_value();
                 work.set_values_if(OAUTH_DEVICE_CODE, &code.name, ("status", &pending), &denied).await?
             }
         };

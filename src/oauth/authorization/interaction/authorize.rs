@@ -27,6 +27,7 @@ use crate::oauth::protocol::{AuthorizeError, Error, ErrorCode, Parameters};
 use crate::oauth::registration::metadata_document;
 use crate::oauth::scopes::site_scopes::SiteScopes;
 use crate::oauth::server::{APPROVE, Server};
+use crate::oauth::views::oauth_authorization_request::RequestStatus;
 use crate::oauth::views::{OAuthClient, OAuthSettings, oauth_grant};
 use crate::permissions::Session;
 use crate::web::Exchange;
@@ -212,7 +213,7 @@ async fn allow_again(
 ) -> Result<Response> {
     let mut work = exchange.site.documents.begin(&Session::system()).await?;
     if let Some(pending) = kept
-        && !pending.settle(&mut work, "Approved").await?
+        && !pending.settle(&mut work, RequestStatus::Approved).await?
     {
         drop(work);
         return error_page(exchange, &expired()).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::document::view::{FieldValue as _, View as _};
 use crate::document::{Documents, Work};
 use crate::error::{Error as SiteError, Result};
 use crate::meta::Value;
@@ -15,7 +16,7 @@ use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::{Error, ScopeSet};
 use crate::oauth::server::{APPROVE, DEVICE, Server};
 use crate::oauth::views::OAuthClient;
-use crate::oauth::views::fields::time_value;
+use crate::oauth::views::oauth_authorization_request::RequestStatus;
 use crate::oauth::views::oauth_authorization_request::{OAUTH_AUTHORIZATION_REQUEST, StoredRequest};
 use crate::oauth::views::oauth_device_code::{DeviceCode, OAUTH_DEVICE_CODE};
 use crate::permissions::Session;
@@ -91,9 +92,9 @@ impl Pending {
     }
 
     /// Answers it, once: of several answers one alone succeeds.
-    pub(crate) async fn settle(&self, work: &mut Work<'_>, status: &str) -> Result<bool> {
-        let answered = [("status", Value::from(status)), ("answered_at", Value::from(work.now()))];
-        let pending = Value::from("Pending");
+    pub(crate) async fn settle(&self, work: &mut Work<'_>, status: RequestStatus) -> Result<bool> {
+        let answered = [("status", status.to_value()), ("answered_at", Value::from(work.now()))];
+        let pending = RequestStatus::Pending.to_value();
         work.set_values_if(OAUTH_AUTHORIZATION_REQUEST, &self.stored.name, ("status", &pending), &answered).await
     }
 }
@@ -177,7 +178,7 @@ pub(crate) async fn keep_request(
 /// Keeps the question about a device for this browser session; returns the id under which it is found.
 pub(crate) async fn keep_device(documents: &Documents, code: &DeviceCode, person: &Person) -> Result<String> {
     let id = secret::random_id();
-    let expires_at = (documents.clock().now() + QUESTION_LIFETIME).min(code.state.expires_at);
+    let expires_at = (documents.clock().now() + QUESTION_LIFETIME).min(code.expires_at);
     let parameters = StoredRequest::device_parameters(&code.name);
     let new = NewRequest { kind: DEVICE_KIND, client: &code.client, parameters, expires_at, person: Some(person) };
     new.keep(documents, &id).await?;
@@ -202,17 +203,18 @@ impl NewRequest<'_> {
     /// Keeps it under an id, of which only the digest is stored.
     pub(crate) async fn keep(self, documents: &Documents, id: &str) -> Result<()> {
         let mut work = documents.begin(&Session::system()).await?;
-        let mut document = work.new_document(OAUTH_AUTHORIZATION_REQUEST)?;
-        document.set("kind", self.kind);
-        document.set("client", self.client);
-        document.set("status", "Pending");
-        document.set("expires_at", time_value(self.expires_at));
-        document.set("parameters", self.parameters);
-        document.set("request_digest", credentials::digest(documents, id));
-        if let Some(person) = self.person {
-            document.set("user", person.user.as_str());
-            document.set("session_digest", person.session_digest());
-        }
+        let stored = StoredRequest {
+            kind: self.kind.to_owned(),
+            client: self.client.to_owned(),
+            user: self.person.map(|person| person.user.clone()),
+            status: RequestStatus::Pending,
+            expires_at: Some(self.expires_at),
+            digest: credentials::digest(documents, id),
+            session_digest: self.person.map(Person::session_digest),
+            parameters: self.parameters,
+            ..StoredRequest::default()
+        };
+        let document = stored.new_document(&work)?;
         work.insert(document).await?;
         work.commit().await
     }

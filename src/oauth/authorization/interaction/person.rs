@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::document::view::parse_time;
 use crate::error::Result;
 use crate::oauth::protocol::token::id_token;
 use crate::oauth::subject::subject_of;
 use crate::oauth::views::SignIn;
-use crate::oauth::views::fields::parse_time;
 use crate::permissions::Session;
 use crate::secret;
 use crate::web::{Credentials, Exchange};

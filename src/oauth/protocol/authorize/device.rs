@@ -42,16 +42,29 @@ pub(crate) struct DeviceAuthorizationResponse {
 }
 
 /// How far a device has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum DeviceStatus {
     /// Nobody has answered yet.
     Pending,
     /// The person said yes.
     Approved,
     /// The person said no.
+    #[default]
     Denied,
     /// The tokens were fetched.
     Used,
+}
+
+impl DeviceStatus {
+    /// The option of the field.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Approved => "Approved",
+            Self::Denied => "Denied",
+            Self::Used => "Used",
+        }
+    }
 }
 
 /// What is stored about a device code.

@@ -1,5 +1,6 @@
 //! A code becomes tokens, once (RFC 6749 §4.1.3).
 
+use crate::document::view::FieldValue as _;
 use crate::meta::Value;
 use crate::oauth::credentials;
 use crate::oauth::http::endpoint::Result;
@@ -10,6 +11,7 @@ use crate::oauth::token::grant::context::TokenContext;
 use crate::oauth::token::grant::new_tokens::{Issue, NewTokens};
 use crate::oauth::views::AuthorizationCode;
 use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
+use crate::oauth::views::oauth_authorization_code::Validity;
 
 /// Exchanges a code.
 pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> Result<Issue<'c>> {
@@ -21,11 +23,11 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
     let code = AuthorizationCode::from(&*found.ok_or_else(unknown_code)?);
     let binding = CodeBinding {
         client_id: code.client.clone(),
-        redirect_uri: code.redirect_uri.clone(),
+        redirect_uri: code.redirect_uri(),
         code_challenge: code.code_challenge.clone(),
         dpop_jkt: code.dpop_jkt.clone(),
         expires_at: code.expires_at.unwrap_or_default(),
-        used: code.is_used,
+        used: code.is_used(),
     };
     let redemption = Redemption {
         client_id: &context.client.name,
@@ -41,8 +43,8 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
     context.check_user(&code.user).await?;
     let resources = context.resources().narrow(&code.resources, sent.all("resource"))?;
     let mut work = context.begin().await?;
-    let used = [("used_at", Value::from(work.now())), ("validity", Value::from("Invalid"))];
-    let valid = Value::from("Valid");
+    let used = [("used_at", Value::from(work.now())), ("validity", Validity::Invalid.to_value())];
+    let valid = Validity::Valid.to_value();
     // Of many requests with one code, the database lets one alone pass here.
     if !work.set_values_if(OAUTH_AUTHORIZATION_CODE, &code.name, ("validity", &valid), &used).await? {
         drop(work);

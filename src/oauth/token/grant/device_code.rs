@@ -1,16 +1,18 @@
 //! A device asks whether the person has answered, and gets its tokens once they said yes (RFC 8628 §3.4).
 
 use crate::document::Work;
+use crate::document::view::FieldValue as _;
+use crate::document::view::time_value;
 use crate::error::Error as SiteError;
 use crate::meta::Value;
 use crate::oauth::credentials;
 use crate::oauth::http::endpoint::Result;
+use crate::oauth::protocol::authorize::device::DeviceStatus;
 use crate::oauth::protocol::authorize::device::{PollDecision, decide_poll};
 use crate::oauth::protocol::token::kind::TokenKind;
 use crate::oauth::protocol::{Error, Parameters};
 use crate::oauth::token::grant::context::TokenContext;
 use crate::oauth::token::grant::new_tokens::{Issue, NewTokens};
-use crate::oauth::views::fields::time_value;
 use crate::oauth::views::oauth_device_code::{DeviceCode, OAUTH_DEVICE_CODE};
 
 /// Answers one question of a device; questions about one code go one after the other.
@@ -35,7 +37,7 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
         Err(error) => return Err(error.into()),
     };
     let now = documents.clock().now();
-    let decision = decide_poll(&code.state, now);
+    let decision = decide_poll(&code.state(), now);
     let noted = match decision {
         PollDecision::Issue => return redeem(context, work, code).await,
         PollDecision::Reused => {
@@ -57,8 +59,8 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
 
 async fn redeem<'c>(context: &'c TokenContext, mut work: Work<'c>, code: DeviceCode) -> Result<Issue<'c>> {
     context.check_user(&code.user).await?;
-    let approved = Value::from("Approved");
-    let used = [("status", Value::from("Used")), ("last_polled", time_value(context.now))];
+    let approved = DeviceStatus::Approved.to_value();
+    let used = [("status", DeviceStatus::Used.to_value()), ("last_polled", time_value(context.now))];
     if !work.set_values_if(OAUTH_DEVICE_CODE, &code.name, ("status", &approved), &used).await? {
         return Err(unknown().because(anyhow::anyhow!("another request was first")).into());
     }

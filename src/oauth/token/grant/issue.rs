@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::document::view::{View as _, parse_time};
 use crate::document::{Documents, Work};
 use crate::error::{Error, Result};
-use crate::meta::Value;
 use crate::oauth::credentials::digest;
 use crate::oauth::protocol::request::GrantType;
 use crate::oauth::protocol::serve::challenge::TokenScheme;
@@ -15,8 +15,7 @@ use crate::oauth::protocol::token::token_exchange::ACCESS_TOKEN;
 use crate::oauth::token::grant::claims;
 use crate::oauth::token::grant::context::TokenContext;
 use crate::oauth::token::grant::new_tokens::NewTokens;
-use crate::oauth::views::fields::{lines_value, parse_time, text_value, time_value};
-use crate::oauth::views::oauth_bearer_token::{ACTIVE, OAUTH_BEARER_TOKEN, act_value};
+use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, TokenStatus};
 use crate::oauth::views::{BearerToken, oauth_grant};
 use crate::secret;
 
@@ -47,52 +46,50 @@ pub(super) async fn issue(
         if grant_type.is_sign_in() { claims::id_token(work, context, &new, &access_token, now).await? } else { None };
     let refresh_token = new.renewable.as_ref().map(|_| TokenKind::RefreshToken.generate());
     let scheme = if dpop_jkt.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer };
-    let mut document = work.new_document(OAUTH_BEARER_TOKEN)?;
-    document.set_name(name);
-    let values = [
-        ("client", Value::from(client.name.as_str())),
-        ("user", Value::from(new.user.as_str())),
-        ("scopes", Value::from(new.scopes.to_string())),
-        ("resource", lines_value(&new.resources)),
-        ("access_token", Value::from(digest(documents, &access_token))),
-        ("token_type", Value::from(scheme.as_str())),
-        ("grant_type", Value::from(grant_type.label())),
-        ("grant", text_value(new.grant.as_deref())),
-        ("issued_at", time_value(now)),
-        ("expiration_time", time_value(now + lifetime)),
-        ("expires_in", Value::from(lifetime.num_seconds())),
-        ("status", Value::from(ACTIVE)),
-        ("family", Value::from(new.family.as_str())),
-        ("previous_token", text_value(new.previous.as_deref())),
-        ("dpop_jkt", text_value(dpop_jkt)),
-        ("x5t_s256", text_value(certificate)),
-        ("subject_token", text_value(exchanged.map(|subject| &*subject.name))),
-        ("act", exchanged.and_then(|subject| subject.act.as_ref()).map_or(Value::Null, act_value)),
-    ];
-    for (fieldname, value) in values.into_iter().chain(new.sign_in.values()) {
-        document.set(fieldname, value);
-    }
-    if let (Some(renewable), Some(refresh_token)) = (&new.renewable, &refresh_token) {
-        let expires_at = refresh::expiry(now, settings.refresh_idle, renewable.family_expires_at);
-        document.set("renewable_scopes", renewable.scopes.to_string());
-        document.set("renewable_resource", lines_value(&renewable.resources));
-        document.set("refresh_token", digest(documents, refresh_token));
-        document.set("refresh_expiration_time", time_value(expires_at));
-        document.set("family_expiration_time", time_value(renewable.family_expires_at));
+    let mut token = BearerToken {
+        client: client.name.clone(),
+        user: new.user,
+        scopes: new.scopes,
+        resources: new.resources,
+        access_token: digest(documents, &access_token),
+        token_type: scheme,
+        status: TokenStatus::Active,
+        grant_type: grant_type.label().to_owned(),
+        grant: new.grant,
+        issued_at: Some(now),
+        expires_at: Some(now + lifetime),
+        expires_in: lifetime.num_seconds(),
+        previous: new.previous,
+        family: new.family,
+        sign_in: new.sign_in,
+        dpop_jkt: context.dpop_jkt.clone(),
+        x5t_s256: certificate.map(str::to_owned),
+        subject_token: exchanged.map(|subject| subject.name.clone()),
+        act: exchanged.and_then(|subject| subject.act.clone()),
+        ..BearerToken::default()
+    };
+    if let (Some(renewable), Some(refresh_token)) = (new.renewable, &refresh_token) {
+        token.refresh_token = Some(digest(documents, refresh_token));
+        token.refresh_expires_at = Some(refresh::expiry(now, settings.refresh_idle, renewable.family_expires_at));
+        token.family_expires_at = Some(renewable.family_expires_at);
+        token.stored_renewable_scopes = renewable.scopes;
+        token.stored_renewable_resources = renewable.resources;
     }
     let seconds = u64::try_from(lifetime.num_seconds()).unwrap_or(0);
     let answer = TokenResponse {
         refresh_token,
         id_token,
         issued_token_type: exchanged.map(|_| ACCESS_TOKEN.to_owned()),
-        ..TokenResponse::new(access_token, scheme, seconds, &new.scopes)
+        ..TokenResponse::new(access_token, scheme, seconds, &token.scopes)
     };
-    if new.previous.is_some() && settings.replay_grace > Duration::zero() {
-        document.set("sealed_answer", seal_answer(documents, &document.name(), &answer)?);
-        document.set("repeatable_until", time_value(now + settings.replay_grace));
+    if token.previous.is_some() && settings.replay_grace > Duration::zero() {
+        token.sealed_answer = Some(seal_answer(documents, &name, &answer)?);
+        token.repeatable_until = Some(now + settings.replay_grace);
     }
+    let mut document = token.new_document(work)?;
+    document.set_name(name);
     work.insert(document).await?;
-    if let Some(grant) = &new.grant {
+    if let Some(grant) = &token.grant {
         oauth_grant::note_use(work, grant, now).await?;
     }
     Ok(answer)

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
+use crate::document::view::FieldValue as _;
+use crate::document::view::time_value;
 use crate::document::{ListRequest, Work};
 use crate::error::Result as SiteResult;
 use crate::meta::Value;
@@ -15,8 +17,7 @@ use crate::oauth::token::grant::context::TokenContext;
 use crate::oauth::token::grant::issue::repeat_answer;
 use crate::oauth::token::grant::new_tokens::{Issue, NewTokens, Renewable};
 use crate::oauth::views::BearerToken;
-use crate::oauth::views::fields::time_value;
-use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, RENEWED};
+use crate::oauth::views::oauth_bearer_token::{OAUTH_BEARER_TOKEN, TokenStatus};
 
 /// What becomes of a refresh token.
 pub(super) enum Renewal<'w> {
@@ -45,8 +46,8 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
     }
     context.check_user(&token.user).await?;
     let known = context.scopes().await?;
-    let scopes = known.ceiling(&context.client).renewed(&token.renewable_scopes, sent.get("scope"), &known)?;
-    let resources = context.resources().narrow(&token.renewable_resources, sent.all("resource"))?;
+    let scopes = known.ceiling(&context.client).renewed(token.renewable_scopes(), sent.get("scope"), &known)?;
+    let resources = context.resources().narrow(token.renewable_resources(), sent.all("resource"))?;
 
     let mut work = context.begin().await?;
     // Read again under the lock: what the cache has may be a moment old.
@@ -54,7 +55,7 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
     let now = documents.clock().now();
     let successors = successors(&mut work, &token).await?;
     let state = RefreshState {
-        revoked: !token.is_active && token.rotated_at.is_none(),
+        revoked: !token.is_active() && token.rotated_at.is_none(),
         expires_at: token.refresh_expires_at.unwrap_or_default(),
         family_expires_at: token.family_expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
         rotated_at: token.rotated_at,
@@ -67,7 +68,7 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
             // Nobody needs the answer any more in which it was handed out.
             let rotated = [
                 ("rotated_at", time_value(now)),
-                ("status", Value::from(RENEWED)),
+                ("status", TokenStatus::Renewed.to_value()),
                 ("sealed_answer", Value::Null),
                 ("repeatable_until", Value::Null),
             ];
@@ -85,8 +86,8 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
     let family_expires_at = token.family_expires_at.unwrap_or(context.now + context.settings.refresh_lifetime);
     let tokens = NewTokens {
         renewable: Some(Renewable {
-            scopes: token.renewable_scopes,
-            resources: token.renewable_resources,
+            scopes: token.renewable_scopes().clone(),
+            resources: token.renewable_resources().to_vec(),
             family_expires_at,
         }),
         grant: token.grant,
@@ -101,7 +102,7 @@ pub(super) async fn grant<'c>(context: &'c TokenContext, sent: &Parameters) -> R
 
 /// The same pair again: bound to what the first answer bound it to, so of no use to a key that is another.
 fn repeat<'w>(context: &TokenContext, successors: &[BearerToken], now: DateTime<Utc>) -> Result<Renewal<'w>> {
-    let Some(successor) = successors.iter().find(|next| next.is_active) else {
+    let Some(successor) = successors.iter().find(|next| next.is_active()) else {
         return Err(refused().because(anyhow::anyhow!("the family was revoked")).into());
     };
     if successor.dpop_jkt != context.dpop_jkt

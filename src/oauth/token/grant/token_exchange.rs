@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::document::Work;
+use crate::document::view::time_value;
 use crate::error::Result as SiteResult;
 use crate::oauth::credentials;
 use crate::oauth::http::endpoint::Result;
@@ -15,7 +16,6 @@ use crate::oauth::resource::bearer::standing;
 use crate::oauth::subject::subject_of;
 use crate::oauth::token::grant::context::TokenContext;
 use crate::oauth::token::grant::new_tokens::{Issue, NewTokens, SubjectToken};
-use crate::oauth::views::fields::time_value;
 use crate::oauth::views::oauth_bearer_token::OAUTH_BEARER_TOKEN;
 use crate::oauth::views::{BearerToken, SignIn};
 use crate::web::Severity;
