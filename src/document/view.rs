@@ -380,7 +380,7 @@ mod tests {
 
     view! {
         #[derive(Debug, Default, PartialEq)]
-        struct Reader {
+        struct Loan {
             reader: Option<String>,
             since: Option<DateTime<Utc>>,
         }
@@ -404,7 +404,7 @@ mod tests {
             lines: Vec<Line> = rows,
             is_long: bool = ["pages"] as |document: &Document| document.int("pages") > 500,
             shelf: String = "place" as trimmed,
-            reading: Reader = group,
+            reading: Loan = group,
         }
     }
 
@@ -431,7 +431,7 @@ mod tests {
             pages: 600,
             tags: vec!["sea".to_owned(), "whales".to_owned()],
             state: State::Here,
-            reading: Reader { reader: Some("Queequeg".to_owned()), since: parse_time("1851-10-18 00:00:00.000000") },
+            reading: Loan { reader: Some("Queequeg".to_owned()), since: parse_time("1851-10-18 00:00:00.000000") },
             ..Book::default()
         };
         let mut document = book();

@@ -121,8 +121,8 @@ pub(crate) async fn issue_codes(
         ip_address: Some(exchange.context.ip.to_string()),
         dpop_jkt: dpop_jkt.map(str::to_owned),
         family: new_family(),
-        device_code_digest: credentials::digest(documents, &device_code),
-        user_code_digest,
+        device_digest: credentials::digest(documents, &device_code),
+        user_digest: user_code_digest,
         ..DeviceCode::default()
     };
     let document = stored.new_document(&work)?;

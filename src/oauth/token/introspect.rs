@@ -107,7 +107,7 @@ async fn describe(
         scope: token.scopes.to_string(),
         client_id: holder.client_id.clone(),
         username: Some(token.user.clone()),
-        token_type: (kind == TokenKind::AccessToken).then(|| token.token_type),
+        token_type: (kind == TokenKind::AccessToken).then_some(token.token_type),
         exp: expires_at.map_or(0, |at| at.timestamp()),
         iat: token.issued_at.map_or(0, |at| at.timestamp()),
         sub: subject_of(documents, &token.user).await?,

@@ -51,9 +51,9 @@ view! {
         /// What all tokens from it share.
         pub family: String,
         /// The keyed digest of the code that the device holds.
-        pub device_code_digest: String,
+        pub device_digest: String = "device_code_digest",
         /// The keyed digest of the code that the person types.
-        pub user_code_digest: String,
+        pub user_digest: String = "user_code_digest",
     }
 }
 
