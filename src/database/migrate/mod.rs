@@ -21,7 +21,7 @@ pub(crate) use apply::statement;
 pub(crate) use assess::assess;
 
 /// Changes whenever this program would plan differently for the same definitions.
-const PLANNER_VERSION: u32 = 3;
+const PLANNER_VERSION: u32 = 4;
 /// The advisory lock of PostgreSQL that whoever migrates holds; any number that nobody else uses.
 const LOCK: i64 = 0x0064_6f63_7479_7065;
 

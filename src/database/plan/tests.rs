@@ -118,9 +118,10 @@ fn fields_that_are_looked_up_are_indexed() {
     assert_eq!(found, expected.map(ToOwned::to_owned).into());
 
     // Where lists are filtered, one index gives the page in its order.
-    let filtered = DocField { in_standard_filter: true, ..field("filtered", Fieldtype::Link) };
-    let sorted = Declaration { sort: vec![("creation".to_owned(), Order::Desc)], ..note(vec![filtered]) };
-    let expected = ["creation,name", "modified", "filtered,creation,name"];
+    let filtered = DocField { in_standard_filter: true, ..field("filtered", Fieldtype::Data) };
+    let fields = vec![filtered, field("link", Fieldtype::Link)];
+    let sorted = Declaration { sort: vec![("creation".to_owned(), Order::Desc)], ..note(fields) };
+    let expected = ["creation,name", "modified", "filtered,creation,name", "link,creation,name"];
     assert_eq!(index_columns(sorted), expected.map(ToOwned::to_owned).into());
 
     let child = index_columns(Declaration { istable: true, ..note(Vec::new()) });

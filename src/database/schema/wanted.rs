@@ -279,9 +279,10 @@ fn indexes(backend: Backend, doctype: &DocType, table: &str) -> Vec<IndexSpec> {
         if !looked_up || field.unique {
             continue;
         }
-        let few_values = matches!(field.fieldtype, Fieldtype::Select | Fieldtype::Check);
+        // Many rows may have one value: lists are filtered by it, and connections list what links here.
+        let shared = matches!(field.fieldtype, Fieldtype::Select | Fieldtype::Check | Fieldtype::Link);
         let sorted = sort_index(doctype).filter(|sorted| {
-            (field.in_standard_filter || few_values)
+            (field.in_standard_filter || shared)
                 && !sorted.contains(&field.fieldname.as_str())
                 && sorted.iter().all(|name| fits_index(backend, doctype, name))
         });
