@@ -1,5 +1,6 @@
 //! The composition root: the only file that names every feature. A configuration becomes a site that serves.
 
+pub(crate) mod backup;
 pub(crate) mod definitions;
 pub(crate) mod initial_data;
 pub(crate) mod jobs;

@@ -1,9 +1,12 @@
 //! The only source of randomness, digests, sealed texts and signatures: everything else asks here.
 
+pub(crate) mod passphrase;
 mod password;
 pub(crate) mod private;
 mod signature;
 mod site_key;
+
+use std::fmt::Write as _;
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine as _;
@@ -14,8 +17,8 @@ use uuid::Uuid;
 pub(crate) use password::{hash_password, needs_rehash, spend_password_time, verify_password};
 pub(crate) use signature::{Curve, PublicKey};
 pub use signature::{PrivateKey, SigningAlgorithm};
-pub(crate) use site_key::Purpose;
 pub use site_key::SiteKey;
+pub(crate) use site_key::{OpenError, Purpose};
 
 /// The characters of [`random_name`]: base32hex in lower case, as Frappe's `hash` naming uses them.
 const NAME_ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
@@ -110,6 +113,15 @@ impl Sha256 {
         out.copy_from_slice(self.0.finish().as_ref());
         out
     }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // A String takes everything.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// SHA-384 of the bytes.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 
 use crate::config::Config;
-use crate::database::{Database, state};
+use crate::database::{Database, Executor, state};
 use crate::secret::{SiteKey, private};
 
 /// The key under which the database remembers the id of the site's key.
@@ -19,7 +19,7 @@ pub(super) async fn establish(given: Option<SiteKey>, config: &Config, database:
         // The folder that is made where nothing is configured holds nothing of others.
         private::keep_to_owner(folder);
     }
-    let sealed_with = state::get(database, SITE_KEY).await.context("read which key the site has")?;
+    let sealed_with = id_in(database).await?;
     let known = match given {
         Some(key) => Some(key),
         None => read(path)?,
@@ -51,6 +51,22 @@ pub(super) async fn remember(key: &SiteKey, config: &Config, database: &Database
     state::set(&transaction, SITE_KEY, key.id()).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// The id of the key that sealed what a database holds.
+pub(super) async fn id_in(executor: &dyn Executor) -> anyhow::Result<Option<String>> {
+    state::get(executor, SITE_KEY).await.context("read which key the site has")
+}
+
+/// Has a database remember the id of the key that sealed what it holds.
+pub(super) async fn note(executor: &dyn Executor, id: &str) -> anyhow::Result<()> {
+    state::set(executor, SITE_KEY, id).await.context("note which key the site has")
+}
+
+/// Fails unless the key of that file is the one with that id, or holds it as an older one.
+pub(super) fn ensure_knows(path: &Path, id: &str) -> anyhow::Result<()> {
+    let key = read(path)?.with_context(|| format!("the key file {} is missing", path.display()))?;
+    check(&key, Some(id), path)
 }
 
 fn check(key: &SiteKey, sealed_with: Option<&str>, path: &Path) -> anyhow::Result<()> {

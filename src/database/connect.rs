@@ -116,6 +116,11 @@ impl Database {
         Ok(Self { backend, readers, writer, url: url.into(), outage, contention, writable, nodes, long_reads })
     }
 
+    /// The connections that only read.
+    pub(super) fn readers(&self) -> &DatabaseConnection {
+        &self.readers
+    }
+
     /// The URL it was opened with; may hold a password, so never log it.
     pub fn url(&self) -> &str {
         &self.url
@@ -361,7 +366,7 @@ pub(crate) fn unique_violation(error: &DbErr) -> Option<String> {
     }
 }
 
-fn statement(backend: Backend, sql: &str, params: Vec<Param>) -> Statement {
+pub(super) fn statement(backend: Backend, sql: &str, params: Vec<Param>) -> Statement {
     let backend = match backend {
         Backend::Sqlite => DbBackend::Sqlite,
         Backend::Postgres => DbBackend::Postgres,

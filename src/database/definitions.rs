@@ -8,11 +8,12 @@ use sea_orm::DbErr;
 use crate::database::connect::{Backend, Database, Executor};
 use crate::database::schema::wanted::DEFINITION_TABLE;
 use crate::database::sql::{Sql, quote};
+use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
 use crate::meta::in_force::Kept;
 
 /// What was last in force, by DocType; nothing before the first start.
-pub(crate) async fn read(database: &Database) -> Result<BTreeMap<String, Kept>, DbErr> {
+pub(crate) async fn read(database: &dyn Executor) -> Result<BTreeMap<String, Kept>, DbErr> {
     let exists = match database.backend() {
         Backend::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ",
         Backend::Postgres => {
@@ -25,11 +26,16 @@ pub(crate) async fn read(database: &Database) -> Result<BTreeMap<String, Kept>, 
     }
     let sql = format!("SELECT \"doctype\", \"definition\", \"files\" FROM {}", quote(DEFINITION_TABLE));
     let rows = database.fetch(&sql, Vec::new(), &[Shape::Text; 3]).await?;
-    let kept = |row: Vec<crate::meta::Value>| {
+    Ok(kept(rows))
+}
+
+/// What the rows of the table say.
+pub(crate) fn kept(rows: Vec<Vec<Value>>) -> BTreeMap<String, Kept> {
+    let kept = |row: Vec<Value>| {
         let files = row[2].text().lines().map(str::to_owned).collect();
         (row[0].text().to_owned(), Kept { definition: row[1].text().to_owned(), files })
     };
-    Ok(rows.into_iter().map(kept).collect())
+    rows.into_iter().map(kept).collect()
 }
 
 /// Keeps some definitions, and forgets others, together.

@@ -18,6 +18,7 @@ pub(crate) mod row;
 pub(crate) mod schema;
 pub(crate) mod sql;
 pub(crate) mod state;
+pub(crate) mod transfer;
 pub(crate) mod writable;
 mod written;
 

@@ -2,6 +2,7 @@
 //! used. One broken, empty or half-written file never holds up another.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -29,6 +30,12 @@ impl Kept {
     fn stand_in(&self, doctype: &str) -> Source {
         Source { path: format!("{STAND_IN}{doctype}.json"), text: self.definition.clone() }
     }
+}
+
+/// What was kept, as the DocTypes of a site without any files.
+pub(crate) fn stand_for_themselves(kept: &BTreeMap<String, Kept>) -> Vec<Arc<DocType>> {
+    let sources: Vec<Source> = kept.iter().map(|(doctype, kept)| kept.stand_in(doctype)).collect();
+    load(&sources).doctypes
 }
 
 /// Why the files of a DocType do not count.

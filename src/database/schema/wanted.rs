@@ -115,9 +115,33 @@ impl TableSpec {
     }
 }
 
+/// A name in one of the engine's own tables.
+const KEY: ColumnType = ColumnType::Varchar(140);
+
+/// A table of the engine: its name, its columns, and how many of them make the primary key.
+type EngineTable = (&'static str, &'static [(&'static str, ColumnType)], usize);
+
+/// The tables that every site has.
+pub(crate) const ENGINE_TABLES: [EngineTable; 5] = [
+    ("tabSingles", &[("doctype", KEY), ("field", KEY), ("value", ColumnType::LongText)], 2),
+    ("tabSeries", &[("name", ColumnType::Varchar(255)), ("current", ColumnType::BigInt)], 1),
+    (
+        "__Auth",
+        &[
+            ("doctype", KEY),
+            ("name", KEY),
+            ("fieldname", KEY),
+            ("password", ColumnType::Text),
+            ("encrypted", ColumnType::SmallInt),
+        ],
+        3,
+    ),
+    (STATE_TABLE, &[("key", KEY), ("value", ColumnType::Text)], 1),
+    (DEFINITION_TABLE, &[("doctype", KEY), ("definition", ColumnType::LongText), ("files", ColumnType::Text)], 1),
+];
+
 /// The engine's own tables.
 pub(crate) fn engine_tables(backend: Backend) -> Vec<TableSpec> {
-    let key = ColumnType::Varchar(140);
     let table = |name: &str, columns: &[(&str, ColumnType)], keys: usize| TableSpec {
         doctype: None,
         renamed_from: None,
@@ -139,29 +163,10 @@ pub(crate) fn engine_tables(backend: Backend) -> Vec<TableSpec> {
         sequence: None,
         indexes: Vec::new(),
     };
-    let mut tables = vec![
-        table("tabSingles", &[("doctype", key), ("field", key), ("value", ColumnType::LongText)], 2),
-        table("tabSeries", &[("name", ColumnType::Varchar(255)), ("current", ColumnType::BigInt)], 1),
-        table(
-            "__Auth",
-            &[
-                ("doctype", key),
-                ("name", key),
-                ("fieldname", key),
-                ("password", ColumnType::Text),
-                ("encrypted", ColumnType::SmallInt),
-            ],
-            3,
-        ),
-        table(STATE_TABLE, &[("key", key), ("value", ColumnType::Text)], 1),
-        table(
-            DEFINITION_TABLE,
-            &[("doctype", key), ("definition", ColumnType::LongText), ("files", ColumnType::Text)],
-            1,
-        ),
-    ];
+    let mut tables: Vec<TableSpec> =
+        ENGINE_TABLES.iter().map(|(name, columns, keys)| table(name, columns, *keys)).collect();
     if backend == Backend::Postgres {
-        tables.push(table(NODE_TABLE, &[("node", key), ("seen", ColumnType::Datetime)], 1));
+        tables.push(table(NODE_TABLE, &[("node", KEY), ("seen", ColumnType::Datetime)], 1));
     }
     tables
 }

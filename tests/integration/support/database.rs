@@ -47,6 +47,16 @@ impl TestDatabase {
         Self::created(&server, &template.name).await
     }
 
+    /// A new, empty database of the kind on which this run of the tests is not; `None` where there is no server for it.
+    pub async fn of_the_other_kind(folder: &Path) -> Option<Self> {
+        if is_postgres() {
+            let url = format!("sqlite://{}", folder.join("other.db").display());
+            return Some(Self { url, drop_from: None });
+        }
+        let server = std::env::var("DOCTYPED_TEST_POSTGRES").ok()?;
+        Some(Self::created(&server, "template1").await)
+    }
+
     async fn created(server: &str, template: &str) -> Self {
         let server = server.trim_end_matches('/').to_owned();
         let name = format!("doctyped_test_{}", doctyped::testing::secret::random_name());

@@ -32,19 +32,24 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts a new site with further settings (`DOCTYPED_…`), and waits until it answers.
     pub async fn start(environment: &[(&'static str, &'static str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database = TestDatabase::new(folder.path()).await;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let base = format!("http://127.0.0.1:{port}");
-        let mut server = Self { base, folder, database, environment: environment.to_vec(), child: None };
+        let mut server = Self::prepare(environment).await;
         server.start_again().await;
         server
     }
 
-    /// Starts it on what is there already, and waits until it answers.
-    pub async fn start_again(&mut self) {
-        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_doctyped"))
+    /// A folder and an empty database, in which nothing runs yet.
+    pub async fn prepare(environment: &[(&'static str, &'static str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new(folder.path()).await;
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let base = format!("http://127.0.0.1:{port}");
+        Self { base, folder, database, environment: environment.to_vec(), child: None }
+    }
+
+    /// The program with the settings of this site.
+    pub fn program(&self) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_doctyped"));
+        program
             .current_dir(self.folder.path())
             .env("DOCTYPED_LISTEN", self.base.trim_start_matches("http://"))
             .env("DOCTYPED_SITE_URL", &self.base)
@@ -52,11 +57,24 @@ impl ServerProcess {
             .env("DOCTYPED_ADMIN_PASSWORD", PASSWORD)
             .env("DOCTYPED_DEVELOPMENT", "true")
             .env("DOCTYPED_LOG", "warn")
-            .envs(self.environment.iter().copied())
-            .stdout(Stdio::from(log.try_clone().unwrap()))
-            .stderr(Stdio::from(log))
-            .spawn()
-            .unwrap();
+            .envs(self.environment.iter().copied());
+        program
+    }
+
+    /// Runs a command on this site; what it printed, or its complaint.
+    pub async fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut program = self.program();
+        program.args(arguments);
+        let output = tokio::task::spawn_blocking(move || program.output()).await.unwrap().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Starts it on what is there already, and waits until it answers.
+    pub async fn start_again(&mut self) {
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        let child =
+            self.program().stdout(Stdio::from(log.try_clone().unwrap())).stderr(Stdio::from(log)).spawn().unwrap();
         self.child = Some(child);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         for _ in 0..LOOKS {
