@@ -88,6 +88,10 @@ fn plugins(config: &Config, sessions: &Sessions) -> anyhow::Result<Plugins> {
     rest::register(&mut plugins, config);
     oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
+    plugins.job("refresh the statistics of the database", Duration::from_hours(1), async |site| {
+        site.documents.database().refresh_statistics().await?;
+        Ok(String::new())
+    });
     Ok(plugins)
 }
 

@@ -194,6 +194,16 @@ impl Database {
         }
     }
 
+    /// Has SQLite look again at how many rows have which values where that has changed much, by samples, so that it goes on
+    /// choosing the right index as tables grow. PostgreSQL does so by itself.
+    pub async fn refresh_statistics(&self) -> Result<(), DbErr> {
+        if self.backend == Backend::Postgres {
+            return Ok(());
+        }
+        // Every table counts (0x10000), not only those that this connection has read.
+        self.writer.execute_unprepared("PRAGMA analysis_limit = 400; PRAGMA optimize = 0x10002").await.map(drop)
+    }
+
     /// Takes note of what an error says about the database.
     fn note(&self, error: &DbErr, sql: &str) {
         match fault(error) {

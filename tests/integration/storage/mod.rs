@@ -3,6 +3,7 @@
 mod blocked;
 mod data_folder;
 mod postgres;
+mod statistics;
 mod transactions;
 
 use serde_json::{Value as Json, json};
