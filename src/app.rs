@@ -111,7 +111,8 @@ impl App {
             needed: plugins.controllers.needed(),
             is_served: false,
         };
-        let InForce { registry, schema, faults, mut warnings } = definitions::put_in_force(&database, putting).await?;
+        let InForce { registry, schema, faults, version, mut warnings } =
+            definitions::put_in_force(&database, putting).await?;
         // This server speaks http: whoever reaches it by https comes through a proxy.
         if config.is_https() && config.trusted_proxies == 0 {
             warnings.push(
@@ -164,6 +165,8 @@ impl App {
             panels,
         });
         reload::note(&site, faults.clone());
+        site.doctype_files.set_version(version);
+        reload::follow(&site, sources.clone());
         for start in starters {
             start(site.clone()).await.context("start a feature")?;
         }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::app;
-use crate::app::definitions::{InForce, Putting, put_in_force};
+use crate::app::definitions::{InForce, Putting, put_in_force, take_over, version_in_force};
 use crate::app::sources::{self, Files};
 use crate::database::migrate::applied_fingerprint;
 use crate::meta::in_force::{Fault, Stays, Why};
@@ -66,7 +66,11 @@ pub fn watch(site: Site, extra: Vec<Source>, mut stop: watch::Receiver<bool>) ->
                 tokio::time::sleep(GONE).await;
                 current = State::look(&site, &extra).await;
             }
-            if current != last {
+            // That only the tables have changed is the work of `migrate`, or of another node, which this one follows.
+            let is_ours = current.files != last.files || !has_other_nodes(&site).await;
+            if current != last && !is_ours {
+                last = current;
+            } else if current != last {
                 reload(&site, &extra).await;
                 last = State { schema: applied_fingerprint(site.documents.database()).await.ok().flatten(), ..current };
             }
@@ -173,20 +177,76 @@ pub(crate) fn note(site: &Site, faults: Vec<Fault>) {
     site.doctype_files.set(faults);
 }
 
-async fn try_reload(site: &Site, extra: &[Source]) -> anyhow::Result<InForce> {
-    let documents = &site.documents;
-    let putting = Putting {
+/// Whether other nodes serve the site; if nobody can tell, they may.
+async fn has_other_nodes(site: &Site) -> bool {
+    site.documents.database().has_other_nodes().await.unwrap_or(true)
+}
+
+fn putting<'a>(site: &'a Site, extra: &'a [Source]) -> Putting<'a> {
+    Putting {
         config: &site.config,
         extra,
-        generation: documents.registry().generation + 1,
-        needed: documents.controllers().needed(),
+        generation: site.documents.registry().generation + 1,
+        needed: site.documents.controllers().needed(),
         is_served: true,
-    };
-    let in_force = put_in_force(documents.database(), putting).await?;
+    }
+}
+
+/// Follows other nodes that put definitions in force, for as long as the site is used.
+pub(crate) fn follow(site: &Site, extra: Vec<Source>) {
+    let database = site.documents.database().clone();
+    if !database.is_shared() {
+        return;
+    }
+    let (mut elsewhere, site) = (site.documents.definitions_elsewhere(), site.downgrade());
+    // Another node may have been at it since this one read.
+    elsewhere.mark_changed();
+    tokio::spawn(async move {
+        let mut is_behind = false;
+        loop {
+            tokio::select! {
+                changed = elsewhere.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(AGAIN), if is_behind => {}
+                () = database.closing() => return,
+            }
+            let Some(site) = site.upgrade() else { return };
+            if let Err(error) = take_over_if_needed(&site, &extra).await {
+                let reason = format!("{error:#}");
+                if site.doctype_files.set_behind(&reason) {
+                    tracing::error!(reason, "what another node has put in force cannot be taken over");
+                }
+            }
+            is_behind = site.doctype_files.behind().is_some();
+        }
+    });
+}
+
+async fn take_over_if_needed(site: &Site, extra: &[Source]) -> anyhow::Result<()> {
+    let (documents, files) = (&site.documents, &site.doctype_files);
+    let _changing = files.changing().await;
+    let version = version_in_force(documents.database()).await?;
+    if version == *files.version() {
+        // It may have been another in between.
+        files.set_version(version);
+        return Ok(());
+    }
+    let InForce { registry, faults, version, .. } = take_over(documents.database(), putting(site, extra)).await?;
+    documents.set_registry(registry);
+    tracing::info!(version, "definitions taken over from another node");
+    note(site, faults);
+    files.set_version(version);
+    Ok(())
+}
+
+async fn try_reload(site: &Site, extra: &[Source]) -> anyhow::Result<InForce> {
+    let documents = &site.documents;
+    let _changing = site.doctype_files.changing().await;
+    let in_force = put_in_force(documents.database(), putting(site, extra)).await?;
     for warning in &in_force.warnings {
         tracing::warn!(%warning, "DocType file");
     }
     documents.set_registry(in_force.registry.clone());
+    site.doctype_files.set_version(in_force.version.clone());
     app::initial_data::follow_doctypes(documents).await?;
     Ok(in_force)
 }

@@ -121,6 +121,15 @@ struct Health {
     status: String,
 }
 
+/// How this node is.
+#[derive(Object)]
+struct Readiness {
+    /// `ok`.
+    status: String,
+    /// What stands for the DocType definitions that this node runs: the same at every node that runs the same.
+    definitions: String,
+}
+
 struct Api {
     passwords: Passwords,
 }
@@ -170,10 +179,12 @@ impl Api {
         Json(Health { status: "ok".to_owned() })
     }
 
-    /// Ask whether requests can be served: the database answers and the server is not about to stop.
+    /// Ask whether requests can be served: the database answers, this node runs the definitions in force, and it is not
+    /// about to stop.
     #[oai(path = "/health/ready", method = "get", tag = "Tag::Health", operation_id = "health_ready")]
-    async fn ready(&self, site: Site) -> poem::Result<Json<Health>> {
+    async fn ready(&self, site: Site) -> poem::Result<Json<Readiness>> {
         health::check_ready(&site).await?;
-        Ok(Json(Health { status: "ok".to_owned() }))
+        let definitions = site.doctype_files.version().to_string();
+        Ok(Json(Readiness { status: "ok".to_owned(), definitions }))
     }
 }

@@ -13,6 +13,9 @@ pub(super) async fn check_ready(site: &Site) -> Result<()> {
     if site.stopping.load(Ordering::Relaxed) {
         return Err(Error::Unavailable("The server is about to stop".to_owned()));
     }
+    if let Some(reason) = site.doctype_files.behind() {
+        return Err(Error::Unavailable(format!("This node does not run the definitions in force: {reason}")));
+    }
     let mut request = ListRequest::new("Role");
     request.limit = Some(1);
     if let Err(error) = site.documents.list(&Session::system(), &request).await {

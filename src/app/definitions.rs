@@ -12,7 +12,7 @@ use crate::database::migrate::{MigrateError, MigrateOptions, migrate, statement}
 use crate::database::{Database, Plan, definitions};
 use crate::document::controller::Needed;
 use crate::meta::Registry;
-use crate::meta::in_force::{Choice, Chosen, Fault, Kept, Stays, Why, choose};
+use crate::meta::in_force::{Choice, Chosen, Fault, Kept, Stays, Why, choose, stands_in, version};
 use crate::meta::load::{Loaded, Severity, Source};
 
 /// What came of it.
@@ -23,6 +23,8 @@ pub(crate) struct InForce {
     pub schema: String,
     /// What is held back.
     pub faults: Vec<Fault>,
+    /// What stands for the definitions.
+    pub version: String,
     /// Warnings about the files.
     pub warnings: Vec<String>,
 }
@@ -41,8 +43,87 @@ pub(crate) struct Putting<'a> {
     pub is_served: bool,
 }
 
-/// Puts the files in force as far as they can be; the rest is held back, each DocType for itself.
+/// Puts the files in force as far as they can be; the rest is held back, each DocType for itself. One node at a time does.
+///
+/// A node that starts beside others, with files that were in force before those that are, is late: it takes over what is
+/// in force.
 pub(crate) async fn put_in_force(database: &Database, putting: Putting<'_>) -> anyhow::Result<InForce> {
+    let lock = database.lock_definitions().await.context("wait until no other node puts definitions in force")?;
+    let done = match is_late(database, &putting).await {
+        Ok(true) => take_over(database, putting).await,
+        Ok(false) => put_alone(database, putting).await,
+        Err(error) => Err(error),
+    };
+    lock.release().await;
+    done
+}
+
+async fn is_late(database: &Database, putting: &Putting<'_>) -> anyhow::Result<bool> {
+    if putting.is_served || !database.has_other_nodes().await? {
+        return Ok(false);
+    }
+    let files = Arc::new(sources::all(putting.config, putting.extra));
+    let kept = Arc::new(definitions::read(database).await?);
+    let chosen = choose_among(putting.config, &files, &kept, &BTreeMap::new()).await?;
+    let own = version(all(&chosen).iter());
+    Ok(own != version(kept.iter()) && definitions::versions_before(database).await?.contains(&own))
+}
+
+/// What was chosen as it would be kept.
+fn all(chosen: &Chosen) -> BTreeMap<String, Kept> {
+    chosen.loaded.doctypes.iter().map(|doctype| (doctype.name.clone(), Kept::of(doctype))).collect()
+}
+
+/// What stands for the definitions that are in force now, at whichever node.
+pub(crate) async fn version_in_force(database: &Database) -> anyhow::Result<String> {
+    let kept = definitions::read(database).await.context("read the definitions in force")?;
+    Ok(version(kept.iter()))
+}
+
+/// Takes over the definitions that another node has put in force, whatever the files here say; tables are in step already.
+///
+/// Fails if the program cannot run on them.
+pub(crate) async fn take_over(database: &Database, putting: Putting<'_>) -> anyhow::Result<InForce> {
+    let Putting { config, extra, generation, needed, .. } = putting;
+    let files = Arc::new(sources::all(config, extra));
+    let kept = Arc::new(definitions::read(database).await.context("read the definitions in force")?);
+    let own = choose_among(config, &files, &kept, &BTreeMap::new()).await?;
+    let differs =
+        |(doctype, own): &(&String, &Kept)| kept.get(*doctype).map(|kept| &kept.definition) != Some(&own.definition);
+    let own_definitions = all(&own);
+    let from_files = own_definitions.iter().filter(|(doctype, _)| !own.held_back.contains(*doctype));
+    let differing = from_files.filter(differs).map(|(doctype, _)| doctype);
+    let lacking_here = kept.keys().filter(|doctype| !own_definitions.contains_key(*doctype));
+    let aside: BTreeMap<String, Fault> =
+        differing.chain(lacking_here).map(|doctype| (doctype.clone(), elsewhere(doctype, kept.get(doctype)))).collect();
+    let chosen = if aside.is_empty() { own } else { choose_among(config, &files, &kept, &aside).await? };
+    let registry = Registry::new(chosen.loaded.doctypes.iter().cloned(), generation);
+    let is_built = |doctype: &String| registry.get(doctype).is_some_and(|doctype| stands_in(doctype));
+    let unbuilt: Vec<&str> =
+        aside.keys().filter(|doctype| kept.contains_key(*doctype) && !is_built(doctype)).map(String::as_str).collect();
+    anyhow::ensure!(unbuilt.is_empty(), "this program cannot build what is in force of {}", unbuilt.join(", "));
+    let lacking = lacking(&needed, &registry);
+    let lines: Vec<String> = lacking.into_values().flat_map(|fault| fault.lines).collect();
+    anyhow::ensure!(lines.is_empty(), "this program cannot run on what is in force:\n{}", lines.join("\n"));
+    let Chosen { loaded, mut faults, .. } = chosen;
+    faults.retain(|fault| !aside.contains_key(&fault.doctype));
+    faults.extend(aside.into_values());
+    let schema = "taken over from another node".to_owned();
+    Ok(InForce { registry, schema, faults, version: version(kept.iter()), warnings: warnings(&loaded) })
+}
+
+/// That the files of a DocType here do not count, because another node has put others in force.
+fn elsewhere(doctype: &str, kept: Option<&Kept>) -> Fault {
+    let (stays, line) = match kept {
+        Some(kept) => {
+            (Stays::Before, format!("{doctype}: what is in force comes from {} at another node", kept.files.join(", ")))
+        }
+        None => (Stays::Nothing, format!("{doctype}: another node has taken it out of force")),
+    };
+    Fault { doctype: doctype.to_owned(), why: Why::Elsewhere, stays, lines: vec![line], statements: Vec::new() }
+}
+
+async fn put_alone(database: &Database, putting: Putting<'_>) -> anyhow::Result<InForce> {
     let Putting { config, extra, generation, needed, is_served } = putting;
     // A site that serves goes on serving.
     let is_strict = config.strict && !is_served;
@@ -80,9 +161,9 @@ pub(crate) async fn put_in_force(database: &Database, putting: Putting<'_>) -> a
             }
         }
     };
-    keep(database, &kept, &chosen).await.context("keep the definitions in force")?;
+    let version = keep(database, &kept, &chosen).await.context("keep the definitions in force")?;
     let Chosen { loaded, faults, .. } = chosen;
-    Ok(InForce { registry, schema, faults, warnings: warnings(&loaded) })
+    Ok(InForce { registry, schema, faults, version, warnings: warnings(&loaded) })
 }
 
 /// The DocTypes whose definitions lack fields that the program reads: theirs is held back rather than read as empty.
@@ -157,18 +238,33 @@ fn statements(plan: &Plan, doctype: &str) -> Vec<String> {
     all.map(|change| statement(plan, change)).filter(|statement| !statement.is_empty()).collect()
 }
 
-/// Writes down what is in force now and was not before.
-async fn keep(database: &Database, kept: &BTreeMap<String, Kept>, chosen: &Chosen) -> anyhow::Result<()> {
+/// Writes down what is in force now and was not before; returns what stands for it.
+async fn keep(database: &Database, kept: &BTreeMap<String, Kept>, chosen: &Chosen) -> anyhow::Result<String> {
     let from_files = chosen.loaded.doctypes.iter().filter(|doctype| !chosen.held_back.contains(&doctype.name));
     let news: BTreeMap<String, Kept> = from_files
         .map(|doctype| (doctype.name.clone(), Kept::of(doctype)))
         .filter(|(doctype, now)| kept.get(doctype) != Some(now))
         .collect();
-    Ok(definitions::write(database, &news, &chosen.gone).await?)
+    definitions::write(database, &news, &chosen.gone, &version(kept.iter())).await?;
+    let mut now = kept.clone();
+    now.retain(|doctype, _| !chosen.gone.contains(doctype));
+    now.extend(news);
+    Ok(version(now.iter()))
 }
 
 /// Takes the files for the truth, for `migrate`: there must be no error, and what could lose something must be agreed to.
 pub(crate) async fn migrate_to_files(
+    database: &Database,
+    config: &Config,
+    options: MigrateOptions,
+) -> anyhow::Result<crate::database::Report> {
+    let lock = database.lock_definitions().await.context("wait until no other node puts definitions in force")?;
+    let done = migrate_alone(database, config, options).await;
+    lock.release().await;
+    done
+}
+
+async fn migrate_alone(
     database: &Database,
     config: &Config,
     options: MigrateOptions,

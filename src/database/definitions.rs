@@ -8,6 +8,8 @@ use sea_orm::DbErr;
 use crate::database::connect::{Backend, Database, Executor};
 use crate::database::schema::wanted::DEFINITION_TABLE;
 use crate::database::sql::{Sql, quote};
+use crate::database::state;
+use crate::database::written::Written;
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
 use crate::meta::in_force::Kept;
@@ -38,16 +40,36 @@ pub(crate) fn kept(rows: Vec<Vec<Value>>) -> BTreeMap<String, Kept> {
     rows.into_iter().map(kept).collect()
 }
 
-/// Keeps some definitions, and forgets others, together.
+/// Under which key it is remembered which definitions were in force before, by their versions, the last first.
+const BEFORE: &str = "definitions before";
+/// How many of them.
+const MOST_BEFORE: usize = 200;
+
+/// The versions of definitions that were in force before those that are.
+pub(crate) async fn versions_before(database: &Database) -> Result<Vec<String>, DbErr> {
+    let before = state::get(database, BEFORE).await?.unwrap_or_default();
+    Ok(before.lines().map(str::to_owned).collect())
+}
+
+/// Keeps some definitions, and forgets others, together; `before` is the version of those that were in force until now.
+/// The other nodes are told.
 pub(crate) async fn write(
     database: &Database,
     kept: &BTreeMap<String, Kept>,
     forgotten: &BTreeSet<String>,
+    before: &str,
 ) -> Result<(), DbErr> {
     if kept.is_empty() && forgotten.is_empty() {
         return Ok(());
     }
     let transaction = database.begin().await?;
+    let mut versions = state::get(&transaction, BEFORE).await?.unwrap_or_default();
+    versions = versions
+        .lines()
+        .filter(|version| *version != before)
+        .take(MOST_BEFORE - 1)
+        .fold(before.to_owned(), |versions, version| versions + "\n" + version);
+    state::set(&transaction, BEFORE, &versions).await?;
     let table = quote(DEFINITION_TABLE);
     for (doctype, kept) in kept {
         let mut sql = Sql::new(database.backend());
@@ -61,5 +83,5 @@ pub(crate) async fn write(
         sql.push("DELETE FROM ").push(&table).push(" WHERE \"doctype\" = ").bind_text(doctype);
         transaction.execute(&sql.text, sql.params).await?;
     }
-    transaction.commit().await
+    transaction.commit_and_tell(&Written::definitions()).await
 }

@@ -5,6 +5,7 @@ mod claim;
 pub(crate) mod connect;
 mod contention;
 pub(crate) mod definitions;
+pub(crate) mod definitions_lock;
 pub(crate) mod documents;
 pub(crate) mod fault;
 pub(crate) mod migrate;

@@ -29,6 +29,7 @@ use crate::database::row::Param;
 use crate::database::schema::sql_type::quote_escaped;
 use crate::database::schema::wanted::NODE_TABLE;
 use crate::database::sql::quote;
+use crate::database::state;
 use crate::database::written::Written;
 use crate::meta::fieldtype::Shape;
 use crate::secret;
@@ -157,6 +158,32 @@ impl Database {
             database.nodes.heard_until.store(0, Ordering::SeqCst);
         });
         *self.nodes.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// Whether other processes serve this site at the moment, as far as one can tell.
+    pub(crate) async fn has_other_nodes(&self) -> Result<bool, sea_orm::DbErr> {
+        if self.nodes.channel.is_none() || !state::has_rows(self, NODE_TABLE).await? {
+            return Ok(false);
+        }
+        // The lock of a node is free once its connection has ended.
+        let sql = format!(
+            "SELECT CAST(count(*) AS bigint) FROM {} WHERE \"node\" <> $1 AND NOT \
+             pg_try_advisory_xact_lock({LISTENING}, hashtext(\"node\"))",
+            quote(NODE_TABLE)
+        );
+        let rows = self.fetch(&sql, vec![Param::text(&self.nodes.id)], &[Shape::Int]).await?;
+        Ok(rows.first().is_some_and(|row| row[0].is_truthy()))
+    }
+
+    /// Whether other processes may serve this site.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.nodes.channel.is_some()
+    }
+
+    /// Until the database is closed.
+    pub(crate) async fn closing(&self) {
+        // The sender lives as long as this.
+        drop(self.nodes.stop.subscribe().wait_for(|stop| *stop).await);
     }
 
     /// Ends listening, and lets the others know that one node less is to be told.

@@ -14,12 +14,20 @@ pub(crate) struct Written {
     /// Any document.
     #[serde(rename = "e", default, skip_serializing_if = "std::ops::Not::not")]
     everything: bool,
+    /// The definitions in force.
+    #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
+    definitions: bool,
 }
 
 impl Written {
     /// Any document may have been written.
     pub(crate) fn everything() -> Self {
         Self { everything: true, ..Self::default() }
+    }
+
+    /// Other definitions are in force.
+    pub(crate) fn definitions() -> Self {
+        Self { definitions: true, ..Self::default() }
     }
 
     /// A document was written.
@@ -37,12 +45,17 @@ impl Written {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.documents.is_empty() && !self.everything
+        self.documents.is_empty() && !self.everything && !self.definitions
     }
 
     /// Whether it may be any document.
     pub(crate) fn is_everything(&self) -> bool {
         self.everything
+    }
+
+    /// Whether other definitions may be in force.
+    pub(crate) fn concerns_definitions(&self) -> bool {
+        self.everything || self.definitions
     }
 
     /// The DocTypes that are named.
@@ -71,7 +84,7 @@ impl Written {
             return whole;
         }
         let documents = self.documents.keys().map(|doctype| (doctype.clone(), None)).collect();
-        let by_doctype = text(&Self { documents, everything: self.everything });
+        let by_doctype = text(&Self { documents, ..self.clone() });
         if by_doctype.len() <= most { by_doctype } else { text(&Self::everything()) }
     }
 }

@@ -63,6 +63,12 @@ fn fault_view(fault: &Fault) -> FaultView {
             "Take the change back, or read the lines marked with !, make a backup, and apply it with",
             "doctyped migrate --apply-risky",
         ),
+        Why::Elsewhere => (
+            "orange",
+            "has another definition at another node",
+            "Give every node the same files, or put those of this node in force with",
+            "doctyped migrate",
+        ),
         Why::Missing => (
             "orange",
             "has lost its file",

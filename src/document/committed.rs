@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::database::Written;
 use crate::database::nodes::Ear;
@@ -18,6 +19,11 @@ impl Documents {
     /// Listens to what other nodes write, for as long as these documents are used.
     pub(crate) fn listen(&self) {
         self.database().listen(Others(Arc::downgrade(&self.0)));
+    }
+
+    /// Changes whenever another node may have put definitions in force.
+    pub(crate) fn definitions_elsewhere(&self) -> watch::Receiver<()> {
+        self.0.definitions.subscribe()
     }
 
     /// Drops whatever was made from what a commit wrote, here or at another node.
@@ -53,6 +59,9 @@ impl Others {
         let Some(inner) = self.0.upgrade() else { return };
         let documents = Documents(inner);
         documents.forget(written);
+        if written.concerns_definitions() {
+            documents.0.definitions.send_replace(());
+        }
         if let Err(error) = documents.follow(written).await {
             tracing::warn!(%error, "what another node has changed is not read");
         }
@@ -66,7 +75,11 @@ impl Ear for Others {
     }
 
     async fn deaf(&self) {
-        self.follow(&Written::everything()).await;
+        // What is kept does not count meanwhile; the zone is the one thing that is asked for without reading.
+        let Some(inner) = self.0.upgrade() else { return };
+        if let Err(error) = Documents(inner).load_zone().await {
+            tracing::debug!(%error, "the zone of the site is not read");
+        }
     }
 
     fn is_closed(&self) -> bool {

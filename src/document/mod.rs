@@ -36,6 +36,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value as Json};
+use tokio::sync::watch;
 
 pub(crate) use controller::{AfterWrite, Controller, Controllers};
 pub use list::ListRequest;
@@ -80,6 +81,8 @@ struct Inner {
     cache: DocumentCache,
     access: Kept<Arc<UserAccess>>,
     zone: ArcSwap<Zone>,
+    /// Changes when another process may have put definitions in force.
+    definitions: watch::Sender<()>,
 }
 
 impl Documents {
@@ -104,6 +107,7 @@ impl Documents {
             cache: cache::new(),
             access: Kept::new(moka::sync::Cache::new(10_000)),
             zone: ArcSwap::from_pointee(Zone::UTC),
+            definitions: watch::Sender::new(()),
         }))
     }
 

@@ -38,6 +38,20 @@ pub(crate) fn stand_for_themselves(kept: &BTreeMap<String, Kept>) -> Vec<Arc<Doc
     load(&sources).doctypes
 }
 
+/// Whether a DocType was built from what was in force, and not from a file.
+pub(crate) fn stands_in(doctype: &DocType) -> bool {
+    doctype.sources.first().is_some_and(|file| file.starts_with(STAND_IN))
+}
+
+/// What stands for definitions: the same at every node that runs the same, wherever its files lie.
+pub(crate) fn version<'a>(definitions: impl Iterator<Item = (&'a String, &'a Kept)>) -> String {
+    let mut text = String::new();
+    for (doctype, kept) in definitions {
+        text.extend([doctype.as_str(), "\0", &kept.definition, "\0"]);
+    }
+    crate::secret::digest(text)[..12].to_owned()
+}
+
 /// Why the files of a DocType do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -45,6 +59,8 @@ pub enum Why {
     Broken,
     /// The change could lose data, or cannot be made: somebody must agree, or mend it.
     Pending,
+    /// Another node has put others in force.
+    Elsewhere,
     /// They disappeared together with others, as they do when a folder is not mounted.
     Missing,
 }

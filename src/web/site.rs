@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::Value as Json;
 
 use crate::config::Config;
@@ -61,6 +61,21 @@ impl Site {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
+
+    /// The site, for whoever must not keep it alive.
+    pub(crate) fn downgrade(&self) -> WeakSite {
+        WeakSite(Arc::downgrade(&self.0))
+    }
+}
+
+/// A site that may be gone.
+pub(crate) struct WeakSite(Weak<Parts>);
+
+impl WeakSite {
+    /// The site, if somebody still uses it.
+    pub(crate) fn upgrade(&self) -> Option<Site> {
+        self.0.upgrade().map(Site)
+    }
 }
 
 /// What is wrong while a proxy is in front of the site that it does not know of.
@@ -88,23 +103,57 @@ impl Deref for Site {
     }
 }
 
-/// What is held back of the DocType files, while what was in force before serves.
+/// What is in force of the DocType files, and what is held back while what was in force before serves.
 #[derive(Clone, Default)]
-pub struct DocTypeFiles(Arc<ArcSwap<Vec<Fault>>>);
+pub struct DocTypeFiles(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    faults: ArcSwap<Vec<Fault>>,
+    version: ArcSwap<String>,
+    behind: ArcSwapOption<String>,
+    changing: tokio::sync::Mutex<()>,
+}
 
 impl DocTypeFiles {
     /// What the last load held back; empty if all is well.
     pub fn faults(&self) -> Arc<Vec<Fault>> {
-        self.0.load_full()
+        self.0.faults.load_full()
     }
 
     /// The same, one line each.
     pub fn problems(&self) -> Vec<String> {
-        self.0.load().iter().flat_map(|fault| fault.lines.iter().cloned()).collect()
+        self.0.faults.load().iter().flat_map(|fault| fault.lines.iter().cloned()).collect()
+    }
+
+    /// What stands for the definitions that this node runs: the same at every node that runs the same.
+    pub(crate) fn version(&self) -> Arc<String> {
+        self.0.version.load_full()
+    }
+
+    /// Why this node does not run what is in force; `None`: it does.
+    pub(crate) fn behind(&self) -> Option<Arc<String>> {
+        self.0.behind.load_full()
     }
 
     /// Notes what the last load held back.
     pub fn set(&self, faults: Vec<Fault>) {
-        self.0.store(Arc::new(faults));
+        self.0.faults.store(Arc::new(faults));
+    }
+
+    /// Notes that this node runs what is in force.
+    pub(crate) fn set_version(&self, version: String) {
+        self.0.version.store(Arc::new(version));
+        self.0.behind.store(None);
+    }
+
+    /// Notes that this node cannot run what another has put in force; says whether that is news.
+    pub(crate) fn set_behind(&self, reason: &str) -> bool {
+        self.0.behind.swap(Some(Arc::new(reason.to_owned()))).is_none_or(|before| *before != reason)
+    }
+
+    /// Held by whoever puts other definitions in force at this node.
+    pub(crate) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.changing.lock().await
     }
 }

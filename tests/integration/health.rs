@@ -12,9 +12,10 @@ use crate::support::{PASSWORD, ServerProcess, TestSite};
 #[tokio::test]
 async fn a_site_that_serves_is_live_and_ready() {
     let site = TestSite::new().await;
-    for uri in ["/health/live", "/health/ready"] {
-        assert_eq!(site.guest().get(uri).await.status(200).json(), json!({"status": "ok"}));
-    }
+    assert_eq!(site.guest().get("/health/live").await.status(200).json(), json!({"status": "ok"}));
+    let ready = site.guest().get("/health/ready").await.status(200).json();
+    assert_eq!(ready["status"], "ok");
+    assert_eq!(ready["definitions"].as_str().unwrap().len(), 12, "{ready}");
 }
 
 #[tokio::test]

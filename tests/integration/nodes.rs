@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use doctyped::testing::config::Hidden;
+use doctyped::testing::load::Source;
+use doctyped::testing::reload::{Reloaded, reload};
 use doctyped::testing::signing_keys::SigningKeys;
 use serde_json::{Value as Json, json};
 
 use crate::oauth::support::{Program, bearer};
-use crate::support::database::is_postgres;
+use crate::support::database::{TestDatabase, is_postgres};
 use crate::support::{Client, Node, PASSWORD, TestSite};
 
 const ALICE: &str = "alice@example.com";
@@ -246,9 +249,7 @@ async fn a_node_that_hears_nothing_reads_past_what_it_keeps() {
     here.create("Node Part", json!({"title": "a", "count": 0})).await.ok();
     for round in 0..25 {
         until_kept(&site, &there, "a").await;
-        // Waits until they are gone.
-        let ended = site.database().ask(&format!("SELECT pg_terminate_backend(pid, 10000)::text {LISTENING}")).await;
-        assert!(ended.iter().all(|ended| ended == "true") && ended.len() >= 2, "{ended:?}");
+        end_listening(&site).await;
         for step in 0..4 {
             let value = 1000 * (round + 1) + step;
             here.update("Node Part", "a", json!({"count": value})).await.ok();
@@ -267,12 +268,12 @@ async fn a_node_that_comes_in_among_writes_misses_none() {
     }
     let site = site().await;
     let here = site.administrator().await;
-    for number in 0..8 {
+    for number in 0..4 {
         here.create("Node Part", json!({"title": format!("p{number}"), "count": 0})).await.ok();
     }
-    for round in 1..=6 {
+    for round in 1..=4 {
         let mut running = tokio::task::JoinSet::new();
-        for number in 0..8 {
+        for number in 0..4 {
             let here = here.clone();
             running.spawn(async move {
                 for step in 0..40 {
@@ -285,15 +286,139 @@ async fn a_node_that_comes_in_among_writes_misses_none() {
         let there = here.at(&node);
         // Reads all the time, so that whatever could be kept wrongly is.
         while !running.is_empty() {
-            for number in 0..8 {
+            for number in 0..4 {
                 there.read("Node Part", &format!("p{number}")).await.ok();
             }
             while running.try_join_next().is_some() {}
         }
-        for number in 0..8 {
+        for number in 0..4 {
             let name = format!("p{number}");
             until("the last value is served", || async { count(&there, &name).await == round * 1000 + 39 }).await;
         }
+        node.site.documents.database().close().await;
+    }
+}
+
+/// The definitions that a node runs, by what it says of its readiness.
+async fn version(client: &Client) -> String {
+    let ready = client.get("/health/ready").await.status(200).json();
+    ready["definitions"].as_str().unwrap().to_owned()
+}
+
+/// The DocTypes of the test with a field more.
+fn with_color(site: &TestSite) -> Vec<Source> {
+    let mut sources = site.sources();
+    sources[0].text =
+        PART.replace("permissions:", "  - { fieldname: color, fieldtype: Data, label: Color }\npermissions:");
+    sources
+}
+
+/// Ends the connections over which nodes hear, and waits until they are gone. Once nodes have others, they look at everything.
+async fn end_listening(site: &TestSite) {
+    let ended = site.database().ask(&format!("SELECT pg_terminate_backend(pid, 10000)::text {LISTENING}")).await;
+    assert!(ended.iter().all(|ended| ended == "true") && ended.len() >= 2, "{ended:?}");
+}
+
+#[tokio::test]
+async fn definitions_that_one_node_puts_in_force_the_others_take_over() {
+    if is_passed_over() {
+        return;
+    }
+    let site = site().await;
+    let node = site.node().await;
+    let here = site.administrator().await;
+    let there = here.at(&node);
+    let first = version(&here).await;
+    assert_eq!(version(&there).await, first);
+    let mut sources = with_color(&site);
+    let text =
+        "name: Node Shelf\nmodule: Test\nautoname: field:title\nfields:\n  - { fieldname: title, label: Title }\n";
+    sources.push(Source { path: "test/shelf.yaml".to_owned(), text: text.to_owned() });
+
+    let outcome = reload(&site.site, &sources).await;
+    assert!(matches!(outcome, Reloaded::Swapped { .. }), "{outcome:?}");
+    let second = version(&here).await;
+    assert_ne!(second, first);
+    until("the other node follows", || async { version(&there).await == second }).await;
+    there.create("Node Part", json!({"title": "a", "color": "red"})).await.ok();
+    assert_eq!(there.read("Node Part", "a").await.ok()["color"], "red");
+    assert_eq!(here.read("Node Part", "a").await.ok()["color"], "red");
+    there.create("Node Shelf", json!({"title": "b"})).await.ok();
+    let problems = node.site.doctype_files.problems();
+    assert!(problems.iter().any(|line| line.starts_with("Node Part: ")), "{problems:?}");
+    assert!(problems.iter().any(|line| line.starts_with("Node Shelf: ")), "{problems:?}");
+
+    // Whoever starts with the files from before is late, and takes nothing out of force.
+    let late = site.node().await;
+    assert_eq!(version(&here.at(&late)).await, second);
+    assert_eq!(here.at(&late).read("Node Part", "a").await.ok()["color"], "red");
+    assert_eq!(version(&here).await, second);
+
+    // With the same files all is well.
+    let outcome = reload(&node.site, &sources).await;
+    assert!(matches!(outcome, Reloaded::Swapped { .. }), "{outcome:?}");
+    assert!(node.site.doctype_files.problems().is_empty());
+    assert_eq!(version(&there).await, second);
+    // And what a node takes out of force is out of force everywhere.
+    reload(&node.site, &site.sources()).await;
+    until("the first node follows", || async { version(&here).await == first }).await;
+    here.create("Node Shelf", json!({"title": "c"})).await.status(404);
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_run_what_is_in_force_is_not_ready_and_says_why() {
+    if is_passed_over() {
+        return;
+    }
+    let site = site().await;
+    let node = site.node().await;
+    let there = site.guest().at(&node);
+    let first = version(&there).await;
+    let kept = site
+        .database()
+        .ask("SELECT definition FROM \"__DocType\" WHERE doctype = 'OAuth Bearer Token'")
+        .await
+        .remove(0);
+    let mut other: Json = serde_json::from_str(&kept).unwrap();
+    other["fields"].as_array_mut().unwrap().retain(|field| field["fieldname"] != "scopes");
+    let put = |definition: &str| {
+        format!("UPDATE \"__DocType\" SET definition = $json${definition}$json$ WHERE doctype = 'OAuth Bearer Token'")
+    };
+    site.database().execute(&put(&other.to_string())).await;
+    end_listening(&site).await;
+    until("it says that it cannot", || async {
+        let answer = there.with_header("accept", "application/json").get("/health/ready").await;
+        answer.status == 503 && answer.body.contains("OAuth Bearer Token")
+    })
+    .await;
+    // It serves as it was.
+    site.administrator().await.at(&node).create("Node Part", json!({"title": "a"})).await.ok();
+    site.database().execute(&put(&kept)).await;
+    end_listening(&site).await;
+    until("it is ready again", || async { there.get("/health/ready").await.status == 200 }).await;
+    assert_eq!(version(&there).await, first);
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_once_on_an_empty_database_run_the_same() {
+    if is_passed_over() {
+        return;
+    }
+    let site = site().await;
+    let empty = TestDatabase::new(site.folder.path()).await;
+    let start = || {
+        let url = empty.url.clone();
+        site.node_with(move |config| config.database_url = Hidden::new(&url))
+    };
+    let (a, b, c) = tokio::join!(start(), start(), start());
+    let expected = version(&site.guest()).await;
+    for node in [&a, &b, &c] {
+        let client = site.guest().at(node);
+        assert_eq!(version(&client).await, expected);
+        client.log_in("Administrator", PASSWORD).await.ok();
+        assert_eq!(client.list("User", "").await.ok().as_array().unwrap().len(), 2, "Administrator and Guest");
+    }
+    for node in [a, b, c] {
         node.site.documents.database().close().await;
     }
 }

@@ -153,6 +153,11 @@ impl TestSite {
         Node { site, endpoint }
     }
 
+    /// The DocTypes of the test.
+    pub fn sources(&self) -> Vec<Source> {
+        self.sources.clone()
+    }
+
     /// Its database, past the site.
     pub fn database(&self) -> &TestDatabase {
         &self.database
