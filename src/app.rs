@@ -81,9 +81,9 @@ pub struct Summary {
 }
 
 /// Every feature registers here, and nowhere else.
-fn plugins(config: &Config, sessions: &Sessions) -> anyhow::Result<Plugins> {
+fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts) -> anyhow::Result<Plugins> {
     let mut plugins = Plugins::default();
-    web::register(&mut plugins, sessions);
+    web::register(&mut plugins, sessions, attempts);
     account::register(&mut plugins);
     rest::register(&mut plugins, config);
     oauth::register(&mut plugins, config)?;
@@ -100,7 +100,8 @@ impl App {
     pub async fn build(build: Build) -> anyhow::Result<Self> {
         let Build { config, clock, site_key, sources } = build;
         let sessions = Sessions::default();
-        let plugins = plugins(&config, &sessions)?;
+        let attempts = Attempts::default();
+        let plugins = plugins(&config, &sessions, &attempts)?;
         check_plugins(&plugins)?;
         let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
         let site_key = site_key::establish(site_key, &config, &database).await?;
@@ -153,7 +154,7 @@ impl App {
             methods: Arc::new(methods),
             templates,
             sessions,
-            attempts: Attempts::default(),
+            attempts,
             doctype_files: DocTypeFiles::default(),
             login_options,
             logout_targets,

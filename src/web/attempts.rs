@@ -15,7 +15,8 @@ use serde_json::json;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::clock::{DATETIME_FORMAT, format_datetime};
-use crate::document::{Documents, ListRequest, Work};
+use crate::document::kept::Kept;
+use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::Value;
 use crate::permissions::Session;
@@ -120,25 +121,41 @@ impl Subject {
     }
 }
 
-/// For how long nothing stored counts as nothing stored; another node may have counted a failure meanwhile.
+/// For how long nothing stored counts as nothing stored.
 const CLEAN_FOR: StdDuration = StdDuration::from_secs(5);
 
-/// Counts attempts. Attempts of one subject go one after the other, so that many at once do not slip through.
+/// Counts attempts, of all nodes together. At each node those of one subject go one after the other, so that many at once do
+/// not slip through.
 #[derive(Clone)]
 pub struct Attempts {
     gates: Cache<String, Arc<Mutex<()>>>,
     /// Subjects of which nothing was stored a moment ago: a program that proves itself with every request costs no lookup.
-    clean: Cache<String, ()>,
+    clean: Arc<Kept<()>>,
     /// Until when locks hold by the clock that only goes forward, with the stored end that each belongs to.
     ends: Cache<String, (NaiveDateTime, StdDuration)>,
 }
 
 impl Default for Attempts {
     fn default() -> Self {
+        let clean = Cache::builder().max_capacity(10_000).time_to_live(CLEAN_FOR).build();
         Self {
             gates: Cache::builder().max_capacity(10_000).time_to_idle(StdDuration::from_mins(10)).build(),
-            clean: Cache::builder().max_capacity(10_000).time_to_live(CLEAN_FOR).build(),
+            clean: Arc::new(Kept::new(clean)),
             ends: Cache::builder().max_capacity(10_000).time_to_live(StdDuration::from_hours(25)).build(),
+        }
+    }
+}
+
+/// Behaviour of the DocType Login Attempt: a failure that is counted at one node is known at all of them.
+pub(crate) struct LoginAttemptController {
+    clean: Arc<Kept<()>>,
+}
+
+impl Controller for LoginAttemptController {
+    fn forget(&self, name: Option<&str>) {
+        match name {
+            Some(name) => self.clean.forget(name),
+            None => self.clean.clear(),
         }
     }
 }
@@ -149,12 +166,16 @@ pub struct Attempt {
     subjects: Vec<Subject>,
     /// The documents that there were when it began, of those that a success forgets.
     stored: Vec<String>,
-    clean: Cache<String, ()>,
     settings: LoginSettings,
     _gates: Vec<OwnedMutexGuard<()>>,
 }
 
 impl Attempts {
+    /// The controller of the DocType Login Attempt; it shares what is kept here.
+    pub(crate) fn controller(&self) -> LoginAttemptController {
+        LoginAttemptController { clean: Arc::clone(&self.clean) }
+    }
+
     /// Begins an attempt to log in to an account, by its name if it is `known` or by what was typed.
     ///
     /// Failures count for the account together with the place they come from. Who was logged in before in the same
@@ -197,13 +218,14 @@ impl Attempts {
         let mut known = Vec::new();
         for subject in &subjects {
             let name = subject.document_name();
-            if self.clean.contains_key(&name) {
+            if self.clean.get(documents, &name).is_some() {
                 continue;
             }
+            let ticket = self.clean.ticket(&name);
             let stored = match documents.get(&Session::system(), "Login Attempt", &name).await {
                 Ok(stored) => stored,
                 Err(Error::DoesNotExist { .. }) => {
-                    self.clean.insert(name, ());
+                    self.clean.keep(ticket, &name, ());
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -219,7 +241,7 @@ impl Attempts {
                 known.push(name);
             }
         }
-        Ok(Attempt { subjects, stored: known, clean: self.clean.clone(), settings, _gates: gates })
+        Ok(Attempt { subjects, stored: known, settings, _gates: gates })
     }
 
     /// How much is left of a lock. A clock that goes back meanwhile makes it no longer than it was meant to be.
@@ -266,11 +288,18 @@ fn is_private(ip: IpAddr) -> bool {
 impl Attempt {
     /// It failed: counts it, and locks who has failed too often. `event` is noted as a Security Event.
     pub async fn failed(self, documents: &Documents, context: &RequestContext, event: &'static str) -> Result<()> {
+        match self.note_failure(documents, context, event).await {
+            // Another node has noted the first failure of the same subject at the same moment.
+            Err(Error::Conflict(_)) => self.note_failure(documents, context, event).await,
+            noted => noted,
+        }
+    }
+
+    async fn note_failure(&self, documents: &Documents, context: &RequestContext, event: &'static str) -> Result<()> {
         let mut work = documents.begin(&Session::system()).await?;
         let user = self.subjects.first().map_or("", Subject::shown).to_owned();
         SecurityEvent::new(event, Severity::Info).user(user).during(context).record_in(&mut work).await?;
         for subject in &self.subjects {
-            self.clean.invalidate(&subject.document_name());
             if let Some(lock) = count(&mut work, subject, &self.settings).await? {
                 SecurityEvent::new("Login Locked", Severity::Warning)
                     .user(subject.shown())
@@ -302,7 +331,12 @@ async fn count(work: &mut Work<'_>, subject: &Subject, settings: &LoginSettings)
     let now_text = work.now().to_owned();
     let now = parse(&now_text).unwrap_or_default();
     let name = subject.document_name();
-    let stored = work.find("Login Attempt", &name).await?;
+    // Held, so that failures at several nodes are counted one after the other.
+    let stored = match work.get_for_update("Login Attempt", &name).await {
+        Ok(stored) => Some(stored),
+        Err(Error::DoesNotExist { .. }) => None,
+        Err(error) => return Err(error),
+    };
     let (failures, first) = match &stored {
         Some(stored) => {
             let failures = stored.int("failures");

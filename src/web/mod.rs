@@ -62,8 +62,9 @@ fn document_name(text: &str) -> String {
 }
 
 /// Registers what every site answers, whatever its features: method calls, assets, and the Session DocType's behaviour.
-pub(crate) fn register(plugins: &mut Plugins, sessions: &Sessions) {
+pub(crate) fn register(plugins: &mut Plugins, sessions: &Sessions, attempts: &attempts::Attempts) {
     plugins.controller("Session", sessions.controller());
+    plugins.controller("Login Attempt", attempts.controller());
     rpc::register(plugins);
     plugins.route(Route::new("/assets/*path").get(templates::serve_asset));
 }

@@ -12,6 +12,8 @@ use crate::meta::{DocField, Value};
 pub(crate) const STATE_TABLE: &str = "__doctyped";
 /// Where the engine keeps the definitions that were last in force.
 pub(crate) const DEFINITION_TABLE: &str = "__DocType";
+/// Where nodes count together how often something happened within a minute.
+pub(crate) const RATE_TABLE: &str = "__Rate";
 /// Where the nodes of a site that share a database of PostgreSQL are listed.
 pub(crate) const NODE_TABLE: &str = "__Node";
 /// PostgreSQL's B-tree entries hold 2,704 bytes: longer text is indexed by its digest, or not at all.
@@ -167,6 +169,8 @@ pub(crate) fn engine_tables(backend: Backend) -> Vec<TableSpec> {
         ENGINE_TABLES.iter().map(|(name, columns, keys)| table(name, columns, *keys)).collect();
     if backend == Backend::Postgres {
         tables.push(table(NODE_TABLE, &[("node", KEY), ("seen", ColumnType::Datetime)], 1));
+        let count = [("key", KEY), ("ends", ColumnType::BigInt), ("count", ColumnType::BigInt)];
+        tables.push(table(RATE_TABLE, &count, 1));
     }
     tables
 }

@@ -47,8 +47,7 @@ async fn answer(
     client: &OAuthClient,
     parameters: &Parameters,
 ) -> Result<DeviceAuthorizationResponse> {
-    let now = exchange.site.documents.clock().now();
-    server.device_codes.count(exchange.context.ip, settings.request_rate_limit, now)?;
+    server.device_codes.count(&exchange.site.documents, exchange.context.ip, settings.request_rate_limit).await?;
     let resources = parameters.all("resource");
     let scope = parameters.get("scope");
     let request = DeviceRequest::check(exchange, &server.catalogue, settings, client, scope, resources).await?;

@@ -8,6 +8,7 @@ use std::time::Duration as StdDuration;
 use chrono::{DateTime, Duration, Utc};
 use moka::sync::Cache;
 
+use crate::document::Documents;
 use crate::error::{Error, Result};
 
 /// How long something counts.
@@ -17,20 +18,30 @@ const CAPACITY: u64 = 10_000;
 /// The part of an IPv6 address that names a subscriber; the rest they choose themselves.
 const SUBSCRIBER_BITS: u32 = 64;
 
-/// Counts by network address, in a window that slides. What is counted is forgotten with a restart: a minute is short.
+/// Counts by network address: at each node in a window that slides, forgotten with a restart, for a minute is short; and at
+/// all nodes of a PostgreSQL together in minutes that begin with the first.
 pub(crate) struct RateLimit {
+    /// What is counted.
+    what: &'static str,
     seen: Cache<IpAddr, Arc<Mutex<VecDeque<DateTime<Utc>>>>>,
 }
 
-impl Default for RateLimit {
-    fn default() -> Self {
-        Self { seen: Cache::builder().max_capacity(CAPACITY).time_to_idle(StdDuration::from_mins(2)).build() }
-    }
-}
-
 impl RateLimit {
+    /// Of something.
+    pub(crate) fn of(what: &'static str) -> Self {
+        Self { what, seen: Cache::builder().max_capacity(CAPACITY).time_to_idle(StdDuration::from_mins(2)).build() }
+    }
+
     /// Counts one more; `RateLimited` if there were `limit` within the last minute already. 0 is no limit.
-    pub(crate) fn count(&self, address: IpAddr, limit: i64, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) async fn count(&self, documents: &Documents, address: IpAddr, limit: i64) -> Result<()> {
+        self.count_here(address, limit, documents.clock().now())?;
+        if limit <= 0 {
+            return Ok(());
+        }
+        documents.count_at_all_nodes(&format!("{} {}", self.what, subscriber(address)), limit).await
+    }
+
+    fn count_here(&self, address: IpAddr, limit: i64, now: DateTime<Utc>) -> Result<()> {
         let Some(limit) = usize::try_from(limit).ok().filter(|limit| *limit > 0) else { return Ok(()) };
         let times = self.seen.get_with(subscriber(address), Arc::default);
         let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,18 +87,18 @@ mod tests {
 
     #[test]
     fn what_is_more_than_the_limit_in_a_minute_waits_for_the_oldest_to_pass() {
-        let (limit, address) = (RateLimit::default(), "203.0.113.7".parse().unwrap());
-        assert!(limit.count(address, 2, at(0)).is_ok());
-        assert!(limit.count(address, 2, at(50)).is_ok());
-        assert_eq!(retry_after(&limit.count(address, 2, at(55))), Some(6));
-        assert!(limit.count(address, 2, at(60)).is_ok());
-        assert_eq!(retry_after(&limit.count(address, 2, at(61))), Some(50));
+        let (limit, address) = (RateLimit::of("tests"), "203.0.113.7".parse().unwrap());
+        assert!(limit.count_here(address, 2, at(0)).is_ok());
+        assert!(limit.count_here(address, 2, at(50)).is_ok());
+        assert_eq!(retry_after(&limit.count_here(address, 2, at(55))), Some(6));
+        assert!(limit.count_here(address, 2, at(60)).is_ok());
+        assert_eq!(retry_after(&limit.count_here(address, 2, at(61))), Some(50));
     }
 
     #[test]
     fn addresses_are_counted_apart_and_those_of_one_subscriber_together() {
-        let limit = RateLimit::default();
-        let count = |address: &str| limit.count(address.parse().unwrap(), 1, at(0)).is_ok();
+        let limit = RateLimit::of("tests");
+        let count = |address: &str| limit.count_here(address.parse().unwrap(), 1, at(0)).is_ok();
         assert!(count("203.0.113.7"));
         assert!(count("203.0.113.8"));
         assert!(!count("::ffff:203.0.113.7"));
@@ -98,7 +109,7 @@ mod tests {
 
     #[test]
     fn zero_is_no_limit() {
-        let (limit, address) = (RateLimit::default(), "203.0.113.7".parse().unwrap());
-        assert!((0..1000).all(|_| limit.count(address, 0, at(0)).is_ok()));
+        let (limit, address) = (RateLimit::of("tests"), "203.0.113.7".parse().unwrap());
+        assert!((0..1000).all(|_| limit.count_here(address, 0, at(0)).is_ok()));
     }
 }

@@ -62,7 +62,7 @@ pub(crate) async fn find(
     let before = OAuthClient::find(documents, client_id).await?;
     if before.is_none() {
         // Each address that nobody has heard of costs a request and a document.
-        server.registrations.count(exchange, &settings)?;
+        server.registrations.count(exchange, &settings).await?;
     }
     match fetch(exchange, server, &settings, &url).await? {
         Ok((metadata, expires_at)) => match before {

@@ -71,7 +71,7 @@ async fn answer(exchange: &mut Exchange, server: &Server, settings: &OAuthSettin
     let request = read_client_metadata(&mut exchange.request).await?;
     let mut metadata = read(exchange, server, settings, &request).await?;
     metadata.name_if_unnamed(UNNAMED);
-    server.registrations.count(exchange, settings)?;
+    server.registrations.count(exchange, settings).await?;
     let documents = &exchange.site.documents;
     let token = TokenKind::RegistrationAccessToken.generate();
     let new = NewClient {

@@ -71,9 +71,9 @@ impl Server {
             providers,
             keys,
             registrations: Registrations::default(),
-            pushed_requests: RateLimit::default(),
-            device_codes: RateLimit::default(),
-            failed_clients: RateLimit::default(),
+            pushed_requests: RateLimit::of("pushed requests"),
+            device_codes: RateLimit::of("device codes"),
+            failed_clients: RateLimit::of("failed clients"),
             metadata_documents: MetadataDocuments::default(),
             try_out_uri,
         })

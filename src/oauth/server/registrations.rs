@@ -18,17 +18,22 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
 /// Keeps the number of clients that came by themselves within bounds.
-#[derive(Default)]
 pub(crate) struct Registrations {
     limit: RateLimit,
     gate: Mutex<()>,
 }
 
+impl Default for Registrations {
+    fn default() -> Self {
+        Self { limit: RateLimit::of("registrations"), gate: Mutex::default() }
+    }
+}
+
 impl Registrations {
     /// Counts one more for the sender's address; `RateLimited` if there were too many within a minute.
-    pub(crate) fn count(&self, exchange: &Exchange, settings: &OAuthSettings) -> SiteResult<()> {
-        let now = exchange.site.documents.clock().now();
-        self.limit.count(exchange.context.ip, settings.registration_rate_limit, now)
+    pub(crate) async fn count(&self, exchange: &Exchange, settings: &OAuthSettings) -> SiteResult<()> {
+        let documents = &exchange.site.documents;
+        self.limit.count(documents, exchange.context.ip, settings.registration_rate_limit).await
     }
 
     /// Stores a client that came by itself, unless there are too many already. One at a time, so that the number holds.
