@@ -188,3 +188,37 @@ async fn a_list_from_right_to_left_keeps_headings_above_their_cells() {
         assert_eq!(browser.run(outside).await, json!(0), "{direction}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_desk_is_used_by_keys_alone() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(TABS).listening().await;
+    for title in ["first", "second"] {
+        site.db_insert("Paper", json!({"title": title})).await;
+    }
+    let browser = open_page(&site, "/app/paper").await;
+    let links = "return [...document.querySelectorAll('.documents .row-link')]";
+    browser.wait_for(&format!("{links}.length === 2")).await;
+    // J goes down the list and stays at its end, K goes up again; keys are pressed where the focus is.
+    for (place, key, row) in [("body", "j", 0), (":focus", "j", 1), (":focus", "j", 1), (":focus", "k", 0)] {
+        browser.type_into(place, key).await;
+        browser.wait_for(&format!("{links}.indexOf(document.activeElement) === {row}")).await;
+    }
+    browser.type_into(":focus", "/").await;
+    browser.wait_for("return document.activeElement.id === 'q'").await;
+    // Whoever types is not disturbed.
+    browser.type_into("#q", "j?n/").await;
+    assert_eq!(browser.run("return document.activeElement.value").await, json!("j?n/"));
+    assert_eq!(browser.run("return document.querySelector('dialog.keys')").await, json!(null));
+    browser.run("document.activeElement.blur()").await;
+    browser.type_into("body", "?").await;
+    browser.wait_for("return document.querySelector('dialog.keys')?.open === true").await;
+    browser.screenshot("keys").await;
+    browser.click("dialog.keys button").await;
+    browser.wait_for("return !document.querySelector('dialog.keys').open").await;
+    browser.type_into("body", "n").await;
+    browser.wait_for(READY).await;
+    browser.wait_for("return document.activeElement.id === 'f-title'").await;
+}
