@@ -11,7 +11,7 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, Write};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -232,7 +232,7 @@ async fn write(config: &Config, wanted: &Wanted, now: DateTime<Utc>, part: &Path
         }
         None => None,
     };
-    let (version, taken_at) = (env!("CARGO_PKG_VERSION").to_owned(), now.to_rfc3339());
+    let (version, taken_at) = (env!("CARGO_PKG_VERSION").to_owned(), now.to_rfc3339_opts(SecondsFormat::Millis, true));
     let manifest = Manifest { format: FORMAT, version, taken_at, site_key, key, tables, files };
     let text = serde_json::to_vec(&manifest)?;
     archive.append_data(&mut header(text.len() as u64), MANIFEST, &*text)?;
