@@ -11,7 +11,6 @@ use crate::clock::Zone;
 use crate::document::view::parse_time;
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
-use crate::oauth::protocol::Scope;
 use crate::oauth::protocol::client::redirect_uri::Destination;
 use crate::oauth::scopes::scope_catalogue::ScopeDefinitions;
 use crate::oauth::server::{Server, with};
@@ -111,17 +110,7 @@ fn application(
     last_used: Option<DateTime<Utc>>,
     zone: Zone,
 ) -> Json {
-    let scopes: Vec<Json> = grant
-        .scopes
-        .iter()
-        .map(|scope| {
-            json!({
-                "name": scope.to_string(),
-                "description": definitions.describe(scope),
-                "is_broad": matches!(scope, Scope::All | Scope::Write),
-            })
-        })
-        .collect();
+    let scopes = definitions.told(&grant.scopes);
     let mut destinations: Vec<String> = client
         .redirect_uris
         .iter()

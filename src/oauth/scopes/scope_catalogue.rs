@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use serde_json::{Value as Json, json};
 
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
@@ -28,6 +29,18 @@ impl ScopeDefinitions {
     /// Every scope with its description.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &ScopeDefinition)> {
         self.0.iter().map(|(scope, definition)| (scope.as_str(), definition))
+    }
+
+    /// Scopes for a page: each with its name, in words, and whether it opens much.
+    pub(crate) fn told(&self, scopes: &ScopeSet) -> Vec<Json> {
+        let told = |scope: &Scope| {
+            json!({
+                "name": scope.to_string(),
+                "description": self.describe(scope),
+                "is_broad": matches!(scope, Scope::All | Scope::Write),
+            })
+        };
+        scopes.iter().map(told).collect()
     }
 
     /// A scope in words, for people.

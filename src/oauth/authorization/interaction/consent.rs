@@ -12,8 +12,8 @@ use crate::oauth::authorization::interaction::page::{
 };
 use crate::oauth::authorization::interaction::pending::{Pending, Question};
 use crate::oauth::authorization::interaction::person::Person;
+use crate::oauth::protocol::ScopeSet;
 use crate::oauth::protocol::client::redirect_uri::Destination;
-use crate::oauth::protocol::{Scope, ScopeSet};
 use crate::oauth::scopes::scope_catalogue::ScopeCatalogue;
 use crate::oauth::views::OAuthClient;
 use crate::oauth::views::oauth_device_code::DeviceCode;
@@ -88,16 +88,7 @@ pub(super) async fn view(
     scopes: &ScopeSet,
 ) -> Result<Json> {
     let definitions = catalogue.get(documents).await?;
-    let scopes: Vec<_> = scopes
-        .iter()
-        .map(|scope| {
-            json!({
-                "name": scope.to_string(),
-                "description": definitions.describe(scope),
-                "is_broad": matches!(scope, Scope::All | Scope::Write),
-            })
-        })
-        .collect();
+    let scopes = definitions.told(scopes);
     Ok(json!({
         "title": format!("{} asks for access", client.app_name),
         "app_name": client.app_name,
