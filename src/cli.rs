@@ -1,8 +1,10 @@
 //! The commands: serve · migrate · check · schema · openapi · user · key · backup · restore · copy.
 
+mod backup;
+
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,8 +16,7 @@ use serde_json::{Map, Value as Json, json};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::definitions::migrate_to_files;
-use crate::app::{App, Build, Summary, backup, sources};
-use crate::clock::Clock;
+use crate::app::{App, Build, Summary, sources};
 use crate::config::{Config, Hidden, LogFormat, Settings};
 use crate::database::{Database, MigrateOptions};
 use crate::document::Children;
@@ -64,40 +65,8 @@ enum Command {
     /// Add users and set passwords
     #[command(subcommand)]
     User(User),
-    /// Write the whole site to one file, also while it is served
-    ///
-    /// In it are all rows as of one moment and the uploaded files; it is read again and compared before it counts. Keep the
-    /// key file apart, or take it along closed by a passphrase.
-    Backup {
-        /// A folder, in which the file is named after the time, or the file
-        #[arg(long, value_name = "PATH", default_value = "data/backups")]
-        to: PathBuf,
-        /// Take the site's key along, closed by the passphrase on the first line of this file
-        #[arg(long, value_name = "PASSPHRASE FILE")]
-        with_key: Option<PathBuf>,
-        /// Remove the oldest backups of the folder, so that this many stay
-        #[arg(long, value_name = "NUMBER")]
-        keep: Option<usize>,
-    },
-    /// Fill an empty site from a backup, on either kind of database: all of it, or nothing
-    Restore {
-        /// The backup
-        file: PathBuf,
-        /// The passphrase, on the first line of this file, with which the site's key was closed
-        #[arg(long, value_name = "PASSPHRASE FILE")]
-        with_key: Option<PathBuf>,
-    },
-    /// Copy the site into an empty database, also of the other kind: all of it, or nothing
-    ///
-    /// The uploaded files and the key serve both. Stop the site first, so that nothing is written that is not copied.
-    Copy {
-        /// The database to copy to (`sqlite:` or `postgres:`)
-        #[arg(long, value_name = "URL")]
-        to: String,
-        /// The database to copy from [default: that of the site]
-        #[arg(long, value_name = "URL")]
-        from: Option<String>,
-    },
+    #[command(flatten)]
+    Backup(backup::Command),
     /// Make an API secret for a user and print `api_key:api_secret`
     ///
     /// An older secret of this user stops working at once.
@@ -185,59 +154,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Command::User(User::Password { user }) => set_password(config, &user).await,
             Command::Key { user } => make_key(config, &user).await,
-            Command::Backup { to, with_key, keep } => back_up(&config, to, with_key, keep).await,
-            Command::Restore { file, with_key } => restore(&config, &file, with_key).await,
-            Command::Copy { to, from } => copy(&config, &to, from).await,
+            Command::Backup(command) => backup::run(&config, command).await,
         }
     });
     // What still computes for somebody who is no longer answered does not hold up the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
-}
-
-async fn back_up(
-    config: &Config,
-    to: PathBuf,
-    with_key: Option<PathBuf>,
-    keep: Option<usize>,
-) -> anyhow::Result<ExitCode> {
-    let wanted = backup::Wanted { to, passphrase: with_key.as_deref().map(passphrase).transpose()?, keep };
-    let (path, manifest) = backup::back_up(config, &wanted, Clock::system().now()).await?;
-    say(&format!("{}: {}", path.display(), told(&manifest)))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn restore(config: &Config, file: &Path, with_key: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let passphrase = with_key.as_deref().map(passphrase).transpose()?;
-    let manifest = backup::restore(config, file, passphrase.as_deref()).await?;
-    say(&format!("Restored as of {}: {}", manifest.taken_at, told(&manifest)))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn copy(config: &Config, to: &str, from: Option<String>) -> anyhow::Result<ExitCode> {
-    let from = from.unwrap_or_else(|| config.database_url.reveal().to_owned());
-    let copied = backup::copy(&from, to).await?;
-    let rows: u64 = copied.values().map(|content| content.rows).sum();
-    say(&format!("Copied and compared: {rows} rows in {} tables", copied.len()))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// What a backup holds, in a sentence.
-fn told(manifest: &backup::Manifest) -> String {
-    let rows: u64 = manifest.tables.iter().map(|table| table.content.rows).sum();
-    let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
-    format!("{rows} rows in {} tables, {} files with {bytes} bytes", manifest.tables.len(), manifest.files.len())
-}
-
-/// The first line of a file.
-fn passphrase(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("read the passphrase file {}", path.display()))?;
-    let line = text.lines().next().unwrap_or_default().trim();
-    let least = secret::passphrase::SHORTEST;
-    if line.chars().count() < least {
-        bail!("the passphrase in {} is shorter than {least} characters", path.display());
-    }
-    Ok(line.to_owned())
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {

@@ -2,6 +2,8 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 
+use anyhow::Context as _;
+
 use crate::database::connect::{Backend, Database, Executor as _, sqlite_path, with_ending};
 
 /// The claim of the process that serves; it ends with this value, or with the process.
@@ -25,6 +27,12 @@ impl Database {
             Err(error) => tracing::warn!(%error, "it is not known whether another process serves this database"),
         }
         Claim::None
+    }
+
+    /// Claims the database for this process alone; fails if another one serves it.
+    pub(crate) async fn claim_alone(&self) -> anyhow::Result<Claim> {
+        let claim = if self.has_other_nodes().await? { None } else { self.claim_file()? };
+        claim.context("this site is being served: stop it first, for what is written meanwhile would stay behind")
     }
 
     fn claim_file(&self) -> anyhow::Result<Option<Claim>> {

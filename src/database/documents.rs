@@ -14,7 +14,7 @@ use crate::meta::fieldtype::{ColumnType, Shape};
 use crate::meta::{DocType, Document, Value};
 
 /// Parameters at most in one statement. Connections keep prepared statements, so large ones cost memory for long.
-const MAX_PARAMS: usize = 8_000;
+pub(super) const MAX_PARAMS: usize = 8_000;
 /// Up to how many rows are inserted by one statement whatever their number; more come in powers of two, so that there are
 /// few different statements.
 const FEW_ROWS: usize = 32;

@@ -12,8 +12,9 @@ use sea_orm::{
 };
 
 use crate::database::connect::{Backend, Database, Executor, Transaction, statement};
+use crate::database::documents::MAX_PARAMS;
 use crate::database::schema::names;
-use crate::database::schema::wanted::{ENGINE_TABLES, STATE_TABLE};
+use crate::database::schema::wanted::{DEFINITION_TABLE, ENGINE_TABLES, STATE_TABLE};
 use crate::database::sql::{Sql, push_placeholder, push_select, quote};
 use crate::database::{definitions, row};
 use crate::meta::fieldtype::{ColumnType, Shape};
@@ -21,8 +22,6 @@ use crate::meta::in_force::{Kept, stand_for_themselves};
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{Registry, Value};
 
-/// How many parameters one statement takes at most.
-const MAX_PARAMS: usize = 8_000;
 /// What PostgreSQL must not end while a large table is read.
 const NO_TIMEOUTS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
@@ -142,6 +141,12 @@ impl Executor for Snapshot {
     }
 }
 
+/// Takes the definitions out of force that `migrate` has put there in a site without documents: those that come in their
+/// place bring their own.
+pub(crate) async fn forget_definitions(transaction: &Transaction) -> Result<(), DbErr> {
+    transaction.execute(&format!("DELETE FROM {}", quote(DEFINITION_TABLE)), Vec::new()).await.map(drop)
+}
+
 /// How many rows of a table go into one statement.
 pub(crate) fn rows_at_once(table: &Table) -> usize {
     (MAX_PARAMS / table.columns.len().max(1)).max(1)
@@ -201,6 +206,6 @@ pub(crate) async fn registry(snapshot: &Snapshot) -> anyhow::Result<Registry> {
 /// The DocTypes of these definitions.
 pub(crate) fn registry_of(kept: &BTreeMap<String, Kept>) -> anyhow::Result<Registry> {
     let loaded = stand_for_themselves(kept);
-    anyhow::ensure!(!loaded.is_empty(), "there is no site in this database: start it once");
+    anyhow::ensure!(!loaded.is_empty(), "there are no definitions in force here, and so there is no site");
     Ok(Registry::new(loaded.iter().map(Arc::clone), 1))
 }

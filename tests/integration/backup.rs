@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::files::upload_to;
 use crate::support::Client;
-use crate::support::database::TestDatabase;
+use crate::support::database::{TestDatabase, is_postgres};
 use crate::support::process::ServerProcess;
 
 const BOOK: &str = "
@@ -168,6 +168,47 @@ async fn a_backup_that_is_damaged_or_cut_changes_nothing() {
     empty.run(&["restore", damaged.to_str().unwrap()]).await.unwrap();
 }
 
+/// Has the database refuse every File, or take them again.
+async fn refuse_files(server: &ServerProcess, refuse: bool) {
+    let sql = match (is_postgres(), refuse) {
+        (false, true) => "CREATE TRIGGER refuse BEFORE INSERT ON \"tabFile\" BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        (false, false) => "DROP TRIGGER refuse",
+        (true, true) => "ALTER TABLE \"tabFile\" ADD CONSTRAINT refuse CHECK (name = '')",
+        (true, false) => "ALTER TABLE \"tabFile\" DROP CONSTRAINT refuse",
+    };
+    server.database.execute(sql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_fails_or_was_ended_leaves_nothing_and_is_simply_done_again() {
+    let library = Library::open().await;
+    let file = library.back_up(&[]).await;
+    let restored = ServerProcess::prepare(&[]).await;
+    let data = restored.folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::copy(library.server.folder.path().join("data/site.key"), data.join("site.key")).unwrap();
+    restored.run(&["migrate"]).await.unwrap();
+    refuse_files(&restored, true).await;
+    let complaint = restored.run(&["restore", file.to_str().unwrap()]).await.unwrap_err();
+    assert!(complaint.contains("write rows of tabFile"), "{complaint}");
+    assert!(restored.database.ask("SELECT CAST(\"name\" AS text) FROM \"tabUser\"").await.is_empty());
+    let files = data.join("files");
+    assert_eq!(std::fs::read_dir(&files).map_or(0, Iterator::count), 0, "no file is left");
+    // As `kill -9` would leave it.
+    std::fs::create_dir_all(files.join(".restoring/public")).unwrap();
+    std::fs::write(files.join(".restoring/public/half"), "half").unwrap();
+    refuse_files(&restored, false).await;
+    // Files of somebody else are not mixed with those of the backup.
+    std::fs::write(files.join("own"), "own").unwrap();
+    let complaint = restored.run(&["restore", file.to_str().unwrap()]).await.unwrap_err();
+    assert!(complaint.contains("holds files already"), "{complaint}");
+    std::fs::remove_file(files.join("own")).unwrap();
+    restored.run(&["restore", file.to_str().unwrap()]).await.unwrap();
+    let mut kinds: Vec<_> = std::fs::read_dir(&files).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["private", "public"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_oldest_backups_go_and_nobody_else_reads_them() {
     let library = Library::open().await;
@@ -181,6 +222,14 @@ async fn the_oldest_backups_go_and_nobody_else_reads_them() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(&made[2]).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    // What was begun long ago and never ended goes, too; what may still be written stays.
+    let begun = ["doctyped-old.part", "doctyped-new.part"].map(|name| made[2].with_file_name(name));
+    for path in &begun {
+        std::fs::write(path, "half").unwrap();
+    }
+    std::fs::File::options().write(true).open(&begun[0]).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    library.back_up(&["--keep", "2"]).await;
+    assert_eq!(begun.map(|path| path.exists()), [false, true]);
     let named = made[2].to_str().unwrap();
     let refused = library.server.run(&["backup", "--to", named]).await.unwrap_err();
     assert!(refused.contains("exists already"), "{refused}");
@@ -195,6 +244,8 @@ async fn a_site_moves_to_the_other_database_and_back() {
         return;
     };
     let before = library.administrator.read("Book", "B-0001").await.ok();
+    let served = library.server.run(&["copy", "--to", &other.url]).await.unwrap_err();
+    assert!(served.contains("stop it first"), "{served}");
     library.server.kill();
     let home = std::mem::replace(&mut library.server.database, other);
     let told = library.server.run(&["copy", "--from", &home.url, "--to", &library.server.database.url]).await.unwrap();

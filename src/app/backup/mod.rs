@@ -1,0 +1,328 @@
+//! A site in one file, and a site from one: every row as of one moment, the uploaded files and, closed by a passphrase, the
+//! site's key. The same rows, without a file between, move a site from one database to another.
+//!
+//! A backup is read whole, and compared, when it was made and before anything of it is restored.
+
+mod archive;
+mod stage;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt as _;
+
+use crate::app::backup::archive::{ClosedKey, Content, Counting, Entry, Manifest, TableEntry, Writer};
+use crate::app::backup::stage::Stage;
+use crate::app::site_key;
+use crate::config::Config;
+use crate::database::migrate::{MigrateOptions, migrate};
+use crate::database::schema::wanted::DEFINITION_TABLE;
+use crate::database::transfer::{self, Snapshot, Table};
+use crate::database::{Database, Transaction, definitions, state};
+use crate::meta::fieldtype::Shape;
+use crate::meta::{Registry, Value};
+use crate::secret::{passphrase, private};
+
+/// Where the key's text is sealed.
+const KEY_PLACE: &str = "the site key in a backup";
+/// How the files of backups are called.
+const PREFIX: &str = "doctyped-";
+const SUFFIX: &str = ".backup";
+/// The same of one that is being written.
+const PART: &str = ".part";
+/// After how long nobody is writing it any more.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// What is to be made.
+pub(crate) struct Wanted {
+    /// The file if it ends in `.backup`, or else a folder, in which the file is named after the time.
+    pub to: PathBuf,
+    /// Closes the site's key, which is in the backup then.
+    pub passphrase: Option<String>,
+    /// How many backups stay in the folder; the oldest go.
+    pub keep: Option<usize>,
+}
+
+/// Writes a backup of the site, reads it again, and says where it is. The site may be served meanwhile.
+///
+/// The file has its name only once it is whole and durable; never in place of another.
+pub(crate) async fn back_up(
+    config: &Config,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> anyhow::Result<(PathBuf, Manifest)> {
+    let path = if wanted.to.to_string_lossy().ends_with(SUFFIX) {
+        wanted.to.clone()
+    } else {
+        wanted.to.join(format!("{PREFIX}{}{SUFFIX}", now.format("%Y%m%dT%H%M%S%.3fZ")))
+    };
+    ensure!(!path.exists(), "{} exists already: name another file", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    private::own_folder(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+    // For its owner alone, and gone where it does not become the backup.
+    let mut part = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .suffix(PART)
+        .tempfile_in(folder)
+        .with_context(|| format!("write into {}", folder.display()))?;
+    let written = write(config, wanted, now, folder, part.as_file_mut()).await?;
+    let read = archive::read(part.path(), |_, _| Ok(())).context("what was written cannot be read")?;
+    ensure!(read == written, "what was written reads otherwise");
+    part.persist_noclobber(&path).with_context(|| format!("name the backup {}", path.display()))?;
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    if let Some(keep) = wanted.keep {
+        rotate(folder, keep)?;
+    }
+    Ok((path, written))
+}
+
+async fn write(
+    config: &Config,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+    folder: &Path,
+    part: &mut File,
+) -> anyhow::Result<Manifest> {
+    let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
+    let snapshot = Snapshot::take(&database).await?;
+    let registry = transfer::registry(&snapshot).await?;
+    let mut archive = Writer::new(part);
+    for table in &transfer::tables(&registry) {
+        let mut rows = snapshot.rows(table).await.with_context(|| format!("read {}", table.name))?;
+        let mut lines = BufWriter::new(tempfile::tempfile_in(folder)?);
+        let mut counting = Counting::default();
+        while let Some(row) = rows.next().await {
+            let line = archive::to_line(&row.with_context(|| format!("read {}", table.name))?);
+            counting.add(&line);
+            writeln!(lines, "{line}")?;
+        }
+        drop(rows);
+        let counter = snapshot.counter(table).await?;
+        archive.add_table(table, &mut lines.into_inner()?, counting.content(), counter)?;
+    }
+    let site_key = site_key::id_in(&snapshot).await?;
+    drop(snapshot);
+    database.close().await;
+    let files = archive.add_files(&config.files)?;
+    let key = match (&wanted.passphrase, &site_key) {
+        (Some(passphrase), Some(id)) => Some(close_key(&config.secret_key_file, id, passphrase)?),
+        _ => None,
+    };
+    archive.finish(now, site_key, key, files)
+}
+
+/// The key of the file, which must be the one with that id.
+fn close_key(path: &Path, id: &str, passphrase: &str) -> anyhow::Result<ClosedKey> {
+    site_key::ensure_knows(path, id)?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("read the key file {}", path.display()))?;
+    let (salt, sealed) = passphrase::close(&text, passphrase, KEY_PLACE)?;
+    Ok(ClosedKey { salt, sealed })
+}
+
+/// Removes the oldest backups of a folder beyond that many, and what was begun there and never ended.
+fn rotate(folder: &Path, keep: usize) -> anyhow::Result<()> {
+    let mut backups = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if !name.starts_with(PREFIX) {
+            continue;
+        }
+        if name.ends_with(SUFFIX) {
+            backups.push(path);
+        } else if name.ends_with(PART) && is_abandoned(&path) {
+            remove(&path)?;
+        }
+    }
+    // Their names begin with the time.
+    backups.sort();
+    let surplus = backups.len().saturating_sub(keep.max(1));
+    backups[..surplus].iter().try_for_each(|path| remove(path))
+}
+
+fn is_abandoned(part: &Path) -> bool {
+    let modified = std::fs::metadata(part).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED))
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    std::fs::remove_file(path).with_context(|| format!("remove the old backup {}", path.display()))
+}
+
+/// Fills an empty site from a backup: all of it, or nothing.
+pub(crate) async fn restore(config: &Config, path: &Path, passphrase: Option<&str>) -> anyhow::Result<Manifest> {
+    // First to its end, so that a damaged one changes nothing.
+    let mut kept = Vec::new();
+    let manifest = archive::read(path, |name, entry| {
+        if let Entry::Table(rows) = entry {
+            // The manifest comes last, and the tables cannot be made without them.
+            if name == archive::entry_of(DEFINITION_TABLE) {
+                rows.read_to_end(&mut kept)?;
+            }
+        }
+        Ok(())
+    })?;
+    let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
+    ensure_empty(&database).await?;
+    let stage = Stage::new(&config.files)?;
+    restore_key(config, &manifest, passphrase)?;
+    let registry = transfer::registry_of(&definitions::kept(definitions_in(&kept)?))?;
+    migrate(&database, &registry, MigrateOptions::default()).await.context("make the tables")?;
+    let tables: BTreeMap<String, Table> =
+        transfer::tables(&registry).into_iter().map(|table| (table.name.clone(), table)).collect();
+    let entries: BTreeMap<&str, &TableEntry> =
+        manifest.tables.iter().map(|entry| (entry.entry.as_str(), entry)).collect();
+    let transaction = database.begin().await?;
+    transfer::forget_definitions(&transaction).await?;
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::block_in_place(|| {
+        archive::read(path, |name, entry| match entry {
+            Entry::Table(rows) => {
+                let entry = entries.get(name).context("the backup has changed meanwhile")?;
+                let table =
+                    tables.get(&entry.name).with_context(|| format!("no DocType has the table {}", entry.name))?;
+                let columns: Vec<&String> = table.columns.iter().map(|(name, _)| name).collect();
+                ensure!(entry.columns.iter().eq(columns), "{} has other columns than its definition", entry.name);
+                runtime.block_on(load(&transaction, table, entry, rows))
+            }
+            Entry::File(content) => stage.write(name, content),
+        })
+    })?;
+    if let Some(id) = &manifest.site_key {
+        site_key::note(&transaction, id).await?;
+    }
+    stage.publish()?;
+    let files = config.files.display();
+    transaction.commit().await.with_context(|| {
+        format!("end the restore; its files are in {files}: empty it before you try again, if the database has no site")
+    })?;
+    let expected = manifest.tables.iter().map(|entry| (entry.name.clone(), entry.content.clone())).collect();
+    compare(&database, &registry, &expected).await?;
+    database.close().await;
+    Ok(manifest)
+}
+
+fn definitions_in(lines: &[u8]) -> anyhow::Result<Vec<Vec<Value>>> {
+    let lines = std::str::from_utf8(lines)?.lines();
+    lines.map(|line| archive::from_line(line, &[Shape::Text; 3])).collect()
+}
+
+async fn load(transaction: &Transaction, table: &Table, entry: &TableEntry, rows: &mut dyn Read) -> anyhow::Result<()> {
+    let shapes = table.shapes();
+    let most = transfer::rows_at_once(table);
+    let mut together = Vec::with_capacity(most);
+    for line in BufReader::new(rows).lines() {
+        together.push(archive::from_line(&line?, &shapes).with_context(|| format!("read a row of {}", table.name))?);
+        if together.len() == most {
+            write_rows(transaction, table, &mut together).await?;
+        }
+    }
+    write_rows(transaction, table, &mut together).await?;
+    if let Some(last) = entry.counter {
+        transfer::set_counter(transaction, table, last).await?;
+    }
+    Ok(())
+}
+
+async fn write_rows(transaction: &Transaction, table: &Table, rows: &mut Vec<Vec<Value>>) -> anyhow::Result<()> {
+    transfer::load(transaction, table, rows).await.with_context(|| format!("write rows of {}", table.name))?;
+    rows.clear();
+    Ok(())
+}
+
+/// Reads everything again, and fails where it is not what it should be.
+async fn compare(database: &Database, registry: &Registry, expected: &BTreeMap<String, Content>) -> anyhow::Result<()> {
+    let snapshot = Snapshot::take(database).await?;
+    for table in transfer::tables(registry) {
+        let mut counting = Counting::default();
+        let mut rows = snapshot.rows(&table).await?;
+        while let Some(row) = rows.next().await {
+            counting.add(&archive::to_line(&row?));
+        }
+        let (found, expected) = (counting.content(), expected.get(&table.name).cloned().unwrap_or_default());
+        ensure!(
+            found == expected,
+            "{} has {} rows that are not the {} of the other site",
+            table.name,
+            found.rows,
+            expected.rows
+        );
+    }
+    Ok(())
+}
+
+async fn ensure_empty(database: &Database) -> anyhow::Result<()> {
+    ensure!(
+        !state::has_rows(database, "tabUser").await?,
+        "there is a site in this database already: name an empty one by DOCTYPED_DATABASE_URL"
+    );
+    Ok(())
+}
+
+fn restore_key(config: &Config, manifest: &Manifest, passphrase: Option<&str>) -> anyhow::Result<()> {
+    let path = &config.secret_key_file;
+    let Some(id) = &manifest.site_key else { return Ok(()) };
+    if path.exists() {
+        return site_key::ensure_knows(path, id);
+    }
+    let (Some(closed), Some(passphrase)) = (&manifest.key, passphrase) else {
+        bail!(
+            "the key file {} is missing: put it there{}. Without it no secret of the site can be read",
+            path.display(),
+            if manifest.key.is_some() { ", or give the passphrase of the key in the backup" } else { "" }
+        );
+    };
+    let opened = passphrase::open(&closed.salt, &closed.sealed, passphrase, KEY_PLACE)?;
+    let Ok(text) = opened else { bail!("this is not the passphrase of the key in the backup") };
+    private::write_new(path, &text).with_context(|| format!("write the key file {}", path.display()))
+}
+
+/// Copies a site into an empty database of either kind: all of it, or nothing. Says how many rows there are by table.
+///
+/// The files and the key are the same for both, and stay where they are. A site that is served is not copied: what is written
+/// meanwhile would stay behind.
+pub(crate) async fn copy(from: &str, to: &str) -> anyhow::Result<BTreeMap<String, Content>> {
+    let source = Database::open(from).await.context("open the database to copy from")?;
+    let _alone = source.claim_alone().await?;
+    let target = Database::open(to).await.context("open the database to copy to")?;
+    ensure_empty(&target).await?;
+    let snapshot = Snapshot::take(&source).await?;
+    let registry = transfer::registry(&snapshot).await?;
+    migrate(&target, &registry, MigrateOptions::default()).await.context("make the tables")?;
+    let transaction = target.begin().await?;
+    transfer::forget_definitions(&transaction).await?;
+    let mut copied = BTreeMap::new();
+    for table in transfer::tables(&registry) {
+        let most = transfer::rows_at_once(&table);
+        let mut rows = snapshot.rows(&table).await.with_context(|| format!("read {}", table.name))?.chunks(most);
+        let mut counting = Counting::default();
+        while let Some(chunk) = rows.next().await {
+            let mut chunk =
+                chunk.into_iter().collect::<Result<Vec<_>, _>>().with_context(|| format!("read {}", table.name))?;
+            for row in &chunk {
+                counting.add(&archive::to_line(row));
+            }
+            write_rows(&transaction, &table, &mut chunk).await?;
+        }
+        drop(rows);
+        if let Some(last) = snapshot.counter(&table).await? {
+            transfer::set_counter(&transaction, &table, last).await?;
+        }
+        copied.insert(table.name, counting.content());
+    }
+    if let Some(id) = site_key::id_in(&snapshot).await? {
+        site_key::note(&transaction, &id).await?;
+    }
+    transaction.commit().await?;
+    compare(&target, &registry, &copied).await?;
+    drop(snapshot);
+    source.close().await;
+    target.close().await;
+    Ok(copied)
+}
