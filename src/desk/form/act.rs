@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::desk::document_url;
 use crate::desk::form::control;
+use crate::desk::form::merge::COMPARED;
 use crate::desk::form::page::show_once;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::Pair;
@@ -25,10 +26,8 @@ const FILE: &str = ".__file";
 /// The name of the file input beside the form.
 const ATTACHMENT: &str = "__attachment";
 
-/// The action that saves over what somebody else has saved meanwhile, and the field with the stamp of what that was: what
-/// others save after that is not overwritten.
+/// The action that saves over what somebody else has saved meanwhile; what others save after that is not overwritten.
 const OVERWRITE: &str = "overwrite";
-const COMPARED: &str = "__compared";
 
 /// The action that restores a version begins so; its name follows.
 pub(crate) const RESTORE: &str = "restore:";

@@ -116,7 +116,7 @@ fn entries<'a>(data: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
 }
 
 impl<'a> Reading<'a> {
-    fn may_read(&self, field: &DocField) -> bool {
+    pub(super) fn may_read(&self, field: &DocField) -> bool {
         !field.secret && field.fieldtype != Fieldtype::Password && self.grant.reads_level(field.permlevel)
     }
 

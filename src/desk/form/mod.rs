@@ -8,6 +8,7 @@ mod compare;
 pub(crate) mod control;
 pub(crate) mod draft;
 pub(crate) mod grid;
+mod merge;
 pub(crate) mod page;
 pub(crate) mod posted;
 mod problems;

@@ -11,11 +11,11 @@ use crate::clock::Zone;
 use crate::desk::form::act::{RESTORE, RESTORE_BEFORE, act, upload};
 use crate::desk::form::activity::Reading;
 use crate::desk::form::build::{Access, FormInput, form_view};
-use crate::desk::form::compare::differences;
+use crate::desk::form::merge::{self, BASE, Merged};
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story};
 use crate::desk::form::{activity, attachments, control, problems};
-use crate::desk::shell::{self, ago};
+use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
 use crate::desk::{document_url, frappe_address, help};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
@@ -28,6 +28,9 @@ use crate::web::{Exchange, resend, shown_once};
 
 /// The action of a form that the browser kept and sends to have it shown again.
 const DRAFT: &str = "draft";
+
+/// The action of the button that only saves.
+const SAVE: &str = "save";
 
 /// The DocType of definitions.
 const DOCTYPE: &str = "DocType";
@@ -50,6 +53,8 @@ struct Showing<'a> {
     carry: bool,
     confirm: Confirm,
     shown_once: Vec<Pair>,
+    /// What became of it beside what somebody else saved.
+    merged: Option<Merged>,
     /// Why what was typed stands here again without having been saved.
     again: Option<Again>,
     status: StatusCode,
@@ -160,10 +165,26 @@ pub(crate) async fn post_document(
         return show_again(&exchange, doctype, name.as_deref(), &posted).await;
     }
     upload(&exchange, doctype, name.as_deref(), form.files, &mut posted).await?;
-    let error = match act(&exchange, doctype, name.as_deref(), &posted).await {
+    let mut error = match act(&exchange, doctype, name.as_deref(), &posted).await {
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
+    let mut merged = None;
+    if let Some(name) = name.as_deref().filter(|_| is_conflict(&error) && saves(&posted.action)) {
+        let found = merge_with_stored(&exchange, doctype, name, &mut posted).await?;
+        if found.collisions.is_empty() && posted.action == SAVE {
+            error = match act(&exchange, doctype, Some(name), &posted).await {
+                Ok(response) => {
+                    if !found.kept.is_empty() && response.status().is_redirection() {
+                        Flash::done(merge::kept_sentence(&found.kept)).keep(&exchange);
+                    }
+                    return Ok(response);
+                }
+                Err(error) => error,
+            };
+        }
+        merged = Some(found);
+    }
     // What people typed comes back to them; only what is not about the document becomes an error page.
     let problems = match &error {
         Error::Validation(Invalid { problems }) => problems.clone(),
@@ -179,13 +200,35 @@ pub(crate) async fn post_document(
         let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
         let action = posted.action.as_str();
         let posted = saves(action).then_some(&posted);
-        show(&exchange, &document, Showing { posted, action, problems, status, ..Showing::default() }).await
+        show(&exchange, &document, Showing { posted, action, problems, merged, status, ..Showing::default() }).await
     } else {
         let (document, carry) = new_document(&exchange, doctype).await?;
         let action = posted.action.as_str();
         let showing = Showing { posted: Some(&posted), action, problems, status, carry, ..Showing::default() };
         show(&exchange, &document, showing).await
     }
+}
+
+/// Whether somebody else saved the document since its form was made.
+fn is_conflict(error: &Error) -> bool {
+    let Error::Validation(Invalid { problems }) = error else { return false };
+    problems.iter().any(|problem| problem.kind == ProblemKind::TimestampMismatch)
+}
+
+/// Merges a form with what somebody else saved; without anything to choose, it is a form of the newest version then.
+async fn merge_with_stored(exchange: &Exchange, doctype: &DocType, name: &str, posted: &mut Posted) -> Result<Merged> {
+    let documents = &exchange.site.documents;
+    let session = exchange.session();
+    let stored = documents.get(session, &doctype.name, name).await?;
+    let stored = stored.as_ref().clone().seen(documents.view(session, &stored));
+    let (grant, _) = access(exchange, &stored).await?;
+    let registry = documents.registry();
+    let merged =
+        merge::merge(&Reading { registry: &registry, grant: &grant, zone: Zone::UTC }, session, &stored, posted);
+    if merged.collisions.is_empty() {
+        posted.fields.insert("modified".to_owned(), stored.modified().to_owned());
+    }
+    Ok(merged)
 }
 
 /// Shows a form with what was typed into it and does nothing else: the button has to be pressed once more.
@@ -251,18 +294,20 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
     form.conflict = conflict;
     form.again = showing.again;
     form.problems_title = problems::title(showing.action, form.problems.len());
-    if let Some(posted) = showing.posted
-        && (conflict || showing.again.is_some())
-    {
-        if conflict {
-            // What is seen here is in the zone of whoever looks.
-            let read = Reading { registry: &registry, grant: &grant, zone: Zone::UTC };
-            form.differences = differences(&read, document, posted);
-            form.compared.clone_from(&form.modified);
-        }
-        // The old stamp stays: saving again must not overwrite what somebody else wrote.
-        posted.text("modified").clone_into(&mut form.modified);
+    if access.write && !document.is_new && !doctype.is_virtual {
+        // What is seen here is in the zone of whoever looks.
+        let read = Reading { registry: &registry, grant: &grant, zone: Zone::UTC };
+        form.base = pace::aside(document.has_many_rows(), || merge::base(&read, session, document));
     }
+    let collides = showing.merged.as_ref().is_some_and(|merged| !merged.collisions.is_empty());
+    if let Some(posted) = showing.posted
+        && (collides || showing.again.is_some() || conflict && showing.merged.is_none())
+    {
+        // The old stamp stays: saving again must not overwrite what somebody else wrote.
+        form.compared = std::mem::replace(&mut form.modified, posted.text("modified").to_owned());
+        posted.text(BASE).clone_into(&mut form.base);
+    }
+    form.collisions = showing.merged.take().unwrap_or_default().collisions;
     let suppliers = exchange.site.panels.get(&doctype.name).map_or(&[][..], Vec::as_slice);
     let presets = suppliers.iter().find_map(|supplier| supplier.presets());
     form.presets = presets.map_or_else(String::new, |presets| json!(presets).to_string());

@@ -28,7 +28,9 @@ export function startDrafts(form, context, isDirty) {
   const isSecret = (name) => [...form.querySelectorAll("input[type=password]")].some((input) => input.name === name);
   const fields = () => [...new FormData(form)].filter(([name, value]) =>
     typeof value === "string" && !["csrf_token", "modified", "__compared", "__action", "__new_name", "__merge"].includes(name) && !isSecret(name));
-  const before = JSON.stringify(fields());
+  // The base says what the document was, not what was typed.
+  const typed = (pairs) => JSON.stringify(pairs.filter(([name]) => name !== "__base"));
+  const before = typed(fields());
   const modified = form.elements.modified.value;
   const keep = () => {
     if (!isDirty()) return;
@@ -44,7 +46,7 @@ export function startDrafts(form, context, isDirty) {
   const notice = form.querySelector("[data-draft]");
   const draft = storage((kept) => JSON.parse(kept.getItem(key)));
   if (!draft || isDirty() || !notice) return;
-  if (JSON.stringify(draft.fields) === before) { storage((kept) => kept.removeItem(key)); return; }
+  if (typed(draft.fields) === before) { storage((kept) => kept.removeItem(key)); return; }
   const when = new Date(draft.at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   const older = draft.modified !== modified ? " The document was changed after that: restored changes are compared with it when you save." : "";
   notice.querySelector("[data-draft-when]").textContent = `This browser kept them on ${when}.${older}`;

@@ -103,14 +103,84 @@ async fn a_form_that_comes_back_does_not_hide_what_others_saved_meanwhile() {
     administrator.update("Loan", &name, json!({"days": 9})).await.ok();
     administrator.log_in("Administrator", PASSWORD).await.ok();
     let shown = send(&administrator, &uri, &page, &TYPED, "save").await.status(400);
-    let conflict = send(&administrator, &uri, &shown, &[], "save").await;
-    assert!(conflict.body.contains("Somebody else saved this document"), "{}", conflict.body);
-    assert_eq!(administrator.read("Loan", &name).await.ok()["days"], 9);
-    // Who has seen that decides, and is not sent round in a circle.
-    assert!(conflict.body.contains("value=\"overwrite\""), "{}", conflict.body);
-    send(&administrator, &uri, &conflict, &[], "overwrite").await.redirect();
+    // Nobody touched the same field: both count, and it is said.
+    let saved = send(&administrator, &uri, &shown, &[], "save").await.redirect();
     let stored = administrator.read("Loan", &name).await.ok();
-    assert_eq!((&stored["title"], &stored["days"]), (&json!(TYPED[0].1), &json!(0)));
+    assert_eq!((&stored["title"], &stored["days"]), (&json!(TYPED[0].1), &json!(9)));
+    let page = administrator.get(&saved).await.status(200);
+    assert!(page.body.contains("kept of theirs: Days"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn what_two_people_changed_is_chosen_field_by_field() {
+    let (site, administrator) = library().await;
+    let rows = json!([{"volume": "I"}, {"volume": "II"}]);
+    let loan = json!({"title": "Emma", "days": 40, "kind": "Novel", "reason": "long", "lines": rows});
+    let name = site.db_insert("Loan", loan).await;
+    let uri = format!("/app/loan/{name}");
+    let page = administrator.get(&uri).await.status(200);
+    let lines = administrator.read("Loan", &name).await.ok()["lines"].clone();
+    let row = |at: usize, volume: &str| json!({"name": lines[at]["name"], "volume": volume});
+    let theirs = json!({"title": "Persuasion", "days": 41, "kind": "Essay", "lines": [row(0, "1"), row(1, "II")]});
+    site.db_update("Loan", &name, theirs).await;
+    let typed = [("title", "Sanditon"), ("days", "42"), ("reason", "longer"), ("lines.1.volume", "2")];
+    let conflict = send(&administrator, &uri, &page, &typed, "save").await.status(417);
+    let both = |page: &Response| {
+        let table =
+            page.body.split("class=\"differences\"").nth(1).unwrap().split("</table>").next().unwrap().to_owned();
+        let names = table.split("name=\"__choose.").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+        names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(both(&conflict), ["days", "lines", "title"]);
+    let shown = form_values(&conflict);
+    assert_eq!((&*shown["kind"], &*shown["reason"]), ("Essay", "longer"), "what only one changed is merged");
+    // Not everything is chosen: asked once more about the rest, and what was chosen counts.
+    let some = [("__choose.title", "theirs"), ("__choose.days", "mine")];
+    let again = send(&administrator, &uri, &conflict, &some, "save").await.status(417);
+    assert!(both(&again).contains(&"lines".to_owned()), "{}", again.body);
+    assert_eq!(
+        administrator.read("Loan", &name).await.ok()["title"],
+        "Persuasion",
+        "nothing is saved before all is chosen"
+    );
+    let all = [("__choose.title", "theirs"), ("__choose.days", "mine"), ("__choose.lines", "mine")];
+    send(&administrator, &uri, &conflict, &all, "save").await.redirect();
+    let stored = administrator.read("Loan", &name).await.ok();
+    let fields = ["title", "days", "kind", "reason"].map(|field| stored[field].clone());
+    assert_eq!(fields, [json!("Persuasion"), json!(42), json!("Essay"), json!("longer")]);
+    let volumes: Vec<&str> =
+        stored["lines"].as_array().unwrap().iter().map(|row| row["volume"].as_str().unwrap()).collect();
+    assert_eq!(volumes, ["I", "2"]);
+}
+
+#[tokio::test]
+async fn a_choice_made_against_an_older_version_counts_for_nothing() {
+    let (site, administrator) = library().await;
+    let name = site.db_insert("Loan", json!({"title": "Emma"})).await;
+    let uri = format!("/app/loan/{name}");
+    let page = administrator.get(&uri).await.status(200);
+    site.db_update("Loan", &name, json!({"title": "Persuasion"})).await;
+    let conflict = send(&administrator, &uri, &page, &[("title", "Sanditon")], "save").await.status(417);
+    site.db_update("Loan", &name, json!({"title": "Northanger Abbey"})).await;
+    let chosen = [("__choose.title", "mine")];
+    let again = send(&administrator, &uri, &conflict, &chosen, "save").await.status(417);
+    assert!(again.body.contains("Northanger Abbey"), "{}", again.body);
+    assert_eq!(administrator.read("Loan", &name).await.ok()["title"], "Northanger Abbey");
+}
+
+#[tokio::test]
+async fn a_table_that_only_one_of_two_people_changed_is_merged() {
+    let (site, administrator) = library().await;
+    let name = site.db_insert("Loan", json!({"title": "Emma", "lines": [{"volume": "I", "remark": "torn"}]})).await;
+    let uri = format!("/app/loan/{name}");
+    let page = administrator.get(&uri).await.status(200);
+    let row = administrator.read("Loan", &name).await.ok()["lines"][0]["name"].clone();
+    let rows = json!([{"name": row, "volume": "I", "remark": "mended"}, {"volume": "II"}]);
+    site.db_update("Loan", &name, json!({"lines": rows})).await;
+    send(&administrator, &uri, &page, &[("title", "Sanditon")], "save").await.redirect();
+    let stored = administrator.read("Loan", &name).await.ok();
+    assert_eq!((&stored["title"], stored["lines"].as_array().unwrap().len()), (&json!("Sanditon"), 2));
+    assert_eq!(stored["lines"][0]["remark"], "mended");
 }
 
 #[tokio::test]
@@ -124,29 +194,46 @@ async fn a_conflict_shows_which_fields_differ_and_saves_over_what_was_compared_o
     let page = administrator.get(&uri).await.status(200);
     let reason = format!("{long}twice");
     site.db_update("Loan", &name, json!({"days": 41, "fine": 5, "reason": reason, "lines": [{"volume": "III"}]})).await;
-    let typed = [("title", "Emma <Mine>"), ("days", "many"), ("pin", "a secret"), ("lines.1.remark", "torn")];
+    let mine = format!("{long}thrice");
+    let typed = [
+        ("title", "Emma <Mine>"),
+        ("days", "many"),
+        ("fine", "7"),
+        ("reason", &*mine),
+        ("pin", "a secret"),
+        ("lines.1.remark", "torn"),
+    ];
     let conflict = send(&administrator, &uri, &page, &typed, "save").await.status(417);
     let table = conflict.body.split("class=\"differences\"").nth(1).unwrap().split("</table>").next().unwrap();
-    let row = |label: &str, theirs: &str, mine: &str| format!("{label}</th><td>{theirs}</td><td>{mine}</td>");
-    let none = "<span class=\"none\">empty</span>";
-    for expected in [
-        row("Title", "Emma", "Emma &lt;Mine&gt;"),
-        row("Days", "41", "many"),
-        row("Lines row 1", "III", none),
-        row("Lines row 2", none, "II"),
-    ] {
-        assert!(table.contains(&expected), "{expected}: {table}");
+    // Each row as `label|theirs|mine`, without what is for screen readers and the choices.
+    let rows_of = |table: &str| {
+        let text = |cell: &str| {
+            let cell = cell.replace("Keep what is saved now: ", "").replace("Keep yours: ", "");
+            cell.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect::<String>()
+        };
+        table
+            .split("<tr>")
+            .skip(2)
+            .map(|row| text(&row.replace("</th>", "|").replace("</td><td>", "|")).trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let rows = rows_of(table);
+    for expected in ["Days|41|many", "Fine|5|7", "Lines row 1|III|empty", "Lines row 2|empty|II"] {
+        assert!(rows.iter().any(|row| row == expected), "{expected}: {rows:?}");
     }
-    assert!(table.contains("twice</td>") && table.contains("once</td>"), "long texts show where they differ: {table}");
-    assert!(table.contains(">Fine<"), "{table}");
+    let reason = rows.iter().find(|row| row.starts_with("Reason|")).unwrap();
+    assert!(reason.contains("twice|") && reason.ends_with("thrice"), "long texts show where they differ: {reason}");
+    assert!(!rows.iter().any(|row| row.starts_with("Title|")), "only one of them changed it: {rows:?}");
     assert!(!table.contains("Taken At") && !table.contains("Pin") && !table.contains("secret"), "{table}");
     assert_eq!(form_values(&conflict)["title"], "Emma <Mine>");
 
     // A third person saves: what nobody has compared is not overwritten.
     site.db_update("Loan", &name, json!({"title": "Persuasion"})).await;
     let again = send(&administrator, &uri, &conflict, &[("days", "42")], "overwrite").await.status(417);
-    assert!(again.body.contains(&row("Title", "Persuasion", "Emma &lt;Mine&gt;")), "{}", again.body);
-    assert!(again.body.contains(&row("Days", "41", "42")), "{}", again.body);
+    let table = again.body.split("class=\"differences\"").nth(1).unwrap().split("</table>").next().unwrap();
+    let rows = rows_of(table);
+    assert!(rows.contains(&"Title|Persuasion|Emma &lt;Mine&gt;".to_owned()), "{rows:?}");
+    assert!(rows.contains(&"Days|41|42".to_owned()), "{rows:?}");
     send(&administrator, &uri, &again, &[], "overwrite").await.redirect();
     let stored = administrator.read("Loan", &name).await.ok();
     assert_eq!((&stored["title"], &stored["days"]), (&json!("Emma <Mine>"), &json!(42)));
@@ -164,10 +251,10 @@ async fn a_conflict_shows_no_field_that_the_person_may_not_read() {
     site.db_insert("DocShare", permission).await;
     let uri = format!("/app/loan/{name}");
     let page = reader.get(&uri).await.status(200);
-    site.db_update("Loan", &name, json!({"days": 3})).await;
+    site.db_update("Loan", &name, json!({"title": "Theirs", "fine": 32})).await;
     let conflict = send(&reader, &uri, &page, &[("fine", "7"), ("title", "Mine")], "save").await.status(417);
     let table = conflict.body.split("class=\"differences\"").nth(1).unwrap().split("</table>").next().unwrap();
-    assert!(table.contains("Mine") && !table.contains("Fine") && !table.contains("31"), "{table}");
+    assert!(table.contains("Mine") && !table.contains("Fine") && !table.contains("32"), "{table}");
 }
 
 #[tokio::test]

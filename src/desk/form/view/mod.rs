@@ -51,8 +51,10 @@ pub(crate) struct FormView {
     pub problems_title: String,
     /// Somebody else saved in the meantime.
     pub conflict: bool,
-    /// What differs then: from what is stored to what was typed.
-    pub differences: Vec<Change>,
+    /// What both changed then, to choose from.
+    pub collisions: Vec<Collision>,
+    /// The digests of the values with which the form began.
+    pub base: String,
     /// The stamp of what is stored then, for saving over it.
     pub compared: String,
     /// Why what was typed stands here again.
@@ -329,6 +331,15 @@ pub(crate) struct Activity {
     pub restore: String,
     /// The action that brings back the values before it; empty if there is none.
     pub restore_before: String,
+}
+
+/// A field that two people changed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Collision {
+    /// The name of the choice.
+    pub name: String,
+    /// From what is stored to what was typed; of a table row by row.
+    pub changes: Vec<Change>,
 }
 
 /// One field's change.
