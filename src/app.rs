@@ -26,7 +26,7 @@ use crate::meta::load::Source;
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::site::{DocTypeFiles, Parts};
-use crate::web::{Job, Pipeline, Plugins, Sessions, Site, Templates};
+use crate::web::{Job, JobKind, Pipeline, Plugins, Sessions, Site, Templates};
 use crate::{account, desk, oauth, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
@@ -42,12 +42,14 @@ pub struct Build {
     pub site_key: Option<SiteKey>,
     /// DocTypes besides those of the folders.
     pub sources: Vec<Source>,
+    /// Kinds of jobs besides those of the features.
+    pub job_kinds: Vec<JobKind>,
 }
 
 impl Build {
     /// What `serve` builds from.
     pub fn new(config: Config) -> Self {
-        Self { config, clock: Clock::system(), site_key: None, sources: Vec::new() }
+        Self { config, clock: Clock::system(), site_key: None, sources: Vec::new(), job_kinds: Vec::new() }
     }
 }
 
@@ -88,6 +90,7 @@ fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts) -> anyhow:
     rest::register(&mut plugins, config);
     oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
+    crate::jobs::register(&mut plugins);
     plugins.job("refresh the statistics of the database", Duration::from_hours(1), async |site| {
         site.documents.database().refresh_statistics().await?;
         Ok(String::new())
@@ -98,10 +101,13 @@ fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts) -> anyhow:
 impl App {
     /// Builds a site: DocTypes, database, schema, initial data, routes. Nothing listens yet.
     pub async fn build(build: Build) -> anyhow::Result<Self> {
-        let Build { config, clock, site_key, sources } = build;
+        let Build { config, clock, site_key, sources, job_kinds } = build;
         let sessions = Sessions::default();
         let attempts = Attempts::default();
-        let plugins = plugins(&config, &sessions, &attempts)?;
+        let mut plugins = plugins(&config, &sessions, &attempts)?;
+        for kind in job_kinds {
+            plugins.job_kind(kind);
+        }
         check_plugins(&plugins)?;
         let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
         let site_key = site_key::establish(site_key, &config, &database).await?;
@@ -131,6 +137,7 @@ impl App {
             middleware,
             routes,
             jobs,
+            job_kinds,
             openapi,
             describes_api,
             small_bodies,
@@ -152,6 +159,7 @@ impl App {
             documents,
             config: Arc::new(config),
             methods: Arc::new(methods),
+            job_kinds: job_kinds.into_iter().map(|kind| (kind.method, kind)).collect(),
             templates,
             sessions,
             attempts,
@@ -197,6 +205,7 @@ impl App {
         let claim = self.site.documents.database().claim();
         let (stopped, watch_stop) = watch::channel(false);
         let jobs = jobs::run(&self.site, self.jobs, &watch_stop);
+        let worker = crate::jobs::worker::run(self.site.clone(), watch_stop.clone());
         let reload = reload::watch(self.site.clone(), self.sources, watch_stop);
         ready(&self.site, &self.summary, address);
         let site = self.site.clone();
@@ -209,7 +218,7 @@ impl App {
         web::serve::serve(listener, self.endpoint, limits, signal, GRACE).await?;
         // Nobody listening means that nobody has to be told.
         let _ = stopped.send(true);
-        for task in jobs.into_iter().chain([reload]) {
+        for task in jobs.into_iter().chain([worker, reload]) {
             if let Err(error) = task.await
                 && error.is_panic()
             {
@@ -226,5 +235,8 @@ impl App {
 fn check_plugins(plugins: &Plugins) -> anyhow::Result<()> {
     let twice = plugins.methods.claimed_twice();
     anyhow::ensure!(twice.is_empty(), "two features claim the methods {}", twice.join(", "));
+    let mut known = std::collections::BTreeSet::new();
+    let twice = plugins.job_kinds.iter().find(|kind| !known.insert(kind.method));
+    anyhow::ensure!(twice.is_none(), "two features claim the job {}", twice.map_or("", |kind| kind.method));
     Ok(())
 }

@@ -55,6 +55,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// What requests and connections may take.
     pub limits: Limits,
+    /// How many background jobs this process works on at once; 0: none, other nodes do.
+    pub parallel_jobs: usize,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long an exchange with another server may take: tokens, keys, discovery. Calls of its API may take twice as long.
@@ -175,6 +177,7 @@ impl Config {
         }
         Ok(Self {
             limits: Limits::from_settings(&settings, MAX_BODY_BYTES)?,
+            parallel_jobs: settings.parallel_jobs,
             listen,
             database_url: Hidden::new(settings.database_url),
             site_url,

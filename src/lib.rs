@@ -10,6 +10,7 @@ mod desk;
 mod document;
 mod error;
 mod foreign;
+mod jobs;
 mod meta;
 mod oauth;
 mod outgoing;

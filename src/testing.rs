@@ -59,6 +59,7 @@ pub mod doctype {
 }
 
 pub mod document {
+    pub use crate::document::work::Work;
     pub use crate::document::{Children, Documents, ListRequest};
 }
 
@@ -89,6 +90,8 @@ pub mod jar {
 
 pub mod jobs {
     pub use crate::app::jobs::run_once;
+    pub use crate::document::queue::{NewJob, Queue};
+    pub use crate::jobs::worker::{run, run_due};
     pub use crate::oauth::jobs::{forget_answers, remove_expired};
 }
 
@@ -189,5 +192,5 @@ pub mod unused_clients {
 }
 
 pub mod web {
-    pub use crate::web::{Job, Pipeline, Sessions, Site};
+    pub use crate::web::{Job, JobKind, Pipeline, RunningJob, Sessions, Site};
 }

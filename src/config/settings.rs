@@ -178,6 +178,12 @@ settings! {
     [env = "DOCTYPED_STALL_TIMEOUT", value_name = "SECONDS"]
     stall_timeout: u64 = "30";
 
+    /// How many background jobs this process works on at once
+    ///
+    /// With several nodes, each has its own number; 0 leaves the jobs to the others.
+    [env = "DOCTYPED_PARALLEL_JOBS", value_name = "NUMBER"]
+    parallel_jobs: usize = "4";
+
     /// Refuse to start while DocType files have errors, or make changes that could lose data
     ///
     /// Otherwise such files are held back and what was in force before serves. For pipelines.

@@ -250,14 +250,14 @@ pub(crate) async fn set(
     exec.execute(&sql.text, sql.params).await
 }
 
-/// Writes some columns of a stored row if a column still holds what is expected; says whether it did.
+/// Writes some columns of a stored row if others still hold what is expected; says whether they did.
 ///
 /// Of several writers at once, one alone succeeds: the database decides, on every node.
 pub(crate) async fn set_if(
     exec: &dyn Executor,
     doctype: &DocType,
     name: &str,
-    (expected_column, expected): (&str, &Value),
+    expected: &[(&str, &Value)],
     values: &[(&str, Value)],
 ) -> Result<bool, DbErr> {
     let mut sql = Sql::new(exec.backend());
@@ -269,15 +269,15 @@ pub(crate) async fn set_if(
         }
         sql.ident(&column.name).push("=").bind(column.column_type, value.clone());
     }
-    let Some(expected_type) = doctype.column(expected_column).map(|column| doctype.columns[column].column_type) else {
-        return Ok(false);
-    };
     sql.push(" WHERE \"name\" = ").bind(doctype.columns[slot::NAME].column_type, name);
-    sql.push(" AND ").ident(expected_column);
-    match expected {
-        Value::Null => sql.push(" IS NULL"),
-        expected => sql.push(" = ").bind(expected_type, expected.clone()),
-    };
+    for (column, value) in expected {
+        let Some(column) = doctype.column(column).map(|column| &doctype.columns[column]) else { return Ok(false) };
+        sql.push(" AND ").ident(&column.name);
+        match value {
+            Value::Null => sql.push(" IS NULL"),
+            value => sql.push(" = ").bind(column.column_type, (*value).clone()),
+        };
+    }
     Ok(exec.execute(&sql.text, sql.params).await? > 0)
 }
 

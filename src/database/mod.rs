@@ -14,6 +14,7 @@ mod outage;
 pub(crate) mod plan;
 mod pools;
 pub(crate) mod query;
+pub(crate) mod queue;
 pub(crate) mod rate;
 pub(crate) mod references;
 pub(crate) mod row;

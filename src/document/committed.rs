@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::database::nodes::Ear;
 use crate::database::{Written, rate};
+use crate::document::queue::BACKGROUND_JOB;
 use crate::document::{Documents, Inner, SYSTEM_SETTINGS, access, cache};
 use crate::error::{Error, Result};
 
@@ -38,6 +39,9 @@ impl Documents {
         if written.is_everything() {
             self.0.cache.clear();
             self.controllers().all().for_each(|controller| controller.forget(None));
+        }
+        if written.concerns(BACKGROUND_JOB) {
+            self.0.jobs.send_replace(());
         }
         let registry = self.0.registry.load();
         if written.is_everything() || written.doctypes().any(|doctype| access::decides(&registry, doctype)) {

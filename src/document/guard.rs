@@ -34,7 +34,7 @@ fn changed<'d>(document: &'d Document, before: &Document) -> Vec<&'d str> {
 }
 
 /// The fields in which a document differs from its stored state; stars in a Password are no change.
-pub(super) fn changes<'d, 'b>(
+pub(crate) fn changes<'d, 'b>(
     document: &'d Document,
     before: &'b Document,
 ) -> impl Iterator<Item = &'d DocField> + use<'d, 'b> {

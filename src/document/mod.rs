@@ -6,7 +6,7 @@ mod committed;
 pub(crate) mod controller;
 mod copy;
 mod defaults;
-mod guard;
+pub(crate) mod guard;
 mod input;
 mod json;
 pub(crate) mod kept;
@@ -19,6 +19,7 @@ mod load;
 mod markdown;
 mod naming;
 mod password;
+pub(crate) mod queue;
 mod read;
 mod rename;
 pub(crate) mod restore;
@@ -83,6 +84,8 @@ struct Inner {
     zone: ArcSwap<Zone>,
     /// Changes when another process may have put definitions in force.
     definitions: watch::Sender<()>,
+    /// Changes when jobs were put into the queue or changed.
+    jobs: watch::Sender<()>,
 }
 
 impl Documents {
@@ -108,6 +111,7 @@ impl Documents {
             access: Kept::new(moka::sync::Cache::new(10_000)),
             zone: ArcSwap::from_pointee(Zone::UTC),
             definitions: watch::Sender::new(()),
+            jobs: watch::Sender::new(()),
         }))
     }
 

@@ -275,7 +275,7 @@ impl<'a> Work<'a> {
         values: &[(&str, Value)],
     ) -> Result<bool> {
         let target = self.doctype(doctype)?;
-        let changed = documents::set_if(self.executor(), &target, name, expected, values)
+        let changed = documents::set_if(self.executor(), &target, name, &[expected], values)
             .await
             .map_err(|error| crate::document::store::write_error(self.backend(), &target, name, error))?;
         if changed {

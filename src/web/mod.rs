@@ -12,6 +12,7 @@ pub(crate) mod compress;
 pub(crate) mod csp;
 pub(crate) mod csrf;
 pub(crate) mod error;
+pub(crate) mod job;
 pub(crate) mod method;
 pub(crate) mod middleware;
 pub(crate) mod openapi;
@@ -35,6 +36,7 @@ pub(crate) mod templates;
 
 pub(crate) use arguments::UploadedFile;
 pub(crate) use client_certificate::ClientCertificate;
+pub use job::{JobKind, RunningJob};
 pub(crate) use method::{Answer, Call, Method, Methods, Param, Verbs, handler};
 pub(crate) use middleware::Middleware;
 pub(crate) use panel::Panel;

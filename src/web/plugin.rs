@@ -15,6 +15,7 @@ use crate::document::{Controller, Controllers};
 use crate::error::{Need, Result};
 use crate::meta::{Registry, Right};
 use crate::permissions::Session;
+use crate::web::job::JobKind;
 use crate::web::method::{Method, Methods};
 use crate::web::middleware::Middleware;
 use crate::web::panel::Panels;
@@ -37,6 +38,8 @@ pub(crate) struct Plugins {
     pub routes: Vec<Route>,
     /// What runs now and then.
     pub jobs: Vec<Job>,
+    /// The kinds of jobs that may be put into the queue.
+    pub job_kinds: Vec<JobKind>,
     /// The OpenAPI documents of hand-written endpoints.
     pub openapi: Vec<Json>,
     /// What completes the OpenAPI document by what only documents know.
@@ -119,6 +122,11 @@ impl Plugins {
         Fut: Future<Output = Result<String>> + Send + 'static,
     {
         self.jobs.push(Job { name, every, run: Arc::new(move |site| Box::pin(run(site))) });
+    }
+
+    /// Adds a kind of job: what [`crate::document::Work::enqueue`] asks for by its method is run by it.
+    pub(crate) fn job_kind(&mut self, kind: JobKind) {
+        self.job_kinds.push(kind);
     }
 
     /// Adds something to do once at the start.

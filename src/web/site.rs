@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::document::Documents;
 use crate::meta::in_force::Fault;
 use crate::web::attempts::Attempts;
+use crate::web::job::JobKinds;
 use crate::web::method::Methods;
 use crate::web::panel::Panels;
 use crate::web::plugin::{AccountPage, LoginOptions};
@@ -30,6 +31,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// The RPC methods.
     pub methods: Arc<Methods>,
+    /// The kinds of jobs that it runs.
+    pub job_kinds: JobKinds,
     /// The pages.
     pub templates: Templates,
     /// The browser sessions.

@@ -202,7 +202,10 @@ async fn a_person_sets_up_an_oauth_client_in_the_browser() {
         ..Config::default()
     };
     let site_key = Some(SiteKey::from_text("a key for tests that is long enough to be one").unwrap());
-    let app = App::build(Build { config, clock: Clock::system(), site_key, sources: Vec::new() }).await.unwrap();
+    let app =
+        App::build(Build { config, clock: Clock::system(), site_key, sources: Vec::new(), job_kinds: Vec::new() })
+            .await
+            .unwrap();
     let (ready, address) = tokio::sync::oneshot::channel();
     let server = tokio::spawn(app.serve(std::future::pending(), move |_, _, address| ready.send(address).unwrap()));
     let base = format!("http://{}", address.await.unwrap());

@@ -15,6 +15,7 @@ mod errors_table;
 mod every_operation;
 mod files;
 mod health;
+mod jobs;
 mod limits;
 mod lockout;
 mod login;

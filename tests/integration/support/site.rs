@@ -14,7 +14,7 @@ use doctyped::testing::load::Source;
 use doctyped::testing::permissions::Session;
 use doctyped::testing::secret::SiteKey;
 use doctyped::testing::serve::serve;
-use doctyped::testing::web::{Job, Pipeline, Site};
+use doctyped::testing::web::{Job, JobKind, Pipeline, Site};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -44,6 +44,7 @@ pub struct TestSite {
     pub folder: TempDir,
     endpoint: Arc<Pipeline>,
     sources: Vec<Source>,
+    job_kinds: Vec<JobKind>,
     config: Config,
     /// Answers on a port, if that was asked for.
     server: Option<tokio::task::JoinHandle<()>>,
@@ -65,6 +66,7 @@ type Configure = Box<dyn FnOnce(&mut Config) + Send>;
 #[derive(Default)]
 pub struct TestSiteBuilder {
     sources: Vec<Source>,
+    job_kinds: Vec<JobKind>,
     configure: Vec<Configure>,
     listening: bool,
 }
@@ -149,7 +151,8 @@ impl TestSite {
     pub async fn node_with(&self, configure: impl FnOnce(&mut Config)) -> Node {
         let mut config = self.config.clone();
         configure(&mut config);
-        let App { site, endpoint, .. } = build(config, self.clock.clone(), self.sources.clone()).await;
+        let App { site, endpoint, .. } =
+            build(config, self.clock.clone(), self.sources.clone(), self.job_kinds.clone()).await;
         Node { site, endpoint }
     }
 
@@ -172,7 +175,7 @@ impl TestSite {
     pub async fn restart_with(mut self, configure: impl FnOnce(&mut Config)) -> Self {
         configure(&mut self.config);
         self.site.documents.database().close().await;
-        let app = build(self.config.clone(), self.clock.clone(), self.sources.clone()).await;
+        let app = build(self.config.clone(), self.clock.clone(), self.sources.clone(), self.job_kinds.clone()).await;
         self.jobs = app.jobs().to_vec();
         self.site = app.site;
         self.endpoint = app.endpoint;
@@ -197,6 +200,13 @@ impl TestSiteBuilder {
         self
     }
 
+    /// That runs a kind of job of the test.
+    #[must_use]
+    pub fn with_job(mut self, kind: JobKind) -> Self {
+        self.job_kinds.push(kind);
+        self
+    }
+
     /// With another configuration.
     #[must_use]
     pub fn with_config(mut self, configure: impl FnOnce(&mut Config) + Send + 'static) -> Self {
@@ -216,7 +226,7 @@ impl TestSiteBuilder {
         let database = TestDatabase::copy_of(folder.path(), |url| {
             Box::pin(async move {
                 let folder = tempfile::tempdir().unwrap();
-                build(base(&url, folder.path()), Clock::system(), Vec::new()).await;
+                build(base(&url, folder.path()), Clock::system(), Vec::new(), Vec::new()).await;
             })
         })
         .await;
@@ -232,7 +242,7 @@ impl TestSiteBuilder {
             None
         };
         let clock = Clock::system();
-        let app = build(config.clone(), clock.clone(), self.sources.clone()).await;
+        let app = build(config.clone(), clock.clone(), self.sources.clone(), self.job_kinds.clone()).await;
         let server = listener.map(|listener| {
             let (endpoint, limits) = (Arc::clone(&app.endpoint), config.limits.clone());
             let running = serve(listener, endpoint, limits, std::future::pending(), Duration::ZERO);
@@ -245,6 +255,7 @@ impl TestSiteBuilder {
             folder,
             endpoint: app.endpoint,
             sources: self.sources,
+            job_kinds: self.job_kinds,
             config,
             server,
             database,
@@ -261,6 +272,11 @@ impl IntoFuture for TestSiteBuilder {
     }
 }
 
+/// Opens a site on a database that a test has filled, in another process for example.
+pub async fn open(database_url: &str, folder: &Path, sources: Vec<Source>, job_kinds: Vec<JobKind>) -> Site {
+    build(base(database_url, folder), Clock::system(), sources, job_kinds).await.site
+}
+
 /// How every site of the tests starts from.
 fn base(database_url: &str, folder: &Path) -> Config {
     Config {
@@ -273,7 +289,7 @@ fn base(database_url: &str, folder: &Path) -> Config {
     }
 }
 
-async fn build(config: Config, clock: Clock, sources: Vec<Source>) -> App {
+async fn build(config: Config, clock: Clock, sources: Vec<Source>, job_kinds: Vec<JobKind>) -> App {
     let site_key = Some(SiteKey::from_text(KEY).unwrap());
-    App::build(Build { config, clock, site_key, sources }).await.expect("the site starts")
+    App::build(Build { config, clock, site_key, sources, job_kinds }).await.expect("the site starts")
 }

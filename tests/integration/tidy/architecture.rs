@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("document", &["document"]),
     ("outgoing", &["outgoing"]),
     ("web", &["web"]),
-    ("features", &["rest", "desk", "account", "oauth"]),
+    ("features", &["rest", "desk", "account", "oauth", "jobs"]),
     ("top", &["app", "cli", "reload"]),
 ];
 
