@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod definitions;
+pub(crate) mod doctor;
 pub(crate) mod initial_data;
 pub(crate) mod jobs;
 mod site_key;

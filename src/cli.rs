@@ -1,6 +1,8 @@
-//! The commands: serve · migrate · check · schema · openapi · user · key · backup · restore · copy.
+//! The commands: init · serve · doctor · migrate · check · schema · openapi · user · key · backup · restore · copy.
 
 mod backup;
+mod doctor;
+mod init;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -50,8 +52,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a folder with settings and a first DocType, in which `serve` runs at once
+    Init {
+        /// The folder, for example library
+        name: PathBuf,
+    },
     /// Serve the site (this is the default)
     Serve,
+    /// Look at settings, database, key, folders, clock, definitions and public URL, and say what to mend
+    ///
+    /// Changes nothing. Each line is ok, warning or problem; problems end with status 1.
+    Doctor,
     /// Bring the tables in step with the DocTypes
     Migrate(Migrate),
     /// Read all DocType files and tell what is wrong with them
@@ -138,6 +149,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         say(&format!("{:#}", json_schema()))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Init { name } = &command {
+        say(&init::init(name)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if matches!(command, Command::Doctor) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        return runtime.block_on(doctor::run(cli.settings, cli.config.as_deref()));
+    }
     let config = Config::load(cli.settings, cli.config.as_deref())?;
     // Other commands print results; their logs are only what went wrong.
     start_logging(&config, matches!(command, Command::Serve));
@@ -147,7 +166,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Serve => serve(config).await,
             Command::Migrate(options) => run_migrate(config, &options).await,
             Command::Check => check(&config),
-            Command::Schema => Ok(ExitCode::SUCCESS),
+            Command::Init { .. } | Command::Doctor | Command::Schema => Ok(ExitCode::SUCCESS),
             Command::Openapi => openapi(config).await,
             Command::User(User::Add { email, first_name, last_name, role, website }) => {
                 add_user(config, &email, first_name, last_name, role, website).await

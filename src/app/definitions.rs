@@ -294,6 +294,18 @@ async fn migrate_alone(
     Ok(report)
 }
 
+/// How many DocTypes there are, and what of the files would be held back at the next start, a line each. Changes nothing.
+pub(crate) async fn waiting(database: &Database, config: &Config) -> anyhow::Result<(usize, Vec<String>)> {
+    let files = Arc::new(sources::all(config, &[]));
+    let kept = Arc::new(definitions::read(database).await.context("read the definitions in force")?);
+    let chosen = choose_among(config, &files, &kept, &BTreeMap::new()).await?;
+    let registry = Registry::new(chosen.loaded.doctypes.iter().cloned(), 1);
+    let options = MigrateOptions { dry_run: true, ..MigrateOptions::default() };
+    let plan = migrate(database, &registry, options).await?.plan;
+    let faults = chosen.faults.iter().flat_map(|fault| fault.lines.clone());
+    Ok((registry.len(), faults.chain(plan.risky().map(ToString::to_string)).collect()))
+}
+
 /// The warnings about DocType files.
 fn warnings(loaded: &Loaded) -> Vec<String> {
     let is_warning = |problem: &&crate::meta::load::Problem| problem.severity == Severity::Warning;

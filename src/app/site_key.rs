@@ -19,14 +19,21 @@ pub(super) async fn establish(given: Option<SiteKey>, config: &Config, database:
         // The folder that is made where nothing is configured holds nothing of others.
         private::keep_to_owner(folder);
     }
-    let sealed_with = id_in(database).await?;
-    let known = match given {
-        Some(key) => Some(key),
-        None => read(path)?,
+    let key = match given {
+        Some(key) => check(&key, id_in(database).await?.as_deref(), path).map(|()| key)?,
+        None => match find(config, database).await? {
+            Some(key) => key,
+            None => make(path)?,
+        },
     };
-    let key = if let Some(key) = known {
-        key
-    } else {
+    Ok(key)
+}
+
+/// The key of the configured file; `None`: it is still to be made. Fails if the site has another one.
+pub(super) async fn find(config: &Config, database: &Database) -> anyhow::Result<Option<SiteKey>> {
+    let path = &config.secret_key_file;
+    let sealed_with = id_in(database).await?;
+    let Some(key) = read(path)? else {
         let is_new = sealed_with.is_none() && !state::has_rows(database, "tabUser").await?;
         ensure!(
             is_new,
@@ -34,10 +41,10 @@ pub(super) async fn establish(given: Option<SiteKey>, config: &Config, database:
              DOCTYPED_SECRET_KEY_FILE. Without it no token, secret or signing key of the site works",
             path.display()
         );
-        make(path)?
+        return Ok(None);
     };
     check(&key, sealed_with.as_deref(), path)?;
-    Ok(key)
+    Ok(Some(key))
 }
 
 /// Has the database remember the current key; the schema is there.

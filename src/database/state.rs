@@ -1,5 +1,6 @@
 //! What the engine remembers about a database: one text a key.
 
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use crate::database::connect::{Backend, Executor};
@@ -44,4 +45,14 @@ async fn has_table(executor: &dyn Executor, table: &str) -> Result<bool, DbErr> 
         }
     };
     Ok(!executor.fetch(sql, vec![Param::text(table)], &[Shape::Text]).await?.is_empty())
+}
+
+/// What the clock of the database shows; `None` on SQLite, which has none of its own.
+pub(crate) async fn time(executor: &dyn Executor) -> Result<Option<DateTime<Utc>>, DbErr> {
+    if executor.backend() == Backend::Sqlite {
+        return Ok(None);
+    }
+    let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)";
+    let rows = executor.fetch(sql, Vec::new(), &[Shape::Int]).await?;
+    Ok(rows.first().and_then(|row| row[0].as_int()).and_then(DateTime::from_timestamp_micros))
 }

@@ -192,6 +192,16 @@ impl Outgoing {
         Ok(Answering { status: response.status(), headers: response.headers().clone(), host, response })
     }
 
+    /// What this site answers at its own public URL, wherever that is.
+    pub(crate) async fn ask_own_site(&self, site_url: &str, path: &str) -> Result<Fetched, OutgoingError> {
+        let host = host_in(site_url);
+        let sent = self.client(true)?.get(format!("{site_url}{path}")).send().await;
+        let response = sent.map_err(|error| error::explain(&host, error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = Answering { host: host.clone(), status, headers: headers.clone(), response };
+        Ok(Fetched { host, status, headers, body: body.read(MAX_ANSWER_BYTES).await? })
+    }
+
     fn client(&self, trusted: bool) -> Result<&Client, OutgoingError> {
         let slot = if trusted { &self.trusted } else { &self.guarded };
         let made = slot.get_or_init(|| {

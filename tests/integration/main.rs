@@ -16,6 +16,7 @@ mod every_operation;
 mod files;
 mod health;
 mod jobs;
+mod init;
 mod limits;
 mod lockout;
 mod login;
