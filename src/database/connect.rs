@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, SqliteTransactionMode,
-    Statement, StreamTrait, TransactionOptions, TransactionTrait, Values,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
+    StreamTrait, TransactionTrait, Values,
 };
 use tokio::sync::Semaphore;
 
@@ -19,6 +19,7 @@ use crate::database::nodes::Nodes;
 use crate::database::outage::Outage;
 use crate::database::pools::{self, Use};
 use crate::database::row::{self, Param};
+use crate::database::sqlite::{Writer, Writing};
 use crate::database::writable::Writable;
 use crate::database::written::Written;
 use crate::meta::Value;
@@ -43,7 +44,7 @@ pub enum Backend {
 pub struct Database {
     backend: Backend,
     readers: DatabaseConnection,
-    writer: DatabaseConnection,
+    writer: Writers,
     url: Arc<str>,
     outage: Arc<Outage>,
     contention: Arc<Contention>,
@@ -53,14 +54,27 @@ pub struct Database {
     long_reads: Arc<Semaphore>,
 }
 
+/// The connections that write.
+#[derive(Clone, Debug)]
+enum Writers {
+    Sqlite(Writer),
+    Postgres(DatabaseConnection),
+}
+
 /// One open transaction; dropping it rolls back. After the first statement that fails it takes no more, and is not committed:
 /// SQLite may have rolled back by itself, and PostgreSQL would answer a commit as if it had happened.
 #[derive(Debug)]
 pub struct Transaction {
     database: Database,
-    inner: DatabaseTransaction,
+    inner: Inner,
     failed: AtomicBool,
     waits_briefly: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(Writing),
+    Postgres(DatabaseTransaction),
 }
 
 /// Statements that only read, each for itself: what [`Executor`] is where nothing is to be written.
@@ -100,12 +114,17 @@ impl Database {
             );
             (Backend::Postgres, Outage::new(Some(url))?)
         };
-        let options = |usage| match backend {
-            Backend::Sqlite => pools::sqlite(url, usage),
-            Backend::Postgres => pools::postgres(url, usage, &outage),
+        let writer = match backend {
+            Backend::Sqlite => Writers::Sqlite(pools::sqlite_writer(url).await?),
+            Backend::Postgres => {
+                Writers::Postgres(sea_orm::Database::connect(pools::postgres(url, Use::Writing, &outage)).await?)
+            }
         };
-        let writer = sea_orm::Database::connect(options(Use::Writing)).await?;
-        let readers = sea_orm::Database::connect(options(Use::Reading)).await?;
+        let reading = match backend {
+            Backend::Sqlite => pools::sqlite_readers(url),
+            Backend::Postgres => pools::postgres(url, Use::Reading, &outage),
+        };
+        let readers = sea_orm::Database::connect(reading).await?;
         let schema = match backend {
             Backend::Sqlite => None,
             Backend::Postgres => Some(current_schema(&readers).await?),
@@ -127,34 +146,26 @@ impl Database {
     }
 
     /// Begins a transaction that may write. On SQLite it holds the one writer until it ends.
-    ///
-    /// In a task of its own: whoever stops waiting in the middle would leave a connection in a transaction that nobody ends.
     pub async fn begin(&self) -> Result<Transaction, DbErr> {
-        let database = self.clone();
-        let beginning = tokio::spawn(async move {
-            match database.try_begin().await {
-                // Nothing has happened yet, so that nothing happens twice; the next connection is tested first.
-                Err(error) if fault(&error) == Some(Fault::Gone) => database.try_begin().await,
-                other => other,
-            }
-        });
-        beginning.await.unwrap_or_else(|error| Err(DbErr::Custom(format!("a transaction did not begin: {error}"))))
-    }
-
-    async fn try_begin(&self) -> Result<Transaction, DbErr> {
-        let begun = async {
-            match self.backend {
-                Backend::Sqlite => {
-                    let options = TransactionOptions {
-                        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                        ..TransactionOptions::default()
-                    };
-                    self.writer.begin_with_options(options).await
-                }
-                Backend::Postgres => self.writer.begin().await,
+        let inner = match &self.writer {
+            Writers::Sqlite(writer) => Inner::Sqlite(writer.begin().await?),
+            Writers::Postgres(pool) => {
+                let (pool, outage) = (pool.clone(), Arc::clone(&self.outage));
+                // In a task of its own: whoever stops waiting in the middle would leave a connection in a transaction that
+                // nobody ends.
+                let beginning = tokio::spawn(async move {
+                    match outage.guard(pool.begin()).await {
+                        // Nothing has happened yet, so that nothing happens twice; the next connection is tested first.
+                        Err(error) if fault(&error) == Some(Fault::Gone) => outage.guard(pool.begin()).await,
+                        other => other,
+                    }
+                });
+                let begun = beginning.await;
+                let begun =
+                    begun.unwrap_or_else(|error| Err(DbErr::Custom(format!("a transaction did not begin: {error}"))));
+                Inner::Postgres(begun?)
             }
         };
-        let inner = self.outage.guard(begun).await?;
         let database = self.clone();
         Ok(Transaction { database, inner, failed: AtomicBool::new(false), waits_briefly: AtomicBool::new(false) })
     }
@@ -183,13 +194,18 @@ impl Database {
         if let Err(error) = self.readers.clone().close().await {
             tracing::warn!(%error, "closing the readers");
         }
-        if self.backend == Backend::Sqlite
-            && let Err(error) = self.writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await
-            && fault(&error) != Some(Fault::Gone)
-        {
-            tracing::warn!(%error, "the write-ahead log was not taken over into the database file");
-        }
-        if let Err(error) = self.writer.clone().close().await {
+        let closed = match &self.writer {
+            Writers::Sqlite(writer) => {
+                if let Err(error) = writer.execute_script("PRAGMA wal_checkpoint(TRUNCATE)").await
+                    && fault(&error) != Some(Fault::Gone)
+                {
+                    tracing::warn!(%error, "the write-ahead log was not taken over into the database file");
+                }
+                writer.close().await
+            }
+            Writers::Postgres(pool) => pool.clone().close().await,
+        };
+        if let Err(error) = closed {
             tracing::warn!(%error, "closing the writer");
         }
     }
@@ -197,11 +213,13 @@ impl Database {
     /// Has SQLite look again at how many rows have which values where that has changed much, by samples, so that it goes on
     /// choosing the right index as tables grow. PostgreSQL does so by itself.
     pub async fn refresh_statistics(&self) -> Result<(), DbErr> {
-        if self.backend == Backend::Postgres {
-            return Ok(());
+        match &self.writer {
+            // Every table counts (0x10000), not only those that this connection has read.
+            Writers::Sqlite(writer) => {
+                writer.execute_script("PRAGMA analysis_limit = 400; PRAGMA optimize = 0x10002").await
+            }
+            Writers::Postgres(_) => Ok(()),
         }
-        // Every table counts (0x10000), not only those that this connection has read.
-        self.writer.execute_unprepared("PRAGMA analysis_limit = 400; PRAGMA optimize = 0x10002").await.map(drop)
     }
 
     /// Takes note of what an error says about the database.
@@ -253,7 +271,10 @@ impl Transaction {
         if self.failed.load(Ordering::Relaxed) {
             return Err(over());
         }
-        let done = self.inner.commit().await;
+        let done = match self.inner {
+            Inner::Sqlite(transaction) => transaction.commit().await,
+            Inner::Postgres(transaction) => transaction.commit().await,
+        };
         if let Err(error) = &done {
             self.database.note(error, "");
         }
@@ -268,12 +289,15 @@ impl Transaction {
         }
         // What follows the commit is an empty transaction, whose end goes along with what tests the connection for its next
         // user: nobody waits for that.
-        self.inner.execute_unprepared(&script).await.map(drop).inspect_err(|error| self.database.note(error, ""))
+        Box::pin(self.inner.execute_script(&script)).await.inspect_err(|error| self.database.note(error, ""))
     }
 
     /// Undoes everything.
     pub async fn rollback(self) -> Result<(), DbErr> {
-        self.inner.rollback().await
+        match self.inner {
+            Inner::Sqlite(transaction) => transaction.rollback().await,
+            Inner::Postgres(transaction) => transaction.rollback().await,
+        }
     }
 
     /// Runs a statement, unless one failed before.
@@ -282,7 +306,7 @@ impl Transaction {
             return Err(over());
         }
         if self.database.contention.concerns(sql) && !self.waits_briefly.swap(true, Ordering::Relaxed) {
-            self.inner.execute_unprepared(WAIT_BRIEFLY).await?;
+            Box::pin(self.inner.execute_script(WAIT_BRIEFLY)).await?;
         }
         let done = statement.await;
         if let Err(error) = &done {
@@ -290,6 +314,38 @@ impl Transaction {
             self.database.note(error, sql);
         }
         done
+    }
+}
+
+impl Inner {
+    async fn execute(&self, sql: &str, params: Vec<Param>) -> Result<u64, DbErr> {
+        match self {
+            Self::Sqlite(transaction) => transaction.execute(sql, params).await,
+            Self::Postgres(transaction) => {
+                let done = transaction.execute_raw(statement(Backend::Postgres, sql, params)).await?;
+                Ok(done.rows_affected())
+            }
+        }
+    }
+
+    async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
+        match self {
+            Self::Sqlite(transaction) => {
+                let rows = transaction.fetch(sql, params).await?;
+                decode(&rows, |row| row::decode_sqlite(row, shapes))
+            }
+            Self::Postgres(transaction) => {
+                let rows = transaction.query_all_raw(statement(Backend::Postgres, sql, params)).await?;
+                decode(&rows, |row| row::decode(row, shapes))
+            }
+        }
+    }
+
+    async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
+        match self {
+            Self::Sqlite(transaction) => transaction.execute_script(sql).await,
+            Self::Postgres(transaction) => transaction.execute_unprepared(sql).await.map(drop),
+        }
     }
 }
 
@@ -318,11 +374,14 @@ impl Executor for Database {
         if let Err(error) = &found {
             self.note(error, sql);
         }
-        decode(&found?, shapes)
+        decode(&found?, |row| row::decode(row, shapes))
     }
 
     async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
-        self.writer.execute_unprepared(sql).await.map(|_| ())
+        match &self.writer {
+            Writers::Sqlite(writer) => writer.execute_script(sql).await,
+            Writers::Postgres(pool) => pool.execute_unprepared(sql).await.map(drop),
+        }
     }
 }
 
@@ -352,28 +411,38 @@ impl Executor for Transaction {
     }
 
     async fn execute(&self, sql: &str, params: Vec<Param>) -> Result<u64, DbErr> {
-        let statement = statement(self.database.backend, sql, params);
-        Ok(self.run(sql, self.inner.execute_raw(statement)).await?.rows_affected())
+        self.run(sql, self.inner.execute(sql, params)).await
     }
 
     async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
-        let statement = statement(self.database.backend, sql, params);
-        decode(&self.run(sql, self.inner.query_all_raw(statement)).await?, shapes)
+        self.run(sql, self.inner.fetch(sql, params, shapes)).await
     }
 
     async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
-        self.run(sql, self.inner.execute_unprepared(sql)).await.map(|_| ())
+        self.run(sql, self.inner.execute_script(sql)).await
     }
 }
 
-/// The column or constraint named by a unique violation; `None` for every other error.
-///
-/// SQLite says `table.column`, PostgreSQL the constraint's name.
-pub(crate) fn unique_violation(error: &DbErr) -> Option<String> {
-    match error.sql_err()? {
-        sea_orm::SqlErr::UniqueConstraintViolation(text) => Some(text),
-        _ => None,
-    }
+/// What a row would have had in common with another one, though it must not.
+#[derive(Debug)]
+pub(crate) struct UniqueViolation {
+    /// The table, as the database stores its name.
+    pub table: String,
+    /// What the database said: SQLite names `table.column`, PostgreSQL the constraint.
+    pub text: String,
+}
+
+/// The unique violation that an error tells of; `None` for every other error.
+pub(crate) fn unique_violation(error: &DbErr) -> Option<UniqueViolation> {
+    let Some(sea_orm::SqlErr::UniqueConstraintViolation(text)) = error.sql_err() else { return None };
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) = error else {
+        return None;
+    };
+    let table = match source.as_database_error().and_then(sqlx::error::DatabaseError::table) {
+        Some(table) => table.to_owned(),
+        None => text.rsplit(": ").next().and_then(|columns| columns.split('.').next()).unwrap_or_default().to_owned(),
+    };
+    Some(UniqueViolation { table, text })
 }
 
 pub(super) fn statement(backend: Backend, sql: &str, params: Vec<Param>) -> Statement {
@@ -388,6 +457,6 @@ pub(super) fn statement(backend: Backend, sql: &str, params: Vec<Param>) -> Stat
     }
 }
 
-fn decode(rows: &[QueryResult], shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
-    pace::aside(rows.len() > pace::MANY_ROWS, || rows.iter().map(|found| row::decode(found, shapes)).collect())
+fn decode<R>(rows: &[R], decoded: impl Fn(&R) -> Result<Vec<Value>, DbErr>) -> Result<Vec<Vec<Value>>, DbErr> {
+    pace::aside(rows.len() > pace::MANY_ROWS, || rows.iter().map(decoded).collect())
 }

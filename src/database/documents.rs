@@ -1,6 +1,7 @@
 //! The statements of single documents: read, insert, update, delete a row and its child rows; written once per DocType.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use sea_orm::DbErr;
@@ -155,36 +156,75 @@ pub(crate) async fn children(
     Ok(rows.into_iter().map(|values| Document::from_row(Arc::clone(child), values)).collect())
 }
 
-/// Inserts rows of one DocType in as few statements as possible.
+/// Inserts rows, those of one DocType beside each other. A document and a few child rows reach the database as one message.
 pub(crate) async fn insert(exec: &dyn Executor, rows: &[&Document]) -> Result<(), DbErr> {
-    let Some(first) = rows.first() else { return Ok(()) };
-    let doctype = &first.doctype;
-    let table = sql_of(doctype, exec.backend());
-    let width = doctype.columns.len();
-    let most = (MAX_PARAMS / width).max(1);
-    let mut rest = rows;
-    while !rest.is_empty() {
-        let at_once = rest.len().min(most);
-        let at_once = if at_once > FEW_ROWS { 1 << at_once.ilog2() } else { at_once };
-        let (chunk, others) = rest.split_at(at_once);
-        rest = others;
-        let mut text = String::with_capacity(table.insert_head.len() + chunk.len() * width * 4);
+    let backend = exec.backend();
+    let mut message = Inserts::default();
+    for of_one in rows.chunk_by(|one, next| Arc::ptr_eq(&one.doctype, &next.doctype)) {
+        let most = (MAX_PARAMS / of_one[0].values.len()).max(1);
+        let mut rest = of_one;
+        while !rest.is_empty() {
+            let at_once = rest.len().min(most);
+            let at_once = if at_once > FEW_ROWS { 1 << at_once.ilog2() } else { at_once };
+            let (chunk, others) = rest.split_at(at_once);
+            rest = others;
+            if !message.has_room_for(chunk) {
+                std::mem::take(&mut message).run(exec).await?;
+            }
+            message.add(chunk, backend);
+        }
+    }
+    message.run(exec).await
+}
+
+/// Inserts that travel together.
+#[derive(Default)]
+struct Inserts {
+    statements: Vec<String>,
+    params: Vec<Param>,
+}
+
+impl Inserts {
+    fn has_room_for(&self, rows: &[&Document]) -> bool {
+        let params = self.params.len() + rows.len() * rows[0].values.len();
+        self.statements.is_empty() || rows.len() <= FEW_ROWS && params <= MAX_PARAMS
+    }
+
+    fn add(&mut self, rows: &[&Document], backend: Backend) {
+        let doctype = &rows[0].doctype;
+        let table = sql_of(doctype, backend);
+        let mut text = String::with_capacity(table.insert_head.len() + rows.len() * doctype.columns.len() * 4);
         text.push_str(&table.insert_head);
-        let mut params = Vec::with_capacity(chunk.len() * width);
-        for (index, row) in chunk.iter().enumerate() {
+        for (index, row) in rows.iter().enumerate() {
             text.push_str(if index > 0 { ",(" } else { "(" });
             for (position, (column, value)) in doctype.columns.iter().zip(&row.values).enumerate() {
                 if position > 0 {
                     text.push(',');
                 }
-                params.push(Param::new(column.column_type.shape(), value.clone()));
-                push_placeholder(&mut text, exec.backend(), params.len(), column.column_type);
+                self.params.push(Param::new(column.column_type.shape(), value.clone()));
+                push_placeholder(&mut text, backend, self.params.len(), column.column_type);
             }
             text.push(')');
         }
-        exec.execute(&text, params).await?;
+        self.statements.push(text);
     }
-    Ok(())
+
+    async fn run(mut self, exec: &dyn Executor) -> Result<(), DbErr> {
+        let Some(last) = self.statements.pop() else { return Ok(()) };
+        let mut text = String::with_capacity(self.statements.iter().map(String::len).sum::<usize>() + last.len() + 64);
+        match exec.backend() {
+            Backend::Sqlite => self.statements.iter().for_each(|statement| text.extend([statement, ";"])),
+            // It prepares single statements: the others are parts of the last.
+            Backend::Postgres => {
+                for (index, statement) in self.statements.iter().enumerate() {
+                    let between = if index == 0 { "WITH" } else { "," };
+                    let _ = write!(text, "{between} \"i{index}\" AS ({statement}) ");
+                }
+            }
+        }
+        text.push_str(&last);
+        exec.execute(&text, self.params).await.map(drop)
+    }
 }
 
 /// Inserts a document of an autoincrement DocType and returns the number that became its name.

@@ -20,6 +20,7 @@ pub(crate) mod references;
 pub(crate) mod row;
 pub(crate) mod schema;
 pub(crate) mod sql;
+mod sqlite;
 pub(crate) mod state;
 pub(crate) mod transfer;
 pub(crate) mod writable;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::ConnectOptions;
-use sqlx::Connection as _;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::database::outage::Outage;
+use crate::database::sqlite::Writer;
 
 /// Page cache of one SQLite connection, in KiB; counts once per connection.
 const SQLITE_CACHE_KIB: u32 = 4096;
@@ -35,11 +36,11 @@ pub(super) enum Use {
     Writing,
 }
 
-/// Connections to a file of SQLite.
-pub(super) fn sqlite(url: &str, usage: Use) -> ConnectOptions {
+/// The connections that read a file of SQLite.
+pub(super) fn sqlite_readers(url: &str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(if usage == Use::Reading { SQLITE_READERS } else { 1 })
+        .max_connections(SQLITE_READERS)
         .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
@@ -47,24 +48,32 @@ pub(super) fn sqlite(url: &str, usage: Use) -> ConnectOptions {
         .test_before_acquire(false)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
-        // After a COMMIT or ROLLBACK that failed, or a rollback that SQLite made by itself, the connection still counts
-        // as being in a transaction; whatever were begun on it would be a savepoint that nobody commits.
+        // After the end of a transaction that failed, the connection still counts as being in one.
         .map_sqlx_sqlite_before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-        .map_sqlx_sqlite_opts(move |options| {
-            options
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Normal)
-                .busy_timeout(BUSY_TIMEOUT)
-                .foreign_keys(true)
-                .statement_cache_capacity(256)
-                // The operator `regex`; linear in time, whatever the pattern.
-                .with_regexp()
-                .pragma("cache_size", format!("-{SQLITE_CACHE_KIB}"))
-                .pragma("temp_store", "memory")
-                .pragma("query_only", if usage == Use::Reading { "on" } else { "off" })
-        });
+        .map_sqlx_sqlite_opts(|options| sqlite_session(options, Use::Reading));
     options
+}
+
+/// The connection that writes to a file of SQLite, which is made if missing.
+pub(super) async fn sqlite_writer(url: &str) -> Result<Writer, sqlx::Error> {
+    let options = sqlite_session(url.parse()?, Use::Writing).disable_statement_logging();
+    Writer::open(options, ACQUIRE_TIMEOUT).await
+}
+
+/// What holds for a connection to SQLite.
+fn sqlite_session(options: SqliteConnectOptions, usage: Use) -> SqliteConnectOptions {
+    options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .statement_cache_capacity(256)
+        // The operator `regex`; linear in time, whatever the pattern.
+        .with_regexp()
+        .pragma("cache_size", format!("-{SQLITE_CACHE_KIB}"))
+        .pragma("temp_store", "memory")
+        .pragma("query_only", if usage == Use::Reading { "on" } else { "off" })
 }
 
 /// Connections to PostgreSQL.

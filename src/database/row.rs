@@ -2,6 +2,7 @@
 
 use sea_orm::{DbErr, QueryResult};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
@@ -45,27 +46,28 @@ impl Param {
 
 /// Decodes one row by position. On PostgreSQL the select list has cast every column to its shape.
 pub(super) fn decode(row: &QueryResult, shapes: &[Shape]) -> Result<Vec<Value>, DbErr> {
-    let failed = |error: sqlx::Error| DbErr::Type(format!("a column does not decode: {error}"));
-    let mut values = Vec::with_capacity(shapes.len());
     if let Some(row) = row.try_as_sqlite_row() {
-        for (index, shape) in shapes.iter().enumerate() {
-            // Unchecked: SQLite converts between its storage classes, which is what old or foreign rows need.
-            values.push(match shape {
-                Shape::Int => row.try_get_unchecked::<Option<i64>, _>(index).map_err(failed)?.into(),
-                Shape::Float => row.try_get_unchecked::<Option<f64>, _>(index).map_err(failed)?.into(),
-                Shape::Text => row.try_get_unchecked::<Option<String>, _>(index).map_err(failed)?.into(),
-            });
-        }
-    } else if let Some(row) = row.try_as_pg_row() {
-        for (index, shape) in shapes.iter().enumerate() {
-            values.push(match shape {
-                Shape::Int => row.try_get::<Option<i64>, _>(index).map_err(failed)?.into(),
-                Shape::Float => row.try_get::<Option<f64>, _>(index).map_err(failed)?.into(),
-                Shape::Text => row.try_get::<Option<String>, _>(index).map_err(failed)?.into(),
-            });
-        }
-    } else {
-        return Err(DbErr::Type("a row of an unknown database".to_owned()));
+        return decode_sqlite(row, shapes);
     }
-    Ok(values)
+    let row = row.try_as_pg_row().ok_or_else(|| DbErr::Type("a row of an unknown database".to_owned()))?;
+    let value = |(index, shape): (usize, &Shape)| match shape {
+        Shape::Int => row.try_get::<Option<i64>, _>(index).map(Value::from),
+        Shape::Float => row.try_get::<Option<f64>, _>(index).map(Value::from),
+        Shape::Text => row.try_get::<Option<String>, _>(index).map(Value::from),
+    };
+    shapes.iter().enumerate().map(value).collect::<Result<_, _>>().map_err(|error| failed(&error))
+}
+
+/// The same of SQLite. Unchecked: it converts between its storage classes, which is what old or foreign rows need.
+pub(super) fn decode_sqlite(row: &SqliteRow, shapes: &[Shape]) -> Result<Vec<Value>, DbErr> {
+    let value = |(index, shape): (usize, &Shape)| match shape {
+        Shape::Int => row.try_get_unchecked::<Option<i64>, _>(index).map(Value::from),
+        Shape::Float => row.try_get_unchecked::<Option<f64>, _>(index).map(Value::from),
+        Shape::Text => row.try_get_unchecked::<Option<String>, _>(index).map(Value::from),
+    };
+    shapes.iter().enumerate().map(value).collect::<Result<_, _>>().map_err(|error| failed(&error))
+}
+
+fn failed(error: &sqlx::Error) -> DbErr {
+    DbErr::Type(format!("a column does not decode: {error}"))
 }

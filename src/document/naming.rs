@@ -92,7 +92,12 @@ impl Work<'_> {
                     continue;
                 }
                 // Nobody is asked for the name of a row, and nothing counts rows.
-                if let NamingRule::Hash | NamingRule::Prompt | NamingRule::Autoincrement = row.doctype.naming_rule {
+                let is_random = match row.doctype.naming_rule {
+                    NamingRule::Hash | NamingRule::Prompt | NamingRule::Autoincrement => true,
+                    NamingRule::Controller => self.controllers(&row.doctype.name).is_empty(),
+                    _ => false,
+                };
+                if is_random {
                     row.set_name(secret::random_name());
                     continue;
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::database::schema::wanted::unique_field;
+use crate::database::schema::{names, wanted::unique_field};
 use crate::database::{Backend, documents, unique_violation};
 use crate::document::input;
 use crate::document::stored_rows::StoredRows;
@@ -36,34 +36,26 @@ impl Work<'_> {
     /// Inserts a document and its rows.
     pub(super) async fn insert_rows(&mut self, document: &mut Document) -> Result<()> {
         let doctype = Arc::clone(&document.doctype);
-        if doctype.naming_rule == NamingRule::Autoincrement && document.values[slot::NAME].is_blank() {
+        let is_numbered = doctype.naming_rule == NamingRule::Autoincrement && document.values[slot::NAME].is_blank();
+        if is_numbered {
             let number = documents::insert_numbered(self.executor(), document)
                 .await
                 .map_err(|error| write_error(self.backend(), &doctype, "", error))?;
             document.set_name(number);
             self.adopt_rows(document);
-        } else {
-            documents::insert(self.executor(), &[document])
-                .await
-                .map_err(|error| write_error(self.backend(), &doctype, &document.name(), error))?;
         }
-        for rows in &mut document.tables {
-            for (index, row) in rows.iter_mut().enumerate() {
-                breathe(index).await;
-                input::normalise(row);
-                row.is_new = false;
-            }
-            self.insert_children(rows.iter().collect()).await?;
+        for (index, row) in document.tables.iter_mut().flatten().enumerate() {
+            breathe(index).await;
+            input::normalise(row);
+            row.is_new = false;
         }
-        Ok(())
+        let own = (!is_numbered).then_some(&*document);
+        self.insert_together(own.into_iter().chain(document.tables.iter().flatten()).collect()).await
     }
 
-    async fn insert_children(&mut self, rows: Vec<&Document>) -> Result<()> {
-        let Some(first) = rows.first() else { return Ok(()) };
-        let doctype = Arc::clone(&first.doctype);
-        documents::insert(self.executor(), &rows)
-            .await
-            .map_err(|error| write_error(self.backend(), &doctype, "", error))
+    async fn insert_together(&mut self, rows: Vec<&Document>) -> Result<()> {
+        let inserted = documents::insert(self.executor(), &rows).await;
+        inserted.map_err(|error| insert_error(self.backend(), &rows, error))
     }
 
     /// Writes a document over its stored state: rows that are gone go, new ones come, the others are written if they changed.
@@ -102,12 +94,25 @@ impl Work<'_> {
                         .map_err(|error| write_error(self.backend(), &row.doctype, &row.name(), error))?;
                 }
             }
-            self.insert_children(fresh).await?;
+            self.insert_together(fresh).await?;
             for row in rows.iter_mut() {
                 row.is_new = false;
             }
         }
         Ok(())
+    }
+}
+
+/// The failed write of one of several rows.
+fn insert_error(backend: Backend, rows: &[&Document], error: sea_orm::DbErr) -> Error {
+    let Some(violation) = unique_violation(&error) else { return error.into() };
+    let mut meant =
+        rows.iter().filter(|row| names::physical(backend, &row.doctype.table_name()) == violation.table.as_str());
+    match (meant.next(), meant.next()) {
+        (Some(row), None) => write_error(backend, &row.doctype, &row.name(), error),
+        // Nobody says which one of them it was.
+        (Some(row), _) => write_error(backend, &row.doctype, "", error),
+        (None, _) => error.into(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a set of DocTypes wants to find in the database: pure (`docs/frappe/model.md`: Columns, Singles and secrets).
 
-use crate::database::connect::Backend;
+use crate::database::connect::{Backend, UniqueViolation};
 use crate::database::schema::names;
 use crate::database::schema::sql_type::{ColumnDefault, SqlType};
 use crate::meta::doctype::{Column, DocType, slot};
@@ -186,13 +186,17 @@ pub(crate) fn value_for_null(doctype: &DocType, column: usize) -> Option<Value> 
 }
 
 /// The unique field that a unique violation is about, as [`crate::database::unique_violation`] reported it; `None` if it is the name.
-pub(crate) fn unique_field<'a>(backend: Backend, doctype: &'a DocType, violation: &str) -> Option<&'a DocField> {
+pub(crate) fn unique_field<'a>(
+    backend: Backend,
+    doctype: &'a DocType,
+    violation: &UniqueViolation,
+) -> Option<&'a DocField> {
     let table = names::physical(backend, &doctype.table_name()).to_owned();
     doctype.fields.iter().filter(|field| field.unique && field.has_column()).find(|field| match backend {
-        Backend::Sqlite => violation.ends_with(&format!("{table}.{}", field.fieldname)),
+        Backend::Sqlite => violation.text.ends_with(&format!("{table}.{}", field.fieldname)),
         Backend::Postgres => {
             let column = names::physical(backend, &field.fieldname).to_owned();
-            violation.contains(&format!("\"{}\"", names::index(&table, &[column], true)))
+            violation.text.contains(&format!("\"{}\"", names::index(&table, &[column], true)))
         }
     })
 }

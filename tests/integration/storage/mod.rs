@@ -3,6 +3,7 @@
 mod blocked;
 mod data_folder;
 mod postgres;
+mod round_trips;
 mod statistics;
 mod transactions;
 
