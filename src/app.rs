@@ -28,7 +28,7 @@ use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{Job, JobKind, Pipeline, Plugins, Sessions, Site, Templates};
-use crate::{account, desk, oauth, reload, rest, web};
+use crate::{account, desk, mcp, oauth, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -92,6 +92,7 @@ fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts) -> anyhow:
     oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
     crate::jobs::register(&mut plugins);
+    mcp::register(&mut plugins);
     plugins.job("refresh the statistics of the database", Duration::from_hours(1), async |site| {
         site.documents.database().refresh_statistics().await?;
         Ok(String::new())

@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod foreign;
 mod jobs;
+mod mcp;
 mod meta;
 mod oauth;
 mod outgoing;

@@ -99,7 +99,7 @@ impl Authenticator for ApiKeyAuthenticator {
         let Some(user) = self.keys.user(&site.documents, key, secret).await? else { return Ok(None) };
         // Disabled since: everything of theirs stops at once.
         let Some(access) = site.documents.access(&user).await? else { return Ok(None) };
-        Ok(Some(Authenticated { session: Session::of(access), credentials: Credentials::ApiKey }))
+        Ok(Some(Authenticated { session: Session::of(access), credentials: Credentials::ApiKey, client: None }))
     }
 }
 

@@ -293,8 +293,9 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Writes a log row of a DocType that the engine keeps (Version, Deleted Document): no hooks, no validation.
-    pub(super) async fn insert_log(&mut self, doctype: &str, values: &[(&str, Value)]) -> Result<()> {
+    /// Writes a row of a DocType that the program itself keeps as a log (Version, Deleted Document, MCP Call): no hooks, no
+    /// validation, whoever asks.
+    pub async fn insert_log(&mut self, doctype: &str, values: &[(&str, Value)]) -> Result<()> {
         let Some(doctype) = self.registry.get(doctype).cloned().filter(|doctype| doctype.has_table()) else {
             return Ok(());
         };

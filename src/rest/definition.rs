@@ -9,7 +9,7 @@ use crate::meta::doctype::Order;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocPerm, DocType, Right};
 use crate::permissions::Session;
-use crate::rest::reader;
+use crate::permissions::reader;
 use crate::web::Site;
 
 /// A DocType as the session may know it, or the refusal.

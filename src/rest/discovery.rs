@@ -3,10 +3,10 @@
 use poem::Response;
 use serde_json::{Value as Json, json};
 
+use crate::document::method::{self, DocumentMethod};
 use crate::error::{Error, Need, Result};
 use crate::meta::DocType;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
-use crate::rest::document_method::{self, DocumentMethod};
 use crate::rest::envelope;
 use crate::web::args::Args;
 use crate::web::{Exchange, Method, Plugins, Route};
@@ -69,7 +69,7 @@ async fn search(mut exchange: Exchange) -> Result<Response> {
         exchange.site.methods.iter().filter(|method| fits([method.path, method.summary])).map(method_summary).collect();
     let registry = exchange.site.documents.registry();
     for doctype in registry.iter() {
-        for method in document_method::of(exchange.site.documents.controllers(), doctype) {
+        for method in method::of(exchange.site.documents.controllers(), doctype) {
             if fits([&format!("{} {}", doctype.name, method.name), method.description]) {
                 results.push(doctype_summary(doctype, &method));
             }
@@ -121,7 +121,7 @@ async fn method(exchange: Exchange) -> Result<Response> {
 async fn doctype(exchange: Exchange) -> Result<Response> {
     check(&exchange)?;
     let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
-    let methods: Vec<Json> = document_method::of(exchange.site.documents.controllers(), &doctype)
+    let methods: Vec<Json> = method::of(exchange.site.documents.controllers(), &doctype)
         .iter()
         .map(|method| doctype_summary(&doctype, method))
         .collect();
@@ -132,7 +132,7 @@ async fn doctype_method(exchange: Exchange) -> Result<Response> {
     check(&exchange)?;
     let doctype = exchange.site.documents.doctype(exchange.param("doctype"))?;
     let wanted = exchange.param("method");
-    let methods = document_method::of(exchange.site.documents.controllers(), &doctype);
+    let methods = method::of(exchange.site.documents.controllers(), &doctype);
     let Some(DocumentMethod { name, description, reads, needs }) =
         methods.into_iter().find(|known| known.name == wanted)
     else {

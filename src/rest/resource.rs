@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use poem::http::HeaderMap;
 use serde_json::{Map, Value as Json};
 
-use crate::document::{Children, Documents};
+use crate::document::{Children, Documents, method};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::permissions::Session;
-use crate::rest::{comment, document_method, files};
+use crate::rest::{comment, files};
 use crate::web::Site;
 
 /// The header that says how child rows in a change are read.
@@ -165,7 +165,7 @@ pub(super) async fn call(
 
 fn no_such_method(documents: &Documents, doctype: &str, method: &str, write: bool) -> Error {
     let is_known = documents.registry().get(doctype).is_some_and(|doctype| {
-        document_method::of(documents.controllers(), doctype).iter().any(|known| known.name == method)
+        method::of(documents.controllers(), doctype).iter().any(|known| known.name == method)
             || (doctype.is_virtual && matches!(method, "submit" | "cancel" | "discard" | "rename"))
     });
     if is_known && !write {

@@ -1,5 +1,6 @@
 //! Arguments of a request as Frappe reads them (`docs/frappe/rest.md`: Arguments): a JSON body alone, else query and form together.
 
+use bytes::Bytes;
 use poem::error::ReadBodyError;
 use poem::web::Multipart;
 use poem::{FromRequest, Request, RequestBody};
@@ -98,10 +99,7 @@ async fn take_body(request: &mut Request) -> Result<Body> {
         return Ok(Body { form: read_multipart(request, multipart).await?, ..Body::default() });
     }
     let reading = request.data::<Reading>().cloned();
-    let bytes = request.take_body().into_bytes().await.map_err(|error| match error {
-        ReadBodyError::PayloadTooLarge => Error::TooLarge("The body is too large".to_owned()),
-        _ => Error::BadRequest("The body ended too early".to_owned()),
-    })?;
+    let bytes = take_bytes(request).await?;
     if bytes.is_empty() {
         return Ok(Body { is_json: content_type.contains("json"), ..Body::default() });
     }
@@ -116,15 +114,32 @@ async fn take_body(request: &mut Request) -> Result<Body> {
     let bytes = foreign::without_mark(&bytes);
     let looks_like_json = matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['));
     if content_type.contains("json") || (content_type.is_empty() && looks_like_json) {
-        if let Some(reading) = &reading {
-            reading.take_values(bytes)?;
-        }
-        let json = pace::aside(bytes.len() > pace::MANY_BYTES, || serde_json::from_slice(bytes))
-            .map_err(|error| Error::BadRequest(format!("The body is not valid JSON: {error}")))?;
+        let json = parse_json(reading.as_ref(), bytes)?;
         return Ok(Body { is_json: true, json: Some(json), ..Body::default() });
     }
     // Frappe ignores bodies of other types, such as text/plain.
     Ok(Body::default())
+}
+
+/// Reads a body that is one JSON text; takes it.
+pub(crate) async fn read_json(request: &mut Request) -> Result<Json> {
+    let bytes = take_bytes(request).await?;
+    parse_json(request.data::<Reading>(), foreign::without_mark(&bytes))
+}
+
+async fn take_bytes(request: &mut Request) -> Result<Bytes> {
+    request.take_body().into_bytes().await.map_err(|error| match error {
+        ReadBodyError::PayloadTooLarge => Error::TooLarge("The body is too large".to_owned()),
+        _ => Error::BadRequest("The body ended too early".to_owned()),
+    })
+}
+
+fn parse_json(reading: Option<&Reading>, bytes: &[u8]) -> Result<Json> {
+    if let Some(reading) = reading {
+        reading.take_values(bytes)?;
+    }
+    pace::aside(bytes.len() > pace::MANY_BYTES, || serde_json::from_slice(bytes))
+        .map_err(|error| Error::BadRequest(format!("The body is not valid JSON: {error}")))
 }
 
 /// Reads a multipart form: texts into memory, files to disk.

@@ -6,6 +6,7 @@ use poem::{Request, Response};
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::{AuthenticationError, Conflict, Error, Invalid, ProblemKind};
+use crate::web::MCP;
 use crate::web::method::json_response;
 use crate::web::request::{RequestContext, page_view};
 use crate::web::site::Site;
@@ -157,16 +158,20 @@ pub enum Style {
     ApiV1,
     /// Frappe's second envelope.
     ApiV2,
+    /// An error of JSON-RPC 2.0, without the id of a request that nobody read.
+    JsonRpc,
     /// A page.
     Page,
 }
 
 impl Style {
-    /// `/api/v2` and `/api` speak JSON, everything else pages, unless the sender asks for JSON first.
+    /// `/mcp`, `/api/v2` and `/api` speak JSON, everything else pages, unless the sender asks for JSON first.
     pub fn of(request: &Request) -> Self {
         let path = request.uri().path();
         let accept = request.header(header::ACCEPT).unwrap_or("");
-        if path == "/api/v2" || path.starts_with("/api/v2/") {
+        if path == MCP {
+            Self::JsonRpc
+        } else if path == "/api/v2" || path.starts_with("/api/v2/") {
             Self::ApiV2
         } else if path == "/api" || path.starts_with("/api/") || accept.starts_with("application/json") {
             Self::ApiV1
@@ -233,6 +238,7 @@ pub(crate) async fn render(error: &Error, from: &Origin, site: &Site, context: &
     let mut response = match style {
         Style::ApiV1 => api_v1(error, &described, context),
         Style::ApiV2 => api_v2(error, &described),
+        Style::JsonRpc => json_rpc(&described),
         Style::Page => page(error, &described, site, context, from).await,
     };
     let headers = response.headers_mut();
@@ -289,6 +295,13 @@ fn api_v2(error: &Error, described: &Described) -> Response {
         entry["problems"] = problems(invalid);
     }
     json_response(described.status, &json!({"errors": [entry]}))
+}
+
+/// What is refused before it is read, or cannot be answered at all: `-32000` is left to servers (JSON-RPC 2.0 §5.1).
+fn json_rpc(described: &Described) -> Response {
+    let code = if described.status.is_server_error() { -32603 } else { -32000 };
+    let error = json!({"code": code, "message": described.message, "data": {"type": described.exc_type}});
+    json_response(described.status, &json!({"jsonrpc": "2.0", "error": error}))
 }
 
 fn sentences(error: &Error, described: &Described) -> Vec<String> {

@@ -53,6 +53,9 @@ pub(crate) use settings::LoginSettings;
 pub use site::Site;
 pub(crate) use templates::Templates;
 
+/// Where AI assistants are served (the Model Context Protocol).
+pub(crate) const MCP: &str = "/mcp";
+
 /// The name of a document that is found by a secret or a key: part of its digest, so that a lookup needs no search.
 fn document_name(text: &str) -> String {
     crate::secret::sha256(text)[..12].iter().fold(String::with_capacity(24), |mut name, byte| {

@@ -28,7 +28,7 @@ use crate::web::session::Found;
 use crate::web::session_cookie::{self, Sent, remove_cookies};
 use crate::web::settings::UploadSettings;
 use crate::web::site::Site;
-use crate::web::{csp, csrf};
+use crate::web::{MCP, csp, csrf};
 
 /// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
 const NO_CACHE: &str = "no-store,no-cache,must-revalidate,max-age=0";
@@ -227,11 +227,13 @@ impl Pipeline {
             for authenticator in self.authenticators.iter().filter(|known| known.scheme() == scheme) {
                 if let Some(found) = authenticator.authenticate(&self.site, request, value).await? {
                     if !is_for_programs(request.uri().path()) {
-                        let message = "Pages are for people who are logged in with a browser; applications use /api";
+                        let message =
+                            "Pages are for people who are logged in with a browser; applications use /api or /mcp";
                         return Err(Error::Permission(message.to_owned()));
                     }
                     context.session = found.session;
                     context.credentials = found.credentials;
+                    context.client = found.client;
                     return Ok(());
                 }
             }
@@ -362,7 +364,7 @@ fn address(request: &Request, proxies: usize) -> IpAddr {
 
 /// Where credentials in a header count: everywhere but on pages, which no scope of a token speaks of.
 fn is_for_programs(path: &str) -> bool {
-    const PLACES: [&str; 7] = ["/api", "/assets", "/files", "/private", "/.well-known", "/health", "/metrics"];
+    const PLACES: [&str; 8] = ["/api", MCP, "/assets", "/files", "/private", "/.well-known", "/health", "/metrics"];
     let below = |place: &&str| path.strip_prefix(*place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     path == "/" || PLACES.iter().any(below)
 }

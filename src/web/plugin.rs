@@ -156,6 +156,8 @@ pub struct Authenticated {
     pub session: Session,
     /// What kind of credentials.
     pub credentials: Credentials,
+    /// The OAuth Client that acts, where one does that is known here.
+    pub client: Option<Arc<str>>,
 }
 
 /// Turns an `Authorization` header into a session.

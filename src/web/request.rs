@@ -49,6 +49,8 @@ pub struct RequestContext {
     pub user_agent: Arc<str>,
     /// How the sender proved who they are.
     pub credentials: Credentials,
+    /// The OAuth Client whose access token was sent, where it is known here.
+    pub client: Option<Arc<str>>,
     /// A session cookie came that is no longer valid; the request goes on as Guest.
     pub session_expired: bool,
     /// The token that forms of this session carry.
@@ -70,6 +72,7 @@ impl RequestContext {
             ip,
             user_agent,
             credentials: Credentials::None,
+            client: None,
             session_expired: false,
             csrf_token: Arc::from(""),
             session_cookie: Arc::from(""),

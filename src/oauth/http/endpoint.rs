@@ -5,6 +5,7 @@ use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Request, Response};
 use serde::Serialize;
 use serde_json::Value as Json;
+use url::Url;
 
 use crate::error::Error as SiteError;
 use crate::foreign;
@@ -255,6 +256,28 @@ pub(crate) fn allow_origin(
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allow_origin);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(allowed.expose));
     }
+}
+
+/// Lets every page read the answer, which tells nothing that is not public.
+pub(crate) fn allow_every_origin(response: &mut Response) {
+    let every = AllowedOrigins { any: true, ..AllowedOrigins::default() };
+    if let Some(CorsHeaders { expose, .. }) = cors::decide("*", &every) {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(expose));
+    }
+}
+
+/// Whether pages of the origin are of the site itself, of the client, or listed in OAuth Settings.
+pub(crate) fn is_allowed_origin(
+    origin: &HeaderValue,
+    site_url: &str,
+    settings: &OAuthSettings,
+    client: &OAuthClient,
+) -> bool {
+    let is_own =
+        Url::parse(site_url).is_ok_and(|site| site.origin().ascii_serialization().as_bytes() == origin.as_bytes());
+    is_own || origin.to_str().is_ok_and(|origin| cors_headers(origin, settings, Some(client)).is_some())
 }
 
 fn cors_headers(origin: &str, settings: &OAuthSettings, client: Option<&OAuthClient>) -> Option<CorsHeaders> {

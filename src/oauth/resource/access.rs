@@ -4,19 +4,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use poem::http::{HeaderMap, HeaderValue, Method, header};
+use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::{Body, Request, Response};
 use url::form_urlencoded;
 
 use crate::error::{AuthenticationError, Error, Need, Result};
 use crate::meta::Right;
-use crate::oauth::http::endpoint::{allow_origin, allow_preflight};
+use crate::oauth::http::endpoint::{allow_every_origin, allow_origin, allow_preflight, is_allowed_origin};
 use crate::oauth::protocol::request::is_form;
 use crate::oauth::protocol::serve::challenge::{Challenge, TokenScheme};
 use crate::oauth::protocol::serve::scope_rules::{missing_for, missing_for_guarded, missing_for_method};
 use crate::oauth::protocol::token::dpop::ALGS;
 use crate::oauth::protocol::token::kind::from_authorization;
-use crate::oauth::protocol::{Error as OAuthError, ErrorCode};
+use crate::oauth::protocol::{Error as OAuthError, ErrorCode, ScopeSet};
 use crate::oauth::resource::bearer::BearerAuthenticator;
 use crate::oauth::resource::dpop::{DPOP_NONCE, nonce};
 use crate::oauth::scopes::scope_catalogue::ScopeCatalogue;
@@ -24,7 +24,7 @@ use crate::oauth::scopes::site_scopes::SiteScopes;
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::body::SMALL;
 use crate::web::error::Origin;
-use crate::web::{Middleware, Site};
+use crate::web::{MCP, Middleware, Site};
 
 /// The name of a token outside the header (RFC 6750 §2.2 and §2.3).
 const ACCESS_TOKEN: &str = "access_token";
@@ -52,6 +52,7 @@ impl Middleware for Access {
                     .to_owned(),
             ));
         }
+        self.check_page(site, request).await?;
         take_from_form(site, request).await
     }
 
@@ -94,7 +95,17 @@ impl Middleware for Access {
                     if from.scheme.as_deref() == Some("dpop") { TokenScheme::Dpop } else { TokenScheme::Bearer };
                 // What its client would be refused for, it is not led to ask for.
                 let client = self.client_of(site, from.authorization.as_ref()).await?;
-                let scope = scopes.to_challenge(scope, client.as_deref());
+                let mut scope = scopes.to_challenge(scope, client.as_deref());
+                if from.path() == MCP
+                    && let Some(needed) = &mut scope
+                {
+                    // Clients of MCP ask for exactly what is named, and would lose what they have.
+                    *needed = self
+                        .held(site, from.authorization.as_ref())
+                        .await?
+                        .union(&ScopeSet::from_stored(needed))
+                        .to_string();
+                }
                 let refused = Challenge::insufficient_scope(metadata, scope.as_deref(), message);
                 Challenge { scheme, algs: (scheme == TokenScheme::Dpop).then_some(ALGS), ..refused }.to_string()
             }
@@ -120,11 +131,18 @@ impl Middleware for Access {
         let is_decided = [header::ACCESS_CONTROL_ALLOW_ORIGIN, header::VARY]
             .iter()
             .any(|name| response.headers().contains_key(name));
-        let Some(origin) = headers.get(header::ORIGIN).filter(|_| !is_decided && from.path().starts_with(API)) else {
+        let is_mcp = from.path() == MCP;
+        let is_here = is_mcp || from.path().starts_with(API);
+        let Some(origin) = headers.get(header::ORIGIN).filter(|_| !is_decided && is_here) else {
             return Ok(());
         };
         if headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
             allow_preflight(origin, response);
+            return Ok(());
+        }
+        if is_mcp && response.status() == StatusCode::UNAUTHORIZED {
+            // Where tokens are had, and nothing else: an assistant in a page has no other way to learn it.
+            allow_every_origin(response);
             return Ok(());
         }
         let settings = OAuthSettings::load(&site.documents).await?;
@@ -135,6 +153,35 @@ impl Middleware for Access {
 }
 
 impl Access {
+    /// Refuses a page that is neither of this site, nor of the client whose token it sends, nor listed in OAuth
+    /// Settings (MCP, Streamable HTTP: servers must validate `Origin`). Who is refused for the token learns that instead.
+    async fn check_page(&self, site: &Site, request: &Request) -> Result<()> {
+        if request.uri().path() != MCP || request.method() == Method::OPTIONS {
+            return Ok(());
+        }
+        let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
+        let authorization = request.headers().get(header::AUTHORIZATION);
+        let Some(client) = self.client_of(site, authorization).await? else { return Ok(()) };
+        let settings = OAuthSettings::load(&site.documents).await?;
+        if is_allowed_origin(origin, site.documents.site_url(), &settings, &client) {
+            return Ok(());
+        }
+        Err(Error::Permission(
+            "Pages of this origin may not call this address: only those at a redirect URI of the application may, or at an \
+             origin that OAuth Settings lists"
+                .to_owned(),
+        ))
+    }
+
+    /// The scopes of the token of a request.
+    async fn held(&self, site: &Site, authorization: Option<&HeaderValue>) -> Result<ScopeSet> {
+        let token = match authorization.and_then(|value| value.to_str().ok()).and_then(from_authorization) {
+            Some((_, token)) => self.tokens.token(&site.documents, token).await?,
+            None => None,
+        };
+        Ok(token.map(|token| token.scopes).unwrap_or_default())
+    }
+
     /// The client that the token of a request was issued to.
     async fn client_of(&self, site: &Site, authorization: Option<&HeaderValue>) -> Result<Option<Arc<OAuthClient>>> {
         match authorization.and_then(|value| value.to_str().ok()).and_then(from_authorization) {

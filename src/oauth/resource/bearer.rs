@@ -286,7 +286,7 @@ impl Authenticator for BearerAuthenticator {
 
     async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>> {
         let presented = Presented { certificate: ClientCertificate::of(request), ..Presented::bearer(value) };
-        let (session, _) = self.session(site, presented, request.uri().path()).await?;
-        Ok(Some(Authenticated { session, credentials: Credentials::Bearer }))
+        let (session, token) = self.session(site, presented, request.uri().path()).await?;
+        Ok(Some(Authenticated { session, credentials: Credentials::Bearer, client: Some(token.client.into()) }))
     }
 }

@@ -177,7 +177,7 @@ impl Authenticator for DpopAuthenticator {
         // The token first: only who holds one can fill what is remembered.
         let certificate = ClientCertificate::of(request);
         let presented = Presented { token: value, jkt: Some(&proof.jkt), certificate };
-        let (session, _) = self.tokens.session(site, presented, request.uri().path()).await?;
+        let (session, token) = self.tokens.session(site, presented, request.uri().path()).await?;
         let is_new = if request.method().is_safe() {
             self.seen.spend(&proof, documents.clock().now())?
         } else {
@@ -186,7 +186,7 @@ impl Authenticator for DpopAuthenticator {
         if !is_new {
             return Err(refused(&repeated()));
         }
-        Ok(Some(Authenticated { session, credentials: Credentials::Bearer }))
+        Ok(Some(Authenticated { session, credentials: Credentials::Bearer, client: Some(token.client.into()) }))
     }
 }
 

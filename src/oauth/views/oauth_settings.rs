@@ -16,6 +16,7 @@ use crate::oauth::protocol::serve::resource::KnownResources;
 use crate::oauth::protocol::serve::scope_offer::KnownScopes;
 use crate::oauth::protocol::{ErrorCode, ScopeSet};
 use crate::permissions::Session;
+use crate::web::MCP;
 
 /// The name of the DocType and of its one document.
 pub(crate) const OAUTH_SETTINGS: &str = "OAuth Settings";
@@ -131,6 +132,8 @@ view! {
         pub resource_tos_uri: Option<String>,
         /// The scopes to announce; empty: nobody said.
         pub scopes_supported: ScopeSet,
+        /// AI assistants are served.
+        pub mcp: bool = "enable_mcp",
         /// Resources beside the site and its API.
         pub additional_resources: Vec<String>,
     }
@@ -240,7 +243,8 @@ impl OAuthSettings {
 
     /// The resources for which tokens may be asked.
     pub(crate) fn resources(&self, site_url: &str) -> KnownResources {
-        KnownResources::new(site_url, self.additional_resources.iter().map(String::as_str))
+        let mcp = self.mcp.then_some(MCP);
+        KnownResources::new(site_url, mcp.into_iter().chain(self.additional_resources.iter().map(String::as_str)))
     }
 
     /// What the checks of an authorization request need to know about the site; see [`OAuthSettings::resources`].

@@ -10,8 +10,9 @@ use crate::error::Result;
 use crate::meta::doctype::slot;
 use crate::meta::fieldtype::Shape;
 use crate::meta::{DocType, Document, Registry, Value};
+use crate::permissions::reader;
 use crate::permissions::session::ADMINISTRATOR;
-use crate::rest::{definition, reader};
+use crate::rest::definition;
 
 /// The definitions come with the program or with files, not from somebody's hand at some time.
 const NO_TIME: &str = "1970-01-01 00:00:00.000000";

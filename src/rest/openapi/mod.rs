@@ -19,7 +19,7 @@ use crate::document::Controllers;
 use crate::error::{Error, Result};
 use crate::meta::Registry;
 use crate::permissions::Session;
-use crate::rest::reader;
+use crate::permissions::reader;
 use crate::secret;
 use crate::web::compress::{Packed, names_tag};
 use crate::web::settings::SYSTEM_SETTINGS;

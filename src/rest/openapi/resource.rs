@@ -3,10 +3,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::controller::need_on;
+use crate::document::method::{self, DocumentMethod};
 use crate::error::Need;
 use crate::meta::{DocType, Right};
 use crate::permissions::Grant;
-use crate::rest::document_method::{self, DocumentMethod};
 use crate::rest::openapi::names::{Names, failures, in_path, parameter};
 use crate::rest::openapi::{Document, Parts};
 use crate::rest::v1;
@@ -56,7 +56,7 @@ pub(super) fn add(document: &mut Document, doctype: &DocType, parts: &Parts<'_>,
             }
         }
     }
-    let mut methods = document_method::of(parts.controllers, doctype);
+    let mut methods = method::of(parts.controllers, doctype);
     methods.retain(|method| method.needs.iter().all(|need| is_open(need, doctype, &grant)));
     let name = if doctype.issingle { in_path(&doctype.name) } else { "{name}".to_owned() };
     for method in &methods {

@@ -65,7 +65,7 @@ impl<'s> Holder<'s> {
     }
 
     /// Somebody with a token that is bound to the key, for one request.
-    fn presenting(&self, tokens: &Json, method: &str, path: &str) -> Client {
+    pub fn presenting(&self, tokens: &Json, method: &str, path: &str) -> Client {
         let token = tokens["access_token"].as_str().unwrap();
         self.site
             .guest()

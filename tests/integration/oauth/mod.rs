@@ -13,7 +13,7 @@ mod consent;
 mod crash;
 mod described_program;
 pub mod device_rfc8628;
-mod dpop_rfc9449;
+pub mod dpop_rfc9449;
 mod end_session;
 mod examples;
 mod id_token_elsewhere;

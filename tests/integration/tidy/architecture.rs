@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("document", &["document"]),
     ("outgoing", &["outgoing"]),
     ("web", &["web"]),
-    ("features", &["rest", "desk", "account", "oauth", "jobs"]),
+    ("features", &["rest", "desk", "account", "oauth", "jobs", "mcp"]),
     ("top", &["app", "cli", "reload"]),
 ];
 

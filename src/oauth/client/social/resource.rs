@@ -163,7 +163,7 @@ impl Authenticator for ForeignTokens {
         // As with our own tokens, only scopes that speak of data here open any.
         let scopes = ScopeSet::from_stored(verified.claims.text("scope").unwrap_or_default());
         session.limit = ScopeLimit::of(&scopes, &*self.catalogue.get(documents).await?);
-        Ok(Some(Authenticated { session, credentials: Credentials::Bearer }))
+        Ok(Some(Authenticated { session, credentials: Credentials::Bearer, client: None }))
     }
 }
 

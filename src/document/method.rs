@@ -6,7 +6,7 @@ use crate::error::Need;
 use crate::meta::{DocType, Right};
 
 /// A method of a DocType's documents.
-pub(super) struct DocumentMethod {
+pub(crate) struct DocumentMethod {
     /// Its name.
     pub name: &'static str,
     /// What it does.
@@ -18,7 +18,7 @@ pub(super) struct DocumentMethod {
 }
 
 /// Those of the engine and those of the DocType's controllers.
-pub(super) fn of(controllers: &Controllers, doctype: &DocType) -> Vec<DocumentMethod> {
+pub(crate) fn of(controllers: &Controllers, doctype: &DocType) -> Vec<DocumentMethod> {
     let mut methods = if doctype.istable { Vec::new() } else { common(doctype) };
     for controller in controllers.of(&doctype.name) {
         methods.extend(controller.methods().into_iter().map(|(name, description)| DocumentMethod {

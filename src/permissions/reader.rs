@@ -9,13 +9,13 @@ use crate::permissions::{Grant, Session};
 use crate::secret;
 
 /// Whether the session reads every definition: it may read the documents of DocType, which hold them.
-pub(super) fn reads_all(registry: &Registry, session: &Session) -> bool {
+pub(crate) fn reads_all(registry: &Registry, session: &Session) -> bool {
     let may = |doctype: &Arc<DocType>| Grant::of(session, doctype).rights.contains(Right::Read);
     session.is_administrator() && session.limit.is_none() || registry.get("DocType").is_some_and(may)
 }
 
 /// The DocType as the session may know it; `None` if it may use none of its documents.
-pub(super) fn doctype(registry: &Registry, session: &Session, name: &str) -> Option<Arc<DocType>> {
+pub(crate) fn doctype(registry: &Registry, session: &Session, name: &str) -> Option<Arc<DocType>> {
     let doctype = registry.get(name)?;
     if reads_all(registry, session) {
         return Some(Arc::clone(doctype));
@@ -36,13 +36,13 @@ pub(super) fn doctype(registry: &Registry, session: &Session, name: &str) -> Opt
 }
 
 /// Every DocType that the session may use, as it may know it.
-pub(super) fn registry(registry: &Registry, session: &Session) -> Registry {
+pub(crate) fn registry(registry: &Registry, session: &Session) -> Registry {
     let doctypes = registry.iter().filter_map(|known| doctype(registry, session, &known.name));
     Registry::new(doctypes.collect::<Vec<_>>(), registry.generation)
 }
 
 /// A text that is the same for readers who may use the same.
-pub(super) fn fingerprint(registry: &Registry, session: &Session) -> String {
+pub(crate) fn fingerprint(registry: &Registry, session: &Session) -> String {
     if session.is_administrator() && session.limit.is_none() {
         return "all".to_owned();
     }

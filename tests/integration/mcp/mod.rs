@@ -1,0 +1,10 @@
+//! AI assistants at `/mcp`: the protocol in both revisions, rights, questions, the record.
+
+mod confirm;
+mod journey;
+mod origins;
+mod protocol;
+mod record;
+mod rights;
+mod support;
+mod tools;
