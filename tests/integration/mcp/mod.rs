@@ -6,5 +6,6 @@ mod origins;
 mod protocol;
 mod record;
 mod rights;
+mod sdk;
 mod support;
 mod tools;
