@@ -4,7 +4,6 @@ pub(crate) mod backup;
 pub(crate) mod definitions;
 pub(crate) mod doctor;
 pub(crate) mod initial_data;
-pub(crate) mod jobs;
 mod site_key;
 pub(crate) mod sources;
 
@@ -26,8 +25,9 @@ use crate::meta::in_force::Fault;
 use crate::meta::load::Source;
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
+use crate::web::job::HOURLY;
 use crate::web::site::{DocTypeFiles, Parts};
-use crate::web::{Job, JobKind, Pipeline, Plugins, Sessions, Site, Templates};
+use crate::web::{JobKind, Pipeline, Plugins, RunningJob, Sessions, Site, Templates};
 use crate::{account, desk, mcp, oauth, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
@@ -62,7 +62,6 @@ pub struct App {
     pub endpoint: Arc<Pipeline>,
     /// What the start found and did.
     pub summary: Summary,
-    jobs: Vec<Job>,
     sources: Vec<Source>,
 }
 
@@ -91,12 +90,15 @@ fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts) -> anyhow:
     rest::register(&mut plugins, config);
     oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
-    crate::jobs::register(&mut plugins);
     mcp::register(&mut plugins);
-    plugins.job("refresh the statistics of the database", Duration::from_hours(1), async |site| {
+    backup::schedule::register(&mut plugins);
+    let refresh = JobKind::new("refresh the statistics of the database", async |site: Site, _: RunningJob| {
         site.documents.database().refresh_statistics().await?;
         Ok(String::new())
     });
+    plugins.job_kind(refresh.scheduled(HOURLY));
+    // Last, for it looks after the logs of all others.
+    crate::jobs::register(&mut plugins);
     Ok(plugins)
 }
 
@@ -138,8 +140,9 @@ impl App {
             authenticators,
             middleware,
             routes,
-            jobs,
             job_kinds,
+            logs: _,
+            warnings: told_on_pages,
             openapi,
             describes_api,
             small_bodies,
@@ -173,6 +176,7 @@ impl App {
             stopping: AtomicBool::new(false),
             openapi,
             describes_api,
+            warnings: told_on_pages,
             panels,
         });
         reload::note(&site, faults.clone());
@@ -184,12 +188,7 @@ impl App {
         let endpoint = Pipeline::new(site.clone(), authenticators, middleware, small_bodies, routes)?;
         let endpoint = Arc::new(endpoint);
         let summary = Summary { doctypes, folders, schema, administrator_password, warnings, faults };
-        Ok(Self { site, endpoint, summary, jobs, sources })
-    }
-
-    /// What runs at intervals while the site is served.
-    pub fn jobs(&self) -> &[Job] {
-        &self.jobs
+        Ok(Self { site, endpoint, summary, sources })
     }
 
     /// Listens where the configuration says, serves until `stop`, and lets requests under way finish.
@@ -206,7 +205,6 @@ impl App {
         // Held while this serves.
         let claim = self.site.documents.database().claim();
         let (stopped, watch_stop) = watch::channel(false);
-        let jobs = jobs::run(&self.site, self.jobs, &watch_stop);
         let worker = crate::jobs::worker::run(self.site.clone(), watch_stop.clone());
         let reload = reload::watch(self.site.clone(), self.sources, watch_stop);
         ready(&self.site, &self.summary, address);
@@ -220,7 +218,7 @@ impl App {
         web::serve::serve(listener, self.endpoint, limits, signal, GRACE).await?;
         // Nobody listening means that nobody has to be told.
         let _ = stopped.send(true);
-        for task in jobs.into_iter().chain([worker, reload]) {
+        for task in [worker, reload] {
             if let Err(error) = task.await
                 && error.is_panic()
             {

@@ -35,6 +35,8 @@ pub struct Config {
     pub secret_key_file: PathBuf,
     /// The folder for uploaded files.
     pub files: PathBuf,
+    /// The folder for backups.
+    pub backups: PathBuf,
     /// A folder whose templates and assets override the embedded ones.
     pub templates: PathBuf,
     /// What is logged, in the words of `tracing_subscriber::EnvFilter`.
@@ -185,6 +187,7 @@ impl Config {
             doctypes,
             secret_key_file: settings.secret_key_file,
             files: settings.files,
+            backups: settings.backups,
             templates: settings.templates,
             log: settings.log,
             log_format: settings.log_format,

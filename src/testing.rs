@@ -89,9 +89,8 @@ pub mod jar {
 }
 
 pub mod jobs {
-    pub use crate::app::jobs::run_once;
     pub use crate::document::queue::{NewJob, Queue};
-    pub use crate::jobs::worker::{run, run_due};
+    pub use crate::jobs::worker::{run, run_due, schedule_due};
     pub use crate::oauth::jobs::{forget_answers, remove_expired};
 }
 
@@ -192,5 +191,5 @@ pub mod unused_clients {
 }
 
 pub mod web {
-    pub use crate::web::{Job, JobKind, Pipeline, RunningJob, Sessions, Site};
+    pub use crate::web::{JobKind, Pipeline, RunningJob, Sessions, Site};
 }

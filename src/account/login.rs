@@ -5,7 +5,6 @@ use serde_json::{Value as Json, json};
 
 use crate::account::own_page;
 use crate::account::password::{self, Passwords};
-use crate::clock::format_datetime;
 use crate::document::{Documents, ListRequest};
 use crate::error::{AuthenticationError, Error, Result};
 use crate::permissions::Session;
@@ -16,9 +15,6 @@ use crate::web::{
     Answer, Call, LoginMethod, LoginSettings, Method, NewSession, Param, Plugins, RequestContext, Site, Verbs, csrf,
     handler,
 };
-
-/// How long sessions that ended and attempts that failed stay to be seen.
-const KEEP: chrono::Duration = chrono::Duration::days(30);
 
 /// What a login answers, in Frappe's words.
 #[derive(Debug)]
@@ -189,38 +185,6 @@ async fn rehash(documents: &Documents, passwords: &Passwords, user: &str, pwd: S
     let mut work = documents.begin(&Session::system()).await?;
     work.set_hash("User", user, password::FIELD, Some(&hash)).await?;
     work.commit().await
-}
-
-/// Deletes sessions and attempts that are long over.
-pub(super) async fn clean_up(site: Site) -> Result<String> {
-    let documents = &site.documents;
-    let now = documents.clock().now_naive();
-    let (now, long_ago) = (format_datetime(now), format_datetime(now - KEEP));
-    let system = Session::system();
-    let mut deleted = 0_usize;
-    for (doctype, filters) in [
-        ("Session", json!([["expires_at", "<", long_ago]])),
-        ("Session", json!([["status", "=", "Ended"], ["last_seen", "<", long_ago]])),
-        ("Login Attempt", json!([["creation", "<", long_ago], ["locked_until", "<", now]])),
-    ] {
-        let mut request = ListRequest::new(doctype).filters(filters);
-        request.limit = Some(500);
-        loop {
-            let list = documents.list(&system, &request).await?;
-            if list.rows.is_empty() {
-                break;
-            }
-            for row in 0..list.rows.len() {
-                match documents.delete(&system, doctype, list.text(row, "name")).await {
-                    Ok(()) => deleted += 1,
-                    // Somebody else was faster.
-                    Err(Error::DoesNotExist { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-    }
-    Ok(if deleted == 0 { String::new() } else { format!("{deleted} deleted") })
 }
 
 /// The answer of a login as JSON.

@@ -15,6 +15,8 @@ pub(crate) use password::Passwords;
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::web::Plugins;
 
 /// Registers everything about accounts.
@@ -32,5 +34,10 @@ pub(crate) fn register(plugins: &mut Plugins) {
     own_page::register(plugins);
     api::register(plugins, &passwords);
     plugins.small_bodies.extend(["/login", "/api/method/login", "/api/method/logout", "/logout"]);
-    plugins.job("end of old sessions and attempts", std::time::Duration::from_hours(1), login::clean_up);
+    plugins.log_with("Session", 30, |cutoff| {
+        vec![json!([["expires_at", "<", cutoff]]), json!([["status", "=", "Ended"], ["last_seen", "<", cutoff]])]
+    });
+    plugins.log_with("Login Attempt", 30, |cutoff| {
+        vec![json!([["creation", "<", cutoff], ["locked_until", "<", cutoff]])]
+    });
 }

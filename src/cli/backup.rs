@@ -19,9 +19,10 @@ pub(super) enum Command {
     /// In it are all rows as of one moment and the uploaded files; it is read again and compared before it counts. Keep the
     /// key file apart, or take it along closed by a passphrase.
     Backup {
-        /// The file if it ends in `.backup`, or else a folder, in which the file is named after the time
-        #[arg(long, value_name = "PATH", default_value = "data/backups")]
-        to: PathBuf,
+        /// The file if it ends in `.backup`, or else a folder, in which the file is named after the time [default: the folder
+        /// for backups]
+        #[arg(long, value_name = "PATH")]
+        to: Option<PathBuf>,
         /// Take the site's key along, closed by the passphrase on the first line of this file
         #[arg(long, value_name = "PASSPHRASE FILE")]
         with_key: Option<PathBuf>,
@@ -62,10 +63,11 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<Exi
 
 async fn back_up(
     config: &Config,
-    to: PathBuf,
+    to: Option<PathBuf>,
     with_key: Option<PathBuf>,
     keep: Option<usize>,
 ) -> anyhow::Result<ExitCode> {
+    let to = to.unwrap_or_else(|| config.backups.clone());
     let wanted = Wanted { to, passphrase: with_key.as_deref().map(passphrase).transpose()?, keep };
     let (path, manifest) = backup::back_up(config, &wanted, Clock::system().now()).await?;
     say(&format!("{}: {}", path.display(), manifest.summary()))?;

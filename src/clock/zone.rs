@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use chrono::{Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
 use chrono_tz::{TZ_VARIANTS, Tz};
 
 /// A time zone of the IANA database, such as `Europe/Vienna`; UTC by default.
@@ -41,6 +41,11 @@ impl Zone {
     /// Whether nothing has to be converted.
     pub fn is_utc(self) -> bool {
         self.0 == Tz::UTC
+    }
+
+    /// An instant as the clocks there show it.
+    pub(crate) fn clocks_at(self, utc: NaiveDateTime) -> DateTime<Tz> {
+        self.0.from_utc_datetime(&utc)
     }
 
     /// What the clocks there show at an instant.

@@ -93,6 +93,12 @@ settings! {
     [env = "DOCTYPED_FILES", value_name = "FOLDER"]
     files: PathBuf = "data/files";
 
+    /// The folder for backups
+    ///
+    /// Where `doctyped backup` and the backups that the site makes by itself go.
+    [env = "DOCTYPED_BACKUPS", value_name = "FOLDER"]
+    backups: PathBuf = "data/backups";
+
     /// A folder whose templates and assets replace the built-in ones of the same name
     [env = "DOCTYPED_TEMPLATES", value_name = "FOLDER"]
     templates: PathBuf = "templates";

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::database::nodes::Ear;
 use crate::database::{Written, rate};
-use crate::document::queue::BACKGROUND_JOB;
+use crate::document::queue::{BACKGROUND_JOB, SCHEDULED_JOB_TYPE};
 use crate::document::{Documents, Inner, SYSTEM_SETTINGS, access, cache};
 use crate::error::{Error, Result};
 
@@ -40,7 +40,7 @@ impl Documents {
             self.0.cache.clear();
             self.controllers().all().for_each(|controller| controller.forget(None));
         }
-        if written.concerns(BACKGROUND_JOB) {
+        if written.concerns(BACKGROUND_JOB) || written.concerns(SCHEDULED_JOB_TYPE) {
             self.0.jobs.send_replace(());
         }
         let registry = self.0.registry.load();

@@ -18,6 +18,9 @@ use crate::secret;
 /// The name of the DocType.
 pub(crate) const BACKGROUND_JOB: &str = "Background Job";
 
+/// The DocType of what is put into the queue by the clock.
+pub(crate) const SCHEDULED_JOB_TYPE: &str = "Scheduled Job Type";
+
 options! {
     /// Where a job stands.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,7 +218,7 @@ impl Turns<'_> {
 }
 
 impl Documents {
-    /// Changes whenever a job was put into the queue or changed, here or at another node.
+    /// Changes whenever a job or a schedule was made or changed, here or at another node.
     pub(crate) fn jobs_changed(&self) -> watch::Receiver<()> {
         self.0.jobs.subscribe()
     }

@@ -14,6 +14,7 @@ use crate::document::queue::{BACKGROUND_JOB, BackgroundJob, JobStatus, Queue, Tu
 use crate::document::view::{FieldValue as _, text_value, time_value};
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
+use crate::jobs::schedule;
 use crate::meta::Value;
 use crate::permissions::Session;
 use crate::secret;
@@ -86,6 +87,11 @@ pub async fn run_due(site: &Site) -> Result<()> {
     }
 }
 
+/// Puts into the queue what is due by the clock: for tests.
+pub async fn schedule_due(site: &Site) -> Result<()> {
+    schedule::enqueue_due(site).await.map(drop)
+}
+
 /// What this node works on.
 struct Worker {
     site: Site,
@@ -112,10 +118,12 @@ impl Worker {
     /// Does what is to be done now; says for how long there is nothing more.
     async fn turn(&mut self) -> Result<StdDuration> {
         self.look_after_running().await?;
+        let by_clock = schedule::enqueue_due(&self.site).await?;
         self.take_all().await?;
         let until_beat = (!self.running.is_empty()).then_some(BEAT);
         let until_next = self.until_next().await?;
-        Ok([until_beat, until_next].into_iter().flatten().fold(LOOK, StdDuration::min).max(AT_LEAST))
+        let until_clock = by_clock.map(|at| (at - self.site.documents.clock().now()).to_std().unwrap_or_default());
+        Ok([until_beat, until_next, until_clock].into_iter().flatten().fold(LOOK, StdDuration::min).max(AT_LEAST))
     }
 
     /// The queues of which a job can be taken now: long ones leave a place for others.
@@ -286,15 +294,17 @@ async fn settle(
     let (method, name, attempt) = (&job.method, &job.name, job.attempts);
     let error = match result {
         Ok(done) => {
-            if set(documents, job, &ended(JobStatus::Finished, documents, done, "")).await? {
-                tracing::info!(job = method, name, milliseconds, done, "job done");
-            } else {
+            if !finish(documents, kind, job, done).await? {
                 tracing::warn!(
                     job = method,
                     name,
                     attempt,
                     "a job ended that is somebody else's by now: it does not count"
                 );
+            } else if done.is_empty() {
+                tracing::debug!(job = method, name, milliseconds, "job done");
+            } else {
+                tracing::info!(job = method, name, milliseconds, done, "job done");
             }
             return Ok(());
         }
@@ -312,7 +322,7 @@ async fn settle(
         Asked::GiveBack => return give_back(documents, job).await,
         Asked::GoOn if attempt >= job.max_attempts => {
             tracing::error!(job = method, name, attempt, milliseconds, cause = ?error, "job failed");
-            set(documents, job, &ended(JobStatus::Failed, documents, "", &said)).await?
+            fail(documents, kind, job, &ended(JobStatus::Failed, documents, "", &said), &said).await?
         }
         Asked::GoOn => {
             tracing::warn!(job = method, name, attempt, milliseconds, cause = ?error, "job failed: it is tried again");
@@ -320,13 +330,45 @@ async fn settle(
             let failures = kind.attempts - (job.max_attempts - attempt);
             let mut values = queued_again(documents, pause_after(failures, secret::random_bytes()));
             values.push(("error", text_value(Some(&shortened(&said, MOST_SAID)))));
-            set(documents, job, &values).await?
+            fail(documents, kind, job, &values, &said).await?
         }
     };
     if !is_ours {
         tracing::warn!(job = method, name, attempt, "a job failed that is somebody else's by now");
     }
     Ok(())
+}
+
+/// Ends a job that is done. One that ran by the clock is noted in the log; if there was nothing to do, nothing stays of it.
+async fn finish(documents: &Documents, kind: &JobKind, job: &BackgroundJob, done: &str) -> Result<bool> {
+    let mut work = documents.begin(&Session::system()).await?;
+    let is_ours = work.set_started_job(job, &ended(JobStatus::Finished, documents, done, "")).await?;
+    if is_ours && kind.schedule.is_some() {
+        if done.is_empty() {
+            work.delete(BACKGROUND_JOB, &job.name).await?;
+        } else {
+            schedule::note(&mut work, kind.method, "Complete", done).await?;
+        }
+    }
+    work.commit().await?;
+    Ok(is_ours)
+}
+
+/// Writes down that an attempt has failed.
+async fn fail(
+    documents: &Documents,
+    kind: &JobKind,
+    job: &BackgroundJob,
+    values: &[(&str, Value)],
+    said: &str,
+) -> Result<bool> {
+    let mut work = documents.begin(&Session::system()).await?;
+    let is_ours = work.set_started_job(job, values).await?;
+    if is_ours && kind.schedule.is_some() {
+        schedule::note(&mut work, kind.method, "Failed", said).await?;
+    }
+    work.commit().await?;
+    Ok(is_ours)
 }
 
 async fn set(documents: &Documents, job: &BackgroundJob, values: &[(&str, Value)]) -> Result<bool> {

@@ -16,8 +16,6 @@ mod settings;
 mod tools;
 mod write;
 
-use std::time::Duration;
-
 use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Value as Json, json};
@@ -26,8 +24,9 @@ use crate::error::{AuthenticationError, Error, Result};
 use crate::mcp::message::{Fault, Incoming, Message, Refused, STATELESS, WITH_HANDSHAKE};
 use crate::mcp::record::Record;
 use crate::mcp::settings::{ChecksTools, McpClient, McpSettings};
+use crate::web::job::HOURLY;
 use crate::web::method::json_response;
-use crate::web::{Credentials, Exchange, MCP, Plugins, RequestContext, Route, Site, arguments};
+use crate::web::{Credentials, Exchange, JobKind, MCP, Plugins, RequestContext, Route, RunningJob, Site, arguments};
 
 /// For how long, in milliseconds, a client may keep what is the same until somebody changes a definition.
 const KEEP: u64 = 300_000;
@@ -44,10 +43,11 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.panels(settings::SETTINGS, panel::ConnectPanels);
     let record = Record::default();
     plugins.route(Route::new(MCP).post(move |exchange| handle(exchange, record.clone())));
-    plugins.job("remove old MCP calls", Duration::from_hours(1), async |site| {
+    let clear = JobKind::new("remove old MCP calls", async |site: Site, _: RunningJob| {
         let removed = record::remove_old(&site.documents).await?;
         Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
     });
+    plugins.job_kind(clear.scheduled(HOURLY));
 }
 
 /// Who calls, and with what.

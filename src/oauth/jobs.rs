@@ -1,7 +1,5 @@
 //! Housekeeping: what has expired goes.
 
-use std::time::Duration as StdDuration;
-
 use chrono::Duration;
 use serde_json::json;
 
@@ -18,7 +16,8 @@ use crate::oauth::views::oauth_device_code::OAUTH_DEVICE_CODE;
 use crate::oauth::views::oauth_logout_notice::OAUTH_LOGOUT_NOTICE;
 use crate::oauth::views::oauth_replay_guard::OAUTH_REPLAY_GUARD;
 use crate::permissions::Session;
-use crate::web::Plugins;
+use crate::web::job::HOURLY;
+use crate::web::{JobKind, Plugins, RunningJob, Site};
 
 /// How long used codes and dead tokens stay, so that their reuse is still noticed and can be looked into.
 const KEEP: Duration = Duration::days(1);
@@ -29,15 +28,17 @@ const BATCH: u64 = 100;
 
 /// Registers the jobs.
 pub(crate) fn register(plugins: &mut Plugins) {
-    plugins.job("remove expired OAuth codes, requests and tokens", StdDuration::from_mins(15), async |site| {
+    let expired = JobKind::new("remove expired OAuth codes, requests and tokens", async |site: Site, _: RunningJob| {
         forget_answers(&site.documents).await?;
         let removed = remove_expired(&site.documents).await?;
         Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
     });
-    plugins.job("remove unused OAuth clients", StdDuration::from_hours(1), async |site| {
+    plugins.job_kind(expired.scheduled("*/15 * * * *"));
+    let unused = JobKind::new("remove unused OAuth clients", async |site: Site, _: RunningJob| {
         let removed = remove_unused_clients(&site.documents).await?;
         Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
     });
+    plugins.job_kind(unused.scheduled(HOURLY));
 }
 
 /// Forgets the answers to renewals that nobody may repeat any more.

@@ -21,6 +21,11 @@ use crate::web::site::Site;
 /// How much is kept of what a job says.
 const MOST_SAID: usize = 10_000;
 
+/// The pattern of what runs at every full hour.
+pub(crate) const HOURLY: &str = "0 * * * *";
+/// The pattern of what runs at midnight.
+pub(crate) const DAILY: &str = "0 0 * * *";
+
 /// A kind of job.
 #[derive(Clone)]
 pub struct JobKind {
@@ -30,6 +35,9 @@ pub struct JobKind {
     pub attempts: i64,
     /// How long one attempt may take.
     pub timeout: Duration,
+    /// When it runs by itself, as a cron pattern on the clocks of the site, unless administrators say otherwise: [`HOURLY`].
+    /// Its runs are noted in the Scheduled Job Log, and those that did nothing leave no trace.
+    pub schedule: Option<&'static str>,
     /// What it does; the text says what was done (empty: nothing to say).
     ///
     /// It runs at least once: an attempt may end anywhere, and the next begins anew. What must happen once belongs into one
@@ -45,7 +53,7 @@ impl JobKind {
         Fut: Future<Output = Result<String>> + Send + 'static,
     {
         let run = Arc::new(move |site, job| -> BoxFuture<'static, Result<String>> { Box::pin(run(site, job)) });
-        Self { method, attempts: 5, timeout: Duration::from_hours(1), run }
+        Self { method, attempts: 5, timeout: Duration::from_hours(1), schedule: None, run }
     }
 
     /// Tried that often.
@@ -53,6 +61,13 @@ impl JobKind {
     pub fn attempts(mut self, attempts: i64) -> Self {
         self.attempts = attempts;
         self
+    }
+
+    /// By the clock as well, and tried three times.
+    #[must_use]
+    pub fn scheduled(mut self, pattern: &'static str) -> Self {
+        self.schedule = Some(pattern);
+        self.attempts(3)
     }
 
     /// For so long at most.
@@ -106,6 +121,11 @@ impl RunningJob {
     /// Which attempt this is, from 1.
     pub fn attempt(&self) -> i64 {
         self.job.attempts
+    }
+
+    /// Whether it has failed for good if this attempt fails.
+    pub fn is_last_attempt(&self) -> bool {
+        self.job.attempts >= self.job.max_attempts
     }
 
     /// What it works on.

@@ -42,7 +42,6 @@ pub(crate) use middleware::Middleware;
 pub(crate) use panel::Panel;
 pub use pipeline::Pipeline;
 pub(crate) use pipeline::asked_path;
-pub use plugin::Job;
 pub(crate) use plugin::{AccountPage, Authenticated, Authenticator, Plugins};
 pub(crate) use request::{Credentials, Exchange, RequestContext};
 pub(crate) use route::Route;
@@ -71,5 +70,6 @@ pub(crate) fn register(plugins: &mut Plugins, sessions: &Sessions, attempts: &at
     plugins.controller("Session", sessions.controller());
     plugins.controller("Login Attempt", attempts.controller());
     rpc::register(plugins);
+    plugins.log("Security Event", 365);
     plugins.route(Route::new("/assets/*path").get(templates::serve_asset));
 }

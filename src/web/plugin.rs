@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -36,9 +35,7 @@ pub(crate) struct Plugins {
     pub middleware: Vec<Arc<dyn Middleware>>,
     /// The pages and endpoints.
     pub routes: Vec<Route>,
-    /// What runs now and then.
-    pub jobs: Vec<Job>,
-    /// The kinds of jobs that may be put into the queue.
+    /// The kinds of jobs that may be put into the queue, or run by the clock.
     pub job_kinds: Vec<JobKind>,
     /// The OpenAPI documents of hand-written endpoints.
     pub openapi: Vec<Json>,
@@ -55,6 +52,10 @@ pub(crate) struct Plugins {
     pub account_pages: Vec<AccountPage>,
     /// Helpers for templates.
     pub helpers: Vec<(&'static str, Box<dyn HelperDef + Send + Sync>)>,
+    /// The logs of which old entries may be removed.
+    pub logs: Vec<Log>,
+    /// What System Managers are told on every page, if there is anything.
+    pub warnings: Vec<Warning>,
     /// What stands beside the desk's forms, by DocType.
     pub panels: HashMap<String, Vec<Arc<dyn Panels>>>,
     /// What runs once when the site starts, after the schema is in step and before the first request.
@@ -91,6 +92,9 @@ pub(crate) type LoginOptions =
 pub(crate) type LogoutTarget =
     Arc<dyn Fn(Site, RequestContext) -> BoxFuture<'static, Result<Option<String>>> + Send + Sync>;
 
+/// Says what System Managers should know of.
+pub(crate) type Warning = Arc<dyn Fn(Site) -> BoxFuture<'static, Result<Option<String>>> + Send + Sync>;
+
 /// Runs once at the start of a site.
 pub(crate) type Starter = Box<dyn FnOnce(Site) -> BoxFuture<'static, Result<()>> + Send>;
 
@@ -115,18 +119,28 @@ impl Plugins {
         self.routes.push(route);
     }
 
-    /// Adds a job that runs every `every`, the first time shortly after the start.
-    pub(crate) fn job<F, Fut>(&mut self, name: &'static str, every: Duration, run: F)
-    where
-        F: Fn(Site) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<String>> + Send + 'static,
-    {
-        self.jobs.push(Job { name, every, run: Arc::new(move |site| Box::pin(run(site))) });
-    }
-
     /// Adds a kind of job: what [`crate::document::Work::enqueue`] asks for by its method is run by it.
     pub(crate) fn job_kind(&mut self, kind: JobKind) {
         self.job_kinds.push(kind);
+    }
+
+    /// Adds a log of which entries are removed some days after they were made, or for ever kept (0) until somebody says so.
+    pub(crate) fn log(&mut self, doctype: &'static str, days: i64) {
+        self.log_with(doctype, days, |cutoff| vec![json!([["creation", "<", cutoff]])]);
+    }
+
+    /// The same where other entries than the old ones are over; see [`Log::over`].
+    pub(crate) fn log_with(&mut self, doctype: &'static str, days: i64, over: fn(&str) -> Vec<Json>) {
+        self.logs.push(Log { doctype, days, over });
+    }
+
+    /// Adds something that System Managers are told on every page while it is so. It is asked for every page.
+    pub(crate) fn warning<F, Fut>(&mut self, warning: F)
+    where
+        F: Fn(Site) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<String>>> + Send + 'static,
+    {
+        self.warnings.push(Arc::new(move |site| Box::pin(warning(site))));
     }
 
     /// Adds something to do once at the start.
@@ -139,15 +153,15 @@ impl Plugins {
     }
 }
 
-/// Something that runs at intervals.
-#[derive(Clone)]
-pub struct Job {
-    /// Its name in the log.
-    pub name: &'static str,
-    /// How often.
-    pub every: Duration,
-    /// What it does; the text says what was done, for the log (empty: nothing to say).
-    pub run: Arc<dyn Fn(Site) -> BoxFuture<'static, Result<String>> + Send + Sync>,
+/// A log of which old entries may be removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log {
+    /// The DocType.
+    pub doctype: &'static str,
+    /// How many days entries stay unless Log Settings say otherwise; 0: for ever.
+    pub days: i64,
+    /// What was over before a moment: filters, each of them by itself.
+    pub over: fn(&str) -> Vec<Json>,
 }
 
 /// Who an authenticator found.

@@ -273,7 +273,13 @@ pub(crate) async fn page_view(site: &Site, context: &RequestContext) -> Result<J
         .collect();
     let is_manager = session.has_role(ROLE_SYSTEM_MANAGER);
     let held_back = if is_manager { site.doctype_files.faults().len() } else { 0 };
-    let warnings: &[&str] = if is_manager && site.proxy_is_unknown() { &[UNKNOWN_PROXY] } else { &[] };
+    let mut warnings: Vec<String> = Vec::new();
+    if is_manager {
+        warnings.extend(site.proxy_is_unknown().then(|| UNKNOWN_PROXY.to_owned()));
+        for warning in &site.warnings {
+            warnings.extend(warning(site.clone()).await?);
+        }
+    }
     Ok(json!({
         "app_name": settings.app_name,
         "path": &*context.path,

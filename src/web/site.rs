@@ -53,6 +53,8 @@ pub struct Parts {
     pub stopping: AtomicBool,
     /// The OpenAPI documents of hand-written endpoints, to merge with those of the DocTypes.
     pub openapi: Vec<Json>,
+    /// What System Managers are told on every page, if there is anything.
+    pub warnings: Vec<crate::web::plugin::Warning>,
     /// What stands beside the desk's forms, by DocType.
     pub panels: HashMap<String, Vec<Arc<dyn Panels>>>,
     /// What completes that document.

@@ -4,6 +4,7 @@
 //! A backup is read whole, and compared, when it was made and before anything of it is restored.
 
 mod archive;
+pub(crate) mod schedule;
 mod stage;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,5 @@
 //! OAuth Client State: a trip to a provider that has begun and not yet come back.
 
-use std::time::Duration as StdDuration;
-
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
@@ -12,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::oauth::protocol::authorize::pkce;
 use crate::permissions::Session;
 use crate::secret;
-use crate::web::{Plugins, Site};
+use crate::web::job::HOURLY;
+use crate::web::{JobKind, Plugins, RunningJob, Site};
 
 /// The DocType.
 pub(crate) const OAUTH_CLIENT_STATE: &str = "OAuth Client State";
@@ -212,7 +211,7 @@ pub(crate) async fn take(
 }
 
 /// Deletes trips that are long over.
-async fn clean_up(site: Site) -> Result<String> {
+async fn clean_up(site: Site, _: RunningJob) -> Result<String> {
     let documents = &site.documents;
     let system = Session::system();
     let long_ago = format_datetime(documents.clock().now_naive() - KEEP);
@@ -238,7 +237,7 @@ async fn clean_up(site: Site) -> Result<String> {
 /// Registers the view and the clean-up.
 pub(crate) fn register(plugins: &mut Plugins) {
     plugins.controllers.needs_fields_of::<ClientState>();
-    plugins.job("clean up OAuth Client State", StdDuration::from_hours(1), clean_up);
+    plugins.job_kind(JobKind::new("clean up OAuth Client State", clean_up).scheduled(HOURLY));
 }
 
 /// The document's name follows from the state, so that finding it needs no search.

@@ -1,7 +1,6 @@
 //! Tells clients that a session has ended, until they have heard it (OpenID Connect Back-Channel Logout 1.0 §2.5).
 
 use std::sync::Arc;
-use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 use futures_util::StreamExt as _;
@@ -23,7 +22,7 @@ use crate::oauth::views::oauth_logout_notice::{LogoutNotice, NoticeStatus, OAUTH
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::outgoing::Fetched;
 use crate::permissions::Session;
-use crate::web::Plugins;
+use crate::web::{JobKind, Plugins, RunningJob, Site};
 
 /// For how long whoever has taken up a notice is left alone with it.
 pub(crate) const LEASE: Duration = Duration::minutes(1);
@@ -31,8 +30,6 @@ pub(crate) const LEASE: Duration = Duration::minutes(1);
 const AT_ONCE: usize = 8;
 /// How many notices one run of the job takes up at most.
 const BATCH: u64 = 200;
-/// How often the job looks for notices that are due.
-const EVERY: StdDuration = StdDuration::from_secs(30);
 /// How much of a client's answer is read.
 const MAX_ANSWER: usize = 16 * 1024;
 /// How much of what a client says is kept.
@@ -41,10 +38,11 @@ const MAX_REASON: usize = 300;
 /// Registers the job: it takes up what could not be delivered, and what a stop of the server left behind.
 pub(crate) fn register(plugins: &mut Plugins, server: &Arc<Server>) {
     let server = Arc::clone(server);
-    plugins.job("tell OAuth clients about ended sessions", EVERY, move |site| {
+    let deliver = JobKind::new("tell OAuth clients about ended sessions", move |site: Site, _: RunningJob| {
         let server = Arc::clone(&server);
         async move { deliver_due(&site.documents, &server).await }
     });
+    plugins.job_kind(deliver.scheduled("*/30 * * * * *"));
 }
 
 /// Delivers notices that were just put into the queue; nobody waits for it.

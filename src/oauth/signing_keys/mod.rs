@@ -8,7 +8,6 @@ pub(crate) mod oauth_signing_key;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration as StdDuration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,7 +27,8 @@ use crate::oauth::views::oauth_client::OAUTH_CLIENT;
 use crate::oauth::views::oauth_signing_key::{KeyState, OAUTH_SIGNING_KEY, SigningKeyDocument, StoredKey};
 use crate::permissions::Session;
 use crate::secret::{PrivateKey, SigningAlgorithm};
-use crate::web::{Plugins, SecurityEvent, Severity};
+use crate::web::job::HOURLY;
+use crate::web::{JobKind, Plugins, RunningJob, SecurityEvent, Severity, Site};
 
 /// What the site can sign with.
 pub(crate) const ALGORITHMS: [SigningAlgorithm; 3] =
@@ -39,8 +39,6 @@ const ALWAYS: [SigningAlgorithm; 2] = [SigningAlgorithm::Es256, SigningAlgorithm
 const BELIEVED: Duration = Duration::minutes(1);
 /// How long a retired key stays beyond the life of what it signed.
 const MARGIN: Duration = Duration::days(1);
-/// How often the job looks at the keys.
-const EVERY: StdDuration = StdDuration::from_hours(1);
 
 /// The keys of a site. Cheap to clone.
 #[derive(Clone, Default)]
@@ -264,10 +262,11 @@ impl SigningKeys {
 pub(crate) fn register(plugins: &mut Plugins, keys: &SigningKeys) {
     let keys = keys.clone();
     plugins.controller(OAUTH_SIGNING_KEY, oauth_signing_key::SigningKeyController { keys: keys.clone() });
-    plugins.job("renew OAuth signing keys", EVERY, move |site| {
+    let renew = JobKind::new("renew OAuth signing keys", move |site: Site, _: RunningJob| {
         let keys = keys.clone();
         async move { keys.maintain(&site.documents).await }
     });
+    plugins.job_kind(renew.scheduled(HOURLY));
 }
 
 /// The algorithms for which keys are published.

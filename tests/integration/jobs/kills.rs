@@ -54,7 +54,8 @@ async fn a_killed_process_loses_and_doubles_nothing() {
         worker.kill().unwrap();
         worker.wait().unwrap();
     }
-    let unfinished = site.db_names("Background Job", json!({"status": "Started"})).await.len();
+    let unfinished =
+        site.db_names("Background Job", json!({"method": "leave an effect", "status": "Started"})).await.len();
     assert!(effects(&site).await.len() < JOBS, "there was something left to lose");
     // Those whose process died wait for the end of their lease.
     run_due(&site.site).await.unwrap();
@@ -62,6 +63,9 @@ async fn a_killed_process_loses_and_doubles_nothing() {
     site.clock.advance(Duration::minutes(2));
     run_due(&site.site).await.unwrap();
     assert_eq!(effects(&site).await, titles);
-    assert_eq!(site.db_names("Background Job", json!({"status": "Finished"})).await.len(), JOBS);
+    assert_eq!(
+        site.db_names("Background Job", json!({"method": "leave an effect", "status": "Finished"})).await.len(),
+        JOBS
+    );
     eprintln!("{JOBS} jobs, {KILLS} kills, {unfinished} under way when their process was killed");
 }

@@ -1,7 +1,10 @@
 //! Background jobs: what is put into the queue with a document runs, at least once, and what it commits with itself once.
 
+mod backup;
 mod kills;
 mod queue;
+mod retention;
+mod schedule;
 mod steering;
 
 use std::sync::Arc;

@@ -216,7 +216,7 @@ async fn of_two_nodes_one_runs_a_job() {
         enqueue(documents, NewJob::new("leave an effect").arguments(arguments(title))).await;
     }
     until("all jobs ran", || async { effects(&site).await.len() >= titles.len() }).await;
-    let done = json!({"status": "Finished", "attempts": 1});
+    let done = json!({"method": "leave an effect", "status": "Finished", "attempts": 1});
     until("all are finished", || async { site.db_names("Background Job", done.clone()).await.len() == titles.len() })
         .await;
     assert_eq!(effects(&site).await, titles);

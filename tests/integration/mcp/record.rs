@@ -71,12 +71,12 @@ async fn old_calls_go_when_the_settings_say() {
     let administrator = site.administrator().await;
     let assistant = Assistant::of(&site, &administrator, "all").await;
     assistant.json("create", json!({"doctype": "Loan", "values": {"title": "Emma"}})).await;
-    let job = site.jobs.iter().find(|job| job.name == "remove old MCP calls").unwrap().run.clone();
+    let job = "remove old MCP calls";
     site.clock.advance(chrono::Duration::days(89));
-    job(site.site.clone()).await.unwrap();
+    assert_eq!(site.run_scheduled(job).await, "");
     assert_eq!(site.db_names("MCP Call", json!({})).await.len(), 1);
     site.clock.advance(chrono::Duration::days(2));
-    assert_eq!(job(site.site.clone()).await.unwrap(), "1 removed");
+    assert_eq!(site.run_scheduled(job).await, "1 removed");
     assert_eq!(site.db_names("MCP Call", json!({})).await.len(), 0);
     assert_eq!(site.db_names("Deleted Document", json!({"deleted_doctype": "MCP Call"})).await.len(), 0);
 }

@@ -81,10 +81,7 @@ async fn notice(site: &TestSite, status: &str, attempts: i64) -> Json {
 
 /// Runs the job that takes up what is due, as the server does now and then.
 async fn run_job(site: &TestSite) {
-    let jobs = site.jobs.iter().filter(|job| job.name == "tell OAuth clients about ended sessions");
-    for job in jobs {
-        (job.run)(site.site.clone()).await.unwrap();
-    }
+    site.run_scheduled("tell OAuth clients about ended sessions").await;
 }
 
 async fn log_out(person: &Client) {

@@ -1,12 +1,9 @@
 //! Programs that came by themselves and that nobody uses go; everything that is used or trusted stays.
 
-use std::sync::Arc;
-use std::time::Duration as StdDuration;
-
 use chrono::Duration;
 use doctyped::testing::unused_clients::remove_unused_clients;
-use doctyped::testing::web::Job;
-use serde_json::{Value as Json, json};
+
+use serde_json::json;
 
 use super::described_program::Page;
 use super::registration_rfc7591::{register, settings};
@@ -85,31 +82,4 @@ async fn a_page_that_was_only_read_is_forgotten_once_it_has_expired() {
     alice.log_in(ALICE, crate::support::PASSWORD).await.ok();
     alice.get(&read.authorize_uri(&[])).await.redirect();
     assert_eq!(page.requests("/read"), 2);
-}
-
-#[tokio::test]
-async fn administrators_see_what_a_job_did() {
-    let site = TestSite::new().await;
-    let job = |result: fn() -> doctyped::testing::error::Result<String>| Job {
-        name: "tidy up",
-        every: StdDuration::from_hours(1),
-        run: Arc::new(move |_| Box::pin(async move { result() })),
-    };
-    for result in [
-        (|| Ok("3 removed".to_owned())) as fn() -> _,
-        || Ok(String::new()),
-        || Err(doctyped::testing::error::Error::Unavailable("The disk is full".to_owned())),
-    ] {
-        doctyped::testing::jobs::run_once(&site.site, &job(result)).await;
-    }
-    let administrator = site.administrator().await;
-    let fields = "fields=[\"scheduled_job_type\",\"status\",\"details\"]&order_by=creation asc";
-    let lines = administrator.list("Scheduled Job Log", fields).await.ok();
-    let line = |status: &str, details: &str| -> Json {
-        json!({"scheduled_job_type": "tidy up", "status": status, "details": details})
-    };
-    assert_eq!(lines, json!([line("Complete", "3 removed"), line("Failed", "The disk is full")]));
-    site.clock.advance(Duration::days(91));
-    doctyped::testing::jobs::run_once(&site.site, &job(|| Ok("again".to_owned()))).await;
-    assert_eq!(site.db_names("Scheduled Job Log", json!({})).await.len(), 1);
 }

@@ -194,9 +194,7 @@ async fn a_logout_at_the_other_site_is_told_again_until_it_is_heard() {
     assert_eq!(browser.logged_user().await, ALICE);
     switch(true).await;
     sites.advance(31);
-    for job in sites.there.jobs.iter().filter(|job| job.name == "tell OAuth clients about ended sessions") {
-        assert_eq!((job.run)(sites.there.site.clone()).await.unwrap(), "1 tried");
-    }
+    assert_eq!(sites.there.run_scheduled("tell OAuth clients about ended sessions").await, "1 tried");
     assert_eq!(sites.notices("Delivered").await, 1);
     assert_eq!(browser.logged_user().await, "Guest");
 }

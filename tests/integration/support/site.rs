@@ -14,7 +14,7 @@ use doctyped::testing::load::Source;
 use doctyped::testing::permissions::Session;
 use doctyped::testing::secret::SiteKey;
 use doctyped::testing::serve::serve;
-use doctyped::testing::web::{Job, JobKind, Pipeline, Site};
+use doctyped::testing::web::{JobKind, Pipeline, Site};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -38,8 +38,6 @@ pub struct TestSite {
     pub site: Site,
     /// Moves the time forward for the whole site.
     pub clock: Clock,
-    /// What the server runs at intervals; tests run it themselves.
-    pub jobs: Vec<Job>,
     /// Where the site's files are.
     pub folder: TempDir,
     endpoint: Arc<Pipeline>,
@@ -156,6 +154,21 @@ impl TestSite {
         Node { site, endpoint }
     }
 
+    /// Runs something that the server does by the clock; what it did, empty if there was nothing to do.
+    pub async fn run_scheduled(&self, method: &str) -> String {
+        let (documents, system) = (self.documents(), Session::system());
+        let seen = self.db_names("Scheduled Job Log", json!({"scheduled_job_type": method})).await.len();
+        let none = serde_json::Map::new();
+        let put = documents.call(&system, "Scheduled Job Type", method, "execute_event", &none, true).await;
+        assert_eq!(put.unwrap().unwrap(), "It is in the queue");
+        doctyped::testing::jobs::run_due(&self.site).await.unwrap();
+        let lines = self.db_names("Scheduled Job Log", json!({"scheduled_job_type": method})).await;
+        match lines.get(seen) {
+            None => String::new(),
+            Some(line) => documents.get(&system, "Scheduled Job Log", line).await.unwrap().text("details").to_owned(),
+        }
+    }
+
     /// The DocTypes of the test.
     pub fn sources(&self) -> Vec<Source> {
         self.sources.clone()
@@ -176,7 +189,6 @@ impl TestSite {
         configure(&mut self.config);
         self.site.documents.database().close().await;
         let app = build(self.config.clone(), self.clock.clone(), self.sources.clone(), self.job_kinds.clone()).await;
-        self.jobs = app.jobs().to_vec();
         self.site = app.site;
         self.endpoint = app.endpoint;
         self
@@ -249,7 +261,6 @@ impl TestSiteBuilder {
             tokio::spawn(async { running.await.unwrap() })
         });
         TestSite {
-            jobs: app.jobs().to_vec(),
             site: app.site,
             clock,
             folder,
