@@ -1,5 +1,6 @@
 //! The desk: forms, lists and a home page for every DocType, generated from its fields.
 
+mod access;
 pub(crate) mod definitions;
 pub(crate) mod form;
 mod frappe_address;
@@ -29,6 +30,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_counts").get(home::counts));
     plugins.route(Route::new("/app/_session").get(home::session));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
+    plugins.route(Route::new("/app/_access").get(access::get));
     plugins.route(Route::new("/app/_definitions").get(definitions::get));
     plugins.route(
         Route::new("/app/:slug")

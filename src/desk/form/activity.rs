@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::clock::Zone;
 use crate::desk::form::act::{RESTORE, RESTORE_BEFORE};
 use crate::desk::form::control::label;
+use crate::desk::form::side::SIDE;
 use crate::desk::form::view::{Activity, Change};
 use crate::desk::help;
 use crate::desk::shell::ago;
@@ -13,34 +14,44 @@ use crate::document::restore::VERSION;
 use crate::document::{Documents, List, ListRequest};
 use crate::error::Result;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Value, fieldtype};
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::permissions::{Grant, Session};
 
-/// How many of each are shown.
+/// How many of each are shown at first.
 const LIMIT: u64 = 10;
+/// How many of each are shown at most.
+const MOST: u64 = 500;
 /// Longer values are cut.
 const LONGEST: usize = 140;
 /// How many values stand for a row.
 const MOST_IN_ROW: usize = 4;
 
-/// The latest versions and comments, newest first. With `restorable`, versions can be restored.
+/// The latest versions and comments, newest first, and whether there are more. With `restorable`, versions can be
+/// restored; with `all`, it is all that happened.
+///
+/// Whoever may read a document may read what was said about it, and how the fields changed that they may read.
 pub(crate) async fn activity(
     documents: &Documents,
     session: &Session,
     grant: &Grant,
     document: &Document,
     restorable: bool,
-) -> Result<Vec<Activity>> {
+    all: bool,
+) -> Result<(Vec<Activity>, bool)> {
+    let limit = if all { MOST } else { LIMIT };
+    let program = Session::system();
     let registry = documents.registry();
     let doctype = &document.doctype;
     let zone = documents.zone(session);
     let now = documents.clock().now_in(zone);
-    let mut found = Vec::new();
+    let (mut found, mut more) = (Vec::new(), false);
     if doctype.track_changes && registry.get(VERSION).is_some() {
-        let request = latest(VERSION, &["name", "owner", "creation", "data"])
+        let request = latest(VERSION, &["name", "owner", "creation", "data"], limit)
             .filters(json!([["ref_doctype", "=", doctype.name], ["docname", "=", document.name()]]));
-        let list = readable(documents.list(session, &request).await)?;
+        let list = documents.list(&program, &request).await?;
         let read = Reading { registry: &registry, grant, zone };
-        let oldest = (list.rows.len() as u64) < LIMIT;
+        let oldest = (list.rows.len() as u64) < limit;
+        more |= !oldest;
         for row in 0..list.rows.len() {
             let Some(mut version) = version(&list, row, doctype, &read, now) else { continue };
             let name = list.text(row, "name");
@@ -54,13 +65,18 @@ pub(crate) async fn activity(
         }
     }
     if registry.get("Comment").is_some() {
-        let request = latest("Comment", &["owner", "comment_by", "comment_type", "creation", "content"])
+        let request = latest("Comment", &["name", "owner", "comment_by", "comment_type", "creation", "content"], limit)
             .filters(json!([["reference_doctype", "=", doctype.name], ["reference_name", "=", document.name()]]));
-        let list = readable(documents.list(session, &request).await)?;
-        found.extend((0..list.rows.len()).map(|row| comment(&list, row, now)));
+        let list = documents.list(&program, &request).await?;
+        more |= list.rows.len() as u64 >= limit;
+        let may_delete_any = session.has_role(ROLE_SYSTEM_MANAGER) || session.is_administrator();
+        found.extend((0..list.rows.len()).map(|row| {
+            let may_delete = may_delete_any || list.text(row, "owner") == session.user();
+            comment(&list, row, zone, now, may_delete)
+        }));
     }
     found.sort_by(|a, b| b.when.cmp(&a.when));
-    Ok(found)
+    Ok((found, more && !all))
 }
 
 /// What is needed to read a change as this person may.
@@ -71,18 +87,10 @@ pub(super) struct Reading<'a> {
     pub(super) zone: Zone,
 }
 
-fn latest(doctype: &str, fields: &[&str]) -> ListRequest {
+fn latest(doctype: &str, fields: &[&str], limit: u64) -> ListRequest {
     let mut request = ListRequest::new(doctype).fields(fields).order_by("creation desc");
-    request.limit = Some(LIMIT);
+    request.limit = Some(limit);
     request
-}
-
-/// Whoever may not read versions or comments sees none.
-fn readable(result: Result<List>) -> Result<List> {
-    match result {
-        Err(error) if error.is_failure() => Err(error),
-        other => Ok(other.unwrap_or_default()),
-    }
 }
 
 fn version(list: &List, row: usize, doctype: &DocType, read: &Reading<'_>, now: NaiveDateTime) -> Option<Activity> {
@@ -108,7 +116,9 @@ fn version(list: &List, row: usize, doctype: &DocType, read: &Reading<'_>, now: 
         let fields = entry[3].as_array().into_iter().flatten();
         changes.extend(fields.filter_map(|entry| read.change(entry, child, &row)));
     }
-    (!changes.is_empty()).then(|| moment(list, row, "owner", "changed", changes, now))
+    (!changes.is_empty())
+        .then(|| moment(list, row, "owner", "changed", read.zone, now))
+        .map(|moment| Activity { changes, ..moment })
 }
 
 fn entries<'a>(data: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
@@ -180,21 +190,36 @@ fn shortened(text: &str, start: usize) -> String {
     format!("{before}{rest}{after}")
 }
 
-fn comment(list: &List, row: usize, now: NaiveDateTime) -> Activity {
+/// The types of comments that people write; what another says is a sentence about who did it.
+const WRITTEN: [&str; 2] = ["Comment", "Info"];
+
+fn comment(list: &List, row: usize, zone: Zone, now: NaiveDateTime, may_delete: bool) -> Activity {
     let who = if list.text(row, "comment_by").is_empty() { "owner" } else { "comment_by" };
-    let content = help::plain(list.text(row, "content"));
-    let what = if list.text(row, "comment_type") == "Edit" { content } else { format!("wrote: {content}") };
-    moment(list, row, who, &what, Vec::new(), now)
+    let (kind, content) = (list.text(row, "comment_type"), list.text(row, "content"));
+    if !WRITTEN.contains(&kind) {
+        return moment(list, row, who, &help::plain(content), zone, now);
+    }
+    Activity {
+        html: content.to_owned(),
+        delete: if may_delete && kind == "Comment" {
+            format!("{SIDE}uncomment:{}", list.text(row, "name"))
+        } else {
+            String::new()
+        },
+        ..moment(list, row, who, "wrote", zone, now)
+    }
 }
 
-fn moment(list: &List, row: usize, who: &str, what: &str, changes: Vec<Change>, now: NaiveDateTime) -> Activity {
-    let when = list.text(row, "creation");
+fn moment(list: &List, row: usize, who: &str, what: &str, zone: Zone, now: NaiveDateTime) -> Activity {
+    let when = zone.shown(list.text(row, "creation")).to_string();
     Activity {
         who: list.text(row, who).to_owned(),
-        when: when.to_owned(),
-        ago: ago(when, now),
+        ago: ago(&when, now),
+        when,
         what: what.to_owned(),
-        changes,
+        html: String::new(),
+        delete: String::new(),
+        changes: Vec::new(),
         restore: String::new(),
         restore_before: String::new(),
     }

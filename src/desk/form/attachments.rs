@@ -15,6 +15,12 @@ const FILE: &str = "File";
 /// How many are shown.
 const LIMIT: u64 = 100;
 
+/// Whether a file is a picture that browsers show, by its name.
+fn has_picture(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| matches!(&*ending, "png" | "jpg" | "jpeg" | "gif" | "webp" | "avif"))
+}
+
 /// Whether files can be attached to the document at all.
 pub(super) fn has_any(documents: &Documents, document: &Document) -> bool {
     let is_stored = !document.is_new && !document.doctype.is_virtual;
@@ -42,6 +48,7 @@ pub(super) async fn attachments(
         let name = list.text(row, "name");
         Attachment {
             label: list.text(row, "file_name").to_owned(),
+            is_image: has_picture(list.text(row, "file_name")),
             href: safe_url(list.text(row, "file_url")).unwrap_or_default().to_owned(),
             manage: if may_delete && session.is_desk_user() {
                 document_url(&doctype.slug(), name)

@@ -8,7 +8,9 @@ use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::problems::problems;
-use crate::desk::form::view::{Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Section, Tab};
+use crate::desk::form::view::{
+    Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Section, Side, Tab,
+};
 use crate::desk::indicator::indicator;
 use crate::desk::titles::Titles;
 use crate::desk::{document_url, help};
@@ -175,6 +177,7 @@ pub(crate) fn form_view(input: &FormInput<'_>) -> FormView {
         activity: Vec::new(),
         attachments: Vec::new(),
         attaches: false,
+        side: Side::default(),
     }
 }
 
@@ -393,9 +396,7 @@ fn actions(input: &FormInput<'_>) -> Actions {
         menu: false,
         confirm: input.confirm,
     };
-    let shows_menu = !doctype.hide_toolbar;
-    actions.menu =
-        shows_menu && (actions.discard || actions.delete || actions.duplicate || actions.rename || actions.new);
+    actions.menu = !doctype.hide_toolbar && stored;
     actions
 }
 

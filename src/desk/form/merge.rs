@@ -109,6 +109,13 @@ pub(super) fn merge(read: &Reading<'_>, session: &Session, stored: &Document, po
     merged
 }
 
+/// Whether a form holds anything else than what is stored.
+pub(super) fn is_touched(read: &Reading<'_>, session: &Session, stored: &Document, posted: &Posted) -> bool {
+    let differs = |field| compare::table(read, stored, posted, field).iter().any(|change| change.from != change.to);
+    values(read, session, stored, None) != values(read, session, stored, Some(&posted.fields))
+        || stored.doctype.table_fields().any(differs)
+}
+
 /// What is to be done with a field that somebody else changed.
 fn settle(
     read: &Reading<'_>,

@@ -12,6 +12,7 @@ mod merge;
 pub(crate) mod page;
 pub(crate) mod posted;
 mod problems;
+mod side;
 pub(crate) mod view;
 
 pub(crate) use build::{FormInput, Place, carried};

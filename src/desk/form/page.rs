@@ -14,7 +14,7 @@ use crate::desk::form::build::{Access, FormInput, form_view};
 use crate::desk::form::merge::{self, BASE, Merged};
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story};
-use crate::desk::form::{activity, attachments, control, problems};
+use crate::desk::form::{activity, attachments, control, problems, side};
 use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
 use crate::desk::{document_url, frappe_address, help};
@@ -164,6 +164,12 @@ pub(crate) async fn post_document(
     if !in_time || posted.action == DRAFT {
         return show_again(&exchange, doctype, name.as_deref(), &posted).await;
     }
+    if let Some(name) = name.as_deref().filter(|_| posted.action.starts_with(side::SIDE)) {
+        match beside(&exchange, doctype, name, &posted).await {
+            Ok(response) => return Ok(response),
+            Err(error) => return refuse(&exchange, doctype, Some(name), &posted, None, error).await,
+        }
+    }
     upload(&exchange, doctype, name.as_deref(), form.files, &mut posted).await?;
     let mut error = match act(&exchange, doctype, name.as_deref(), &posted).await {
         Ok(response) => return Ok(response),
@@ -185,6 +191,37 @@ pub(crate) async fn post_document(
         }
         merged = Some(found);
     }
+    refuse(&exchange, doctype, name.as_deref(), &posted, merged, error).await
+}
+
+/// Does what a button beside the form says. What was typed into the form stays there, if it is anything.
+async fn beside(exchange: &Exchange, doctype: &Arc<DocType>, name: &str, posted: &Posted) -> Result<Response> {
+    let flash = Flash::done(side::act(exchange, doctype, name, posted).await?);
+    let documents = &exchange.site.documents;
+    let session = exchange.session();
+    let stored = documents.get(session, &doctype.name, name).await?;
+    let stored = stored.as_ref().clone().seen(documents.view(session, &stored));
+    let (grant, access) = access(exchange, &stored).await?;
+    let registry = documents.registry();
+    let read = Reading { registry: &registry, grant: &grant, zone: Zone::UTC };
+    if access.write && merge::is_touched(&read, session, &stored, posted) {
+        let showing = Showing { posted: Some(posted), again: Some(Again::Beside), ..Showing::default() };
+        return show(exchange, &stored, showing).await;
+    }
+    flash.keep(exchange);
+    let slug = doctype.slug();
+    Ok(see_other(&if doctype.issingle { format!("/app/{slug}") } else { document_url(&slug, name) }))
+}
+
+/// Shows the form with what was typed into it and why it was not done.
+async fn refuse(
+    exchange: &Exchange,
+    doctype: &Arc<DocType>,
+    name: Option<&str>,
+    posted: &Posted,
+    merged: Option<Merged>,
+    error: Error,
+) -> Result<Response> {
     // What people typed comes back to them; only what is not about the document becomes an error page.
     let problems = match &error {
         Error::Validation(Invalid { problems }) => problems.clone(),
@@ -196,16 +233,16 @@ pub(crate) async fn post_document(
         _ => return Err(error),
     };
     let status = describe(&error).status;
-    if let Some(name) = &name {
+    if let Some(name) = name {
         let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
         let action = posted.action.as_str();
-        let posted = saves(action).then_some(&posted);
-        show(&exchange, &document, Showing { posted, action, problems, merged, status, ..Showing::default() }).await
+        let posted = saves(action).then_some(posted);
+        show(exchange, &document, Showing { posted, action, problems, merged, status, ..Showing::default() }).await
     } else {
-        let (document, carry) = new_document(&exchange, doctype).await?;
+        let (document, carry) = new_document(exchange, doctype).await?;
         let action = posted.action.as_str();
-        let showing = Showing { posted: Some(&posted), action, problems, status, carry, ..Showing::default() };
-        show(&exchange, &document, showing).await
+        let showing = Showing { posted: Some(posted), action, problems, status, carry, ..Showing::default() };
+        show(exchange, &document, showing).await
     }
 }
 
@@ -315,7 +352,13 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
     if !document.is_new {
         // What no table holds was made by nobody at no time.
         form.story = (!doctype.is_virtual).then(|| story(exchange, document));
-        form.activity = activity::activity(documents, session, &grant, document, access.write).await?;
+        let all = exchange.query().iter().any(|(key, _)| key == "activity");
+        let (found, more) = activity::activity(documents, session, &grant, document, access.write, all).await?;
+        form.activity = found;
+        form.side = side::side(exchange, document, access).await?;
+        if more {
+            form.side.activity_url = format!("{}?activity=all#activity", form.url);
+        }
     }
     if attachments::has_any(documents, document) {
         form.attachments = attachments::attachments(documents, session, document).await?;

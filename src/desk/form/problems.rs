@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::desk::form::FormInput;
 use crate::desk::form::act::{RESTORE, RESTORE_BEFORE};
 use crate::desk::form::control::label;
+use crate::desk::form::side::SIDE;
 use crate::desk::form::view::{Problem, Tab};
 use crate::desk::help;
 use crate::error::FieldProblem;
@@ -19,7 +20,7 @@ pub(super) fn title(action: &str, count: usize) -> String {
         "submit" => "submit",
         "restore" => "restore",
         _ if action.starts_with(RESTORE) || action.starts_with(RESTORE_BEFORE) => "restore",
-        _ if action.starts_with("call:") => return "That did not work".to_owned(),
+        _ if action.starts_with("call:") || action.starts_with(SIDE) => return "That did not work".to_owned(),
         _ => "save",
     };
     if count == 1 { format!("Could not {what}: 1 problem") } else { format!("Could not {what}: {count} problems") }

@@ -1,4 +1,4 @@
-//! DocTypes with behaviour of their own: Comment, DocShare, File, with what attaches files to documents, and those that
+//! DocTypes with behaviour of their own: Comment, DocShare, File, ToDo, with what attaches files to documents, and those that
 //! show the definitions of DocTypes.
 
 mod attach;
@@ -6,6 +6,7 @@ pub(super) mod comment;
 mod file;
 pub(super) mod share;
 mod shown;
+pub(super) mod todo;
 
 use crate::config::Config;
 use crate::web::Plugins;
@@ -16,6 +17,7 @@ pub(super) fn register(plugins: &mut Plugins, config: &Config) {
     plugins.controllers.add_after_write(attach::Attach);
     plugins.controller("Comment", comment::Comment);
     plugins.controller("DocShare", share::DocShare);
+    plugins.controller("ToDo", todo::ToDo);
     plugins.controller("DocType", shown::DocTypes);
     plugins.controller("DocField", shown::DocFields);
     plugins.controller("DocPerm", shown::DocPerms);

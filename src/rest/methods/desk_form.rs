@@ -8,8 +8,8 @@ use crate::document::ListRequest;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::{Session, TimesIn};
-use crate::rest::methods::add;
 use crate::rest::methods::client::permissions;
+use crate::rest::methods::{add, assign_to};
 use crate::rest::{comment, definition, resource};
 use crate::web::{Answer, Call, Param, Plugins, Site, Verbs};
 
@@ -105,7 +105,7 @@ async fn docinfo(site: &Site, session: &Session, document: &Document) -> Result<
         "versions": if reads_every_level(site, session, &document.doctype) { versions } else { Vec::new() },
         "shared": shared,
         "permissions": permissions(site, session, document).await,
-        "assignments": [],
+        "assignments": assign_to::open(site, document).await?,
         "tags": document.text("_user_tags").trim_matches(','),
         "user_info": user_info,
     });

@@ -1,5 +1,6 @@
 //! The RPC methods that Frappe's clients call (`docs/frappe/rest.md`: Methods), one file a namespace.
 
+mod assign_to;
 mod client;
 mod client_write;
 mod desk_form;
@@ -22,6 +23,7 @@ pub(super) use doc_method::doctype_method;
 
 /// Registers them all.
 pub(super) fn register(plugins: &mut Plugins) {
+    assign_to::register(plugins);
     client::register(plugins);
     client_write::register(plugins);
     desk_form::register(plugins);

@@ -27,7 +27,7 @@ export function startDrafts(form, context, isDirty) {
   const key = `${PREFIX}${context.user}:${location.pathname}${context.new ? location.search : ""}`;
   const isSecret = (name) => [...form.querySelectorAll("input[type=password]")].some((input) => input.name === name);
   const fields = () => [...new FormData(form)].filter(([name, value]) =>
-    typeof value === "string" && !["csrf_token", "modified", "__compared", "__action", "__new_name", "__merge"].includes(name) && !isSecret(name));
+    typeof value === "string" && !["csrf_token", "modified"].includes(name) && (name === "__base" || !name.startsWith("__")) && !isSecret(name));
   // The base says what the document was, not what was typed.
   const typed = (pairs) => JSON.stringify(pairs.filter(([name]) => name !== "__base"));
   const before = typed(fields());

@@ -5,6 +5,7 @@ import { startDrafts } from "./drafts.js";
 import { startTables } from "./grid.js";
 import { startPresets } from "./presets.js";
 import { ensureSession } from "./session.js";
+import { startSide } from "./side.js";
 
 const form = document.querySelector("[data-form]");
 const context = JSON.parse(form.dataset.context);
@@ -187,8 +188,9 @@ function setDirty() {
 }
 function changed() { setDirty(); applyConditions(); }
 
-form.addEventListener("input", (event) => { if (event.target.name) changed(); });
-form.addEventListener("change", (event) => { if (event.target.name) changed(); });
+const isField = (input) => input.name && !input.closest("[data-side]");
+form.addEventListener("input", (event) => { if (isField(event.target)) changed(); });
+form.addEventListener("change", (event) => { if (isField(event.target)) changed(); });
 addEventListener("beforeunload", (event) => { if (dirty && !leaving) event.preventDefault(); });
 
 // Before a form goes, its session is asked for: what was typed never goes where it is refused.
@@ -390,6 +392,7 @@ applyConditions();
 returnToPlace();
 revealHash();
 startDrafts(form, context, () => dirty);
+if (!context.new) startSide(form, context);
 const first = form.querySelector("[data-focus]");
 if (first) {
   const faulty = tabs.find((tab) => tab.querySelector(".errors"));

@@ -70,6 +70,7 @@ async fn no_page_breaks_a_rule_of_wcag_in_either_theme() {
         "/me".to_owned(),
         "/third_party_apps".to_owned(),
         "/app/_definitions".to_owned(),
+        format!("/app/_access?doctype=Loan&name={loan}"),
         "/app/nothing-of-that-name".to_owned(),
     ] {
         browser.open(&format!("{base}{page}")).await;

@@ -222,3 +222,31 @@ async fn the_desk_is_used_by_keys_alone() {
     browser.wait_for(READY).await;
     browser.wait_for("return document.activeElement.id === 'f-title'").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buttons_beside_a_form_act_at_once_and_leave_what_is_typed() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).listening().await;
+    let name = site.db_insert("Loan", json!({"title": "Emma"})).await;
+    let browser = open(&site, &format!("/app/loan/{name}")).await;
+    browser.type_into("[data-comment]", "So it is").await;
+    assert_eq!(browser.run("return document.querySelector('[data-dirty]').hidden").await, json!(true));
+    browser.type_into("#f-title", " Mine").await;
+    browser.run("document.querySelector('[value=\"side:comment\"]').click()").await;
+    browser.wait_for("return document.querySelector('.comment-text')?.textContent === 'So it is'").await;
+    assert_eq!(browser.run("return document.querySelector('[data-comment]').value").await, json!(""));
+    // The session ends: the button asks for a login and then does its part.
+    browser.end_session().await;
+    browser.type_into("[name=__tag]", "red").await;
+    browser.run("document.querySelector('[value=\"side:tag\"]').click()").await;
+    browser.wait_for("return document.querySelector('[data-login]').open").await;
+    browser.type_into("#again-pwd", PASSWORD).await;
+    browser.click("[data-login] button[type=submit]").await;
+    browser.wait_for("return document.querySelector('.tag')?.textContent.includes('red')").await;
+    assert_eq!(browser.run("return document.querySelector('#f-title').value").await, json!("Emma Mine"));
+    press_save(&browser).await;
+    browser.wait_for(SAVED).await;
+    assert_eq!(site.db_names("Loan", json!({"title": "Emma Mine"})).await.len(), 1);
+}

@@ -20,7 +20,7 @@ use crate::files::upload_to;
 use crate::oauth::support::hidden;
 use crate::support::client::Response;
 use crate::support::{Client, TestSite};
-use table::{DOORS, Door, ELSEWHERE, Of};
+use table::{ASSIGNEE, DOORS, Door, ELSEWHERE, Of};
 
 /// The rights that roles are made without, one role each.
 const RIGHTS: [&str; 8] = ["read", "write", "create", "delete", "submit", "cancel", "amend", "share"];
@@ -73,7 +73,9 @@ const ARCHIVIST: &str = "Archivist";
 async fn site() -> TestSite {
     let kept = |doctype| format!("extends: {doctype}\npermissions:\n  - {{ role: {ARCHIVIST}, read: true }}\n");
     let site = TestSite::new().with_doctype(&doctype("Note", false)).with_doctype(&doctype("Deed", true));
-    site.with_doctype(LINE).with_doctype(&kept("Version")).with_doctype(&kept("Deleted Document")).await
+    let site = site.with_doctype(LINE).with_doctype(&kept("Version")).with_doctype(&kept("Deleted Document")).await;
+    site.db_user(ASSIGNEE, json!({"roles": [{"role": "Clerk"}]})).await;
+    site
 }
 
 /// All that the doors could change.

@@ -2,6 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
+/// Whom documents are assigned to.
+pub const ASSIGNEE: &str = "assignee@example.com";
+
 /// What a door works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
@@ -271,6 +274,12 @@ pub const DOORS: &[Door] = &[
     door("POST /api/method/frappe.share.set_permission", Of::Note, &["share"], |name, of| {
         with(target(name, of), &json!({"everyone": 1, "permission_to": "read", "value": 1}))
     }),
+    door("POST /api/method/frappe.desk.form.assign_to.add", Of::Note, &[], |name, of| {
+        with(target(name, of), &json!({"assign_to": [ASSIGNEE]}))
+    }),
+    door("POST /api/method/frappe.desk.form.assign_to.add_multiple", Of::Note, &[], |name, of| {
+        with(target(name, of), &json!({"name": [name], "assign_to": [ASSIGNEE]}))
+    }),
     // Methods of documents by RPC.
     door(
         "POST /api/method/run_doc_method",
@@ -310,6 +319,15 @@ pub const DOORS: &[Door] = &[
         &["write"],
         |name, _| json!({"__action": "rename", "__new_name": format!("{name}-new")}),
     ),
+    door("POST /app/{doctype}/{name}", Of::Note, &[], |_, _| {
+        with(pressed("side:comment"), &json!({"__comment": "so it is"}))
+    }),
+    door("POST /app/{doctype}/{name}", Of::Note, &["write"], |_, _| {
+        with(pressed("side:tag"), &json!({"__tag": "red"}))
+    }),
+    door("POST /app/{doctype}/{name}", Of::Note, &["share"], |_, _| {
+        with(pressed("side:share"), &json!({"__share_everyone": "1"}))
+    }),
     door("POST /app/{doctype}/{name}", Of::Versioned, &["write"], |_, _| pressed("restore-before:{part}")),
     door(
         "POST /app/{doctype}",
@@ -348,6 +366,9 @@ pub const ELSEWHERE: &[&str] = &[
     // Need a document of their own kind: `doors/notes.rs`.
     "frappe.desk.form.utils.update_comment",
     "frappe.core.api.file.create_new_folder",
+    // Take an assignment that is there: `desk/side.rs`.
+    "frappe.desk.form.assign_to.remove",
+    "frappe.desk.form.assign_to.close",
     // Accounts: `login.rs`, `api_key.rs`, `doors/administrator.rs`.
     "/api/method/login",
     "/api/method/logout",

@@ -1,6 +1,7 @@
 //! The form as data, shaped so that templates only place it: tabs, sections, columns, fields, controls.
 
 mod field;
+mod side;
 
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use crate::desk::help::Span;
 use crate::desk::indicator::Indicator;
 
 pub(crate) use field::{Attribute, Choice, ColumnHead, Detail, FieldView, LinkDetail, RowView, TableView};
+pub(crate) use side::{Assignee, ShareView, Side, Tag};
 
 /// Everything that `desk/form.hbs` places.
 #[derive(Clone, Debug, Serialize)]
@@ -81,6 +83,8 @@ pub(crate) struct FormView {
     pub attachments: Vec<Attachment>,
     /// Files can be attached.
     pub attaches: bool,
+    /// What people do with it besides editing.
+    pub side: Side,
 }
 
 /// A file of a document.
@@ -92,6 +96,8 @@ pub(crate) struct Attachment {
     pub label: String,
     /// Its address.
     pub href: String,
+    /// It is a picture.
+    pub is_image: bool,
     /// The form of the File document, where it can be deleted; empty if it cannot.
     pub manage: String,
 }
@@ -280,6 +286,8 @@ pub(crate) enum Again {
     Late,
     /// The browser had kept it.
     Draft,
+    /// A button beside the form did its part.
+    Beside,
 }
 
 /// Who made and changed the document.
@@ -325,6 +333,10 @@ pub(crate) struct Activity {
     pub ago: String,
     /// What they did.
     pub what: String,
+    /// What they wrote, as HTML that has to be cleaned; empty if nothing.
+    pub html: String,
+    /// The action that deletes it; empty if the reader cannot.
+    pub delete: String,
     /// Field by field.
     pub changes: Vec<Change>,
     /// The action that brings back the values after this change; empty if there is none.

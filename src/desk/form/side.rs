@@ -1,0 +1,230 @@
+//! What stands around a form: tags, assignments, shares, comments, and the buttons there. They write at once, by the
+//! same methods that programs call.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use poem::http::Method;
+use serde_json::{Map, Value as Json, json};
+
+use crate::desk::form::build::Access;
+use crate::desk::form::posted::Posted;
+use crate::desk::form::view::{Assignee, Pair, ShareView, Side, Tag};
+use crate::document::ListRequest;
+use crate::error::{Error, Result};
+use crate::meta::{DocType, Document, Right};
+use crate::permissions::Session;
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
+use crate::web::{Call, Exchange};
+
+/// The actions of these buttons begin so.
+pub(super) const SIDE: &str = "side:";
+/// The DocType of comments.
+const COMMENT: &str = "Comment";
+/// The rights that a share gives.
+const RIGHTS: [&str; 4] = ["read", "write", "submit", "share"];
+
+/// What stands around the form of a stored document.
+pub(super) async fn side(exchange: &Exchange, document: &Document, access: Access) -> Result<Side> {
+    let documents = &exchange.site.documents;
+    let session = exchange.session();
+    let doctype = &document.doctype;
+    let registry = documents.registry();
+    let name = document.name();
+    let has = |column: &str| doctype.has_table() && !doctype.issingle && doctype.column(column).is_some();
+    let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let path = format!("/api/resource/{}/{}", part(&doctype.name), part(&name));
+    let has_tags = has("_user_tags");
+    let has_assigned = has("_assign") && registry.get("ToDo").is_some();
+    let may_share = documents.check_permission(session, doctype, Some(document), Right::Share).is_ok();
+    let has_shares = may_share && !doctype.issingle && !doctype.is_virtual && registry.get("DocShare").is_some();
+    let tags = document.text("_user_tags").split(',').map(str::trim).filter(|tag| !tag.is_empty());
+    let assigned: Vec<String> = serde_json::from_str(document.text("_assign")).unwrap_or_default();
+    Ok(Side {
+        comments: !doctype.is_virtual && registry.get(COMMENT).is_some(),
+        has_tags,
+        tags: tags
+            .map(|tag| {
+                let filter = json!([["_user_tags", "like", format!("%,{tag}%")]]).to_string();
+                let query =
+                    url::form_urlencoded::Serializer::new(String::new()).append_pair("filters", &filter).finish();
+                Tag { name: tag.to_owned(), href: format!("/app/{}?{query}", doctype.slug()) }
+            })
+            .collect(),
+        tags_editable: access.write,
+        has_assigned,
+        assigned: assigned
+            .into_iter()
+            .map(|user| Assignee { own: user == session.user(), removable: access.write, user })
+            .collect(),
+        has_shares,
+        shares: if has_shares { shares(exchange, document).await? } else { Vec::new() },
+        api: api(&format!("{}{path}", exchange.site.config.site_url.trim_end_matches('/'))),
+        json_url: path,
+        access_url: if session.has_role(ROLE_SYSTEM_MANAGER) || session.is_administrator() {
+            let pairs = [("doctype", doctype.name.as_str()), ("name", &name)];
+            let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            format!("/app/_access?{query}")
+        } else {
+            String::new()
+        },
+        activity_url: String::new(),
+    })
+}
+
+/// With whom a document is shared; whoever may share it may know.
+async fn shares(exchange: &Exchange, document: &Document) -> Result<Vec<ShareView>> {
+    let request = ListRequest::new("DocShare")
+        .fields(&["user", "everyone", "read", "write", "submit", "share"])
+        .filters(json!({"share_doctype": document.doctype.name, "share_name": document.name()}))
+        .order_by("creation asc, name asc");
+    let list = exchange.site.documents.list(&Session::system(), &request.all()).await?;
+    let view = |row: Map<String, Json>| {
+        let is_on = |key: &str| row.get(key).is_some_and(|value| *value == 1);
+        let rights: Vec<&str> = RIGHTS.into_iter().filter(|right| is_on(right)).collect();
+        let user = row.get("user").and_then(Json::as_str).filter(|_| !is_on("everyone"));
+        ShareView { user: user.unwrap_or_default().to_owned(), rights: rights.join(", ") }
+    };
+    Ok(list.to_json().into_iter().map(view).collect())
+}
+
+/// How programs read and change the document at this address.
+fn api(url: &str) -> Vec<Pair> {
+    let example = |name: &str, value: String| Pair { name: name.to_owned(), value };
+    vec![
+        example(
+            "curl",
+            format!(
+                "curl '{url}' \\\n  -H \"Authorization: token $API_KEY:$API_SECRET\"\n\ncurl -X PUT '{url}' \\\n  \
+                 -H \"Authorization: token $API_KEY:$API_SECRET\" \\\n  -H 'Content-Type: application/json' \\\n  \
+                 -d '{{\"fieldname\": \"value\"}}'"
+            ),
+        ),
+        example(
+            "JavaScript",
+            format!(
+                "const headers = {{\n  Authorization: `token ${{apiKey}}:${{apiSecret}}`,\n  \"Content-Type\": \
+                 \"application/json\",\n}};\nconst url = \"{url}\";\nconst {{ data }} = await (await fetch(url, {{ headers \
+                 }})).json();\nawait fetch(url, {{\n  method: \"PUT\",\n  headers,\n  body: JSON.stringify({{ fieldname: \
+                 \"value\" }}),\n}});"
+            ),
+        ),
+        example(
+            "Python",
+            format!(
+                "import requests\n\nurl = \"{url}\"\nheaders = {{\"Authorization\": f\"token \
+                 {{api_key}}:{{api_secret}}\"}}\ndocument = requests.get(url, headers=headers).json()[\"data\"]\n\
+                 requests.put(url, headers=headers, json={{\"fieldname\": \"value\"}})"
+            ),
+        ),
+    ]
+}
+
+/// Does what one of these buttons says; returns what to tell.
+pub(super) async fn act(exchange: &Exchange, doctype: &DocType, name: &str, posted: &Posted) -> Result<String> {
+    let action = posted.action.strip_prefix(SIDE).unwrap_or_default();
+    let (what, of) = action.split_once(':').unwrap_or((action, ""));
+    let typed = |name: &str| posted.text(name).trim().to_owned();
+    let (target, here) = (json!({"doctype": doctype.name, "name": name}), json!({"dt": doctype.name, "dn": name}));
+    let with_user = |user: &str| {
+        let mut arguments = target.clone();
+        if user.is_empty() {
+            arguments["everyone"] = json!(1);
+        } else {
+            arguments["user"] = json!(user);
+        }
+        arguments
+    };
+    let (method, arguments, said) = match what {
+        "comment" => {
+            let content = as_html(&typed("__comment"));
+            if content.is_empty() {
+                return Err(Error::misuse("Write the comment first"));
+            }
+            let arguments = json!({"reference_doctype": doctype.name, "reference_name": name, "content": content});
+            ("frappe.desk.form.utils.add_comment", arguments, "Comment added".to_owned())
+        }
+        "uncomment" => {
+            let documents = &exchange.site.documents;
+            let comment = documents.get(exchange.session(), COMMENT, of).await?;
+            if comment.text("reference_doctype") != doctype.name || comment.text("reference_name") != name {
+                return Err(Error::does_not_exist(COMMENT, of));
+            }
+            documents.delete(exchange.session(), COMMENT, of).await?;
+            return Ok("Comment deleted".to_owned());
+        }
+        "tag" => ("frappe.desk.doctype.tag.tag.add_tag", with(here, "tag", &typed("__tag")), "Tagged".to_owned()),
+        "untag" => ("frappe.desk.doctype.tag.tag.remove_tag", with(here, "tag", of), format!("Took off the tag {of}")),
+        "assign" => {
+            let user = typed("__assign_to");
+            if user.is_empty() {
+                return Err(Error::misuse("Say to whom to assign it"));
+            }
+            let mut arguments = with(target, "description", &as_html(&typed("__assign_why")));
+            arguments["assign_to"] = json!([user]);
+            let date = typed("__assign_until");
+            if !date.is_empty() {
+                arguments["date"] = json!(date);
+            }
+            ("frappe.desk.form.assign_to.add", arguments, format!("Assigned to {user}"))
+        }
+        "unassign" => {
+            ("frappe.desk.form.assign_to.remove", with(target, "assign_to", of), format!("No longer assigned to {of}"))
+        }
+        "done" => {
+            let user = exchange.session().user();
+            ("frappe.desk.form.assign_to.close", with(target, "assign_to", user), "Done".to_owned())
+        }
+        "share" => {
+            let user = typed("__share_with");
+            if user.is_empty() && typed("__share_everyone") != "1" {
+                return Err(Error::misuse("Say with whom to share it"));
+            }
+            let mut arguments = with_user(if typed("__share_everyone") == "1" { "" } else { &user });
+            for right in ["write", "submit", "share"] {
+                arguments[right] = json!(u8::from(typed(&format!("__share_{right}")) == "1"));
+            }
+            ("frappe.share.add", arguments, "Shared".to_owned())
+        }
+        "unshare" => {
+            let mut arguments = with(with_user(of), "permission_to", "read");
+            arguments["value"] = json!(0);
+            ("frappe.share.set_permission", arguments, "No longer shared".to_owned())
+        }
+        _ => return Err(Error::BadRequest(format!("There is no button {action}"))),
+    };
+    let arguments = match arguments {
+        Json::Object(arguments) => arguments,
+        _ => Map::new(),
+    };
+    let call = Call {
+        site: exchange.site.clone(),
+        context: exchange.context.clone(),
+        arguments,
+        verb: Method::POST,
+        headers: exchange.request.headers().clone(),
+        files: Vec::new(),
+    };
+    exchange.site.methods.call(method, call).await?;
+    Ok(said)
+}
+
+fn with(mut arguments: Json, key: &str, value: &str) -> Json {
+    arguments[key] = json!(value);
+    arguments
+}
+
+/// Typed text as HTML that shows it as it is.
+fn as_html(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(ammonia::clean_text).collect();
+    lines.join("<br>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_html;
+
+    #[test]
+    fn typed_text_stays_what_it_is() {
+        assert!(!as_html("<script>\nx").contains('<') || as_html("<script>\nx").matches('<').count() == 1);
+        assert_eq!(as_html("one\ntwo"), "one<br>two");
+    }
+}
