@@ -79,7 +79,7 @@ pub(crate) fn home_view(registry: &Registry, session: &Session, query: &str) -> 
             let module = if doctype.module.is_empty() { "Other" } else { &doctype.module };
             // What the site keeps for itself stands below; the modules that come with it after one's own.
             let shipped = SHIPPED.iter().position(|known| *known == module).map_or(0, |at| at + 1);
-            if shipped > 0 && doctype.document_type() == Some("System") {
+            if is_system(doctype) {
                 system.push(tile(doctype));
             } else {
                 modules.entry((shipped, module.to_owned())).or_default().push(tile(doctype));
@@ -103,7 +103,18 @@ pub(crate) fn home_view(registry: &Registry, session: &Session, query: &str) -> 
     }
 }
 
-fn readable<'a>(registry: &'a Registry, session: &'a Session) -> impl Iterator<Item = &'a DocType> {
+/// Whether a DocType comes with the site.
+pub(super) fn is_shipped(doctype: &DocType) -> bool {
+    SHIPPED.contains(&doctype.module.as_str())
+}
+
+/// Whether its documents are what the site keeps for itself: logs, tokens, sessions.
+pub(super) fn is_system(doctype: &DocType) -> bool {
+    is_shipped(doctype) && doctype.document_type() == Some("System")
+}
+
+/// The DocTypes whose documents the session may read.
+pub(super) fn readable<'a>(registry: &'a Registry, session: &'a Session) -> impl Iterator<Item = &'a DocType> {
     registry
         .iter()
         .map(AsRef::as_ref)
@@ -139,11 +150,16 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     Ok(html(StatusCode::OK, shell::render(&exchange, "desk/home", "Home", Vec::new(), view).await?))
 }
 
-/// GET `/app/_doctypes`: name, module and address of every DocType that one may read.
+/// GET `/app/_doctypes`: name, module and addresses of every DocType that one may read.
 pub(crate) async fn doctypes(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     let registry = exchange.site.documents.registry();
-    let entry = |doctype: &DocType| json!({"name": doctype.name, "module": doctype.module, "href": format!("/app/{}", doctype.slug())});
+    let entry = |doctype: &DocType| {
+        let creates = Grant::of(exchange.session(), doctype).may(Right::Create) && !doctype.issingle;
+        let create =
+            (creates && !doctype.in_create && !doctype.is_virtual).then(|| format!("/app/{}/new", doctype.slug()));
+        json!({"name": doctype.name, "module": doctype.module, "href": format!("/app/{}", doctype.slug()), "create": create})
+    };
     let entries: Json = readable(&registry, exchange.session()).map(entry).collect();
     Ok(json_response(StatusCode::OK, &entries))
 }

@@ -8,6 +8,7 @@ pub mod help;
 pub(crate) mod home;
 pub(crate) mod indicator;
 pub(crate) mod list;
+mod search;
 pub(crate) mod shell;
 mod template_helpers;
 pub(crate) mod titles;
@@ -28,6 +29,8 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/desk/*path").get(frappe_address::get));
     plugins.route(Route::new("/app/:slug/:name/*path").get(frappe_address::get));
     plugins.route(Route::new("/app/_counts").get(home::counts));
+    plugins.route(Route::new("/app/_search").get(search::get));
+    plugins.route(Route::new("/app/_find").get(search::find));
     plugins.route(Route::new("/app/_session").get(home::session));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
     plugins.route(Route::new("/app/_access").get(access::get));

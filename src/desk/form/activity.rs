@@ -211,7 +211,7 @@ fn comment(list: &List, row: usize, zone: Zone, now: NaiveDateTime, may_delete: 
 }
 
 fn moment(list: &List, row: usize, who: &str, what: &str, zone: Zone, now: NaiveDateTime) -> Activity {
-    let when = zone.shown(list.text(row, "creation")).to_string();
+    let when = zone.shown(list.text(row, "creation"));
     Activity {
         who: list.text(row, who).to_owned(),
         ago: ago(&when, now),

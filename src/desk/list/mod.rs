@@ -1,12 +1,18 @@
-//! `/app/<slug>`: the list of a DocType's documents, with search, filters, sorting, paging and deletion.
+//! `/app/<slug>`: the list of a DocType's documents, with search, filters, columns, sorting, paging, and what is done with
+//! several of them.
 
+mod builder;
+mod bulk;
+mod furniture;
 pub(crate) mod page;
 pub(crate) mod params;
+mod saved;
 pub(crate) mod view;
 
 use chrono::NaiveDateTime;
 
-use self::params::{ListParams, PAGE_LENGTH, filterable, readable, search_fields};
+pub(in crate::desk) use self::params::search_fields;
+use self::params::{ListParams, filterable, readable};
 use self::view::{CellView, ColumnView, FilterView, ListView, RowView};
 use crate::desk::form::control::label;
 use crate::desk::form::view::Choice;
@@ -50,12 +56,19 @@ pub(crate) struct ListInput<'a> {
     pub confirm: bool,
     /// What is wrong with the filters.
     pub problem: String,
+    /// What became of several documents, one by one.
+    pub results: Vec<view::ResultView>,
+    /// Saved lists.
+    pub saved: Vec<view::SavedView>,
     /// Now.
     pub now: NaiveDateTime,
 }
 
-/// The fields in the list, besides the title: those declared, without what the status pill says.
-pub(crate) fn list_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a DocField> {
+/// The fields in the list, besides the title: those chosen, else those declared, without what the status pill says.
+fn list_fields<'a>(doctype: &'a DocType, grant: &Grant, params: &ListParams) -> Vec<&'a DocField> {
+    if !params.columns.is_empty() {
+        return params.columns.iter().filter_map(|name| doctype.field(name)).collect();
+    }
     let has_pill = status_fields(doctype);
     doctype
         .fields
@@ -69,6 +82,12 @@ pub(crate) fn list_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a Do
         })
         .take(MAX_COLUMNS)
         .collect()
+}
+
+/// The columns that a list has where its address names none, as the address would.
+fn usual_columns(doctype: &DocType, grant: &Grant) -> String {
+    let fields = list_fields(doctype, grant, &ListParams::default());
+    fields.iter().map(|field| field.fieldname.as_str()).collect::<Vec<_>>().join(",")
 }
 
 /// The fields behind the status pill.
@@ -88,10 +107,10 @@ fn status_fields(doctype: &DocType) -> Vec<&str> {
 /// The list.
 pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
     let ListInput { doctype, grant, params, list, total, .. } = *input;
-    let fields = list_fields(doctype, grant);
+    let fields = list_fields(doctype, grant, params);
     let has_pill = doctype.is_submittable || status_fields(doctype).iter().any(|name| filterable(doctype, grant, name));
     let rows: Vec<RowView> = (0..list.rows.len()).map(|row| row_view(input, &fields, has_pill, row)).collect();
-    let start = (params.page - 1) * PAGE_LENGTH;
+    let start = (params.page - 1) * params.page_length;
     let last = start + list.rows.len() as u64;
     // A filter with an operator is shown as it stands in the address.
     let is_plain =
@@ -103,7 +122,7 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
     let extra = params
         .filters
         .iter()
-        .filter(|(name, _)| !filters.iter().any(|filter| filter.name == *name))
+        .filter(|(name, value)| !filters.iter().any(|filter| filter.name == *name) && !furniture::is_built(name, value))
         .map(|(name, value)| FilterView {
             id: format!("filter-{name}"),
             name: name.clone(),
@@ -130,11 +149,12 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
     let selected = input.selected.len();
     let deletable = grant.may(Right::Delete) && !doctype.is_virtual;
     let restorable = doctype.name == DELETED_DOCUMENT;
+    let bulk = furniture::bulk(input);
     ListView {
         doctype: doctype.name.clone(),
         help: help::spans(&doctype.description),
         url: format!("/app/{}", doctype.slug()),
-        post_url: params.url(doctype, params.order(), params.page),
+        post_url: params.url(doctype),
         create_url: match (create, create_query.is_empty()) {
             (false, _) => String::new(),
             (true, true) => format!("/app/{}/new", doctype.slug()),
@@ -145,20 +165,18 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
         filters,
         extra,
         filtered: params.is_filtered(),
-        order_by: params.order().map(|(field, order)| format!("{field} {}", order.as_str())).unwrap_or_default(),
+        tools: furniture::tools(input, &fields),
+        results: input.results.clone(),
+        selectable: deletable || restorable || bulk.is_any(),
+        bulk,
         problem: input.problem.clone(),
         columns: columns(input, &fields, has_pill),
         deletable,
         keeps_deleted: doctype.keeps_deleted(),
         restorable,
-        selectable: deletable || restorable,
         range: if rows.is_empty() { String::new() } else { format!("{}–{} of {}", start + 1, last, counted(total)) },
-        previous_url: if params.page > 1 {
-            params.url(doctype, params.order(), params.page - 1)
-        } else {
-            String::new()
-        },
-        next_url: if list.has_next_page { params.url(doctype, params.order(), params.page + 1) } else { String::new() },
+        previous_url: if params.page > 1 { params.at_page(params.page - 1).url(doctype) } else { String::new() },
+        next_url: if list.has_next_page { params.at_page(params.page + 1).url(doctype) } else { String::new() },
         rows,
         confirm: input.confirm,
         selected_count: if selected == 1 { "1 document".to_owned() } else { format!("{selected} documents") },
@@ -194,12 +212,12 @@ fn filter_view(params: &ListParams, field: &DocField) -> FilterView {
 fn columns(input: &ListInput<'_>, fields: &[&DocField], has_pill: bool) -> Vec<ColumnView> {
     let ListInput { doctype, params, grant, .. } = *input;
     let column = |label: String, class, sort: Option<&str>| {
-        let current = params.order().filter(|(field, _)| Some(*field) == sort).map(|(_, order)| order);
+        let current = params.order_by.iter().find(|(field, _)| Some(&**field) == sort).map(|(_, order)| *order);
         let next = if current == Some(Order::Asc) { Order::Desc } else { Order::Asc };
         ColumnView {
             label,
             class,
-            sort_url: sort.map(|field| params.url(doctype, Some((field, next)), 1)).unwrap_or_default(),
+            sort_url: sort.map(|field| params.ordered_by(field, next).url(doctype)).unwrap_or_default(),
             sorted: match current {
                 Some(Order::Asc) => "ascending",
                 Some(Order::Desc) => "descending",

@@ -6,8 +6,8 @@ use poem::Response;
 use poem::http::StatusCode;
 
 use super::params::ListParams;
-use super::view::ListView;
-use super::{ListInput, MOST_COUNTED, list_view};
+use super::view::{ListView, ResultView};
+use super::{ListInput, MOST_COUNTED, builder, bulk, list_view, saved, usual_columns};
 use crate::desk::form::act::restored_flash;
 use crate::desk::form::page::{self, doctype_of};
 use crate::desk::form::view::Link;
@@ -22,8 +22,8 @@ use crate::web::error::see_other;
 use crate::web::templates::html;
 use crate::web::{Exchange, resend};
 
-/// Names in one message about what was not deleted.
-const MAX_NAMED: usize = 5;
+/// Notes in one message about what was restored.
+const MAX_NOTES: usize = 5;
 
 /// GET
 pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
@@ -35,7 +35,28 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     if doctype.issingle {
         return page::get_document(exchange, &doctype, &doctype.name.clone()).await;
     }
-    show(&exchange, &doctype, &[], false).await
+    if let Some(mut settled) = builder::settled(&exchange.query()) {
+        // What is so anyway makes no address longer.
+        let usual = usual_columns(&doctype, &exchange.site.documents.grant(exchange.session(), &doctype));
+        settled.retain(|(name, value)| {
+            !(name == "columns" && *value == usual) && !(name == "page_length" && value == "20")
+        });
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(settled).finish();
+        let url = format!("/app/{}", doctype.slug());
+        return Ok(see_other(&if query.is_empty() { url } else { format!("{url}?{query}") }));
+    }
+    show(&exchange, &doctype, &Showing::default()).await
+}
+
+/// What a list shows besides what its address asks for.
+#[derive(Default)]
+struct Showing<'a> {
+    /// Names that are ticked.
+    selected: &'a [String],
+    /// The question whether to delete them stands open.
+    confirm: bool,
+    /// What became of several documents.
+    results: Vec<ResultView>,
 }
 
 /// POST
@@ -54,77 +75,103 @@ pub(crate) async fn post(mut exchange: Exchange) -> Result<Response> {
     if !in_time {
         // A form that came too late does nothing: what was ticked is, and the button has to be pressed once more.
         let confirm = form.first("__action").is_some_and(|action| action.starts_with("delete"));
-        let mut page = show(&exchange, &doctype, &names, confirm).await?;
+        let showing = Showing { selected: &names, confirm, ..Showing::default() };
+        let mut page = show(&exchange, &doctype, &showing).await?;
         page.set_status(StatusCode::BAD_REQUEST);
         return Ok(page);
     }
     match form.first("__action") {
-        Some("delete") if !names.is_empty() => show(&exchange, &doctype, &names, true).await,
+        Some("delete") if !names.is_empty() => {
+            let showing = Showing { selected: &names, confirm: true, ..Showing::default() };
+            show(&exchange, &doctype, &showing).await
+        }
+        Some("save_view") => {
+            let (label, shared) = (form.first("__view").unwrap_or_default(), form.first("__shared") == Some("1"));
+            saved::save(&exchange, &doctype, label.trim(), shared).await
+        }
+        Some(action) if action.starts_with(saved::FORGET) => saved::forget(&exchange, action).await,
+        Some("bulk:export") if !names.is_empty() => Ok(see_other(&export_of(&exchange, &doctype, &names))),
+        Some(action) if let Some(what) = bulk::What::of(action, &form) => {
+            let results = bulk::run(&exchange, &doctype, &names, &what).await?;
+            done_with_several(&exchange, &doctype, what.done(), results).await
+        }
         Some("delete_confirmed") => delete(&exchange, &doctype, &names).await,
-        Some("restore") if doctype.name == DELETED_DOCUMENT && !names.is_empty() => restore(&exchange, &names).await,
+        Some("restore") if doctype.name == DELETED_DOCUMENT && !names.is_empty() => {
+            restore(&exchange, &doctype, &names).await
+        }
         _ => Ok(see_other(&own_address(&exchange))),
     }
 }
 
-fn own_address(exchange: &Exchange) -> String {
+pub(super) fn own_address(exchange: &Exchange) -> String {
     exchange.request.uri().path_and_query().map_or("/app", |address| address.as_str()).to_owned()
 }
 
-async fn delete(exchange: &Exchange, doctype: &DocType, names: &[String]) -> Result<Response> {
-    let mut outcome = Outcome::default();
+async fn delete(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) -> Result<Response> {
+    let mut results = Vec::with_capacity(names.len());
     for name in names {
-        outcome.note(name, exchange.site.documents.delete(exchange.session(), &doctype.name, name).await)?;
+        let deleted = exchange.site.documents.delete(exchange.session(), &doctype.name, name).await;
+        results.push(bulk::result(doctype, name, deleted)?);
     }
-    Ok(outcome.answer(exchange, "Deleted", "kept"))
+    done_with_several(exchange, doctype, "Deleted", results).await
 }
 
 /// Brings deleted documents back, each by itself.
-async fn restore(exchange: &Exchange, names: &[String]) -> Result<Response> {
-    let mut outcome = Outcome::default();
+async fn restore(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) -> Result<Response> {
+    let (mut results, mut notes) = (Vec::with_capacity(names.len()), Vec::new());
     for name in names {
         let restored = exchange.site.documents.restore(exchange.session(), name, None).await;
-        outcome.notes.extend(restored.iter().flat_map(|restored| restored.notes.iter().cloned()));
-        outcome.note(name, restored.map(drop))?;
+        notes.extend(restored.iter().flat_map(|restored| restored.notes.iter().cloned()));
+        results.push(bulk::result(doctype, name, restored.map(drop))?);
     }
-    Ok(outcome.answer(exchange, "Restored", "left"))
+    if results.iter().all(|result| result.problem.is_empty()) {
+        notes.truncate(MAX_NOTES);
+        restored_flash(&format!("Restored {}", count(results.len())), &notes).keep(exchange);
+        return Ok(see_other(&own_address(exchange)));
+    }
+    done_with_several(exchange, doctype, "Restored", results).await
 }
 
-/// What became of several documents.
-#[derive(Default)]
-struct Outcome {
-    done: usize,
-    problems: Vec<String>,
-    notes: Vec<String>,
+/// The chosen documents as a file.
+fn export_of(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) -> String {
+    let grant = exchange.site.documents.grant(exchange.session(), doctype);
+    let params = ListParams::parse(doctype, &grant, &exchange.query());
+    let request = params.to_request(doctype, &grant);
+    let fields = request.fields.to_string();
+    let names = serde_json::Value::from(names).to_string();
+    let pairs = [("doctype", doctype.name.as_str()), ("fields", &fields), ("selected_items", &names)];
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    format!("/api/method/frappe.desk.reportview.export_query?{query}")
 }
 
-impl Outcome {
-    fn note(&mut self, name: &str, result: Result<()>) -> Result<()> {
-        match result {
-            Ok(()) => self.done += 1,
-            Err(error) if error.is_failure() => return Err(error),
-            Err(error) => self.problems.push(format!("{name}: {error}")),
-        }
-        Ok(())
-    }
-
-    /// Back to the list, which says so: `Deleted 2 documents, kept 1 document. …`
-    fn answer(mut self, exchange: &Exchange, done: &str, not_done: &str) -> Response {
-        let not = self.problems.len();
-        self.problems.truncate(MAX_NAMED);
-        self.notes.truncate(MAX_NAMED);
-        let count = |count: usize| if count == 1 { "1 document".to_owned() } else { format!("{count} documents") };
-        let flash = if not == 0 {
-            restored_flash(&format!("{done} {}", count(self.done)), &self.notes)
-        } else {
-            let problems = self.problems.join(". ");
-            Flash::failed(format!("{done} {}, {not_done} {}. {problems}", count(self.done), count(not)))
-        };
-        flash.keep(exchange);
-        see_other(&own_address(exchange))
-    }
+fn count(count: usize) -> String {
+    if count == 1 { "1 document".to_owned() } else { format!("{count} documents") }
 }
 
-async fn show(exchange: &Exchange, doctype: &Arc<DocType>, selected: &[String], confirm: bool) -> Result<Response> {
+/// Back to the list where all was done; else the list with what became of each, and what was not done still ticked.
+async fn done_with_several(
+    exchange: &Exchange,
+    doctype: &Arc<DocType>,
+    done: &str,
+    results: Vec<ResultView>,
+) -> Result<Response> {
+    let failed: Vec<String> =
+        results.iter().filter(|result| !result.problem.is_empty()).map(|result| result.name.clone()).collect();
+    if results.is_empty() {
+        return Ok(see_other(&own_address(exchange)));
+    }
+    if failed.is_empty() {
+        Flash::done(format!("{done} {}", count(results.len()))).keep(exchange);
+        return Ok(see_other(&own_address(exchange)));
+    }
+    // Where nothing was done, the answer says why it was not for the first.
+    let status = if failed.len() == results.len() { results[0].status } else { 200 };
+    let mut page = show(exchange, doctype, &Showing { selected: &failed, confirm: false, results }).await?;
+    page.set_status(StatusCode::from_u16(status).unwrap_or(StatusCode::OK));
+    Ok(page)
+}
+
+async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let session = exchange.session();
     documents.check_permission(session, doctype, None, Right::Read)?;
@@ -157,8 +204,10 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, selected: &[String], 
         list: &list,
         total,
         titles: &titles,
-        selected,
-        confirm,
+        selected: showing.selected,
+        confirm: showing.confirm,
+        results: showing.results.clone(),
+        saved: saved::list(exchange, doctype).await?,
         problem,
         now: documents.clock().now_in(documents.zone(session)),
     });

@@ -8,8 +8,14 @@ use crate::meta::doctype::Order;
 use crate::meta::{DocField, DocType, Fieldtype};
 use crate::permissions::Grant;
 
-/// Rows on a page.
-pub(crate) const PAGE_LENGTH: u64 = 20;
+/// Rows on a page, where the address says nothing.
+const PAGE_LENGTH: u64 = 20;
+/// How many rows a page may have.
+pub(super) const PAGE_LENGTHS: [u64; 4] = [PAGE_LENGTH, 50, 100, 500];
+/// How many columns a list may have besides title, status and time.
+const MOST_COLUMNS: usize = 20;
+/// How many fields a list is sorted by.
+const MOST_ORDERS: usize = 3;
 
 /// What the address of a list asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,10 +24,14 @@ pub(crate) struct ListParams {
     pub query: String,
     /// Fields and the values they must have.
     pub filters: Vec<(String, String)>,
-    /// The column that sorts.
-    pub order_by: Option<(String, Order)>,
+    /// The fields that sort.
+    pub order_by: Vec<(String, Order)>,
+    /// The fields that are shown; empty for those that the DocType names.
+    pub columns: Vec<String>,
     /// The page, from 1.
     pub page: u64,
+    /// Rows on a page.
+    pub page_length: u64,
     /// What the address asks for and the list cannot do; empty if it can do everything.
     pub problem: String,
 }
@@ -30,17 +40,32 @@ impl ListParams {
     /// Reads the parameters of an address. What the DocType or the session's rights do not have becomes the problem: a list
     /// that ignored it would show what nobody asked for.
     pub(crate) fn parse(doctype: &DocType, grant: &Grant, query: &[(String, String)]) -> Self {
-        let mut params = Self { page: 1, ..Self::default() };
+        let mut params = Self { page: 1, page_length: PAGE_LENGTH, ..Self::default() };
         for (name, value) in query {
             let value = value.trim();
             match name.as_str() {
                 _ if value.is_empty() => {}
                 "q" => value.clone_into(&mut params.query),
                 "page" => params.page = value.parse().unwrap_or(1).clamp(1, 10_000_000),
-                "order_by" => match parse_order(doctype, grant, value) {
-                    Ok(order) => params.order_by = Some(order),
+                "order_by" => match value.split(',').map(|part| parse_order(doctype, grant, part.trim())).collect() {
+                    Ok(orders) => params.order_by = orders,
                     Err(problem) => params.problem = problem,
                 },
+                "page_length" => match value.parse().ok().filter(|length| PAGE_LENGTHS.contains(length)) {
+                    Some(length) => params.page_length = length,
+                    None => params.problem = format!("`page_length` is one of {PAGE_LENGTHS:?}, not {value}"),
+                },
+                "columns" => {
+                    params.columns = value.split(',').map(|name| name.trim().to_owned()).collect();
+                    let unknown_one = params.columns.iter().find(|name| !is_column(doctype, grant, name));
+                    if let Some(name) = unknown_one {
+                        params.problem = unknown(doctype, name, "show as a column");
+                        params.columns.clear();
+                    } else if params.columns.len() > MOST_COLUMNS {
+                        params.problem = format!("A list has at most {MOST_COLUMNS} columns");
+                        params.columns.truncate(MOST_COLUMNS);
+                    }
+                }
                 FILTERS if serde_json::from_str::<Json>(value).is_err() => {
                     params.problem =
                         format!("`{FILTERS}` must be JSON, such as [[\"{name}\",\"=\",\"x\"]]", name = "name");
@@ -50,6 +75,10 @@ impl ListParams {
                 }
                 _ => params.problem = unknown(doctype, name, "filter by"),
             }
+        }
+        if params.order_by.len() > MOST_ORDERS {
+            params.problem = format!("A list is sorted by at most {MOST_ORDERS} fields");
+            params.order_by.truncate(MOST_ORDERS);
         }
         params
     }
@@ -62,44 +91,62 @@ impl ListParams {
     /// The request to the engine.
     pub(crate) fn to_request(&self, doctype: &DocType, grant: &Grant) -> ListRequest {
         let mut request = ListRequest::new(&doctype.name);
-        request.fields = wanted_fields(doctype, grant).into_iter().map(Json::from).collect();
+        request.fields = wanted_fields(doctype, grant, self).into_iter().map(Json::from).collect();
         request.filters = self.filters.iter().flat_map(|(name, value)| filter(doctype, name, value)).collect();
         if !self.query.is_empty() {
             let pattern = format!("%{}%", self.query);
             let fields = search_fields(doctype, grant);
             request.or_filters = fields.into_iter().map(|field| json!([field, "like", pattern])).collect();
         }
-        request.order_by = self.order_by.as_ref().map(|(field, order)| format!("{field} {}", order.as_str()));
-        request.start = (self.page - 1) * PAGE_LENGTH;
-        request.limit = Some(PAGE_LENGTH);
+        request.order_by = Some(self.order_text()).filter(|order| !order.is_empty());
+        request.start = (self.page - 1) * self.page_length;
+        request.limit = Some(self.page_length);
         request
     }
 
-    /// The address with something changed.
-    pub(super) fn url(&self, doctype: &DocType, order_by: Option<(&str, Order)>, page: u64) -> String {
+    /// The address of this list.
+    pub(super) fn url(&self, doctype: &DocType) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         if !self.query.is_empty() {
             query.append_pair("q", &self.query);
         }
         query.extend_pairs(&self.filters);
-        if let Some((field, order)) = order_by {
-            query.append_pair("order_by", &format!("{field} {}", order.as_str()));
+        for (name, value) in [("order_by", self.order_text()), ("columns", self.columns.join(","))] {
+            if !value.is_empty() {
+                query.append_pair(name, &value);
+            }
         }
-        if page > 1 {
-            query.append_pair("page", &page.to_string());
+        if self.page_length != PAGE_LENGTH {
+            query.append_pair("page_length", &self.page_length.to_string());
+        }
+        if self.page > 1 {
+            query.append_pair("page", &self.page.to_string());
         }
         let query = query.finish();
         let url = format!("/app/{}", doctype.slug());
         if query.is_empty() { url } else { format!("{url}?{query}") }
     }
 
-    pub(super) fn order(&self) -> Option<(&str, Order)> {
-        self.order_by.as_ref().map(|(field, order)| (field.as_str(), *order))
+    /// The same list at another page.
+    pub(super) fn at_page(&self, page: u64) -> Self {
+        Self { page, ..self.clone() }
+    }
+
+    /// The same list in another order, from its first page.
+    pub(super) fn ordered_by(&self, field: &str, order: Order) -> Self {
+        Self { order_by: vec![(field.to_owned(), order)], page: 1, ..self.clone() }
+    }
+
+    /// `days desc, title asc`
+    pub(super) fn order_text(&self) -> String {
+        let orders: Vec<String> =
+            self.order_by.iter().map(|(field, order)| format!("{field} {}", order.as_str())).collect();
+        orders.join(", ")
     }
 }
 
 /// The parameter with filters as Frappe's API takes them.
-const FILTERS: &str = "filters";
+pub(super) const FILTERS: &str = "filters";
 
 /// `field`, `field asc` or `field desc`; a backquoted table before it, as Frappe writes it, says nothing.
 fn parse_order(doctype: &DocType, grant: &Grant, text: &str) -> Result<(String, Order), String> {
@@ -156,12 +203,19 @@ pub(super) fn readable(grant: &Grant, field: &DocField) -> bool {
     grant.reads_level(field.permlevel) && !field.secret && field.fieldtype != Fieldtype::Password
 }
 
-pub(super) fn search_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a str> {
+pub(in crate::desk) fn search_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a str> {
     let mut fields = vec!["name"];
     let more = doctype.title_field.iter().chain(&doctype.search_fields);
     fields.extend(more.map(String::as_str).filter(|field| *field != "name" && filterable(doctype, grant, field)));
     fields.dedup();
     fields
+}
+
+/// Whether a field can be a column: one with a value that the session may read, besides title and status, which are always there.
+pub(super) fn is_column(doctype: &DocType, grant: &Grant, name: &str) -> bool {
+    doctype.field(name).is_some_and(|field| field.has_column() && readable(grant, field))
+        && doctype.title_field.as_deref() != Some(name)
+        && !status_fields(doctype).contains(&name)
 }
 
 /// The engine's filters of one parameter.
@@ -196,12 +250,12 @@ fn filter(doctype: &DocType, name: &str, value: &str) -> Vec<Json> {
     }]
 }
 
-fn wanted_fields(doctype: &DocType, grant: &Grant) -> Vec<String> {
+fn wanted_fields(doctype: &DocType, grant: &Grant, params: &ListParams) -> Vec<String> {
     let mut fields: Vec<String> = ["name", "docstatus", "modified"].map(str::to_owned).to_vec();
     let more = doctype.title_field.as_deref().into_iter().chain(status_fields(doctype));
     let more = more.filter(|name| filterable(doctype, grant, name)).map(str::to_owned);
     fields.extend(more);
-    fields.extend(list_fields(doctype, grant).into_iter().map(|field| field.fieldname.clone()));
+    fields.extend(list_fields(doctype, grant, params).into_iter().map(|field| field.fieldname.clone()));
     let mut seen = std::collections::HashSet::new();
     fields.retain(|field| seen.insert(field.clone()));
     fields

@@ -29,8 +29,12 @@ pub(crate) struct ListView {
     pub extra: Vec<FilterView>,
     /// Anything narrows the list.
     pub filtered: bool,
-    /// The order, to keep it while filtering.
-    pub order_by: String,
+    /// Filters, orders and columns to choose.
+    pub tools: Tools,
+    /// What became of several documents, one by one.
+    pub results: Vec<ResultView>,
+    /// What can be done with several documents.
+    pub bulk: Bulk,
     /// What is wrong with the filters.
     pub problem: String,
     /// The columns.
@@ -55,6 +59,109 @@ pub(crate) struct ListView {
     pub confirm: bool,
     /// `3 documents`
     pub selected_count: String,
+}
+
+/// What stands in the folds above a list.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Tools {
+    /// The rows of filters; the last one is empty.
+    pub rows: Vec<WhereView>,
+    /// How many of them say something; empty for none.
+    pub row_count: String,
+    /// The fields to sort by.
+    pub orders: Vec<OrderView>,
+    /// The columns: those shown first, in their order.
+    pub columns: Vec<Choice>,
+    /// How many rows a page has.
+    pub lengths: Vec<Choice>,
+    /// The saved lists.
+    pub saved: Vec<SavedView>,
+    /// What the address asks for, to save it.
+    pub state: String,
+    /// The list can be saved.
+    pub can_save: bool,
+    /// All that match as a CSV file; empty for those who may not export.
+    pub export_url: String,
+}
+
+/// A row of the builder of filters.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct WhereView {
+    /// Its number in names.
+    pub number: usize,
+    /// It begins another group.
+    pub or: bool,
+    /// The fields.
+    pub fields: Vec<Choice>,
+    /// The operators.
+    pub operators: Vec<Choice>,
+    /// What it compares with.
+    pub value: String,
+}
+
+/// A field that sorts.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct OrderView {
+    /// Its number in names.
+    pub number: usize,
+    /// The fields.
+    pub fields: Vec<Choice>,
+    /// The other way round.
+    pub desc: bool,
+}
+
+/// A saved list.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SavedView {
+    /// The List Filter.
+    pub name: String,
+    /// What it is called.
+    pub label: String,
+    /// Its address.
+    pub href: String,
+    /// It is the reader's own, who can delete it.
+    pub own: bool,
+}
+
+/// What became of one document.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ResultView {
+    /// Its name.
+    pub name: String,
+    /// Its form.
+    pub href: String,
+    /// What was wrong; empty if it was done.
+    pub problem: String,
+    /// The status that says so.
+    #[serde(skip)]
+    pub status: u16,
+}
+
+/// What can be done with several documents.
+#[derive(Clone, Debug, Default, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a button that is there or not")]
+pub(crate) struct Bulk {
+    /// Change a field.
+    pub edit: bool,
+    /// The fields that can be changed.
+    pub fields: Vec<Choice>,
+    /// Submit.
+    pub submit: bool,
+    /// Cancel.
+    pub cancel: bool,
+    /// Add a tag.
+    pub tag: bool,
+    /// Assign.
+    pub assign: bool,
+    /// Export.
+    pub export: bool,
+}
+
+impl Bulk {
+    /// Whether there is anything to do with several documents.
+    pub(super) fn is_any(&self) -> bool {
+        self.edit || self.submit || self.cancel || self.tag || self.assign || self.export
+    }
 }
 
 /// A filter.

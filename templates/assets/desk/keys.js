@@ -1,7 +1,7 @@
 // Keys for the whole desk: / to search, ? for this list, j and k through a list, N for a new document.
 
 const KEYS = [
-  ["Ctrl K", "Go to a DocType"], ["/", "Search"], ["N", "New document"], ["J, K", "Next, previous document in a list"],
+  ["Ctrl K", "Search everything"], ["/", "Search"], ["N", "New document"], ["J, K", "Next, previous document in a list"],
   ["Enter", "Open the chosen document"], ["Ctrl S", "Save"], ["Ctrl Enter", "New row in a table"],
   ["Alt \u2191, Alt \u2193", "Move a row"], ["?", "This list"],
 ];

@@ -12,6 +12,11 @@ if (list) {
       button.disabled = chosen === 0;
       button.querySelector("span").textContent = chosen ? `Delete ${chosen} selected` : "Delete selected";
     }
+    const bulk = list.querySelector("[data-bulk]");
+    if (bulk) {
+      bulk.hidden = chosen === 0;
+      bulk.querySelector("[data-bulk-count]").textContent = chosen === 1 ? "document" : `${chosen} documents`;
+    }
     if (all) {
       all.checked = chosen > 0 && chosen === boxes.length;
       all.indeterminate = chosen > 0 && chosen < boxes.length;
@@ -37,10 +42,48 @@ if (list) {
   update();
 }
 
-for (const select of document.querySelectorAll("[data-filters] select")) {
+for (const select of document.querySelectorAll("[data-filters] > .filter select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 // Empty parameters would only make the address long.
 document.querySelector("[data-filters]")?.addEventListener("formdata", (event) => {
   for (const [name, value] of [...event.formData.entries()]) if (value === "") event.formData.delete(name);
 });
+
+// Another row of the builder is a copy of the last, empty one.
+document.querySelector("[data-add-where]")?.addEventListener("click", ({ currentTarget: button }) => {
+  const rows = [...button.closest("[data-builder]").querySelectorAll("[data-where]")];
+  const last = rows.at(-1);
+  const row = last.cloneNode(true);
+  const number = Number(last.dataset.where) + 1;
+  row.dataset.where = number;
+  for (const input of row.querySelectorAll("[name]")) {
+    input.name = input.name.replace(/\d+/, number);
+    if (input.matches("input")) input.value = "";
+    else input.selectedIndex = 0;
+  }
+  const join = row.querySelector("[name$='.join']");
+  join.className = "";
+  join.removeAttribute("aria-hidden");
+  join.tabIndex = 0;
+  last.after(row);
+  row.querySelector("[name$='.field']").focus();
+});
+// Columns are moved by two buttons; what is ticked is shown in that order.
+for (const item of document.querySelectorAll("[data-columns] li")) {
+  for (const [label, move] of [["up", (li) => li.previousElementSibling?.before(li)], ["down", (li) => li.nextElementSibling?.after(li)]]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "icon-button";
+    button.title = button.ariaLabel = `Move ${item.textContent.trim()} ${label}`;
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("class", "icon");
+    svg.setAttribute("aria-hidden", "true");
+    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+    use.setAttribute("href", `/assets/desk/icons.svg#${label}`);
+    svg.append(use);
+    button.append(svg);
+    button.addEventListener("click", () => { move(item); button.focus(); });
+    item.append(button);
+  }
+}

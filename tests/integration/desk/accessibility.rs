@@ -70,6 +70,8 @@ async fn no_page_breaks_a_rule_of_wcag_in_either_theme() {
         "/me".to_owned(),
         "/third_party_apps".to_owned(),
         "/app/_definitions".to_owned(),
+        "/app/_search?q=emma".to_owned(),
+        "/app/loan?columns=days&filters=[[%22days%22,%22%3E%22,%221%22]]".to_owned(),
         format!("/app/_access?doctype=Loan&name={loan}"),
         "/app/nothing-of-that-name".to_owned(),
     ] {
@@ -83,6 +85,14 @@ async fn no_page_breaks_a_rule_of_wcag_in_either_theme() {
     browser.run("document.querySelector('[data-save]').click()").await;
     browser.wait_for("return document.querySelector('#f-title-error') !== null").await;
     assert_no_barriers(&browser, &axe, "a form with problems").await;
+
+    // All that can be unfolded around a list.
+    browser.open(&format!("{base}/app/loan?kind=Novel")).await;
+    browser.wait_for("return document.querySelector('[data-columns] button') !== null").await;
+    browser.run("document.querySelector('[data-select-all]').click()").await;
+    browser.run("for (const fold of document.querySelectorAll('details.tool')) fold.open = true").await;
+    browser.look("list-tools").await;
+    assert_no_barriers(&browser, &axe, "a list unfolded").await;
 
     // A conflict.
     browser.open(&format!("{base}/app/loan/{loan}")).await;

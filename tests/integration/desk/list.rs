@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{LOAN, LOAN_LINE};
+use super::{LOAN, LOAN_LINE, unescape};
 use crate::support::TestSite;
 
 async fn library() -> TestSite {
@@ -135,4 +135,157 @@ async fn several_are_deleted_after_a_question() {
     assert!(!administrator.get("/app/loan").await.status(200).body.contains("Deleted 2 documents"), "it is said once");
     assert_eq!(site.db_names("Loan", json!([])).await.len(), 1);
     administrator.form("/app/loan", &[("names", &names[0]), ("__action", "delete_confirmed")]).await.status(400);
+}
+
+fn token(page: &crate::support::client::Response) -> String {
+    page.body.split("name=\"csrf_token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_form_of_filters_orders_and_columns_becomes_an_address_that_says_it_all() {
+    let site = library().await;
+    let reader = site.user("reader@example.com", &[]).await;
+    let sent = "where.0.join=and&where.0.field=days&where.0.operator=>&where.0.value=10&where.1.join=and&where.1.field=kind\
+                &where.1.operator=in&where.1.value=Novel, Poem&where.2.join=or&where.2.field=title&where.2.operator=like\
+                &where.2.value=Wald&where.3.field=&where.3.operator=%3D&where.3.value=&sort.0.field=kind&sort.0.order=asc\
+                &sort.1.field=days&sort.1.order=desc&column=&column=reason&column=kind&page_length=50&q=";
+    let moved = reader.get(&address(sent).replace("%2525", "%25")).await.redirect();
+    assert!(
+        !moved.contains("where.") && !moved.contains("sort.") && moved.contains("columns=reason%2Ckind"),
+        "{moved}"
+    );
+    let page = reader.get(&moved).await.status(200).body;
+    assert!(order_of(&page, ["Walden", "Emma", "Dune"]), "{page}");
+    let heads: Vec<&str> = page.split("<th scope=\"col\"").skip(1).collect();
+    let at = |label: &str| heads.iter().position(|head| head.split("</th>").next().unwrap().contains(label));
+    assert!(at("Reason") < at("Kind") && at("Days").is_none(), "{heads:?}");
+    // What the address says stands in the form again, and the next page keeps it.
+    assert!(page.contains("value=\"Novel, Poem\"") && page.contains("<option value=\"or\" selected>"), "{page}");
+    assert_eq!(reader.get(&moved).await.status(200).body.matches("data-where=").count(), 4, "three and an empty one");
+    let narrowed = reader.get(&moved.replace("%22or%22", "%22and%22")).await.status(200).body;
+    assert!(narrowed.contains("name=\"filters\""), "what rows cannot say stands as it is in the address");
+}
+
+#[tokio::test]
+async fn lists_say_what_columns_orders_and_lengths_they_do_not_have() {
+    let site = library().await;
+    let reader = site.user("reader@example.com", &[]).await;
+    for (query, expected) in [
+        ("columns=days,nope", "no field `nope` that you may show as a column"),
+        ("columns=fine", "no field `fine` that you may show as a column"),
+        ("page_length=7", "`page_length` is one of"),
+        ("order_by=days asc, nope desc", "no field `nope` that you may sort by"),
+        ("order_by=days,kind,title,name", "sorted by at most 3 fields"),
+    ] {
+        let page = reader.get(&address(query)).await.status(200).body;
+        assert!(page.contains(&expected.replace('`', "&#x60;")) && !page.contains(">Dune</a>"), "{query}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_has_as_many_rows_as_are_asked_for() {
+    let site = library().await;
+    for number in 0..50 {
+        site.db_insert("Loan", json!({"title": format!("More {number}")})).await;
+    }
+    let administrator = site.administrator().await;
+    let page = administrator.get("/app/loan?page_length=50&order_by=days+desc,+title").await.status(200).body;
+    assert!(page.contains("1–50 of 53") && unescape(&page).contains("page_length=50&page=2"), "{page}");
+}
+
+#[tokio::test]
+async fn several_documents_are_changed_with_a_result_for_each() {
+    let site = library().await;
+    let administrator = site.administrator().await;
+    let names = site.db_names("Loan", json!([["kind", "=", "Novel"]])).await;
+    let essay = site.db_names("Loan", json!({"kind": "Essay"})).await.remove(0);
+    let token = token(&administrator.get("/app/loan").await.status(200));
+    let send = async |action: &str, more: &[(&str, &str)], names: &[&str]| {
+        let mut fields = vec![("csrf_token", token.as_str()), ("__action", action)];
+        fields.extend(more);
+        fields.extend(names.iter().map(|name| ("names", *name)));
+        administrator.form("/app/loan?kind=Novel", &fields).await
+    };
+    let both: Vec<&str> = names.iter().map(String::as_str).collect();
+    let edit = [("__field", "days"), ("__value", "9")];
+    assert_eq!(send("bulk:edit", &edit, &both).await.redirect(), "/app/loan?kind=Novel");
+    assert!(administrator.get("/app/loan").await.body.contains("Changed 2 documents"));
+    assert_eq!(site.db_names("Loan", json!({"days": 9})).await.len(), 2);
+    send("bulk:tag", &[("__tag", "red")], &both).await.redirect();
+    assert_eq!(site.db_names("Loan", json!([["_user_tags", "like", "%,red%"]])).await.len(), 2);
+    send("bulk:submit", &[], &both).await.redirect();
+    assert_eq!(site.db_names("Loan", json!({"docstatus": 1})).await.len(), 2);
+    // One of three cannot be cancelled: the others are, and it is said which and why.
+    let mixed = send("bulk:cancel", &[], &[both[0], &essay, both[1]]).await.status(200).body;
+    assert_eq!(site.db_names("Loan", json!({"docstatus": 2})).await.len(), 2);
+    let results = mixed.split("class=\"results\"").nth(1).unwrap().split("</ul>").next().unwrap();
+    assert_eq!((results.matches(": done").count(), results.matches("<li>").count()), (2, 3), "{results}");
+    assert!(results.contains(&format!("{essay}</a>: ")), "{results}");
+    // A value that does not fit changes nothing.
+    let refused = send("bulk:edit", &[("__field", "days"), ("__value", "-1")], &[&essay]).await.status(417).body;
+    assert!(refused.contains("class=\"results\""), "{refused}");
+    assert_eq!(administrator.read("Loan", &essay).await.ok()["days"], 7);
+    let export = send("bulk:export", &[], &both).await.redirect();
+    let file = administrator.get(&export).await.status(200);
+    assert!(file.body.contains("Dune") && !file.body.contains("Walden"), "{}", file.body);
+}
+
+#[tokio::test]
+async fn readers_cannot_change_several_documents() {
+    let site = library().await;
+    let reader = site.user("reader@example.com", &[]).await;
+    let page = reader.get("/app/loan").await.status(200);
+    for button in ["bulk:edit", "bulk:tag", "bulk:submit", "bulk:cancel", "bulk:export", "export_query"] {
+        assert!(!page.body.contains(button), "{button}");
+    }
+    let (token, names) = (token(&page), site.db_names("Loan", json!([])).await);
+    for action in ["bulk:edit", "bulk:tag", "bulk:submit"] {
+        let typed = [
+            ("csrf_token", &*token),
+            ("names", &*names[0]),
+            ("__field", "days"),
+            ("__value", "1"),
+            ("__tag", "x"),
+            ("__action", action),
+        ];
+        reader.form("/app/loan", &typed).await.status(403);
+    }
+    assert_eq!(site.db_names("Loan", json!({"days": 1})).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_list_shows_is_exported() {
+    let site = library().await;
+    let administrator = site.administrator().await;
+    let page = administrator.get("/app/loan?columns=days&q=une&order_by=days+asc").await.status(200).body;
+    let link = page.split("href=\"/api/method/frappe.desk.reportview.export_query").nth(1).unwrap();
+    let link = unescape(link.split('"').next().unwrap());
+    let file = administrator.get(&format!("/api/method/frappe.desk.reportview.export_query{link}")).await.status(200);
+    let lines: Vec<&str> = file.body.lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].ends_with("Title,Days") && lines[1].ends_with("Dune,14"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_list_is_saved_for_oneself_or_for_everyone() {
+    let site = library().await;
+    let administrator = site.administrator().await;
+    let reader = site.user("reader@example.com", &[]).await;
+    let uri = "/app/loan?kind=Novel&columns=days";
+    let token = token(&administrator.get(uri).await.status(200));
+    for (name, shared) in [("Mine alone", ""), ("Novels", "1")] {
+        let typed = [("csrf_token", &*token), ("__view", name), ("__shared", shared), ("__action", "save_view")];
+        assert_eq!(administrator.form(uri, &typed).await.redirect(), uri);
+    }
+    let own = administrator.get("/app/loan").await.status(200).body;
+    let href = format!("href=\"{uri}\"");
+    assert!(own.contains(">Mine alone</a>") && own.contains(">Novels</a>") && unescape(&own).contains(&href), "{own}");
+    let theirs = reader.get("/app/loan").await.status(200).body;
+    assert!(!theirs.contains("Mine alone") && theirs.contains(">Novels</a>"), "{theirs}");
+    let novels = site.db_names("List Filter", json!({"filter_name": "Novels"})).await.remove(0);
+    let own_token = self::token(&reader.get(uri).await.status(200));
+    let action = format!("forget_view:{novels}");
+    reader.form(uri, &[("csrf_token", &*own_token), ("__action", &*action)]).await.status(403);
+    administrator.form(uri, &[("csrf_token", &*token), ("__action", &*action)]).await.redirect();
+    assert!(!reader.get("/app/loan").await.body.contains(">Novels</a>"));
 }

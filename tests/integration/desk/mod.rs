@@ -10,6 +10,7 @@ mod home;
 mod late;
 mod list;
 mod pages;
+mod search;
 mod side;
 
 use std::collections::BTreeMap;
