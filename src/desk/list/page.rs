@@ -38,8 +38,10 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     if let Some(mut settled) = builder::settled(&exchange.query()) {
         // What is so anyway makes no address longer.
         let usual = usual_columns(&doctype, &exchange.site.documents.grant(exchange.session(), &doctype));
-        settled.retain(|(name, value)| {
-            !(name == "columns" && *value == usual) && !(name == "page_length" && value == "20")
+        settled.retain(|(name, value)| match name.as_str() {
+            "columns" => *value != usual,
+            "page_length" => value != "20",
+            _ => true,
         });
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(settled).finish();
         let url = format!("/app/{}", doctype.slug());
