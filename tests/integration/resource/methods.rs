@@ -76,8 +76,12 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
     let grant = site.db_names("OAuth Grant", json!({})).await.remove(0);
     let app = alice.create("Connected App", json!({"provider_name": "Elsewhere", "client_id": "us"})).await.ok();
     let order = alice.create("Purchase Order", json!({"book": "Dune"})).await.ok();
+    let job = site.db_insert("Background Job", json!({"method": "none", "status": "Failed"})).await;
+    let schedule = site.db_names("Scheduled Job Type", json!({})).await.remove(0);
     let text = |value: &Json| value.as_str().unwrap().to_owned();
     vec![
+        ("Scheduled Job Type".to_owned(), schedule),
+        ("Background Job".to_owned(), job),
         ("User".to_owned(), "alice@example.com".to_owned()),
         ("OAuth Client".to_owned(), program.id),
         ("OAuth Grant".to_owned(), grant),
