@@ -26,6 +26,7 @@ use crate::meta::load::Source;
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::job::HOURLY;
+use crate::web::serve::{Redirect, Tls, serve};
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{JobKind, Pipeline, Plugins, RunningJob, Sessions, Site, Templates};
 use crate::{account, desk, mcp, oauth, reload, rest, web};
@@ -124,8 +125,8 @@ impl App {
         };
         let InForce { registry, schema, faults, version, mut warnings } =
             definitions::put_in_force(&database, putting).await?;
-        // This server speaks http: whoever reaches it by https comes through a proxy.
-        if config.is_https() && config.trusted_proxies == 0 {
+        // Whoever reaches a server by https that speaks http comes through a proxy.
+        if config.is_https() && config.tls.is_none() && config.trusted_proxies == 0 {
             warnings.push(
                 "The site is https, and so behind a proxy, and no proxy is trusted: everybody will seem to come from one \
                  address. Set DOCTYPED_TRUSTED_PROXIES to the number of proxies"
@@ -199,14 +200,25 @@ impl App {
         stop: impl Future<Output = ()> + Send + 'static,
         ready: impl FnOnce(&Site, &Summary, std::net::SocketAddr),
     ) -> anyhow::Result<()> {
-        let listen = self.site.config.listen.clone();
-        let listener = TcpListener::bind(&listen).await.with_context(|| format!("listen on {listen}"))?;
+        let config = Arc::clone(&self.site.config);
+        let clock = self.site.documents.clock().clone();
+        let tls = config.tls.as_ref().map(|files| Tls::load(files, clock)).transpose()?;
+        let listener = listen(&config.listen).await?;
+        let redirect = match &config.redirect_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let address = listener.local_addr().context("the listener has no address")?;
         // Held while this serves.
         let claim = self.site.documents.database().claim();
         let (stopped, watch_stop) = watch::channel(false);
         let worker = crate::jobs::worker::run(self.site.clone(), watch_stop.clone());
         let reload = reload::watch(self.site.clone(), self.sources, watch_stop);
+        let mut others = vec![worker, reload];
+        others.extend(tls.clone().map(|tls| tokio::spawn(tls.follow(stopped.subscribe()))));
+        others.extend(
+            redirect.map(|listener| tokio::spawn(redirect_to(Arc::clone(&config), listener, stopped.subscribe()))),
+        );
         ready(&self.site, &self.summary, address);
         let site = self.site.clone();
         let signal = async move {
@@ -214,11 +226,10 @@ impl App {
             site.stopping.store(true, Ordering::Relaxed);
             tracing::info!("stopping: requests under way finish first");
         };
-        let limits = self.site.config.limits.clone();
-        web::serve::serve(listener, self.endpoint, limits, signal, GRACE).await?;
+        serve(listener, self.endpoint, config.limits.clone(), tls, signal, GRACE).await?;
         // Nobody listening means that nobody has to be told.
         let _ = stopped.send(true);
-        for task in [worker, reload] {
+        for task in others {
             if let Err(error) = task.await
                 && error.is_panic()
             {
@@ -228,6 +239,19 @@ impl App {
         self.site.documents.database().close().await;
         drop(claim);
         Ok(())
+    }
+}
+
+async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
+}
+
+/// Answers http with the way to https until `stop`.
+async fn redirect_to(config: Arc<Config>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    let endpoint = Arc::new(Redirect::to(&config.site_url));
+    let stop = async move { drop(stop.wait_for(|stop| *stop).await) };
+    if let Err(error) = serve(listener, endpoint, config.limits.clone(), None, stop, Duration::ZERO).await {
+        tracing::error!(%error, "http is no longer redirected");
     }
 }
 

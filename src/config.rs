@@ -3,6 +3,7 @@
 pub(crate) mod client_certificates;
 pub(crate) mod limits;
 mod settings;
+pub(crate) mod tls;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
 
-use client_certificates::ClientCertificates;
+use client_certificates::{CertificateCheck, ClientCertificates};
 use limits::Limits;
 pub use settings::Settings;
+use tls::{ClientsOfTls, Tls};
 
 /// The largest body of a request, in bytes, as Frappe has it.
 pub(crate) const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
@@ -47,6 +49,10 @@ pub struct Config {
     pub trusted_proxies: usize,
     /// How a proxy passes on the certificates that clients prove themselves with; `None`: there are none.
     pub client_certificates: Option<ClientCertificates>,
+    /// The files from which the server speaks TLS itself; `None`: it speaks http.
+    pub tls: Option<Tls>,
+    /// Where http is answered with the way to https: `host:port`.
+    pub redirect_listen: Option<String>,
     /// A file of certificate authorities that are trusted, besides those of the computer, by requests to other servers.
     pub trusted_certificates: Option<PathBuf>,
     /// Templates are read again for every page.
@@ -150,11 +156,19 @@ impl Config {
     pub fn from_settings(settings: Settings) -> anyhow::Result<Self> {
         let settings = settings.resolve();
         let listen = settings.listen.clone();
-        check_listen(&listen)?;
+        check_listen("DOCTYPED_LISTEN", &listen)?;
+        let tls = Tls::from_settings(&settings)?;
+        if let Some(listen) = &settings.redirect_listen {
+            check_listen("DOCTYPED_REDIRECT_LISTEN", listen)?;
+        }
         let site_url = match &settings.site_url {
             Some(url) => check_site_url(url)?,
-            None => local_url(&listen),
+            None => local_url(&listen, tls.is_some()),
         };
+        ensure!(
+            tls.is_none() || site_url.starts_with("https://"),
+            "DOCTYPED_SITE_URL: {site_url} must start with https://, for the server speaks TLS"
+        );
         ensure!(
             ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| settings.database_url.starts_with(scheme)),
             "DOCTYPED_DATABASE_URL must start with sqlite:// or postgres://"
@@ -165,7 +179,7 @@ impl Config {
         let client_certificates = ClientCertificates::from_settings(
             settings.client_certificate_header.as_deref(),
             settings.client_certificate_proxies.as_deref(),
-            settings.client_certificates,
+            settings.client_certificates.filter(|_| tls.is_none() || settings.client_certificate_header.is_some()),
             settings.trusted_proxies,
         )?;
         if let Some(password) = &settings.admin_password {
@@ -193,6 +207,8 @@ impl Config {
             log_format: settings.log_format,
             trusted_proxies: settings.trusted_proxies,
             client_certificates,
+            tls,
+            redirect_listen: settings.redirect_listen,
             trusted_certificates: settings.trusted_certificates,
             development: settings.development,
             strict: settings.strict,
@@ -206,12 +222,18 @@ impl Config {
     pub fn is_https(&self) -> bool {
         self.site_url.starts_with("https://")
     }
+
+    /// What is checked of the certificates that clients prove themselves with, here or at a proxy; `None`: none come.
+    pub fn certificate_check(&self) -> Option<CertificateCheck> {
+        let of_proxy = self.client_certificates.as_ref().map(|certificates| certificates.check);
+        of_proxy.or_else(|| self.tls.as_ref()?.clients.as_ref().map(ClientsOfTls::check))
+    }
 }
 
 /// `host:port`, with a port that is a number.
-fn check_listen(listen: &str) -> anyhow::Result<()> {
+fn check_listen(name: &str, listen: &str) -> anyhow::Result<()> {
     let port = listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-    ensure!(matches!(port, Some(Ok(_))), "DOCTYPED_LISTEN: {listen} is not host:port, for example 127.0.0.1:8000");
+    ensure!(matches!(port, Some(Ok(_))), "{name}: {listen} is not host:port, for example 127.0.0.1:8000");
     Ok(())
 }
 
@@ -230,10 +252,11 @@ fn check_site_url(text: &str) -> anyhow::Result<String> {
 }
 
 /// The URL under which a browser on the same machine reaches that address.
-fn local_url(listen: &str) -> String {
+fn local_url(listen: &str, is_tls: bool) -> String {
     let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "8000"));
     let host = if matches!(host, "0.0.0.0" | "[::]") { "localhost" } else { host };
-    if port == "80" { format!("http://{host}") } else { format!("http://{host}:{port}") }
+    let (scheme, usual) = if is_tls { ("https", "443") } else { ("http", "80") };
+    if port == usual { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") }
 }
 
 #[cfg(test)]
@@ -260,6 +283,18 @@ mod tests {
     fn the_site_url_follows_from_the_listen_address() {
         assert_eq!(load("listen = '0.0.0.0:9000'").unwrap().site_url, "http://localhost:9000");
         assert_eq!(load("listen = '[::1]:80'").unwrap().site_url, "http://[::1]");
+    }
+
+    #[test]
+    fn with_tls_the_site_is_https_and_clients_may_have_certificates() {
+        let tls = |more: &str| load(&format!("tls_certificate = 'c.pem'\ntls_key = 'k.pem'\n{more}")).unwrap();
+        let plain = tls("");
+        assert_eq!((plain.site_url.as_str(), plain.certificate_check()), ("https://127.0.0.1:8000", None));
+        assert!(plain.is_https());
+        assert_eq!(tls("listen = '0.0.0.0:443'").site_url, "https://localhost");
+        let check = |more: &str| tls(more).certificate_check();
+        assert_eq!(check("tls_client_authorities = 'a.pem'"), Some(CertificateCheck::Verified));
+        assert_eq!(check("client_certificates = 'any'"), Some(CertificateCheck::Any));
     }
 
     #[test]
@@ -290,6 +325,25 @@ mod tests {
             ("max_connections = 0", "DOCTYPED_MAX_CONNECTIONS"),
             ("header_timeout = 0", "DOCTYPED_HEADER_TIMEOUT"),
             ("limits = 1", "limits"),
+            ("tls_certificate = 'c.pem'", "DOCTYPED_TLS_KEY is missing"),
+            ("tls_key = 'k.pem'", "DOCTYPED_TLS_CERTIFICATE is missing"),
+            ("tls_client_authorities = 'a.pem'", "DOCTYPED_TLS_CERTIFICATE"),
+            ("redirect_listen = '127.0.0.1:80'", "DOCTYPED_TLS_CERTIFICATE"),
+            ("tls_certificate = 'c'\ntls_key = 'k'\nredirect_listen = 'x'", "DOCTYPED_REDIRECT_LISTEN"),
+            ("tls_certificate = 'c'\ntls_key = 'k'\nsite_url = 'http://x.example'", "must start with https://"),
+            (
+                "tls_certificate = 'c'\ntls_key = 'k'\nclient_certificates = 'verified'",
+                "DOCTYPED_TLS_CLIENT_AUTHORITIES",
+            ),
+            (
+                "tls_certificate = 'c'\ntls_key = 'k'\ntls_client_authorities = 'a'\nclient_certificates = 'any'",
+                "DOCTYPED_TLS_CLIENT_AUTHORITIES",
+            ),
+            (
+                "tls_certificate = 'c'\ntls_key = 'k'\ntls_client_authorities = 'a'\ntrusted_proxies = 1\n\
+                 client_certificate_header = 'Client-Cert'\nclient_certificate_proxies = '127.0.0.1'",
+                "exclude each other",
+            ),
         ] {
             let message = refused(toml);
             assert!(message.contains(named), "{toml}: {message}");

@@ -159,7 +159,7 @@ pub mod secret {
 }
 
 pub mod serve {
-    pub use crate::web::serve::serve;
+    pub use crate::web::serve::{Tls, serve};
 }
 
 pub mod session {

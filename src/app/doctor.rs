@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::database::connect::sqlite_path;
 use crate::database::{Backend, Database, Executor as _, state};
 use crate::outgoing::Outgoing;
+use crate::web::serve::Tls;
 
 /// How far the clocks of site and database may be apart: tokens and sessions live for minutes.
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(2);
@@ -69,6 +70,7 @@ impl Finding {
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let mut found = vec![Finding::ok("Configuration", format!("listens on {}", config.listen))];
     found.extend(public_url(config));
+    found.extend(tls(config));
     found.extend(permissions(config));
     found.push(writable_folder("Files", &config.files));
     let file = sqlite_path(config.database_url.reveal());
@@ -112,12 +114,12 @@ fn public_url(config: &Config) -> Vec<Finding> {
             format!("{url} is this computer alone, but {} is open to others: {todo}", config.listen),
         )
     } else if !is_here && !config.is_https() {
-        let todo = "let a proxy end TLS and set DOCTYPED_SITE_URL to https://";
+        let todo = "set DOCTYPED_SITE_URL to https://, and DOCTYPED_TLS_CERTIFICATE or a proxy that ends TLS";
         Finding::warning(
             SUBJECT,
             format!("{url} is not encrypted: passwords and tokens can be read on the way: {todo}"),
         )
-    } else if config.is_https() && config.trusted_proxies == 0 {
+    } else if config.is_https() && config.tls.is_none() && config.trusted_proxies == 0 {
         let todo = "set DOCTYPED_TRUSTED_PROXIES to the number of proxies";
         Finding::warning(
             SUBJECT,
@@ -126,6 +128,16 @@ fn public_url(config: &Config) -> Vec<Finding> {
     } else {
         Finding::ok(SUBJECT, url)
     }]
+}
+
+/// Whether the server can speak TLS with its files.
+fn tls(config: &Config) -> Option<Finding> {
+    const SUBJECT: &str = "TLS";
+    let files = config.tls.as_ref()?;
+    Some(match Tls::load(files, Clock::system()) {
+        Ok(_) => Finding::ok(SUBJECT, format!("{} and its key go together", files.certificate.display())),
+        Err(error) => Finding::problem(SUBJECT, format!("{error:#}")),
+    })
 }
 
 /// Whether others can read what is the site's alone.

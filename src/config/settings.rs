@@ -66,7 +66,7 @@ settings! {
     /// The public URL of the site
     ///
     /// How people and programs reach it from outside, for example `https://docs.example.com`: OAuth's issuer, links and
-    /// cookies follow from it, never from what a request says. [default: http:// and the listen address]
+    /// cookies follow from it, never from what a request says. [default: the listen address]
     [env = "DOCTYPED_SITE_URL", value_name = "URL"]
     site_url: String;
 
@@ -113,6 +113,31 @@ settings! {
     [env = "DOCTYPED_LOG_FORMAT", value_name = "FORMAT"]
     log_format: LogFormat = "text";
 
+    /// The certificate with which the server speaks TLS itself
+    ///
+    /// A PEM file: the certificate of the site first, then those between it and its authority. Changed files count within
+    /// seconds, without a restart. Without it the server speaks http, for a proxy that ends TLS.
+    [env = "DOCTYPED_TLS_CERTIFICATE", value_name = "FILE"]
+    tls_certificate: PathBuf;
+
+    /// The key of that certificate
+    ///
+    /// A PEM file that nobody but the server should be able to read.
+    [env = "DOCTYPED_TLS_KEY", value_name = "FILE"]
+    tls_key: PathBuf;
+
+    /// A PEM file of certificate authorities; clients may prove themselves to the server with their certificates
+    ///
+    /// For programs that prove who they are by TLS (RFC 8705), where no proxy ends it.
+    [env = "DOCTYPED_TLS_CLIENT_AUTHORITIES", value_name = "FILE"]
+    tls_client_authorities: PathBuf;
+
+    /// Where http is answered with the way to https
+    ///
+    /// Host and port, for example `0.0.0.0:80`. Pages are redirected, everything else is refused.
+    [env = "DOCTYPED_REDIRECT_LISTEN", value_name = "HOST:PORT"]
+    redirect_listen: String;
+
     /// How many proxies in front of the server write `X-Forwarded-For`
     ///
     /// The address of a sender is taken from there only if this is set, for otherwise anybody could claim any address.
@@ -133,7 +158,7 @@ settings! {
     [env = "DOCTYPED_CLIENT_CERTIFICATE_PROXIES", value_name = "ADDRESSES"]
     client_certificate_proxies: String;
 
-    /// Which certificates the proxy passes on
+    /// Which certificates of clients count, or which the proxy passes on
     ///
     /// `verified` by an authority, or `any`: then names prove nothing, only keys do. [default: verified]
     [env = "DOCTYPED_CLIENT_CERTIFICATES", value_name = "WHICH"]

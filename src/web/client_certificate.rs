@@ -1,4 +1,4 @@
-//! The certificate with which a client proved itself to the proxy that ends TLS, as that proxy passes it on.
+//! The certificate with which a client proved itself: to this server, or to a proxy that ends TLS and passes it on.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +24,11 @@ impl ClientCertificate {
     /// The certificate of a request; `None` if none came, or nobody who may say so passed it on.
     pub(crate) fn of(request: &Request) -> Option<&Self> {
         request.data::<Self>()
+    }
+
+    /// The one with which a client proved itself to this server.
+    pub(super) fn presented(der: &[u8]) -> Self {
+        Self(der.into())
     }
 
     /// Its bytes.

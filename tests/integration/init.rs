@@ -86,6 +86,11 @@ async fn doctor_names_each_fault_and_what_mends_it() {
     assert!(line(&told, "Public URL").contains("DOCTYPED_SITE_URL"), "{told}");
     let (_, told) = doctor(&[("DOCTYPED_SITE_URL", "http://site.invalid")]).await;
     assert!(line(&told, "Public URL").contains("not encrypted"), "{told}");
+    let https = ("DOCTYPED_SITE_URL", "https://site.invalid");
+    let files = [https, ("DOCTYPED_TLS_CERTIFICATE", "none.pem"), ("DOCTYPED_TLS_KEY", "none.pem")];
+    let (ok, told) = doctor(&files).await;
+    assert!(!ok && line(&told, "TLS").contains("DOCTYPED_TLS_CERTIFICATE: none.pem cannot be read"), "{told}");
+    assert!(line(&told, "Public URL").starts_with("ok "), "{told}");
     let (ok, told) = doctor(&[("DOCTYPED_LISTEN", "nowhere")]).await;
     assert!(!ok && line(&told, "Configuration").contains("DOCTYPED_LISTEN"), "{told}");
     let (ok, told) = doctor(&[("DOCTYPED_DATABASE_URL", "postgres://127.0.0.1:1/none")]).await;

@@ -34,3 +34,4 @@ mod session_cookie;
 mod storage;
 mod support;
 mod tidy;
+mod tls;

@@ -33,7 +33,7 @@ pub(crate) async fn authorization_server(exchange: Exchange, server: Arc<Server>
         client_id_metadata_documents: settings.client_id_metadata_documents,
         require_pushed_authorization_requests: settings.require_pushed,
         id_token_algorithms: id_token_algorithms(&settings),
-        certificates: exchange.site.config.client_certificates.as_ref().map(|certificates| certificates.check),
+        certificates: exchange.site.config.certificate_check(),
         service_documentation: settings.resource_documentation.clone(),
         op_policy_uri: settings.resource_policy_uri.clone(),
         op_tos_uri: settings.resource_tos_uri.clone(),
@@ -65,7 +65,7 @@ pub(crate) async fn protected_resource(exchange: Exchange, server: Arc<Server>) 
         } else {
             vec!["header".to_owned()]
         },
-        tls_client_certificate_bound_access_tokens: exchange.site.config.client_certificates.is_some(),
+        tls_client_certificate_bound_access_tokens: exchange.site.config.certificate_check().is_some(),
         resource_name: settings.resource_name.clone(),
         resource_documentation: settings.resource_documentation.clone(),
         resource_policy_uri: settings.resource_policy_uri.clone(),

@@ -22,9 +22,9 @@ pub(crate) fn presented(exchange: &Exchange) -> Result<Option<Certificate>, Cert
 
 /// Fails unless the certificate of the request is one of the client's.
 pub(crate) async fn check(exchange: &Exchange, server: &Server, client: &OAuthClient) -> Result<()> {
-    let offered = exchange.site.config.client_certificates.as_ref().map(|certificates| certificates.check);
+    let offered = exchange.site.config.certificate_check();
     if !client.auth_method.is_offered(offered) {
-        return Err(refused("no proxy is configured that passes on such certificates"));
+        return Err(refused("no such certificates are asked for here or at a proxy"));
     }
     let certificate = presented(exchange).map_err(|error| Error::invalid_client().because(error))?;
     let certificate = certificate.ok_or_else(|| refused("no certificate came with the request"))?;

@@ -194,7 +194,7 @@ impl DescribesApi for Security {
                 paths.shift_remove(&path_of(endpoint.path).0);
             }
         }
-        let certificates = site.config.client_certificates.as_ref().map(|certificates| certificates.check);
+        let certificates = site.config.certificate_check();
         offer(document, &settings, certificates);
         let scopes = scopes::all(known, &definitions);
         let schemes = scopes::schemes(site.documents.site_url(), scopes, &settings);

@@ -43,7 +43,7 @@ use crate::web::{Exchange, LoginSettings};
 pub(crate) fn register(plugins: &mut Plugins, config: &Config, providers: &Arc<Providers>) {
     let client = oauth_client::OAuthClientController {
         providers: Arc::clone(providers),
-        certificates: config.client_certificates.as_ref().map(|configured| configured.check),
+        certificates: config.certificate_check(),
     };
     plugins.controller(OAUTH_CLIENT, client);
     plugins.at_start(async |site| {
@@ -112,7 +112,7 @@ impl<'s> Terms<'s> {
         let host = Url::parse(documents.site_url()).ok().and_then(|url| url.host_str().map(str::to_owned));
         let app_name = LoginSettings::load(documents).await?.app_name;
         let site_names = settings.resource_name.iter().cloned().chain(host).chain([app_name]).collect();
-        let certificates = site.config.client_certificates.as_ref().map(|certificates| certificates.check);
+        let certificates = site.config.certificate_check();
         Ok(Self { settings, certificates, offered: scopes.offered(), scopes, site_names })
     }
 

@@ -17,6 +17,10 @@ use crate::oauth::scopes::scope_catalogue::unknown_doctypes;
 use crate::oauth::views::OAuthSettings;
 use crate::outgoing::OutgoingError;
 
+/// What an administrator does where no client is asked for a certificate.
+const NOT_ASKED_FOR: &str =
+    "set DOCTYPED_TLS_CLIENT_AUTHORITIES or, behind a proxy that ends TLS, DOCTYPED_CLIENT_CERTIFICATE_HEADER";
+
 /// The fields that list resources.
 const RESOURCES: [&str; 2] = ["own_resources", "exchange_targets"];
 
@@ -196,7 +200,7 @@ impl Problems<'_> {
         }
     }
 
-    /// `offered`: which certificates the proxy passes on.
+    /// `offered`: which certificates are asked for.
     fn certificates(&mut self, before: Option<&Document>, offered: Option<CertificateCheck>) {
         let changed =
             |fieldname: &str| before.is_none_or(|before| before.get(fieldname) != self.document.get(fieldname));
@@ -205,17 +209,16 @@ impl Problems<'_> {
             && changed("token_endpoint_auth_method")
         {
             let setting = match (offered, method) {
-                (None, _) => "set DOCTYPED_CLIENT_CERTIFICATE_HEADER",
+                (None, _) => NOT_ASKED_FOR,
                 (Some(_), Method::TlsClientAuth) => "set DOCTYPED_CLIENT_CERTIFICATES to verified",
                 (Some(_), _) => "set DOCTYPED_CLIENT_CERTIFICATES to any",
             };
-            let message = format!("{} takes a proxy that passes on such certificates: {setting}", method.label());
+            let message = format!("{} needs such certificates to be asked for: {setting}", method.label());
             self.refuse("token_endpoint_auth_method", message);
         }
         let bound = "tls_client_certificate_bound_access_tokens";
         if self.document.check(bound) && offered.is_none() && changed(bound) {
-            let message = "This takes a proxy that passes on certificates: set DOCTYPED_CLIENT_CERTIFICATE_HEADER";
-            self.refuse(bound, message);
+            self.refuse(bound, format!("This needs certificates to be asked for: {NOT_ASKED_FOR}"));
         }
         if method != Some(Method::TlsClientAuth) {
             return;

@@ -2,6 +2,8 @@
 
 mod admission;
 mod head;
+mod redirect;
+mod tls;
 mod watched;
 
 use std::convert::Infallible;
@@ -20,13 +22,17 @@ use poem::http::StatusCode;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::limits::Limits;
+use crate::web::client_certificate::ClientCertificate;
 use crate::web::serve::admission::{Admission, Place};
-use crate::web::serve::watched::{Answer, Watched};
+pub(crate) use crate::web::serve::redirect::Redirect;
+pub use crate::web::serve::tls::Tls;
+use crate::web::serve::watched::{Activity, Answer, Watched};
 
 /// How long is waited after a connection could not be accepted: most likely there are too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -37,11 +43,12 @@ const STREAMS: u32 = 100;
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 
-/// Serves until `stop`; then requests under way have `grace` to finish.
+/// Serves until `stop`, by TLS if there is some; then requests under way have `grace` to finish.
 pub async fn serve<E>(
     listener: TcpListener,
     endpoint: Arc<E>,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     stop: impl Future<Output = ()> + Send,
     grace: Duration,
 ) -> io::Result<()>
@@ -66,11 +73,14 @@ where
                             local: local.clone(),
                             endpoint: Arc::clone(&endpoint),
                             limits: Arc::clone(&limits),
+                            tls: tls.clone(),
                             stopping: watch_stop.clone(),
                             _place: place,
                         };
                         connections.spawn(connection.serve(socket));
                     }
+                    // To greet by TLS first would take more than a connection that is served.
+                    None if tls.is_some() => drop(socket),
                     None => admission.refuse(socket),
                 },
                 Err(error) => {
@@ -96,6 +106,7 @@ struct Connection<E> {
     local: LocalAddr,
     endpoint: Arc<E>,
     limits: Arc<Limits>,
+    tls: Option<Arc<Tls>>,
     stopping: watch::Receiver<bool>,
     _place: Place,
 }
@@ -108,15 +119,42 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             return;
         }
         let (watched, activity) = Watched::new(socket, &self.limits);
-        let service = hyper::service::service_fn(|request: hyper::Request<Incoming>| {
+        let Some(tls) = &self.tls else { return self.drive(watched, &activity, Scheme::HTTP, None).await };
+        let mut stopping = self.stopping.clone();
+        let accepted = tokio::select! {
+            accepted = tls.accept(watched) => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        match accepted {
+            Ok(stream) => {
+                let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let certificate = certificate.map(|der| ClientCertificate::presented(der));
+                self.drive(stream, &activity, Scheme::HTTPS, certificate).await;
+            }
+            Err(error) => tracing::debug!(peer = %self.peer, %error, "a connection did not get as far as TLS"),
+        }
+    }
+
+    /// Answers what is asked over a connection.
+    async fn drive(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        activity: &Activity,
+        scheme: Scheme,
+        certificate: Option<ClientCertificate>,
+    ) {
+        let service = hyper::service::service_fn(|mut request: hyper::Request<Incoming>| {
             let busy = activity.begin();
             let problem = head::problem(&request);
             let (endpoint, local) = (Arc::clone(&self.endpoint), self.local.clone());
-            let remote = RemoteAddr(self.peer.into());
+            let (remote, scheme) = (RemoteAddr(self.peer.into()), scheme.clone());
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
             async move {
                 let response = match problem {
                     Some(problem) => refusal(problem),
-                    None => endpoint.get_response((request, local, remote, Scheme::HTTP).into()).await,
+                    None => endpoint.get_response((request, local, remote, scheme).into()).await,
                 };
                 let response: hyper::Response<BoxBody<_, _>> = response.into();
                 Ok::<_, Infallible>(response.map(|body| Answer::new(body, busy)))
@@ -130,7 +168,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(READ_BUFFER);
-        let connection = builder.serve_connection(TokioIo::new(watched), service);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let mut stopping = self.stopping.clone();
         let stopping = async { drop(stopping.wait_for(|stopping| *stopping).await) };

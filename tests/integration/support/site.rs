@@ -257,7 +257,7 @@ impl TestSiteBuilder {
         let app = build(config.clone(), clock.clone(), self.sources.clone(), self.job_kinds.clone()).await;
         let server = listener.map(|listener| {
             let (endpoint, limits) = (Arc::clone(&app.endpoint), config.limits.clone());
-            let running = serve(listener, endpoint, limits, std::future::pending(), Duration::ZERO);
+            let running = serve(listener, endpoint, limits, None, std::future::pending(), Duration::ZERO);
             tokio::spawn(async { running.await.unwrap() })
         });
         TestSite {
