@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod definitions;
 pub(crate) mod doctor;
+pub(crate) mod import_frappe;
 pub(crate) mod initial_data;
 mod site_key;
 pub(crate) mod sources;

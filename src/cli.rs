@@ -1,7 +1,8 @@
-//! The commands: init · serve · doctor · migrate · check · schema · openapi · user · key · backup · restore · copy.
+//! The commands: init · serve · doctor · migrate · check · schema · openapi · user · key · backup · restore · copy · import-frappe.
 
 mod backup;
 mod doctor;
+mod import_frappe;
 mod init;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -78,6 +79,8 @@ enum Command {
     User(User),
     #[command(flatten)]
     Backup(backup::Command),
+    /// Move a site of the Frappe Framework in
+    ImportFrappe(import_frappe::Command),
     /// Make an API secret for a user and print `api_key:api_secret`
     ///
     /// An older secret of this user stops working at once.
@@ -157,7 +160,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(doctor::run(cli.settings, cli.config.as_deref()));
     }
-    let config = Config::load(cli.settings, cli.config.as_deref())?;
+    let settings = match command {
+        // There it is the folder of the other site.
+        Command::ImportFrappe(_) => cli.settings.without_files_flag(),
+        _ => cli.settings,
+    };
+    let config = Config::load(settings, cli.config.as_deref())?;
     // Other commands print results; their logs are only what went wrong.
     start_logging(&config, matches!(command, Command::Serve));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -174,6 +182,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::User(User::Password { user }) => set_password(config, &user).await,
             Command::Key { user } => make_key(config, &user).await,
             Command::Backup(command) => backup::run(&config, command).await,
+            Command::ImportFrappe(command) => import_frappe::run(&config, command).await,
         }
     });
     // What still computes for somebody who is no longer answered does not hold up the end.

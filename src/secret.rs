@@ -1,5 +1,6 @@
 //! The only source of randomness, digests, sealed texts and signatures: everything else asks here.
 
+mod fernet;
 pub(crate) mod passphrase;
 mod password;
 pub(crate) mod private;
@@ -14,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub(crate) use fernet::FernetKey;
 pub(crate) use password::{hash_password, needs_rehash, spend_password_time, verify_password};
 pub(crate) use signature::{Curve, PublicKey};
 pub use signature::{PrivateKey, SigningAlgorithm};

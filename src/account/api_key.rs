@@ -20,7 +20,7 @@ use crate::secret;
 use crate::web::{Authenticated, Authenticator, Credentials, SecurityEvent, Severity, Site};
 
 /// The name of the secret's digest in `__Auth`.
-pub(super) const FIELD: &str = "api_secret";
+pub(crate) const FIELD: &str = "api_secret";
 /// How long a pair may go on that a command has replaced on SQLite; nodes on PostgreSQL are told.
 const CACHE_TIME: Duration = Duration::from_secs(30);
 /// What a row shows in place of the secret.

@@ -10,8 +10,9 @@ mod own_page;
 mod pages;
 mod password;
 
+pub(crate) use api_key::FIELD as API_SECRET;
 pub(crate) use doctype::user::store_password;
-pub(crate) use password::Passwords;
+pub(crate) use password::{FIELD as PASSWORD, Passwords};
 
 use std::sync::Arc;
 

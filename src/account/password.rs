@@ -10,7 +10,7 @@ use crate::secret;
 use crate::web::LoginSettings;
 
 /// The name of the secret in `__Auth`, as Frappe has it.
-pub(super) const FIELD: &str = "password";
+pub(crate) const FIELD: &str = "password";
 /// How many are hashed at once: each takes a core and some 20 MiB for a while.
 const AT_ONCE: usize = 2;
 /// How many may wait; beyond that, answering "later" serves people better than a queue of minutes.

@@ -230,6 +230,12 @@ struct AllSettings {
 }
 
 impl Settings {
+    /// Forgets the flag `--files`, of which a command makes another use: the environment and the file say where files go.
+    #[must_use]
+    pub fn without_files_flag(self) -> Self {
+        Self { files: std::env::var_os("DOCTYPED_FILES").map(PathBuf::from), ..self }
+    }
+
     /// The command with each setting's default at the end of its help.
     pub fn with_defaults(command: Command) -> Command {
         command.mut_args(|argument| {

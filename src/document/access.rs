@@ -173,6 +173,7 @@ impl Documents {
         let controllers = self.controllers().of(&doctype.name);
         !session.is_administrator()
             && (decide::is_reserved(session, doctype, &document.name())
+                || decide::is_outside_limits(session, &self.registry(), doctype, document)
                 || !controllers.iter().all(|controller| controller.has_permission(session, document, right)))
     }
 
@@ -266,7 +267,8 @@ impl Documents {
     /// Whether the session sees only some documents of the DocType, so that "not found" would tell what exists.
     pub(super) fn sees_only_some(&self, session: &Session, doctype: &DocType) -> bool {
         !session.is_administrator()
-            && (!self.grant(session, doctype).rights.contains(Right::Read)
+            && (decide::is_limited(session, doctype)
+                || !self.grant(session, doctype).rights.contains(Right::Read)
                 || !session.access.user_permissions.is_empty())
     }
 }

@@ -81,8 +81,8 @@ fn empty(field: &DocField) -> Option<Value> {
     }
 }
 
-/// Fills in the defaults that need no surroundings: for Singles that were never saved.
-pub(super) fn fill_static(document: &mut Document) {
+/// Fills in the defaults that need no surroundings: for Singles that were never saved, and rows from elsewhere.
+pub(crate) fn fill_static(document: &mut Document) {
     let doctype = Arc::clone(&document.doctype);
     for (column, value) in doctype.columns.iter().zip(&mut document.values) {
         if let Some(field) = column.field.map(|index| &doctype.fields[index]) {

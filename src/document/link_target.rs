@@ -160,7 +160,9 @@ impl Work<'_> {
         let grant = Grant::of(&writer, doctype);
         let right = [Right::Read, Right::Select].into_iter().find(|right| grant.rights.contains(*right))?;
         let limits = decide::list_condition(&writer, &self.registry, doctype, right).ok()?;
-        let ListCondition { excluded: except, owner: None, values, rows, .. } = limits else { return None };
+        let ListCondition { excluded: except, limited: None, owner: None, values, rows, .. } = limits else {
+            return None;
+        };
         let is_whole = values.is_empty() && rows.is_empty();
         is_whole.then(|| Everywhere { visible: Visible::of(&grant, right), except })
     }

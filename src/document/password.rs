@@ -6,6 +6,7 @@ use crate::database::auth;
 use crate::document::work::Work;
 use crate::error::{Error, Result};
 use crate::meta::{Document, Fieldtype, Value};
+use crate::secret::SiteKey;
 
 /// The longest run of stars a row keeps in place of a secret.
 const MAX_STARS: usize = 100;
@@ -75,6 +76,11 @@ impl Work<'_> {
         self.touch(doctype, name);
         Ok(())
     }
+}
+
+/// A secret as `__Auth` holds it, for what fills whole tables.
+pub(crate) fn seal(site_key: &SiteKey, doctype: &str, fieldname: &str, text: &str) -> String {
+    site_key.seal(text, &place(doctype, fieldname))
 }
 
 /// Where a sealed text belongs: it opens nowhere else. The name is left out, so that a rename need not reseal.

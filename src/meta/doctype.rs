@@ -10,6 +10,7 @@ use crate::meta::docfield::DocField;
 use crate::meta::docperm::{DocPerm, Rights};
 use crate::meta::fieldtype::{ColumnType, Fieldtype};
 use crate::meta::keys::keys;
+use crate::meta::limited::Limited;
 use crate::meta::naming_rule::NamingRule;
 
 /// The columns before a DocType's own fields, in the order of JSON answers.
@@ -121,6 +122,9 @@ keys! {
     acts permissions: Rows, "Which role may do what. A role that is not listed may do nothing.";
     acts guarded_rights: Names,
         "Rights that no limited scope gives, such as `create, write, delete, share`: whoever may use them could give themselves more. Only credentials without limits, such as a session or a token with the scope `all`, may.";
+    acts limited_to: Filters as Option<Json>,
+        "Conditions of which one must hold for a document to be seen by anybody but Administrator, whatever roles and shares give, such as `[[public, '=', 1], [owner, '=', __user]]`. `in __readable`: the field names a DocType that the user may read; `is set`, `is not set`.";
+    acts limited_except: Names as Vec<String>, "Roles whose people `limited_to` does not limit.";
     acts issingle: Flag as bool, "There is exactly one document, such as settings.";
     acts istable: Flag as bool,
         "Documents are rows inside a Table field of another DocType and have no permissions of their own.";
@@ -206,6 +210,8 @@ pub struct DocType {
     pub naming_rule: NamingRule,
     /// `name`, `owner`, …, the fields, then `parent` … or `_user_tags` …
     pub columns: Vec<Column>,
+    /// The conditions of `limited_to`; none: everything may be seen.
+    pub limits: Vec<Limited>,
     /// Indexes in [`Declaration::fields`] of Table and Table MultiSelect fields, in form order.
     pub tables: Vec<usize>,
     column_by_name: HashMap<String, usize>,
@@ -261,7 +267,17 @@ impl DocType {
         let column_by_name = columns.iter().enumerate().map(|(i, column)| (column.name.clone(), i)).collect();
         let field_by_name =
             declaration.fields.iter().enumerate().map(|(i, field)| (field.fieldname.clone(), i)).collect();
-        Self { declaration, naming_rule, columns, tables, column_by_name, field_by_name, compiled: OnceLock::new() }
+        let limits = declaration.limited_to.as_ref().and_then(|list| Limited::parse(list).ok()).unwrap_or_default();
+        Self {
+            declaration,
+            naming_rule,
+            limits,
+            columns,
+            tables,
+            column_by_name,
+            field_by_name,
+            compiled: OnceLock::new(),
+        }
     }
 
     /// `document_type`: Document, Setup, System, …

@@ -9,6 +9,7 @@ pub(crate) mod expression;
 pub(crate) mod fieldtype;
 pub(crate) mod in_force;
 pub(crate) mod keys;
+pub(crate) mod limited;
 pub(crate) mod load;
 pub(crate) mod naming_rule;
 pub(crate) mod registry;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::meta::limited::{Limited, Test};
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Right, Rights};
 use crate::permissions::session::{ADMINISTRATOR, GUEST, Limit, Session};
 
@@ -156,6 +157,30 @@ pub(crate) fn is_reserved(session: &Session, doctype: &DocType, name: &str) -> b
     doctype.name == USER && RESERVED_USERS.contains(&name) && !session.is_administrator()
 }
 
+/// Whether `limited_to` keeps the document from the session, whatever roles and shares give.
+pub(crate) fn is_outside_limits(
+    session: &Session,
+    registry: &Registry,
+    doctype: &DocType,
+    document: &Document,
+) -> bool {
+    let is_readable = |name: &str| may_read(session, registry, name);
+    is_limited(session, doctype)
+        && !document.is_new
+        && !doctype.limits.iter().any(|limited| limited.holds(document, session.user(), &is_readable))
+}
+
+/// Whether `limited_to` says which documents of the DocType the session sees.
+pub(crate) fn is_limited(session: &Session, doctype: &DocType) -> bool {
+    !doctype.limits.is_empty()
+        && !session.is_administrator()
+        && !doctype.limited_except.iter().any(|role| session.access.roles.contains(role))
+}
+
+fn may_read(session: &Session, registry: &Registry, doctype: &str) -> bool {
+    registry.get(doctype).is_some_and(|doctype| Grant::of(session, doctype).may(Right::Read))
+}
+
 /// Whether the session may do that with this document (`None`: with the DocType in general, as for `create`).
 pub(crate) fn check(
     session: &Session,
@@ -246,12 +271,23 @@ pub(crate) fn allowed_values<'s>(
 /// A Link that User Permissions narrow down: its field, and the values left.
 pub(crate) type NarrowedLink = (String, Vec<String>);
 
+/// A column that `limited_to` reads: one of the values, or whether there is any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LimitedColumn {
+    /// The column and the values of which it has one.
+    OneOf(String, Vec<String>),
+    /// The column, and whether it holds something.
+    Set(String, bool),
+}
+
 /// What a list may show, for the query to say in SQL: documents that none of the names excludes, and that either meet all
 /// conditions or are of the owner in `or_owner`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct ListCondition {
     /// Names that are never shown.
     pub excluded: Vec<String>,
+    /// What `limited_to` asks, of which one must hold whatever the rest says.
+    pub limited: Option<Vec<LimitedColumn>>,
     /// Only documents of this owner.
     pub owner: Option<String>,
     /// Documents of this owner, whatever the rest says.
@@ -279,6 +315,7 @@ pub(crate) fn list_condition(
     if doctype.name == USER {
         condition.excluded = RESERVED_USERS.map(str::to_owned).into();
     }
+    condition.limited = limited_columns(session, registry, doctype);
     let grant = Grant::of(session, doctype);
     let own = Some(session.user().to_owned());
     if !grant.rights.contains(right) {
@@ -303,6 +340,25 @@ pub(crate) fn list_condition(
         }
     }
     Ok(condition)
+}
+
+/// What `limited_to` asks of the documents that the session may see; `None`: nothing.
+pub(crate) fn limited_columns(session: &Session, registry: &Registry, doctype: &DocType) -> Option<Vec<LimitedColumn>> {
+    let columns = || doctype.limits.iter().map(|limited| limited_column(session, registry, limited)).collect();
+    is_limited(session, doctype).then(columns)
+}
+
+fn limited_column(session: &Session, registry: &Registry, limited: &Limited) -> LimitedColumn {
+    let field = limited.field.clone();
+    match &limited.test {
+        Test::Equals(value) => LimitedColumn::OneOf(field, vec![value.clone()]),
+        Test::User => LimitedColumn::OneOf(field, vec![session.user().to_owned()]),
+        Test::Readable => {
+            let readable = registry.iter().map(|doctype| doctype.name.clone());
+            LimitedColumn::OneOf(field, readable.filter(|name| may_read(session, registry, name)).collect())
+        }
+        Test::Set(set) => LimitedColumn::Set(field, *set),
+    }
 }
 
 /// The Links of a document or row that User Permissions narrow down.

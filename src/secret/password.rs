@@ -1,15 +1,25 @@
 //! Passwords: Argon2id in the PHC string format; every function here blocks for tens of milliseconds.
+//!
+//! Hashes of Frappe are verified too, so that people who moved in keep their passwords until their next login renews them.
 
+use std::num::NonZeroU32;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::random_bytes;
 use crate::error::{Error, Result};
 
 /// How many computations' memory is kept; more at once are not made.
 const KEPT_AT_MOST: usize = 2;
+/// How hashes begin that Frappe makes (passlib's `pbkdf2_sha256`).
+const PBKDF2: &str = "$pbkdf2-sha256$";
+/// More rounds are no hash of Frappe: they would only take long.
+const MOST_ROUNDS: u32 = 1_000_000;
 
 /// Hashes a password with a salt of its own: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
 pub(crate) fn hash_password(password: &str) -> Result<String> {
@@ -48,7 +58,20 @@ fn compute(argon2: &Argon2<'_>, password: &str, salt: &[u8], output: &mut [u8]) 
 
 /// Is this the password? False as well for a hash that does not parse.
 pub(crate) fn verify_password(password: &str, hash: &str) -> bool {
+    if let Some(parts) = hash.strip_prefix(PBKDF2) {
+        return is_pbkdf2_of(parts, password).unwrap_or(false);
+    }
     PasswordHash::new(hash).is_ok_and(|hash| is_password_of(&hash, password).unwrap_or(false))
+}
+
+/// `rounds$salt$hash`, in base64 with `.` in place of `+`; `None` if it is not that.
+fn is_pbkdf2_of(parts: &str, password: &str) -> Option<bool> {
+    let mut parts = parts.split('$');
+    let rounds: u32 = parts.next()?.parse().ok().filter(|rounds| *rounds <= MOST_ROUNDS)?;
+    let mut decoded = || STANDARD_NO_PAD.decode(parts.next()?.replace('.', "+")).ok().filter(|bytes| !bytes.is_empty());
+    let (salt, expected) = (decoded()?, decoded()?);
+    let rounds = NonZeroU32::new(rounds)?;
+    Some(pbkdf2::verify(PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &expected).is_ok())
 }
 
 /// `None` if the hash is of a kind that cannot be computed.
@@ -103,8 +126,18 @@ mod tests {
     }
 
     #[test]
+    fn hashes_of_frappe_are_verified_and_ask_for_a_new_one() {
+        // From the documentation of passlib.
+        let hash = "$pbkdf2-sha256$6400$0ZrzXitFSGltTQnBWOsdeA$Y11AchqV4b0sUisdZd0Xr97KWoymNE0LNNrnEgY4H9M";
+        assert!(verify_password("password", hash));
+        assert!(!verify_password("passwore", hash));
+        assert!(needs_rehash(hash));
+    }
+
+    #[test]
     fn what_is_no_hash_verifies_nothing() {
-        for hash in ["", "plain", "$argon2id$", "$pbkdf2-sha256$29000$c2FsdA$aGFzaA"] {
+        let endless = "$pbkdf2-sha256$4000000000$c2FsdA$aGFzaA";
+        for hash in ["", "plain", "$argon2id$", "$pbkdf2-sha256$29000$c2FsdA$aGFzaA", "$pbkdf2-sha256$1$$", endless] {
             assert!(!verify_password("plain", hash), "{hash}");
             assert!(needs_rehash(hash), "{hash}");
         }

@@ -15,6 +15,7 @@ mod errors_table;
 mod every_operation;
 mod files;
 mod health;
+mod import_frappe;
 mod init;
 mod jobs;
 mod limits;

@@ -97,13 +97,13 @@ pub(crate) struct Content {
 
 /// Counts rows and adds up their digests: databases order texts differently.
 #[derive(Default)]
-pub(super) struct Counting {
+pub(in crate::app) struct Counting {
     rows: u64,
     sum: [u64; 4],
 }
 
 impl Counting {
-    pub(super) fn add(&mut self, line: &str) {
+    pub(in crate::app) fn add(&mut self, line: &str) {
         self.rows += 1;
         let digest = secret::sha256(line);
         for (sum, part) in self.sum.iter_mut().zip(digest.chunks_exact(8)) {
@@ -111,13 +111,13 @@ impl Counting {
         }
     }
 
-    pub(super) fn content(&self) -> Content {
+    pub(in crate::app) fn content(&self) -> Content {
         Content { rows: self.rows, digest: secret::hex(&self.sum.map(u64::to_be_bytes).concat()) }
     }
 }
 
 /// A row as a line of JSON. Floats are texts, which say every bit.
-pub(super) fn to_line(row: &[Value]) -> String {
+pub(in crate::app) fn to_line(row: &[Value]) -> String {
     let values = row.iter().map(|value| match value {
         Value::Null => Json::Null,
         Value::Int(number) => Json::from(*number),
@@ -341,7 +341,7 @@ impl<R: Read> Read for Noting<R> {
 }
 
 /// Counts the lines of what passes.
-pub(super) struct CountingLines<R> {
+pub(in crate::app) struct CountingLines<R> {
     inner: R,
     line: Vec<u8>,
     counting: Counting,

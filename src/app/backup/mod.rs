@@ -3,9 +3,9 @@
 //!
 //! A backup is read whole, and compared, when it was made and before anything of it is restored.
 
-mod archive;
+pub(in crate::app) mod archive;
 pub(crate) mod schedule;
-mod stage;
+pub(in crate::app) mod stage;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -231,22 +231,27 @@ async fn load(transaction: &Transaction, table: &Table, entry: &TableEntry, rows
     Ok(())
 }
 
-async fn write_rows(transaction: &Transaction, table: &Table, rows: &mut Vec<Vec<Value>>) -> anyhow::Result<()> {
+/// Writes the rows, and empties the list.
+pub(in crate::app) async fn write_rows(
+    transaction: &Transaction,
+    table: &Table,
+    rows: &mut Vec<Vec<Value>>,
+) -> anyhow::Result<()> {
     transfer::load(transaction, table, rows).await.with_context(|| format!("write rows of {}", table.name))?;
     rows.clear();
     Ok(())
 }
 
 /// Reads everything again, and fails where it is not what it should be.
-async fn compare(database: &Database, registry: &Registry, expected: &BTreeMap<String, Content>) -> anyhow::Result<()> {
+pub(in crate::app) async fn compare(
+    database: &Database,
+    registry: &Registry,
+    expected: &BTreeMap<String, Content>,
+) -> anyhow::Result<()> {
     let snapshot = Snapshot::take(database).await?;
     for table in transfer::tables(registry) {
-        let mut counting = Counting::default();
-        let mut rows = snapshot.rows(&table).await?;
-        while let Some(row) = rows.next().await {
-            counting.add(&archive::to_line(&row?));
-        }
-        let (found, expected) = (counting.content(), expected.get(&table.name).cloned().unwrap_or_default());
+        let (found, expected) =
+            (content(&snapshot, &table).await?, expected.get(&table.name).cloned().unwrap_or_default());
         ensure!(
             found == expected,
             "{} has {} rows that are not the {} of the other site",
@@ -258,7 +263,18 @@ async fn compare(database: &Database, registry: &Registry, expected: &BTreeMap<S
     Ok(())
 }
 
-async fn ensure_empty(database: &Database) -> anyhow::Result<()> {
+/// What is in a table.
+pub(in crate::app) async fn content(snapshot: &Snapshot, table: &Table) -> anyhow::Result<Content> {
+    let mut counting = Counting::default();
+    let mut rows = snapshot.rows(table).await?;
+    while let Some(row) = rows.next().await {
+        counting.add(&archive::to_line(&row?));
+    }
+    Ok(counting.content())
+}
+
+/// Fails where a site is already.
+pub(in crate::app) async fn ensure_empty(database: &Database) -> anyhow::Result<()> {
     ensure!(
         !state::has_rows(database, "tabUser").await?,
         "there is a site in this database already: name an empty one by DOCTYPED_DATABASE_URL"

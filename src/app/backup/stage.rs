@@ -1,4 +1,4 @@
-//! The uploaded files of a restore, out of the way until everything else stands.
+//! The uploaded files of a restore, or of a site that moves in, out of the way until everything else stands.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,14 +12,14 @@ use crate::secret::private;
 const WAITING: &str = ".restoring";
 
 /// Files that wait. What was not published goes with it.
-pub(super) struct Stage<'f> {
+pub(in crate::app) struct Stage<'f> {
     folder: &'f Path,
     waiting: PathBuf,
 }
 
 impl<'f> Stage<'f> {
     /// In a folder that holds nothing but what an earlier restore left there when it was ended.
-    pub(super) fn new(folder: &'f Path) -> anyhow::Result<Self> {
+    pub(in crate::app) fn new(folder: &'f Path) -> anyhow::Result<Self> {
         let stage = Self { folder, waiting: folder.join(WAITING) };
         stage.clear().with_context(|| format!("clear {}", stage.waiting.display()))?;
         private::own_folder(folder).with_context(|| format!("make the folder {}", folder.display()))?;
@@ -32,7 +32,7 @@ impl<'f> Stage<'f> {
     }
 
     /// Has a file wait; the path is below the folder.
-    pub(super) fn write(&self, path: &str, content: &mut dyn Read) -> anyhow::Result<()> {
+    pub(in crate::app) fn write(&self, path: &str, content: &mut dyn Read) -> anyhow::Result<()> {
         let target = self.waiting.join(path);
         private::own_file(&target)?;
         let mut file = File::options().write(true).open(&target)?;
@@ -41,7 +41,7 @@ impl<'f> Stage<'f> {
     }
 
     /// Moves what waits to where it belongs.
-    pub(super) fn publish(&self) -> anyhow::Result<()> {
+    pub(in crate::app) fn publish(&self) -> anyhow::Result<()> {
         if !self.waiting.exists() {
             return Ok(());
         }

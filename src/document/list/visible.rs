@@ -4,7 +4,7 @@ use crate::database::query::{ChildTable, ColumnRef, Condition};
 use crate::meta::doctype::slot;
 use crate::meta::fieldtype::{Fieldtype, Shape};
 use crate::meta::{DocField, DocType, Registry, Right, Value};
-use crate::permissions::decide::{self, Denied, NarrowedLink};
+use crate::permissions::decide::{self, Denied, LimitedColumn, NarrowedLink};
 use crate::permissions::{Grant, Session};
 
 /// The number of child rows' tables in sub-queries: no join has it.
@@ -136,7 +136,10 @@ pub(super) fn rows<'a>(
         Ok(limits) => limits,
         Err(Denied::Role) if may_share => {
             let visible = Visible { levels: 1, select_only: false, ..visible };
-            return Ok(Rows { condition: shared(), visible, shared_only: Some(Denied::Role) });
+            let limited = decide::limited_columns(session, registry, doctype);
+            let limited = limited.map(|limited| limited_to(doctype, table, limited));
+            let condition = Condition::All([shared()].into_iter().chain(limited).collect());
+            return Ok(Rows { condition, visible, shared_only: Some(Denied::Role) });
         }
         Err(denied) => return Err(denied),
     };
@@ -149,6 +152,7 @@ pub(super) fn rows<'a>(
         let (rows, condition) = (ChildTable { doctype: child, table: ROWS }, Box::new(Condition::Any(outside)));
         all.push(Condition::NoRow { name, parent: doctype, field, rows, condition });
     }
+    let limited = limits.limited.map(|limited| limited_to(doctype, table, limited));
     let mut condition = Condition::All(all);
     if !condition.is_always() {
         let others = limits.or_owner.map(|owner| owned(doctype, table, owner)).into_iter();
@@ -157,12 +161,31 @@ pub(super) fn rows<'a>(
             condition = Condition::Any([vec![condition], others].concat());
         }
     }
+    if let Some(limited) = limited {
+        condition = Condition::All(vec![limited, condition]);
+    }
     if !limits.excluded.is_empty() {
         let values = limits.excluded.into_iter().map(Value::Text).collect();
         let excluded = Condition::OneOf { column: name, values, negated: true, or_null: false };
         condition = Condition::All(vec![excluded, condition]);
     }
     Ok(Rows { condition, visible, shared_only: None })
+}
+
+/// Documents of which one of the conditions of `limited_to` is true.
+fn limited_to(doctype: &DocType, table: usize, limited: Vec<LimitedColumn>) -> Condition<'_> {
+    let any = limited.into_iter().filter_map(|limited| {
+        let (LimitedColumn::OneOf(name, _) | LimitedColumn::Set(name, _)) = &limited;
+        let column = column_ref(table, doctype, doctype.column(name)?);
+        Some(match limited {
+            LimitedColumn::OneOf(_, values) => {
+                let values = values.iter().filter_map(|value| as_name(&column, value)).collect();
+                Condition::OneOf { column, values, negated: false, or_null: false }
+            }
+            LimitedColumn::Set(_, set) => Condition::IsSet { column, set },
+        })
+    });
+    Condition::Any(any.collect())
 }
 
 /// Documents of that owner.

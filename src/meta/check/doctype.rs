@@ -3,6 +3,7 @@
 use super::{At, Checker};
 use crate::meta::fieldtype::Fieldtype;
 use crate::meta::keys::{nearest, suggestion};
+use crate::meta::limited::Limited;
 use crate::meta::naming_rule::{NamingRule, SeriesPart};
 
 /// PostgreSQL cuts identifiers behind 63 bytes, of which `tab` takes three.
@@ -29,6 +30,7 @@ pub(super) fn check(checker: &mut Checker<'_, '_>) {
     }
     check_naming(checker);
     check_named_fields(checker);
+    check_limits(checker);
 }
 
 fn check_name(checker: &mut Checker<'_, '_>) {
@@ -90,6 +92,30 @@ fn check_naming(checker: &mut Checker<'_, '_>) {
     }
     if doctype.issingle && !doctype.autoname.is_empty() {
         checker.warn(at, "`autoname` has no effect: a Single is named like its DocType");
+    }
+}
+
+/// A condition that cannot be read would limit nothing.
+fn check_limits(checker: &mut Checker<'_, '_>) {
+    let doctype = checker.doctype;
+    let at = At::Key("limited_to");
+    let Some(list) = &doctype.limited_to else {
+        if doctype.raw.get("limited_to").is_some_and(|value| value.as_str().is_none_or(|text| !text.trim().is_empty()))
+        {
+            checker.error(at, "`limited_to` is not JSON");
+        }
+        return;
+    };
+    match Limited::parse(list) {
+        Err(message) => checker.error(at, format!("`limited_to` {message}")),
+        Ok(limits) => {
+            for limited in limits.iter().filter(|limited| doctype.column(&limited.field).is_none()) {
+                let near = checker.nearest_field(&limited.field);
+                let message =
+                    format!("`limited_to` reads `{}`, which is not a field with a value{near}", limited.field);
+                checker.error(at, message);
+            }
+        }
     }
 }
 

@@ -85,7 +85,7 @@ pub fn idle_keys(doctype: &DocType) -> Vec<(Option<String>, String)> {
 }
 
 /// Whether a fieldname is taken by a standard column or by the engine. Databases compare names without case.
-pub(super) fn is_restricted(fieldname: &str) -> bool {
+pub(crate) fn is_restricted(fieldname: &str) -> bool {
     const OTHERS: [&str; 5] = ["doctype", "file_list", "flags", "meta", "__islocal"];
     let lower = fieldname.to_ascii_lowercase();
     let standard = STANDARD_COLUMNS.iter().chain(&CHILD_COLUMNS).chain(&PARENT_COLUMNS).chain([&SEEN_COLUMN]);

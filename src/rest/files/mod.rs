@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::ListRequest;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::meta::Right;
-use crate::permissions::Session;
+use crate::permissions::{Session, decide};
 use crate::rest::resource::{check, is_hidden, seen};
 use crate::web::Site;
 use crate::web::args::Args;
@@ -258,11 +258,15 @@ pub(super) async fn may_read(site: &Site, session: &Session, url: &str) -> Resul
     let mut request = ListRequest::new("File").fields(&["name", "attached_to_doctype", "attached_to_name"]).all();
     request.filters = json!([["file_url", "=", url]]);
     let list = site.documents.list(&Session::system(), &request).await?;
+    let is_limited = decide::is_limited(session, &*site.documents.doctype("File")?);
     for row in 0..list.rows.len() {
         let text = |key: &str| list.text(row, key);
         let places = [("File", text("name")), (text("attached_to_doctype"), text("attached_to_name"))];
+        let is_attached = places.iter().all(|(doctype, name)| !doctype.is_empty() && !name.is_empty());
         for (doctype, name) in places.into_iter().filter(|(doctype, name)| !doctype.is_empty() && !name.is_empty()) {
             match site.documents.get(session, doctype, name).await {
+                // Who sees files by the DocType of their documents has to read the document as well.
+                Ok(file) if doctype == "File" && is_limited && is_attached && !session.owns(&file) => {}
                 Ok(_) => return Ok(true),
                 Err(error) if is_hidden(&error) => {}
                 Err(error) => return Err(error),

@@ -3,6 +3,7 @@
 mod every_fieldtype;
 mod frappe_doctypes;
 mod life;
+mod limited_to;
 mod many_rows;
 mod mask;
 mod naming;
