@@ -183,7 +183,7 @@ async fn write_assigned(work: &mut Work<'_>, doctype: &str, name: &str) -> Resul
     let filters =
         json!({"reference_type": doctype, "reference_name": name, "status": "Open", "allocated_to": ["is", "set"]});
     let request =
-        ListRequest::new("ToDo").fields(&["allocated_to"]).filters(filters).order_by("creation asc, name asc");
+        ListRequest::new("ToDo").fields(&["allocated_to"]).filters(filters).order_by("creation asc, allocated_to asc");
     let list = work.list(&request.all()).await?;
     let mut users: Vec<&str> = Vec::new();
     for row in 0..list.rows.len() {

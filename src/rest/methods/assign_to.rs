@@ -48,7 +48,7 @@ pub(in crate::rest) async fn open(site: &Site, document: &Document) -> Result<Ve
     let request = ListRequest::new("ToDo")
         .fields(&["name", "allocated_to", "description", "status"])
         .filters(open_filters(document))
-        .order_by("creation asc, name asc");
+        .order_by("creation asc, allocated_to asc");
     // Whoever may read a document may know to whom it is assigned.
     let list = site.documents.list(&Session::system().with_times_in(TimesIn::Site), &request.all()).await?;
     let rows = list.to_json().into_iter().map(|mut row| {
