@@ -80,6 +80,7 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
     let schedule = site.db_names("Scheduled Job Type", json!({})).await.remove(0);
     let text = |value: &Json| value.as_str().unwrap().to_owned();
     vec![
+        ("Backup Settings".to_owned(), "Backup Settings".to_owned()),
         ("Scheduled Job Type".to_owned(), schedule),
         ("Background Job".to_owned(), job),
         ("User".to_owned(), "alice@example.com".to_owned()),

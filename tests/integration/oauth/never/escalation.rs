@@ -273,14 +273,16 @@ async fn the_scope_all_is_everything_that_the_person_may_do() {
 }
 
 /// DocTypes that limited credentials never change in these ways, even those of Administrator with the scope `write`.
-const GUARDED: [(&str, &[Right]); 23] = {
+const GUARDED: [(&str, &[Right]); 25] = {
     const ALL: &[Right] = &[Right::Create, Right::Write, Right::Delete];
     // To end what is there takes access away, and is left to whoever has the scope for it.
     const BUT_DELETE: &[Right] = &[Right::Create, Right::Write];
     const SINGLE: &[Right] = &[Right::Write];
     [
+        ("Backup Settings", SINGLE),
         ("Connected App", ALL),
         ("DocShare", ALL),
+        ("Log Settings", SINGLE),
         ("Login Attempt", ALL),
         ("OAuth Authorization Code", BUT_DELETE),
         ("OAuth Authorization Request", BUT_DELETE),
@@ -409,7 +411,11 @@ async fn nothing_that_holds_a_secret_or_gives_a_role_is_left_unguarded() {
             || field.fieldtype == doctyped::testing::meta::Fieldtype::Password
             || field.link_target() == Some("Role")
     };
-    for doctype in registry.iter().filter(|doctype| !doctype.istable && !doctype.is_virtual) {
+    // A task may be for a role, which gives nobody anything.
+    let is_meant = |doctype: &&std::sync::Arc<doctyped::testing::meta::DocType>| {
+        !doctype.istable && !doctype.is_virtual && doctype.name != "ToDo"
+    };
+    for doctype in registry.iter().filter(is_meant) {
         let is_guarded = doctype.guarded_rights.contains(Right::Create) || doctype.issingle;
         let is_guarded = is_guarded && (doctype.guarded_rights.contains(Right::Write) || doctype.name == "OAuth Grant");
         for field in &doctype.fields {
