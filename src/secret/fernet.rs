@@ -70,7 +70,7 @@ mod tests {
         let key = FernetKey::parse(KEY).unwrap();
         let other = FernetKey::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
         assert_eq!(other.open(TOKEN), None);
-        for token in ["", "gAAA", &TOKEN.replace("DODy", "DODz"), &TOKEN[..TOKEN.len() - 8], "****"] {
+        for token in ["", "gAAA", &TOKEN.replace("ODy0", "ODz0"), &TOKEN[..TOKEN.len() - 8], "****"] {
             assert_eq!(key.open(token), None, "{token}");
         }
         assert!(FernetKey::parse("short").is_none() && FernetKey::parse("").is_none());

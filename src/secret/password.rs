@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn hashes_of_frappe_are_verified_and_ask_for_a_new_one() {
         // From the documentation of passlib.
-        let hash = "$pbkdf2-sha256$6400$0ZrzXitFSGltTQnBWOsdeA$Y11AchqV4b0sUisdZd0Xr97KWoymNE0LNNrnEgY4H9M";
+        let hash = "$pbkdf2-sha256$8000$XAuBMIYQQogxRg$tRRlz8hYn63B9LYiCd6PRo6FMiunY9ozmMMI3srxeRE";
         assert!(verify_password("password", hash));
         assert!(!verify_password("passwore", hash));
         assert!(needs_rehash(hash));
