@@ -17,5 +17,6 @@ ENV DOCTYPED_LISTEN=0.0.0.0:8000 \
     DOCTYPED_FILES=/data/files
 VOLUME /data
 EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["/usr/bin/doctyped", "health"]
 ENTRYPOINT ["/usr/bin/doctyped"]
 CMD ["serve"]

@@ -26,6 +26,7 @@ use crate::document::Children;
 use crate::meta::check::idle_keys;
 use crate::meta::load::{Severity, load};
 use crate::meta::schema::json_schema;
+use crate::outgoing::Outgoing;
 use crate::permissions::Session;
 use crate::permissions::session::ADMINISTRATOR;
 use crate::secret::{self, SiteKey};
@@ -60,6 +61,8 @@ enum Command {
     },
     /// Serve the site (this is the default)
     Serve,
+    /// Ask the server that runs with these settings whether it is ready; status 1 if it is not
+    Health,
     /// Look at settings, database, key, folders, clock, definitions and public URL, and say what to mend
     ///
     /// Changes nothing. Each line is ok, warning or problem; problems end with status 1.
@@ -173,6 +176,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         match command {
             Command::Serve => serve(config).await,
             Command::Migrate(options) => run_migrate(config, &options).await,
+            Command::Health => health(&config).await,
             Command::Check => check(&config),
             Command::Init { .. } | Command::Doctor | Command::Schema => Ok(ExitCode::SUCCESS),
             Command::Openapi => openapi(config).await,
@@ -268,6 +272,16 @@ async fn run_migrate(config: Config, asked: &Migrate) -> anyhow::Result<ExitCode
     if report.applied {
         say(&format!("Done: {}", report.plan.summary()))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// For supervisors without an HTTP client, such as a container without a shell.
+async fn health(config: &Config) -> anyhow::Result<ExitCode> {
+    let answer = Outgoing::new(config)?.ask_own_site(&config.local_url(), "/health/ready").await?;
+    if !answer.status.is_success() {
+        bail!("not ready: {}", String::from_utf8_lossy(&answer.body));
+    }
+    say("ready")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -218,6 +218,11 @@ impl Config {
         })
     }
 
+    /// Where a program on the same machine reaches the server.
+    pub(crate) fn local_url(&self) -> String {
+        local_url(&self.listen, self.tls.is_some())
+    }
+
     /// Whether the public URL is https, so that cookies are `Secure`.
     pub fn is_https(&self) -> bool {
         self.site_url.starts_with("https://")

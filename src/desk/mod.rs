@@ -1,6 +1,7 @@
 //! The desk: forms, lists and a home page for every DocType, generated from its fields.
 
 mod access;
+mod book;
 pub(crate) mod definitions;
 pub(crate) mod form;
 mod frappe_address;
@@ -25,6 +26,9 @@ const ADDRESS_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remo
 pub(crate) fn register(plugins: &mut Plugins) {
     plugins.helpers.extend(template_helpers::all());
     plugins.route(Route::new("/app").get(|exchange| home::get(own(exchange))));
+    plugins.route(Route::new("/docs").get(book::first));
+    plugins.route(Route::new("/docs/*path").get(book::get));
+    plugins.route(Route::new("/llms.txt").get(book::llms));
     plugins.route(Route::new("/desk").get(frappe_address::get));
     plugins.route(Route::new("/desk/*path").get(frappe_address::get));
     plugins.route(Route::new("/app/:slug/:name/*path").get(frappe_address::get));

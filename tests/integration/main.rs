@@ -4,6 +4,7 @@
 
 mod api_key;
 mod backup;
+mod book;
 mod browser;
 mod config;
 mod corpus;
