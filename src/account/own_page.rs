@@ -1,7 +1,7 @@
 //! `/me`: the account of whoever is logged in, desk or not: their name, password, API key and sessions, and what they may read.
 
 use poem::Response;
-use poem::http::{Method as HttpMethod, StatusCode};
+use poem::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::{Children, ListRequest};
@@ -11,7 +11,7 @@ use crate::permissions::{Grant, Session};
 use crate::web::error::{describe, see_other};
 use crate::web::request::page_view;
 use crate::web::templates::html;
-use crate::web::{AccountPage, Call, Exchange, Plugins, Route, shown_once};
+use crate::web::{AccountPage, Exchange, Plugins, Route, shown_once};
 
 /// Its address.
 pub(super) const ADDRESS: &str = "/me";
@@ -142,7 +142,7 @@ async fn change_password(mut exchange: Exchange) -> Result<Response> {
             ("old_password".to_owned(), Json::from(old)),
             ("new_password".to_owned(), Json::from(new)),
         ]);
-        call(&exchange, "frappe.core.doctype.user.user.update_password", arguments).await
+        exchange.call_method("frappe.core.doctype.user.user.update_password", Json::Object(arguments), Vec::new()).await
     } else {
         Err(Error::invalid(ProblemKind::Validation, "The two new passwords differ: type the same one twice"))
     };
@@ -160,7 +160,8 @@ async fn make_api_key(mut exchange: Exchange) -> Result<Response> {
     exchange.context.require_browser(ONLY_PEOPLE)?;
     exchange.form().await?;
     let arguments = Map::from_iter([("user".to_owned(), Json::from(exchange.session().user()))]);
-    match call(&exchange, "frappe.core.doctype.user.user.generate_keys", arguments).await {
+    match exchange.call_method("frappe.core.doctype.user.user.generate_keys", Json::Object(arguments), Vec::new()).await
+    {
         Ok(made) => {
             let text = |key: &str| made.get(key).and_then(Json::as_str).unwrap_or("").to_owned();
             let values = vec![
@@ -184,18 +185,4 @@ async fn end_session(mut exchange: Exchange) -> Result<Response> {
         Ok(()) => Ok(see_other("/me?done=session")),
         Err(error) => refuse(&exchange, "sessions", error).await,
     }
-}
-
-/// Calls a method on behalf of whoever sent the form, and returns its message.
-async fn call(exchange: &Exchange, method: &str, arguments: Map<String, Json>) -> Result<Json> {
-    let call = Call {
-        site: exchange.site.clone(),
-        context: exchange.context.clone(),
-        arguments,
-        verb: HttpMethod::POST,
-        headers: exchange.request.headers().clone(),
-        files: Vec::new(),
-    };
-    let answer = exchange.site.methods.call(method, call).await?;
-    Ok(answer.message.unwrap_or_default())
 }

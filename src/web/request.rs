@@ -11,8 +11,9 @@ use serde_json::{Map, Value as Json, json};
 use crate::error::{AuthenticationError, Error, Need, Result};
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
-use crate::web::arguments::{self, Arguments};
+use crate::web::arguments::{self, Arguments, UploadedFile};
 use crate::web::csrf;
+use crate::web::method::Call;
 use crate::web::resend;
 use crate::web::settings::LoginSettings;
 use crate::web::site::{Site, UNKNOWN_PROXY};
@@ -189,6 +190,20 @@ impl Exchange {
     pub fn new(request: Request) -> Self {
         let site = request.data::<Site>().expect("the pipeline puts the site into every request").clone();
         Self { site, context: RequestContext::of(&request), request }
+    }
+
+    /// Calls a method on behalf of whoever sent the form, with the files that came along; returns its message.
+    pub(crate) async fn call_method(&self, method: &str, arguments: Json, files: Vec<UploadedFile>) -> Result<Json> {
+        let Json::Object(arguments) = arguments else { return Err(Error::misuse("arguments are an object")) };
+        let call = Call {
+            site: self.site.clone(),
+            context: self.context.clone(),
+            arguments,
+            verb: Method::POST,
+            headers: self.request.headers().clone(),
+            files,
+        };
+        Ok(self.site.methods.call(method, call).await?.message.unwrap_or_default())
     }
 
     /// The session on whose behalf everything is done.

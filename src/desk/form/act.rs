@@ -18,7 +18,7 @@ use crate::error::{Error, ProblemKind, Result};
 use crate::meta::doctype::unscrub;
 use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::web::error::see_other;
-use crate::web::{Call, Exchange, UploadedFile};
+use crate::web::{Exchange, UploadedFile};
 
 /// The name of the file input beside an Attach field.
 const FILE: &str = ".__file";
@@ -200,16 +200,8 @@ pub(super) async fn upload(
         if let Some(name) = name {
             arguments.insert("docname".to_owned(), json!(name));
         }
-        let call = Call {
-            site: exchange.site.clone(),
-            context: exchange.context.clone(),
-            arguments,
-            verb: poem::http::Method::POST,
-            headers: exchange.request.headers().clone(),
-            files: vec![file],
-        };
-        let answer = exchange.site.methods.call("upload_file", call).await?;
-        if let Some(url) = answer.message.as_ref().and_then(|file| file.get("file_url")).and_then(Json::as_str) {
+        let stored = exchange.call_method("upload_file", Json::Object(arguments), vec![file]).await?;
+        if let Some(url) = stored.get("file_url").and_then(Json::as_str) {
             posted.set(&fieldname, url);
         }
     }

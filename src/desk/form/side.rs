@@ -1,8 +1,7 @@
 //! What stands around a form: tags, assignments, shares, comments, and the buttons there. They write at once, by the
-//! same methods that programs call.
+//! same methods that applications call.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use poem::http::Method;
 use serde_json::{Map, Value as Json, json};
 
 use crate::desk::form::build::Access;
@@ -13,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
-use crate::web::{Call, Exchange};
+use crate::web::Exchange;
 
 /// The actions of these buttons begin so.
 pub(super) const SIDE: &str = "side:";
@@ -86,7 +85,7 @@ async fn shares(exchange: &Exchange, document: &Document) -> Result<Vec<ShareVie
     Ok(list.to_json().into_iter().map(view).collect())
 }
 
-/// How programs read and change the document at this address.
+/// How applications read and change the document at this address.
 fn api(url: &str) -> Vec<Pair> {
     let example = |name: &str, value: String| Pair { name: name.to_owned(), value };
     vec![
@@ -160,19 +159,7 @@ pub(super) async fn act(exchange: &Exchange, doctype: &DocType, name: &str, post
         }
         _ => return Err(Error::BadRequest(format!("There is no button {action}"))),
     };
-    let arguments = match arguments {
-        Json::Object(arguments) => arguments,
-        _ => Map::new(),
-    };
-    let call = Call {
-        site: exchange.site.clone(),
-        context: exchange.context.clone(),
-        arguments,
-        verb: Method::POST,
-        headers: exchange.request.headers().clone(),
-        files: Vec::new(),
-    };
-    exchange.site.methods.call(method, call).await?;
+    exchange.call_method(method, arguments, Vec::new()).await?;
     Ok(said)
 }
 

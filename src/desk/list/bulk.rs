@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use poem::http::Method;
 use serde_json::{Map, Value as Json, json};
 
 use super::view::ResultView;
@@ -10,9 +9,9 @@ use crate::desk::document_url;
 use crate::document::Children;
 use crate::error::{Error, Result};
 use crate::meta::DocType;
+use crate::web::Exchange;
 use crate::web::arguments::Form;
 use crate::web::error::describe;
-use crate::web::{Call, Exchange};
 
 /// How many documents one form may name.
 const MOST: usize = 500;
@@ -102,16 +101,7 @@ async fn one(exchange: &Exchange, doctype: &Arc<DocType>, name: &str, what: &Wha
 }
 
 async fn call(exchange: &Exchange, method: &str, arguments: Json) -> Result<()> {
-    let Json::Object(arguments) = arguments else { return Ok(()) };
-    let call = Call {
-        site: exchange.site.clone(),
-        context: exchange.context.clone(),
-        arguments,
-        verb: Method::POST,
-        headers: exchange.request.headers().clone(),
-        files: Vec::new(),
-    };
-    exchange.site.methods.call(method, call).await.map(drop)
+    exchange.call_method(method, arguments, Vec::new()).await.map(drop)
 }
 
 /// What became of one document; only what has to do with none of them is an error.

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use poem::Response;
-use poem::http::Method;
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
 use super::params::FILTERS;
 use super::view::SavedView;
 use crate::desk::shell::Flash;
 use crate::document::ListRequest;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::DocType;
+use crate::web::Exchange;
 use crate::web::error::see_other;
-use crate::web::{Call, Exchange};
 
 /// The DocType.
 const LIST_FILTER: &str = "List Filter";
@@ -71,29 +70,19 @@ pub(super) async fn save(exchange: &Exchange, doctype: &Arc<DocType>, label: &st
         return Ok(see_other(&address));
     }
     let filters = query.iter().find(|(name, _)| name == FILTERS).map_or("[]", |(_, value)| value);
-    let values = json!({
-        "filter_name": label,
-        "reference_doctype": doctype.name,
-        "for_user": if shared { "" } else { exchange.session().user() },
-        "filters": filters,
-        "query": kept,
-    });
-    let Json::Object(values) = values else { return Err(Error::misuse("A saved list is an object")) };
+    let for_user = if shared { "" } else { exchange.session().user() };
+    let values = [
+        ("filter_name", label),
+        ("reference_doctype", &doctype.name),
+        ("for_user", for_user),
+        ("filters", filters),
+        ("query", &kept),
+    ];
+    let values = values.into_iter().map(|(field, value)| (field.to_owned(), json!(value))).collect();
     let saved = exchange.site.documents.insert(exchange.session(), LIST_FILTER, &values).await?;
     if shared {
-        let call = Call {
-            site: exchange.site.clone(),
-            context: exchange.context.clone(),
-            arguments: Map::from_iter([
-                ("doctype".to_owned(), json!(LIST_FILTER)),
-                ("name".to_owned(), json!(saved.name())),
-                ("everyone".to_owned(), json!(1)),
-            ]),
-            verb: Method::POST,
-            headers: exchange.request.headers().clone(),
-            files: Vec::new(),
-        };
-        exchange.site.methods.call("frappe.share.add", call).await?;
+        let arguments = json!({"doctype": LIST_FILTER, "name": saved.name(), "everyone": 1});
+        exchange.call_method("frappe.share.add", arguments, Vec::new()).await?;
     }
     Flash::done(format!("Saved the list {label}")).keep(exchange);
     Ok(see_other(&address))
