@@ -24,9 +24,8 @@ use crate::error::{AuthenticationError, Error, Result};
 use crate::mcp::message::{Fault, Incoming, Message, Refused, STATELESS, WITH_HANDSHAKE};
 use crate::mcp::record::Record;
 use crate::mcp::settings::{ChecksTools, McpClient, McpSettings};
-use crate::web::job::HOURLY;
 use crate::web::method::json_response;
-use crate::web::{Credentials, Exchange, JobKind, MCP, Plugins, RequestContext, Route, RunningJob, Site, arguments};
+use crate::web::{Credentials, Exchange, MCP, Plugins, RequestContext, Route, Site, arguments};
 
 /// For how long, in milliseconds, a client may keep what is the same until somebody changes a definition.
 const KEEP: u64 = 300_000;
@@ -43,11 +42,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.panels(settings::SETTINGS, panel::ConnectPanels);
     let record = Record::default();
     plugins.route(Route::new(MCP).post(move |exchange| handle(exchange, record.clone())));
-    let clear = JobKind::new("remove old MCP calls", async |site: Site, _: RunningJob| {
-        let removed = record::remove_old(&site.documents).await?;
-        Ok(if removed == 0 { String::new() } else { format!("{removed} removed") })
-    });
-    plugins.job_kind(clear.scheduled(HOURLY));
+    plugins.log(record::MCP_CALL, 90);
 }
 
 /// Who calls, and with what.

@@ -6,14 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Duration as Days;
 use indexmap::IndexMap;
-use serde_json::json;
 
-use crate::clock::format_datetime;
-use crate::document::{Documents, ListRequest};
-use crate::error::{Error, Result};
-use crate::mcp::settings::McpSettings;
+use crate::document::Documents;
+use crate::error::Error;
 use crate::meta::Value;
 use crate::permissions::Session;
 
@@ -23,8 +19,6 @@ pub(super) const MCP_CALL: &str = "MCP Call";
 const GATHER: Duration = Duration::from_millis(250);
 /// How many different reads are gathered at most; then whoever comes next writes them down.
 const MOST: usize = 1000;
-/// How many old calls are removed in one transaction.
-const BATCH: u64 = 500;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,34 +140,6 @@ impl Record {
         };
         if let Err(error) = noted.await {
             tracing::error!(calls = calls.len(), %error, "MCP calls could not be noted");
-        }
-    }
-}
-
-/// Removes calls that are older than the settings say, one short transaction after another.
-pub(super) async fn remove_old(documents: &Documents) -> Result<usize> {
-    let days = McpSettings::load(documents).await?.record_days;
-    if days <= 0 {
-        return Ok(0);
-    }
-    let before = format_datetime(documents.clock().now_naive() - Days::days(days.min(36_500)));
-    let mut request = ListRequest::new(MCP_CALL).filters(json!([["creation", "<", before]]));
-    request.limit = Some(BATCH);
-    let mut removed = 0;
-    loop {
-        let mut work = documents.begin(&Session::system()).await?;
-        let list = work.list(&request).await?;
-        for row in 0..list.rows.len() {
-            match work.delete(MCP_CALL, list.text(row, "name")).await {
-                // Another node was first.
-                Ok(()) | Err(Error::DoesNotExist { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        work.commit().await?;
-        removed += list.rows.len();
-        if (list.rows.len() as u64) < BATCH {
-            return Ok(removed);
         }
     }
 }

@@ -22,8 +22,6 @@ view! {
         pub enabled: bool = "enable_mcp",
         /// What they are told about the site.
         pub instructions: Option<String> = "mcp_instructions",
-        /// For how many days calls are kept; 0: for ever.
-        pub record_days: i64 = "mcp_record_days",
     }
 }
 

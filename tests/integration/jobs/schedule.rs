@@ -156,7 +156,6 @@ async fn everything_that_ran_by_timers_runs_by_the_clock() {
         "clean up OAuth Client State",
         "clear old logs",
         "refresh the statistics of the database",
-        "remove old MCP calls",
         "remove expired OAuth codes, requests and tokens",
         "remove unused OAuth clients",
         "renew OAuth signing keys",
