@@ -27,12 +27,11 @@ const LEFT_OUT: [&str; 8] = [
     "editable_grid",
     "version",
 ];
-/// What Frappe's code says of who sees which documents, and whom it exempts.
-const LIMITS: [(&str, &str, &str); 4] = [
-    ("ToDo", r#"[["allocated_to","=","__user"],["assigned_by","=","__user"]]"#, "System Manager"),
-    ("Note", r#"[["public","=",1],["owner","=","__user"]]"#, ""),
-    ("Event", r#"[["event_type","=","Public"],["owner","=","__user"]]"#, ""),
-    ("File", r#"[["is_private","=",0],["owner","=","__user"],["attached_to_doctype","in","__readable"]]"#, ""),
+/// What Frappe's code says of who sees which documents, where the shipped definition does not.
+const LIMITS: [(&str, &str); 3] = [
+    ("Note", r#"[["public","=",1],["owner","=","__user"]]"#),
+    ("Event", r#"[["event_type","=","Public"],["owner","=","__user"]]"#),
+    ("File", r#"[["is_private","=",0],["owner","=","__user"],["attached_to_doctype","in","__readable"]]"#),
 ];
 /// How a file of the import begins.
 const HEAD: &str = "# yaml-language-server: $schema=../doctype.schema.json\n# From a Frappe site.\n";
@@ -136,11 +135,8 @@ impl Definitions {
         let mut unsaid = Vec::new();
         let mut file = Map::new();
         file.insert("extends".to_owned(), Json::from(doctype.as_str()));
-        if let Some((_, limits, except)) = LIMITS.iter().find(|(limited, ..)| limited == doctype) {
+        if let Some((_, limits)) = LIMITS.iter().find(|(limited, _)| limited == doctype) {
             file.insert("limited_to".to_owned(), serde_json::from_str(limits).unwrap_or_default());
-            if !except.is_empty() {
-                file.insert("limited_except".to_owned(), Json::from(*except));
-            }
         }
         let mut fields: Vec<Map<String, Json>> = Vec::new();
         let mut known: BTreeSet<&str> = base.fields.iter().map(|field| field.fieldname.as_str()).collect();
@@ -191,11 +187,6 @@ impl Definitions {
         }
         if let Some(wanted) = self.custom_permissions.get(doctype) {
             let wanted: Vec<Map<String, Json>> = wanted.iter().map(|row| keys(row, PERMISSION)).collect();
-            file.insert("permissions".to_owned(), permission_changes(base, &wanted).into());
-        } else if doctype == "ToDo" {
-            // Here its rows give less than Frappe's, and shares the rest; there `limited_to` says who sees which.
-            let wanted: Vec<Map<String, Json>> =
-                self.permissions.get(doctype).into_iter().flatten().map(|row| keys(row, PERMISSION)).collect();
             file.insert("permissions".to_owned(), permission_changes(base, &wanted).into());
         } else if doctype == "File" {
             // Other people's files are shown to people of the desk alone.

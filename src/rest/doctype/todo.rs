@@ -1,7 +1,7 @@
 //! ToDo: a document shows to whom it is assigned, and whoever is to do something can see and close it.
 
 use async_trait::async_trait;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::document::{Controller, ListRequest, Work};
 use crate::error::{Error, Result};
@@ -69,67 +69,15 @@ pub(in crate::rest) async fn note_ended(work: &mut Work<'_>, todo: &Document) ->
     note(work, todo, "Assignment Completed", &said).await
 }
 
-/// Shares the ToDo with whom it is for, and keeps `_assign` of its document true, where either can have changed.
+/// Keeps `_assign` of the documents true where it can have changed.
 async fn settle(work: &mut Work<'_>, todo: &Document, before: Option<&Document>) -> Result<()> {
     let changed = |field: &str| before.is_none_or(|before| before.get(field) != todo.get(field));
-    if changed("allocated_to") {
-        if let Some(before) = before {
-            unshare(work, todo, before.text("allocated_to")).await?;
-        }
-        share(work, todo).await?;
+    let is_moved = changed("reference_type") || changed("reference_name");
+    if let Some(before) = before.filter(|_| is_moved) {
+        note_on_document(work, before).await?;
     }
-    if changed("allocated_to") || changed("status") || changed("reference_type") || changed("reference_name") {
-        if let Some(before) = before
-            && (changed("reference_type") || changed("reference_name"))
-        {
-            note_on_document(work, before).await?;
-        }
+    if is_moved || changed("allocated_to") || changed("status") {
         note_on_document(work, todo).await?;
-    }
-    Ok(())
-}
-
-fn shares_with(todo: &Document, user: &str) -> Json {
-    json!({"share_doctype": "ToDo", "share_name": todo.name(), "user": user})
-}
-
-async fn share(work: &mut Work<'_>, todo: &Document) -> Result<()> {
-    let to = todo.text("allocated_to");
-    if to.is_empty() || to == todo.owner() || work.registry().get("DocShare").is_none() {
-        return Ok(());
-    }
-    let caller = work.become_system();
-    let known = work.count(&ListRequest::new("DocShare").filters(shares_with(todo, to))).await;
-    let shared = match known {
-        Ok(0) => {
-            let mut share = work.new_document("DocShare")?;
-            for (field, value) in [("share_doctype", "ToDo"), ("share_name", &todo.name()), ("user", to)] {
-                share.set(field, value);
-            }
-            share.set("read", true);
-            share.set("write", true);
-            work.insert(share).await.map(drop)
-        }
-        other => other.map(drop),
-    };
-    work.session = caller;
-    shared
-}
-
-async fn unshare(work: &mut Work<'_>, todo: &Document, user: &str) -> Result<()> {
-    if user.is_empty() || work.registry().get("DocShare").is_none() {
-        return Ok(());
-    }
-    let caller = work.become_system();
-    let removed = remove_shares(work, todo, user).await;
-    work.session = caller;
-    removed
-}
-
-async fn remove_shares(work: &mut Work<'_>, todo: &Document, user: &str) -> Result<()> {
-    let list = work.list(&ListRequest::new("DocShare").filters(shares_with(todo, user)).all()).await?;
-    for row in 0..list.rows.len() {
-        work.delete("DocShare", list.text(row, "name")).await?;
     }
     Ok(())
 }

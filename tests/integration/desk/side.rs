@@ -205,3 +205,26 @@ async fn a_form_says_how_programs_get_at_its_document() {
     }
     assert_eq!(administrator.get(&address).await.status(200).json()["data"]["title"], "Emma");
 }
+
+/// A task is the business of who made it, who asked for it and who is to do it; the last may close it and no more.
+#[tokio::test]
+async fn a_task_is_seen_by_those_whom_it_concerns() {
+    let site = TestSite::new().await;
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| format!("{name}@example.com"));
+    let (maker, doer, other) = (site.user(&alice, &[]).await, site.user(&bob, &[]).await, site.user(&carol, &[]).await);
+    let made = maker.create("ToDo", json!({"description": "Mend it", "allocated_to": bob})).await.ok();
+    let name = made["name"].as_str().unwrap();
+    let tasks = async |client: &Client| client.list("ToDo", "").await.ok().as_array().unwrap().len();
+    assert_eq!((tasks(&maker).await, tasks(&doer).await, tasks(&other).await), (1, 1, 0));
+    other.read("ToDo", name).await.status(403);
+    other.update("ToDo", name, json!({"status": "Closed"})).await.status(403);
+    doer.update("ToDo", name, json!({"status": "Closed"})).await.ok();
+    doer.remove("ToDo", name).await.status(403);
+    let share = json!({"doctype": "ToDo", "name": name, "user": carol, "read": 1});
+    doer.call("frappe.share.add", share).await.status(403);
+    // Whoever it was taken from has no more to do with it.
+    maker.update("ToDo", name, json!({"allocated_to": carol, "status": "Open"})).await.ok();
+    assert_eq!((tasks(&maker).await, tasks(&doer).await, tasks(&other).await), (1, 0, 1));
+    doer.read("ToDo", name).await.status(403);
+    maker.remove("ToDo", name).await.ok();
+}
