@@ -85,14 +85,16 @@ async fn access_view(documents: &Documents, document: &Document) -> Result<Acces
     request.limit = Some(MOST_PEOPLE);
     let list = documents.list(&Session::system(), &request).await?;
     let (mut people, mut others) = (Vec::new(), 0);
+    let shared_with = shared_with(documents, document).await?;
     for row in 0..list.rows.len() {
         let Some(access) = documents.access(list.text(row, "name")).await? else { continue };
         let person = Session::of(access);
+        let may_be_shared = shared_with.iter().any(|user| user.is_empty() || user == person.user());
         let mut rights = Vec::with_capacity(TOLD.len());
         let mut shared = Vec::new();
         for (label, right) in TOLD {
             let own = documents.check_permission(&person, doctype, Some(document), right).is_ok();
-            if !own && documents.is_shared(documents.database(), &person, document, right).await? {
+            if !own && may_be_shared && documents.is_shared(documents.database(), &person, document, right).await? {
                 shared.push(label.to_lowercase());
             }
             rights.push(own || shared.last().is_some_and(|last| *last == label.to_lowercase()));
@@ -115,6 +117,17 @@ async fn access_view(documents: &Documents, document: &Document) -> Result<Acces
         others,
         is_cut: list.has_next_page,
     })
+}
+
+/// With whom the document is shared; the empty name stands for everyone. So only these are asked for one by one.
+async fn shared_with(documents: &Documents, document: &Document) -> Result<Vec<String>> {
+    if documents.registry().get("DocShare").is_none() {
+        return Ok(Vec::new());
+    }
+    let filters = json!({"share_doctype": document.doctype.name, "share_name": document.name()});
+    let request = ListRequest::new("DocShare").fields(&["user"]).filters(filters).all();
+    let list = documents.list(&Session::system(), &request).await?;
+    Ok((0..list.rows.len()).map(|row| list.text(row, "user").to_owned()).collect())
 }
 
 /// What gives a person their rights: `by the role Librarian; shared: write`.
