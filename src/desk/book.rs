@@ -1,4 +1,4 @@
-//! `/docs`: the documentation as a book, offline and without scripts; `/llms.txt` lists its pages for programs that read.
+//! `/docs`: the documentation as a book, offline and without scripts; `/llms.txt` lists its pages for AI assistants.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -32,6 +32,8 @@ const INCLUDED: [(&str, &str); 2] = [
 const PLACE: &str = "the-text-of-the-page";
 /// How much of a page a search shows.
 const EXCERPT: usize = 160;
+/// How many words of a search count: anybody may ask.
+const MOST_WORDS: usize = 8;
 
 /// A page of the book.
 struct Page {
@@ -42,8 +44,10 @@ struct Page {
     part: Option<String>,
     markdown: String,
     html: String,
-    /// Its words, for the search.
+    /// Its title and its words, for the search.
     text: String,
+    /// The same in small letters.
+    lower: String,
 }
 
 static BOOK: LazyLock<Vec<Page>> = LazyLock::new(|| {
@@ -73,7 +77,15 @@ fn contents() -> Vec<Page> {
             markdown = markdown.replace(&format!("{INCLUDE}{file}}}}}"), text);
         }
         let (path, title, part) = (path.to_owned(), title.to_owned(), part.take());
-        pages.push(Page { path, title, part, markdown, html: String::new(), text: String::new() });
+        pages.push(Page {
+            path,
+            title,
+            part,
+            markdown,
+            html: String::new(),
+            text: String::new(),
+            lower: String::new(),
+        });
     }
     pages
 }
@@ -120,7 +132,8 @@ fn rendered(page: Page, paths: &[String]) -> Page {
     }
     let mut html = String::new();
     pulldown_cmark::html::push_html(&mut html, events.into_iter());
-    Page { html, text, ..page }
+    let text = format!("{} {text}", page.title);
+    Page { html, lower: text.to_lowercase(), text, ..page }
 }
 
 /// How a heading is linked to, as GitHub and mdBook have it.
@@ -164,26 +177,24 @@ pub(super) async fn first(exchange: Exchange) -> Result<Response> {
     if query.trim().is_empty() {
         return page(&exchange, FIRST);
     }
-    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let found: Vec<_> = BOOK.iter().filter_map(|page| excerpt(page, &words).map(|excerpt| (page, excerpt))).collect();
-    let found: Vec<_> = found
-        .into_iter()
-        .map(|(page, excerpt)| json!({ "href": at(&page.path), "title": page.title, "excerpt": excerpt }))
-        .collect();
+    let words: Vec<String> = query.split_whitespace().take(MOST_WORDS).map(str::to_lowercase).collect();
+    let entry = |page: &Page| {
+        let excerpt = excerpt(page, &words)?;
+        Some(json!({ "href": at(&page.path), "title": page.title, "excerpt": excerpt }))
+    };
+    let found: Vec<_> = BOOK.iter().filter_map(entry).collect();
     let view = json!({ "title": "Search", "query": query, "found": found, "searched": true, "contents": list("") });
     Ok(html(StatusCode::OK, exchange.site.templates.render("docs/page", &view)?))
 }
 
 /// The surroundings of the first word in a page that has all of them.
 fn excerpt(page: &Page, words: &[String]) -> Option<String> {
-    let text = format!("{} {}", page.title, page.text);
-    let lower = text.to_lowercase();
-    if !words.iter().all(|word| lower.contains(word.as_str())) {
+    let place = page.lower.find(words.first()?.as_str())?;
+    if !words.iter().all(|word| page.lower.contains(word.as_str())) {
         return None;
     }
-    let place = lower.find(words.first()?.as_str()).unwrap_or(0);
-    let before = lower[..place].chars().count().saturating_sub(EXCERPT / 4);
-    Some(text.chars().skip(before).take(EXCERPT).collect::<String>().trim().to_owned())
+    let before = page.lower[..place].chars().count().saturating_sub(EXCERPT / 4);
+    Some(page.text.chars().skip(before).take(EXCERPT).collect::<String>().trim().to_owned())
 }
 
 /// The contents, with the page at that path marked.
