@@ -14,7 +14,9 @@ use crate::config::Config;
 #[derive(Args)]
 pub(super) struct Command {
     /// The site's database, such as `mysql://user@localhost/library`
-    #[arg(long, value_name = "URL")]
+    ///
+    /// Others on this machine can read a command line: put an address with a password into the variable.
+    #[arg(long, value_name = "URL", env = "DOCTYPED_FRAPPE_DATABASE", hide_env_values = true)]
     from: String,
     /// The folder with `private/files` and `public/files`
     #[arg(long, value_name = "FOLDER")]
