@@ -63,7 +63,7 @@ enum Command {
     Serve,
     /// Ask the server that runs with these settings whether it is ready; status 1 if it is not
     Health,
-    /// Look at settings, database, key, folders, clock, definitions and public URL, and say what to mend
+    /// Look at settings, database, key, folders, clock, definitions and public URL, and say what to fix
     ///
     /// Changes nothing. Each line is ok, warning or problem; problems end with status 1.
     Doctor,

@@ -139,7 +139,7 @@ pub struct FieldProblem {
     pub row: Option<(String, usize)>,
     /// The field's label as people read it.
     pub label: Option<String>,
-    /// What is wrong and how to mend it: a sentence without a trailing dot.
+    /// What is wrong and how to fix it: a sentence without a trailing dot.
     pub message: Cow<'static, str>,
 }
 

@@ -51,6 +51,6 @@ def log_in():
 
 
 if __name__ == "__main__":
-    # A real program keeps the refresh token where only its user can read it.
+    # A real application keeps the refresh token where only its user can read it.
     token = log_in()
     print("Logged in as", get(f"{SITE}/api/method/frappe.auth.get_logged_user", token)["message"], flush=True)

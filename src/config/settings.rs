@@ -65,7 +65,7 @@ settings! {
 
     /// The public URL of the site
     ///
-    /// How people and programs reach it from outside, for example `https://docs.example.com`: OAuth's issuer, links and
+    /// How people and applications reach it from outside, for example `https://docs.example.com`: OAuth's issuer, links and
     /// cookies follow from it, never from what a request says. [default: the listen address]
     [env = "DOCTYPED_SITE_URL", value_name = "URL"]
     site_url: String;
@@ -128,7 +128,7 @@ settings! {
 
     /// A PEM file of certificate authorities; clients may prove themselves to the server with their certificates
     ///
-    /// For programs that prove who they are by TLS (RFC 8705), where no proxy ends it.
+    /// For applications that prove who they are by TLS (RFC 8705), where no proxy ends it.
     [env = "DOCTYPED_TLS_CLIENT_AUTHORITIES", value_name = "FILE"]
     tls_client_authorities: PathBuf;
 
@@ -146,7 +146,7 @@ settings! {
 
     /// The header in which a proxy passes on the certificate of a client
     ///
-    /// For programs that prove who they are by TLS (RFC 8705). The proxy must set it for every request, and drop what
+    /// For applications that prove who they are by TLS (RFC 8705). The proxy must set it for every request, and drop what
     /// clients send under this name. It may hold the certificate as `Client-Cert` does (RFC 9440), as nginx's
     /// `$ssl_client_escaped_cert`, or as plain base64 of its DER.
     [env = "DOCTYPED_CLIENT_CERTIFICATE_HEADER", value_name = "NAME"]

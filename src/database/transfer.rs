@@ -206,6 +206,6 @@ pub(crate) async fn registry(snapshot: &Snapshot) -> anyhow::Result<Registry> {
 /// The DocTypes of these definitions.
 pub(crate) fn registry_of(kept: &BTreeMap<String, Kept>) -> anyhow::Result<Registry> {
     let loaded = stand_for_themselves(kept);
-    anyhow::ensure!(!loaded.is_empty(), "there are no definitions in force here, and so there is no site");
+    anyhow::ensure!(!loaded.is_empty(), "this database has no definitions in force, so it does not hold a site");
     Ok(Registry::new(loaded.iter().map(Arc::clone), 1))
 }

@@ -24,7 +24,7 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 pub(super) struct Fault {
     /// The number of the error.
     pub code: i64,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub message: Cow<'static, str>,
     /// More for programs.
     pub data: Option<Json>,

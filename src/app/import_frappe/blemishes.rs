@@ -86,7 +86,7 @@ impl Look<'_> {
                     return Ok(());
                 }
                 let tally = self.source.outside(self.table, fieldname, &choices).await?;
-                self.tell(&tally, &format!("{fieldname} is none of its options"));
+                self.tell(&tally, &format!("{fieldname} is not one of its options"));
                 Ok(())
             }
             _ => Ok(()),
@@ -127,7 +127,7 @@ impl Look<'_> {
             let cell = |index: usize| row.get(index).and_then(Option::as_deref).unwrap_or_default();
             let (owner, rows, name) = (cell(0), cell(1), cell(2));
             self.report
-                .blemish(format!("{}: the owner {owner} is no user, in {rows} of its rows: {name}", self.doctype));
+                .blemish(format!("{}: the owner {owner} is not a user, in {rows} of its rows: {name}", self.doctype));
         }
         Ok(())
     }

@@ -240,7 +240,7 @@ async fn zone(source: &mut FrappeSource, report: &mut Report) -> anyhow::Result<
     let of_settings = |row: &&Vec<Option<String>>| cell(row, 0) == "System Settings" && cell(row, 1) == "time_zone";
     let name = singles.iter().find(of_settings).map(|row| cell(row, 2)).unwrap_or_default();
     Ok(Zone::parse(&name).unwrap_or_else(|| {
-        report.blemish(format!("System Settings: `{name}` is no time zone; times are taken to be in UTC"));
+        report.blemish(format!("System Settings: `{name}` is not a time zone; times are taken to be in UTC"));
         Zone::UTC
     }))
 }

@@ -102,7 +102,7 @@ impl Rows<'_, '_> {
         drop(rows);
         for (column, (rows, name)) in misfits {
             self.report.blemish(format!(
-                "{}: {column} holds what is no value of its type in {rows} rows, as in {name}; it is empty or cut here",
+                "{}: {column} has values that do not fit its type in {rows} rows, such as {name}: they are left out or cut here",
                 doctype.name
             ));
         }

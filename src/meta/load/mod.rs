@@ -40,7 +40,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What is wrong in a file, where, and how to mend it.
+/// What is wrong in a file, where, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// How bad it is.
@@ -53,7 +53,7 @@ pub struct Problem {
     pub doctype: String,
     /// The field, if it is about one.
     pub field: Option<String>,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub message: String,
 }
 

@@ -150,12 +150,12 @@ pub struct Error {
 pub struct ErrorBody {
     /// The code, for clients.
     pub error: ErrorCode,
-    /// What is wrong and how to mend it, for people.
+    /// What is wrong and how to fix it, for people.
     pub error_description: String,
 }
 
 impl Error {
-    /// An error whose description says what is wrong and how to mend it.
+    /// An error whose description says what is wrong and how to fix it.
     pub fn new(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> Self {
         Self { code, description: printable(description.into()), cause: None }
     }

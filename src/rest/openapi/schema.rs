@@ -21,7 +21,7 @@ pub(super) fn add_common(document: &mut Document) {
             "table": { "type": ["string", "null"], "description": "The table field, for problems in a row" },
             "row": { "type": ["integer", "null"], "description": "The row, counted from 1" },
             "kind": { "type": "string", "description": "The class of the problem, such as `MandatoryError`" },
-            "message": { "type": "string", "description": "What is wrong and how to mend it" },
+            "message": { "type": "string", "description": "What is wrong and how to fix it" },
         },
         "required": ["kind", "message"],
     });

@@ -179,7 +179,7 @@ fn warn_if_over(certificate: &CertificateDer<'_>, clock: &Clock) {
     let Ok(certificate) = Certificate::from_der(certificate) else { return };
     let until = certificate.tbs_certificate().validity().not_after.to_unix_duration();
     if i64::try_from(until.as_secs()).is_ok_and(|until| until <= clock.now().timestamp()) {
-        tracing::error!("the certificate of the server is no longer valid: browsers and programs refuse it");
+        tracing::error!("the server's certificate has expired: browsers and applications refuse it");
     }
 }
 

@@ -78,10 +78,10 @@ async fn a_move_that_fails_leaves_an_empty_site_and_can_be_made_again() {
 fn check_report(report: &str) {
     for blemish in [
         "Library Book: genre names no Library Genre, in 1 row: The Winter Kitchen: Poetry (old)",
-        "Library Book: status is none of its options, in 1 row: The Hidden Archive of Zabrin: Mislaid",
+        "Library Book: status is not one of its options, in 1 row: The Hidden Archive of Zabrin: Mislaid",
         "Library Book Copy: 3 rows belong to Library Book The Salt Tide of Uhlmark, which is not there",
         "/files/leer.txt has no content",
-        "Library Author: the owner left.long.ago@example.com is no user",
+        "Library Author: the owner left.long.ago@example.com is not a user",
         "Library Shelf: the column old_code belongs to no field any more",
     ] {
         assert!(report.contains(blemish), "{blemish}\n{report}");

@@ -205,7 +205,7 @@ pub(crate) struct Column {
 /// A problem in the summary.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Problem {
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub help: Vec<Span>,
     /// `#` and the id of the field; empty if it has none on the form.
     pub href: String,

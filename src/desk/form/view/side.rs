@@ -1,4 +1,4 @@
-//! What stands around a form as data: tags, assignments, shares, and how programs get at the document.
+//! What stands around a form as data: tags, assignments, shares, and how applications get at the document.
 
 use serde::Serialize;
 

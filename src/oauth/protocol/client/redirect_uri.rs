@@ -187,7 +187,7 @@ impl fmt::Display for Destination {
     }
 }
 
-/// May this URI be registered? The error says what is wrong and how to mend it.
+/// May this URI be registered? The error says what is wrong and how to fix it.
 ///
 /// `allowed_schemes` are private-use schemes without a dot that an administrator accepts (`cursor`, `vscode`).
 /// An application type that was not named restricts nothing.
