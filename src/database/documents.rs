@@ -20,6 +20,9 @@ pub(super) const MAX_PARAMS: usize = 8_000;
 /// few different statements.
 const FEW_ROWS: usize = 32;
 
+/// The first half of the advisory lock of a Single; any number that nobody else uses.
+const SINGLES: i32 = 0x646f_6373;
+
 /// What is derived from a DocType once, for each database.
 #[derive(Default)]
 struct Compiled {
@@ -421,6 +424,18 @@ pub(crate) async fn single(exec: &dyn Executor, doctype: &str) -> Result<HashMap
         .collect())
 }
 
+/// Has whoever else wants to change a Single wait until this transaction ends. It has no row that could be locked before it
+/// is saved for the first time. SQLite's transactions wait for each other anyway.
+pub(crate) async fn lock_single(exec: &dyn Executor, doctype: &DocType) -> Result<(), DbErr> {
+    if exec.backend() == Backend::Sqlite {
+        return Ok(());
+    }
+    let mut sql = Sql::new(exec.backend());
+    sql.push(&format!("SELECT CAST(pg_advisory_xact_lock({SINGLES}, hashtext(")).bind_text(&doctype.name);
+    sql.push(")) AS text)");
+    exec.fetch(&sql.text, sql.params, &[Shape::Text]).await.map(drop)
+}
+
 /// Replaces a Single's rows: all go, then all come (`docs/frappe/model.md`: Singles and secrets).
 pub(crate) async fn save_single(exec: &dyn Executor, document: &Document) -> Result<(), DbErr> {
     let doctype = &document.doctype;
@@ -435,14 +450,8 @@ pub(crate) async fn save_single(exec: &dyn Executor, document: &Document) -> Res
     .await
 }
 
-/// Replaces some rows of a Single.
+/// Writes some rows of a Single.
 pub(crate) async fn set_single(exec: &dyn Executor, doctype: &DocType, values: &[(&str, Value)]) -> Result<(), DbErr> {
-    for (field, _) in values {
-        let mut delete = Sql::new(exec.backend());
-        delete.push("DELETE FROM \"tabSingles\" WHERE \"doctype\" = ").bind_text(&doctype.name);
-        delete.push(" AND \"field\" = ").bind_text(*field);
-        exec.execute(&delete.text, delete.params).await?;
-    }
     insert_single_rows(exec, &doctype.name, values.iter().map(|(field, value)| (*field, value))).await
 }
 
@@ -460,6 +469,7 @@ async fn insert_single_rows<'v>(
     if sql.params.is_empty() {
         return Ok(());
     }
+    sql.push(" ON CONFLICT (\"doctype\", \"field\") DO UPDATE SET \"value\" = excluded.\"value\"");
     exec.execute(&sql.text, sql.params).await.map(|_| ())
 }
 

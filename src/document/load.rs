@@ -19,6 +19,9 @@ pub(super) async fn find(
     for_update: bool,
 ) -> Result<Option<Document>> {
     let mut document = if doctype.issingle {
+        if for_update {
+            documents::lock_single(exec, doctype).await?;
+        }
         single(exec, doctype).await?
     } else {
         match documents::find(exec, doctype, name, for_update).await? {

@@ -50,14 +50,15 @@ impl Logs {
 
     /// Writes the defaults where nobody has saved anything yet.
     pub(super) async fn ensure(&self, documents: &Documents) -> Result<()> {
-        let system = Session::system();
-        if !documents.get_uncached(&system, LOG_SETTINGS, LOG_SETTINGS).await?.is_new {
+        let mut work = documents.begin(&Session::system()).await?;
+        if !work.get_for_update(LOG_SETTINGS, LOG_SETTINGS).await?.is_new {
             return Ok(());
         }
         let kept_for = self.0.iter().filter(|log| log.days > 0);
         let rows: Vec<_> = kept_for.map(|log| json!({"ref_doctype": log.doctype, "days": log.days})).collect();
         let values = Map::from_iter([("logs_to_clear".to_owned(), Json::from(rows))]);
-        documents.update(&system, LOG_SETTINGS, LOG_SETTINGS, &values, Children::Replace).await.map(drop)
+        work.update_json(LOG_SETTINGS, LOG_SETTINGS, &values, Children::Replace).await?;
+        work.commit().await
     }
 
     /// Removes what is older than the settings say; tells how much of what.

@@ -232,3 +232,36 @@ permissions:
     admin.update("Order", &first, json!({"docstatus": 2})).await.ok();
     admin.create("Order", json!({"previous": first})).await.error(417, "CancelledLinkError");
 }
+
+/// Settings have no row that could be locked before they are saved for the first time.
+#[tokio::test]
+async fn what_many_save_into_a_single_at_once_is_all_kept() {
+    const FIELDS: usize = 8;
+    let fields: String =
+        (0..FIELDS).map(|n| format!("  - {{ fieldname: f{n}, fieldtype: Data, label: Field {n} }}\n")).collect();
+    let site = TestSite::new()
+        .with_doctype(&format!(
+            "name: Shop Settings\nmodule: Tests\nissingle: true\nfields:\n{fields}  - {{ fieldname: items, fieldtype: \
+             Table, label: Items, options: Invoice Item }}\npermissions:\n  - {{ role: System Manager, read: true, \
+             write: true }}\n"
+        ))
+        .with_doctype(ITEM)
+        .await;
+    let admin = site.administrator().await;
+    for round in 0..4 {
+        let mut saving = tokio::task::JoinSet::new();
+        for n in 0..FIELDS {
+            let admin = admin.clone();
+            saving.spawn(async move {
+                let values = json!({format!("f{n}"): format!("{round}"), "items": [{"item": "Book"}]});
+                admin.update("Shop Settings", "Shop Settings", values).await.ok();
+            });
+        }
+        saving.join_all().await;
+        let settings = admin.read("Shop Settings", "Shop Settings").await.ok();
+        for n in 0..FIELDS {
+            assert_eq!(settings[format!("f{n}")], format!("{round}"), "f{n} of {settings}");
+        }
+        assert_eq!(settings["items"].as_array().unwrap().len(), 1, "{settings}");
+    }
+}
