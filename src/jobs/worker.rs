@@ -80,10 +80,14 @@ pub async fn run_due(site: &Site) -> Result<()> {
     let mut worker = Worker::new(site.clone());
     loop {
         worker.take_all().await?;
-        if worker.running.is_empty() {
+        if !worker.running.is_empty() {
+            worker.one_ended().await;
+        } else if worker.until_next().await?.is_some_and(|pause| pause.is_zero()) {
+            // Whatever still locks the next one, such as a request that was refused, is about to let go of it.
+            tokio::time::sleep(AT_LEAST).await;
+        } else {
             return Ok(());
         }
-        worker.one_ended().await;
     }
 }
 
