@@ -79,7 +79,7 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
             Some(folder) if can_write(&folder) => {
                 Finding::ok("Database", format!("{} is not there: the first start makes it", file.display()))
             }
-            _ => Finding::problem("Database", format!("{} cannot be made: its folder takes no files", file.display())),
+            _ => Finding::problem("Database", format!("{} cannot be made: its folder is not writable", file.display())),
         });
         return found;
     }
@@ -178,10 +178,10 @@ fn is_open_to_others(_: &Path) -> bool {
 
 fn writable_folder(subject: &'static str, folder: &Path) -> Finding {
     match nearest_folder(folder) {
-        Some(found) if can_write(&found) => Finding::ok(subject, format!("{} takes files", folder.display())),
+        Some(found) if can_write(&found) => Finding::ok(subject, format!("{} is writable", folder.display())),
         _ => Finding::problem(
             subject,
-            format!("{} takes no files: give it to the user that runs doctyped (chown)", folder.display()),
+            format!("{} is not writable: give it to the user that runs doctyped (chown)", folder.display()),
         ),
     }
 }
@@ -235,11 +235,10 @@ async fn clock(database: &Database) -> Finding {
             let apart = (theirs - before).max(Clock::system().now() - theirs);
             if apart > CLOCKS_APART {
                 let seconds = (theirs - before).num_seconds();
+                let (seconds, direction) = (seconds.abs(), if seconds < 0 { "behind" } else { "ahead of" });
                 let todo = "synchronize both (timedatectl set-ntp true)";
-                Finding::warning(
-                    SUBJECT,
-                    format!("that of the database is {seconds} seconds ahead of this one: {todo}"),
-                )
+                let text = format!("that of the database is {seconds} seconds {direction} this one: {todo}");
+                Finding::warning(SUBJECT, text)
             } else {
                 Finding::ok(SUBJECT, format!("{}, as at the database", shown(before)))
             }
