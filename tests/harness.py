@@ -1,4 +1,5 @@
-"""What `tests/kills/run` and `tests/full_disk/run` share: a site as people run it, and programs that write to it."""
+"""What `tests/kills/run`, `tests/full_disk/run` and `tests/cluster/run` share: a site as people run it, and programs that
+write to it."""
 
 import base64
 import http.client
@@ -46,28 +47,39 @@ def binary(named):
     return str(chosen.resolve())
 
 
-class Site:
-    """A site in a folder of its own, on a port of its own."""
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
-    def __init__(self, program, folder, database_url=None):
-        self.program, self.folder, self.child = program, pathlib.Path(folder), None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+
+class Site:
+    """A site in a folder of its own, on a port of its own; or one more node of the site of another."""
+
+    def __init__(self, program, folder, database_url=None, address=None, prefix=(), of=None):
+        self.command, self.folder, self.child = [*prefix, program], pathlib.Path(folder), None
+        self.host, self.port = address or ("127.0.0.1", free_port())
         (self.folder / "doctypes").mkdir(parents=True, exist_ok=True)
         for name, text in DOCTYPES.items():
             (self.folder / "doctypes" / name).write_text(text)
         self.environment = dict(
             os.environ,
-            DOCTYPED_LISTEN=f"127.0.0.1:{self.port}",
-            DOCTYPED_SITE_URL=f"http://127.0.0.1:{self.port}",
+            DOCTYPED_LISTEN=f"{self.host}:{self.port}",
+            DOCTYPED_SITE_URL=f"http://{self.host}:{self.port}",
             DOCTYPED_ADMIN_PASSWORD="correct horse battery",
             DOCTYPED_LOG="warn",
         )
         if database_url:
             self.environment["DOCTYPED_DATABASE_URL"] = database_url
+        if of:
+            self.authorization = of.authorization
+            for name in ("DOCTYPED_SITE_URL", "DOCTYPED_FILES", "DOCTYPED_SECRET_KEY_FILE"):
+                self.environment[name] = of.environment[name]
+            return
+        for name, path in (("DOCTYPED_FILES", "files"), ("DOCTYPED_SECRET_KEY_FILE", "site.key")):
+            self.environment[name] = str(self.folder.resolve() / path)
         key = subprocess.run(
-            [self.program, "key", "Administrator"], cwd=self.folder, env=self.environment, check=True,
+            [*self.command, "key", "Administrator"], cwd=self.folder, env=self.environment, check=True,
             stdout=subprocess.PIPE, text=True,
         )
         self.authorization = "Basic " + base64.b64encode(key.stdout.strip().encode()).decode()
@@ -76,7 +88,7 @@ class Site:
         """Starts it and waits until it answers; returns how long that took."""
         began = time.monotonic()
         with open(self.folder / "server.log", "a") as log:
-            self.child = subprocess.Popen([self.program], cwd=self.folder, env=self.environment, stdout=log, stderr=log)
+            self.child = subprocess.Popen(self.command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
         while time.monotonic() - began < 60:
             if self.child.poll() is not None:
                 raise SystemExit(f"the server ended: {self.log()[-2000:]}")
@@ -102,17 +114,17 @@ class Site:
 
 
 class Client:
-    """One connection, as Administrator by API key."""
+    """One connection, as Administrator by API key; answers take so many seconds at most."""
 
-    def __init__(self, site):
+    def __init__(self, site, timeout=60):
         self.site = site
-        self.connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
+        self.connection = http.client.HTTPConnection(site.host, site.port, timeout=timeout)
 
     def ask(self, method, path, body=None, authorization=True):
         """Status, JSON (or None) and headers of an answer; OSError if the connection broke."""
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if authorization:
-            headers["Authorization"] = self.site.authorization
+            headers["Authorization"] = self.site.authorization if authorization is True else authorization
         try:
             self.connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = self.connection.getresponse()
