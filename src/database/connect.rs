@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::database::contention::{Contention, WAIT_BRIEFLY};
 use crate::database::fault::{Fault, fault};
+use crate::database::format;
 use crate::database::nodes::Nodes;
 use crate::database::outage::Outage;
 use crate::database::pools::{self, Use};
@@ -97,7 +98,8 @@ pub trait Executor: Send + Sync {
 }
 
 impl Database {
-    /// Connects; on SQLite the file and its folder are made if missing, for nobody else to read.
+    /// Connects; on SQLite the file and its folder are made if missing, for nobody else to read. Fails as well where a later
+    /// program has written in a format that this one does not know.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
         let (backend, outage) = if url.starts_with("sqlite:") {
             if let Some(path) = sqlite_path(url) {
@@ -132,7 +134,9 @@ impl Database {
         let (contention, writable, nodes) = (Arc::default(), Arc::default(), Nodes::new(schema.as_deref()));
         let most = if backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
         let long_reads = Arc::new(Semaphore::new((most / 2).max(1) as usize));
-        Ok(Self { backend, readers, writer, url: url.into(), outage, contention, writable, nodes, long_reads })
+        let database = Self { backend, readers, writer, url: url.into(), outage, contention, writable, nodes, long_reads };
+        format::check(&database).await?;
+        Ok(database)
     }
 
     /// The connections that only read.

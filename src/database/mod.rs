@@ -8,6 +8,7 @@ pub(crate) mod definitions;
 pub(crate) mod definitions_lock;
 pub(crate) mod documents;
 pub(crate) mod fault;
+mod format;
 pub(crate) mod frappe_source;
 pub(crate) mod migrate;
 pub(crate) mod nodes;

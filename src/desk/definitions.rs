@@ -55,7 +55,7 @@ fn fault_view(fault: &Fault) -> FaultView {
     let (color, what, remedy, command) = match fault.why {
         Why::Broken => ("red", "has mistakes", "Mend the file. The same is shown by", "doctyped check"),
         Why::Pending if fault.doctype.is_empty() || fault.lines.iter().any(|line| line.starts_with("X ")) => {
-            ("red", "has a change that cannot be made", "Mend what is marked with X: the documents or the file.", "")
+            ("red", "has a change that cannot be made", "Fix what is marked with X: the documents or the file.", "")
         }
         Why::Pending => (
             "orange",

@@ -39,14 +39,14 @@ fields:
 ";
 
 /// A library that is served, with something of every kind in it.
-struct Library {
-    server: ServerProcess,
+pub struct Library {
+    pub server: ServerProcess,
     administrator: Client,
     /// `api_key:api_secret` of Alice.
-    key: String,
+    pub key: String,
 }
 
-fn define(folder: &Path) {
+pub fn define(folder: &Path) {
     let doctypes = folder.join("doctypes");
     std::fs::create_dir_all(&doctypes).unwrap();
     for (name, text) in [("book", BOOK), ("book_line", LINE), ("ticket", TICKET)] {
@@ -55,7 +55,7 @@ fn define(folder: &Path) {
 }
 
 impl Library {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let mut server = ServerProcess::prepare(&[]).await;
         define(server.folder.path());
         server.start_again().await;
@@ -93,7 +93,7 @@ impl Library {
         seen
     }
 
-    async fn back_up(&self, arguments: &[&str]) -> PathBuf {
+    pub async fn back_up(&self, arguments: &[&str]) -> PathBuf {
         let printed = self.server.run(&[&["backup", "--to", "backups"], arguments].concat()).await.unwrap();
         let path = printed.split(": ").next().unwrap();
         self.server.folder.path().join(path)
@@ -101,7 +101,7 @@ impl Library {
 }
 
 /// That a site works as the one whose rows it has.
-async fn check_works(server: &ServerProcess, key: &str) {
+pub async fn check_works(server: &ServerProcess, key: &str) {
     let alice = server.guest();
     alice.log_in("alice@example.com", "so many white rabbits").await.ok();
     let by_key = server.guest().with_header("authorization", &format!("token {key}"));

@@ -37,3 +37,4 @@ mod storage;
 mod support;
 mod tidy;
 mod tls;
+mod upgrade;

@@ -14,7 +14,7 @@ use crate::database::connect::{Backend, Database, Executor, Transaction};
 use crate::database::plan::{Plan, Risk, plan};
 use crate::database::schema::wanted::TableSpec;
 use crate::database::schema::{introspect, names};
-use crate::database::state;
+use crate::database::{format, state};
 use crate::meta::{DocType, Registry};
 
 pub(crate) use apply::statement;
@@ -209,7 +209,7 @@ async fn carry_out(executor: &dyn Executor, plan: &Plan, fingerprint: &str) -> R
     if state::get(executor, SCHEMA).await?.as_deref() != Some(fingerprint) {
         state::set(executor, SCHEMA, fingerprint).await?;
     }
-    Ok(())
+    Ok(format::note(executor).await?)
 }
 
 /// What stands for the definitions that the tables were last brought in step with; `None` before the first time.
@@ -245,7 +245,7 @@ fn fingerprint<'a>(backend: Backend, doctypes: impl Iterator<Item = &'a Arc<DocT
 
 fn refusal(plan: &Plan) -> String {
     let how = if plan.refused().next().is_some() {
-        "Mend what is marked with X, then start again"
+        "Fix what is marked with X, then start again"
     } else {
         "Read what is marked with !, then run `migrate --apply-risky`, or take the change back"
     };
