@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
 use crate::document::Documents;
+use crate::files::Files;
 use crate::meta::in_force::Fault;
 use crate::meta::load::Source;
 use crate::secret::SiteKey;
@@ -85,11 +86,11 @@ pub struct Summary {
 }
 
 /// Every feature registers here, and nowhere else.
-fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts) -> anyhow::Result<Plugins> {
+fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts, files: &Files) -> anyhow::Result<Plugins> {
     let mut plugins = Plugins::default();
     web::register(&mut plugins, sessions, attempts);
     account::register(&mut plugins);
-    rest::register(&mut plugins, config);
+    rest::register(&mut plugins, files);
     oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
     mcp::register(&mut plugins);
@@ -110,7 +111,8 @@ impl App {
         let Build { config, clock, site_key, sources, job_kinds } = build;
         let sessions = Sessions::default();
         let attempts = Attempts::default();
-        let mut plugins = plugins(&config, &sessions, &attempts)?;
+        let files = Files::open(&config)?;
+        let mut plugins = plugins(&config, &sessions, &attempts, &files)?;
         for kind in job_kinds {
             plugins.job_kind(kind);
         }
@@ -165,6 +167,7 @@ impl App {
         let site = Site::new(Parts {
             documents,
             config: Arc::new(config),
+            files,
             methods: Arc::new(methods),
             job_kinds: job_kinds.into_iter().map(|kind| (kind.method, kind)).collect(),
             templates,

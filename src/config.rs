@@ -37,6 +37,8 @@ pub struct Config {
     pub secret_key_file: PathBuf,
     /// The folder for uploaded files.
     pub files: PathBuf,
+    /// The bucket in which they lie instead: `s3://NAME/PREFIX`.
+    pub bucket: Option<String>,
     /// The folder for backups.
     pub backups: PathBuf,
     /// A folder whose templates and assets override the embedded ones.
@@ -201,6 +203,7 @@ impl Config {
             doctypes,
             secret_key_file: settings.secret_key_file,
             files: settings.files,
+            bucket: settings.bucket,
             backups: settings.backups,
             templates: settings.templates,
             log: settings.log,

@@ -9,6 +9,7 @@ mod database;
 mod desk;
 mod document;
 mod error;
+mod files;
 mod foreign;
 mod jobs;
 mod mcp;

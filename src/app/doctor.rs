@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::connect::sqlite_path;
 use crate::database::{Backend, Database, Executor as _, state};
+use crate::files::Files;
 use crate::outgoing::Outgoing;
 use crate::web::serve::Tls;
 
@@ -72,7 +73,7 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     found.extend(public_url(config));
     found.extend(tls(config));
     found.extend(permissions(config));
-    found.push(writable_folder("Files", &config.files));
+    found.push(files(config).await);
     let file = sqlite_path(config.database_url.reveal());
     if let Some(file) = file.filter(|file| !file.exists()) {
         found.push(match nearest_folder(&file) {
@@ -174,6 +175,21 @@ fn is_open_to_others(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_open_to_others(_: &Path) -> bool {
     false
+}
+
+async fn files(config: &Config) -> Finding {
+    const SUBJECT: &str = "Files";
+    if config.bucket.is_none() {
+        return writable_folder(SUBJECT, &config.files);
+    }
+    let tried = async {
+        let files = Files::open(config)?;
+        files.probe().await.map(|()| files.to_string())
+    };
+    match tried.await {
+        Ok(place) => Finding::ok(SUBJECT, format!("{place} stores and gives back")),
+        Err(error) => Finding::problem(SUBJECT, format!("the bucket: {error:#}")),
+    }
 }
 
 fn writable_folder(subject: &'static str, folder: &Path) -> Finding {

@@ -93,6 +93,14 @@ settings! {
     [env = "DOCTYPED_FILES", value_name = "FOLDER"]
     files: PathBuf = "data/files";
 
+    /// A bucket for uploaded files instead of the folder: `s3://NAME` or `s3://NAME/PREFIX`
+    ///
+    /// Amazon S3, or a store that speaks its protocol and knows conditional writes (`If-None-Match`). Credentials, region
+    /// and address of the store are those of `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and
+    /// `AWS_ENDPOINT_URL`, or come with the machine. In the folder lies then only what is on its way.
+    [env = "DOCTYPED_BUCKET", value_name = "URL"]
+    bucket: String;
+
     /// The folder for backups
     ///
     /// Where `doctyped backup` and the backups that the site makes by itself go.

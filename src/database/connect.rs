@@ -134,7 +134,8 @@ impl Database {
         let (contention, writable, nodes) = (Arc::default(), Arc::default(), Nodes::new(schema.as_deref()));
         let most = if backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
         let long_reads = Arc::new(Semaphore::new((most / 2).max(1) as usize));
-        let database = Self { backend, readers, writer, url: url.into(), outage, contention, writable, nodes, long_reads };
+        let database =
+            Self { backend, readers, writer, url: url.into(), outage, contention, writable, nodes, long_reads };
         format::check(&database).await?;
         Ok(database)
     }

@@ -16,11 +16,11 @@ mod resource;
 mod v1;
 mod v2;
 
-use crate::config::Config;
+use crate::files::Files;
 use crate::web::{Plugins, Route};
 
 /// Registers everything that REST contributes.
-pub(crate) fn register(plugins: &mut Plugins, config: &Config) {
+pub(crate) fn register(plugins: &mut Plugins, files: &Files) {
     for path in [v1::PREFIX.to_owned(), format!("{}/*path", v1::PREFIX)] {
         plugins.route(Route::endpoint(path, v1::Resource));
     }
@@ -42,7 +42,7 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config) {
     discovery::register(plugins);
     methods::register(plugins);
 
-    doctype::register(plugins, config);
+    doctype::register(plugins, files);
     plugins.at_start(async |site| {
         crate::web::spool::clean_up(&site);
         files::make_folders(&site).await

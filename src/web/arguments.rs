@@ -8,11 +8,11 @@ use serde_json::{Map, Value as Json};
 use tokio::io::AsyncReadExt as _;
 
 use crate::error::{Error, ProblemKind, Result};
+use crate::files::Spooled;
 use crate::foreign;
 use crate::pace;
 use crate::web::body::{self, Reading};
 use crate::web::site::Site;
-use crate::web::spool::{self, Spooled};
 
 /// How many files a form brings at most.
 const MOST_FILES: usize = 200;
@@ -146,7 +146,7 @@ fn parse_json(reading: Option<&Reading>, bytes: &[u8]) -> Result<Json> {
 async fn read_multipart(request: &Request, mut multipart: Multipart) -> Result<Form> {
     let broken =
         |error: &dyn std::fmt::Display| Error::BadRequest(format!("The multipart body does not parse: {error}"));
-    let folder = request.data::<Site>().map_or_else(std::env::temp_dir, spool::folder);
+    let folder = request.data::<Site>().map_or_else(std::env::temp_dir, |site| site.files.temporary());
     let reading = request.data::<Reading>();
     let take = |bytes| reading.map_or(Ok(()), |reading| reading.take(bytes));
     let mut form = Form::default();

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::config::Config;
 use crate::document::Documents;
+use crate::files::Files;
 use crate::meta::in_force::Fault;
 use crate::web::attempts::Attempts;
 use crate::web::job::JobKinds;
@@ -29,6 +30,8 @@ pub struct Parts {
     pub documents: Documents,
     /// The configuration.
     pub config: Arc<Config>,
+    /// The uploaded files.
+    pub(crate) files: Files,
     /// The RPC methods.
     pub methods: Arc<Methods>,
     /// The kinds of jobs that it runs.

@@ -1,37 +1,29 @@
-//! What is too long for memory goes to disk: answers that are written before they are sent, and files that come in.
+//! Answers that are written before they are sent: what is too long for memory goes to disk.
 
 use std::fs::File;
-use std::io::{ErrorKind, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use poem::http::{StatusCode, header};
 use poem::{Body, Response};
 use serde_json::{Map, Value as Json};
-use tempfile::NamedTempFile;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::files::failed;
 use crate::pace;
-use crate::secret::{Sha256, private};
+use crate::secret::private;
 use crate::web::site::Site;
 
 /// How much of an answer is in memory before it goes to disk.
 const IN_MEMORY: usize = 512 * 1024;
-/// The folder for what is on disk for a while, within that of uploaded files.
-pub(crate) const TEMPORARY: &str = "temporary";
 /// How much is copied at once.
 const PIECE: usize = 64 * 1024;
 
-/// That folder of a site.
-pub(crate) fn folder(site: &Site) -> PathBuf {
-    site.config.files.join(TEMPORARY)
-}
-
-/// Removes what a server that was killed has left there; what is younger than a day may be somebody's.
+/// Removes what a server that was killed has left on disk; what is younger than a day may be somebody's.
 pub(crate) fn clean_up(site: &Site) {
-    let Ok(entries) = std::fs::read_dir(folder(site)) else { return };
+    let Ok(entries) = std::fs::read_dir(site.files.temporary()) else { return };
     for entry in entries.flatten() {
         let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|changed| changed.elapsed());
         if age.is_ok_and(|age| age.is_ok_and(|age| age > Duration::from_hours(24)))
@@ -54,7 +46,7 @@ pub struct Spool {
 impl Spool {
     /// An empty one.
     pub fn new(site: &Site) -> Self {
-        Self { folder: folder(site), memory: Vec::new(), file: None, on_disk: 0 }
+        Self { folder: site.files.temporary(), memory: Vec::new(), file: None, on_disk: 0 }
     }
 
     /// Puts on disk what became too much for memory: to be called after every part.
@@ -115,50 +107,4 @@ impl Spool {
         response.set_status(status);
         response
     }
-}
-
-/// A file that came in: on disk, and gone again unless it is put somewhere.
-#[derive(Debug)]
-pub struct Spooled {
-    /// Where it is.
-    pub file: NamedTempFile,
-    /// Its length in bytes.
-    pub length: u64,
-    /// SHA-256 of its bytes.
-    pub sha256: [u8; 32],
-}
-
-impl Spooled {
-    /// Takes a file in.
-    pub async fn read(folder: &Path, mut from: impl AsyncRead + Unpin) -> Result<Self> {
-        let failed = |error| failed(folder, error);
-        private::own_folder(folder).map_err(failed)?;
-        let file = NamedTempFile::new_in(folder).map_err(failed)?;
-        let mut writer = tokio::fs::File::from_std(file.reopen().map_err(failed)?);
-        let mut digest = Sha256::default();
-        let mut length = 0;
-        let mut piece = vec![0; PIECE];
-        loop {
-            let read = from.read(&mut piece).await;
-            let read = read.map_err(|error| Error::BadRequest(format!("The file ended too early: {error}")))?;
-            if read == 0 {
-                break;
-            }
-            digest.update(&piece[..read]);
-            writer.write_all(&piece[..read]).await.map_err(failed)?;
-            length += read as u64;
-        }
-        // What is answered survives a crash.
-        writer.sync_all().await.map_err(failed)?;
-        Ok(Self { file, length, sha256: digest.finish() })
-    }
-}
-
-/// What went wrong with a file.
-pub(crate) fn failed(path: &Path, error: std::io::Error) -> Error {
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-        tracing::error!(path = %path.display(), %error, "the disk of the files is full");
-        return Error::StorageFull("The disk is full: no file can be stored until there is room".to_owned());
-    }
-    Error::Internal(anyhow::Error::new(error).context(path.display().to_string()))
 }

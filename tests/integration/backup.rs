@@ -56,7 +56,11 @@ pub fn define(folder: &Path) {
 
 impl Library {
     pub async fn open() -> Self {
-        let mut server = ServerProcess::prepare(&[]).await;
+        Self::open_with(&[]).await
+    }
+
+    pub async fn open_with(environment: &[(&'static str, &'static str)]) -> Self {
+        let mut server = ServerProcess::prepare(environment).await;
         define(server.folder.path());
         server.start_again().await;
         let administrator = server.administrator().await;

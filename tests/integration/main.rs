@@ -6,6 +6,7 @@ mod api_key;
 mod backup;
 mod book;
 mod browser;
+mod bucket;
 mod config;
 mod corpus;
 mod desk;

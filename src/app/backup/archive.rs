@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::database::transfer::Table;
+use crate::files::Files;
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
 use crate::secret::{self, Sha256};
@@ -179,20 +180,18 @@ impl<'f> Writer<'f> {
     }
 
     /// Adds the files below a folder.
-    pub(super) fn add_files(&mut self, folder: &Path) -> anyhow::Result<Vec<FileEntry>> {
-        let mut files = Vec::new();
-        for (path, file) in below(folder)? {
-            let mut content = match File::open(&file) {
-                // Deleted a moment ago.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.with_context(|| format!("open {}", file.display()))?,
-            };
+    pub(super) async fn add_files(&mut self, files: &Files) -> anyhow::Result<Vec<FileEntry>> {
+        let mut entries = Vec::new();
+        for path in files.paths().await.with_context(|| format!("list the files in {files}"))? {
+            let fetched = files.fetch(&path).await.with_context(|| format!("read the file {path}"))?;
+            // Deleted a moment ago.
+            let Some(mut content) = fetched else { continue };
             let (bytes, sha256) = digest(&mut content)?;
             content.rewind()?;
             self.archive.append_data(&mut header(bytes), format!("{FILES}/{path}"), content.take(bytes))?;
-            files.push(FileEntry { path, bytes, sha256 });
+            entries.push(FileEntry { path, bytes, sha256 });
         }
-        Ok(files)
+        Ok(entries)
     }
 
     /// Ends it with its manifest, durably.
@@ -224,31 +223,6 @@ fn header(bytes: u64) -> tar::Header {
     header.set_size(bytes);
     header.set_mode(0o600);
     header
-}
-
-/// The files below a folder, with their paths below it.
-pub(super) fn below(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        let entries = match std::fs::read_dir(&next) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            entries => entries.with_context(|| format!("read the folder {}", next.display()))?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                let path = entry.path();
-                let name = path.strip_prefix(folder).ok().and_then(Path::to_str);
-                let name = name.with_context(|| format!("{} is not UTF-8", path.display()))?;
-                found.insert(name.to_owned(), path);
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// The length and the digest of what is left to read.

@@ -25,6 +25,7 @@ use crate::database::migrate::{MigrateOptions, migrate};
 use crate::database::schema::wanted::DEFINITION_TABLE;
 use crate::database::transfer::{self, Snapshot, Table};
 use crate::database::{Database, Transaction, definitions, state};
+use crate::files::Files;
 use crate::meta::fieldtype::Shape;
 use crate::meta::{Registry, Value};
 use crate::secret::{passphrase, private};
@@ -110,7 +111,7 @@ async fn write(
     let site_key = site_key::id_in(&snapshot).await?;
     drop(snapshot);
     database.close().await;
-    let files = archive.add_files(&config.files)?;
+    let files = archive.add_files(&Files::open(config)?).await?;
     let key = match (&wanted.passphrase, &site_key) {
         (Some(passphrase), Some(id)) => Some(close_key(&config.secret_key_file, id, passphrase)?),
         _ => None,
@@ -171,7 +172,8 @@ pub(crate) async fn restore(config: &Config, path: &Path, passphrase: Option<&st
     })?;
     let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
     ensure_empty(&database).await?;
-    let stage = Stage::new(&config.files)?;
+    let files = Files::open(config)?;
+    let stage = Stage::new(files.clone()).await?;
     restore_key(config, &manifest, passphrase)?;
     let registry = transfer::registry_of(&definitions::kept(definitions_in(&kept)?))?;
     migrate(&database, &registry, MigrateOptions::default()).await.context("make the tables")?;
@@ -198,8 +200,7 @@ pub(crate) async fn restore(config: &Config, path: &Path, passphrase: Option<&st
     if let Some(id) = &manifest.site_key {
         site_key::note(&transaction, id).await?;
     }
-    stage.publish()?;
-    let files = config.files.display();
+    stage.publish().await?;
     transaction.commit().await.with_context(|| {
         format!("end the restore; its files are in {files}: empty it before you try again, if the database has no site")
     })?;

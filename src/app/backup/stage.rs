@@ -2,31 +2,34 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 
+use crate::files::Files;
 use crate::secret::private;
 
 /// The folder in the folder of files in which they wait, so that moving them crosses no file system.
 const WAITING: &str = ".restoring";
 
 /// Files that wait. What was not published goes with it.
-pub(in crate::app) struct Stage<'f> {
-    folder: &'f Path,
+pub(in crate::app) struct Stage {
+    files: Files,
     waiting: PathBuf,
 }
 
-impl<'f> Stage<'f> {
-    /// In a folder that holds nothing but what an earlier restore left there when it was ended.
-    pub(in crate::app) fn new(folder: &'f Path) -> anyhow::Result<Self> {
-        let stage = Self { folder, waiting: folder.join(WAITING) };
+impl Stage {
+    /// For a place that holds nothing but what an earlier restore left there when it was ended.
+    pub(in crate::app) async fn new(files: Files) -> anyhow::Result<Self> {
+        let folder = files.folder().to_owned();
+        let stage = Self { files, waiting: folder.join(WAITING) };
         stage.clear().with_context(|| format!("clear {}", stage.waiting.display()))?;
-        private::own_folder(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+        private::own_folder(&folder).with_context(|| format!("make the folder {}", folder.display()))?;
         ensure!(
-            std::fs::read_dir(folder)?.next().is_none(),
-            "the folder {} holds files already: name an empty one by DOCTYPED_FILES",
-            folder.display()
+            stage.files.paths().await?.is_empty(),
+            "{} holds files already: name another place by {}",
+            stage.files,
+            if stage.files.are_in_bucket() { "DOCTYPED_BUCKET" } else { "DOCTYPED_FILES" }
         );
         Ok(stage)
     }
@@ -41,15 +44,11 @@ impl<'f> Stage<'f> {
     }
 
     /// Moves what waits to where it belongs.
-    pub(in crate::app) fn publish(&self) -> anyhow::Result<()> {
+    pub(in crate::app) async fn publish(&self) -> anyhow::Result<()> {
         if !self.waiting.exists() {
             return Ok(());
         }
-        for entry in std::fs::read_dir(&self.waiting)? {
-            let entry = entry?;
-            std::fs::rename(entry.path(), self.folder.join(entry.file_name()))?;
-        }
-        Ok(())
+        self.files.take_in(&self.waiting).await.with_context(|| format!("bring the files to {}", self.files))
     }
 
     fn clear(&self) -> io::Result<()> {
@@ -60,7 +59,7 @@ impl<'f> Stage<'f> {
     }
 }
 
-impl Drop for Stage<'_> {
+impl Drop for Stage {
     fn drop(&mut self) {
         // The next restore clears what is left.
         drop(self.clear());

@@ -18,14 +18,14 @@ const PLACES: [(&str, &str, &str); 2] =
 /// The files, and which of them were brought.
 pub(super) struct Files<'f> {
     folder: &'f Path,
-    stage: Option<Stage<'f>>,
+    stage: Option<Stage>,
     brought: BTreeMap<String, Option<(u64, String)>>,
     taken: BTreeSet<PathBuf>,
 }
 
 impl<'f> Files<'f> {
     /// Those of a site's folder. Without a stage they are only looked at.
-    pub(super) fn new(folder: &'f Path, stage: Option<Stage<'f>>) -> anyhow::Result<Self> {
+    pub(super) fn new(folder: &'f Path, stage: Option<Stage>) -> anyhow::Result<Self> {
         let is_there = PLACES.iter().any(|(_, there, _)| folder.join(there).is_dir());
         ensure!(is_there, "{} holds neither public/files nor private/files", folder.display());
         Ok(Self { folder, stage, brought: BTreeMap::new(), taken: BTreeSet::new() })
@@ -84,8 +84,11 @@ impl<'f> Files<'f> {
     }
 
     /// Puts them where they belong.
-    pub(super) fn publish(&self) -> anyhow::Result<()> {
-        self.stage.as_ref().map_or(Ok(()), Stage::publish)
+    pub(super) async fn publish(&self) -> anyhow::Result<()> {
+        match &self.stage {
+            Some(stage) => stage.publish().await,
+            None => Ok(()),
+        }
     }
 }
 

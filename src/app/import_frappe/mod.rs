@@ -96,12 +96,13 @@ pub(crate) async fn move_in(
     let fernet = secrets::key(&wanted.site_config)?;
     let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
     ensure_empty(&database).await?;
-    let files = Files::new(&wanted.files, Some(Stage::new(&config.files)?))?;
+    let place = crate::files::Files::open(config)?;
+    let files = Files::new(&wanted.files, Some(Stage::new(place.clone()).await?))?;
     let Found { mut source, fates, files: definitions, zone, mut report, .. } = find(config, wanted).await?;
     progress(&format!("Writing {} DocType files", definitions.len()));
     write_definitions(&definitions)?;
     let site_key = site_key::establish(None, config, &database).await?;
-    let needed = super::plugins(config, &Sessions::default(), &Attempts::default())?.controllers.needed();
+    let needed = super::plugins(config, &Sessions::default(), &Attempts::default(), &place)?.controllers.needed();
     let putting = Putting { config, extra: &[], generation: 1, needed, is_served: false };
     let InForce { registry, .. } = put_in_force(&database, putting).await?;
     let in_force = Snapshot::take(&database).await?;
@@ -144,10 +145,9 @@ pub(crate) async fn move_in(
     let Adapting { files, .. } = adapting;
     report.files = files.count();
     tell_rest(&files, &mut report)?;
-    files.publish()?;
-    let shown = config.files.display();
+    files.publish().await?;
     transaction.commit().await.with_context(|| {
-        format!("end the move; its files are in {shown}: empty it before you try again, if the database has no site")
+        format!("end the move; its files are in {place}: empty it before you try again, if the database has no site")
     })?;
     progress("Comparing");
     drop(in_force);

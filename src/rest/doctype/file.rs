@@ -1,25 +1,24 @@
 //! File: which address it may have, where its bytes lie, and what goes with it when it is deleted.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use serde_json::json;
 
 use crate::document::{Controller, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::files::Files;
 use crate::meta::{Document, Right, Value};
-use crate::rest::files::{ATTACHMENTS, Folder, HOME, PRIVATE, PUBLIC, extension, is_just_stored, safe_name};
+use crate::rest::files::{ATTACHMENTS, HOME, PRIVATE, PUBLIC, extension, is_just_stored, safe_name, stored};
 use crate::rest::resource::is_hidden;
 
 /// The behaviour of File.
 pub(super) struct File {
-    folder: Folder,
+    files: Files,
 }
 
 impl File {
-    /// With the folder that holds the bytes.
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: Folder::new(folder) }
+    /// With the place that holds the bytes.
+    pub(super) fn new(files: Files) -> Self {
+        Self { files }
     }
 
     /// Settles address, size and digest of what is new or has another address.
@@ -40,7 +39,7 @@ impl File {
             return Err(at_field("File URL names no file that you may use: upload it with upload_file"));
         }
         if is_new_here || document.text("content_hash").is_empty() {
-            let Some((size, hash)) = self.folder.measure(&url).await? else {
+            let Some((size, hash)) = stored::measure(&self.files, &url).await? else {
                 return Err(at_field("File URL names no file that you may use: upload it with upload_file"));
             };
             document.set("file_size", i64::try_from(size).unwrap_or(i64::MAX));
@@ -60,14 +59,14 @@ impl File {
         if !is_local(&url) || url.starts_with(PRIVATE) == is_private {
             return Ok(());
         }
-        let folder = self.folder.clone();
+        let files = self.files.clone();
         let name = safe_name(document.text("file_name"));
-        let stored = folder.copy(&url, &name, is_private).await?;
+        let stored = stored::copy(&files, &url, &name, is_private).await?;
         document.set("file_url", stored.url());
         stored.keep();
         let others = others(work, &url, &document.name()).await?;
         if !others {
-            work.after_commit(move || folder.remove(&url));
+            work.after_commit(move || stored::remove(&files, &url));
         }
         Ok(())
     }
@@ -146,9 +145,9 @@ impl Controller for File {
     async fn after_delete(&self, work: &mut Work<'_>, document: &Document) -> Result<()> {
         let url = document.text("file_url").to_owned();
         if is_local(&url) && !others(work, &url, &document.name()).await? {
-            let folder = self.folder.clone();
+            let files = self.files.clone();
             // Not before the deletion is certain.
-            work.after_commit(move || folder.remove(&url));
+            work.after_commit(move || stored::remove(&files, &url));
         }
         Ok(())
     }

@@ -8,12 +8,12 @@ pub(super) mod share;
 mod shown;
 pub(super) mod todo;
 
-use crate::config::Config;
+use crate::files::Files;
 use crate::web::Plugins;
 
 /// Registers the controllers.
-pub(super) fn register(plugins: &mut Plugins, config: &Config) {
-    plugins.controller("File", file::File::new(&config.files));
+pub(super) fn register(plugins: &mut Plugins, files: &Files) {
+    plugins.controller("File", file::File::new(files.clone()));
     plugins.controllers.add_after_write(attach::Attach);
     plugins.controller("Comment", comment::Comment);
     plugins.controller("DocShare", share::DocShare);

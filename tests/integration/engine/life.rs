@@ -237,8 +237,9 @@ permissions:
 #[tokio::test]
 async fn what_many_save_into_a_single_at_once_is_all_kept() {
     const FIELDS: usize = 8;
-    let fields: String =
+    let fields: Vec<_> =
         (0..FIELDS).map(|n| format!("  - {{ fieldname: f{n}, fieldtype: Data, label: Field {n} }}\n")).collect();
+    let fields = fields.concat();
     let site = TestSite::new()
         .with_doctype(&format!(
             "name: Shop Settings\nmodule: Tests\nissingle: true\nfields:\n{fields}  - {{ fieldname: items, fieldtype: \

@@ -5,13 +5,14 @@ use std::path::Path;
 use super::{files_below, root, shown};
 
 /// The layers from the top down; names in one row are siblings that do not use each other, unless they are the same.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("ground", &["error", "clock", "secret", "config", "pace", "foreign"]),
     ("meta", &["meta"]),
     ("database", &["database"]),
     ("permissions", &["permissions"]),
     ("document", &["document"]),
     ("outgoing", &["outgoing"]),
+    ("files", &["files"]),
     ("web", &["web"]),
     ("features", &["rest", "desk", "account", "oauth", "jobs", "mcp"]),
     ("top", &["app", "cli", "reload"]),
