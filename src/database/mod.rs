@@ -12,6 +12,7 @@ mod format;
 pub(crate) mod frappe_source;
 pub(crate) mod migrate;
 pub(crate) mod nodes;
+pub(crate) mod numbers;
 mod outage;
 pub(crate) mod plan;
 mod pools;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{Datelike, NaiveDateTime};
 
-use crate::database::{Executor, documents};
+use crate::database::{Executor, documents, numbers};
 use crate::document::link_target::AT_ONCE;
 use crate::document::work::Work;
 use crate::error::{Conflict, Error, FieldProblem, ProblemKind, Result};
@@ -86,14 +86,19 @@ impl Work<'_> {
         for (table, field) in doctype.table_fields().enumerate() {
             let mut rows = std::mem::take(&mut document.tables[table]);
             let mut named = Vec::new();
+            let mut numbers = self.next_numbers(&rows).await?.into_iter();
             for (index, row) in rows.iter_mut().enumerate() {
                 breathe(index).await;
-                if !row.is_new || !row.values[slot::NAME].is_blank() {
+                if !is_nameless(row) {
                     continue;
                 }
-                // Nobody is asked for the name of a row, and nothing counts rows.
+                if let Some(number) = numbers.next() {
+                    row.set_name(number);
+                    continue;
+                }
+                // Nobody is asked for the name of a row.
                 let is_random = match row.doctype.naming_rule {
-                    NamingRule::Hash | NamingRule::Prompt | NamingRule::Autoincrement => true,
+                    NamingRule::Hash | NamingRule::Prompt => true,
                     NamingRule::Controller => self.controllers(&row.doctype.name).is_empty(),
                     _ => false,
                 };
@@ -114,6 +119,17 @@ impl Work<'_> {
             document.tables[table] = rows;
         }
         Ok(())
+    }
+
+    /// The numbers of the new rows of a table, where its DocType counts them; none otherwise.
+    async fn next_numbers(&mut self, rows: &[Document]) -> Result<Vec<i64>> {
+        let count = rows.iter().filter(|row| is_nameless(row)).count();
+        match rows.first().map(|row| Arc::clone(&row.doctype)) {
+            Some(doctype) if count > 0 && doctype.naming_rule == NamingRule::Autoincrement => {
+                Ok(numbers::next(self.executor(), &doctype, count).await?)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Refuses names of new rows that other rows have. The name of a row that this save removes is free.
@@ -179,6 +195,11 @@ impl Work<'_> {
 }
 
 /// The series chosen in the field `naming_series`, or the first of its options.
+/// Whether a row is new and has no name yet.
+fn is_nameless(row: &Document) -> bool {
+    row.is_new && row.values[slot::NAME].is_blank()
+}
+
 fn naming_series(doctype: &DocType, document: &mut Document) -> Result<Vec<SeriesPart>> {
     let mut series = document.text("naming_series").to_owned();
     if series.is_empty() {

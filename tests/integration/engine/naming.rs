@@ -126,3 +126,33 @@ permissions:
     let replaced = admin.update("Tour", "A", json!({"stops": stops(&["Bari"])})).await.ok();
     assert_eq!(names(&replaced, "stops"), ["Bari"], "the name of a row that goes is free");
 }
+
+#[tokio::test]
+async fn rows_are_counted_where_their_doctype_counts() {
+    let row = doctype("Bill Row", "autoincrement").replace("module: Tests", "module: Tests\nistable: true");
+    let bill = "
+name: Bill
+fields:
+  - {fieldname: rows, fieldtype: Table, label: Rows, options: Bill Row}
+permissions:
+  - {role: System Manager, read: 1, write: 1, create: 1, delete: 1}
+";
+    let site = TestSite::new().with_doctype(&row).with_doctype(bill).await;
+    let admin = site.administrator().await;
+    let numbers = |bill: &serde_json::Value| -> Vec<serde_json::Value> {
+        bill["rows"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect()
+    };
+    let first = admin.create("Bill", json!({"rows": [{"title": "a"}, {"title": "b"}]})).await.ok();
+    assert_eq!(numbers(&first), [json!(1), json!(2)]);
+    let second = admin.create("Bill", json!({"rows": [{"title": "c"}]})).await.ok();
+    assert_eq!(numbers(&second), [json!(3)]);
+    let name = first["name"].as_str().unwrap();
+    let mut change = admin.read("Bill", name).await.ok();
+    assert_eq!(change, first, "what is answered is what is stored");
+    change["rows"].as_array_mut().unwrap().push(json!({"title": "d"}));
+    change["rows"][0]["title"] = json!("first");
+    let changed = admin.update("Bill", name, change).await.ok();
+    assert_eq!(numbers(&changed), [json!(1), json!(2), json!(4)]);
+    assert_eq!((&changed["rows"][0]["title"], &changed["rows"][2]["title"]), (&json!("first"), &json!("d")));
+    assert_eq!(admin.read("Bill", name).await.ok(), changed);
+}
