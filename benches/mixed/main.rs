@@ -147,7 +147,7 @@ fn report(place: &Place, memory: &[f64]) -> ExitCode {
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A site with documents, a client and settings that let many logins fail.
+/// A site with documents, a client and settings that let many logins fail and requests through.
 async fn prepare(folder: &Path) -> (Running, Place) {
     let doctypes = folder.join("doctypes/bench");
     std::fs::create_dir_all(&doctypes).unwrap();
@@ -181,7 +181,9 @@ async fn prepare(folder: &Path) -> (Running, Place) {
         client: Default::default(),
         figures: Mutex::default(),
     };
-    let settings = json!({"allow_consecutive_login_attempts": 0});
+    let settings = json!({
+        "allow_consecutive_login_attempts": 0, "api_rate_limit": 0, "api_rate_limit_for_guests": 0,
+    });
     place.ask(&http, "PUT", "/api/resource/System%20Settings/System%20Settings", &settings).await;
     let app = json!({
         "app_name": "Bench", "default_redirect_uri": "https://app.example/callback", "scopes": "openid all",

@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use crate::database::Written;
 use crate::database::nodes::Ear;
-use crate::database::{Written, rate};
 use crate::document::queue::{BACKGROUND_JOB, SCHEDULED_JOB_TYPE};
 use crate::document::{Documents, Inner, SYSTEM_SETTINGS, access, cache};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 impl Documents {
     /// Whether what is kept in memory counts: nobody else writes, or everything that others write is heard of.
@@ -46,16 +46,6 @@ impl Documents {
         let registry = self.0.registry.load();
         if written.is_everything() || written.doctypes().any(|doctype| access::decides(&registry, doctype)) {
             self.0.access.clear();
-        }
-    }
-
-    /// Counts one more under a key, for all nodes together; `RateLimited` if there were `limit` within its minute already.
-    ///
-    /// Where there can be no other node nothing is counted.
-    pub(crate) async fn count_at_all_nodes(&self, key: &str, limit: i64) -> Result<()> {
-        match rate::count(self.database(), key, limit, self.clock().now().timestamp()).await? {
-            None => Ok(()),
-            Some(left) => Err(Error::RateLimited { retry_after: u64::try_from(left).unwrap_or(1) }),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A feature registers itself with [`Plugins`]; [`pipeline`] is the way that every request takes.
 
+pub(crate) mod api_limit;
 pub(crate) mod args;
 pub(crate) mod arguments;
 pub(crate) mod attempts;
@@ -20,6 +21,7 @@ pub(crate) mod own_path;
 pub(crate) mod panel;
 pub(crate) mod pipeline;
 pub(crate) mod plugin;
+pub(crate) mod rate_limit;
 pub(crate) mod request;
 pub(crate) mod resend;
 pub(crate) mod route;

@@ -16,6 +16,7 @@ use tracing::Instrument;
 use crate::config::Config;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::secret;
+use crate::web::api_limit::ApiLimit;
 use crate::web::body::{self, BodyMemory, Reading};
 use crate::web::client_certificate;
 use crate::web::compress::Wish;
@@ -40,6 +41,7 @@ pub struct Pipeline {
     middleware: Vec<Arc<dyn Middleware>>,
     paths: Paths,
     body_memory: BodyMemory,
+    api_limit: ApiLimit,
     routes: BoxEndpoint<'static, Response>,
 }
 
@@ -87,7 +89,7 @@ impl Pipeline {
         }
         let routes = tree.map_to_response().boxed();
         let body_memory = BodyMemory::new(site.config.limits.body_memory);
-        Ok(Self { site, authenticators, middleware, paths, body_memory, routes })
+        Ok(Self { site, authenticators, middleware, paths, body_memory, api_limit: ApiLimit::default(), routes })
     }
 
     /// The site.
@@ -114,6 +116,9 @@ impl Pipeline {
                 response
             }
         };
+        if let Some(limited) = &context.limited {
+            limited.tell(response.headers_mut());
+        }
         if let Some(headers) = headers {
             for part in &self.middleware {
                 if let Err(error) = part.share(&self.site, &origin, &headers, &mut response).await {
@@ -146,7 +151,12 @@ impl Pipeline {
         for part in &self.middleware {
             part.before(&self.site, request).await?;
         }
-        self.authenticate(request, context).await?;
+        let authenticated = self.authenticate(request, context).await;
+        // Who is refused is counted, too: by address.
+        if !self.reads_own_credentials(request.uri().path()) {
+            self.api_limit.count(&self.site.documents, request, context).await?;
+        }
+        authenticated?;
         // Only what the browser sends by itself can be abused from elsewhere.
         if context.credentials == Credentials::Cookie {
             let checked = csrf::check_origin(request.method(), request.headers(), &self.site.config.site_url);

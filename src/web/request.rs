@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::error::{AuthenticationError, Error, Need, Result};
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
+use crate::web::api_limit::Limited;
 use crate::web::arguments::{self, Arguments, UploadedFile};
 use crate::web::csrf;
 use crate::web::method::Call;
@@ -52,6 +53,8 @@ pub struct RequestContext {
     pub credentials: Credentials,
     /// The OAuth Client whose access token was sent, where it is known here.
     pub client: Option<Arc<str>>,
+    /// How the sender stands to the limit of the API, where that counts the request.
+    pub limited: Option<Limited>,
     /// A session cookie came that is no longer valid; the request goes on as Guest.
     pub session_expired: bool,
     /// The token that forms of this session carry.
@@ -74,6 +77,7 @@ impl RequestContext {
             user_agent,
             credentials: Credentials::None,
             client: None,
+            limited: None,
             session_expired: false,
             csrf_token: Arc::from(""),
             session_cookie: Arc::from(""),

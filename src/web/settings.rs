@@ -95,6 +95,25 @@ impl UploadSettings {
     }
 }
 
+/// What System Settings says about how often the API may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ApiLimits {
+    /// Requests per minute of one session, API key, or application of one person; 0: as many as they like.
+    pub credentials: i64,
+    /// Requests per minute of one address without credentials; 0: as many as they like.
+    pub addresses: i64,
+}
+
+impl ApiLimits {
+    /// Reads them, from the cache of documents as a rule; while they cannot be read the shipped ones hold.
+    pub(crate) async fn load(documents: &Documents) -> Self {
+        let Ok(stored) = documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await else {
+            return Self { credentials: 60_000, addresses: 6_000 };
+        };
+        Self { credentials: stored.int("api_rate_limit"), addresses: stored.int("api_rate_limit_for_guests") }
+    }
+}
+
 /// `170:00` and Frappe's `170:00:00`: hours, minutes, seconds. `None` if it is nothing of the kind, or less than a minute.
 pub(crate) fn parse_expiry(text: &str) -> Option<Duration> {
     let mut seconds = 0_i64;

@@ -497,3 +497,34 @@ async fn a_limit_of_requests_a_minute_holds_for_all_nodes_together() {
     site.clock.advance(chrono::Duration::seconds(61));
     register(&there, metadata()).await.status(201);
 }
+
+#[tokio::test]
+async fn the_limit_of_the_api_holds_for_all_nodes_together_though_none_asks_before_it_answers() {
+    if is_passed_over() {
+        return;
+    }
+    let limit = 40;
+    let site = site().await;
+    let node = site.node().await;
+    let here = site.administrator().await;
+    let there = here.at(&node);
+    site.db_update("System Settings", "System Settings", json!({"api_rate_limit": limit})).await;
+    let ping = "/api/method/ping";
+    until("the other node knows the limit", || async {
+        there.get(ping).await.header("x-ratelimit-limit") == limit.to_string()
+    })
+    .await;
+    until("all of it is used up here", || async { here.get(ping).await.status == 429 }).await;
+    // The clock stands still, so that no minute ends meanwhile.
+    let mut passed = 0;
+    until("the other node knows", || {
+        let answer = there.get(ping);
+        passed += 1;
+        async { answer.await.status == 429 }
+    })
+    .await;
+    assert!(passed < limit, "{passed} passed at the other node");
+    site.clock.advance(chrono::Duration::seconds(61));
+    there.get(ping).await.status(200);
+    here.get(ping).await.status(200);
+}

@@ -47,7 +47,10 @@ async fn answer(
     client: &OAuthClient,
     parameters: &Parameters,
 ) -> Result<DeviceAuthorizationResponse> {
-    server.device_codes.count(&exchange.site.documents, exchange.context.ip, settings.request_rate_limit).await?;
+    server
+        .device_codes
+        .count_at_all_nodes(&exchange.site.documents, exchange.context.ip, settings.request_rate_limit)
+        .await?;
     let resources = parameters.all("resource");
     let scope = parameters.get("scope");
     let request = DeviceRequest::check(exchange, &server.catalogue, settings, client, scope, resources).await?;

@@ -51,7 +51,7 @@ async fn answer(
     parameters: &Parameters,
 ) -> Result<PushedResponse> {
     let documents = &exchange.site.documents;
-    server.pushed_requests.count(documents, exchange.context.ip, settings.request_rate_limit).await?;
+    server.pushed_requests.count_at_all_nodes(documents, exchange.context.ip, settings.request_rate_limit).await?;
     check_pushed(parameters)?;
     let proof = dpop::prove(documents, settings, &exchange.request).await??;
     let (parameters, origin) = request_object::read(documents, server, client, parameters).await??;

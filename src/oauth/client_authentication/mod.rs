@@ -141,7 +141,7 @@ async fn noting(
         && refusal.code() == ErrorCode::InvalidClient
     {
         let (documents, context) = (&exchange.site.documents, &exchange.context);
-        server.failed_clients.count(documents, context.ip, FAILURES_A_MINUTE).await?;
+        server.failed_clients.count_at_all_nodes(documents, context.ip, FAILURES_A_MINUTE).await?;
         SecurityEvent::new("Client Authentication Failed", Severity::Info).during(context).record(documents).await;
     }
     proven

@@ -1,4 +1,3 @@
-//! How endpoints read requests and answer them: errors, forms and JSON, CORS, limits by address.
+//! How endpoints read requests and answer them: errors, forms and JSON, CORS.
 
 pub(crate) mod endpoint;
-pub(crate) mod rate_limit;

@@ -14,7 +14,6 @@ use poem::http::Method;
 use crate::error::{Error, Result};
 use crate::oauth::client::Providers;
 use crate::oauth::http::endpoint::Origins;
-use crate::oauth::http::rate_limit::RateLimit;
 pub(crate) use crate::oauth::protocol::serve::metadata::{
     APPROVE, DEVICE, DEVICE_AUTHORIZATION, REGISTER as REGISTER_CLIENT, TOKEN as GET_TOKEN,
 };
@@ -26,6 +25,7 @@ use crate::oauth::signing_keys::SigningKeys;
 use crate::oauth::views::oauth_settings::OAUTH_SETTINGS;
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::web::method::Param;
+use crate::web::rate_limit::RateLimit;
 use crate::web::{Exchange, Plugins, Route, openapi};
 
 /// What the endpoints share.

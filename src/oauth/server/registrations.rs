@@ -5,13 +5,13 @@ use crate::document::{ListRequest, Work};
 use crate::error::{Error as SiteError, Result as SiteResult};
 use crate::meta::{Document, Value};
 use crate::oauth::http::endpoint::{Refusal, Result};
-use crate::oauth::http::rate_limit::{RateLimit, subscriber};
 use crate::oauth::protocol::authorize::prompt::QUESTION_LIFETIME;
 use crate::oauth::protocol::client::registration::{ClientMetadata, new_client_id};
 use crate::oauth::protocol::{Error, ErrorCode};
 use crate::oauth::views::oauth_client::OAUTH_CLIENT;
 use crate::oauth::views::{OAuthSettings, oauth_client_metadata};
 use crate::permissions::Session;
+use crate::web::rate_limit::{RateLimit, subscriber};
 use crate::web::{Exchange, SecurityEvent, Severity};
 use poem::http::StatusCode;
 use serde_json::{Value as Json, json};
@@ -33,7 +33,7 @@ impl Registrations {
     /// Counts one more for the sender's address; `RateLimited` if there were too many within a minute.
     pub(crate) async fn count(&self, exchange: &Exchange, settings: &OAuthSettings) -> SiteResult<()> {
         let documents = &exchange.site.documents;
-        self.limit.count(documents, exchange.context.ip, settings.registration_rate_limit).await
+        self.limit.count_at_all_nodes(documents, exchange.context.ip, settings.registration_rate_limit).await
     }
 
     /// Stores a client that came by itself, unless there are too many already. One at a time, so that the number holds.

@@ -64,10 +64,11 @@ pub(super) fn parameter(key: &str) -> Json {
     json!({ "$ref": format!("#/components/parameters/{key}") })
 }
 
-/// The answers to requests that fail, by status.
+/// The answers to requests that fail, by status; 429 is one of every operation.
 pub(super) fn failures(statuses: &[&str]) -> Map<String, Json> {
     statuses
         .iter()
+        .chain(&["429"])
         .map(|status| ((*status).to_owned(), json!({ "$ref": format!("#/components/responses/Error{status}") })))
         .collect()
 }

@@ -86,8 +86,29 @@ pub(super) fn add_common(document: &mut Document) {
         let answer = json!({ "description": description, "content": { "application/json": { "schema": body } } });
         (format!("Error{status}"), answer)
     });
+    let mut answers = answers;
+    if let Some((_, limited)) = answers.last_mut() {
+        limited["headers"] = limit_headers();
+    }
     document.add_components("responses", answers.into_iter().collect());
     document.add_components("securitySchemes", security_schemes());
+}
+
+/// What an answer says of the limit that was reached.
+fn limit_headers() -> Json {
+    let headers = [
+        ("Retry-After", "integer", "After how many seconds to try again"),
+        (
+            "RateLimit-Policy",
+            "string",
+            "How much is allowed, `\"credentials\";q=60000;w=60`: 60000 requests in 60 seconds",
+        ),
+        ("RateLimit", "string", "What is left of it, `\"credentials\";r=0;t=12`: nothing for the next 12 seconds"),
+    ];
+    let header = |(name, kind, text): (&str, &str, &str)| {
+        (name.to_owned(), json!({ "description": text, "schema": { "type": kind } }))
+    };
+    Json::Object(headers.map(header).into_iter().collect())
 }
 
 fn security_schemes() -> Map<String, Json> {

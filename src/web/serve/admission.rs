@@ -1,7 +1,7 @@
 //! Who gets a connection: so many in all, and so many from one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::config::limits::Limits;
+use crate::web::rate_limit::subscriber;
 
 /// What somebody gets for whom there is no place.
 const REFUSAL: &[u8] =
@@ -54,7 +55,7 @@ impl Admission {
 
     /// A place for a connection from that address, if there is one.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
-        let address = shared_part(address);
+        let address = subscriber(address);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of_one = taken.by_address.get(&address).copied().unwrap_or(0);
         let is_full = taken.all >= self.most;
@@ -103,14 +104,6 @@ impl Drop for Place {
                 taken.by_address.remove(&self.address);
             }
         }
-    }
-}
-
-/// What everybody has who is behind one line: the address, of IPv6 the first half.
-fn shared_part(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) struct CorsHeaders {
 pub(crate) const ALLOW_HEADERS: &str = "Authorization, Content-Type, Accept, DPoP, X-Frappe-Site-Name, X-Frappe-CSRF-Token, \
      X-Requested-With, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID";
 /// The headers that a page may read.
-const EXPOSE: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, Mcp-Session-Id";
+const EXPOSE: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, Mcp-Session-Id, RateLimit, RateLimit-Policy, \
+     X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset";
 
 impl AllowedOrigins {
     /// Reads the field Allowed Public Client Origins: one origin a line, or `*`.
