@@ -331,6 +331,8 @@ mod tests {
             ("max_rows = 'many'", "max_rows"),
             ("body_memory = 1", "DOCTYPED_BODY_MEMORY"),
             ("max_connections = 0", "DOCTYPED_MAX_CONNECTIONS"),
+            ("max_requests = 0", "DOCTYPED_MAX_REQUESTS"),
+            ("max_waiting = 0", "DOCTYPED_MAX_WAITING"),
             ("header_timeout = 0", "DOCTYPED_HEADER_TIMEOUT"),
             ("limits = 1", "limits"),
             ("tls_certificate = 'c.pem'", "DOCTYPED_TLS_KEY is missing"),

@@ -17,6 +17,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once from one address; `None`: as many as there are.
     pub connections_per_address: Option<usize>,
+    /// Requests that are answered at once.
+    pub requests: usize,
+    /// Requests that wait at once for a connection to the database.
+    pub waiting: usize,
     /// How long the head of a request may take, from the opening of the connection or from its first byte.
     pub header_timeout: Duration,
     /// How long a connection may wait for the other end to take something, or to send more of a body.
@@ -59,11 +63,15 @@ impl Limits {
             None if settings.trusted_proxies > 0 => None,
             None => Some(200),
         };
+        ensure!(settings.max_requests > 0, "DOCTYPED_MAX_REQUESTS is at least 1");
+        ensure!(settings.max_waiting > 0, "DOCTYPED_MAX_WAITING is at least 1");
         Ok(Self {
             rows,
             body_memory,
             connections,
             connections_per_address,
+            requests: settings.max_requests,
+            waiting: settings.max_waiting,
             header_timeout: seconds("DOCTYPED_HEADER_TIMEOUT", settings.header_timeout)?,
             stall_timeout: seconds("DOCTYPED_STALL_TIMEOUT", settings.stall_timeout)?,
             body_rate: 1024,

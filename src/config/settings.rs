@@ -209,6 +209,19 @@ settings! {
     [env = "DOCTYPED_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER"]
     max_connections_per_address: usize;
 
+    /// How many requests are answered at once
+    ///
+    /// Further ones are answered 503 at once, rather than have all of them wait until none is answered in time. The health
+    /// of the site can still be asked for.
+    [env = "DOCTYPED_MAX_REQUESTS", value_name = "NUMBER"]
+    max_requests: usize = "500";
+
+    /// How many requests wait at once for a connection to the database
+    ///
+    /// While there are so many, further ones are answered 503 at once.
+    [env = "DOCTYPED_MAX_WAITING", value_name = "NUMBER"]
+    max_waiting: usize = "250";
+
     /// How many seconds the head of a request may take
     [env = "DOCTYPED_HEADER_TIMEOUT", value_name = "SECONDS"]
     header_timeout: u64 = "10";

@@ -21,6 +21,7 @@ use crate::database::outage::Outage;
 use crate::database::pools::{self, Use};
 use crate::database::row::{self, Param};
 use crate::database::sqlite::{Writer, Writing};
+use crate::database::usage::{Gauged, Usage};
 use crate::database::writable::Writable;
 use crate::database::written::Written;
 use crate::meta::Value;
@@ -51,6 +52,7 @@ pub struct Database {
     contention: Arc<Contention>,
     pub(super) writable: Arc<Writable>,
     pub(super) nodes: Arc<Nodes>,
+    usage: Arc<Usage>,
     /// Places for long reads, fewer than there are readers: while one is read, others still find a reader.
     long_reads: Arc<Semaphore>,
 }
@@ -70,6 +72,7 @@ pub struct Transaction {
     inner: Inner,
     failed: AtomicBool,
     waits_briefly: AtomicBool,
+    _open: Gauged,
 }
 
 #[derive(Debug)]
@@ -134,8 +137,9 @@ impl Database {
         let (contention, writable, nodes) = (Arc::default(), Arc::default(), Nodes::new(schema.as_deref()));
         let most = if backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
         let long_reads = Arc::new(Semaphore::new((most / 2).max(1) as usize));
+        let (url, usage) = (url.into(), Arc::default());
         let database =
-            Self { backend, readers, writer, url: url.into(), outage, contention, writable, nodes, long_reads };
+            Self { backend, readers, writer, url, outage, contention, writable, nodes, usage, long_reads };
         format::check(&database).await?;
         Ok(database)
     }
@@ -152,6 +156,7 @@ impl Database {
 
     /// Begins a transaction that may write. On SQLite it holds the one writer until it ends.
     pub async fn begin(&self) -> Result<Transaction, DbErr> {
+        let beginning = self.usage.begins.one_more();
         let inner = match &self.writer {
             Writers::Sqlite(writer) => Inner::Sqlite(writer.begin().await?),
             Writers::Postgres(pool) => {
@@ -171,8 +176,20 @@ impl Database {
                 Inner::Postgres(begun?)
             }
         };
-        let database = self.clone();
-        Ok(Transaction { database, inner, failed: AtomicBool::new(false), waits_briefly: AtomicBool::new(false) })
+        drop(beginning);
+        Ok(Transaction {
+            database: self.clone(),
+            inner,
+            failed: AtomicBool::new(false),
+            waits_briefly: AtomicBool::new(false),
+            _open: self.usage.transactions.one_more(),
+        })
+    }
+
+    /// How many wait for a connection.
+    pub(crate) fn waiting(&self) -> usize {
+        let readers = if self.backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
+        self.usage.begins.now() + self.usage.reads.now().saturating_sub(readers as usize)
     }
 
     /// Runs a query whose rows are too many for memory: they come as they are taken, all of one moment.
@@ -239,6 +256,7 @@ impl Database {
 
     async fn query(&self, sql: &str, params: Vec<Param>) -> Result<Vec<QueryResult>, DbErr> {
         let statement = statement(self.backend, sql, params);
+        let _reading = self.usage.reads.one_more();
         if !self.contention.concerns(sql) {
             return self.readers.query_all_raw(statement).await;
         }

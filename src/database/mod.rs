@@ -26,6 +26,7 @@ pub(crate) mod sql;
 mod sqlite;
 pub(crate) mod state;
 pub(crate) mod transfer;
+mod usage;
 pub(crate) mod writable;
 mod written;
 

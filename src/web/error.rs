@@ -230,17 +230,29 @@ impl Origin {
 
 /// The answer to an error. Our own faults are logged here, once, with their cause.
 pub(crate) async fn render(error: &Error, from: &Origin, site: &Site, context: &RequestContext) -> Response {
-    let style = from.style;
     if let Error::Internal(cause) = error {
         tracing::error!(request_id = %context.id, cause = format!("{cause:#}"), "internal error");
     }
     let described = describe(error);
-    let mut response = match style {
+    match from.style {
+        Style::Page => with_headers(page(error, &described, site, context, from).await, described),
+        _ => render_briefly(error, from, context),
+    }
+}
+
+/// The same where it must cost nothing: a page is bare.
+pub(crate) fn render_briefly(error: &Error, from: &Origin, context: &RequestContext) -> Response {
+    let described = describe(error);
+    let response = match from.style {
         Style::ApiV1 => api_v1(error, &described, context),
         Style::ApiV2 => api_v2(error, &described),
         Style::JsonRpc => json_rpc(&described),
-        Style::Page => page(error, &described, site, context, from).await,
+        Style::Page => html(described.status, bare_page(&described)),
     };
+    with_headers(response, described)
+}
+
+fn with_headers(mut response: Response, described: Described) -> Response {
     let headers = response.headers_mut();
     let mut set = |name: header::HeaderName, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -346,10 +358,14 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
     // The page itself may be what fails, with the database gone for example: then a bare one has to do.
     let text = rendered.await.unwrap_or_else(|failure| {
         tracing::error!(request_id = %context.id, %failure, "the error page does not render");
-        let (title, message) = (described.title, handlebars::html_escape(&described.message));
-        format!("<!doctype html><html lang=\"en\"><title>{title}</title><h1>{title}</h1><p>{message}</p></html>")
+        bare_page(described)
     });
     html(described.status, text)
+}
+
+fn bare_page(described: &Described) -> String {
+    let (title, message) = (described.title, handlebars::html_escape(&described.message));
+    format!("<!doctype html><html lang=\"en\"><title>{title}</title><h1>{title}</h1><p>{message}</p></html>")
 }
 
 /// Where a guest logs in and comes back to what they wanted, as far as it is a page.

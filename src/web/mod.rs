@@ -14,6 +14,7 @@ pub(crate) mod csp;
 pub(crate) mod csrf;
 pub(crate) mod error;
 pub(crate) mod job;
+pub(crate) mod load;
 pub(crate) mod method;
 pub(crate) mod middleware;
 pub(crate) mod openapi;

@@ -21,6 +21,7 @@ use crate::web::body::{self, BodyMemory, Reading};
 use crate::web::client_certificate;
 use crate::web::compress::Wish;
 use crate::web::error::{self, Origin};
+use crate::web::load::Load;
 use crate::web::middleware::Middleware;
 use crate::web::plugin::Authenticator;
 use crate::web::request::{Credentials, RequestContext};
@@ -42,6 +43,7 @@ pub struct Pipeline {
     paths: Paths,
     body_memory: BodyMemory,
     api_limit: ApiLimit,
+    load: Load,
     routes: BoxEndpoint<'static, Response>,
 }
 
@@ -89,7 +91,8 @@ impl Pipeline {
         }
         let routes = tree.map_to_response().boxed();
         let body_memory = BodyMemory::new(site.config.limits.body_memory);
-        Ok(Self { site, authenticators, middleware, paths, body_memory, api_limit: ApiLimit::default(), routes })
+        let (api_limit, load) = (ApiLimit::default(), Load::new(&site.config.limits));
+        Ok(Self { site, authenticators, middleware, paths, body_memory, api_limit, load, routes })
     }
 
     /// The site.
@@ -99,6 +102,10 @@ impl Pipeline {
 
     async fn answer(&self, mut request: Request, mut context: RequestContext) -> (Response, RequestContext) {
         let origin = Origin::of(&request);
+        let _under_way = match self.load.take_on(request.uri().path(), self.site.documents.database()) {
+            Ok(under_way) => under_way,
+            Err(error) => return (error::render_briefly(&error, &origin, &context), context),
+        };
         // Only pages of some origin need to be told whether they may read the answer.
         let headers = request.headers().contains_key(header::ORIGIN).then(|| request.headers().clone());
         let reading = self.body_memory.watch(&mut request, &self.site.config.limits);

@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 
 use doctyped::testing::permissions::Session;
 
-use crate::support::{PASSWORD, TestSite};
+use crate::support::database::is_postgres;
+use crate::support::{Client, PASSWORD, TestSite};
 
 const ENTRY: &str = "name: Entry
 module: Test
@@ -394,4 +395,75 @@ async fn scripts_and_styles_are_kept_for_good_with_all_that_they_import() {
     for path in ["/assets/~", "/assets/~/", "/assets/~x/../desk/main.js", "/assets/~x/.hidden"] {
         assert_eq!(site.guest().get(path).await.status.as_u16(), 404, "{path}");
     }
+}
+
+/// Everything that keeps others from writing: SQLite's one writer, or all connections that write to PostgreSQL.
+async fn hold_up(site: &TestSite) -> Vec<Box<dyn std::any::Any + Send>> {
+    let connections = if is_postgres() { 8 } else { 1 };
+    let mut held: Vec<Box<dyn std::any::Any + Send>> = Vec::new();
+    for _ in 0..connections {
+        held.push(Box::new(site.documents().database().begin().await.unwrap()));
+    }
+    held
+}
+
+#[tokio::test]
+async fn what_is_too_much_at_once_is_refused_at_once_and_afterwards_all_is_well() {
+    let site =
+        TestSite::new().with_doctype(ENTRY).with_doctype(LINE).with_config(|c| c.limits.requests = 4).listening().await;
+    let base = site.site.config.site_url.clone();
+    let administrator = Client::over_network(&base);
+    administrator.log_in("Administrator", PASSWORD).await.ok();
+    let held = hold_up(&site).await;
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let administrator = administrator.clone();
+        asking.spawn(async move { administrator.create("Entry", json!({"title": format!("{n}")})).await });
+    }
+    // Nobody of these waits for what is held.
+    for _ in 0..16 {
+        let refused = asking.join_next().await.unwrap().unwrap();
+        assert_eq!(refused.header("retry-after"), "5");
+        refused.error(503, "SessionStopped");
+    }
+    administrator.get("/health/live").await.status(200);
+    let page = administrator.get("/app").await.status(503);
+    assert!(page.body.contains("too much to do") && page.header("content-type").starts_with("text/html"));
+    drop(held);
+    while let Some(answer) = asking.join_next().await {
+        answer.unwrap().ok();
+    }
+    administrator.get("/app").await.status(200);
+    assert_eq!(site.db_names("Entry", json!({})).await.len(), 4, "what was refused was not done");
+}
+
+#[tokio::test]
+async fn while_too_many_wait_for_the_database_others_are_refused_and_none_of_those_who_wait() {
+    let site =
+        TestSite::new().with_doctype(ENTRY).with_doctype(LINE).with_config(|c| c.limits.waiting = 3).listening().await;
+    let base = site.site.config.site_url.clone();
+    let administrator = Client::over_network(&base);
+    administrator.log_in("Administrator", PASSWORD).await.ok();
+    let held = hold_up(&site).await;
+    let mut waiting = Vec::new();
+    // One after the other, until the first is refused: the others wait as long as it takes.
+    let refused = loop {
+        assert!(waiting.len() < 50, "nobody is refused");
+        let mut asking = tokio::spawn({
+            let administrator = administrator.clone();
+            async move { administrator.create("Entry", json!({"title": "x"})).await }
+        });
+        match tokio::time::timeout(Duration::from_millis(300), &mut asking).await {
+            Ok(answer) => break answer.unwrap(),
+            Err(_) => waiting.push(asking),
+        }
+    };
+    refused.error(503, "SessionStopped");
+    assert!(waiting.len() >= 3);
+    administrator.get("/health/live").await.status(200);
+    drop(held);
+    for asking in waiting {
+        asking.await.unwrap().ok();
+    }
+    administrator.create("Entry", json!({"title": "y"})).await.ok();
 }

@@ -518,7 +518,7 @@ async fn the_limit_of_the_api_holds_for_all_nodes_together_though_none_asks_befo
     // The clock stands still, so that no minute ends meanwhile.
     let mut passed = 0;
     until("the other node knows", || {
-        let answer = there.get(ping);
+        let answer = Box::pin(there.get(ping));
         passed += 1;
         async { answer.await.status == 429 }
     })

@@ -1,0 +1,62 @@
+//! [`Load`]: how much a node has to do, so that it refuses at once what it would not answer in time.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::config::limits::Limits;
+use crate::database::Database;
+use crate::error::{Error, Result};
+
+/// Where it is asked how the node is, which is answered whatever it has to do.
+const HEALTH: &str = "/health/";
+
+/// The requests under way.
+pub(crate) struct Load {
+    /// So many at once.
+    requests: usize,
+    /// So many at once that wait for the database.
+    waiting: usize,
+    under_way: AtomicUsize,
+    is_too_much: AtomicBool,
+}
+
+/// A request under way, until this is dropped.
+pub(crate) struct UnderWay<'a>(&'a Load);
+
+impl Load {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            requests: limits.requests,
+            waiting: limits.waiting,
+            under_way: AtomicUsize::new(0),
+            is_too_much: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes a request on; `Unavailable` if there is too much to do already.
+    pub(crate) fn take_on(&self, path: &str, database: &Database) -> Result<UnderWay<'_>> {
+        let under_way = UnderWay(self);
+        let before = self.under_way.fetch_add(1, Ordering::Relaxed);
+        if path.starts_with(HEALTH) {
+            return Ok(under_way);
+        }
+        let setting = if before >= self.requests {
+            "DOCTYPED_MAX_REQUESTS"
+        } else if database.waiting() >= self.waiting {
+            "DOCTYPED_MAX_WAITING"
+        } else {
+            self.is_too_much.store(false, Ordering::Relaxed);
+            return Ok(under_way);
+        };
+        // Once each time it begins, or the log would be too much as well.
+        if !self.is_too_much.swap(true, Ordering::Relaxed) {
+            tracing::warn!(setting, "requests are refused: there is more to do than can be answered in time");
+        }
+        Err(Error::Unavailable("There is too much to do at the moment: try again in some seconds".to_owned()))
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
