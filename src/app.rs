@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use poem::{Endpoint, Response};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -28,6 +29,7 @@ use crate::meta::load::Source;
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::job::HOURLY;
+use crate::web::metrics::Exposition;
 use crate::web::serve::{Redirect, Tls, serve};
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{JobKind, Pipeline, Plugins, RunningJob, Sessions, Site, Templates};
@@ -164,6 +166,8 @@ impl App {
         documents.load_zone().await?;
         let templates = Templates::new(helpers, &config.templates, config.development)?;
         let folders = sources::folders(&config);
+        // What the start does may take its time.
+        documents.database().log_slow_statements(config.slow_statement);
         let site = Site::new(Parts {
             documents,
             config: Arc::new(config),
@@ -212,6 +216,10 @@ impl App {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
+        let metrics = match &config.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let address = listener.local_addr().context("the listener has no address")?;
         // Held while this serves.
         let claim = self.site.documents.database().claim();
@@ -220,9 +228,14 @@ impl App {
         let reload = reload::watch(self.site.clone(), self.sources, watch_stop);
         let mut others = vec![worker, reload];
         others.extend(tls.clone().map(|tls| tokio::spawn(tls.follow(stopped.subscribe()))));
-        others.extend(
-            redirect.map(|listener| tokio::spawn(redirect_to(Arc::clone(&config), listener, stopped.subscribe()))),
-        );
+        others.extend(redirect.map(|listener| {
+            let endpoint = Redirect::to(&config.site_url);
+            tokio::spawn(serve_beside(Arc::clone(&config), listener, endpoint, stopped.subscribe()))
+        }));
+        others.extend(metrics.map(|listener| {
+            let endpoint = Exposition::of(&self.site);
+            tokio::spawn(serve_beside(Arc::clone(&config), listener, endpoint, stopped.subscribe()))
+        }));
         ready(&self.site, &self.summary, address);
         let site = self.site.clone();
         let signal = async move {
@@ -250,12 +263,17 @@ async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
 }
 
-/// Answers http with the way to https until `stop`.
-async fn redirect_to(config: Arc<Config>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    let endpoint = Arc::new(Redirect::to(&config.site_url));
+/// Answers at a further address until `stop`.
+async fn serve_beside(
+    config: Arc<Config>,
+    listener: TcpListener,
+    endpoint: impl Endpoint<Output = Response> + 'static,
+    mut stop: watch::Receiver<bool>,
+) {
     let stop = async move { drop(stop.wait_for(|stop| *stop).await) };
-    if let Err(error) = serve(listener, endpoint, config.limits.clone(), None, stop, Duration::ZERO).await {
-        tracing::error!(%error, "http is no longer redirected");
+    let served = serve(listener, Arc::new(endpoint), config.limits.clone(), None, stop, Duration::ZERO);
+    if let Err(error) = served.await {
+        tracing::error!(%error, "a further address is no longer served");
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Where http is answered with the way to https: `host:port`.
     pub redirect_listen: Option<String>,
+    /// Where `/metrics` is answered: `host:port`; `None`: nowhere.
+    pub metrics_listen: Option<String>,
     /// A file of certificate authorities that are trusted, besides those of the computer, by requests to other servers.
     pub trusted_certificates: Option<PathBuf>,
     /// Templates are read again for every page.
@@ -65,6 +67,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// What requests and connections may take.
     pub limits: Limits,
+    /// From how many milliseconds on a statement of the database is logged; 0: never.
+    pub slow_statement: u64,
     /// How many background jobs this process works on at once; 0: none, other nodes do.
     pub parallel_jobs: usize,
     /// How long a request may take.
@@ -163,6 +167,9 @@ impl Config {
         if let Some(listen) = &settings.redirect_listen {
             check_listen("DOCTYPED_REDIRECT_LISTEN", listen)?;
         }
+        if let Some(listen) = &settings.metrics_listen {
+            check_listen("DOCTYPED_METRICS_LISTEN", listen)?;
+        }
         let site_url = match &settings.site_url {
             Some(url) => check_site_url(url)?,
             None => local_url(&listen, tls.is_some()),
@@ -195,6 +202,7 @@ impl Config {
         }
         Ok(Self {
             limits: Limits::from_settings(&settings, MAX_BODY_BYTES)?,
+            slow_statement: settings.slow_statement,
             parallel_jobs: settings.parallel_jobs,
             listen,
             database_url: Hidden::new(settings.database_url),
@@ -212,6 +220,7 @@ impl Config {
             client_certificates,
             tls,
             redirect_listen: settings.redirect_listen,
+            metrics_listen: settings.metrics_listen,
             trusted_certificates: settings.trusted_certificates,
             development: settings.development,
             strict: settings.strict,
@@ -319,6 +328,7 @@ mod tests {
             ("listn = 'x'", "listn"),
             ("listen = 'nowhere'", "DOCTYPED_LISTEN"),
             ("listen = 7", "listen"),
+            ("metrics_listen = '9000'", "DOCTYPED_METRICS_LISTEN"),
             ("site_url = 'ftp://x'", "DOCTYPED_SITE_URL"),
             ("site_url = 'https://x.example/app'", "DOCTYPED_SITE_URL"),
             ("database_url = 'mysql://x'", "DOCTYPED_DATABASE_URL"),

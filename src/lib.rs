@@ -14,6 +14,7 @@ mod foreign;
 mod jobs;
 mod mcp;
 mod meta;
+mod metrics;
 mod oauth;
 mod outgoing;
 mod pace;

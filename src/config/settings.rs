@@ -146,6 +146,13 @@ settings! {
     [env = "DOCTYPED_REDIRECT_LISTEN", value_name = "HOST:PORT"]
     redirect_listen: String;
 
+    /// Where Prometheus reads what the server counts of itself
+    ///
+    /// Host and port, for example `127.0.0.1:9000`: `/metrics` is answered there and nowhere else, to whoever asks. So let
+    /// nobody but Prometheus reach it. Without it nothing is told.
+    [env = "DOCTYPED_METRICS_LISTEN", value_name = "HOST:PORT"]
+    metrics_listen: String;
+
     /// How many proxies in front of the server write `X-Forwarded-For`
     ///
     /// The address of a sender is taken from there only if this is set, for otherwise anybody could claim any address.
@@ -229,6 +236,12 @@ settings! {
     /// How many seconds a connection may stand still while a body is sent or an answer is taken
     [env = "DOCTYPED_STALL_TIMEOUT", value_name = "SECONDS"]
     stall_timeout: u64 = "30";
+
+    /// From how many milliseconds on a statement of the database is logged; 0 for never
+    ///
+    /// With its text, which has placeholders for values, and with the shape of its plan: which tables are read, and how.
+    [env = "DOCTYPED_SLOW_STATEMENT", value_name = "MILLISECONDS"]
+    slow_statement: u64 = "500";
 
     /// How many background jobs this process works on at once
     ///

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
@@ -20,12 +21,13 @@ use crate::database::nodes::Nodes;
 use crate::database::outage::Outage;
 use crate::database::pools::{self, Use};
 use crate::database::row::{self, Param};
+use crate::database::slow::Slow;
 use crate::database::sqlite::{Writer, Writing};
-use crate::database::usage::{Gauged, Usage};
 use crate::database::writable::Writable;
 use crate::database::written::Written;
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
+use crate::metrics::{Gauged, Metrics};
 use crate::pace;
 use crate::secret::private;
 
@@ -52,7 +54,8 @@ pub struct Database {
     contention: Arc<Contention>,
     pub(super) writable: Arc<Writable>,
     pub(super) nodes: Arc<Nodes>,
-    usage: Arc<Usage>,
+    metrics: Arc<Metrics>,
+    pub(super) slow: Arc<Slow>,
     /// Places for long reads, fewer than there are readers: while one is read, others still find a reader.
     long_reads: Arc<Semaphore>,
 }
@@ -137,11 +140,16 @@ impl Database {
         let (contention, writable, nodes) = (Arc::default(), Arc::default(), Nodes::new(schema.as_deref()));
         let most = if backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
         let long_reads = Arc::new(Semaphore::new((most / 2).max(1) as usize));
-        let (url, usage) = (url.into(), Arc::default());
+        let (url, metrics, slow) = (url.into(), Arc::default(), Arc::default());
         let database =
-            Self { backend, readers, writer, url, outage, contention, writable, nodes, usage, long_reads };
+            Self { backend, readers, writer, url, outage, contention, writable, nodes, metrics, slow, long_reads };
         format::check(&database).await?;
         Ok(database)
+    }
+
+    /// Whether it is a file of SQLite.
+    pub(super) fn is_sqlite(&self) -> bool {
+        self.backend == Backend::Sqlite
     }
 
     /// The connections that only read.
@@ -156,7 +164,7 @@ impl Database {
 
     /// Begins a transaction that may write. On SQLite it holds the one writer until it ends.
     pub async fn begin(&self) -> Result<Transaction, DbErr> {
-        let beginning = self.usage.begins.one_more();
+        let beginning = self.metrics.begins.one_more();
         let inner = match &self.writer {
             Writers::Sqlite(writer) => Inner::Sqlite(writer.begin().await?),
             Writers::Postgres(pool) => {
@@ -182,14 +190,26 @@ impl Database {
             inner,
             failed: AtomicBool::new(false),
             waits_briefly: AtomicBool::new(false),
-            _open: self.usage.transactions.one_more(),
+            _open: self.metrics.transactions.one_more(),
         })
+    }
+
+    /// What the site counts of itself.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// How many connections there are at most, to read and to write.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        match self.backend {
+            Backend::Sqlite => (pools::SQLITE_READERS as usize, 1),
+            Backend::Postgres => (pools::POSTGRES_CONNECTIONS as usize, pools::POSTGRES_CONNECTIONS as usize),
+        }
     }
 
     /// How many wait for a connection.
     pub(crate) fn waiting(&self) -> usize {
-        let readers = if self.backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
-        self.usage.begins.now() + self.usage.reads.now().saturating_sub(readers as usize)
+        self.metrics.begins.now() + self.metrics.reads.now().saturating_sub(self.connections().0)
     }
 
     /// Runs a query whose rows are too many for memory: they come as they are taken, all of one moment.
@@ -256,7 +276,7 @@ impl Database {
 
     async fn query(&self, sql: &str, params: Vec<Param>) -> Result<Vec<QueryResult>, DbErr> {
         let statement = statement(self.backend, sql, params);
-        let _reading = self.usage.reads.one_more();
+        let _reading = self.metrics.reads.one_more();
         if !self.contention.concerns(sql) {
             return self.readers.query_all_raw(statement).await;
         }
@@ -323,15 +343,27 @@ impl Transaction {
         }
     }
 
-    /// Runs a statement, unless one failed before.
-    async fn run<T>(&self, sql: &str, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    /// Runs a statement, unless one failed before. `rows`: how many it returned or changed; `None` of a script, whose text
+    /// may hold values.
+    async fn run<T>(
+        &self,
+        sql: &str,
+        statement: impl Future<Output = Result<T, DbErr>>,
+        rows: Option<fn(&T) -> usize>,
+    ) -> Result<T, DbErr> {
         if self.failed.load(Ordering::Relaxed) {
             return Err(over());
         }
         if self.database.contention.concerns(sql) && !self.waits_briefly.swap(true, Ordering::Relaxed) {
             Box::pin(self.inner.execute_script(WAIT_BRIEFLY)).await?;
         }
+        let began = Instant::now();
         let done = statement.await;
+        let time = began.elapsed();
+        self.database.metrics.statements.count(time);
+        if let (Some(rows), Ok(done)) = (rows, &done) {
+            self.database.note_time(sql, time, rows(done) as u64);
+        }
         if let Err(error) = &done {
             self.failed.store(true, Ordering::Relaxed);
             self.database.note(error, sql);
@@ -390,12 +422,19 @@ impl Executor for Database {
     }
 
     async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
+        // Who waits for a connection says nothing of the statement.
+        let waits = self.metrics.reads.now() >= self.connections().0;
+        let began = Instant::now();
         let found = match self.outage.guard(self.query(sql, params.clone())).await {
             Err(error) if fault(&error) == Some(Fault::Gone) => self.outage.guard(self.query(sql, params)).await,
             other => other,
         };
-        if let Err(error) = &found {
-            self.note(error, sql);
+        let time = began.elapsed();
+        self.metrics.statements.count(time);
+        match &found {
+            Ok(rows) if !waits => self.note_time(sql, time, rows.len() as u64),
+            Ok(_) => {}
+            Err(error) => self.note(error, sql),
         }
         decode(&found?, |row| row::decode(row, shapes))
     }
@@ -434,15 +473,15 @@ impl Executor for Transaction {
     }
 
     async fn execute(&self, sql: &str, params: Vec<Param>) -> Result<u64, DbErr> {
-        self.run(sql, self.inner.execute(sql, params)).await
+        self.run(sql, self.inner.execute(sql, params), Some(|rows| usize::try_from(*rows).unwrap_or(usize::MAX))).await
     }
 
     async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
-        self.run(sql, self.inner.fetch(sql, params, shapes)).await
+        self.run(sql, self.inner.fetch(sql, params, shapes), Some(Vec::len)).await
     }
 
     async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
-        self.run(sql, self.inner.execute_script(sql)).await
+        self.run(sql, self.inner.execute_script(sql), None).await
     }
 }
 

@@ -22,11 +22,11 @@ pub(crate) mod rate;
 pub(crate) mod references;
 pub(crate) mod row;
 pub(crate) mod schema;
+mod slow;
 pub(crate) mod sql;
 mod sqlite;
 pub(crate) mod state;
 pub(crate) mod transfer;
-mod usage;
 pub(crate) mod writable;
 mod written;
 

@@ -36,6 +36,11 @@ impl<V: Clone + Send + Sync + 'static> Kept<V> {
         documents.hears_others().then(|| self.values.get(key)).flatten()
     }
 
+    /// How many values are kept.
+    pub(crate) fn len(&self) -> u64 {
+        self.values.entry_count()
+    }
+
     /// To be taken before the database is read.
     pub(crate) fn ticket(&self, key: &str) -> Ticket {
         let shard = shard(key);

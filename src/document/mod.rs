@@ -125,6 +125,7 @@ impl Documents {
     /// Puts another set of DocTypes in force; caches that depend on the old one are dropped.
     pub fn set_registry(&self, registry: Registry) {
         self.0.registry.store(Arc::new(registry));
+        self.database().metrics().reloads.count();
         self.0.cache.clear();
         self.0.access.clear();
     }
@@ -198,6 +199,11 @@ impl Documents {
     /// The database, for schema work and health checks; documents are read and written through this type only.
     pub fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    /// How many documents are kept in memory.
+    pub(crate) fn cached_documents(&self) -> u64 {
+        self.0.cache.len()
     }
 
     /// What the session may do with documents of the DocType; `limited` and level masks included.

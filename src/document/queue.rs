@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use tokio::sync::watch;
 
 use crate::clock::format_datetime;
 use crate::database::queue::{Takes, insert_unless_there};
 use crate::database::{Database, documents};
 use crate::document::view::{View as _, options, parse_time, view};
-use crate::document::{Documents, Work, input};
+use crate::document::{Documents, ListRequest, Work, input};
 use crate::error::Result;
 use crate::meta::{DocType, Value};
+use crate::permissions::Session;
 use crate::secret;
 
 /// The name of the DocType.
@@ -218,6 +219,16 @@ impl Turns<'_> {
 }
 
 impl Documents {
+    /// How many jobs wait, run and have failed for good: the status as people read it, and the number.
+    pub(crate) async fn jobs_by_status(&self) -> Result<Vec<(&'static str, u64)>> {
+        let mut counts = Vec::new();
+        for status in ["Queued", "Started", "Failed"] {
+            let request = ListRequest::new(BACKGROUND_JOB).filters(json!({ "status": status }));
+            counts.push((status, self.count(&Session::system(), &request).await?));
+        }
+        Ok(counts)
+    }
+
     /// Changes whenever a job or a schedule was made or changed, here or at another node.
     pub(crate) fn jobs_changed(&self) -> watch::Receiver<()> {
         self.0.jobs.subscribe()

@@ -84,9 +84,11 @@ impl Documents {
         let key = cache::key(&doctype.name, name);
         if let Some(cached) = self.0.cache.get(self, &key) {
             let database = self.database();
+            database.metrics().cache_hits.count();
             self.check_found(database, session, &doctype, name, Some(&cached.document), Right::Read).await?;
             return Ok(cached);
         }
+        self.database().metrics().cache_misses.count();
         let ticket = self.0.cache.ticket(&key);
         let found = if doctype.is_virtual {
             self.reading(session).virtual_document(&doctype, name).await?

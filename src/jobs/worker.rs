@@ -271,6 +271,7 @@ async fn attempt(site: Site, kind: JobKind, running: RunningJob) {
         u64::try_from(documents.clock().monotonic().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
     let job = running.job();
     if running.is_finished() {
+        documents.database().metrics().jobs.count("done");
         tracing::info!(job = job.method, name = job.name, milliseconds, "job done");
         return;
     }
@@ -298,6 +299,7 @@ async fn settle(
     let (method, name, attempt) = (&job.method, &job.name, job.attempts);
     let error = match result {
         Ok(done) => {
+            documents.database().metrics().jobs.count("done");
             if !finish(documents, kind, job, done).await? {
                 tracing::warn!(
                     job = method,
@@ -318,17 +320,21 @@ async fn settle(
         Error::Internal(_) => "Internal error: the log of the server says more".to_owned(),
         error => error.to_string(),
     };
+    let outcomes = &documents.database().metrics().jobs;
     let is_ours = match running.asked() {
         Asked::Cancel => {
+            outcomes.count("cancelled");
             tracing::info!(job = method, name, milliseconds, "job cancelled");
             set(documents, job, &ended(JobStatus::Cancelled, documents, "", &said)).await?
         }
         Asked::GiveBack => return give_back(documents, job).await,
         Asked::GoOn if attempt >= job.max_attempts => {
+            outcomes.count("failed");
             tracing::error!(job = method, name, attempt, milliseconds, cause = ?error, "job failed");
             fail(documents, kind, job, &ended(JobStatus::Failed, documents, "", &said), &said).await?
         }
         Asked::GoOn => {
+            outcomes.count("to be tried again");
             tracing::warn!(job = method, name, attempt, milliseconds, cause = ?error, "job failed: it is tried again");
             // Those before a retry by hand do not count.
             let failures = kind.attempts - (job.max_attempts - attempt);

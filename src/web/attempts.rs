@@ -234,6 +234,7 @@ impl Attempts {
                 let lock = subject.lock(stored.int("failures"), &settings);
                 let left = self.left(documents, &name, until, lock);
                 if !left.is_zero() {
+                    documents.database().metrics().refused.count("locked");
                     return Err(Error::RateLimited { retry_after: left.as_secs() + 1 });
                 }
             }
@@ -288,6 +289,7 @@ fn is_private(ip: IpAddr) -> bool {
 impl Attempt {
     /// It failed: counts it, and locks who has failed too often. `event` is noted as a Security Event.
     pub async fn failed(self, documents: &Documents, context: &RequestContext, event: &'static str) -> Result<()> {
+        documents.database().metrics().refused.count("failed attempt");
         match self.note_failure(documents, context, event).await {
             // Another node has noted the first failure of the same subject at the same moment.
             Err(Error::Conflict(_)) => self.note_failure(documents, context, event).await,

@@ -1,10 +1,11 @@
 //! [`Load`]: how much a node has to do, so that it refuses at once what it would not answer in time.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::limits::Limits;
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::metrics::Gauged;
 
 /// Where it is asked how the node is, which is answered whatever it has to do.
 const HEALTH: &str = "/health/";
@@ -15,27 +16,17 @@ pub(crate) struct Load {
     requests: usize,
     /// So many at once that wait for the database.
     waiting: usize,
-    under_way: AtomicUsize,
     is_too_much: AtomicBool,
 }
 
-/// A request under way, until this is dropped.
-pub(crate) struct UnderWay<'a>(&'a Load);
-
 impl Load {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            requests: limits.requests,
-            waiting: limits.waiting,
-            under_way: AtomicUsize::new(0),
-            is_too_much: AtomicBool::new(false),
-        }
+        Self { requests: limits.requests, waiting: limits.waiting, is_too_much: AtomicBool::new(false) }
     }
 
-    /// Takes a request on; `Unavailable` if there is too much to do already.
-    pub(crate) fn take_on(&self, path: &str, database: &Database) -> Result<UnderWay<'_>> {
-        let under_way = UnderWay(self);
-        let before = self.under_way.fetch_add(1, Ordering::Relaxed);
+    /// Takes a request on, which is under way as long as the value lives; `Unavailable` if there is too much to do already.
+    pub(crate) fn take_on(&self, path: &str, database: &Database) -> Result<Gauged> {
+        let (before, under_way) = database.metrics().requests.one_more_than();
         if path.starts_with(HEALTH) {
             return Ok(under_way);
         }
@@ -47,16 +38,11 @@ impl Load {
             self.is_too_much.store(false, Ordering::Relaxed);
             return Ok(under_way);
         };
+        database.metrics().refused.count("too much to do");
         // Once each time it begins, or the log would be too much as well.
         if !self.is_too_much.swap(true, Ordering::Relaxed) {
             tracing::warn!(setting, "requests are refused: there is more to do than can be answered in time");
         }
         Err(Error::Unavailable("There is too much to do at the moment: try again in some seconds".to_owned()))
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod error;
 pub(crate) mod job;
 pub(crate) mod load;
 pub(crate) mod method;
+pub(crate) mod metrics;
 pub(crate) mod middleware;
 pub(crate) mod openapi;
 pub(crate) mod own_path;

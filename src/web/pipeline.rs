@@ -73,6 +73,8 @@ impl Pipeline {
         let mut tree = poem::Route::new();
         let mut paths = Paths { small_bodies, ..Paths::default() };
         let mut claimed: Vec<String> = Vec::new();
+        // What no route answers is counted, too.
+        let mut templates = vec!["none".to_owned()];
         for route in routes {
             // Patterns that differ only in the names of their parameters claim the same paths.
             let pattern: Vec<&str> =
@@ -87,8 +89,11 @@ impl Pipeline {
                 paths.foreign_forms.push(route.path.clone());
             }
             let path = route.path.clone();
-            tree = tree.try_at(&path, route.into_endpoint()).with_context(|| format!("route {path}"))?;
+            let endpoint = Known { place: templates.len(), endpoint: route.into_endpoint() };
+            tree = tree.try_at(&path, endpoint).with_context(|| format!("route {path}"))?;
+            templates.push(path);
         }
+        site.documents.database().metrics().set_routes(templates.into_iter());
         let routes = tree.map_to_response().boxed();
         let body_memory = BodyMemory::new(site.config.limits.body_memory);
         let (api_limit, load) = (ApiLimit::default(), Load::new(&site.config.limits));
@@ -284,6 +289,23 @@ impl Pipeline {
     }
 }
 
+/// A route that says which it is.
+struct Known {
+    place: usize,
+    endpoint: BoxEndpoint<'static, Response>,
+}
+
+impl Endpoint for Known {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        if let Some(context) = request.data::<RequestContext>() {
+            context.set_route(self.place);
+        }
+        self.endpoint.call(request).await
+    }
+}
+
 impl Endpoint for Pipeline {
     type Output = Response;
 
@@ -304,15 +326,17 @@ impl Endpoint for Pipeline {
         let (mut response, context) = self.answer(request, context).instrument(span).await;
         finish(&mut response, &context, self.site.config.is_https());
         wish.apply(&mut response).await;
+        let (time, status) = (started.elapsed(), response.status().as_u16());
+        self.site.documents.database().metrics().answered(context.route(), method.as_str(), status, time);
         tracing::info!(
             target: "doctyped::access",
             request_id = %context.id,
             %method,
             path,
-            status = response.status().as_u16(),
+            status,
             user = context.session.user(),
             ip = %context.ip,
-            microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
             "answered"
         );
         Ok(response)

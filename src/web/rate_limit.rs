@@ -152,12 +152,17 @@ impl RateLimit {
         }
         let now = documents.clock().now().timestamp();
         let (counter, standing, _) = self.count(&subscriber(address).to_string(), limit, now);
+        let refused = &documents.database().metrics().refused;
+        if standing.is_refused {
+            refused.count(self.0.what);
+        }
         standing.check()?;
         if !documents.database().is_shared() {
             return Ok(());
         }
         match self.tell(documents, vec![counter]).await?.first() {
             Some(all) if all.times > limit => {
+                refused.count(self.0.what);
                 Err(Error::RateLimited { retry_after: u64::try_from(all.ends - now).unwrap_or(0).max(1) })
             }
             _ => Ok(()),
@@ -170,7 +175,9 @@ impl RateLimit {
             return None;
         }
         let (counter, standing, untold) = self.count(who, limit, documents.clock().now().timestamp());
-        if documents.database().is_shared() && !standing.is_refused {
+        if standing.is_refused {
+            documents.database().metrics().refused.count(self.0.what);
+        } else if documents.database().is_shared() {
             if untold == 1 {
                 self.tell_soon(documents, counter);
             }

@@ -1,6 +1,7 @@
 //! What is known of a request: its id, who sends it and from where; and [`Exchange`], what handlers get.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use poem::http::{HeaderValue, Method};
@@ -63,7 +64,16 @@ pub struct RequestContext {
     session_cookie: Arc<str>,
     /// What tells the browser from others; empty if it was not told apart before.
     device: Arc<str>,
-    cookies: Arc<Mutex<Vec<HeaderValue>>>,
+    answering: Arc<Answering>,
+}
+
+/// What is found out while a request is answered, for what comes after its handler.
+#[derive(Default)]
+struct Answering {
+    /// Cookies for the answer.
+    cookies: Mutex<Vec<HeaderValue>>,
+    /// Which route answers; 0: none.
+    route: AtomicUsize,
 }
 
 impl RequestContext {
@@ -82,7 +92,7 @@ impl RequestContext {
             csrf_token: Arc::from(""),
             session_cookie: Arc::from(""),
             device: Arc::from(""),
-            cookies: Arc::default(),
+            answering: Arc::default(),
         }
     }
 
@@ -126,16 +136,26 @@ impl RequestContext {
         self.device = device.unwrap_or_default().into();
     }
 
+    /// Notes which route answers, by its place among all.
+    pub(super) fn set_route(&self, route: usize) {
+        self.answering.route.store(route, Ordering::Relaxed);
+    }
+
+    /// Which route answers; 0: none.
+    pub(super) fn route(&self) -> usize {
+        self.answering.route.load(Ordering::Relaxed)
+    }
+
     /// Adds a cookie to the answer, whatever the handler returns.
     pub fn set_cookie(&self, cookie: &Cookie) {
         if let Ok(value) = HeaderValue::try_from(cookie.to_string()) {
-            self.cookies.lock().unwrap_or_else(PoisonError::into_inner).push(value);
+            self.answering.cookies.lock().unwrap_or_else(PoisonError::into_inner).push(value);
         }
     }
 
     /// Takes the cookies collected for the answer.
     pub fn take_cookies(&self) -> Vec<HeaderValue> {
-        std::mem::take(&mut *self.cookies.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.answering.cookies.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Fails unless a person is logged in in front of a browser. A program with a token or a key must not open a back

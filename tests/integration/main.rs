@@ -26,6 +26,7 @@ mod lockout;
 mod login;
 mod mcp;
 mod methods;
+mod metrics;
 mod nodes;
 mod oauth;
 mod oauth_client;

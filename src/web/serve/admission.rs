@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,14 @@ const REFUSAL: &[u8] =
 const REFUSALS: usize = 64;
 /// How long they may take to hear it.
 const HEARING: Duration = Duration::from_secs(1);
+
+/// Connections that are open, of all listeners of the process.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How many connections are open.
+pub(crate) fn open_connections() -> usize {
+    OPEN.load(Ordering::Relaxed)
+}
 
 /// The places for connections.
 pub(super) struct Admission {
@@ -72,6 +80,7 @@ impl Admission {
         }
         self.is_full.store(false, Ordering::Relaxed);
         taken.all += 1;
+        OPEN.fetch_add(1, Ordering::Relaxed);
         taken.by_address.insert(address, of_one + 1);
         Some(Place { taken: Arc::clone(&self.taken), address })
     }
@@ -98,6 +107,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
+        OPEN.fetch_sub(1, Ordering::Relaxed);
         if let Some(of_one) = taken.by_address.get_mut(&self.address) {
             *of_one -= 1;
             if *of_one == 0 {

@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 
 use crate::config::limits::Limits;
 use crate::web::client_certificate::ClientCertificate;
+pub(crate) use crate::web::serve::admission::open_connections;
 use crate::web::serve::admission::{Admission, Place};
 pub(crate) use crate::web::serve::redirect::Redirect;
 pub use crate::web::serve::tls::Tls;

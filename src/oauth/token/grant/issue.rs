@@ -89,6 +89,7 @@ pub(super) async fn issue(
     let mut document = token.new_document(work)?;
     document.set_name(name);
     work.insert(document).await?;
+    documents.database().metrics().tokens.count(grant_type.label());
     if let Some(grant) = &token.grant {
         oauth_grant::note_use(work, grant, now).await?;
     }

@@ -1,0 +1,108 @@
+//! What a site counts of itself for Prometheus, at an address of its own.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::oauth::support::Program;
+use crate::support::database::is_postgres;
+use crate::support::{Client, ServerProcess};
+
+/// A server that tells Prometheus, and who asks there.
+async fn server() -> (ServerProcess, Client) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address: &'static str = format!("127.0.0.1:{port}").leak();
+    let server = ServerProcess::start(&[("DOCTYPED_METRICS_LISTEN", address)]).await;
+    (server, Client::over_network(&format!("http://{address}")))
+}
+
+/// What is told: each line's value by its name with labels.
+async fn told(prometheus: &Client) -> BTreeMap<String, String> {
+    let answer = prometheus.get("/metrics").await.status(200);
+    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(answer.body.ends_with("# EOF\n"), "{}", answer.body);
+    let lines = answer.body.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn prometheus_reads_what_was_counted_at_an_address_of_its_own() {
+    let (server, prometheus) = server().await;
+    let administrator = server.administrator().await;
+    server.guest().log_in("Administrator", "a wrong password").await.status(401);
+    for n in 0..3 {
+        administrator.create("ToDo", json!({"description": format!("secret-{n}")})).await.ok();
+    }
+    administrator.get("/api/resource/ToDo/no-such-secret").await.status(404);
+    administrator.get("/api/resource/User/Administrator").await.status(200);
+    administrator.get("/api/resource/User/Administrator").await.status(200);
+    let client = json!({"allow_client_credentials": 1, "user": "Administrator"});
+    let program = Program::made_by(&administrator, server.guest(), client).await;
+    program.post("get_token", &[("grant_type", "client_credentials")]).await.status(200);
+    let told = told(&prometheus).await;
+    let value = |name: &str| told.get(name).unwrap_or_else(|| panic!("{name} is not in {told:#?}")).as_str();
+    let answers = |method: &str, route: &str, status: &str| {
+        value(&format!("doctyped_http_requests_total{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}"))
+    };
+    let documents = "/api/resource/*path";
+    assert_eq!(answers("POST", documents, "2xx"), "4");
+    assert_eq!(answers("GET", documents, "4xx"), "1");
+    assert_eq!(answers("GET", documents, "2xx"), "2");
+    assert_eq!(value(&format!("doctyped_http_request_seconds_count{{route=\"{documents}\"}}")), "7");
+    let all =
+        told.keys().find(|name| name.contains("seconds_bucket") && name.contains(documents) && name.contains("+Inf"));
+    assert_eq!(value(all.unwrap()), "7");
+    assert_eq!(value("doctyped_refused_total{reason=\"failed attempt\"}"), "1");
+    assert_eq!(value("doctyped_tokens_issued_total{grant=\"Client Credentials\"}"), "1");
+    assert_eq!(value("doctyped_http_requests_under_way"), "0");
+    for above_zero in [
+        "doctyped_connections_open",
+        "doctyped_database_statement_seconds_count",
+        "doctyped_document_cache_hits_total",
+        "doctyped_document_cache_misses_total",
+        "doctyped_process_resident_memory_bytes",
+    ] {
+        assert!(value(above_zero).parse::<f64>().unwrap() > 0.0, "{above_zero}");
+    }
+    let readers = ["busy", "idle"].map(|state| {
+        let name = format!("doctyped_database_connections{{kind=\"reading\",state=\"{state}\"}}");
+        value(&name).parse::<usize>().unwrap()
+    });
+    assert!(readers.iter().sum::<usize>() >= 4);
+    assert_eq!(value("doctyped_jobs{status=\"Failed\"}"), "0");
+    assert_eq!(value("doctyped_database_waiting"), "0");
+    // Neither names of documents nor what was asked for.
+    assert!(!told.keys().any(|name| name.contains("secret") || name.contains("ToDo")), "{told:#?}");
+    // Nothing else is answered there, and nothing of it here.
+    prometheus.get("/api/method/ping").await.status(404);
+    prometheus.post("/metrics", json!({})).await.status(405);
+    administrator.get("/metrics").await.status(404);
+}
+
+#[tokio::test]
+async fn a_slow_statement_is_logged_with_the_shape_of_its_plan_and_without_values() {
+    let server = ServerProcess::start(&[("DOCTYPED_SLOW_STATEMENT", "2")]).await;
+    let administrator = server.administrator().await;
+    // So much text that to look through it takes its time.
+    let text = "x".repeat(400 * 1024);
+    for n in 0..20 {
+        administrator.create("ToDo", json!({"description": format!("{n} {text}")})).await.ok();
+    }
+    let filters = json!([["description", "like", "%a-secret-of-mine%"]]);
+    for _ in 0..2 {
+        assert_eq!(administrator.list("ToDo", &format!("filters={filters}")).await.ok(), json!([]));
+    }
+    let is_logged = |line: &str| line.contains("slow statement") && line.contains("SELECT") && line.contains("LIKE");
+    let mut log = String::new();
+    for _ in 0..600 {
+        log = server.log();
+        if log.lines().any(is_logged) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let line = log.lines().find(|line| is_logged(line)).unwrap_or_else(|| panic!("{log}"));
+    let plan = if is_postgres() { "Seq Scan on tabToDo" } else { "SCAN " };
+    assert!(line.contains(plan) && line.contains("milliseconds=") && line.contains("rows=0"), "{line}");
+    assert!(!log.contains("a-secret-of-mine"), "{log}");
+}
