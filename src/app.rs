@@ -28,6 +28,7 @@ use crate::meta::in_force::Fault;
 use crate::meta::load::Source;
 use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
+use crate::web::history::{self, History};
 use crate::web::job::HOURLY;
 use crate::web::metrics::Exposition;
 use crate::web::serve::{Redirect, Tls, serve};
@@ -168,6 +169,7 @@ impl App {
         let folders = sources::folders(&config);
         // What the start does may take its time.
         documents.database().log_slow_statements(config.slow_statement);
+        let history = History::new(documents.clock().now());
         let site = Site::new(Parts {
             documents,
             config: Arc::new(config),
@@ -177,6 +179,7 @@ impl App {
             templates,
             sessions,
             attempts,
+            history,
             doctype_files: DocTypeFiles::default(),
             login_options,
             logout_targets,
@@ -190,6 +193,7 @@ impl App {
         });
         reload::note(&site, faults.clone());
         site.doctype_files.set_version(version);
+        reload::describe(&site);
         reload::follow(&site, sources.clone());
         for start in starters {
             start(site.clone()).await.context("start a feature")?;
@@ -226,7 +230,7 @@ impl App {
         let (stopped, watch_stop) = watch::channel(false);
         let worker = crate::jobs::worker::run(self.site.clone(), watch_stop.clone());
         let reload = reload::watch(self.site.clone(), self.sources, watch_stop);
-        let mut others = vec![worker, reload];
+        let mut others = vec![worker, reload, history::keep(self.site.clone(), stopped.subscribe())];
         others.extend(tls.clone().map(|tls| tokio::spawn(tls.follow(stopped.subscribe()))));
         others.extend(redirect.map(|listener| {
             let endpoint = Redirect::to(&config.site_url);

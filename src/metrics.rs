@@ -177,6 +177,36 @@ impl TimesNow {
         self.classes.iter().sum()
     }
 
+    /// What came after a moment before.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            classes: std::array::from_fn(|class| self.classes[class].saturating_sub(before.classes[class])),
+            microseconds: self.microseconds.saturating_sub(before.microseconds),
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.classes.iter_mut().zip(other.classes).for_each(|(own, other)| *own += other);
+        self.microseconds += other.microseconds;
+    }
+
+    /// In how many microseconds so many of a thousand were done, as if those of a class were spread evenly; `None`: there
+    /// were none.
+    pub(crate) fn quantile(&self, of_thousand: u64) -> Option<u64> {
+        let count = self.count();
+        let wanted = (count * of_thousand).div_ceil(1000).max(1);
+        let mut before = 0;
+        for (class, here) in self.classes.iter().enumerate() {
+            if before + here >= wanted {
+                let start = class.checked_sub(1).map_or(0, |class| CLASSES[class]);
+                let end = CLASSES.get(class).copied().unwrap_or(start);
+                return Some(start + (end - start) * (wanted - before) / here);
+            }
+            before += here;
+        }
+        None
+    }
 }
 
 impl Metrics {
@@ -208,6 +238,11 @@ impl Metrics {
         }
         slow.push_back(statement);
     }
+
+    /// The slow statements that are remembered, the last first.
+    pub(crate) fn slow(&self) -> Vec<SlowStatement> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
+    }
 }
 
 #[cfg(test)]
@@ -219,13 +254,23 @@ mod tests {
     }
 
     #[test]
-    fn times_are_counted_in_classes() {
+    fn times_are_counted_in_classes_and_quantiles_lie_within_them() {
         let times = Times::default();
+        assert_eq!(times.now().quantile(500), None);
         (0..98).for_each(|_| times.count(milliseconds(2)));
         times.count(milliseconds(400));
         times.count(milliseconds(60_000));
         let now = times.now();
         assert_eq!((now.count(), now.microseconds), (100, 98 * 2_000 + 400_000 + 60_000_000));
+        let within = |quantile: u64, from: u64, to: u64| {
+            let found = now.quantile(quantile).unwrap();
+            assert!((from..=to).contains(&found), "{quantile}: {found}");
+        };
+        within(500, 1_000, 2_500);
+        within(990, 250_000, 500_000);
+        within(1000, 10_000_000, 10_000_000);
+        times.count(milliseconds(2));
+        assert_eq!(times.now().since(&now).count(), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -168,6 +169,18 @@ pub async fn reload(site: &Site, extra: &[Source]) -> Reloaded {
     }
 }
 
+/// Has the node tell people what it runs: its version, since when, which definitions, and why not those in force.
+pub(crate) fn describe(site: &Site) {
+    let files = &site.doctype_files;
+    let about = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "since": site.history.began.timestamp(),
+        "definitions": &*files.version(),
+        "behind": files.behind().as_deref(),
+    });
+    site.documents.database().set_about(about.to_string());
+}
+
 /// Logs what is held back, and shows it in the desk.
 pub(crate) fn note(site: &Site, faults: Vec<Fault>) {
     for fault in &faults {
@@ -217,6 +230,7 @@ pub(crate) fn follow(site: &Site, extra: Vec<Source>) {
                 }
             }
             is_behind = site.doctype_files.behind().is_some();
+            describe(&site);
         }
     });
 }
@@ -247,6 +261,7 @@ async fn try_reload(site: &Site, extra: &[Source]) -> anyhow::Result<InForce> {
     }
     documents.set_registry(in_force.registry.clone());
     site.doctype_files.set_version(in_force.version.clone());
+    describe(site);
     app::initial_data::follow_doctypes(documents).await?;
     Ok(in_force)
 }

@@ -63,8 +63,21 @@ pub(super) struct Nodes {
     began: Instant,
     /// Until when what is kept counts, in milliseconds since the start; 0: it does not.
     heard_until: AtomicU64,
+    /// What it says of itself to people.
+    about: Mutex<String>,
     stop: watch::Sender<bool>,
     listening: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Another node of the site.
+#[derive(Clone, Debug)]
+pub(crate) struct OtherNode {
+    /// What it is called among the nodes.
+    pub name: String,
+    /// When it gave its last sign, in UTC.
+    pub seen: String,
+    /// What it says of itself to people.
+    pub about: String,
 }
 
 /// Who is told what other nodes write.
@@ -103,6 +116,7 @@ impl Nodes {
             channel: schema.map(|schema| format!("doctyped_{}", &secret::digest(schema)[..16])),
             began: Instant::now(),
             heard_until: AtomicU64::new(0),
+            about: Mutex::default(),
             stop: watch::Sender::new(false),
             listening: Mutex::default(),
         })
@@ -173,6 +187,32 @@ impl Database {
         );
         let rows = self.fetch(&sql, vec![Param::text(&self.nodes.id)], &[Shape::Int]).await?;
         Ok(rows.first().is_some_and(|row| row[0].is_truthy()))
+    }
+
+    /// Has the node say this of itself to people, from its next sign on.
+    pub(crate) fn set_about(&self, about: String) {
+        *self.nodes.about.lock().unwrap_or_else(PoisonError::into_inner) = about;
+    }
+
+    /// What the node says of itself.
+    pub(crate) fn about(&self) -> String {
+        self.nodes.about.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The other nodes of the site that gave a sign lately.
+    pub(crate) async fn other_nodes(&self) -> Result<Vec<OtherNode>, sea_orm::DbErr> {
+        if self.nodes.channel.is_none() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT \"node\", to_char(\"seen\", 'YYYY-MM-DD HH24:MI:SS.US'), \"about\" FROM {} WHERE \"node\" <> $1 \
+             AND \"seen\" > now() AT TIME ZONE 'UTC' - interval '{GONE_AFTER}' ORDER BY \"node\"",
+            quote(NODE_TABLE)
+        );
+        let rows = self.fetch(&sql, vec![Param::text(&self.nodes.id)], &[Shape::Text; 3]).await?;
+        let text = |row: &[crate::meta::Value], at: usize| row[at].text().to_owned();
+        let node = |row: &Vec<_>| OtherNode { name: text(row, 0), seen: text(row, 1), about: text(row, 2) };
+        Ok(rows.iter().map(node).collect())
     }
 
     /// Whether other processes may serve this site.
@@ -287,11 +327,11 @@ async fn come_in(database: &Database) -> Result<(), sea_orm::DbErr> {
     let lock = format!("SELECT CAST(pg_advisory_xact_lock({COMMITTING}) AS text)");
     transaction.fetch(&lock, Vec::new(), &[Shape::Text]).await?;
     let sign = format!(
-        "INSERT INTO {} (\"node\", \"seen\") VALUES ($1, now() AT TIME ZONE 'UTC') \
-         ON CONFLICT (\"node\") DO UPDATE SET \"seen\" = excluded.\"seen\"",
+        "INSERT INTO {} (\"node\", \"seen\", \"about\") VALUES ($1, now() AT TIME ZONE 'UTC', $2) \
+         ON CONFLICT (\"node\") DO UPDATE SET \"seen\" = excluded.\"seen\", \"about\" = excluded.\"about\"",
         quote(NODE_TABLE)
     );
-    transaction.execute(&sign, vec![Param::text(&nodes.id)]).await?;
+    transaction.execute(&sign, vec![Param::text(&nodes.id), Param::text(database.about())]).await?;
     let greet = "SELECT CAST(pg_notify($1, $2) AS text)";
     transaction.fetch(greet, vec![Param::text(channel), Param::text(&greeting)], &[Shape::Text]).await?;
     transaction.commit().await
@@ -306,8 +346,14 @@ async fn ask(database: &Database, listener: &mut PgListener, sign: bool) -> anyh
              AND pg_try_advisory_xact_lock($1, hashtext(\"node\"))"
         );
         sqlx::query(sqlx::AssertSqlSafe(gone)).bind(LISTENING).bind(id).execute(&mut *listener).await?;
-        let sign = format!("UPDATE {table} SET \"seen\" = now() AT TIME ZONE 'UTC' WHERE \"node\" = $1");
-        sqlx::query(sqlx::AssertSqlSafe(sign)).bind(id).execute(&mut *listener).await?.rows_affected()
+        let sign =
+            format!("UPDATE {table} SET \"seen\" = now() AT TIME ZONE 'UTC', \"about\" = $2 WHERE \"node\" = $1");
+        sqlx::query(sqlx::AssertSqlSafe(sign))
+            .bind(id)
+            .bind(database.about())
+            .execute(&mut *listener)
+            .await?
+            .rows_affected()
     } else {
         let sql = format!("SELECT 1 FROM {table} WHERE \"node\" = $1");
         sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).execute(&mut *listener).await?.rows_affected()

@@ -13,6 +13,7 @@ use crate::desk::shell;
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Registry, Right};
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::permissions::{Grant, Session};
 use crate::web::Exchange;
 use crate::web::error::see_other;
@@ -36,6 +37,8 @@ pub(crate) struct HomeView {
     pub modules: Vec<ModuleView>,
     /// What the site keeps for itself: logs, tokens, sessions.
     pub system: Vec<Tile>,
+    /// Whether the page about the last hour is for this person.
+    pub health: bool,
     /// Something was searched for.
     pub searched: bool,
 }
@@ -99,6 +102,7 @@ pub(crate) fn home_view(registry: &Registry, session: &Session, query: &str) -> 
             })
             .collect(),
         system,
+        health: session.has_role(ROLE_SYSTEM_MANAGER),
         searched: !query.is_empty(),
     }
 }

@@ -5,6 +5,7 @@ mod book;
 pub(crate) mod definitions;
 pub(crate) mod form;
 mod frappe_address;
+mod health;
 pub mod help;
 pub(crate) mod home;
 pub(crate) mod indicator;
@@ -38,6 +39,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_session").get(home::session));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
     plugins.route(Route::new("/app/_access").get(access::get));
+    plugins.route(Route::new("/app/_health").get(|exchange| health::get(own(exchange))));
     plugins.route(Route::new("/app/_definitions").get(definitions::get));
     plugins.route(
         Route::new("/app/:slug")

@@ -13,6 +13,7 @@ pub(crate) mod compress;
 pub(crate) mod csp;
 pub(crate) mod csrf;
 pub(crate) mod error;
+pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod load;
 pub(crate) mod method;

@@ -13,6 +13,7 @@ use crate::document::Documents;
 use crate::files::Files;
 use crate::meta::in_force::Fault;
 use crate::web::attempts::Attempts;
+use crate::web::history::History;
 use crate::web::job::JobKinds;
 use crate::web::method::Methods;
 use crate::web::panel::Panels;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub sessions: Sessions,
     /// The failed attempts of accounts, addresses and clients.
     pub attempts: Attempts,
+    /// What was counted in the last hour.
+    pub history: History,
     /// What became of the DocType files when they were last read.
     pub doctype_files: DocTypeFiles,
     /// Further ways to log in.

@@ -1,12 +1,13 @@
-//! What a site counts of itself for Prometheus, at an address of its own.
+//! What a site counts of itself: for Prometheus at an address of its own, and for System Managers in the desk.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use crate::browser::{Browser, is_wanted};
 use crate::oauth::support::Program;
 use crate::support::database::is_postgres;
-use crate::support::{Client, ServerProcess};
+use crate::support::{Client, ServerProcess, TestSite};
 
 /// A server that tells Prometheus, and who asks there.
 async fn server() -> (ServerProcess, Client) {
@@ -105,4 +106,60 @@ async fn a_slow_statement_is_logged_with_the_shape_of_its_plan_and_without_value
     let plan = if is_postgres() { "Seq Scan on tabToDo" } else { "SCAN " };
     assert!(line.contains(plan) && line.contains("milliseconds=") && line.contains("rows=0"), "{line}");
     assert!(!log.contains("a-secret-of-mine"), "{log}");
+}
+
+#[tokio::test]
+async fn system_managers_see_the_last_hour_in_the_desk() {
+    let site = TestSite::new().await;
+    let administrator = site.administrator().await;
+    administrator.get("/api/resource/ToDo/no-such-name").await.status(404);
+    administrator.get("/api/resource/User").await.status(200);
+    let page = administrator.get("/app/_health").await.status(200).body;
+    for text in
+        ["Requests per minute", "Failed (5xx)", "/api/resource/*path", "Slow statements", "This node", "this minute: "]
+    {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(page.contains(env!("CARGO_PKG_VERSION")) && !page.contains("no-such-name"));
+    assert!(
+        !page.contains("style=\"")
+            && page.matches("<script").count() == administrator.get("/app").await.body.matches("<script").count()
+    );
+    assert!(administrator.get("/app").await.body.contains("href=\"/app/_health\""));
+    let alice = site.user("alice@example.com", &[]).await;
+    alice.get("/app/_health").await.status(403);
+    assert!(!alice.get("/app").await.body.contains("/app/_health"));
+}
+
+#[tokio::test]
+async fn every_node_of_the_site_is_on_the_page_with_what_it_runs() {
+    if !is_postgres() {
+        return;
+    }
+    let site = TestSite::new().await;
+    let _node = site.node().await;
+    let administrator = site.administrator().await;
+    let mut page = String::new();
+    for _ in 0..600 {
+        page = administrator.get("/app/_health").await.status(200).body;
+        let nodes = page.split("Nodes of the site").nth(1).unwrap();
+        if nodes.matches(env!("CARGO_PKG_VERSION")).count() == 2 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_fits_a_phone_and_a_screen() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().listening().await;
+    let browser = Browser::start(&site.folder.path().join("profile")).await;
+    browser.open(&format!("{}/app/_health", site.site.config.site_url)).await;
+    browser.log_in("Administrator").await;
+    browser.wait_for("return document.querySelector('.chart rect') !== null").await;
+    browser.look("health").await;
 }

@@ -16,6 +16,9 @@ pub(crate) const DEFINITION_TABLE: &str = "__DocType";
 pub(crate) const RATE_TABLE: &str = "__Rate";
 /// Where the nodes of a site that share a database of PostgreSQL are listed.
 pub(crate) const NODE_TABLE: &str = "__Node";
+/// What each of them says of itself.
+const NODE_COLUMNS: [(&str, ColumnType); 3] =
+    [("node", KEY), ("seen", ColumnType::Datetime), ("about", ColumnType::Text)];
 /// PostgreSQL's B-tree entries hold 2,704 bytes: longer text is indexed by its digest, or not at all.
 const POSTGRES_INDEXED_LENGTH: u32 = 600;
 /// Defaults that depend on who asks and when; they are not constants.
@@ -168,7 +171,7 @@ pub(crate) fn engine_tables(backend: Backend) -> Vec<TableSpec> {
     let mut tables: Vec<TableSpec> =
         ENGINE_TABLES.iter().map(|(name, columns, keys)| table(name, columns, *keys)).collect();
     if backend == Backend::Postgres {
-        tables.push(table(NODE_TABLE, &[("node", KEY), ("seen", ColumnType::Datetime)], 1));
+        tables.push(table(NODE_TABLE, &NODE_COLUMNS, 1));
         let count = [("key", KEY), ("ends", ColumnType::BigInt), ("count", ColumnType::BigInt)];
         tables.push(table(RATE_TABLE, &count, 1));
     }
