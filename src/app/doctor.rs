@@ -10,6 +10,7 @@ use crate::app::{definitions, site_key};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::connect::sqlite_path;
+use crate::database::schema::trigrams;
 use crate::database::{Backend, Database, Executor as _, state};
 use crate::files::Files;
 use crate::outgoing::Outgoing;
@@ -89,6 +90,7 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
             found.push(writable(&database).await);
             found.push(key(config, &database).await);
             found.push(clock(&database).await);
+            found.extend(search(&database).await);
             found.push(waiting(config, &database).await);
             database.close().await;
         }
@@ -260,6 +262,19 @@ async fn clock(database: &Database) -> Finding {
             }
         }
     }
+}
+
+/// Whether searches have an index on a site that has been started.
+async fn search(database: &Database) -> Option<Finding> {
+    const SUBJECT: &str = "Search";
+    if !matches!(state::has_rows(database, "tabUser").await, Ok(true)) {
+        return None;
+    }
+    Some(match trigrams::class(database).await {
+        Err(error) => Finding::problem(SUBJECT, format!("the database does not tell its extensions: {error}")),
+        Ok(Some(_)) => Finding::ok(SUBJECT, "parts of names and titles are found by an index"),
+        Ok(None) => Finding::warning(SUBJECT, format!("reads whole tables: {}", trigrams::advice())),
+    })
 }
 
 fn shown(time: DateTime<Utc>) -> String {

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::desk::help::{self, Span};
 use crate::desk::list::search_fields;
 use crate::desk::{document_url, home, shell};
+use crate::document::search::text_filters;
 use crate::document::{Documents, ListRequest};
 use crate::error::Result;
 use crate::meta::{DocType, Right};
@@ -147,8 +148,7 @@ async fn groups(documents: &Documents, session: &Session, query: &str) -> Result
         let title = title.filter(|title| search_fields(doctype, &grant).contains(title));
         let mut request = ListRequest::new(&doctype.name).order_by("modified desc");
         request.fields = std::iter::once("name").chain(title).map(Json::from).collect();
-        request.or_filters =
-            search_fields(doctype, &grant).into_iter().map(|field| json!([field, "like", pattern])).collect();
+        request.or_filters = text_filters(doctype, &search_fields(doctype, &grant), query, &pattern);
         request.limit = Some(MOST_OF_EACH);
         let list = match documents.list(session, &request).await {
             Ok(list) => list,

@@ -58,8 +58,7 @@ impl Search {
         }
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         if found.len() < limit {
-            let pattern = if self.text.is_empty() { String::new() } else { format!("%{}%", self.text) };
-            for row in self.rows(documents, session, &pattern).await? {
+            for row in self.rows(documents, session, &format!("%{}%", self.text)).await? {
                 if !found.iter().any(|known| known.get("name") == row.get("name")) {
                     found.push(row);
                 }
@@ -73,36 +72,16 @@ impl Search {
         let mut request = ListRequest::new(self.doctype.name.as_str());
         request.fields = self.fields.iter().map(|field| Json::from(field.as_str())).collect();
         request.filters = self.all_filters();
-        if !pattern.is_empty() {
-            request.or_filters = self.text_filters(pattern);
+        if !self.text.is_empty() {
+            let fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+            request.or_filters = text_filters(&self.doctype, &fields, &self.text, pattern);
         }
-        let ranked = self.doctype.column("idx").is_some() && self.doctype.has_table();
-        request.order_by = ranked.then(|| "idx desc, name asc".to_owned());
+        // By the name alone, whose index gives the order: nothing here counts how often a document is linked, as `idx` does in
+        // Frappe.
+        request.order_by = self.doctype.has_table().then(|| "name asc".to_owned());
         request.start = self.start;
         request.limit = Some(self.limit);
         Ok(documents.list(session, &request).await?.to_json())
-    }
-
-    fn text_filters(&self, pattern: &str) -> Json {
-        let is_text = |field: &&String| match self.doctype.field(field) {
-            Some(field) => field
-                .fieldtype
-                .column_type(field)
-                .is_some_and(|column| column.shape() == Shape::Text && !column.is_moment()),
-            None => self.doctype.naming_rule != NamingRule::Autoincrement,
-        };
-        let mut filters: Vec<Json> =
-            self.fields.iter().filter(is_text).map(|field| json!([field, "like", pattern])).collect();
-        if self.doctype.naming_rule == NamingRule::Autoincrement
-            && let Ok(number) = self.text.parse::<i64>()
-        {
-            filters.push(json!(["name", "=", number]));
-        }
-        if filters.is_empty() {
-            // Nothing here can match text.
-            filters.push(json!(["name", "in", []]));
-        }
-        Json::Array(filters)
     }
 
     /// The caller's filters, and those that leave out what is switched off.
@@ -127,6 +106,34 @@ impl Search {
         }
         if all.is_empty() { Json::Null } else { Json::Array(all) }
     }
+}
+
+/// The `or_filters` for documents in which one of these fields is like a pattern of the text. Numbers and dates are not
+/// searched, and an opaque name is found whole.
+pub(crate) fn text_filters(doctype: &DocType, fields: &[&str], text: &str, pattern: &str) -> Json {
+    let searched = doctype.searched_columns();
+    let mut filters: Vec<Json> = Vec::new();
+    for field in fields {
+        let column = doctype.column(field).map(|index| &doctype.columns[index]);
+        if searched.iter().any(|column| column.name == *field) {
+            filters.push(json!([field, "like", pattern]));
+        } else if *field == "name" {
+            match (&doctype.naming_rule, text.parse::<i64>()) {
+                (NamingRule::Autoincrement, Ok(number)) => filters.push(json!(["name", "=", number])),
+                (NamingRule::Autoincrement, Err(_)) => {}
+                _ => filters.push(json!(["name", "=", text])),
+            }
+        } else if column
+            .is_some_and(|column| column.column_type.shape() == Shape::Text && !column.column_type.is_moment())
+        {
+            filters.push(json!([field, "like", pattern]));
+        }
+    }
+    if filters.is_empty() {
+        // Nothing here can match text.
+        filters.push(json!(["name", "in", []]));
+    }
+    Json::Array(filters)
 }
 
 /// A cell as people read it.

@@ -212,7 +212,7 @@ impl<'a> Work<'a> {
     fn list_context(&self) -> list::Context<'_> {
         let (registry, clock) = (&*self.registry, self.documents.clock());
         let zone = self.documents.zone(&self.session);
-        list::Context { registry, exec: self.executor(), session: &self.session, clock, zone }
+        list::Context { registry, exec: self.executor(), index: None, session: &self.session, clock, zone }
     }
 
     /// All documents of a virtual DocType; `None` for every other.

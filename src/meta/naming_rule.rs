@@ -48,6 +48,11 @@ pub enum SeriesPart {
 }
 
 impl NamingRule {
+    /// Whether names tell people nothing: who looks for one has it whole.
+    pub(crate) fn is_opaque(&self) -> bool {
+        matches!(self, Self::Hash | Self::Uuid | Self::Autoincrement)
+    }
+
     /// Reads `autoname`. An unknown form is a problem for `check`, which reports what [`parse_series`] says.
     pub fn parse(autoname: &str) -> Result<Self, String> {
         let text = autoname.trim();

@@ -58,7 +58,7 @@ fn phase(action: &Action) -> u8 {
         Action::AddColumn(_) | Action::AlterColumn(_) | Action::SetPrimaryKey { .. } | Action::DropColumn(_) => 4,
         Action::CreateIndex { .. } => 5,
         Action::Run(_) => 6,
-        Action::DropTable => 7,
+        Action::DropTable { .. } => 7,
     }
 }
 
@@ -69,7 +69,7 @@ fn is_part_of_rebuild(action: &Action) -> bool {
 fn script(backend: Backend, change: &Change) -> String {
     let table = quote(&change.table);
     match &change.action {
-        Action::DropIndex(name) => format!("DROP INDEX IF EXISTS {};", quote(name)),
+        Action::DropIndex(name) => ddl::drop_index(backend, name),
         Action::RenameTable { from, sequence } => {
             let mut script = String::new();
             let mut present = quote(from);
@@ -102,11 +102,15 @@ fn script(backend: Backend, change: &Change) -> String {
                 let column = quote(&index.columns[0]);
                 let _ = writeln!(script, "UPDATE {table} SET {column} = NULL WHERE {column} = '';");
             }
-            script.push_str(&ddl::create_index(&change.table, index));
+            script.push_str(&ddl::create_index(backend, &change.table, index));
             script
         }
         Action::Run(sql) => sql.clone(),
-        Action::DropTable => format!("DROP TABLE {table};"),
+        Action::DropTable { trigrams } => {
+            // On SQLite these are tables of their own.
+            let indexes: String = trigrams.iter().map(|name| ddl::drop_index(backend, name)).collect();
+            format!("{indexes}DROP TABLE {table};")
+        }
         Action::Nothing => String::new(),
     }
 }

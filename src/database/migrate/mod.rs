@@ -13,7 +13,7 @@ use sea_orm::DbErr;
 use crate::database::connect::{Backend, Database, Executor, Transaction};
 use crate::database::plan::{Plan, Risk, plan};
 use crate::database::schema::wanted::TableSpec;
-use crate::database::schema::{introspect, names};
+use crate::database::schema::{introspect, names, trigrams};
 use crate::database::{format, state};
 use crate::meta::{DocType, Registry};
 
@@ -21,7 +21,7 @@ pub(crate) use apply::statement;
 pub(crate) use assess::assess;
 
 /// Changes whenever this program would plan differently for the same definitions.
-const PLANNER_VERSION: u32 = 4;
+const PLANNER_VERSION: u32 = 5;
 /// The advisory lock of PostgreSQL that whoever migrates holds; any number that nobody else uses.
 const LOCK: i64 = 0x0064_6f63_7479_7065;
 
@@ -93,7 +93,10 @@ pub(crate) async fn migrate(
     options: MigrateOptions,
 ) -> Result<Report, MigrateError> {
     let backend = database.backend();
-    let fingerprint = fingerprint(backend, doctypes.iter());
+    if !options.dry_run {
+        trigrams::prepare(database).await?;
+    }
+    let fingerprint = fingerprint(backend, trigrams::class(database).await?.is_some(), doctypes.iter());
     if options.unless_current && !options.prune {
         // The table may not exist yet; whatever else is wrong shows below.
         let applied = state::get(database, SCHEMA).await.ok().flatten();
@@ -229,7 +232,7 @@ async fn lock(transaction: &Transaction) -> Result<(), DbErr> {
 }
 
 /// Everything about the definitions that a plan depends on.
-fn fingerprint<'a>(backend: Backend, doctypes: impl Iterator<Item = &'a Arc<DocType>>) -> String {
+fn fingerprint<'a>(backend: Backend, has_trigrams: bool, doctypes: impl Iterator<Item = &'a Arc<DocType>>) -> String {
     let wanted: Vec<_> = doctypes
         .map(|doctype| {
             let renamed: Vec<_> = doctype
@@ -240,7 +243,7 @@ fn fingerprint<'a>(backend: Backend, doctypes: impl Iterator<Item = &'a Arc<DocT
             (&doctype.name, &doctype.renamed_from, doctype.issingle, renamed, TableSpec::of(backend, doctype))
         })
         .collect();
-    names::fingerprint(&(PLANNER_VERSION, wanted))
+    names::fingerprint(&(PLANNER_VERSION, has_trigrams, wanted))
 }
 
 fn refusal(plan: &Plan) -> String {

@@ -7,7 +7,7 @@ use crate::database::connect::Backend;
 use crate::database::plan::convert::{conversion, prepare};
 use crate::database::plan::renames::resolve_renames;
 use crate::database::plan::{Action, Alteration, Change, Plan, Probe, Risk, Verdict, rebuild, references};
-use crate::database::schema::wanted::{ColumnSpec, TableSpec, engine_tables};
+use crate::database::schema::wanted::{ColumnSpec, IndexSpec, TableSpec, engine_tables};
 use crate::database::schema::{Column, ColumnDefault, Snapshot, SqlType, Table, names};
 use crate::database::sql::quote;
 use crate::meta::DocType;
@@ -27,6 +27,12 @@ pub(crate) fn plan<'a>(
     let doctypes: Vec<&Arc<DocType>> = doctypes.collect();
     let mut wanted = engine_tables(backend);
     wanted.extend(doctypes.iter().filter_map(|doctype| TableSpec::of(backend, doctype)));
+    for spec in &mut wanted {
+        spec.indexes.retain(|index| index.trigrams.is_none() || snapshot.trigrams.is_some());
+        for index in spec.indexes.iter_mut().filter(|index| index.trigrams.is_some()) {
+            index.trigrams.clone_from(&snapshot.trigrams);
+        }
+    }
     let mut differ = Differ { backend, snapshot, prune, plan: Plan::empty(backend) };
     let mut wanted = differ.without_clashes(wanted);
     for spec in &mut wanted {
@@ -186,6 +192,15 @@ impl Differ<'_> {
             && self.plan.changes[first_change..]
                 .iter()
                 .any(|change| matches!(change.action, Action::AlterColumn(_) | Action::SetPrimaryKey { .. }));
+        // Columns that get other values without a trigger being told, or other names, which indexes follow.
+        let is_stale = |index: &IndexSpec| {
+            needs_rebuild || renames.iter().any(|(from, to)| index.columns.contains(from) || index.columns.contains(to))
+        };
+        let kept = spec.indexes.iter().filter(|index| present.indexes.contains_key(&index.name));
+        for index in kept.filter(|index| index.trigrams.is_some() && is_stale(index)) {
+            self.push(spec, format!("drop the index `{}`", index.name), Action::DropIndex(index.name.clone()));
+            self.create_index(spec, index, false);
+        }
         if needs_rebuild {
             self.plan.rebuilds.insert(spec.name.clone(), rebuild::of(spec, &matched, &left));
         }
@@ -317,12 +332,9 @@ impl Differ<'_> {
             }
         }
         for index in spec.indexes.iter().filter(|index| !present.indexes.contains_key(&index.name)) {
-            let list = index.columns.join("`, `");
-            let kind = if index.unique { "a unique index" } else { "an index" };
             let column = matched.iter().find(|(column, _)| index.unique && index.columns[0] == column.name);
             let blank_to_null = column.is_some_and(|(column, found)| found.is_some() && column.sql_type.is_text());
-            let action = Action::CreateIndex { index: index.clone(), blank_to_null };
-            let change = self.push(spec, format!("make {kind} on `{list}`"), action);
+            let change = self.create_index(spec, index, blank_to_null);
             if let Some((want, Some(found))) = column
                 && let Some(probe) = duplicates(backend, present, found, want)
             {
@@ -330,6 +342,17 @@ impl Differ<'_> {
                 change.probes.push(probe);
             }
         }
+    }
+
+    fn create_index(&mut self, spec: &TableSpec, index: &IndexSpec, blank_to_null: bool) -> &mut Change {
+        let list = index.columns.join("`, `");
+        let kind = match (index.unique, &index.trigrams) {
+            (true, _) => "a unique index",
+            (false, Some(_)) => "an index for searching",
+            (false, None) => "an index",
+        };
+        let action = Action::CreateIndex { index: index.clone(), blank_to_null };
+        self.push(spec, format!("make {kind} on `{list}`"), action)
     }
 
     /// A new column that is fetched from a linked document gets its values from there at once.
@@ -380,12 +403,13 @@ impl Differ<'_> {
                 continue;
             }
             let told = Verdict::Told("with its documents".to_owned());
+            let trigrams = table.indexes.keys().filter(|name| names::is_trigrams(name)).cloned().collect();
             self.plan.changes.push(Change {
                 doctype: String::new(),
                 description: format!("drop the table `{}`", table.name),
                 risk: Risk::Safe,
                 table: table.name.clone(),
-                action: Action::DropTable,
+                action: Action::DropTable { trigrams },
                 probes: vec![probe(table, "1 = 1".to_owned(), told)],
             });
         }

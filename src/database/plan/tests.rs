@@ -66,6 +66,7 @@ fn index_columns(declaration: Declaration) -> BTreeSet<String> {
     let spec = TableSpec::of(Backend::Postgres, &DocType::new(declaration)).expect("it has a table");
     spec.indexes
         .iter()
+        .filter(|index| index.trigrams.is_none())
         .map(|index| format!("{}{}", if index.unique { "unique " } else { "" }, index.columns.join(",")))
         .collect()
 }
@@ -129,6 +130,60 @@ fn fields_that_are_looked_up_are_indexed() {
 
     let sorted = Declaration { sort: vec![("modified".to_owned(), Order::Desc)], ..note(Vec::new()) };
     assert_eq!(index_columns(sorted), ["creation,name", "modified,name"].map(ToOwned::to_owned).into());
+}
+
+#[test]
+fn what_people_search_has_an_index_of_trigrams() {
+    let searched = |change: fn(&mut Declaration)| {
+        let fields =
+            vec![field("title", Fieldtype::Data), field("due", Fieldtype::Date), field("text", Fieldtype::Text)];
+        let mut declaration = note(fields);
+        change(&mut declaration);
+        let found = TableSpec::of(Backend::Postgres, &DocType::new(declaration)).unwrap().indexes;
+        found.into_iter().find(|index| index.trigrams.is_some()).map(|index| index.columns.join(","))
+    };
+    assert_eq!(searched(|_| {}).as_deref(), Some("name"));
+    let titled = |note: &mut Declaration| {
+        note.title_field = Some("title".to_owned());
+        note.search_fields = ["due", "title", "text"].map(ToOwned::to_owned).to_vec();
+    };
+    assert_eq!(searched(titled).as_deref(), Some("name,title,text"));
+    assert_eq!(searched(|note| note.autoname = "hash".to_owned()), None, "nobody types a part of such a name");
+    let random = |note: &mut Declaration| {
+        note.autoname = "UUID".to_owned();
+        note.title_field = Some("title".to_owned());
+    };
+    assert_eq!(searched(random).as_deref(), Some("title"));
+    assert_eq!(searched(|note| note.in_create = true), None, "the program writes it, often");
+    assert_eq!(searched(|note| note.istable = true), None);
+}
+
+#[test]
+fn an_index_of_trigrams_is_made_anew_where_its_columns_become_others() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let titled = |fields| Declaration { title_field: Some("title".to_owned()), ..note(fields) };
+        let before = vec![titled(vec![field("title", Fieldtype::Data), field("code", Fieldtype::Data)])];
+        let renamed =
+            |name: &str, from: &str| DocField { renamed_from: Some(from.to_owned()), ..field(name, Fieldtype::Data) };
+        let after = vec![titled(vec![renamed("heading", "title"), renamed("title", "code")])];
+        let plan = plan_of(backend, after, &applied(backend, before), false);
+        let anew = ["drop the index `tx tabNote.name,title`", "make an index for searching on `name`, `title`"];
+        assert_eq!(descriptions(&plan)[2..], anew, "{plan}");
+    }
+}
+
+#[test]
+fn without_the_extension_there_is_no_index_of_trigrams() {
+    let mut without = Snapshot::empty(Backend::Postgres);
+    without.trigrams = None;
+    for (snapshot, indexes) in [(without, 2), (Snapshot::empty(Backend::Postgres), 3)] {
+        let plan = plan_of(Backend::Postgres, vec![note(Vec::new())], &snapshot, false);
+        let made = plan.changes.iter().find_map(|change| match &change.action {
+            Action::CreateTable(spec) if spec.name == "tabNote" => Some(spec.indexes.len()),
+            _ => None,
+        });
+        assert_eq!(made, Some(indexes));
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! List queries as a typed model: columns, conditions, joins, groups, order. [`mod@write`] turns it into SQL.
 
 mod condition;
+mod narrow;
 mod pattern;
 mod tree;
 mod write;
 
+pub(crate) use narrow::Purpose;
 pub(crate) use write::has_shares;
 
 use futures_util::stream::BoxStream;

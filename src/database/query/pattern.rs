@@ -27,7 +27,8 @@ pub(super) fn glob(like: &str) -> Option<String> {
     Some(glob)
 }
 
-fn other_case(letter: char) -> Option<char> {
+/// The same letter in the other case, if that is one letter.
+pub(super) fn other_case(letter: char) -> Option<char> {
     let single = |mut letters: Box<dyn Iterator<Item = char>>| {
         let first = letters.next()?;
         letters.next().is_none().then_some(first)

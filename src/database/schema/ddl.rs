@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::database::connect::Backend;
 use crate::database::schema::wanted::{ColumnSpec, IndexSpec, TableSpec};
+use crate::database::schema::{names, trigrams};
 use crate::database::sql::quote;
 
 /// A column's definition in CREATE TABLE or ADD COLUMN.
@@ -37,17 +38,35 @@ pub(crate) fn create_table(backend: Backend, table: &TableSpec) -> String {
         script.push_str(&own_sequence(sequence, &table.name));
     }
     for index in &table.indexes {
-        script.push_str(&create_index(&table.name, index));
+        script.push_str(&create_index(backend, &table.name, index));
     }
     script
 }
 
 /// An index.
-pub(crate) fn create_index(table: &str, index: &IndexSpec) -> String {
+pub(crate) fn create_index(backend: Backend, table: &str, index: &IndexSpec) -> String {
+    match (&index.trigrams, backend) {
+        (None, _) => {}
+        (Some(_), Backend::Sqlite) => return trigrams::create(table, index),
+        (Some(class), Backend::Postgres) => {
+            let columns: Vec<String> = index.columns.iter().map(|name| format!("{} {class}", quote(name))).collect();
+            let (name, table, columns) = (quote(&index.name), quote(table), columns.join(", "));
+            // Otherwise searches would read a list of what was written lately, and some writes put it in order for seconds.
+            return format!("CREATE INDEX {name} ON {table} USING gin ({columns}) WITH (fastupdate = off);\n");
+        }
+    }
     let unique = if index.unique { "UNIQUE " } else { "" };
     let columns = list(&index.columns);
     let on = if index.digest { format!("md5(CAST({columns} AS text))") } else { columns };
     format!("CREATE {unique}INDEX {} ON {} ({on});\n", quote(&index.name), quote(table))
+}
+
+/// Takes an index away.
+pub(crate) fn drop_index(backend: Backend, name: &str) -> String {
+    match backend {
+        Backend::Sqlite if names::is_trigrams(name) => trigrams::remove(name),
+        _ => format!("DROP INDEX IF EXISTS {};\n", quote(name)),
+    }
 }
 
 /// PostgreSQL: a sequence for names that count up.

@@ -3,6 +3,7 @@
 pub(super) mod ddl;
 pub(crate) mod names;
 pub(crate) mod sql_type;
+pub(crate) mod trigrams;
 pub(crate) mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ pub(crate) struct Snapshot {
     pub backend: Backend,
     /// The tables by [`names::key`].
     pub tables: BTreeMap<String, Table>,
+    /// The operator class for indexes of trigrams; `None` where PostgreSQL has no extension for them.
+    pub trigrams: Option<String>,
     /// The stored fields of each Single, from `tabSingles`.
     pub singles: BTreeMap<String, BTreeSet<String>>,
 }
@@ -72,7 +75,8 @@ pub(crate) struct Index {
 impl Snapshot {
     /// A database without tables.
     pub(crate) fn empty(backend: Backend) -> Self {
-        Self { backend, tables: BTreeMap::new(), singles: BTreeMap::new() }
+        let trigrams = Some(wanted::TRIGRAM_CLASS.to_owned());
+        Self { backend, tables: BTreeMap::new(), trigrams, singles: BTreeMap::new() }
     }
 
     /// The table that this name reaches.
@@ -89,10 +93,11 @@ impl Table {
     }
 }
 
-/// Reads what is there: two statements for any number of tables, and one for `tabSingles` if it exists.
+/// Reads what is there: some statements for any number of tables, and one for `tabSingles` if it exists.
 pub(crate) async fn introspect(executor: &dyn Executor) -> Result<Snapshot, DbErr> {
     let backend = executor.backend();
     let mut snapshot = Snapshot::empty(backend);
+    snapshot.trigrams = trigrams::class(executor).await?;
     read_columns(executor, &mut snapshot).await?;
     read_indexes(executor, &mut snapshot).await?;
     if snapshot.table("tabSingles").is_some() {
@@ -110,15 +115,19 @@ const SINGLES: &str = r#"SELECT "doctype", "field" FROM "tabSingles""#;
 const SQLITE_COLUMNS: &str = r#"
 SELECT t.name, c.name, c.type, c."notnull", c.dflt_value, c.pk, t.sql LIKE '%PRIMARY KEY AUTOINCREMENT%'
 FROM sqlite_schema t JOIN pragma_table_info(t.name) c
-WHERE t.type = 'table' AND substr(t.name, 1, 7) <> 'sqlite_'
+WHERE t.type = 'table' AND substr(t.name, 1, 7) <> 'sqlite_' AND substr(t.name, 1, 6) <> 'tx tab'
 ORDER BY t.name, c.cid"#;
 
 // Table, index, unique, belongs to the primary key, column.
 const SQLITE_INDEXES: &str = r#"
-SELECT t.name, i.name, i."unique", i.origin = 'pk', x.name
+SELECT "table", name, "unique", "primary", "column" FROM (
+SELECT t.name AS "table", i.name, i."unique", i.origin = 'pk' AS "primary", x.name AS "column", x.seqno
 FROM sqlite_schema t JOIN pragma_index_list(t.name) i JOIN pragma_index_info(i.name) x
 WHERE t.type = 'table' AND i.origin = 'c'
-ORDER BY t.name, i.name, x.seqno"#;
+UNION ALL
+SELECT tbl_name, name, 0, 0, '', 0 FROM sqlite_schema
+WHERE type = 'trigger' AND name LIKE 'tx tab%' AND sql LIKE '% AFTER INSERT ON %'
+) ORDER BY "table", name, seqno"#;
 
 const POSTGRES_COLUMNS: &str = r"
 SELECT CAST(t.relname AS text), CAST(c.attname AS text), format_type(c.atttypid, c.atttypmod),

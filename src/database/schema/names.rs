@@ -26,17 +26,34 @@ pub(crate) fn key(backend: Backend, name: &str) -> String {
     }
 }
 
+/// What the names of our indexes begin with: plain ones, unique ones, those of trigrams.
+const KINDS: [&str; 3] = ["ix", "ux", TRIGRAMS];
+const TRIGRAMS: &str = "tx";
+
 /// The name of an index that we make: `ix tabNote.creation,name`, or `ux …` if it is unique.
 ///
 /// Neither a dot nor a comma is ever part of a DocType's or a field's name, so no two indexes share one.
 pub(super) fn index(table: &str, columns: &[String], unique: bool) -> String {
-    let kind = if unique { "ux" } else { "ix" };
+    of_kind(if unique { "ux" } else { "ix" }, table, columns)
+}
+
+/// The name of an index of trigrams: `tx tabNote.name,title`.
+pub(in crate::database) fn trigrams<'a>(table: &str, columns: impl IntoIterator<Item = &'a str>) -> String {
+    of_kind(TRIGRAMS, table, &columns.into_iter().map(ToOwned::to_owned).collect::<Vec<_>>())
+}
+
+/// Whether an index of ours is one of trigrams.
+pub(in crate::database) fn is_trigrams(name: &str) -> bool {
+    name.strip_prefix(TRIGRAMS).is_some_and(|rest| rest.starts_with(" tab"))
+}
+
+fn of_kind(kind: &str, table: &str, columns: &[String]) -> String {
     short(&format!("{kind} {table}.{}", columns.join(",")), "")
 }
 
 /// Whether an index of that table was made by us; all others are left alone.
 pub(crate) fn is_own_index(table: &str, name: &str) -> bool {
-    ["ix", "ux"].iter().any(|kind| {
+    KINDS.iter().any(|kind| {
         let prefix = format!("{kind} {table}.");
         name.starts_with(&prefix[..prefix.floor_char_boundary(kept(""))])
     })

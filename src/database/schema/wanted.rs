@@ -21,6 +21,8 @@ const NODE_COLUMNS: [(&str, ColumnType); 3] =
     [("node", KEY), ("seen", ColumnType::Datetime), ("about", ColumnType::Text)];
 /// PostgreSQL's B-tree entries hold 2,704 bytes: longer text is indexed by its digest, or not at all.
 const POSTGRES_INDEXED_LENGTH: u32 = 600;
+/// The operator class of PostgreSQL for trigrams, of the extension `pg_trgm`.
+pub(super) const TRIGRAM_CLASS: &str = "gin_trgm_ops";
 /// Defaults that depend on who asks and when; they are not constants.
 const SHORTCUTS: [&str; 9] = ["_login", "__user", "user", "_full name", "today", "__today", "now", "now()", "uuid"];
 
@@ -84,6 +86,8 @@ pub(crate) struct IndexSpec {
     pub unique: bool,
     /// On the digest of the one column, whose text may be too long for an index.
     pub digest: bool,
+    /// On the trigrams of text, for searching parts of it: the operator class on PostgreSQL.
+    pub trigrams: Option<String>,
 }
 
 impl TableSpec {
@@ -318,9 +322,20 @@ fn indexes(backend: Backend, doctype: &DocType, table: &str) -> Vec<IndexSpec> {
         .filter_map(|(columns, unique)| {
             let fits = columns.iter().all(|name| fits_index(backend, doctype, name));
             let digest = !fits && backend == Backend::Postgres;
-            (fits || unique).then(|| IndexSpec { name: names::index(table, &columns, unique), columns, unique, digest })
+            let name = names::index(table, &columns, unique);
+            (fits || unique).then_some(IndexSpec { name, columns, unique, digest, trigrams: None })
         })
+        .chain(trigram_index(backend, doctype, table))
         .collect()
+}
+
+/// The index for searching parts of texts.
+fn trigram_index(backend: Backend, doctype: &DocType, table: &str) -> Option<IndexSpec> {
+    let columns: Vec<String> =
+        doctype.trigram_columns().iter().map(|column| names::physical(backend, &column.name).to_owned()).collect();
+    let name = names::trigrams(table, columns.iter().map(String::as_str));
+    let trigrams = Some(TRIGRAM_CLASS.to_owned());
+    (!columns.is_empty()).then_some(IndexSpec { name, columns, unique: false, digest: false, trigrams })
 }
 
 /// The columns of the default order with the name behind them, where one scan of an index gives that order.

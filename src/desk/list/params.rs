@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{list_fields, status_fields};
 use crate::document::ListRequest;
+use crate::document::search::text_filters;
 use crate::meta::doctype::Order;
 use crate::meta::{DocField, DocType, Fieldtype};
 use crate::permissions::Grant;
@@ -95,8 +96,7 @@ impl ListParams {
         request.filters = self.filters.iter().flat_map(|(name, value)| filter(doctype, name, value)).collect();
         if !self.query.is_empty() {
             let pattern = format!("%{}%", self.query);
-            let fields = search_fields(doctype, grant);
-            request.or_filters = fields.into_iter().map(|field| json!([field, "like", pattern])).collect();
+            request.or_filters = text_filters(doctype, &search_fields(doctype, grant), &self.query, &pattern);
         }
         request.order_by = Some(self.order_text()).filter(|order| !order.is_empty());
         request.start = (self.page - 1) * self.page_length;
@@ -205,9 +205,8 @@ pub(super) fn readable(grant: &Grant, field: &DocField) -> bool {
 
 pub(in crate::desk) fn search_fields<'a>(doctype: &'a DocType, grant: &Grant) -> Vec<&'a str> {
     let mut fields = vec!["name"];
-    let more = doctype.title_field.iter().chain(&doctype.search_fields);
-    fields.extend(more.map(String::as_str).filter(|field| *field != "name" && filterable(doctype, grant, field)));
-    fields.dedup();
+    let more = doctype.searched_columns().into_iter().map(|column| column.name.as_str());
+    fields.extend(more.filter(|field| *field != "name" && filterable(doctype, grant, field)));
     fields
 }
 

@@ -23,8 +23,8 @@ use chrono::NaiveDate;
 use serde_json::Value as Json;
 
 use crate::clock::{Clock, Zone};
-use crate::database::Executor;
 use crate::database::query::{self, Condition};
+use crate::database::{Database, Executor};
 use crate::document::list::plan::{Plan, Wanted};
 use crate::document::list::scope::{PARENT, shown};
 use crate::document::list::visible::{Rows, Visible};
@@ -152,6 +152,8 @@ pub(crate) struct Context<'a> {
     pub registry: &'a Registry,
     /// Where the rows are.
     pub exec: &'a dyn Executor,
+    /// Where it may be asked beforehand which rows can match; not in a transaction, which a question that fails would end.
+    pub index: Option<&'a Database>,
     /// On whose behalf.
     pub session: &'a Session,
     /// What time it is.
@@ -179,9 +181,19 @@ pub(crate) async fn run(context: Context<'_>, request: &ListRequest) -> Result<L
     let rows = main_rows(context, doctype, request).await?;
     let mut plan = plan(context, doctype, rows, request, Wanted::Rows)?;
     plan.select.limit = request.limit.map(|limit| limit.saturating_add(1));
+    narrow(context, &mut plan, query::Purpose::Page).await;
     let mut found = plan.select.fetch(context.exec).await.map_err(refuse_pattern)?;
     let has_next_page = cut(&mut found, request.limit);
     rows::finish(context, &plan, found, None, has_next_page).await
+}
+
+/// Narrows a search by the index, without which it finds the same.
+async fn narrow(context: Context<'_>, plan: &mut Plan<'_>, purpose: query::Purpose) {
+    let Some(database) = context.index else { return };
+    if let Err(error) = Box::pin(plan.select.narrow(database, purpose)).await {
+        // Such as an index that is being made anew for a changed definition.
+        tracing::debug!(%error, "searching without the index");
+    }
 }
 
 /// How many rows [`run`] would have without paging; of more than `most` it counts no further.
@@ -193,7 +205,8 @@ pub(crate) async fn count(context: Context<'_>, request: &ListRequest, most: Opt
         return Ok(count.min(most.unwrap_or(u64::MAX)));
     }
     let rows = main_rows(context, doctype, request).await?;
-    let plan = plan(context, doctype, rows, request, Wanted::Count)?;
+    let mut plan = plan(context, doctype, rows, request, Wanted::Count)?;
+    narrow(context, &mut plan, query::Purpose::Count).await;
     plan.select.count(context.exec, most).await.map_err(refuse_pattern)
 }
 
@@ -382,7 +395,14 @@ fn refuse_pattern(error: sea_orm::DbErr) -> Error {
 
 impl Documents {
     fn list_context<'a>(&'a self, registry: &'a Registry, session: &'a Session) -> Context<'a> {
-        Context { registry, exec: self.database(), session, clock: self.clock(), zone: self.zone(session) }
+        Context {
+            registry,
+            exec: self.database(),
+            index: Some(self.database()),
+            session,
+            clock: self.clock(),
+            zone: self.zone(session),
+        }
     }
 
     /// A page of documents that the session may read.

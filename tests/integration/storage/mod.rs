@@ -2,6 +2,7 @@
 
 mod blocked;
 mod data_folder;
+mod parts_of_texts;
 mod postgres;
 mod round_trips;
 mod statistics;

@@ -309,7 +309,14 @@ impl Site {
     }
 
     pub(super) fn context<'a>(&'a self, session: &'a Session) -> Context<'a> {
-        Context { registry: &self.registry, exec: &self.database, session, clock: &self.clock, zone: Zone::UTC }
+        Context {
+            registry: &self.registry,
+            exec: &self.database,
+            index: Some(&self.database),
+            session,
+            clock: &self.clock,
+            zone: Zone::UTC,
+        }
     }
 
     /// The list as JSON objects.

@@ -95,6 +95,45 @@ async fn a_filtered_page_is_read_from_one_index_without_sorting() {
     site.finish().await;
 }
 
+#[tokio::test]
+async fn few_rows_are_searched_by_the_index_and_many_in_their_order() {
+    use crate::meta::fieldtype::Shape;
+    for site in Site::each().await {
+        let transaction = site.database.begin().await.unwrap();
+        let customers: Vec<Document> = (10_000..20_000)
+            .map(|n| format!("Customer {n}"))
+            .map(|name| site.document("Customer", &json!({"name": name, "customer_name": name})))
+            .collect();
+        for some in customers.chunks(100) {
+            documents::insert(&transaction, &some.iter().collect::<Vec<_>>()).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        site.database.execute_script("ANALYZE").await.unwrap();
+        for (text, is_selective) in [("%er 12345%", true), ("%customer%", false), ("%2%", false)] {
+            let mut request = ListRequest::new("Customer");
+            request.or_filters = json!([["name", "like", text], ["customer_name", "like", text]]);
+            let session = Session::system();
+            let doctype = site.registry.get("Customer").unwrap();
+            let rows = visible::rows(&site.registry, &session, doctype, query::MAIN).unwrap();
+            let mut plan = plan(site.context(&session), doctype, rows, &request, Wanted::Rows).unwrap();
+            plan.select.narrow(&site.database, query::Purpose::Page).await.unwrap();
+            let found = plan.select.sql(site.backend());
+            let uses_index = match site.backend() {
+                Backend::Sqlite => found.text.contains("\"name\" IN (?)"),
+                Backend::Postgres => {
+                    let explain = format!("EXPLAIN {}", found.text);
+                    let steps = site.database.fetch(&explain, found.params, &[Shape::Text]).await.unwrap();
+                    steps.iter().any(|step| step[0].text().contains("\"tx tabCustomer.name,customer_name\""))
+                }
+            };
+            assert_eq!(uses_index, is_selective, "{:?} {text}: {}", site.backend(), found.text);
+            let matching = if is_selective { 1 } else { 20 };
+            assert_eq!(site.run(&session, &request).await.unwrap().rows.len(), matching, "{text}");
+        }
+        site.finish().await;
+    }
+}
+
 #[test]
 fn planning_a_list_takes_no_more_than_some_microseconds() {
     let registry = registry();
