@@ -9,21 +9,21 @@
 )]
 
 mod oauth;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use support::{Connection, PASSWORD, Running, authorization, no_limits, post, send_once, session, start_server};
 
 const CONNECTIONS: usize = 16;
 const SECONDS: u64 = 4;
 const DOCUMENTS: usize = 10_000;
-const PASSWORD: &str = "a password for this run";
 
 const ITEM: &str = r"
 name: Bench Item
@@ -83,16 +83,15 @@ async fn serve_bare(file: &str) {
 async fn run() {
     load_300_doctypes();
     let folder = site_folder(0);
-    let binary = env!("CARGO_BIN_EXE_doctyped");
     let first_start = Instant::now();
-    let (server, address) = start_server(binary, folder.path()).await;
+    let (server, address) = start_server(folder.path(), &[]).await;
     println!("first start (new site)      {:>8.0} ms", first_start.elapsed().as_secs_f64() * 1000.0);
-    let authorization = authorization(binary, folder.path());
+    let authorization = authorization(folder.path(), &[]);
     no_limits(address, &authorization).await;
     let names = fill(address, &authorization).await;
     drop(server);
     let restart = Instant::now();
-    let (mut server, address) = start_server(binary, folder.path()).await;
+    let (mut server, address) = start_server(folder.path(), &[]).await;
     println!("start on an existing site   {:>8.0} ms", restart.elapsed().as_secs_f64() * 1000.0);
 
     let one = format!("GET /api/resource/Bench%20Item/{} HTTP/1.1\r\nHost: x\r\n{authorization}\r\n", names[0]);
@@ -130,7 +129,7 @@ async fn run() {
     table.push(measure("form", address, form).await);
     table.extend(oauth::run(address, &authorization, &names).await);
     let resident = resident(server.0.id());
-    table.push(with_1000_doctypes(binary).await);
+    table.push(with_1000_doctypes().await);
     println!("\n{:<28}{:>10}{:>10}{:>10}{:>8}", "path", "req/s", "p50 ms", "p99 ms", "ratio");
     let reference = table[0].per_second;
     for figures in &table {
@@ -195,15 +194,15 @@ fn site_folder(more: usize) -> tempfile::TempDir {
 }
 
 /// What 1,000 further DocTypes cost: the first start, the next one, and reading one document.
-async fn with_1000_doctypes(binary: &str) -> Figures {
+async fn with_1000_doctypes() -> Figures {
     let folder = site_folder(1000);
     for label in ["first start, 1,000 DocTypes", "next start, 1,000 DocTypes"] {
         let started = Instant::now();
-        drop(start_server(binary, folder.path()).await);
+        drop(start_server(folder.path(), &[]).await);
         println!("{label:<28}{:>8.0} ms", started.elapsed().as_secs_f64() * 1000.0);
     }
-    let (server, address) = start_server(binary, folder.path()).await;
-    let authorization = authorization(binary, folder.path());
+    let (server, address) = start_server(folder.path(), &[]).await;
+    let authorization = authorization(folder.path(), &[]);
     no_limits(address, &authorization).await;
     let made = send_once(address, &post("POST", "/api/resource/Bench%20Item", &document(7), &authorization)).await;
     let made: serde_json::Value = serde_json::from_slice(&made).unwrap();
@@ -212,56 +211,6 @@ async fn with_1000_doctypes(binary: &str) -> Figures {
     let figures = measure("get one, 1,000 DocTypes", address, vec![get]).await;
     drop(server);
     figures
-}
-
-/// Logs Administrator in; what the browser sends from then on.
-async fn session(address: SocketAddr) -> String {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let login = serde_json::json!({"usr": "Administrator", "pwd": PASSWORD});
-    let answer = http.post(format!("http://{address}/api/method/login")).json(&login).send().await.unwrap();
-    let cookies = answer.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
-    let sid = cookies.map(|cookie| cookie.split(';').next().unwrap()).find(|cookie| cookie.contains("sid="));
-    sid.expect("a session").to_owned()
-}
-
-/// The header of an API key of Administrator.
-fn authorization(binary: &str, folder: &Path) -> String {
-    let key = Command::new(binary).args(["key", "Administrator"]).current_dir(folder).output().unwrap();
-    let key = String::from_utf8(key.stdout).unwrap().lines().last().unwrap_or_default().trim().to_owned();
-    format!("Authorization: token {key}\r\n")
-}
-
-/// A child process that ends with this value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn start_server(binary: &str, folder: &Path) -> (Running, SocketAddr) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let child = Command::new(binary)
-        .current_dir(folder)
-        .env("DOCTYPED_LISTEN", address.to_string())
-        .env("DOCTYPED_ADMIN_PASSWORD", PASSWORD)
-        .env("DOCTYPED_LOG", "error")
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let running = Running(child);
-    let until = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < until {
-        if TcpStream::connect(address).await.is_ok() {
-            send_once(address, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
-            return (running, address);
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("the server did not start");
 }
 
 fn start_bare(file: &Path) -> (Running, SocketAddr) {
@@ -280,21 +229,8 @@ fn document(n: usize) -> String {
     )
 }
 
-fn post(verb: &str, path: &str, body: &str, authorization: &str) -> String {
-    format!(
-        "{verb} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{authorization}\r\n{body}",
-        body.len()
-    )
-}
-
 fn put(path: &str, body: &str, authorization: &str) -> String {
     post("PUT", path, body, authorization)
-}
-
-/// Lets as many requests through as can be answered.
-async fn no_limits(address: SocketAddr, authorization: &str) {
-    let limits = "{\"api_rate_limit\":0,\"api_rate_limit_for_guests\":0}";
-    send_once(address, &put("/api/resource/System%20Settings/System%20Settings", limits, authorization)).await;
 }
 
 /// Inserts the documents and returns their names.
@@ -372,48 +308,6 @@ where
     #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
     let per_second = times.len() as f64 / seconds;
     Figures { label, per_second, p50: at(50), p99: at(99) }
-}
-
-async fn send_once(address: SocketAddr, request: &str) -> Vec<u8> {
-    Connection::open(address).await.send(request).await
-}
-
-/// One kept-alive connection that speaks just enough HTTP/1.1.
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: Vec::with_capacity(16 * 1024) }
-    }
-
-    /// Sends a request and returns the body; anything but a 2xx ends the run.
-    async fn send(&mut self, request: &str) -> Vec<u8> {
-        self.stream.write_all(request.as_bytes()).await.unwrap();
-        self.buffer.clear();
-        loop {
-            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
-                assert!(head.starts_with("http/1.1 2"), "{request}\n{}", String::from_utf8_lossy(&self.buffer));
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-                let length: usize = length.unwrap_or("0").trim().parse().unwrap();
-                let total = end + 4 + length;
-                while self.buffer.len() < total {
-                    assert!(self.stream.read_buf(&mut self.buffer).await.unwrap() > 0, "the connection was cut");
-                }
-                return self.buffer[end + 4..total].to_vec();
-            }
-            assert!(self.stream.read_buf(&mut self.buffer).await.unwrap() > 0, "the connection was cut");
-        }
-    }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 /// Resident memory of a process in MB.
