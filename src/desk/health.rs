@@ -113,11 +113,16 @@ async fn view(site: &Site) -> Result<HealthView> {
         count => format!("in the last {count} minutes"),
     };
     Ok(HealthView {
-        lead: format!("What this node did {span}. It is forgotten when the node stops; Prometheus can keep it longer."),
+        lead: format!("What this node did {span}. A restart clears it; keep it longer with Prometheus."),
         figures: figures(site, &hour, minutes.len() as u64).await?,
         charts: vec![
             chart("Requests per minute", &minutes, |minute| minute.times.count(), |count| count.to_string()),
-            chart("Time of 95 % of the answers", &minutes, |minute| minute.times.quantile(950).unwrap_or(0), duration),
+            chart(
+                "Response time, 95th percentile",
+                &minutes,
+                |minute| minute.times.quantile(950).unwrap_or(0),
+                duration,
+            ),
             chart("Refused (4xx) per minute", &minutes, |minute| minute.statuses[3], |count| count.to_string()),
             chart("Failed (5xx) per minute", &minutes, |minute| minute.statuses[4], |count| count.to_string()),
         ],
@@ -146,24 +151,28 @@ async fn figures(site: &Site, hour: &Sample, minutes: u64) -> Result<Vec<Figure>
             count.to_string(),
             format!("{} per minute, {} under way", count / minutes.max(1), metrics.requests.now()),
         ),
-        figure("Time of half of them", time(500), format!("95 %: {}, 99 %: {}", time(950), time(990))),
-        figure("Refused (4xx)", hour.statuses[3].to_string(), format!("{} by limits and failed logins", hour.refused)),
+        figure("Median response time", time(500), format!("95th percentile {}, 99th {}", time(950), time(990))),
+        figure(
+            "Refused (4xx)",
+            hour.statuses[3].to_string(),
+            format!("{} by limits and as failed logins", hour.refused),
+        ),
         figure("Failed (5xx)", hour.statuses[4].to_string(), String::new()),
         figure(
-            "Connections to the database",
+            "Database connections",
             format!("{busy} of {} busy", readers + writers),
-            format!("{} wait for one", database.waiting()),
+            format!("{} requests waiting for one", database.waiting()),
         ),
         figure(
-            "Statements",
+            "Database statements",
             hour.statements.count().to_string(),
-            format!("95 %: {}", hour.statements.quantile(950).map_or_else(|| "–".to_owned(), duration)),
+            format!("95th percentile {}", hour.statements.quantile(950).map_or_else(|| "–".to_owned(), duration)),
         ),
-        figure("Found in memory", rate, format!("{} documents are kept", site.documents.cached_documents())),
+        figure("Cache hits", rate, format!("{} documents cached", site.documents.cached_documents())),
         figure(
             "Background Jobs",
-            format!("{} wait", jobs_of("Queued")),
-            format!("{} run, {} have failed", jobs_of("Started"), jobs_of("Failed")),
+            format!("{} waiting", jobs_of("Queued")),
+            format!("{} running, {} failed", jobs_of("Started"), jobs_of("Failed")),
         ),
         figure("Memory", memory, String::new()),
     ])
