@@ -210,7 +210,7 @@ impl TimesNow {
 }
 
 impl Metrics {
-    /// The routes that are told apart, in the order in which [`Metrics::route`] has them. Only the first call counts.
+    /// The routes that are told apart, in the order in which [`Metrics::routes`] has them. Only the first call counts.
     pub(crate) fn set_routes(&self, templates: impl Iterator<Item = String>) {
         let route = |template| RouteMetrics { template, answers: Default::default(), times: Times::default() };
         let _ = self.routes.set(templates.map(route).collect());
