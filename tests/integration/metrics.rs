@@ -82,7 +82,7 @@ async fn prometheus_reads_what_was_counted_at_an_address_of_its_own() {
 
 #[tokio::test]
 async fn a_slow_statement_is_logged_with_the_shape_of_its_plan_and_without_values() {
-    let server = ServerProcess::start(&[("DOCTYPED_SLOW_STATEMENT", "5")]).await;
+    let server = ServerProcess::start(&[("DOCTYPED_SLOW_STATEMENT", "2")]).await;
     let administrator = server.administrator().await;
     // So much text that to look through it takes its time.
     let text = "x".repeat(400 * 1024);
