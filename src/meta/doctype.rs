@@ -138,7 +138,7 @@ keys! {
     kept naming_rule: Text, "The label of the naming rule in Frappe's form; `autoname` decides.";
     acts title_field: Text as Option<String>, "The field whose value stands for a document in lists and headings.";
     acts show_title_field_in_link: Flag as bool, "Link fields show the title instead of the name.";
-    acts search_fields: Names as Vec<String>, "Fields that link pickers search and show besides the name.";
+    acts search_fields: Names as Vec<String>, "Fields that link pickers and quick search look in besides name and title, and that pickers show. Data fields have an index for it.";
     acts sort_field: Text,
         "The field or standard column that sorts lists; `creation` if nothing is said. Several with their order: `idx desc, creation desc`.";
     acts sort_order: Text, "`ASC` or `DESC`; `DESC` if nothing is said.";
@@ -340,11 +340,13 @@ impl DocType {
         found
     }
 
-    /// Those of the searched columns that have an index of trigrams, which every write pays for. What only the program writes
-    /// (`in_create`), such as logs, has none.
+    /// Those of the searched columns that have an index of trigrams, which every write pays for: all or none. What only the
+    /// program writes (`in_create`), such as logs, has none; nor has what holds texts of any length, of which a few megabytes
+    /// would keep every other writer of SQLite waiting.
     pub(crate) fn trigram_columns(&self) -> Vec<&Column> {
-        let is_searched = self.has_table() && !self.istable && !self.in_create;
-        if is_searched { self.searched_columns() } else { Vec::new() }
+        let columns = self.searched_columns();
+        let is_short = columns.iter().all(|column| matches!(column.column_type, ColumnType::Varchar(_)));
+        if is_short && self.has_table() && !self.istable && !self.in_create { columns } else { Vec::new() }
     }
 
     /// The Link by which a node of a tree names the one above it; `None` where documents are not nodes.

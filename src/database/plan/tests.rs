@@ -135,8 +135,12 @@ fn fields_that_are_looked_up_are_indexed() {
 #[test]
 fn what_people_search_has_an_index_of_trigrams() {
     let searched = |change: fn(&mut Declaration)| {
-        let fields =
-            vec![field("title", Fieldtype::Data), field("due", Fieldtype::Date), field("text", Fieldtype::Text)];
+        let fields = vec![
+            field("title", Fieldtype::Data),
+            field("code", Fieldtype::Data),
+            field("due", Fieldtype::Date),
+            field("text", Fieldtype::Text),
+        ];
         let mut declaration = note(fields);
         change(&mut declaration);
         let found = TableSpec::of(Backend::Postgres, &DocType::new(declaration)).unwrap().indexes;
@@ -145,9 +149,11 @@ fn what_people_search_has_an_index_of_trigrams() {
     assert_eq!(searched(|_| {}).as_deref(), Some("name"));
     let titled = |note: &mut Declaration| {
         note.title_field = Some("title".to_owned());
-        note.search_fields = ["due", "title", "text"].map(ToOwned::to_owned).to_vec();
+        note.search_fields = ["due", "title", "code"].map(ToOwned::to_owned).to_vec();
     };
-    assert_eq!(searched(titled).as_deref(), Some("name,title,text"));
+    assert_eq!(searched(titled).as_deref(), Some("name,title,code"));
+    let long = |note: &mut Declaration| note.search_fields = vec!["text".to_owned()];
+    assert_eq!(searched(long), None, "a long text would make everybody wait");
     assert_eq!(searched(|note| note.autoname = "hash".to_owned()), None, "nobody types a part of such a name");
     let random = |note: &mut Declaration| {
         note.autoname = "UUID".to_owned();

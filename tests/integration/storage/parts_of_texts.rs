@@ -17,7 +17,7 @@ module: Test
 autoname: TW-.###
 title_field: title
 fields:
-  - { fieldname: title, fieldtype: Small Text, label: Title }
+  - { fieldname: title, fieldtype: Data, label: Title }
   - { fieldname: plain, fieldtype: Small Text, label: Plain }
 permissions:
   - { role: System Manager, read: true, write: true, create: true, delete: true }
@@ -226,7 +226,7 @@ async fn a_changed_definition_changes_the_index() {
         // Further fields.
         &[("title_field: title", "title_field: title\nsearch_fields: code")],
         // Columns that SQLite can only change by building the table anew.
-        &[("fieldname: title, fieldtype: Data", "fieldname: title, fieldtype: Small Text")],
+        &[("fieldname: title, fieldtype: Data", "fieldname: title, fieldtype: Data, length: 200")],
         &[("fieldname: amount, fieldtype: Int", "fieldname: amount, fieldtype: Float")],
         // Another name for a searched field, and for the DocType.
         &[("search_fields: code", "search_fields: mark"), ("fieldname: code,", "fieldname: mark, renamed_from: code,")],
