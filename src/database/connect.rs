@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
-    StreamTrait, TransactionTrait, Values,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, StreamTrait,
+    TransactionTrait, Values,
 };
 use tokio::sync::Semaphore;
 
@@ -22,12 +21,11 @@ use crate::database::outage::Outage;
 use crate::database::pools::{self, Use};
 use crate::database::row::{self, Param};
 use crate::database::slow::Slow;
-use crate::database::sqlite::{Writer, Writing};
+use crate::database::sqlite::Writer;
 use crate::database::writable::Writable;
-use crate::database::written::Written;
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
-use crate::metrics::{Gauged, Metrics};
+use crate::metrics::Metrics;
 use crate::pace;
 use crate::secret::private;
 
@@ -48,13 +46,13 @@ pub enum Backend {
 pub struct Database {
     backend: Backend,
     readers: DatabaseConnection,
-    writer: Writers,
+    pub(super) writer: Writers,
     url: Arc<str>,
-    outage: Arc<Outage>,
-    contention: Arc<Contention>,
+    pub(super) outage: Arc<Outage>,
+    pub(super) contention: Arc<Contention>,
     pub(super) writable: Arc<Writable>,
     pub(super) nodes: Arc<Nodes>,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) slow: Arc<Slow>,
     /// Places for long reads, fewer than there are readers: while one is read, others still find a reader.
     long_reads: Arc<Semaphore>,
@@ -62,26 +60,9 @@ pub struct Database {
 
 /// The connections that write.
 #[derive(Clone, Debug)]
-enum Writers {
+pub(super) enum Writers {
     Sqlite(Writer),
     Postgres(DatabaseConnection),
-}
-
-/// One open transaction; dropping it rolls back. After the first statement that fails it takes no more, and is not committed:
-/// SQLite may have rolled back by itself, and PostgreSQL would answer a commit as if it had happened.
-#[derive(Debug)]
-pub struct Transaction {
-    database: Database,
-    inner: Inner,
-    failed: AtomicBool,
-    waits_briefly: AtomicBool,
-    _open: Gauged,
-}
-
-#[derive(Debug)]
-enum Inner {
-    Sqlite(Writing),
-    Postgres(DatabaseTransaction),
 }
 
 /// Statements that only read, each for itself: what [`Executor`] is where nothing is to be written.
@@ -147,11 +128,6 @@ impl Database {
         Ok(database)
     }
 
-    /// Whether it is a file of SQLite.
-    pub(super) fn is_sqlite(&self) -> bool {
-        self.backend == Backend::Sqlite
-    }
-
     /// The connections that only read.
     pub(super) fn readers(&self) -> &DatabaseConnection {
         &self.readers
@@ -160,38 +136,6 @@ impl Database {
     /// The URL it was opened with; may hold a password, so never log it.
     pub fn url(&self) -> &str {
         &self.url
-    }
-
-    /// Begins a transaction that may write. On SQLite it holds the one writer until it ends.
-    pub async fn begin(&self) -> Result<Transaction, DbErr> {
-        let beginning = self.metrics.begins.one_more();
-        let inner = match &self.writer {
-            Writers::Sqlite(writer) => Inner::Sqlite(writer.begin().await?),
-            Writers::Postgres(pool) => {
-                let (pool, outage) = (pool.clone(), Arc::clone(&self.outage));
-                // In a task of its own: whoever stops waiting in the middle would leave a connection in a transaction that
-                // nobody ends.
-                let beginning = tokio::spawn(async move {
-                    match outage.guard(pool.begin()).await {
-                        // Nothing has happened yet, so that nothing happens twice; the next connection is tested first.
-                        Err(error) if fault(&error) == Some(Fault::Gone) => outage.guard(pool.begin()).await,
-                        other => other,
-                    }
-                });
-                let begun = beginning.await;
-                let begun =
-                    begun.unwrap_or_else(|error| Err(DbErr::Custom(format!("a transaction did not begin: {error}"))));
-                Inner::Postgres(begun?)
-            }
-        };
-        drop(beginning);
-        Ok(Transaction {
-            database: self.clone(),
-            inner,
-            failed: AtomicBool::new(false),
-            waits_briefly: AtomicBool::new(false),
-            _open: self.metrics.transactions.one_more(),
-        })
     }
 
     /// What the site counts of itself.
@@ -265,7 +209,7 @@ impl Database {
     }
 
     /// Takes note of what an error says about the database.
-    fn note(&self, error: &DbErr, sql: &str) {
+    pub(super) fn note(&self, error: &DbErr, sql: &str) {
         match fault(error) {
             Some(found @ (Fault::Full | Fault::ReadOnly)) => self.writable.note(found),
             Some(Fault::Gone) => self.outage.note(),
@@ -306,106 +250,6 @@ pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
-}
-
-impl Transaction {
-    /// Makes everything durable.
-    pub async fn commit(self) -> Result<(), DbErr> {
-        if self.failed.load(Ordering::Relaxed) {
-            return Err(over());
-        }
-        let done = match self.inner {
-            Inner::Sqlite(transaction) => transaction.commit().await,
-            Inner::Postgres(transaction) => transaction.commit().await,
-        };
-        if let Err(error) = &done {
-            self.database.note(error, "");
-        }
-        done
-    }
-
-    /// Makes everything durable, and tells the other nodes what was written, in one message to the database.
-    pub(crate) async fn commit_and_tell(self, written: &Written) -> Result<(), DbErr> {
-        let Some(script) = self.database.nodes.commit_and_tell(written) else { return self.commit().await };
-        if self.failed.load(Ordering::Relaxed) {
-            return Err(over());
-        }
-        // What follows the commit is an empty transaction, whose end goes along with what tests the connection for its next
-        // user: nobody waits for that.
-        Box::pin(self.inner.execute_script(&script)).await.inspect_err(|error| self.database.note(error, ""))
-    }
-
-    /// Undoes everything.
-    pub async fn rollback(self) -> Result<(), DbErr> {
-        match self.inner {
-            Inner::Sqlite(transaction) => transaction.rollback().await,
-            Inner::Postgres(transaction) => transaction.rollback().await,
-        }
-    }
-
-    /// Runs a statement, unless one failed before. `rows`: how many it returned or changed; `None` of a script, whose text
-    /// may hold values.
-    async fn run<T>(
-        &self,
-        sql: &str,
-        statement: impl Future<Output = Result<T, DbErr>>,
-        rows: Option<fn(&T) -> usize>,
-    ) -> Result<T, DbErr> {
-        if self.failed.load(Ordering::Relaxed) {
-            return Err(over());
-        }
-        if self.database.contention.concerns(sql) && !self.waits_briefly.swap(true, Ordering::Relaxed) {
-            Box::pin(self.inner.execute_script(WAIT_BRIEFLY)).await?;
-        }
-        let began = Instant::now();
-        let done = statement.await;
-        let time = began.elapsed();
-        self.database.metrics.statements.count(time);
-        if let (Some(rows), Ok(done)) = (rows, &done) {
-            self.database.note_time(sql, time, rows(done) as u64);
-        }
-        if let Err(error) = &done {
-            self.failed.store(true, Ordering::Relaxed);
-            self.database.note(error, sql);
-        }
-        done
-    }
-}
-
-impl Inner {
-    async fn execute(&self, sql: &str, params: Vec<Param>) -> Result<u64, DbErr> {
-        match self {
-            Self::Sqlite(transaction) => transaction.execute(sql, params).await,
-            Self::Postgres(transaction) => {
-                let done = transaction.execute_raw(statement(Backend::Postgres, sql, params)).await?;
-                Ok(done.rows_affected())
-            }
-        }
-    }
-
-    async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
-        match self {
-            Self::Sqlite(transaction) => {
-                let rows = transaction.fetch(sql, params).await?;
-                decode(&rows, |row| row::decode_sqlite(row, shapes))
-            }
-            Self::Postgres(transaction) => {
-                let rows = transaction.query_all_raw(statement(Backend::Postgres, sql, params)).await?;
-                decode(&rows, |row| row::decode(row, shapes))
-            }
-        }
-    }
-
-    async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
-        match self {
-            Self::Sqlite(transaction) => transaction.execute_script(sql).await,
-            Self::Postgres(transaction) => transaction.execute_unprepared(sql).await.map(drop),
-        }
-    }
-}
-
-fn over() -> DbErr {
-    DbErr::Custom("a statement of this transaction has failed, which ended it".to_owned())
 }
 
 #[async_trait]
@@ -466,25 +310,6 @@ impl Executor for Reading {
     }
 }
 
-#[async_trait]
-impl Executor for Transaction {
-    fn backend(&self) -> Backend {
-        self.database.backend
-    }
-
-    async fn execute(&self, sql: &str, params: Vec<Param>) -> Result<u64, DbErr> {
-        self.run(sql, self.inner.execute(sql, params), Some(|rows| usize::try_from(*rows).unwrap_or(usize::MAX))).await
-    }
-
-    async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
-        self.run(sql, self.inner.fetch(sql, params, shapes), Some(Vec::len)).await
-    }
-
-    async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
-        self.run(sql, self.inner.execute_script(sql), None).await
-    }
-}
-
 /// What a row would have had in common with another one, though it must not.
 #[derive(Debug)]
 pub(crate) struct UniqueViolation {
@@ -519,6 +344,9 @@ pub(super) fn statement(backend: Backend, sql: &str, params: Vec<Param>) -> Stat
     }
 }
 
-fn decode<R>(rows: &[R], decoded: impl Fn(&R) -> Result<Vec<Value>, DbErr>) -> Result<Vec<Vec<Value>>, DbErr> {
+pub(super) fn decode<R>(
+    rows: &[R],
+    decoded: impl Fn(&R) -> Result<Vec<Value>, DbErr>,
+) -> Result<Vec<Vec<Value>>, DbErr> {
     pace::aside(rows.len() > pace::MANY_ROWS, || rows.iter().map(decoded).collect())
 }

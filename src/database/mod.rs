@@ -26,12 +26,14 @@ mod slow;
 pub(crate) mod sql;
 mod sqlite;
 pub(crate) mod state;
+mod transaction;
 pub(crate) mod transfer;
 pub(crate) mod writable;
 mod written;
 
 pub use connect::Executor;
-pub(crate) use connect::{Backend, Database, Reading, Transaction, unique_violation};
+pub(crate) use connect::{Backend, Database, Reading, unique_violation};
 pub(crate) use migrate::{MigrateOptions, Report};
 pub(crate) use plan::Plan;
+pub(crate) use transaction::Transaction;
 pub(crate) use written::Written;

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectionTrait as _, DbErr, TransactionTrait as _};
 use serde_json::Value as Json;
 
-use crate::database::connect::{Backend, Database, statement};
+use crate::database::connect::{Backend, Database, Executor as _, statement};
 use crate::database::row;
 use crate::meta::fieldtype::Shape;
 use crate::metrics::SlowStatement;
 
-/// How many are logged in a minute, each text once, with a plan that the database is asked for; the others are counted.
-const LOGGED_A_MINUTE: usize = 20;
+/// How many are logged per minute, each text once, with a plan that the database is asked for; the others are counted.
+const LOGGED_PER_MINUTE: usize = 20;
 const MINUTE: Duration = Duration::from_mins(1);
 /// How long the database may take to say how it goes about it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ impl Slow {
     fn may_log(&self, sql: &Arc<str>, now: Instant) -> bool {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         logged.retain(|_, at| now - *at < MINUTE);
-        logged.len() < LOGGED_A_MINUTE && logged.insert(Arc::clone(sql), now).is_none()
+        logged.len() < LOGGED_PER_MINUTE && logged.insert(Arc::clone(sql), now).is_none()
     }
 }
 
@@ -71,7 +71,7 @@ impl Database {
 /// How the database goes about a statement, whatever the values: which tables it reads and how, without conditions.
 async fn plan(database: &Database, sql: &str) -> Result<String, DbErr> {
     let readers = database.readers();
-    if database.is_sqlite() {
+    if database.backend() == Backend::Sqlite {
         let explain = statement(Backend::Sqlite, &format!("EXPLAIN QUERY PLAN {sql}"), Vec::new());
         let rows = readers.query_all_raw(explain).await?;
         let shapes = [Shape::Int, Shape::Int, Shape::Int, Shape::Text];
@@ -146,7 +146,7 @@ mod tests {
         assert!(!slow.is_slow(Duration::from_hours(1)), "0 switches it off");
         let may_log = |n: usize, at: Instant| slow.may_log(&format!("SELECT {n}").into(), at);
         assert_eq!((0..30).filter(|_| may_log(0, now)).count(), 1);
-        assert_eq!((0..30).filter(|n| may_log(*n, now)).count(), LOGGED_A_MINUTE - 1);
+        assert_eq!((0..30).filter(|n| may_log(*n, now)).count(), LOGGED_PER_MINUTE - 1);
         assert!(may_log(0, now + MINUTE));
     }
 }

@@ -11,7 +11,8 @@ use sea_orm::{
     TransactionTrait as _,
 };
 
-use crate::database::connect::{Backend, Database, Executor, Transaction, statement};
+use crate::database::Transaction;
+use crate::database::connect::{Backend, Database, Executor, statement};
 use crate::database::documents::MAX_PARAMS;
 use crate::database::schema::names;
 use crate::database::schema::wanted::{DEFINITION_TABLE, ENGINE_TABLES, STATE_TABLE};

@@ -85,8 +85,8 @@ async fn a_slow_statement_is_logged_with_the_shape_of_its_plan_and_without_value
     let mut server = ServerProcess::prepare(&[("DOCTYPED_SLOW_STATEMENT", "50")]).await;
     let doctypes = server.folder.path().join("doctypes");
     std::fs::create_dir_all(&doctypes).unwrap();
-    let long = "name: Long\nmodule: Tests\nfields:\n  - { fieldname: text, fieldtype: Long Text, label: Text }\n";
-    std::fs::write(doctypes.join("long.yaml"), long).unwrap();
+    let definition = "name: Long\nmodule: Tests\nfields:\n  - { fieldname: text, fieldtype: Long Text, label: Text }\n";
+    std::fs::write(doctypes.join("long.yaml"), definition).unwrap();
     server.start_again().await;
     let administrator = server.administrator().await;
     let text = "x".repeat(400 * 1024);

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use sea_orm::DbErr;
 
-use crate::database::connect::{Backend, Database, Executor, Transaction};
+use crate::database::Transaction;
+use crate::database::connect::{Backend, Database, Executor};
 use crate::database::plan::{Plan, Risk, plan};
 use crate::database::schema::wanted::TableSpec;
 use crate::database::schema::{introspect, names, trigrams};
