@@ -134,19 +134,22 @@ impl Bucket {
         let upload = self.store.put_multipart(key).await.map_err(|error| self.failed(&error))?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut piece = vec![0; 256 * 1024];
-        loop {
-            let read = match file.read(&mut piece).await {
-                Ok(read) => read,
-                Err(error) => {
-                    drop(upload.abort().await);
-                    return Err(unread(error));
+        let sent = async {
+            loop {
+                match file.read(&mut piece).await.map_err(unread)? {
+                    0 => return Ok(()),
+                    read => {
+                        let has_room = upload.wait_for_capacity(PARTS_AT_ONCE).await;
+                        has_room.map_err(|error| self.failed(&error))?;
+                        upload.write(&piece[..read]);
+                    }
                 }
-            };
-            if read == 0 {
-                break;
             }
-            upload.wait_for_capacity(PARTS_AT_ONCE).await.map_err(|error| self.failed(&error))?;
-            upload.write(&piece[..read]);
+        };
+        if let Err(error) = sent.await {
+            // Otherwise the store keeps the parts, and somebody pays for them.
+            drop(upload.abort().await);
+            return Err(error);
         }
         upload.finish().await.map(drop).map_err(|error| self.failed(&error))
     }

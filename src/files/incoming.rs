@@ -24,8 +24,12 @@ pub struct Spooled {
 }
 
 impl Spooled {
-    /// Takes a file in.
-    pub async fn read(folder: &Path, mut from: impl AsyncRead + Unpin) -> Result<Self> {
+    /// Takes a file in; `broken` says what it means that it cannot be read to its end.
+    pub async fn read(
+        folder: &Path,
+        mut from: impl AsyncRead + Unpin,
+        broken: impl FnOnce(std::io::Error) -> Error,
+    ) -> Result<Self> {
         let failed = |error| failed(folder, error);
         private::own_folder(folder).map_err(failed)?;
         let file = NamedTempFile::new_in(folder).map_err(failed)?;
@@ -34,11 +38,11 @@ impl Spooled {
         let mut length = 0;
         let mut piece = vec![0; PIECE];
         loop {
-            let read = from.read(&mut piece).await;
-            let read = read.map_err(|error| Error::BadRequest(format!("The file ended too early: {error}")))?;
-            if read == 0 {
-                break;
-            }
+            let read = match from.read(&mut piece).await {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) => return Err(broken(error)),
+            };
             digest.update(&piece[..read]);
             writer.write_all(&piece[..read]).await.map_err(failed)?;
             length += read as u64;

@@ -160,7 +160,8 @@ async fn read_multipart(request: &Request, mut multipart: Multipart) -> Result<F
             if form.files.len() == MOST_FILES {
                 return Err(Error::TooLarge(format!("A form brings at most {MOST_FILES} files")));
             }
-            let content = Spooled::read(&folder, reader).await?;
+            let ended = |error| Error::BadRequest(format!("The file ended too early: {error}"));
+            let content = Spooled::read(&folder, reader, ended).await?;
             if !filename.is_empty() || content.length > 0 {
                 form.files.push(UploadedFile { field: name, filename, content_type, content });
             }

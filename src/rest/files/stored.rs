@@ -80,9 +80,16 @@ pub(in crate::rest) async fn copy(files: &Files, url: &str, file_name: &str, is_
         None => None,
     };
     let Some(found) = found else { return Err(Error::internal(anyhow::anyhow!("{url} is not a file of this site"))) };
-    let content = Content::File(Spooled::read(&files.temporary(), found.read_all().await?).await?);
+    let content =
+        Content::File(Spooled::read(&files.temporary(), found.read_all().await?, |error| unreadable(&error)).await?);
     let hash = content.hash();
     write(files, file_name, is_private, content, &hash).await
+}
+
+/// A file that is there and cannot be read to its end: its disk or store is at fault, not whoever asks.
+fn unreadable(error: &std::io::Error) -> Error {
+    tracing::warn!(%error, "a stored file cannot be read to its end");
+    Error::Unavailable("The file cannot be read at the moment: try again in a moment".to_owned())
 }
 
 /// The size and the digest of a stored file; `None` if it is not there.
@@ -92,7 +99,7 @@ pub(in crate::rest) async fn measure(files: &Files, url: &str) -> Result<Option<
     let mut content = found.read_all().await?;
     let (mut digest, mut length, mut piece) = (Sha256::default(), 0, vec![0; 64 * 1024]);
     loop {
-        let read = content.read(&mut piece).await.map_err(Error::internal)?;
+        let read = content.read(&mut piece).await.map_err(|error| unreadable(&error))?;
         if read == 0 {
             return Ok(Some((length, secret::hex(&digest.finish()))));
         }
