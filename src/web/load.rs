@@ -35,7 +35,10 @@ impl Load {
         } else if database.waiting() >= self.waiting {
             "DOCTYPED_MAX_WAITING"
         } else {
-            self.is_too_much.store(false, Ordering::Relaxed);
+            // Not at once, or it would begin and end with every request at the limit.
+            if before < self.requests / 2 {
+                self.is_too_much.store(false, Ordering::Relaxed);
+            }
             return Ok(under_way);
         };
         database.metrics().refused.count("too much to do");
