@@ -234,11 +234,11 @@ impl App {
         others.extend(tls.clone().map(|tls| tokio::spawn(tls.follow(stopped.subscribe()))));
         others.extend(redirect.map(|listener| {
             let endpoint = Redirect::to(&config.site_url);
-            tokio::spawn(serve_beside(Arc::clone(&config), listener, endpoint, stopped.subscribe()))
+            tokio::spawn(serve_beside("redirect", Arc::clone(&config), listener, endpoint, stopped.subscribe()))
         }));
         others.extend(metrics.map(|listener| {
             let endpoint = Exposition::of(&self.site);
-            tokio::spawn(serve_beside(Arc::clone(&config), listener, endpoint, stopped.subscribe()))
+            tokio::spawn(serve_beside("metrics", Arc::clone(&config), listener, endpoint, stopped.subscribe()))
         }));
         ready(&self.site, &self.summary, address);
         let site = self.site.clone();
@@ -267,8 +267,9 @@ async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
 }
 
-/// Answers at a further address until `stop`.
+/// Answers at an address beside that of the site until `stop`; `what` says what for.
 async fn serve_beside(
+    what: &'static str,
     config: Arc<Config>,
     listener: TcpListener,
     endpoint: impl Endpoint<Output = Response> + 'static,
@@ -277,7 +278,7 @@ async fn serve_beside(
     let stop = async move { drop(stop.wait_for(|stop| *stop).await) };
     let served = serve(listener, Arc::new(endpoint), config.limits.clone(), None, stop, Duration::ZERO);
     if let Err(error) = served.await {
-        tracing::error!(%error, "a further address is no longer served");
+        tracing::error!(%error, what, "a listener beside that of the site has ended");
     }
 }
 

@@ -44,7 +44,7 @@ struct Figure {
     note: String,
 }
 
-/// Bars, one a minute, the last at the right.
+/// Bars, one per minute, the last at the right.
 #[derive(Clone, Debug, Serialize)]
 struct Chart {
     title: &'static str,

@@ -1,4 +1,4 @@
-//! The limit of the API: how often one credential, or one address without one, may call it in a minute.
+//! The limit of the API: how often one credential, or one address without one, may call it per minute.
 
 use poem::Request;
 use poem::http::{HeaderMap, Method};

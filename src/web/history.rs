@@ -108,7 +108,7 @@ impl History {
     }
 }
 
-/// Ends a minute after the other until `stop` turns true.
+/// Ends one minute after the other until `stop` turns true.
 pub(crate) fn keep(site: Site, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut minutes = tokio::time::interval(EVERY);

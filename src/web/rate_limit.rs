@@ -1,4 +1,4 @@
-//! [`RateLimit`]: how often somebody may do something in a minute, which begins with the first time.
+//! [`RateLimit`]: how often somebody may do something per minute; the minute begins with the first time.
 //!
 //! Each node counts in memory. On PostgreSQL the nodes agree by the table `__Rate`: before the answer
 //! ([`RateLimit::count_at_all_nodes`]), or behind it ([`RateLimit::count_soon_at_all_nodes`]). There a node tells the others
@@ -75,7 +75,7 @@ struct Minute {
 /// How somebody stands to a limit once a request of theirs was counted, or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// How often is allowed in a minute.
+    /// How often is allowed per minute.
     pub limit: i64,
     /// How often is left of it.
     pub left: i64,
@@ -145,7 +145,7 @@ impl RateLimit {
     }
 
     /// Counts one more of an address; `RateLimited` if there were `limit` within its minute already, at all nodes together.
-    /// 0 is no limit.
+    /// 0: no limit.
     pub(crate) async fn count_at_all_nodes(&self, documents: &Documents, address: IpAddr, limit: i64) -> Result<()> {
         if limit <= 0 {
             return Ok(());

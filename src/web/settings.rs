@@ -105,13 +105,20 @@ pub(crate) struct ApiLimits {
 }
 
 impl ApiLimits {
-    /// Reads them, from the cache of documents as a rule; while they cannot be read the shipped ones hold.
+    /// Reads them, from the cache of documents as a rule; while they cannot be read the defaults of their definition hold.
     pub(crate) async fn load(documents: &Documents) -> Self {
-        let Ok(stored) = documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await else {
-            return Self { credentials: 60_000, addresses: 6_000 };
+        let stored = documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await.ok();
+        let limit = |fieldname: &str| match &stored {
+            Some(stored) => stored.int(fieldname),
+            None => default_of(documents, fieldname).unwrap_or_default(),
         };
-        Self { credentials: stored.int("api_rate_limit"), addresses: stored.int("api_rate_limit_for_guests") }
+        Self { credentials: limit("api_rate_limit"), addresses: limit("api_rate_limit_for_guests") }
     }
+}
+
+/// The number that a field of System Settings has by its definition.
+fn default_of(documents: &Documents, fieldname: &str) -> Option<i64> {
+    documents.doctype(SYSTEM_SETTINGS).ok()?.field(fieldname)?.default.as_deref()?.parse().ok()
 }
 
 /// `170:00` and Frappe's `170:00:00`: hours, minutes, seconds. `None` if it is nothing of the kind, or less than a minute.
