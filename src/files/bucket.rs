@@ -84,7 +84,8 @@ impl Bucket {
                 let content = Source::Bucket(self.clone(), path.to_owned());
                 Ok(Some(Found { length: meta.size, etag, content }))
             }
-            Err(StoreError::NotFound { .. }) => Ok(None),
+            // No key is called so, and so no file.
+            Err(StoreError::NotFound { .. } | StoreError::InvalidPath { .. }) => Ok(None),
             Err(error) => Err(self.failed(&error)),
         }
     }

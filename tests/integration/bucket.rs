@@ -120,6 +120,9 @@ async fn files_are_stored_sent_and_removed_as_those_of_a_folder() {
     }
     assert!(!store.keys().await.iter().any(|key| key.contains("long")), "{:?}", store.keys().await);
     administrator.get(&moved).await.status(404);
+    for odd in ["%01", "%0a", &"x".repeat(2000)] {
+        server.guest().get(&format!("/files/{odd}")).await.status(404);
+    }
     let examined = server.run(&["doctor"]).await.unwrap();
     assert!(examined.contains("s3://library/of alexandria stores and gives back"), "{examined}");
 }

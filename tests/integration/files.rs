@@ -266,6 +266,13 @@ async fn parts_and_names_that_are_odd_are_served() {
     let etag = site.guest().get(path).await.header("etag").to_owned();
     site.guest().with_header("if-none-match", &etag).get(path).await.status(304);
     site.guest().get("/files/..%2f..%2fsite.db").await.status(404);
+    for odd in ["%01", "%0a", &"x".repeat(300)] {
+        site.guest().get(&format!("/files/{odd}")).await.status(404);
+    }
+    // Letters of four bytes each: a name that no file system would take.
+    let long = format!("{}.txt", "\u{1f4d6}".repeat(80));
+    let file = upload(&alice, &long, b"a book", &[("is_private", "1")]).await.ok();
+    assert_eq!(alice.get(&url(&file)).await.status(200).body, "a book");
     let download = site.guest().get("/api/method/download_file?file_url=/files/%C3%BC%20b.txt").await.status(200);
     assert!(download.header("content-disposition").starts_with("attachment"));
 }

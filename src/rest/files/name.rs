@@ -1,7 +1,12 @@
 //! Names of files that are safe as a path, in an address and in a header.
 
-/// The longest stem kept, in characters.
+/// The longest stem kept, in characters, and in bytes of UTF-8.
 const LONGEST: usize = 80;
+const LONGEST_BYTES: usize = 150;
+/// The longest ending kept, in characters.
+const LONGEST_ENDING: usize = 16;
+/// How many bytes a file system takes for a name.
+const MOST_BYTES: usize = 255;
 
 /// A sender's file name made harmless: no folders, no control characters, nothing that an address would read otherwise.
 pub(in crate::rest) fn safe_name(name: &str) -> String {
@@ -18,8 +23,8 @@ pub(in crate::rest) fn safe_name(name: &str) -> String {
         .collect();
     let clean = clean.trim().trim_start_matches('.').trim_end_matches(['.', ' ']).trim();
     let (stem, ending) = split(clean);
-    let stem: String = stem.chars().take(LONGEST).collect();
-    let ending: String = ending.chars().take(16).collect();
+    let stem: String = stem[..stem.floor_char_boundary(LONGEST_BYTES)].chars().take(LONGEST).collect();
+    let ending: String = ending.chars().take(LONGEST_ENDING).collect();
     match (stem.is_empty(), ending.is_empty()) {
         (true, true) => "file".to_owned(),
         (true, false) => format!("file.{ending}"),
@@ -43,7 +48,7 @@ pub(in crate::rest) fn extension(name: &str) -> String {
 
 /// Whether a name is one that [`safe_name`] makes: a plain name inside its folder.
 pub(super) fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+    !name.is_empty() && name.len() <= MOST_BYTES && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
 fn split(name: &str) -> (&str, &str) {
@@ -76,6 +81,8 @@ mod tests {
             assert!(is_plain(&safe_name(given)));
         }
         assert_eq!(safe_name(&"x".repeat(300)).len(), LONGEST);
+        let long = safe_name(&format!("{}.{}", "\u{1f4d6}".repeat(300), "\u{1f4d6}".repeat(300)));
+        assert!(is_plain(&with_suffix(&long, "0123456789")), "{long}: file systems count bytes");
         assert_eq!(safe_name(&format!("{}.pdf", "x".repeat(300))).len(), LONGEST + 4);
     }
 
