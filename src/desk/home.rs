@@ -203,7 +203,7 @@ async fn count(documents: &Documents, session: &Session, key: &[String]) -> Resu
     };
     let request = ListRequest::new(doctype).filters(filters);
     match documents.count_at_most(session, &request, Some(MOST_COUNTED + 1)).await {
-        Ok(count) if count > MOST_COUNTED => Ok(Json::from(counted(count))),
+        Ok(count) if count > MOST_COUNTED => Ok(Json::from(counted(count, MOST_COUNTED))),
         Ok(count) => Ok(Json::from(count)),
         Err(error) if error.is_failure() => Err(error),
         Err(_) => Ok(Json::Null),

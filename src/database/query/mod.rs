@@ -6,7 +6,6 @@ mod pattern;
 mod tree;
 mod write;
 
-pub(crate) use narrow::Purpose;
 pub(crate) use write::has_shares;
 
 use futures_util::stream::BoxStream;

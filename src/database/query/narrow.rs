@@ -23,18 +23,10 @@ const RARE: i64 = 300;
 /// Names that narrow a query at most.
 const MOST_NAMES: i64 = 20_000;
 
-/// What the rows are wanted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// A page of them.
-    Page,
-    /// Their number.
-    Count,
-}
-
 impl Select<'_> {
-    /// Narrows the query to the documents that can hold what it searches for, if these are few.
-    pub(crate) async fn narrow(&mut self, database: &Database, purpose: Purpose) -> Result<(), DbErr> {
+    /// Narrows the query to the documents that can hold what it searches for, if these are few. `wanted`: after how many rows
+    /// the query ends, if not with the last.
+    pub(crate) async fn narrow(&mut self, database: &Database, wanted: Option<u64>) -> Result<(), DbErr> {
         if database.backend() != Backend::Sqlite {
             return Ok(());
         }
@@ -44,7 +36,7 @@ impl Select<'_> {
             return Ok(());
         };
         let index = names::trigrams(&self.from.table_name(), columns);
-        let Some(values) = candidates(database, self.from, &index, search, purpose).await? else { return Ok(()) };
+        let Some(values) = candidates(database, self.from, &index, search, wanted).await? else { return Ok(()) };
         let name = &self.from.columns[slot::NAME];
         let column = ColumnRef { table: MAIN, name: &name.name, column_type: name.column_type, nullable: false };
         let few = Condition::OneOf { column, values, negated: false, or_null: false };
@@ -127,15 +119,14 @@ async fn candidates(
     doctype: &DocType,
     index: &str,
     search: Search,
-    purpose: Purpose,
+    wanted: Option<u64>,
 ) -> Result<Option<Vec<Value>>, DbErr> {
     let rows = newest(database, index).await?;
-    // A page is found by going through rows in order, about `page * rows / matching` of them, or by taking up every match.
-    let most = match purpose {
-        Purpose::Page => 2 * rows.isqrt(),
-        Purpose::Count => rows / 16,
-    };
-    let most = most.clamp(100, MOST_NAMES);
+    // Rows are found by going through the table, about `wanted * rows / matching` of it, or by taking up every match, which
+    // costs about five times as much a row.
+    let going_through = wanted.and_then(|wanted| i64::try_from(wanted).ok());
+    let going_through = going_through.map_or(i64::MAX, |wanted| (rows.saturating_mul(wanted) / 5).isqrt());
+    let most = going_through.min(rows / 16).clamp(100, MOST_NAMES);
     let shape = doctype.columns[slot::NAME].column_type.shape();
     let mut found = search.names;
     for trigrams in search.patterns {

@@ -32,6 +32,9 @@ const MAX_COLUMNS: usize = 6;
 /// How many documents a list counts; of more it says that there are more.
 pub(in crate::desk) const MOST_COUNTED: u64 = 10_000;
 
+/// The same of a search, for which rows are looked at that do not match.
+const MOST_FOUND: u64 = 1_000;
+
 /// What a list is made from.
 pub(crate) struct ListInput<'a> {
     /// All DocTypes.
@@ -46,8 +49,8 @@ pub(crate) struct ListInput<'a> {
     pub params: &'a ListParams,
     /// The rows of the page.
     pub list: &'a List,
-    /// How many rows there are in all, if there are no more than [`MOST_COUNTED`].
-    pub total: u64,
+    /// How many rows there are in all, as text: `1,234`, `10,000+`.
+    pub total: &'a str,
     /// Titles of linked documents.
     pub titles: &'a Titles,
     /// Names that are ticked.
@@ -174,7 +177,7 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
         deletable,
         keeps_deleted: doctype.keeps_deleted(),
         restorable,
-        range: if rows.is_empty() { String::new() } else { format!("{}–{} of {}", start + 1, last, counted(total)) },
+        range: if rows.is_empty() { String::new() } else { format!("{}–{} of {}", start + 1, last, total) },
         previous_url: if params.page > 1 { params.at_page(params.page - 1).url(doctype) } else { String::new() },
         next_url: if list.has_next_page { params.at_page(params.page + 1).url(doctype) } else { String::new() },
         rows,
@@ -324,8 +327,8 @@ fn cell_view(input: &ListInput<'_>, field: &DocField, value: &crate::meta::Value
 }
 
 /// 1234 → 1,234; more than are counted → 10,000+
-pub(in crate::desk) fn counted(total: u64) -> String {
-    if total > MOST_COUNTED { format!("{}+", grouped(MOST_COUNTED)) } else { grouped(total) }
+pub(in crate::desk) fn counted(total: u64, most: u64) -> String {
+    if total > most { format!("{}+", grouped(most)) } else { grouped(total) }
 }
 
 /// 10000 → 10,000
@@ -347,6 +350,7 @@ mod tests {
 
     #[test]
     fn a_list_counts_to_ten_thousand() {
+        let counted = |total| counted(total, MOST_COUNTED);
         assert_eq!([counted(999), counted(1_234), counted(10_000)], ["999", "1,234", "10,000"]);
         assert_eq!([counted(10_001), counted(5_000_000)], ["10,000+"; 2]);
     }

@@ -7,7 +7,7 @@ use poem::http::StatusCode;
 
 use super::params::ListParams;
 use super::view::{ListView, ResultView};
-use super::{ListInput, MOST_COUNTED, builder, bulk, list_view, saved, usual_columns};
+use super::{ListInput, MOST_COUNTED, MOST_FOUND, builder, bulk, counted, list_view, saved, usual_columns};
 use crate::desk::form::act::restored_flash;
 use crate::desk::form::page::{self, doctype_of};
 use crate::desk::form::view::Link;
@@ -186,12 +186,13 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
     };
     let (list, total, problem) = match asked {
         Ok(list) => {
-            let total = documents.count_at_most(session, &request, Some(MOST_COUNTED + 1)).await?;
-            (list, total, String::new())
+            let most = if params.query.is_empty() { MOST_COUNTED } else { MOST_FOUND };
+            let total = documents.count_at_most(session, &request, Some(most + 1)).await?;
+            (list, counted(total, most), String::new())
         }
         // A filter that does not parse (a date, a number) is said beside the filters.
         Err(error @ (Error::Validation(_) | Error::BadRequest(_) | Error::Permission(_))) => {
-            (List::default(), 0, error.to_string())
+            (List::default(), String::new(), error.to_string())
         }
         Err(error) => return Err(error),
     };
@@ -204,7 +205,7 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
         grant: &grant,
         params: &params,
         list: &list,
-        total,
+        total: &total,
         titles: &titles,
         selected: showing.selected,
         confirm: showing.confirm,

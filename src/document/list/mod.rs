@@ -181,16 +181,16 @@ pub(crate) async fn run(context: Context<'_>, request: &ListRequest) -> Result<L
     let rows = main_rows(context, doctype, request).await?;
     let mut plan = plan(context, doctype, rows, request, Wanted::Rows)?;
     plan.select.limit = request.limit.map(|limit| limit.saturating_add(1));
-    narrow(context, &mut plan, query::Purpose::Page).await;
+    narrow(context, &mut plan, request.limit).await;
     let mut found = plan.select.fetch(context.exec).await.map_err(refuse_pattern)?;
     let has_next_page = cut(&mut found, request.limit);
     rows::finish(context, &plan, found, None, has_next_page).await
 }
 
-/// Narrows a search by the index, without which it finds the same.
-async fn narrow(context: Context<'_>, plan: &mut Plan<'_>, purpose: query::Purpose) {
+/// Narrows a search of which `wanted` rows are enough by the index, without which it finds the same.
+async fn narrow(context: Context<'_>, plan: &mut Plan<'_>, wanted: Option<u64>) {
     let Some(database) = context.index else { return };
-    if let Err(error) = Box::pin(plan.select.narrow(database, purpose)).await {
+    if let Err(error) = Box::pin(plan.select.narrow(database, wanted)).await {
         // Such as an index that is being made anew for a changed definition.
         tracing::debug!(%error, "searching without the index");
     }
@@ -206,7 +206,7 @@ pub(crate) async fn count(context: Context<'_>, request: &ListRequest, most: Opt
     }
     let rows = main_rows(context, doctype, request).await?;
     let mut plan = plan(context, doctype, rows, request, Wanted::Count)?;
-    narrow(context, &mut plan, query::Purpose::Count).await;
+    narrow(context, &mut plan, most).await;
     plan.select.count(context.exec, most).await.map_err(refuse_pattern)
 }
 

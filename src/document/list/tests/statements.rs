@@ -116,7 +116,7 @@ async fn few_rows_are_searched_by_the_index_and_many_in_their_order() {
             let doctype = site.registry.get("Customer").unwrap();
             let rows = visible::rows(&site.registry, &session, doctype, query::MAIN).unwrap();
             let mut plan = plan(site.context(&session), doctype, rows, &request, Wanted::Rows).unwrap();
-            plan.select.narrow(&site.database, query::Purpose::Page).await.unwrap();
+            plan.select.narrow(&site.database, Some(20)).await.unwrap();
             let found = plan.select.sql(site.backend());
             let uses_index = match site.backend() {
                 Backend::Sqlite => found.text.contains("\"name\" IN (?)"),
