@@ -1,4 +1,4 @@
-"""What `tests/kills/run`, `tests/full_disk/run` and `tests/cluster/run` share: a site as people run it, and programs that
+"""What `tests/kills/run`, `tests/full_disk/run`, `tests/faults/run` and `tests/cluster/run` share: a site as people run it, and programs that
 write to it."""
 
 import base64
@@ -133,13 +133,14 @@ class Client:
         self.site = site
         self.connection = http.client.HTTPConnection(site.host, site.port, timeout=timeout)
 
-    def ask(self, method, path, body=None, authorization=True):
+    def ask(self, method, path, body=None, authorization=True, form=None):
         """Status, JSON (or None) and headers of an answer; OSError if the connection broke."""
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        kind = "application/json" if form is None else "application/x-www-form-urlencoded"
+        headers = {"Accept": "application/json", "Content-Type": kind}
         if authorization:
             headers["Authorization"] = self.site.authorization if authorization is True else authorization
         try:
-            self.connection.request(method, path, None if body is None else json.dumps(body), headers)
+            self.connection.request(method, path, form if body is None else json.dumps(body), headers)
             answer = self.connection.getresponse()
             raw = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -203,6 +204,90 @@ class Writer(threading.Thread):
             except OSError:
                 self.unknown.append(title)
                 return
+
+
+class Enduring(threading.Thread):
+    """Inserts orders with lines and changes each once, at one node after the other, whatever happens to them."""
+
+    def __init__(self, sites, at, load, pause):
+        super().__init__(daemon=True)
+        self.sites, self.at, self.load, self.pause = sites, at, load, pause
+        self.inserted, self.changed, self.unknown, self.statuses = [], {}, [], {}
+
+    def run(self):
+        number, client = 0, None
+        while not self.load.ending:
+            number += 1
+            time.sleep(self.pause)
+            title = f"w{self.at:02}-{number:05}"
+            if client is None:
+                client = Client(self.sites[(self.at + number) % len(self.sites)], timeout=10)
+            lines = [{"item": f"{title} {line}"} for line in range(LINES)]
+            try:
+                order = {"title": title, "counter": 0, "lines": lines}
+                status = self.note(client.ask("POST", "/api/resource/Rough%20Order", order))
+                if status == 200:
+                    self.inserted.append(title)
+                    self.changed[title] = [0, number]
+                    self.load.acknowledged()
+                    status = self.note(client.ask("PUT", f"/api/resource/Rough%20Order/{title}", {"counter": number}))
+                    if status == 200:
+                        self.changed[title] = [number]
+                        self.load.acknowledged()
+                elif status >= 500:
+                    # It may have been lost on the way to the database or on the way back.
+                    self.unknown.append(title)
+                if status >= 500:
+                    client = None
+                    time.sleep(0.1)
+            except OSError:
+                self.note(("no answer", None, {}))
+                self.unknown.append(title)
+                client = None
+                time.sleep(0.1)
+
+    def note(self, answer):
+        status, body, headers = answer
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        expected = status == "no answer" or status in self.load.expected
+        if not expected or status in (503, 507) and "Retry-After" not in headers:
+            self.load.odd.append(f"{status}: {json.dumps(body)[:300]}")
+        return status
+
+
+class Load:
+    """Writers at sites that fail now and then; each rests so many seconds between documents."""
+
+    def __init__(self, sites, count, pause=0.0, expected=(200, 503)):
+        self.ending, self.odd, self.lock, self.expected = False, [], threading.Lock(), expected
+        self.last, self.longest, self.writes = time.monotonic(), 0.0, 0
+        self.writers = [Enduring(sites, at, self, pause) for at in range(count)]
+
+    def acknowledged(self):
+        with self.lock:
+            now = time.monotonic()
+            self.longest, self.last, self.writes = max(self.longest, now - self.last), now, self.writes + 1
+
+    def since(self):
+        """Writes, and the longest pause in seconds, since this was last asked."""
+        with self.lock:
+            writes, longest = self.writes, max(self.longest, time.monotonic() - self.last)
+            self.writes, self.longest = 0, 0.0
+            return writes, longest
+
+    def end(self):
+        """Waits for all of them."""
+        self.ending = True
+        for writer in self.writers:
+            writer.join(30)
+
+    def statuses(self):
+        """How often each status was answered."""
+        counted = {}
+        for writer in self.writers:
+            for status, count in writer.statuses.items():
+                counted[status] = counted.get(status, 0) + count
+        return counted
 
 
 def check(site, writers):
