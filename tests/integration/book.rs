@@ -47,26 +47,36 @@ async fn the_search_needs_no_script_and_shows_what_was_asked_as_text() {
     assert!(none.contains("No page has all of these words") && !none.contains("<script>xyzzy"), "{none}");
 }
 
-/// The commands of the page, in order; those that serve are left to the test.
+/// The commands of a page, in order.
+fn commands(page: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(format!("{}/docs/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+/// A `PATH` on which the program is called as people call it.
+#[cfg(unix)]
+fn path_to_the_program(server: &ServerProcess) -> String {
+    let bin = server.folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_doctyped"), bin.join("doctyped")).unwrap();
+    format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())
+}
+
+/// Those that serve are left to the test.
 #[cfg(unix)]
 #[tokio::test]
 async fn the_commands_of_the_five_minute_start_work_as_they_stand() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/start.md")).unwrap();
-    let blocks: Vec<&str> = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks = commands("start.md");
     let (begin, rest) = blocks.split_first().unwrap();
     assert!(begin.ends_with("doctyped serve\n"), "{begin}");
     let mut server = ServerProcess::prepare(&[]).await;
-    // The program is called as people call it, and the port of the page is that of the test.
-    let folder = server.folder.path().to_owned();
-    let bin = folder.join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_doctyped"), bin.join("doctyped")).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let (folder, path) = (server.folder.path().to_owned(), path_to_the_program(&server));
     bash(&server, &path, begin.replace("doctyped serve\n", "")).await;
     for entry in ["doctypes", "doctyped.toml"] {
         std::fs::rename(folder.join("library").join(entry), folder.join(entry)).unwrap();
     }
     server.start_again().await;
+    // The port of the page is that of the test.
     let script = rest.concat().replace("http://127.0.0.1:8000", &server.base).replace("curl -s ", "curl -sf ");
     let told = bash(&server, &path, script).await;
     for expected in [
@@ -85,7 +95,58 @@ async fn the_commands_of_the_five_minute_start_work_as_they_stand() {
     assert!(server.run(&["health"]).await.is_err());
 }
 
+/// A person at a browser: logs in, allows what an application asks for, and goes where the site leads.
+#[cfg(unix)]
+const PERSON: &str = r#"#!/usr/bin/env bash
+set -euo pipefail
+site=${1%%/api/*}
+browser() { curl -sf -c jar -b jar -H "Origin: $site" "$@"; }
+input() { grep -o "name=\"$1\" value=\"[^\"]*\"" | head -1 | sed 's/.*value="//; s/"$//'; }
+browser -o /dev/null -d "usr=Administrator&pwd=$DOCTYPED_ADMIN_PASSWORD" "$site/api/method/login"
+page=$(browser -L "$1")
+back=$(browser -o /dev/null -w '%{redirect_url}' --data-urlencode "csrf_token=$(input csrf_token <<<"$page")" \
+  -d "request_id=$(input request_id <<<"$page")&decision=allow" "$site/api/method/frappe.integrations.oauth2.approve")
+curl -sf -o /dev/null "$back"
+"#;
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_recipes_for_oauth_work_as_they_stand() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    for tool in ["jq", "xxd", "openssl", "python3"] {
+        if Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|found| !found.status.success())
+        {
+            eprintln!("SKIPPED: the recipes for OAuth need {tool}");
+            return;
+        }
+    }
+    let mut server = ServerProcess::prepare(&[]).await;
+    let path = path_to_the_program(&server);
+    let person = server.folder.path().join("bin/xdg-open");
+    std::fs::write(&person, PERSON).unwrap();
+    std::fs::set_permissions(&person, std::fs::Permissions::from_mode(0o755)).unwrap();
+    server.start_again().await;
+    let script = commands("oauth-recipes.md").concat().replace("http://127.0.0.1:8000", &server.base);
+    let told = bash(&server, &path, script).await;
+    let lines: Vec<&str> = told.lines().collect();
+    for expected in [
+        "{\"data\":[]}",
+        "Bearer",
+        "Water the plants",
+        "  \"interval\": 5",
+        "Reading list",
+        "  \"scope\": \"doctype:ToDo:read\",",
+        "  \"username\": \"Administrator\"",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(expected)), "{expected} is missing in {told}");
+    }
+    assert!(told.contains("error=\"insufficient_scope\"") && !told.contains("somebody else"), "{told}");
+    assert_eq!(lines.last(), Some(&"401"), "{told}");
+}
+
 /// What commands say, run with the settings of the site; the first that fails ends them.
+#[cfg(unix)]
 async fn bash(server: &ServerProcess, path: &str, script: String) -> String {
     let program = server.program();
     let mut shell = Command::new("bash");
