@@ -1,6 +1,6 @@
 # docker build -t doctyped . && docker run -p 8000:8000 -v doctyped:/data doctyped
 FROM rust:1.95-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends cmake clang && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends cmake clang make && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target \
@@ -11,9 +11,7 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /doctyped /usr/bin/doctyped
 COPY --from=build --chown=nonroot:nonroot /data /data
 WORKDIR /data
-# Otherwise glibc keeps a heap for each of many threads, which grow apart.
-ENV MALLOC_ARENA_MAX=2 \
-    DOCTYPED_LISTEN=0.0.0.0:8000 \
+ENV DOCTYPED_LISTEN=0.0.0.0:8000 \
     DOCTYPED_DATABASE_URL=sqlite:///data/site.db \
     DOCTYPED_SECRET_KEY_FILE=/data/site.key \
     DOCTYPED_FILES=/data/files
