@@ -48,6 +48,12 @@ pub enum Error {
     /// A cross-site request, or a form whose token does not match.
     #[error("{0}")]
     CrossSite(String),
+    /// The document is not the one that the request is about any more (RFC 9110 §13.1.1).
+    #[error("{0}")]
+    PreconditionFailed(String),
+    /// An `Idempotency-Key` that stands for another request.
+    #[error("This Idempotency-Key was used for another request: make a new one for each")]
+    KeyReused,
     /// The body is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
@@ -193,6 +199,15 @@ pub enum Conflict {
     /// The name does not fit the naming rule's type (409 `NameError`).
     #[error("{0}")]
     Name(String),
+    /// A request with the same `Idempotency-Key` is being carried out, or was, and its answer is not known.
+    #[error("A request with this Idempotency-Key is being carried out, or was and its answer is lost: look before you try again")]
+    Underway,
+}
+
+impl From<Conflict> for Error {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
 }
 
 impl Invalid {

@@ -11,10 +11,13 @@ use crate::document::defaults::{self, Surroundings};
 use crate::document::input::RowLimit;
 use crate::document::list::{self, List, ListRequest};
 use crate::document::{Children, Documents, access, input, load};
-use crate::error::{Error, FieldProblem, Result};
+use crate::error::{Conflict, Error, FieldProblem, Result};
 use crate::meta::doctype::slot;
 use crate::meta::{DocType, Document, Registry, Right, Value};
-use crate::permissions::Session;
+use crate::permissions::{Once, Session};
+
+/// The log of requests with an `Idempotency-Key`.
+pub(crate) const IDEMPOTENT_REQUEST: &str = "Idempotent Request";
 
 /// One transaction, or what looks like one but only reads. Dropping it rolls back.
 pub struct Work<'a> {
@@ -30,6 +33,7 @@ pub struct Work<'a> {
     on: On,
     now: String,
     written: Written,
+    once: Option<Arc<Once>>,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
@@ -62,6 +66,7 @@ impl<'a> Work<'a> {
             // The time is taken inside the transaction, so that later commits never carry earlier times.
             now: documents.clock().now_text(),
             written: Written::default(),
+            once: session.once.clone(),
             after_commit: Vec::new(),
         }
     }
@@ -296,18 +301,40 @@ impl<'a> Work<'a> {
     /// Writes a row of a DocType that the program itself keeps as a log (Version, Deleted Document, MCP Call): no hooks, no
     /// validation, whoever asks.
     pub async fn insert_log(&mut self, doctype: &str, values: &[(&str, Value)]) -> Result<()> {
+        self.insert_log_as(crate::secret::random_name(), doctype, values).await
+    }
+
+    async fn insert_log_as(&mut self, name: String, doctype: &str, values: &[(&str, Value)]) -> Result<()> {
         let Some(doctype) = self.registry.get(doctype).cloned().filter(|doctype| doctype.has_table()) else {
             return Ok(());
         };
         let mut document = defaults::new_document(&doctype, &self.surroundings());
-        document.set_name(crate::secret::random_name());
+        document.set_name(name);
         self.stamp_new(&mut document);
         for (field, value) in values {
             document.set(field, value.clone());
         }
         input::normalise(&mut document);
-        documents::insert(self.executor(), &[&document]).await?;
-        Ok(())
+        let inserted = documents::insert(self.executor(), &[&document]).await;
+        let name = document.name();
+        inserted.map(drop).map_err(|error| crate::document::store::write_error(self.backend(), &doctype, &name, error))
+    }
+
+    /// Notes in the transaction that the request has happened, so that it cannot happen once more.
+    async fn note_once(&mut self) -> Result<Option<Arc<Once>>> {
+        let Some(once) = self.once.take().filter(|once| !once.is_noted() && !self.written.is_empty()) else {
+            return Ok(None);
+        };
+        let values = [
+            ("user", Value::from(once.user.as_str())),
+            ("request", Value::from(once.request.as_str())),
+            ("fingerprint", Value::from(once.fingerprint.as_str())),
+        ];
+        match self.insert_log_as(once.name.clone(), IDEMPOTENT_REQUEST, &values).await {
+            Ok(()) => Ok(Some(once)),
+            Err(Error::Conflict(_)) => Err(Conflict::Underway.into()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Notes on a document what was done to it besides changing values, as a comment of the kind `Edit`.
@@ -352,7 +379,8 @@ impl<'a> Work<'a> {
     /// Makes everything durable, drops what caches held of it, runs what waits for the commit.
     ///
     /// Runs to its end even if the request that asked for it is gone, so that a cache never outlives what it holds.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        let once = Box::pin(self.note_once()).await?;
         let Self { documents, on, written, after_commit, .. } = self;
         let On::Transaction(transaction) = on else { return Ok(()) };
         let documents = documents.clone();
@@ -361,6 +389,9 @@ impl<'a> Work<'a> {
             // Also after a failure: of a connection that ended meanwhile, nobody knows how far the database got.
             documents.forget(&written);
             done?;
+            if let Some(once) = once {
+                once.noted();
+            }
             documents.follow(&written).await?;
             for act in after_commit {
                 act();

@@ -184,6 +184,8 @@ fn is_for_the_assistant(error: &Error) -> bool {
         | Error::Permission(_)
         | Error::Validation(_)
         | Error::Conflict(_)
+        | Error::PreconditionFailed(_)
+        | Error::KeyReused
         | Error::BadRequest(_)
         | Error::CrossSite(_)
         | Error::TooLarge(_)

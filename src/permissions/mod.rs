@@ -6,4 +6,4 @@ pub(crate) mod session;
 
 pub(crate) use decide::Grant;
 pub use session::Session;
-pub(crate) use session::{Limit, TimesIn, UserAccess};
+pub(crate) use session::{Limit, Once, TimesIn, UserAccess};

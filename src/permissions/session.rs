@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Zone;
 use crate::meta::{Document, Right};
@@ -101,7 +102,40 @@ pub struct Session {
     pub sid: Option<Arc<str>>,
     /// In which zone datetimes are read and written.
     pub times_in: TimesIn,
+    /// The request that is answered, if its sender may send it again and it is to happen once.
+    pub(crate) once: Option<Arc<Once>>,
     system: bool,
+}
+
+/// A request with an `Idempotency-Key`: the first work that writes for it notes it in its transaction.
+#[derive(Debug)]
+pub(crate) struct Once {
+    /// The name of its Idempotent Request.
+    pub name: String,
+    /// Whose it is.
+    pub user: String,
+    /// Verb and path.
+    pub request: String,
+    /// What else it asks for, as a digest.
+    pub fingerprint: String,
+    is_noted: AtomicBool,
+}
+
+impl Once {
+    /// One that has not happened yet.
+    pub(crate) fn new(name: String, user: &str, request: String, fingerprint: String) -> Self {
+        Self { name, user: user.to_owned(), request, fingerprint, is_noted: AtomicBool::new(false) }
+    }
+
+    /// Whether something was written for it, for good.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.is_noted.load(Ordering::Acquire)
+    }
+
+    /// Something was.
+    pub(crate) fn noted(&self) {
+        self.is_noted.store(true, Ordering::Release);
+    }
 }
 
 impl Session {
@@ -113,7 +147,7 @@ impl Session {
             is_system_user: true,
             ..UserAccess::default()
         };
-        Self { access: Arc::new(access), limit: None, sid: None, times_in: TimesIn::Utc, system: true }
+        Self { access: Arc::new(access), limit: None, sid: None, times_in: TimesIn::Utc, once: None, system: true }
     }
 
     /// Nobody.
@@ -129,7 +163,7 @@ impl Session {
 
     /// A user's.
     pub fn of(access: Arc<UserAccess>) -> Self {
-        Self { access, limit: None, sid: None, times_in: TimesIn::Site, system: false }
+        Self { access, limit: None, sid: None, times_in: TimesIn::Site, once: None, system: false }
     }
 
     /// The same, with datetimes in another zone.

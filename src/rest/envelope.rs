@@ -2,18 +2,29 @@
 
 use poem::Response;
 use poem::http::StatusCode;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::document::{Cell, List, ListRequest};
 use crate::error::Result;
 use crate::permissions::Session;
-use crate::web::method::json_response;
+use crate::rest::etag;
+use crate::web::method::{json_bytes, json_response};
 use crate::web::spool::Spool;
 use crate::web::{Answer, Call, Exchange, RequestContext, Site};
 
 /// An answer under `data`.
 pub(super) fn data(context: &RequestContext, value: Json) -> Response {
     with_status(context, StatusCode::OK, value)
+}
+
+/// A document that was just written, under `data`, with its `ETag`.
+pub(super) fn document(context: &RequestContext, document: Map<String, Json>) -> Response {
+    if context.session_expired {
+        return data(context, Json::Object(document));
+    }
+    let bytes = json!({ "data": document }).to_string().into_bytes();
+    let response = json_bytes(StatusCode::OK, bytes.clone());
+    etag::tagged(None, &bytes, response)
 }
 
 /// An answer under `data` with a status of its own.
@@ -124,7 +135,7 @@ fn short_list(context: &RequestContext, list: &List, shape: Rows) -> Response {
         out.extend_from_slice(b",\"session_expired\":1");
     }
     out.push(b'}');
-    crate::web::method::json_bytes(StatusCode::OK, out)
+    json_bytes(StatusCode::OK, out)
 }
 
 /// The rows of a list as a method's result: objects, or arrays of values alone.

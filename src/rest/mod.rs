@@ -7,6 +7,7 @@ mod discovery;
 mod docs;
 mod doctype;
 mod envelope;
+mod etag;
 mod files;
 mod methods;
 pub(crate) mod openapi;

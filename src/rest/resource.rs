@@ -9,6 +9,7 @@ use crate::document::{Children, Documents, method};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::permissions::Session;
+use crate::rest::etag::Precondition;
 use crate::rest::{comment, files};
 use crate::web::Site;
 
@@ -136,12 +137,33 @@ pub(super) async fn update(
     name: &str,
     mut values: Map<String, Json>,
     children: Children,
+    precondition: &Precondition,
 ) -> Result<Map<String, Json>> {
     // The address says which document it is.
     values.shift_remove("doctype");
     values.shift_remove("name");
-    let document = site.documents.update(session, doctype, name, &values, children).await?;
+    let mut work = site.documents.begin(session).await?;
+    precondition.check(&mut work, doctype, name).await?;
+    let document = work.update_json(doctype, name, &values, children).await?;
+    work.commit().await?;
     Ok(site.documents.to_json(session, &document))
+}
+
+/// Deletes a document.
+pub(super) async fn delete(
+    site: &Site,
+    session: &Session,
+    doctype: &str,
+    name: &str,
+    precondition: &Precondition,
+) -> Result<()> {
+    if precondition.is_none() {
+        return site.documents.delete(session, doctype, name).await;
+    }
+    let mut work = site.documents.begin(session).await?;
+    precondition.check(&mut work, doctype, name).await?;
+    work.delete(doctype, name).await?;
+    work.commit().await
 }
 
 /// A document's own method. With `write` it may change things and needs the right to.

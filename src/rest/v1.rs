@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 use crate::error::{Error, Result};
 use crate::rest::arguments::{Dialect, document_values, list_request};
 use crate::rest::envelope::{self, Rows};
+use crate::rest::etag::Precondition;
 use crate::rest::path::{self, Target};
-use crate::rest::resource;
+use crate::rest::{etag, resource};
 use crate::web::Exchange;
 use crate::web::args::Args;
 use crate::web::method::json_bytes;
@@ -86,7 +87,7 @@ async fn create(mut exchange: Exchange, doctype: &str) -> Result<Response> {
     let target = exchange.site.documents.doctype(doctype)?;
     let values = document_values(exchange.values().await?, &target)?;
     let document = resource::create(&exchange.site, exchange.session(), doctype, &values, false).await?;
-    Ok(envelope::data(&exchange.context, Json::Object(resource::without_nulls(document))))
+    Ok(envelope::document(&exchange.context, resource::without_nulls(document)))
 }
 
 async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
@@ -117,19 +118,23 @@ pub(super) async fn whole(exchange: &Exchange, doctype: &str, name: &str) -> Res
     {
         return Ok(json_bytes(StatusCode::OK, [open, b",\"session_expired\":1}"].concat()));
     }
-    Ok(Response::builder().content_type("application/json").body(bytes))
+    let response = Response::builder().content_type("application/json").body(bytes.clone());
+    Ok(etag::tagged(Some(exchange.request.headers()), &bytes, response))
 }
 
 async fn update(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
     let target = exchange.site.documents.doctype(doctype)?;
-    let children = resource::children(exchange.request.headers());
     let values = document_values(exchange.values().await?, &target)?;
-    let document = resource::update(&exchange.site, exchange.session(), doctype, name, values, children).await?;
-    Ok(envelope::data(&exchange.context, Json::Object(document)))
+    let headers = exchange.request.headers();
+    let (children, precondition) = (resource::children(headers), Precondition::of(headers)?);
+    let (site, session) = (&exchange.site, exchange.session());
+    let document = resource::update(site, session, doctype, name, values, children, &precondition).await?;
+    Ok(envelope::document(&exchange.context, document))
 }
 
 async fn delete(exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
-    exchange.site.documents.delete(exchange.session(), doctype, name).await?;
+    let precondition = Precondition::of(exchange.request.headers())?;
+    resource::delete(&exchange.site, exchange.session(), doctype, name, &precondition).await?;
     Ok(envelope::with_status(&exchange.context, StatusCode::ACCEPTED, Json::from("ok")))
 }
 

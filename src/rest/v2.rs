@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use crate::error::Result;
 use crate::rest::arguments::{Dialect, document_values, filters, list_request};
 use crate::rest::envelope::{self, Rows};
+use crate::rest::etag::Precondition;
 use crate::rest::path::{self, Target};
 use crate::rest::v1::{options_or_refusal, whole};
 use crate::rest::{definition, resource};
@@ -72,7 +73,7 @@ async fn create(mut exchange: Exchange, doctype: &str) -> Result<Response> {
     let target = exchange.site.documents.doctype(doctype)?;
     let values = document_values(exchange.values().await?, &target)?;
     let document = resource::create(&exchange.site, exchange.session(), doctype, &values, true).await?;
-    Ok(envelope::data(&exchange.context, Json::Object(document)))
+    Ok(envelope::document(&exchange.context, document))
 }
 
 async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
@@ -88,14 +89,17 @@ async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Respo
 
 async fn update(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
     let target = exchange.site.documents.doctype(doctype)?;
-    let children = resource::children(exchange.request.headers());
     let values = document_values(exchange.values().await?, &target)?;
-    let document = resource::update(&exchange.site, exchange.session(), doctype, name, values, children).await?;
-    Ok(envelope::data(&exchange.context, Json::Object(document)))
+    let headers = exchange.request.headers();
+    let (children, precondition) = (resource::children(headers), Precondition::of(headers)?);
+    let (site, session) = (&exchange.site, exchange.session());
+    let document = resource::update(site, session, doctype, name, values, children, &precondition).await?;
+    Ok(envelope::document(&exchange.context, document))
 }
 
 async fn delete(exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
-    exchange.site.documents.delete(exchange.session(), doctype, name).await?;
+    let precondition = Precondition::of(exchange.request.headers())?;
+    resource::delete(&exchange.site, exchange.session(), doctype, name, &precondition).await?;
     Ok(envelope::with_status(&exchange.context, StatusCode::ACCEPTED, Json::from("ok")))
 }
 

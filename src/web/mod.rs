@@ -19,6 +19,7 @@ pub(crate) mod load;
 pub(crate) mod method;
 pub(crate) mod metrics;
 pub(crate) mod middleware;
+mod once;
 pub(crate) mod openapi;
 pub(crate) mod own_path;
 pub(crate) mod panel;
@@ -76,5 +77,6 @@ pub(crate) fn register(plugins: &mut Plugins, sessions: &Sessions, attempts: &at
     plugins.controller("Login Attempt", attempts.controller());
     rpc::register(plugins);
     plugins.log("Security Event", 365);
+    plugins.log(crate::document::work::IDEMPOTENT_REQUEST, 1);
     plugins.route(Route::new("/assets/*path").get(templates::serve_asset));
 }

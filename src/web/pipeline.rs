@@ -30,7 +30,7 @@ use crate::web::session::Found;
 use crate::web::session_cookie::{self, Sent, remove_cookies};
 use crate::web::settings::UploadSettings;
 use crate::web::site::Site;
-use crate::web::{MCP, csp, csrf};
+use crate::web::{MCP, csp, csrf, once};
 
 /// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
 const NO_CACHE: &str = "no-store,no-cache,must-revalidate,max-age=0";
@@ -115,7 +115,8 @@ impl Pipeline {
         let headers = request.headers().contains_key(header::ORIGIN).then(|| request.headers().clone());
         let reading = self.body_memory.watch(&mut request, &self.site.config.limits);
         let result = match self.prepare(&mut request, &mut context, &reading).await {
-            Ok(()) => self.route(request, &context).await,
+            Ok(None) => self.route(request, &context).await,
+            Ok(Some(answer)) => Ok(answer),
             Err(error) => Err(error),
         };
         let mut response = match result {
@@ -128,6 +129,7 @@ impl Pipeline {
                 response
             }
         };
+        once::keep(&self.site, &context, &mut response).await;
         if let Some(limited) = &context.limited {
             limited.tell(response.headers_mut());
         }
@@ -154,8 +156,13 @@ impl Pipeline {
         }
     }
 
-    /// Everything before the route: credentials, cross-site check, limits.
-    async fn prepare(&self, request: &mut Request, context: &mut RequestContext, reading: &Reading) -> Result<()> {
+    /// Everything before the route: credentials, cross-site check, limits. An answer where the request was answered before.
+    async fn prepare(
+        &self,
+        request: &mut Request,
+        context: &mut RequestContext,
+        reading: &Reading,
+    ) -> Result<Option<Response>> {
         normalize_path(request)?;
         if let Some(certificates) = &self.site.config.client_certificates {
             client_certificate::take(request, peer(request), certificates);
@@ -182,9 +189,10 @@ impl Pipeline {
         }
         let limit = self.largest_body(request, context).await?;
         reading.allow(request, limit, context.session.is_guest())?;
+        let answer = Box::pin(once::begin(&self.site, request, context)).await?;
         request.extensions_mut().insert(context.clone());
         request.extensions_mut().insert(self.site.clone());
-        Ok(())
+        Ok(answer)
     }
 
     /// How many bytes the body of a request may have, now that it is known who asks for what.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::Children;
 use crate::error::{Error, Result};
 use crate::rest::arguments::{is_standard, without_form_state};
+use crate::rest::etag::Precondition;
 use crate::rest::files::{NewFile, Target};
 use crate::rest::methods::add;
 use crate::rest::{files, resource};
@@ -156,14 +157,15 @@ async fn submit(call: Call) -> Result<Answer> {
 
 async fn write(call: &Call, doctype: &str, values: Map<String, Json>) -> Result<Answer> {
     let saved = match name_of(&values) {
-        Some(name) => resource::update(&call.site, call.session(), doctype, &name, values, children(call)).await?,
+        Some(name) => update(call, doctype, &name, values).await?,
         None => resource::create(&call.site, call.session(), doctype, &values, false).await?,
     };
     Ok(Answer::message(saved))
 }
 
-fn children(call: &Call) -> Children {
-    resource::children(&call.headers)
+async fn update(call: &Call, doctype: &str, name: &str, values: Map<String, Json>) -> Result<Map<String, Json>> {
+    let (children, nothing) = (resource::children(&call.headers), Precondition::default());
+    resource::update(&call.site, call.session(), doctype, name, values, children, &nothing).await
 }
 
 async fn cancel(call: Call) -> Result<Answer> {
@@ -201,7 +203,7 @@ async fn set_value(call: Call) -> Result<Answer> {
     if let Some(unknown) = values.keys().find(|field| target.field(field).is_none() && !is_kept(field)) {
         return Err(Error::misuse(format!("{doctype} has no field {unknown}")));
     }
-    let saved = resource::update(&call.site, call.session(), &doctype, &name, values, children(&call)).await?;
+    let saved = update(&call, &doctype, &name, values).await?;
     if !target.istable {
         return Ok(Answer::message(saved));
     }
@@ -216,13 +218,8 @@ async fn bulk_update(call: Call) -> Result<Answer> {
     for doc in docs {
         let result = match document(doc.clone()) {
             Ok((doctype, mut values)) => match values.shift_remove("docname") {
-                Some(Json::String(name)) => {
-                    resource::update(&call.site, call.session(), &doctype, &name, values, children(&call)).await
-                }
-                Some(Json::Number(number)) => {
-                    let name = number.to_string();
-                    resource::update(&call.site, call.session(), &doctype, &name, values, children(&call)).await
-                }
+                Some(Json::String(name)) => update(&call, &doctype, &name, values).await,
+                Some(Json::Number(number)) => update(&call, &doctype, &number.to_string(), values).await,
                 _ => Err(missing("docname")),
             },
             Err(error) => Err(error),

@@ -35,7 +35,25 @@ fn parameters() -> Map<String, Json> {
         "string",
         "`children=patch`: a row with `name` changes that row, with `_delete: true` removes it, without a name adds one; the others stay. Otherwise the rows sent replace those there are",
     );
-    out.insert("Prefer".to_owned(), prefer.example("children=patch").parameter("header"));
+    let once = Param::optional(
+        "Idempotency-Key",
+        "string",
+        "A new UUID for each change: sent again with the same one, it is answered again and not made again. Kept for a day",
+    );
+    let unchanged = Param::optional(
+        "If-Match",
+        "string",
+        "The `ETag` that the document was read with: 412 if somebody has changed it since",
+    );
+    let known = Param::optional("If-None-Match", "string", "The `ETag` of the answer that the client has: 304 if it still holds");
+    for (param, example) in [
+        (prefer, "children=patch"),
+        (once, "8e03978e-40d5-43dd-bc93-6894a57f9324"),
+        (unchanged, "\"2026-01-31T12:00:00.000000-0123456789abcdef\""),
+        (known, "\"2026-01-31T12:00:00.000000-0123456789abcdef\""),
+    ] {
+        out.insert(param.name.to_owned(), param.example(example).parameter("header"));
+    }
     for param in [
         Param::required("name", "string", "The name of the document, percent-encoded; it may hold `/`"),
         Param::required("doctype", "string", "The name of the DocType, percent-encoded"),
@@ -75,20 +93,22 @@ fn documents(document: &mut Document) {
     let (collection, one) = ("/api/v2/document/{doctype}", "/api/v2/document/{doctype}/{name}");
     let list = ["doctype", "fields", "filters", "order_by", "group_by", "start", "limit", "expand", "parent"];
     let name = ["doctype", "name"];
-    let changed = ["doctype", "name", "Prefer"];
+    let changed = ["doctype", "name", "Prefer", "If-Match", "Idempotency-Key"];
     let (copy, method) = (format!("{one}/copy"), format!("{one}/method/{{method}}"));
     let called = ["doctype", "name", "method"];
+    let written = ["doctype", "name", "method", "Idempotency-Key"];
+    let deleted = ["doctype", "name", "If-Match", "Idempotency-Key"];
     let tag = "Documents";
     for (path, verb, right, id, summary, parameters, body) in [
         (collection, "get", Right::Read, "list_documents", "List documents", &list[..], None),
-        (collection, "post", Right::Create, "create_document", "Create a document", &["doctype"], Some(&values)),
-        (one, "get", Right::Read, "read_document", "Read a document", &["doctype", "name", "expand_links"], None),
+        (collection, "post", Right::Create, "create_document", "Create a document", &["doctype", "Idempotency-Key"], Some(&values)),
+        (one, "get", Right::Read, "read_document", "Read a document", &["doctype", "name", "expand_links", "If-None-Match"], None),
         (one, "patch", Right::Write, "patch_document", "Change a document", &changed, Some(&values)),
         (one, "put", Right::Write, "update_document", "Change a document", &changed, Some(&values)),
-        (one, "delete", Right::Delete, "delete_document", "Delete a document", &name, None),
+        (one, "delete", Right::Delete, "delete_document", "Delete a document", &deleted, None),
         (&copy, "get", Right::Create, "copy_document", "Read a copy of a document, which is not stored", &name, None),
         (&method, "get", Right::Read, "read_by_document_method", "Call a method that only reads", &called, None),
-        (&method, "post", Right::Write, "call_document_method", "Call a method of a document", &called, Some(&values)),
+        (&method, "post", Right::Write, "call_document_method", "Call a method of a document", &written, Some(&values)),
     ] {
         let mut operation = operation(tag, id, summary, parameters, body);
         operation[NEEDS] = needs_on_any(right);

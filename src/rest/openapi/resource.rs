@@ -140,40 +140,41 @@ impl Paths<'_> {
 
     fn create(&self) -> Json {
         let summary = format!("Create a {}", self.doctype.name);
-        let mut operation = self.operation("create", summary, Vec::new());
+        let mut operation = self.operation("create", summary, vec![parameter("Idempotency-Key")]);
         self.needs(&mut operation, Right::Create);
         let example = super::schema::example(self.doctype);
         operation.insert("requestBody".to_owned(), Self::body(self.key, Some(example)));
         let answer = Self::data("The document as it is stored", &schema(self.key));
-        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "413", "417"])
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "413", "417", "422"])
     }
 
     fn read(&self) -> Json {
         let mut operation =
-            self.operation("read", format!("Read a {}", self.doctype.name), self.named(&["expand_links"]));
+            self.operation("read", format!("Read a {}", self.doctype.name), self.named(&["expand_links", "If-None-Match"]));
         self.needs(&mut operation, Right::Read);
         let answer = Self::data("The document", &schema(self.key));
-        Self::finish(operation, "200", answer, &["401", "403", "404", "417"])
+        Self::finish(operation, "200", answer, &["304", "401", "403", "404", "417"])
     }
 
     fn update(&self) -> Json {
         let summary = format!("Change a {}", self.doctype.name);
-        let mut operation = self.operation("update", summary, self.named(&["Prefer"]));
+        let mut operation = self.operation("update", summary, self.named(&["Prefer", "If-Match", "Idempotency-Key"]));
         self.needs(&mut operation, Right::Write);
         operation.insert("requestBody".to_owned(), Self::body(&format!("{}Partial", self.key), None));
         let answer = Self::data("The document as it is stored now", &schema(self.key));
-        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "413", "417"])
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "412", "413", "417", "422"])
     }
 
     fn delete(&self) -> Json {
-        let mut operation = self.operation("delete", format!("Delete a {}", self.doctype.name), self.named(&[]));
+        let parameters = self.named(&["If-Match", "Idempotency-Key"]);
+        let mut operation = self.operation("delete", format!("Delete a {}", self.doctype.name), parameters);
         self.needs(&mut operation, Right::Delete);
         let answer = Self::data("It is deleted", &json!({ "type": "string", "enum": ["ok"] }));
-        Self::finish(operation, "202", answer, &["401", "403", "404", "417"])
+        Self::finish(operation, "202", answer, &["400", "401", "403", "404", "409", "412", "417", "422"])
     }
 
     fn method(&self, method: &DocumentMethod) -> Json {
-        let mut operation = self.operation(method.name, method.description.to_owned(), self.named(&[]));
+        let mut operation = self.operation(method.name, method.description.to_owned(), self.named(&["Idempotency-Key"]));
         operation.insert(NEEDS.to_owned(), needs(std::slice::from_ref(&method.needs)));
         operation.insert("requestBody".to_owned(), Self::arguments());
         let body = json!({
@@ -185,7 +186,7 @@ impl Paths<'_> {
         });
         let answer =
             json!({ "description": "What the method answers", "content": { "application/json": { "schema": body } } });
-        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "417"])
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "417", "422"])
     }
 
     /// The same methods by the first version of the API.
@@ -193,6 +194,7 @@ impl Paths<'_> {
         let summary = format!("Call a method of a {}", self.doctype.name);
         let mut parameters = self.named(&[]);
         let names: Vec<&str> = methods.iter().map(|method| method.name).collect();
+        parameters.push(parameter("Idempotency-Key"));
         parameters.push(json!({
             "name": "run_method", "in": "query", "description": "The name of the method; it may stand in the body as well",
             "schema": { "type": "string", "enum": names },
@@ -214,7 +216,7 @@ impl Paths<'_> {
         operation.insert(NEEDS.to_owned(), needs(&ways));
         operation.insert("requestBody".to_owned(), Self::arguments());
         let answer = Self::data("The result", &json!({}));
-        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "417"])
+        Self::finish(operation, "200", answer, &["400", "401", "403", "404", "409", "417", "422"])
     }
 
     fn arguments() -> Json {

@@ -76,9 +76,11 @@ pub(super) fn add_common(document: &mut Document) {
         ("401", "Nobody is logged in, or the credentials are not valid"),
         ("403", "The right is missing"),
         ("404", "There is no such document, or none that you may know of"),
-        ("409", "The name is taken"),
+        ("409", "The name is taken, or a request with the same Idempotency-Key is under way"),
+        ("412", "Somebody has changed the document since"),
         ("413", "The body is too large"),
         ("417", "What was sent breaks rules; all problems come at once"),
+        ("422", "The Idempotency-Key was used for another request"),
         ("429", "Too many requests: `Retry-After` says when to try again"),
     ];
     let answers = answers.map(|(status, description)| {
@@ -90,7 +92,8 @@ pub(super) fn add_common(document: &mut Document) {
     if let Some((_, limited)) = answers.last_mut() {
         limited["headers"] = limit_headers();
     }
-    document.add_components("responses", answers.into_iter().collect());
+    let known = ("Error304".to_owned(), json!({ "description": "The answer that the client has still holds" }));
+    document.add_components("responses", answers.into_iter().chain([known]).collect());
     document.add_components("securitySchemes", security_schemes());
 }
 

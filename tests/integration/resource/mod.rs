@@ -4,9 +4,11 @@ mod create;
 mod delete;
 mod list;
 mod methods;
+mod once;
 mod read;
 mod update;
 mod v2;
+mod versions;
 
 use serde_json::{Value as Json, json};
 

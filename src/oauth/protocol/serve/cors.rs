@@ -28,9 +28,9 @@ pub(crate) struct CorsHeaders {
 ///
 /// What pages of OAuth clients send, of Frappe's own libraries (frappe-ui, frappe-js-sdk), and of MCP clients.
 pub(crate) const ALLOW_HEADERS: &str = "Authorization, Content-Type, Accept, DPoP, X-Frappe-Site-Name, X-Frappe-CSRF-Token, \
-     X-Requested-With, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID";
+     X-Requested-With, Idempotency-Key, If-Match, If-None-Match, Prefer, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID";
 /// The headers that a page may read.
-const EXPOSE: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, Mcp-Session-Id, RateLimit, RateLimit-Policy, \
+const EXPOSE: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, ETag, Idempotent-Replayed, Mcp-Session-Id, RateLimit, RateLimit-Policy, \
      X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset";
 
 impl AllowedOrigins {
