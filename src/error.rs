@@ -200,7 +200,9 @@ pub enum Conflict {
     #[error("{0}")]
     Name(String),
     /// A request with the same `Idempotency-Key` is being carried out, or was, and its answer is not known.
-    #[error("A request with this Idempotency-Key is being carried out, or was and its answer is lost: look before you try again")]
+    #[error(
+        "A request with this Idempotency-Key is being carried out, or was and its answer is lost: look before you try again"
+    )]
     Underway,
 }
 

@@ -74,7 +74,8 @@ impl Precondition {
         let Some(times) = &self.modified else { return Ok(()) };
         let document = work.get_for_update(doctype, name).await?;
         let seen: Map<String, Json> = work.documents.to_json(&work.session, &document);
-        let stands = seen.get("modified").and_then(Json::as_str).is_some_and(|now| times.iter().any(|time| time == now));
+        let stands =
+            seen.get("modified").and_then(Json::as_str).is_some_and(|now| times.iter().any(|time| time == now));
         if stands {
             return Ok(());
         }

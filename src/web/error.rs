@@ -61,7 +61,9 @@ pub fn describe(error: &Error) -> Described {
         }
         Error::Conflict(Conflict::Name(_)) => (StatusCode::CONFLICT, "NameError", "Name"),
         Error::Conflict(Conflict::Underway) => (StatusCode::CONFLICT, "ValidationError", "Sent Twice"),
-        Error::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "TimestampMismatchError", "Changed Meanwhile"),
+        Error::PreconditionFailed(_) => {
+            (StatusCode::PRECONDITION_FAILED, "TimestampMismatchError", "Changed Meanwhile")
+        }
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "ValidationError", "Sent Differently"),
         Error::BadRequest(_) => (StatusCode::BAD_REQUEST, "ValidationError", "Bad Request"),
         Error::CrossSite(_) => (StatusCode::BAD_REQUEST, "CSRFTokenError", "Invalid Request"),

@@ -35,7 +35,11 @@ struct Answer {
 
 /// Looks for the key of a request that may change something: the answer that was given before, or a note to the session that
 /// the change is to be made once.
-pub(super) async fn begin(site: &Site, request: &mut Request, context: &mut RequestContext) -> Result<Option<Response>> {
+pub(super) async fn begin(
+    site: &Site,
+    request: &mut Request,
+    context: &mut RequestContext,
+) -> Result<Option<Response>> {
     let Some(key) = request.headers().get(HEADER) else { return Ok(None) };
     let is_api = request.uri().path().starts_with("/api/");
     if request.method().is_safe() || !is_api || context.session.is_guest() {
@@ -88,7 +92,9 @@ async fn keep_answer(site: &Site, name: &str, response: &mut Response) -> Result
 /// The same answer once more.
 fn replay(site: &Site, name: &str, sealed: &str) -> Result<Response> {
     // Also one that was sealed by a key that is gone.
-    let Ok(text) = site.documents.site_key().open_text(sealed, &place(name)) else { return Err(Conflict::Underway.into()) };
+    let Ok(text) = site.documents.site_key().open_text(sealed, &place(name)) else {
+        return Err(Conflict::Underway.into());
+    };
     let answer: Answer = serde_json::from_str(&text).map_err(Error::internal)?;
     let Some(body) = answer.body else { return Err(Conflict::Underway.into()) };
     let status = StatusCode::from_u16(answer.status).map_err(Error::internal)?;

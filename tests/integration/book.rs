@@ -115,7 +115,10 @@ async fn the_recipes_for_oauth_work_as_they_stand() {
     use std::os::unix::fs::PermissionsExt as _;
 
     for tool in ["jq", "xxd", "openssl", "python3"] {
-        if Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|found| !found.status.success())
+        if Command::new("sh")
+            .args(["-c", &format!("command -v {tool}")])
+            .output()
+            .is_ok_and(|found| !found.status.success())
         {
             eprintln!("SKIPPED: the recipes for OAuth need {tool}");
             return;

@@ -45,7 +45,11 @@ fn parameters() -> Map<String, Json> {
         "string",
         "The `ETag` that the document was read with: 412 if somebody has changed it since",
     );
-    let known = Param::optional("If-None-Match", "string", "The `ETag` of the answer that the client has: 304 if it still holds");
+    let known = Param::optional(
+        "If-None-Match",
+        "string",
+        "The `ETag` of the answer that the client has: 304 if it still holds",
+    );
     for (param, example) in [
         (prefer, "children=patch"),
         (once, "8e03978e-40d5-43dd-bc93-6894a57f9324"),
@@ -101,8 +105,24 @@ fn documents(document: &mut Document) {
     let tag = "Documents";
     for (path, verb, right, id, summary, parameters, body) in [
         (collection, "get", Right::Read, "list_documents", "List documents", &list[..], None),
-        (collection, "post", Right::Create, "create_document", "Create a document", &["doctype", "Idempotency-Key"], Some(&values)),
-        (one, "get", Right::Read, "read_document", "Read a document", &["doctype", "name", "expand_links", "If-None-Match"], None),
+        (
+            collection,
+            "post",
+            Right::Create,
+            "create_document",
+            "Create a document",
+            &["doctype", "Idempotency-Key"],
+            Some(&values),
+        ),
+        (
+            one,
+            "get",
+            Right::Read,
+            "read_document",
+            "Read a document",
+            &["doctype", "name", "expand_links", "If-None-Match"],
+            None,
+        ),
         (one, "patch", Right::Write, "patch_document", "Change a document", &changed, Some(&values)),
         (one, "put", Right::Write, "update_document", "Change a document", &changed, Some(&values)),
         (one, "delete", Right::Delete, "delete_document", "Delete a document", &deleted, None),

@@ -149,8 +149,11 @@ impl Paths<'_> {
     }
 
     fn read(&self) -> Json {
-        let mut operation =
-            self.operation("read", format!("Read a {}", self.doctype.name), self.named(&["expand_links", "If-None-Match"]));
+        let mut operation = self.operation(
+            "read",
+            format!("Read a {}", self.doctype.name),
+            self.named(&["expand_links", "If-None-Match"]),
+        );
         self.needs(&mut operation, Right::Read);
         let answer = Self::data("The document", &schema(self.key));
         Self::finish(operation, "200", answer, &["304", "401", "403", "404", "417"])
@@ -174,7 +177,8 @@ impl Paths<'_> {
     }
 
     fn method(&self, method: &DocumentMethod) -> Json {
-        let mut operation = self.operation(method.name, method.description.to_owned(), self.named(&["Idempotency-Key"]));
+        let mut operation =
+            self.operation(method.name, method.description.to_owned(), self.named(&["Idempotency-Key"]));
         operation.insert(NEEDS.to_owned(), needs(std::slice::from_ref(&method.needs)));
         operation.insert("requestBody".to_owned(), Self::arguments());
         let body = json!({

@@ -45,7 +45,9 @@ async fn a_key_stands_for_one_request_of_one_user() {
     let sender = alice.with_header(KEY, "one");
     let path = "/api/resource/Purchase%20Order";
     sender.json(Method::POST, path, json!({"book": "Dune"})).await.status(200);
-    for (path, body) in [(path, json!({"book": "Dune", "docstatus": 0})), ("/api/resource/ToDo", json!({"book": "Dune"}))] {
+    for (path, body) in
+        [(path, json!({"book": "Dune", "docstatus": 0})), ("/api/resource/ToDo", json!({"book": "Dune"}))]
+    {
         let other = sender.json(Method::POST, path, body).await.status(422);
         assert!(other.body.contains("was used for another request"), "{}", other.body);
     }
@@ -98,7 +100,10 @@ async fn a_secret_that_is_shown_once_is_kept_sealed_and_for_a_day() {
     assert_eq!(again.json()["data"]["client_secret"], json!(secret));
     let logged = administrator.list(LOG, "fields=[\"*\"]").await.ok();
     assert!(!logged.to_string().contains(&secret) && logged[0].get("answer").is_none(), "{logged}");
-    assert_eq!((&logged[0]["status"], &logged[0]["request"]), (&json!(200), &json!("POST /api/resource/OAuth%20Client")));
+    assert_eq!(
+        (&logged[0]["status"], &logged[0]["request"]),
+        (&json!(200), &json!("POST /api/resource/OAuth%20Client"))
+    );
     site.clock.advance(chrono::Duration::hours(50));
     assert!(site.run_scheduled("clear old logs").await.contains("1 of Idempotent Request"));
 }

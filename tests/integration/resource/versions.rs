@@ -15,7 +15,10 @@ async fn what_a_client_has_is_not_sent_again_until_it_changes() {
         let tag = first.header("etag").to_owned();
         let again = alice.with_header("if-none-match", &tag).get(path).await.status(304);
         assert!(again.body.is_empty() && again.header("etag") == tag);
-        assert_eq!(alice.with_header("if-none-match", &format!("W/{tag}, \"other\"")).get(path).await.status.as_u16(), 304);
+        assert_eq!(
+            alice.with_header("if-none-match", &format!("W/{tag}, \"other\"")).get(path).await.status.as_u16(),
+            304
+        );
         let saved = alice.json(Method::PUT, path, json!({"pages": tag.len() + path.len()})).await.status(200);
         assert_ne!(saved.header("etag"), tag);
         assert_eq!(alice.get(path).await.header("etag"), saved.header("etag"), "what was answered is what is read");
