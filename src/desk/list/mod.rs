@@ -346,7 +346,7 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::counted;
+    use super::{MOST_COUNTED, counted};
 
     #[test]
     fn a_list_counts_to_ten_thousand() {
