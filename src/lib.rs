@@ -22,6 +22,7 @@ mod permissions;
 mod reload;
 mod rest;
 mod secret;
+mod spreadsheet;
 #[doc(hidden)]
 pub mod testing;
 mod web;
