@@ -5,6 +5,7 @@ mod app;
 pub mod cli;
 mod clock;
 mod config;
+mod data_import;
 mod database;
 mod desk;
 mod document;
