@@ -4,6 +4,7 @@ mod exports;
 mod hostile;
 mod imports;
 mod large;
+mod pages;
 mod resume;
 mod rights;
 mod round_trip;
