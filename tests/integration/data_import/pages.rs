@@ -162,7 +162,7 @@ async fn the_pages_are_good_to_look_at() {
     browser.look("import-preview").await;
     browser.run("document.querySelector('#column-1').value = 'title'").await;
     browser.click("button[value=check]").await;
-    browser.wait_for("return document.querySelector('#column-1')?.value === 'title'").await;
+    browser.wait_for("return document.querySelector('#column-1 option[selected]')?.value === 'title'").await;
     browser.run("document.querySelector('#column-2').value = \"Don't Import\"").await;
     browser.click("button[value=start]").await;
     browser.wait_for("return document.querySelector('progress') !== null").await;
