@@ -34,7 +34,7 @@ use crate::web::metrics::Exposition;
 use crate::web::serve::{Redirect, Tls, serve};
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{JobKind, Pipeline, Plugins, RunningJob, Sessions, Site, Templates};
-use crate::{account, desk, mcp, oauth, reload, rest, web};
+use crate::{account, data_import, desk, mcp, oauth, reload, rest, web};
 
 /// How long requests under way may take once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -96,6 +96,7 @@ fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts, files: &Fi
     rest::register(&mut plugins, files);
     oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
+    data_import::register(&mut plugins);
     mcp::register(&mut plugins);
     backup::schedule::register(&mut plugins);
     let refresh = JobKind::new("refresh the statistics of the database", async |site: Site, _: RunningJob| {

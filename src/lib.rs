@@ -5,6 +5,7 @@ mod app;
 pub mod cli;
 mod clock;
 mod config;
+mod data_import;
 mod database;
 mod desk;
 mod document;
@@ -22,6 +23,7 @@ mod permissions;
 mod reload;
 mod rest;
 mod secret;
+mod spreadsheet;
 #[doc(hidden)]
 pub mod testing;
 mod web;

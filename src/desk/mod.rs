@@ -2,6 +2,7 @@
 
 mod access;
 mod book;
+mod data_import;
 pub(crate) mod definitions;
 pub(crate) mod form;
 mod frappe_address;
@@ -41,6 +42,17 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_access").get(access::get));
     plugins.route(Route::new("/app/_health").get(|exchange| health::get(own(exchange))));
     plugins.route(Route::new("/app/_definitions").get(definitions::get));
+    plugins.route(Route::new("/app/_export").get(|exchange| data_import::export::get(own(exchange))));
+    plugins.route(
+        Route::new("/app/_import")
+            .get(|exchange| data_import::begin(own(exchange)))
+            .post(|exchange| data_import::make(own(exchange))),
+    );
+    plugins.route(
+        Route::new("/app/_import/:name")
+            .get(|exchange| data_import::get(own(exchange)))
+            .post(|exchange| data_import::post(own(exchange))),
+    );
     plugins.route(
         Route::new("/app/:slug")
             .get(|exchange| list::page::get(own(exchange)))

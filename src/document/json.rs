@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use crate::clock::Zone;
+use crate::document::guard::changes;
 use crate::document::{Children, Work, access};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::slot;
@@ -61,6 +62,26 @@ impl Work<'_> {
         self.apply(&mut document, values, children);
         self.pending.extend(changed_origin(&before, values, self.documents.zone(&self.session)));
         self.save_over(document, &before).await
+    }
+
+    /// The same, unless nothing would change: then nothing is written, and `None` comes back.
+    pub async fn update_json_if_changed(
+        &mut self,
+        doctype: &str,
+        name: &str,
+        values: &Map<String, Json>,
+        children: Children,
+    ) -> Result<Option<Document>> {
+        let found = self.load(doctype, name, true).await?;
+        let before = self.readable(doctype, name, found, Right::Write).await?;
+        let mut document = before.clone();
+        self.apply(&mut document, values, children);
+        if self.pending.is_empty() && changes(&document, &before).next().is_none() {
+            // Whoever may not change it is told so also where nothing changes.
+            self.check(&before, Right::Write).await?;
+            return Ok(None);
+        }
+        self.save_over(document, &before).await.map(Some)
     }
 
     /// A child row that is written by itself is written through its parent, whose rules and permissions count.

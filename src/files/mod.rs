@@ -2,6 +2,7 @@
 //!
 //! A file has a path such as `public/report.pdf`. It is written once, whole, and never changed.
 
+pub(crate) mod address;
 mod bucket;
 mod folder;
 mod incoming;

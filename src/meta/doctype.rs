@@ -148,8 +148,8 @@ keys! {
     kept track_seen: Flag as bool, "In Frappe: remembers who has opened a document.";
     kept track_views: Flag, "In Frappe: logs every look at a document.";
     acts allow_rename: Flag as bool, "Documents can be renamed; every link follows.";
-    kept allow_import: Flag as bool,
-        "In Frappe: documents can be imported from files by roles with the right `import`.";
+    acts allow_import: Flag as bool,
+        "Documents can be imported from files by roles with the right `import`.";
     acts max_attachments: Whole as u32, "How many files can be attached to a document; 0 for any number.";
     acts make_attachments_public: Flag as bool,
         "Files attached to a document can be read by everyone unless they are made private.";

@@ -211,7 +211,7 @@ pub const PERMISSION: &[Key] = &[
     kept("print", Flag, "In Frappe: may print documents."),
     kept("email", Flag, "In Frappe: may send documents by email."),
     kept("report", Flag, "In Frappe: may run reports."),
-    kept("import", Flag, "In Frappe: may import documents; needs create, and `allow_import` of the DocType."),
+    acts("import", Flag, "May import documents from files; needs create, and `allow_import` of the DocType."),
     acts("export", Flag, "May export documents."),
     acts("share", Flag, "May share documents with others."),
     acts("remove", Flag, "In an overlay: removes the row of the same role, level and `if_owner`."),

@@ -12,6 +12,7 @@ pub(crate) mod client_certificate;
 pub(crate) mod compress;
 pub(crate) mod csp;
 pub(crate) mod csrf;
+pub(crate) mod download;
 pub(crate) mod error;
 pub(crate) mod history;
 pub(crate) mod job;

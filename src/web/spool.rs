@@ -49,6 +49,13 @@ impl Spool {
         Self { folder: site.files.temporary(), memory: Vec::new(), file: None, on_disk: 0 }
     }
 
+    /// A file that was written elsewhere is what there is so far.
+    pub fn take_file(&mut self, file: File) -> Result<()> {
+        self.on_disk = file.metadata().map_err(|error| failed(&self.folder, error))?.len();
+        self.file = Some(file);
+        Ok(())
+    }
+
     /// Puts on disk what became too much for memory: to be called after every part.
     pub fn settle(&mut self) -> Result<()> {
         if self.memory.len() < IN_MEMORY {

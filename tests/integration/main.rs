@@ -10,6 +10,7 @@ mod browser;
 mod bucket;
 mod config;
 mod corpus;
+mod data_import;
 mod desk;
 mod doors;
 mod engine;

@@ -7,7 +7,8 @@ use super::{ListInput, builder};
 use crate::desk::form::control::label;
 use crate::desk::form::view::Choice;
 use crate::meta::doctype::Order;
-use crate::meta::{DocField, Right};
+use crate::meta::{DocField, DocType, Right};
+use crate::permissions::Grant;
 
 /// Whether a parameter is one that the builder shows.
 pub(super) fn is_built(name: &str, value: &str) -> bool {
@@ -71,10 +72,11 @@ pub(super) fn tools(input: &ListInput<'_>, shown: &[&DocField]) -> Tools {
         can_save: state.contains('?') && input.registry.get("List Filter").is_some(),
         state,
         export_url: export_url(input, shown),
+        import_url: import_url(input.doctype, input.grant),
     }
 }
 
-/// All that match as a file: the columns that are shown, or nothing for those who may not export.
+/// Where all that match becomes a file, with the columns that are shown; nothing for those who may not export.
 fn export_url(input: &ListInput<'_>, shown: &[&DocField]) -> String {
     let ListInput { doctype, grant, params, .. } = *input;
     if !grant.may(Right::Export) || doctype.is_virtual || !input.problem.is_empty() {
@@ -88,7 +90,7 @@ fn export_url(input: &ListInput<'_>, shown: &[&DocField]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("doctype", &doctype.name);
     query.append_pair("fields", &serde_json::to_string(&fields).unwrap_or_default());
-    for (name, value) in [("filters", &request.filters), ("or_filters", &request.or_filters)] {
+    for (name, value) in [("export_filters", &request.filters), ("export_or_filters", &request.or_filters)] {
         if value.as_array().is_some_and(|value| !value.is_empty()) {
             query.append_pair(name, &value.to_string());
         }
@@ -96,7 +98,17 @@ fn export_url(input: &ListInput<'_>, shown: &[&DocField]) -> String {
     if let Some(order) = &request.order_by {
         query.append_pair("order_by", order);
     }
-    format!("/api/method/frappe.desk.reportview.export_query?{}", query.finish())
+    format!("/app/_export?{}", query.finish())
+}
+
+/// Where documents come from a file; nothing for those who may not import.
+pub(super) fn import_url(doctype: &DocType, grant: &Grant) -> String {
+    let is_imported = doctype.allow_import && doctype.has_table() && !doctype.issingle;
+    if !is_imported || !grant.may(Right::Import) {
+        return String::new();
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("doctype", &doctype.name).finish();
+    format!("/app/_import?{query}")
 }
 
 /// The buttons for several documents, as far as the roles give the rights; each document is asked again.

@@ -134,7 +134,7 @@ async fn restore(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) 
     done_with_several(exchange, doctype, "Restored", results).await
 }
 
-/// The chosen documents as a file.
+/// Where the chosen documents become a file.
 fn export_of(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) -> String {
     let grant = exchange.site.documents.grant(exchange.session(), doctype);
     let params = ListParams::parse(doctype, &grant, &exchange.query());
@@ -143,7 +143,7 @@ fn export_of(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) -> S
     let names = serde_json::Value::from(names).to_string();
     let pairs = [("doctype", doctype.name.as_str()), ("fields", &fields), ("selected_items", &names)];
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    format!("/api/method/frappe.desk.reportview.export_query?{query}")
+    format!("/app/_export?{query}")
 }
 
 fn count(count: usize) -> String {

@@ -80,8 +80,10 @@ pub(crate) struct Tools {
     pub state: String,
     /// The list can be saved.
     pub can_save: bool,
-    /// All that match as a CSV file; empty for those who may not export.
+    /// Where all that match becomes a file; empty for those who may not export.
     pub export_url: String,
+    /// Where documents come from a file; empty for those who may not import.
+    pub import_url: String,
 }
 
 /// A row of the builder of filters.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::ListRequest;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::files::Content;
+use crate::files::address::path_of;
 use crate::meta::Right;
 use crate::permissions::{Session, decide};
 use crate::rest::resource::{check, is_hidden, seen};
@@ -19,13 +20,9 @@ use crate::web::Site;
 use crate::web::args::Args;
 use crate::web::settings::UploadSettings;
 
+pub(super) use crate::files::address::{PRIVATE, PUBLIC};
 pub(super) use name::{extension, safe_name};
-pub(super) use serve::disposition;
 
-/// Where public files are served.
-pub(super) const PUBLIC: &str = "/files/";
-/// Where private files are served.
-pub(super) const PRIVATE: &str = "/private/files/";
 /// The folder of everything.
 pub(super) const HOME: &str = "Home";
 /// The folder of what is attached to documents.
@@ -238,7 +235,7 @@ async fn same_content(site: &Site, session: &Session, hash: &str, is_private: bo
     let list = site.documents.list(&Session::system(), &request).await?;
     for row in 0..list.rows.len() {
         let url = list.text(row, "file_url");
-        let Some(path) = stored::path_of(url) else { continue };
+        let Some(path) = path_of(url) else { continue };
         if (!is_private || may_read(site, session, url).await?) && site.files.find(&path).await?.is_some() {
             return Ok(Some(url.to_owned()));
         }

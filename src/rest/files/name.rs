@@ -5,8 +5,6 @@ const LONGEST: usize = 80;
 const LONGEST_BYTES: usize = 150;
 /// The longest ending kept, in characters.
 const LONGEST_ENDING: usize = 16;
-/// How many bytes a file system takes for a name.
-const MOST_BYTES: usize = 255;
 
 /// A sender's file name made harmless: no folders, no control characters, nothing that an address would read otherwise.
 pub(in crate::rest) fn safe_name(name: &str) -> String {
@@ -46,11 +44,6 @@ pub(in crate::rest) fn extension(name: &str) -> String {
     split(name).1.to_uppercase()
 }
 
-/// Whether a name is one that [`safe_name`] makes: a plain name inside its folder.
-pub(super) fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MOST_BYTES && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
-}
-
 fn split(name: &str) -> (&str, &str) {
     match name.rsplit_once('.') {
         Some((stem, ending)) if !stem.is_empty() => (stem, ending),
@@ -61,6 +54,7 @@ fn split(name: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::address::is_plain;
 
     #[test]
     fn names_are_made_harmless() {

@@ -1,14 +1,15 @@
 //! `/files/…` and `/private/files/…`: sent so that no browser runs what somebody uploaded.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::{StatusCode, header};
 use poem::{Body, Response};
 
 use crate::error::{AuthenticationError, Error, Result};
 use crate::files::Files;
+use crate::files::address::path_of;
 use crate::rest::files::range::{self, Range};
-use crate::rest::files::{PRIVATE, PUBLIC, may_read, stored};
+use crate::rest::files::{PRIVATE, PUBLIC, may_read};
 use crate::web::Exchange;
+use crate::web::download::disposition;
 
 /// What browsers may show at once: types that carry no script, and PDF, whose viewer keeps it apart.
 const SHOWN: [&str; 10] = [
@@ -79,7 +80,7 @@ pub(in crate::rest) async fn file_response(
     as_attachment: bool,
     conditions: &Conditions<'_>,
 ) -> Result<Response> {
-    let path = stored::path_of(url).ok_or_else(missing)?;
+    let path = path_of(url).ok_or_else(missing)?;
     let found = files.find(&path).await?.ok_or_else(missing)?;
     let (length, etag) = (found.length, found.etag.clone());
     let name = path.rsplit('/').next().unwrap_or_default();
@@ -112,34 +113,5 @@ pub(in crate::rest) async fn file_response(
             .status(StatusCode::RANGE_NOT_SATISFIABLE)
             .header(header::CONTENT_RANGE, format!("bytes */{length}"))
             .finish()),
-    }
-}
-
-/// `Content-Disposition` with the name in ASCII and in UTF-8 (RFC 6266).
-pub(in crate::rest) fn disposition(name: &str, as_attachment: bool) -> String {
-    let kind = if as_attachment { "attachment" } else { "inline" };
-    let ascii: String = name
-        .chars()
-        .map(
-            |letter| {
-                if letter.is_ascii_graphic() && !matches!(letter, '"' | '\\') || letter == ' ' { letter } else { '_' }
-            },
-        )
-        .collect();
-    let utf8 = utf8_percent_encode(name, NON_ALPHANUMERIC);
-    format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{utf8}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_headers_are_plain() {
-        assert_eq!(
-            disposition("a\"ü.txt", true),
-            "attachment; filename=\"a__.txt\"; filename*=UTF-8''a%22%C3%BC%2Etxt"
-        );
-        assert!(disposition("a\r\nb", false).is_ascii());
     }
 }

@@ -1,9 +1,11 @@
 //! Every kind of page, looked through for barriers by axe-core, light and dark.
 
+use doctyped::testing::jobs::run_due;
 use serde_json::json;
 
 use super::{LOAN, LOAN_LINE};
 use crate::browser::{Browser, is_wanted};
+use crate::data_import::{INSERT, prepare, start};
 use crate::support::TestSite;
 
 const AXE: &str =
@@ -54,6 +56,14 @@ async fn no_page_breaks_a_rule_of_wcag_in_either_theme() {
         ])
         .finish();
 
+    // An import with problems that is not started, and one whose rows were refused.
+    let admin = site.administrator().await;
+    let file = b"Email,First Name,Nothing\nnobody,,x\n";
+    let import = prepare(&admin, "User", INSERT, "people.csv", file, json!({})).await;
+    let refused = prepare(&admin, "User", INSERT, "people.csv", file, json!({})).await;
+    start(&admin, &refused).await.ok();
+    run_due(&site.site).await.unwrap();
+
     let browser = Browser::start(&site.folder.path().join("profile")).await;
     browser.open(&format!("{base}/login")).await;
     browser.wait_for("return document.querySelector('#usr') !== null").await;
@@ -73,6 +83,10 @@ async fn no_page_breaks_a_rule_of_wcag_in_either_theme() {
         "/app/_search?q=emma".to_owned(),
         "/app/loan?columns=days&filters=[[%22days%22,%22%3E%22,%221%22]]".to_owned(),
         format!("/app/_access?doctype=Loan&name={loan}"),
+        "/app/_export?doctype=Loan".to_owned(),
+        "/app/_import?doctype=User".to_owned(),
+        format!("/app/_import/{}", import.replace(' ', "%20")),
+        format!("/app/_import/{}", refused.replace(' ', "%20")),
         "/app/nothing-of-that-name".to_owned(),
     ] {
         browser.open(&format!("{base}{page}")).await;

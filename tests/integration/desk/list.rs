@@ -226,7 +226,10 @@ async fn several_documents_are_changed_with_a_result_for_each() {
     assert!(refused.contains("class=\"results\""), "{refused}");
     assert_eq!(administrator.read("Loan", &essay).await.ok()["days"], 7);
     let export = send("bulk:export", &[], &both).await.redirect();
-    let file = administrator.get(&export).await.status(200);
+    let page = administrator.get(&export).await.status(200);
+    assert!(page.body.contains("The 2 documents that you have selected"), "{}", page.body);
+    let chosen = administrator.get(&format!("{export}&column=title&file_type=CSV")).await.redirect();
+    let file = administrator.get(&chosen).await.status(200);
     assert!(file.body.contains("Dune") && !file.body.contains("Walden"), "{}", file.body);
 }
 
@@ -235,7 +238,7 @@ async fn readers_cannot_change_several_documents() {
     let site = library().await;
     let reader = site.user("reader@example.com", &[]).await;
     let page = reader.get("/app/loan").await.status(200);
-    for button in ["bulk:edit", "bulk:tag", "bulk:submit", "bulk:cancel", "bulk:export", "export_query"] {
+    for button in ["bulk:edit", "bulk:tag", "bulk:submit", "bulk:cancel", "bulk:export", "/app/_export"] {
         assert!(!page.body.contains(button), "{button}");
     }
     let (token, names) = (token(&page), site.db_names("Loan", json!([])).await);
@@ -258,9 +261,19 @@ async fn what_a_list_shows_is_exported() {
     let site = library().await;
     let administrator = site.administrator().await;
     let page = administrator.get("/app/loan?columns=days&q=une&order_by=days+asc").await.status(200).body;
-    let link = page.split("href=\"/api/method/frappe.desk.reportview.export_query").nth(1).unwrap();
-    let link = unescape(link.split('"').next().unwrap());
-    let file = administrator.get(&format!("/api/method/frappe.desk.reportview.export_query{link}")).await.status(200);
+    let link_to = |page: &str, path: &str| {
+        let link = page.split(&format!("href=\"{path}")).nth(1).unwrap();
+        format!("{path}{}", unescape(link.split('"').next().unwrap()))
+    };
+    let export = link_to(&page, "/app/_export");
+    let page = administrator.get(&export).await.status(200).body;
+    assert!(page.contains("Everything that the filters of the list match"), "{page}");
+    // As a table to import, and as it is shown.
+    let chosen = administrator.get(&format!("{export}&column=days&file_type=CSV")).await.redirect();
+    assert_eq!(administrator.get(&chosen).await.status(200).body, "Days\r\n14\r\n");
+    let plain = link_to(&page, "/api/method/frappe.desk.reportview.export_query")
+        .replace("file_format_type=Excel", "file_format_type=CSV");
+    let file = administrator.get(&plain).await.status(200);
     let lines: Vec<&str> = file.body.lines().collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].ends_with("Title,Days") && lines[1].ends_with("Dune,14"), "{lines:?}");

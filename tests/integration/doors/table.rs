@@ -375,6 +375,8 @@ pub const ELSEWHERE: &[&str] = &[
     "frappe.core.doctype.user.user.generate_keys",
     "frappe.core.doctype.user.user.update_password",
     "frappe.core.doctype.user.user.switch_theme",
+    // Takes a Data Import: `data_import/rights.rs`.
+    "frappe.core.doctype.data_import.data_import.form_start_import",
     // OAuth: `oauth/`, `oauth_client/`.
     "frappe.integrations.oauth2.get_token",
     "frappe.integrations.oauth2.revoke_token",

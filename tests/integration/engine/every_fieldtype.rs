@@ -12,7 +12,7 @@ use super::sample;
 use crate::support::TestSite;
 
 /// A DocType with one field of every fieldtype, and the child tables that it needs.
-fn doctypes() -> Vec<String> {
+pub fn doctypes() -> Vec<String> {
     let mut fields = String::new();
     for (fieldtype, name) in Fieldtype::ALL {
         let fieldname = name.to_lowercase().replace(' ', "_");

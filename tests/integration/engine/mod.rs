@@ -1,6 +1,6 @@
 //! The engine seen from outside: whole lives of documents, by REST.
 
-mod every_fieldtype;
+pub mod every_fieldtype;
 mod frappe_doctypes;
 mod life;
 mod limited_to;
@@ -9,6 +9,6 @@ mod mask;
 mod naming;
 mod permissions;
 mod restore;
-mod sample;
+pub mod sample;
 mod time_zone;
 mod tree;

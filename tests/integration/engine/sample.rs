@@ -11,7 +11,7 @@ use crate::support::{Client, TestSite};
 const MAX_DEPTH: usize = 4;
 
 /// A document that its DocType accepts. `seed` makes unique values differ.
-pub(super) async fn document(site: &TestSite, client: &Client, doctype: &DocType, seed: usize) -> Map<String, Json> {
+pub async fn document(site: &TestSite, client: &Client, doctype: &DocType, seed: usize) -> Map<String, Json> {
     document_at(site, client, doctype, seed, 0).await
 }
 

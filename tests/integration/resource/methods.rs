@@ -77,12 +77,15 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
     let app = alice.create("Connected App", json!({"provider_name": "Elsewhere", "client_id": "us"})).await.ok();
     let order = alice.create("Purchase Order", json!({"book": "Dune"})).await.ok();
     let job = site.db_insert("Background Job", json!({"method": "none", "status": "Failed"})).await;
+    let import = json!({"reference_doctype": "Book", "import_type": "Insert New Records"});
+    let import = site.db_insert("Data Import", import).await;
     let schedule = site.db_names("Scheduled Job Type", json!({})).await.remove(0);
     let text = |value: &Json| value.as_str().unwrap().to_owned();
     vec![
         ("Backup Settings".to_owned(), "Backup Settings".to_owned()),
         ("Scheduled Job Type".to_owned(), schedule),
         ("Background Job".to_owned(), job),
+        ("Data Import".to_owned(), import),
         ("User".to_owned(), "alice@example.com".to_owned()),
         ("OAuth Client".to_owned(), program.id),
         ("OAuth Grant".to_owned(), grant),

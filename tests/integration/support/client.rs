@@ -37,6 +37,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body, as text.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Way {
@@ -176,7 +178,7 @@ impl Client {
         for cookie in headers.get_all("set-cookie") {
             self.keep(cookie.to_str().unwrap());
         }
-        Response { status, headers, body: String::from_utf8_lossy(&bytes).into_owned() }
+        Response { status, headers, body: String::from_utf8_lossy(&bytes).into_owned(), bytes }
     }
 
     fn keep(&self, set_cookie: &str) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{files_below, root, shown};
 
 /// The layers from the top down; names in one row are siblings that do not use each other, unless they are the same.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("ground", &["error", "clock", "secret", "config", "pace", "foreign", "metrics"]),
     ("meta", &["meta"]),
     ("database", &["database"]),
@@ -13,8 +13,9 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("document", &["document"]),
     ("outgoing", &["outgoing"]),
     ("files", &["files"]),
+    ("spreadsheet", &["spreadsheet"]),
     ("web", &["web"]),
-    ("features", &["rest", "desk", "account", "oauth", "jobs", "mcp"]),
+    ("features", &["rest", "desk", "account", "oauth", "jobs", "mcp", "data_import"]),
     ("top", &["app", "cli", "reload"]),
 ];
 

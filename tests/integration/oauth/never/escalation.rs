@@ -7,6 +7,7 @@ use doctyped::testing::meta::Right;
 use poem::http::Method;
 use serde_json::{Value as Json, json};
 
+use crate::data_import::{INSERT, prepare};
 use crate::oauth::support::{Program, bearer};
 use crate::support::client::{Response, resource};
 use crate::support::{Client, PASSWORD, TestSite};
@@ -458,4 +459,20 @@ async fn an_account_elsewhere_is_connected_by_a_person_in_a_browser() {
         assert_eq!(answer.status, 403, "{uri}: {}", answer.body);
     }
     assert!(site.db_names("OAuth Client State", json!({})).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_import_is_started_with_unlimited_credentials_alone() {
+    let site = TestSite::new().await;
+    let alice = site.user("alice@example.com", &["System Manager"]).await;
+    let file = b"Email,First Name\nnew@example.com,New\n";
+    let import = prepare(&alice, "User", INSERT, "people.csv", file, json!({})).await;
+    let start = "frappe.core.doctype.data_import.data_import.form_start_import";
+    // The job would run with all that the person may.
+    let token = token_of(&site, &alice, &format!("openid write method:{start} method:run_doc_method")).await;
+    needs_all(&token.call(start, json!({"data_import": import})).await, start);
+    let call = json!({"dt": "Data Import", "dn": import, "method": "start_import"});
+    needs_all(&token.call("run_doc_method", call).await, "run_doc_method");
+    assert_eq!(alice.read("Data Import", &import).await.ok()["status"], "Pending");
+    alice.call(start, json!({"data_import": import})).await.ok();
 }
