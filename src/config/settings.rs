@@ -59,7 +59,8 @@ settings! {
 
     /// The database: SQLite or PostgreSQL
     ///
-    /// `sqlite://path/to/file` or `postgres://user:password@host/database`.
+    /// `sqlite://path/to/file` or `postgres://user:password@host/database`. Of several servers, `…@one:5432,two:5432/…`, the
+    /// one that takes writes is used.
     [env = "DOCTYPED_DATABASE_URL", value_name = "URL", hide_env_values = true]
     database_url: String = "sqlite://data/site.db";
 

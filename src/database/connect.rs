@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, StreamTrait,
     TransactionTrait, Values,
@@ -18,8 +19,9 @@ use crate::database::fault::{Fault, fault};
 use crate::database::format;
 use crate::database::nodes::Nodes;
 use crate::database::outage::Outage;
-use crate::database::pools::{self, Use};
+use crate::database::pools::{self, Pool, Use};
 use crate::database::row::{self, Param};
+use crate::database::servers::servers;
 use crate::database::slow::Slow;
 use crate::database::sqlite::Writer;
 use crate::database::writable::Writable;
@@ -45,7 +47,7 @@ pub enum Backend {
 #[derive(Clone, Debug)]
 pub struct Database {
     backend: Backend,
-    readers: DatabaseConnection,
+    readers: Readers,
     pub(super) writer: Writers,
     url: Arc<str>,
     pub(super) outage: Arc<Outage>,
@@ -62,7 +64,14 @@ pub struct Database {
 #[derive(Clone, Debug)]
 pub(super) enum Writers {
     Sqlite(Writer),
-    Postgres(DatabaseConnection),
+    Postgres(Arc<Pool>),
+}
+
+/// The connections that only read.
+#[derive(Clone, Debug)]
+enum Readers {
+    Sqlite(DatabaseConnection),
+    Postgres(Arc<Pool>),
 }
 
 /// Statements that only read, each for itself: what [`Executor`] is where nothing is to be written.
@@ -95,28 +104,29 @@ impl Database {
                     private::keep_to_owner(&with_ending(&path, ending));
                 }
             }
-            (Backend::Sqlite, Outage::new(None)?)
+            (Backend::Sqlite, Outage::new(Vec::new()))
         } else {
             anyhow::ensure!(
                 url.starts_with("postgres:") || url.starts_with("postgresql:"),
                 "DOCTYPED_DATABASE_URL must start with sqlite: or postgres:"
             );
-            (Backend::Postgres, Outage::new(Some(url))?)
+            (Backend::Postgres, Outage::new(servers(url).context("DOCTYPED_DATABASE_URL")?))
         };
-        let writer = match backend {
-            Backend::Sqlite => Writers::Sqlite(pools::sqlite_writer(url).await?),
+        let (writer, readers) = match backend {
+            Backend::Sqlite => {
+                let writer = pools::sqlite_writer(url).await?;
+                let readers = sea_orm::Database::connect(pools::sqlite_readers(url)).await?;
+                (Writers::Sqlite(writer), Readers::Sqlite(readers))
+            }
             Backend::Postgres => {
-                Writers::Postgres(sea_orm::Database::connect(pools::postgres(url, Use::Writing, &outage)).await?)
+                outage.find_first().await?;
+                let pool = |usage| Ok::<_, DbErr>(Arc::new(Pool::new(usage, &outage)?));
+                (Writers::Postgres(pool(Use::Writing)?), Readers::Postgres(pool(Use::Reading)?))
             }
         };
-        let reading = match backend {
-            Backend::Sqlite => pools::sqlite_readers(url),
-            Backend::Postgres => pools::postgres(url, Use::Reading, &outage),
-        };
-        let readers = sea_orm::Database::connect(reading).await?;
-        let schema = match backend {
-            Backend::Sqlite => None,
-            Backend::Postgres => Some(current_schema(&readers).await?),
+        let schema = match &readers {
+            Readers::Sqlite(_) => None,
+            Readers::Postgres(pool) => Some(current_schema(&pool.current()).await?),
         };
         let (contention, writable, nodes) = (Arc::default(), Arc::default(), Nodes::new(schema.as_deref()));
         let most = if backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
@@ -129,8 +139,11 @@ impl Database {
     }
 
     /// The connections that only read.
-    pub(super) fn readers(&self) -> &DatabaseConnection {
-        &self.readers
+    pub(super) fn readers(&self) -> DatabaseConnection {
+        match &self.readers {
+            Readers::Sqlite(readers) => readers.clone(),
+            Readers::Postgres(pool) => pool.current(),
+        }
     }
 
     /// The URL it was opened with; may hold a password, so never log it.
@@ -164,10 +177,18 @@ impl Database {
         shapes: Vec<Shape>,
     ) -> Result<BoxStream<'_, Result<Vec<Value>, DbErr>>, DbErr> {
         let place = Arc::clone(&self.long_reads).acquire_owned().await;
-        let begun = self.outage.guard(self.readers.stream_raw(statement(self.backend, sql, params))).await;
-        let rows = begun.inspect_err(|error| self.note(error, sql))?;
+        let begun = async {
+            let taken = Instant::now();
+            let rows = self.readers().stream_raw(statement(self.backend, sql, params)).await?;
+            Ok((rows, taken))
+        };
+        let (rows, taken) = self.outage.guard(begun).await.inspect_err(|error| self.note(error, sql))?;
         let sql = sql.to_owned();
-        let decoded = rows.map(move |found| {
+        let decoded = stream::try_unfold(rows, move |mut rows| async move {
+            let next = self.outage.guard_since(taken, None, rows.next().map(Option::transpose)).await?;
+            Ok(next.map(|row| (row, rows)))
+        });
+        let decoded = decoded.map(move |found: Result<_, DbErr>| {
             let _held = &place;
             row::decode(&found.inspect_err(|error| self.note(error, &sql))?, &shapes)
         });
@@ -177,7 +198,7 @@ impl Database {
     /// Closes the pools once requests under way are done. SQLite's file is complete by itself then.
     pub async fn close(&self) {
         self.stop_listening().await;
-        if let Err(error) = self.readers.clone().close().await {
+        if let Err(error) = self.readers().close().await {
             tracing::warn!(%error, "closing the readers");
         }
         let closed = match &self.writer {
@@ -189,7 +210,7 @@ impl Database {
                 }
                 writer.close().await
             }
-            Writers::Postgres(pool) => pool.clone().close().await,
+            Writers::Postgres(pool) => pool.current().close().await,
         };
         if let Err(error) = closed {
             tracing::warn!(%error, "closing the writer");
@@ -211,7 +232,12 @@ impl Database {
     /// Takes note of what an error says about the database.
     pub(super) fn note(&self, error: &DbErr, sql: &str) {
         match fault(error) {
-            Some(found @ (Fault::Full | Fault::ReadOnly)) => self.writable.note(found),
+            Some(found @ (Fault::Full | Fault::ReadOnly)) => {
+                self.writable.note(found);
+                if found == Fault::ReadOnly {
+                    self.outage.note_read_only();
+                }
+            }
             Some(Fault::Gone) => self.outage.note(),
             Some(Fault::Locked) => self.contention.note(sql),
             _ => {}
@@ -222,9 +248,9 @@ impl Database {
         let statement = statement(self.backend, sql, params);
         let _reading = self.metrics.reads.one_more();
         if !self.contention.concerns(sql) {
-            return self.readers.query_all_raw(statement).await;
+            return self.readers().query_all_raw(statement).await;
         }
-        let transaction = self.readers.begin().await?;
+        let transaction = self.readers().begin().await?;
         transaction.execute_unprepared(WAIT_BRIEFLY).await?;
         transaction.query_all_raw(statement).await
     }
@@ -286,7 +312,7 @@ impl Executor for Database {
     async fn execute_script(&self, sql: &str) -> Result<(), DbErr> {
         match &self.writer {
             Writers::Sqlite(writer) => writer.execute_script(sql).await,
-            Writers::Postgres(pool) => pool.execute_unprepared(sql).await.map(drop),
+            Writers::Postgres(pool) => pool.current().execute_unprepared(sql).await.map(drop),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One process at a time puts definitions in force: the others wait and then find what it did.
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 
-use crate::database::connect::{Backend, Database, Executor as _};
+use crate::database::connect::Database;
 
 /// The advisory lock of whoever puts definitions in force; any number that nobody else uses.
 const PUTTING: i64 = 0x0064_6f63_6465_6673;
@@ -16,11 +16,8 @@ pub(crate) struct DefinitionsLock(Option<Box<PgConnection>>);
 impl Database {
     /// Waits until no other process puts definitions in force, and keeps others waiting. On SQLite there is one process.
     pub(crate) async fn lock_definitions(&self) -> anyhow::Result<DefinitionsLock> {
-        if self.backend() == Backend::Sqlite {
-            return Ok(DefinitionsLock(None));
-        }
-        let options = self.url().parse::<PgConnectOptions>()?.disable_statement_logging();
-        let mut connection = PgConnection::connect_with(&options).await?;
+        let Some(server) = self.outage.server() else { return Ok(DefinitionsLock(None)) };
+        let mut connection = PgConnection::connect_with(&server).await?;
         sqlx::query("SELECT pg_advisory_lock($1)").bind(PUTTING).execute(&mut connection).await?;
         Ok(DefinitionsLock(Some(Box::new(connection))))
     }

@@ -28,7 +28,7 @@ pub(crate) fn fault(error: &DbErr) -> Option<Fault> {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Some(Fault::Busy),
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => of_sqlx(error),
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => fault_of(error),
         DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) | DbErr::Conn(RuntimeErr::Internal(_)) => {
             Some(Fault::Gone)
         }
@@ -36,7 +36,8 @@ pub(crate) fn fault(error: &DbErr) -> Option<Fault> {
     }
 }
 
-fn of_sqlx(error: &sqlx::Error) -> Option<Fault> {
+/// The same of an error of sqlx itself.
+pub(super) fn fault_of(error: &sqlx::Error) -> Option<Fault> {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code()?;

@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::database::connect::{Database, Executor as _};
+use crate::database::outage::SILENCE;
 use crate::database::row::Param;
 use crate::database::schema::sql_type::quote_escaped;
 use crate::database::schema::wanted::NODE_TABLE;
@@ -245,6 +245,9 @@ async fn listen(database: &Database, ear: &dyn Ear) {
     while !ear.is_closed() {
         let ended = listen_once(database, ear, &is_told).await;
         database.nodes.heard_until.store(0, Ordering::SeqCst);
+        if ended.is_err() {
+            database.outage.ask();
+        }
         match ended {
             Ok(()) => return,
             Err(error) if !is_told.swap(true, Ordering::Relaxed) => tracing::warn!(
@@ -281,9 +284,13 @@ async fn listen_once(database: &Database, ear: &dyn Ear, is_told: &AtomicBool) -
     let mut beat = 0_u32;
     loop {
         let asked = Instant::now();
-        timeout(LEASE, ask(database, &mut listener, beat.is_multiple_of(BEATS_A_SIGN)))
-            .await
-            .context("no answer")??;
+        let sign = beat.is_multiple_of(BEATS_A_SIGN);
+        let Ok(answered) = timeout(SILENCE, ask(database, &mut listener, sign)).await else {
+            database.outage.note_silence();
+            anyhow::bail!("no answer");
+        };
+        answered?;
+        database.outage.note_answer();
         while let Some(told) = listener.next_buffered() {
             hear(nodes, ear, &told).await;
         }
@@ -308,9 +315,9 @@ async fn listen_once(database: &Database, ear: &dyn Ear, is_told: &AtomicBool) -
 /// A connection that listens, and says so by a lock that ends with it.
 async fn connect(database: &Database) -> anyhow::Result<PgListener> {
     let channel = database.nodes.channel.as_deref().context("there are no other nodes")?;
-    let options = database.url().parse::<PgConnectOptions>()?.disable_statement_logging();
+    let server = database.outage.server().context("there is no server")?;
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options)).await?;
+    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(server)).await?;
     // What comes after a lost connection is for `listen_once` to decide.
     listener.eager_reconnect(false);
     listener.listen(channel).await?;

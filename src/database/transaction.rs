@@ -10,6 +10,8 @@ use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbErr, TransactionTrait
 use crate::database::connect::{Backend, Database, Executor, Writers, decode, statement};
 use crate::database::contention::WAIT_BRIEFLY;
 use crate::database::fault::{Fault, fault};
+use crate::database::outage::{DEADLINE, Outage};
+use crate::database::pools::Pool;
 use crate::database::row::{self, Param};
 use crate::database::sqlite::Writing;
 use crate::database::written::Written;
@@ -25,6 +27,10 @@ pub struct Transaction {
     inner: Inner,
     failed: AtomicBool,
     waits_briefly: AtomicBool,
+    /// When its connection was taken.
+    taken: Instant,
+    /// Its statements take as long as they take.
+    takes_time: AtomicBool,
     _open: Gauged,
 }
 
@@ -39,23 +45,24 @@ impl Database {
     /// Begins a transaction that may write. On SQLite it holds the one writer until it ends.
     pub async fn begin(&self) -> Result<Transaction, DbErr> {
         let beginning = self.metrics.begins.one_more();
-        let inner = match &self.writer {
-            Writers::Sqlite(writer) => Inner::Sqlite(writer.begin().await?),
+        let (inner, taken) = match &self.writer {
+            Writers::Sqlite(writer) => (Inner::Sqlite(writer.begin().await?), Instant::now()),
             Writers::Postgres(pool) => {
                 let (pool, outage) = (pool.clone(), Arc::clone(&self.outage));
                 // In a task of its own: whoever stops waiting in the middle would leave a connection in a transaction that
                 // nobody ends.
                 let beginning = tokio::spawn(async move {
-                    match outage.guard(pool.begin()).await {
+                    match begin_at_once(&pool, &outage).await {
                         // Nothing has happened yet, so that nothing happens twice; the next connection is tested first.
-                        Err(error) if fault(&error) == Some(Fault::Gone) => outage.guard(pool.begin()).await,
+                        Err(error) if fault(&error) == Some(Fault::Gone) => begin_at_once(&pool, &outage).await,
                         other => other,
                     }
                 });
                 let begun = beginning.await;
                 let begun =
                     begun.unwrap_or_else(|error| Err(DbErr::Custom(format!("a transaction did not begin: {error}"))));
-                Inner::Postgres(begun?)
+                let (transaction, taken) = begun?;
+                (Inner::Postgres(transaction), taken)
             }
         };
         drop(beginning);
@@ -64,12 +71,35 @@ impl Database {
             inner,
             failed: AtomicBool::new(false),
             waits_briefly: AtomicBool::new(false),
+            taken,
+            takes_time: AtomicBool::new(false),
             _open: self.metrics().transactions.one_more(),
         })
     }
 }
 
+/// Begins one on a connection of PostgreSQL, and says when that was taken.
+async fn begin_at_once(pool: &Pool, outage: &Arc<Outage>) -> Result<(DatabaseTransaction, Instant), DbErr> {
+    let begun = async {
+        let taken = Instant::now();
+        Ok((pool.current().begin().await?, taken))
+    };
+    outage.guard(begun).await
+}
+
 impl Transaction {
+    /// Has its statements take as long as they take, on PostgreSQL: it tells the server so by a script.
+    pub(crate) async fn take_time(&self, script: &str) -> Result<(), DbErr> {
+        self.takes_time.store(true, Ordering::Relaxed);
+        self.execute_script(script).await
+    }
+
+    /// Waits for the server, as long as there is one at the other end.
+    async fn guard<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let deadline = (!self.takes_time.load(Ordering::Relaxed)).then_some(DEADLINE);
+        self.database.outage.guard_since(self.taken, deadline, work).await
+    }
+
     /// Makes everything durable.
     pub async fn commit(self) -> Result<(), DbErr> {
         if self.failed.load(Ordering::Relaxed) {
@@ -77,7 +107,10 @@ impl Transaction {
         }
         let done = match self.inner {
             Inner::Sqlite(transaction) => transaction.commit().await,
-            Inner::Postgres(transaction) => transaction.commit().await,
+            Inner::Postgres(transaction) => {
+                let (outage, taken) = (&self.database.outage, self.taken);
+                outage.guard_since(taken, Some(DEADLINE), transaction.commit()).await
+            }
         };
         if let Err(error) = &done {
             self.database.note(error, "");
@@ -93,14 +126,19 @@ impl Transaction {
         }
         // What follows the commit is an empty transaction, whose end goes along with what tests the connection for its next
         // user: nobody waits for that.
-        Box::pin(self.inner.execute_script(&script)).await.inspect_err(|error| self.database.note(error, ""))
+        Box::pin(self.guard(self.inner.execute_script(&script)))
+            .await
+            .inspect_err(|error| self.database.note(error, ""))
     }
 
     /// Undoes everything.
     pub async fn rollback(self) -> Result<(), DbErr> {
         match self.inner {
             Inner::Sqlite(transaction) => transaction.rollback().await,
-            Inner::Postgres(transaction) => transaction.rollback().await,
+            Inner::Postgres(transaction) => {
+                let (outage, taken) = (&self.database.outage, self.taken);
+                outage.guard_since(taken, Some(DEADLINE), transaction.rollback()).await
+            }
         }
     }
 
@@ -116,10 +154,10 @@ impl Transaction {
             return Err(over());
         }
         if self.database.contention.concerns(sql) && !self.waits_briefly.swap(true, Ordering::Relaxed) {
-            Box::pin(self.inner.execute_script(WAIT_BRIEFLY)).await?;
+            Box::pin(self.guard(self.inner.execute_script(WAIT_BRIEFLY))).await?;
         }
         let began = Instant::now();
-        let done = statement.await;
+        let done = self.guard(statement).await;
         let time = began.elapsed();
         self.database.metrics().statements.count(time);
         if let (Some(rows), Ok(done)) = (rows, &done) {

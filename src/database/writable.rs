@@ -50,6 +50,9 @@ impl Database {
     ///
     /// Tried again after a failure whenever somebody asks, else every few seconds, and by one at a time.
     pub async fn why_not_writable(&self) -> Option<Fault> {
+        if self.outage.is_down() {
+            return Some(Fault::Gone);
+        }
         let mut watched = self.writable.found.subscribe();
         let found = *watched.borrow_and_update();
         if found.fault.is_none() && found.at.is_some_and(|at| at.elapsed() < GOOD_FOR) {

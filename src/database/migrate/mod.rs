@@ -227,7 +227,7 @@ async fn lock(transaction: &Transaction) -> Result<(), DbErr> {
         Backend::Sqlite => Ok(()),
         Backend::Postgres => {
             let patience = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;";
-            transaction.execute_script(&format!("{patience} SELECT pg_advisory_xact_lock({LOCK})")).await
+            transaction.take_time(&format!("{patience} SELECT pg_advisory_xact_lock({LOCK})")).await
         }
     }
 }

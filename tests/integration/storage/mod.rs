@@ -5,9 +5,13 @@ mod data_folder;
 mod parts_of_texts;
 mod postgres;
 mod round_trips;
+mod silence;
 mod statistics;
 mod transactions;
 
+use std::time::{Duration, Instant};
+
+use doctyped::testing::config::Hidden;
 use serde_json::{Value as Json, json};
 
 use crate::support::{Client, TestSite};
@@ -35,6 +39,25 @@ permissions:
 
 async fn site() -> TestSite {
     TestSite::new().with_doctype(NOTE).with_doctype(PAGE).await
+}
+
+/// The same on a database at a URL.
+async fn site_at(url: String) -> TestSite {
+    let at = move |config: &mut doctyped::testing::config::Config| config.database_url = Hidden::new(&url);
+    TestSite::new().with_doctype(NOTE).with_doctype(PAGE).with_config(at).await
+}
+
+/// Waits until a site says that it can serve.
+async fn until_ready(site: &TestSite) {
+    let began = Instant::now();
+    loop {
+        let answer = site.guest().get("/health/ready").await;
+        if answer.status == 200 {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{}", answer.body);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn create(client: &Client, doctype: &str, title: &str) -> crate::support::client::Response {

@@ -1,16 +1,14 @@
 //! PostgreSQL that is restarted, refuses connections, is full, holds locks, or undoes one of two changes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use doctyped::testing::config::Hidden;
 use sea_orm::{ConnectionTrait as _, Database, TransactionTrait as _};
-use tokio::net::{TcpListener, TcpStream};
 
-use super::{NOTE, PAGE, create, later, site, stored};
+use super::{create, later, site, site_at, stored, until_ready};
 use crate::support::TestSite;
 use crate::support::database::is_postgres;
+use crate::support::way::Way;
 
 /// Whether a test of PostgreSQL is passed over, because the suite runs on SQLite.
 fn is_passed_over() -> bool {
@@ -77,70 +75,14 @@ async fn connections_that_the_server_ended_fail_no_request() {
     assert_eq!(stored(&site).await.len(), 3 * 24);
 }
 
-/// A way to the server of the tests that can be closed.
-struct Way {
-    address: std::net::SocketAddr,
-    is_open: Arc<AtomicBool>,
-    serving: Option<tokio::task::JoinHandle<()>>,
-    target: String,
-}
-
-impl Way {
-    async fn to(target: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut way = Self { address, is_open: Arc::default(), serving: None, target: target.to_owned() };
-        way.serve(listener);
-        way
-    }
-
-    fn serve(&mut self, listener: TcpListener) {
-        self.is_open = Arc::new(AtomicBool::new(true));
-        let (is_open, target) = (Arc::clone(&self.is_open), self.target.clone());
-        self.serving = Some(tokio::spawn(async move {
-            let mut running = tokio::task::JoinSet::new();
-            while let Ok((mut inner, _)) = listener.accept().await {
-                let (is_open, target) = (Arc::clone(&is_open), target.clone());
-                running.spawn(async move {
-                    let mut outer = TcpStream::connect(target).await.unwrap();
-                    if is_open.load(Ordering::SeqCst) {
-                        drop(tokio::io::copy_bidirectional(&mut inner, &mut outer).await);
-                    }
-                });
-            }
-        }));
-    }
-
-    /// Refuses connections from now on and ends those there are.
-    async fn close(&mut self) {
-        self.is_open.store(false, Ordering::SeqCst);
-        let serving = self.serving.take().unwrap();
-        serving.abort();
-        drop(serving.await);
-    }
-
-    async fn open(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
-        self.serve(listener);
-    }
-}
-
 #[tokio::test]
 async fn while_connections_are_refused_requests_learn_so_at_once() {
     if is_passed_over() {
         return;
     }
     let direct = site().await;
-    let url = url::Url::parse(&direct.database().url).unwrap();
-    let mut way = Way::to(&format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432))).await;
-    let mut through = url.clone();
-    through.set_ip_host(way.address.ip()).unwrap();
-    through.set_port(Some(way.address.port())).unwrap();
-    let site = TestSite::new()
-        .with_doctype(NOTE)
-        .with_doctype(PAGE)
-        .with_config(move |config| config.database_url = Hidden::new(through.as_str()))
-        .await;
+    let mut way = Way::to(&direct.database().url).await;
+    let site = site_at(way.url.clone()).await;
     let administrator = site.administrator().await;
     create(&administrator, "Storage Note", "before").await.ok();
 
@@ -155,11 +97,7 @@ async fn while_connections_are_refused_requests_learn_so_at_once() {
     }
     way.open().await;
     // It is looked for twice a second.
-    let opened = Instant::now();
-    while site.guest().get("/health/ready").await.status != 200 {
-        assert!(opened.elapsed() < Duration::from_secs(10));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_ready(&site).await;
     create(&administrator, "Storage Note", "after").await.ok();
     assert_eq!(stored(&direct).await, ["after", "before"]);
 }

@@ -5,6 +5,7 @@ pub mod client;
 pub mod database;
 pub mod process;
 pub mod site;
+pub mod way;
 
 pub use client::Client;
 pub use process::ServerProcess;
