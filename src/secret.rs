@@ -4,6 +4,7 @@ mod fernet;
 pub(crate) mod passphrase;
 mod password;
 pub(crate) mod private;
+mod retired_key;
 mod signature;
 mod site_key;
 

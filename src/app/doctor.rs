@@ -236,7 +236,12 @@ async fn key(config: &Config, database: &Database) -> Finding {
     const SUBJECT: &str = "Site key";
     let path = config.secret_key_file.display();
     match site_key::find(config, database).await {
-        Ok(Some(key)) => Finding::ok(SUBJECT, format!("{path} holds {}, which the site is sealed with", key.id())),
+        Ok(Some(key)) => match site_key::Sealing::read(database).await {
+            Ok(sealing) if sealing.next.is_some() || !sealing.older.is_empty() || key.ids().first() != Some(&key.id()) => {
+                Finding::warning(SUBJECT, "is being replaced: doctyped key-rotate goes on with that")
+            }
+            _ => Finding::ok(SUBJECT, format!("{path} holds {}, which the site is sealed with", key.id())),
+        },
         Ok(None) => Finding::ok(SUBJECT, format!("{path} is not there: the first start makes it")),
         Err(error) => Finding::problem(SUBJECT, format!("{error:#}")),
     }

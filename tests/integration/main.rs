@@ -20,6 +20,7 @@ mod files;
 mod health;
 mod import_frappe;
 mod init;
+mod key_rotation;
 mod jobs;
 mod limits;
 mod lockout;

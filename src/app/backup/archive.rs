@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::app::site_key::Sealing;
 use crate::database::transfer::Table;
 use crate::files::Files;
 use crate::meta::Value;
@@ -37,6 +38,9 @@ pub(crate) struct Manifest {
     pub taken_at: String,
     /// The id of the key that sealed the secrets.
     pub site_key: Option<String>,
+    /// The ids of the keys that sealed some of them, while that one took their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub older_site_keys: Vec<String>,
     /// The key itself, closed by a passphrase.
     pub key: Option<ClosedKey>,
     /// The tables.
@@ -46,6 +50,11 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
+    /// The keys without which its secrets do not open.
+    pub(super) fn sealing(&self) -> Sealing {
+        Sealing { current: self.site_key.clone(), next: None, older: self.older_site_keys.clone() }
+    }
+
     /// What is in the backup, in a sentence.
     pub(crate) fn summary(&self) -> String {
         let rows: u64 = self.tables.iter().map(|table| table.content.rows).sum();
@@ -198,7 +207,7 @@ impl<'f> Writer<'f> {
     pub(super) fn finish(
         mut self,
         taken_at: DateTime<Utc>,
-        site_key: Option<String>,
+        sealing: Sealing,
         key: Option<ClosedKey>,
         files: Vec<FileEntry>,
     ) -> anyhow::Result<Manifest> {
@@ -206,7 +215,8 @@ impl<'f> Writer<'f> {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             taken_at: taken_at.to_rfc3339_opts(SecondsFormat::Millis, true),
-            site_key,
+            site_key: sealing.current,
+            older_site_keys: sealing.older,
             key,
             tables: self.tables,
             files,

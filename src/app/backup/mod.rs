@@ -19,7 +19,7 @@ use futures_util::StreamExt as _;
 
 use crate::app::backup::archive::{ClosedKey, Content, Counting, Entry, Manifest, TableEntry, Writer};
 use crate::app::backup::stage::Stage;
-use crate::app::site_key;
+use crate::app::site_key::{self, Sealing};
 use crate::config::Config;
 use crate::database::migrate::{MigrateOptions, migrate};
 use crate::database::schema::wanted::DEFINITION_TABLE;
@@ -108,20 +108,20 @@ async fn write(
         let counter = snapshot.counter(table).await?;
         archive.add_table(table, &mut lines.into_inner()?, counting.content(), counter)?;
     }
-    let site_key = site_key::id_in(&snapshot).await?;
+    let sealing = Sealing::read(&snapshot).await?;
     drop(snapshot);
     database.close().await;
     let files = archive.add_files(&Files::open(config)?).await?;
-    let key = match (&wanted.passphrase, &site_key) {
-        (Some(passphrase), Some(id)) => Some(close_key(&config.secret_key_file, id, passphrase)?),
+    let key = match (&wanted.passphrase, &sealing.current) {
+        (Some(passphrase), Some(_)) => Some(close_key(&config.secret_key_file, &sealing, passphrase)?),
         _ => None,
     };
-    archive.finish(now, site_key, key, files)
+    archive.finish(now, sealing, key, files)
 }
 
-/// The key of the file, which must be the one with that id.
-fn close_key(path: &Path, id: &str, passphrase: &str) -> anyhow::Result<ClosedKey> {
-    site_key::ensure_knows(path, id)?;
+/// The keys of the file, with which everything must open.
+fn close_key(path: &Path, sealing: &Sealing, passphrase: &str) -> anyhow::Result<ClosedKey> {
+    site_key::ensure_knows(path, sealing.needed())?;
     let text = std::fs::read_to_string(path).with_context(|| format!("read the key file {}", path.display()))?;
     let (salt, sealed) = passphrase::close(&text, passphrase, KEY_PLACE)?;
     Ok(ClosedKey { salt, sealed })
@@ -197,9 +197,7 @@ pub(crate) async fn restore(config: &Config, path: &Path, passphrase: Option<&st
             Entry::File(content) => stage.write(name, content),
         })
     })?;
-    if let Some(id) = &manifest.site_key {
-        site_key::note(&transaction, id).await?;
-    }
+    manifest.sealing().write(&transaction).await.context("note which key the site has")?;
     stage.publish().await?;
     transaction.commit().await.with_context(|| {
         format!("end the restore; its files are in {files}: empty it before you try again, if the database has no site")
@@ -285,9 +283,11 @@ pub(in crate::app) async fn ensure_empty(database: &Database) -> anyhow::Result<
 
 fn restore_key(config: &Config, manifest: &Manifest, passphrase: Option<&str>) -> anyhow::Result<()> {
     let path = &config.secret_key_file;
-    let Some(id) = &manifest.site_key else { return Ok(()) };
+    if manifest.site_key.is_none() {
+        return Ok(());
+    }
     if path.exists() {
-        return site_key::ensure_knows(path, id);
+        return site_key::ensure_knows(path, manifest.sealing().needed());
     }
     let (Some(closed), Some(passphrase)) = (&manifest.key, passphrase) else {
         bail!(
@@ -334,9 +334,7 @@ pub(crate) async fn copy(from: &str, to: &str) -> anyhow::Result<BTreeMap<String
         }
         copied.insert(table.name, counting.content());
     }
-    if let Some(id) = site_key::id_in(&snapshot).await? {
-        site_key::note(&transaction, &id).await?;
-    }
+    Sealing::read(&snapshot).await?.settled().write(&transaction).await.context("note which key the site has")?;
     transaction.commit().await?;
     compare(&target, &registry, &copied).await?;
     drop(snapshot);
