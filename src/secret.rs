@@ -1,5 +1,6 @@
 //! The only source of randomness, digests, sealed texts and signatures: everything else asks here.
 
+pub(crate) mod age_file;
 mod fernet;
 pub(crate) mod passphrase;
 mod password;
