@@ -5,7 +5,7 @@ pub(crate) mod definitions;
 pub(crate) mod doctor;
 pub(crate) mod import_frappe;
 pub(crate) mod initial_data;
-mod site_key;
+pub(crate) mod site_key;
 pub(crate) mod sources;
 
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
 use crate::document::Documents;
+use crate::document::reseal::SealedField;
 use crate::files::Files;
 use crate::meta::in_force::Fault;
 use crate::meta::load::Source;
@@ -68,7 +69,11 @@ pub struct App {
     pub endpoint: Arc<Pipeline>,
     /// What the start found and did.
     pub summary: Summary,
+    /// The fields with sealed texts besides Password fields.
+    pub(crate) sealed: Vec<SealedField>,
     sources: Vec<Source>,
+    /// Whether the key is that of the configured file.
+    follows_key_file: bool,
 }
 
 /// What a start found and did, for the block that `serve` prints.
@@ -122,6 +127,7 @@ impl App {
         }
         check_plugins(&plugins)?;
         let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
+        let follows_key_file = site_key.is_none();
         let site_key = site_key::establish(site_key, &config, &database).await?;
         let putting = Putting {
             config: &config,
@@ -160,6 +166,7 @@ impl App {
             helpers,
             starters,
             panels,
+            sealed,
         } = plugins;
         let (site_url, max_rows) = (config.site_url.clone(), config.limits.rows);
         let documents = Documents::new(database, registry, controllers, clock, site_key, site_url, max_rows);
@@ -202,7 +209,7 @@ impl App {
         let endpoint = Pipeline::new(site.clone(), authenticators, middleware, small_bodies, routes)?;
         let endpoint = Arc::new(endpoint);
         let summary = Summary { doctypes, folders, schema, administrator_password, warnings, faults };
-        Ok(Self { site, endpoint, summary, sources })
+        Ok(Self { site, endpoint, summary, sealed, sources, follows_key_file })
     }
 
     /// Listens where the configuration says, serves until `stop`, and lets requests under way finish.
@@ -232,6 +239,9 @@ impl App {
         let worker = crate::jobs::worker::run(self.site.clone(), watch_stop.clone());
         let reload = reload::watch(self.site.clone(), self.sources, watch_stop);
         let mut others = vec![worker, reload, history::keep(self.site.clone(), stopped.subscribe())];
+        if self.follows_key_file {
+            others.push(site_key::follow::follow(self.site.clone(), stopped.subscribe()));
+        }
         others.extend(tls.clone().map(|tls| tokio::spawn(tls.follow(stopped.subscribe()))));
         others.extend(redirect.map(|listener| {
             let endpoint = Redirect::to(&config.site_url);

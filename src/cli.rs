@@ -1,9 +1,10 @@
-//! The commands: init · serve · doctor · migrate · check · schema · openapi · user · key · backup · restore · copy · import-frappe.
+//! The commands: init · serve · doctor · migrate · check · schema · openapi · user · key · key-rotate · backup · restore · copy · import-frappe.
 
 mod backup;
 mod doctor;
 mod import_frappe;
 mod init;
+mod key_rotate;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -84,6 +85,7 @@ enum Command {
     Backup(backup::Command),
     /// Move a site of the Frappe Framework in
     ImportFrappe(import_frappe::Command),
+    KeyRotate(key_rotate::Command),
     /// Make an API secret for a user and print `api_key:api_secret`
     ///
     /// An older secret of this user stops working at once.
@@ -185,6 +187,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Command::User(User::Password { user }) => set_password(config, &user).await,
             Command::Key { user } => make_key(config, &user).await,
+            Command::KeyRotate(command) => key_rotate::run(config, &command).await,
             Command::Backup(command) => backup::run(&config, command).await,
             Command::ImportFrappe(command) => import_frappe::run(&config, command).await,
         }

@@ -39,7 +39,7 @@ pub struct Config {
     pub files: PathBuf,
     /// The bucket in which they lie instead: `s3://NAME/PREFIX`.
     pub bucket: Option<String>,
-    /// The folder for backups.
+    /// The folder for backups, or `s3://NAME/PREFIX`.
     pub backups: PathBuf,
     /// A folder whose templates and assets override the embedded ones.
     pub templates: PathBuf,

@@ -172,7 +172,9 @@ pub async fn reload(site: &Site, extra: &[Source]) -> Reloaded {
 /// Has the node tell people what it runs: its version, since when, which definitions, and why not those in force.
 pub(crate) fn describe(site: &Site) {
     let files = &site.doctype_files;
+    let key = site.documents.site_key();
     let about = json!({
+        "keys": { "knows": key.ids(), "seals": key.settled().as_deref() },
         "version": env!("CARGO_PKG_VERSION"),
         "since": site.history.began.timestamp(),
         "definitions": &*files.version(),

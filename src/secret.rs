@@ -1,9 +1,11 @@
 //! The only source of randomness, digests, sealed texts and signatures: everything else asks here.
 
+pub(crate) mod age_file;
 mod fernet;
 pub(crate) mod passphrase;
 mod password;
 pub(crate) mod private;
+mod retired_key;
 mod signature;
 mod site_key;
 

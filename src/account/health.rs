@@ -16,6 +16,10 @@ pub(super) async fn check_ready(site: &Site) -> Result<()> {
     if let Some(reason) = site.doctype_files.behind() {
         return Err(Error::Unavailable(format!("This node does not run the definitions in force: {reason}")));
     }
+    if let Some(id) = site.documents.site_key().lacking() {
+        let reason = format!("The key file of this node does not hold the key {id}, which the site is sealed with");
+        return Err(Error::Unavailable(reason));
+    }
     let mut request = ListRequest::new("Role");
     request.limit = Some(1);
     if let Err(error) = site.documents.list(&Session::system(), &request).await {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 
+use crate::app::backup::place;
 use crate::app::{definitions, site_key};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -75,6 +76,7 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     found.extend(tls(config));
     found.extend(permissions(config));
     found.push(files(config).await);
+    found.extend(backups(config).await);
     let file = sqlite_path(config.database_url.reveal());
     if let Some(file) = file.filter(|file| !file.exists()) {
         found.push(match nearest_folder(&file) {
@@ -194,6 +196,16 @@ async fn files(config: &Config) -> Finding {
     }
 }
 
+/// Whether backups can be stored where that is a bucket; a folder is made when it is needed.
+async fn backups(config: &Config) -> Option<Finding> {
+    const SUBJECT: &str = "Backups";
+    match place::probe(config).await {
+        Ok(None) => None,
+        Ok(Some(place)) => Some(Finding::ok(SUBJECT, format!("{place} stores and gives back"))),
+        Err(error) => Some(Finding::problem(SUBJECT, format!("the bucket: {error:#}"))),
+    }
+}
+
 fn writable_folder(subject: &'static str, folder: &Path) -> Finding {
     match nearest_folder(folder) {
         Some(found) if can_write(&found) => Finding::ok(subject, format!("{} is writable", folder.display())),
@@ -236,7 +248,14 @@ async fn key(config: &Config, database: &Database) -> Finding {
     const SUBJECT: &str = "Site key";
     let path = config.secret_key_file.display();
     match site_key::find(config, database).await {
-        Ok(Some(key)) => Finding::ok(SUBJECT, format!("{path} holds {}, which the site is sealed with", key.id())),
+        Ok(Some(key)) => match site_key::Sealing::read(database).await {
+            Ok(sealing)
+                if sealing.next.is_some() || !sealing.older.is_empty() || key.ids().first() != Some(&key.id()) =>
+            {
+                Finding::warning(SUBJECT, "is being replaced: doctyped key-rotate goes on with that")
+            }
+            _ => Finding::ok(SUBJECT, format!("{path} holds {}, which the site is sealed with", key.id())),
+        },
         Ok(None) => Finding::ok(SUBJECT, format!("{path} is not there: the first start makes it")),
         Err(error) => Finding::problem(SUBJECT, format!("{error:#}")),
     }

@@ -102,10 +102,11 @@ settings! {
     [env = "DOCTYPED_BUCKET", value_name = "URL"]
     bucket: String;
 
-    /// The folder for backups
+    /// The folder for backups, or a bucket: `s3://NAME/PREFIX`
     ///
-    /// Where `doctyped backup` and the backups that the site makes by itself go.
-    [env = "DOCTYPED_BACKUPS", value_name = "FOLDER"]
+    /// Where `doctyped backup` and the backups that the site makes by itself go. A bucket is reached with the environment that
+    /// `--bucket` tells of, and must not be within the one of the uploaded files.
+    [env = "DOCTYPED_BACKUPS", value_name = "PLACE"]
     backups: PathBuf = "data/backups";
 
     /// A folder whose templates and assets replace the built-in ones of the same name

@@ -38,6 +38,20 @@ pub(crate) async fn set(
     exec.execute(&sql.text, sql.params).await.map(|_| ())
 }
 
+/// Puts another text in place of one that is still stored; says whether it was.
+pub(crate) async fn replace(
+    exec: &dyn Executor,
+    (doctype, name, fieldname): (&str, &str, &str),
+    old: &str,
+    new: &str,
+) -> Result<bool, DbErr> {
+    let mut sql = Sql::new(exec.backend());
+    sql.push("UPDATE \"__Auth\" SET \"password\" = ").bind_text(new);
+    sql.push(" WHERE \"doctype\" = ").bind_text(doctype).push(" AND \"name\" = ").bind_text(name);
+    sql.push(" AND \"fieldname\" = ").bind_text(fieldname).push(" AND \"password\" = ").bind_text(old);
+    Ok(exec.execute(&sql.text, sql.params).await? > 0)
+}
+
 /// Removes the secrets of a document, or of one of its fields.
 pub(crate) async fn delete(
     exec: &dyn Executor,

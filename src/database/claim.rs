@@ -4,7 +4,14 @@ use std::fs::{File, OpenOptions, TryLockError};
 
 use anyhow::Context as _;
 
+use sea_orm::DbErr;
+
 use crate::database::connect::{Backend, Database, Executor as _, sqlite_path, with_ending};
+use crate::database::nodes::OtherNode;
+use crate::database::state;
+
+/// Under which key the process that serves a file of SQLite tells others about itself.
+const ABOUT: &str = "served_by";
 
 /// The claim of the process that serves; it ends with this value, or with the process.
 #[derive(Debug)]
@@ -33,6 +40,31 @@ impl Database {
     pub(crate) async fn claim_alone(&self) -> anyhow::Result<Claim> {
         let claim = if self.has_other_nodes().await? { None } else { self.claim_file()? };
         claim.context("this site is being served: stop it first, for what is written meanwhile would stay behind")
+    }
+
+    /// The processes that serve this site, this one aside: on SQLite the one that has claimed it, on PostgreSQL all that gave a
+    /// sign lately or whose connection is still there.
+    pub(crate) async fn serving(&self) -> anyhow::Result<Vec<OtherNode>> {
+        if self.backend() == Backend::Postgres {
+            return Ok(self.nodes_that_may_serve().await?);
+        }
+        if self.claim_file()?.is_some() {
+            return Ok(Vec::new());
+        }
+        let about = state::get(self, ABOUT).await?.unwrap_or_default();
+        Ok(vec![OtherNode { name: "the server".to_owned(), seen: String::new(), about }])
+    }
+
+    /// Tells what this process says of itself, at once.
+    pub(crate) async fn tell_about(&self) -> Result<(), DbErr> {
+        match self.backend() {
+            Backend::Sqlite => {
+                let transaction = self.begin().await?;
+                state::set(&transaction, ABOUT, &self.about()).await?;
+                transaction.commit().await
+            }
+            Backend::Postgres => self.sign().await,
+        }
     }
 
     fn claim_file(&self) -> anyhow::Result<Option<Claim>> {

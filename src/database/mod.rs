@@ -22,6 +22,7 @@ pub(crate) mod rate;
 pub(crate) mod references;
 pub(crate) mod row;
 pub(crate) mod schema;
+pub(crate) mod sealed;
 mod servers;
 mod slow;
 pub(crate) mod sql;

@@ -201,12 +201,27 @@ impl Database {
 
     /// The other nodes of the site that gave a sign lately.
     pub(crate) async fn other_nodes(&self) -> Result<Vec<OtherNode>, sea_orm::DbErr> {
+        self.nodes_that("").await
+    }
+
+    /// The same, with those whose connection is still there.
+    pub(super) async fn nodes_that_may_serve(&self) -> Result<Vec<OtherNode>, sea_orm::DbErr> {
+        self.nodes_that(&format!("OR NOT pg_try_advisory_xact_lock({LISTENING}, hashtext(\"node\"))")).await
+    }
+
+    /// Gives a sign with what the node says of itself.
+    pub(super) async fn sign(&self) -> Result<(), sea_orm::DbErr> {
+        let sql = format!("UPDATE {} SET \"about\" = $2 WHERE \"node\" = $1", quote(NODE_TABLE));
+        self.execute(&sql, vec![Param::text(&self.nodes.id), Param::text(self.about())]).await.map(drop)
+    }
+
+    async fn nodes_that(&self, or: &str) -> Result<Vec<OtherNode>, sea_orm::DbErr> {
         if self.nodes.channel.is_none() {
             return Ok(Vec::new());
         }
         let sql = format!(
             "SELECT \"node\", to_char(\"seen\", 'YYYY-MM-DD HH24:MI:SS.US'), \"about\" FROM {} WHERE \"node\" <> $1 \
-             AND \"seen\" > now() AT TIME ZONE 'UTC' - interval '{GONE_AFTER}' ORDER BY \"node\"",
+             AND (\"seen\" > now() AT TIME ZONE 'UTC' - interval '{GONE_AFTER}' {or}) ORDER BY \"node\"",
             quote(NODE_TABLE)
         );
         let rows = self.fetch(&sql, vec![Param::text(&self.nodes.id)], &[Shape::Text; 3]).await?;

@@ -20,6 +20,21 @@ pub(crate) async fn get(executor: &dyn Executor, key: &str) -> Result<Option<Str
     Ok(rows.first().and_then(|row| row[0].as_str().map(ToOwned::to_owned)))
 }
 
+/// What is remembered under several keys, in their order; the schema is there.
+pub(crate) async fn get_all<const N: usize>(
+    executor: &dyn Executor,
+    keys: [&str; N],
+) -> Result<[Option<String>; N], DbErr> {
+    let mut sql = Sql::new(executor.backend());
+    sql.push("SELECT \"key\", \"value\" FROM ").ident(STATE_TABLE).push(" WHERE \"key\" IN (");
+    for (index, key) in keys.iter().enumerate() {
+        sql.push(if index > 0 { ", " } else { "" }).bind_text(*key);
+    }
+    let rows = executor.fetch(&sql.push(")").text.clone(), sql.params, &[Shape::Text; 2]).await?;
+    let value = |key: &str| rows.iter().find(|row| row[0].text() == key)?[1].as_str().map(ToOwned::to_owned);
+    Ok(keys.map(value))
+}
+
 /// Remembers a text under a key.
 pub(crate) async fn set(executor: &dyn Executor, key: &str, value: &str) -> Result<(), DbErr> {
     let mut sql = Sql::new(executor.backend());
@@ -37,7 +52,7 @@ pub(crate) async fn has_rows(executor: &dyn Executor, table: &str) -> Result<boo
     Ok(!executor.fetch(&sql, Vec::new(), &[Shape::Int]).await?.is_empty())
 }
 
-async fn has_table(executor: &dyn Executor, table: &str) -> Result<bool, DbErr> {
+pub(crate) async fn has_table(executor: &dyn Executor, table: &str) -> Result<bool, DbErr> {
     let sql = match executor.backend() {
         Backend::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?",
         Backend::Postgres => {

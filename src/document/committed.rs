@@ -49,6 +49,11 @@ impl Documents {
         }
     }
 
+    /// Drops whatever is kept in memory.
+    pub(crate) fn forget_everything(&self) {
+        self.forget(&Written::everything());
+    }
+
     /// Reads anew what is not read again by itself.
     pub(super) async fn follow(&self, written: &Written) -> Result<()> {
         if written.concerns(SYSTEM_SETTINGS) { self.load_zone().await } else { Ok(()) }

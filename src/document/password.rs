@@ -84,7 +84,7 @@ pub(crate) fn seal(site_key: &SiteKey, doctype: &str, fieldname: &str, text: &st
 }
 
 /// Where a sealed text belongs: it opens nowhere else. The name is left out, so that a rename need not reseal.
-fn place(doctype: &str, fieldname: &str) -> String {
+pub(super) fn place(doctype: &str, fieldname: &str) -> String {
     format!("{doctype}\u{1f}{fieldname}")
 }
 

@@ -23,9 +23,9 @@ use crate::files::{Content, Found, Source, folder};
 use crate::secret::{self, private};
 
 /// Files up to this length go in one request, longer ones in parts of it. S3 wants parts of at least 5 MiB.
-const PART: usize = 8 * 1024 * 1024;
+pub(super) const PART: usize = 8 * 1024 * 1024;
 /// How many parts of one file are under way at once.
-const PARTS_AT_ONCE: usize = 4;
+pub(super) const PARTS_AT_ONCE: usize = 4;
 /// For how long, and how often, a request is tried that the store answers with an error of its own.
 const RETRIES: usize = 3;
 const RETRY_FOR: Duration = Duration::from_secs(20);
@@ -35,20 +35,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A bucket, or what is below a prefix in it; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Bucket {
-    store: Arc<AmazonS3>,
+pub(crate) struct Bucket {
+    pub(super) store: Arc<AmazonS3>,
     name: String,
-    prefix: Key,
+    pub(super) prefix: Key,
 }
 
 impl Bucket {
     /// The bucket of an address `s3://NAME/PREFIX`. Credentials, region and endpoint are those of the environment, under
-    /// Amazon's names.
-    pub(super) fn open(address: &str) -> anyhow::Result<Self> {
+    /// Amazon's names. `setting` names it where it could not be one.
+    pub(crate) fn open(address: &str, setting: &str) -> anyhow::Result<Self> {
         let within = address.strip_prefix("s3://").unwrap_or_default();
         let (name, prefix) = within.split_once('/').unwrap_or((within, ""));
-        ensure!(!name.is_empty(), "DOCTYPED_BUCKET must be s3://NAME or s3://NAME/PREFIX");
-        let prefix = Key::parse(prefix.trim_end_matches('/')).context("DOCTYPED_BUCKET")?;
+        ensure!(!name.is_empty(), "{setting} must be s3://NAME or s3://NAME/PREFIX");
+        let prefix = Key::parse(prefix.trim_end_matches('/')).with_context(|| setting.to_owned())?;
         let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY_FOR, ..RetryConfig::default() };
         let client = ClientOptions::new().with_timeout(TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT);
         let http = std::env::var("AWS_ENDPOINT_URL").is_ok_and(|endpoint| endpoint.starts_with("http://"));
@@ -57,11 +57,11 @@ impl Bucket {
             .with_client_options(client.with_allow_http(http))
             .with_retry(retry)
             .build()
-            .context("DOCTYPED_BUCKET")?;
+            .with_context(|| setting.to_owned())?;
         Ok(Self { store: Arc::new(store), name: name.to_owned(), prefix })
     }
 
-    fn key(&self, path: &str) -> std::result::Result<Key, StoreError> {
+    pub(super) fn key(&self, path: &str) -> std::result::Result<Key, StoreError> {
         // As it is: keys may hold letters of every script.
         Ok(Key::parse(format!("{}/{path}", self.prefix))?)
     }
@@ -199,7 +199,7 @@ impl Bucket {
         Ok(())
     }
 
-    pub(super) async fn probe(&self) -> anyhow::Result<()> {
+    pub(crate) async fn probe(&self) -> anyhow::Result<()> {
         let key = self.key(&format!("probe-{}", secret::random_name()))?;
         let options = || PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         self.store.put_opts(&key, "probe".into(), options()).await?;

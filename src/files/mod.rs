@@ -6,6 +6,7 @@ pub(crate) mod address;
 mod bucket;
 mod folder;
 mod incoming;
+mod stream;
 
 use std::fmt;
 use std::ops::Range;
@@ -17,9 +18,10 @@ use tokio::io::AsyncRead;
 
 use crate::config::Config;
 use crate::error::Result;
-use bucket::Bucket;
+pub(crate) use bucket::Bucket;
 pub(crate) use folder::failed;
 pub(crate) use incoming::{Content, Spooled};
+pub(crate) use stream::{NotEnded, Upload};
 
 /// The folder for what is on disk for a while, within that of uploaded files.
 const TEMPORARY: &str = "temporary";
@@ -51,7 +53,7 @@ enum Source {
 impl Files {
     /// Those of a configuration. Fails where it names no bucket that could be; nothing is asked yet.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
-        let bucket = config.bucket.as_deref().map(Bucket::open).transpose()?;
+        let bucket = config.bucket.as_deref().map(|address| Bucket::open(address, "DOCTYPED_BUCKET")).transpose()?;
         Ok(Self(Arc::new(Place { folder: config.files.clone(), bucket })))
     }
 

@@ -122,6 +122,10 @@ impl Worker {
     /// Does what is to be done now; says for how long there is nothing more.
     async fn turn(&mut self) -> Result<StdDuration> {
         self.look_after_running().await?;
+        if self.site.documents.site_key().lacking().is_some() {
+            // What a job seals, the others could not open.
+            return Ok(AGAIN);
+        }
         let by_clock = schedule::enqueue_due(&self.site).await?;
         self.take_all().await?;
         let until_beat = (!self.running.is_empty()).then_some(BEAT);

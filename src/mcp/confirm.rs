@@ -72,18 +72,27 @@ impl Intention<'_> {
 
     /// The code that holds until then, in seconds since 1970.
     fn code(&self, documents: &Documents, caller: &Caller<'_>, until: i64) -> String {
+        code_of(until, &documents.site_key().digest(PURPOSE, self.meant(caller, until)))
+    }
+
+    /// Who wants what until then.
+    fn meant(&self, caller: &Caller<'_>, until: i64) -> String {
         let (user, client) = (caller.context.session.user(), caller.context.client.as_deref());
-        let meant = json!([until, user, client, self.action, self.doctype, self.name, self.modified, self.details]);
-        let digest = documents.site_key().digest(PURPOSE, meant.to_string());
-        format!("{until:x}-{}", digest.get(..22).unwrap_or(&digest))
+        json!([until, user, client, self.action, self.doctype, self.name, self.modified, self.details]).to_string()
     }
 
     fn holds(&self, documents: &Documents, caller: &Caller<'_>, code: &str) -> bool {
         let until = code.split('-').next().and_then(|until| i64::from_str_radix(until, 16).ok()).unwrap_or(0);
         let now = documents.clock().now();
         let is_current = until > now.timestamp() && until <= (now + Duration::minutes(MINUTES)).timestamp();
-        is_current && constant_time_eq(self.code(documents, caller, until), code)
+        // Under each key of the site: it may have been replaced since.
+        let digests = documents.site_key().digests(PURPOSE, &self.meant(caller, until));
+        is_current && digests.iter().any(|digest| constant_time_eq(code_of(until, digest), code))
     }
+}
+
+fn code_of(until: i64, digest: &str) -> String {
+    format!("{until:x}-{}", digest.get(..22).unwrap_or(digest))
 }
 
 /// The question as a result of the revision 2026-07-28.

@@ -58,8 +58,7 @@ pub(crate) async fn find_digest(
     token: &str,
 ) -> Result<Option<Arc<Document>>> {
     // Under each key of the site: tokens outlive the change of a key.
-    let digests: Vec<String> = documents.site_key().digests(Purpose::TOKEN_DIGEST, token).collect();
-    for digest in digests {
+    for digest in documents.site_key().digests(Purpose::TOKEN_DIGEST, token) {
         if let Some(found) = documents.find_by(&Session::system(), doctype, fieldname, &digest).await? {
             return Ok(Some(found));
         }

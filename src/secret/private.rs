@@ -20,6 +20,38 @@ pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Puts another text in place of that of a file, whole or not at all, also if the machine stops meanwhile. Owner, group and
+/// permissions stay, as far as only its owner and group have any.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // Where the name is a link, the file behind it is meant.
+    let path = path.canonicalize()?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+        let (old, own) = (std::fs::metadata(&path)?, new.as_file().metadata()?);
+        if (old.uid(), old.gid()) != (own.uid(), own.gid()) {
+            fchown(new.as_file(), Some(old.uid()), Some(old.gid()))?;
+        }
+        new.as_file().set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o770))?;
+    }
+    new.as_file().sync_all()?;
+    new.persist(&path).map_err(|refused| refused.error)?;
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// Adds a text at the end of a file that only its owner may read, durably; the file is made if it is not there.
+pub(crate) fn append(path: &Path, text: &str) -> io::Result<()> {
+    own_file(path)?;
+    let mut file = OpenOptions::new().append(true).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 /// Makes an empty file that only its owner may read, unless it is there, and takes one that is there from the others.
 pub(crate) fn own_file(path: &Path) -> io::Result<()> {
     match create_new(path) {

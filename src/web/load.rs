@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::limits::Limits;
-use crate::database::Database;
+use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::metrics::Gauged;
 
@@ -24,11 +24,17 @@ impl Load {
         Self { requests: limits.requests, waiting: limits.waiting, is_too_much: AtomicBool::new(false) }
     }
 
-    /// Takes a request on, which is under way as long as the value lives; `Unavailable` if there is too much to do already.
-    pub(crate) fn take_on(&self, path: &str, database: &Database) -> Result<Gauged> {
+    /// Takes a request on, which is under way as long as the value lives; `Unavailable` if there is too
+    /// much to do already, or nothing can be done without the site's key.
+    pub(crate) fn take_on(&self, path: &str, documents: &Documents) -> Result<Gauged> {
+        let database = documents.database();
         let (before, under_way) = database.metrics().requests.one_more_than();
         if path.starts_with(HEALTH) {
             return Ok(under_way);
+        }
+        if documents.site_key().lacking().is_some() {
+            let text = "This server does not have the key of the site: its administrators find more in its log";
+            return Err(Error::Unavailable(text.to_owned()));
         }
         let setting = if before >= self.requests {
             "DOCTYPED_MAX_REQUESTS"

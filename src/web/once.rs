@@ -4,11 +4,13 @@
 //! The key is noted as an Idempotent Request in the transaction of the change ([`crate::document::Work::commit`]), the answer
 //! right behind it. Between the two, and where the server ends there, the key is known and the answer is not: 409.
 
+use std::sync::Arc;
+
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Request, Response};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
+use crate::document::reseal::SealedField;
 use crate::document::work::IDEMPOTENT_REQUEST;
 use crate::error::{Conflict, Error, Result};
 use crate::meta::Value;
@@ -104,6 +106,10 @@ fn replay(site: &Site, name: &str, sealed: &str) -> Result<Response> {
     }
     Ok(response.body(body))
 }
+
+/// Where answers are sealed.
+pub(super) const SEALED: SealedField =
+    SealedField { doctype: IDEMPOTENT_REQUEST, fieldname: "answer", in_auth: false, place };
 
 /// What an answer is sealed for.
 fn place(name: &str) -> String {

@@ -107,7 +107,7 @@ impl Pipeline {
 
     async fn answer(&self, mut request: Request, mut context: RequestContext) -> (Response, RequestContext) {
         let origin = Origin::of(&request);
-        let _under_way = match self.load.take_on(request.uri().path(), self.site.documents.database()) {
+        let _under_way = match self.load.take_on(request.uri().path(), &self.site.documents) {
             Ok(under_way) => under_way,
             Err(error) => return (error::render_briefly(&error, &origin, &context), context),
         };

@@ -10,6 +10,7 @@ use handlebars::HelperDef;
 use poem::Request;
 use serde_json::{Value as Json, json};
 
+use crate::document::reseal::SealedField;
 use crate::document::{Controller, Controllers};
 use crate::error::{Need, Result};
 use crate::meta::{Registry, Right};
@@ -58,6 +59,8 @@ pub(crate) struct Plugins {
     pub warnings: Vec<Warning>,
     /// What stands beside the desk's forms, by DocType.
     pub panels: HashMap<String, Vec<Arc<dyn Panels>>>,
+    /// The fields with sealed texts besides Password fields: what the site's key is replaced in.
+    pub sealed: Vec<SealedField>,
     /// What runs once when the site starts, after the schema is in step and before the first request.
     pub starters: Vec<Starter>,
 }

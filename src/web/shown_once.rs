@@ -7,6 +7,7 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::format_datetime;
+use crate::document::reseal::SealedField;
 use crate::error::{Error, Result};
 use crate::permissions::Session;
 use crate::web::pipeline::cookie;
@@ -64,6 +65,9 @@ pub(crate) async fn take(exchange: &Exchange, path: &str) -> Result<Vec<(String,
     exchange.context.set_cookie(&session_cookie::cookie(&exchange.site, COOKIE, "", Some(StdDuration::ZERO)));
     Ok(if is_late { Vec::new() } else { kept.values })
 }
+
+/// Where such texts are sealed: by the name of the session.
+pub(crate) const SEALED: SealedField = SealedField { doctype: "Session", fieldname: FIELD, in_auth: true, place };
 
 /// Sealed for one session, the text opens in no other.
 fn place(sid: &str) -> String {

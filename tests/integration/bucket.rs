@@ -176,3 +176,80 @@ async fn an_address_that_names_no_bucket_is_refused_at_the_start() {
         assert!(refused.contains("DOCTYPED_BUCKET"), "{wrong}: {refused}");
     }
 }
+
+/// What cannot be made smaller, so that it fills more than one part.
+fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length + 43);
+    while bytes.len() < length {
+        bytes.extend(doctyped::testing::secret::random_id().into_bytes());
+    }
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn backups_go_to_a_bucket_come_back_from_there_and_the_oldest_go() {
+    let Some(store) = Store::open().await else { return };
+    let files = store.environment("s3://library/files");
+    let environment = [files.clone(), vec![("DOCTYPED_BACKUPS", "s3://library/backups/")]].concat();
+    let library = Library::open_with(&environment).await;
+    let (server, administrator) = (&library.server, library.server.administrator().await);
+    let long = noise(9_000_000);
+    let url = upload(&administrator, "noise.bin", &long, "1").await;
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        let told = server.run(&["backup", "--keep", "2"]).await.unwrap();
+        assert!(told.contains("read again and compared"), "{told}");
+        made.push(told.split(": ").next().unwrap().to_owned());
+    }
+    assert!(made[0].starts_with("s3://library/backups/doctyped-") && made[0].ends_with("Z.backup"), "{made:?}");
+    let backups = async || {
+        let keys = store.keys().await.into_iter().filter(|key| key.starts_with("backups/"));
+        keys.map(|key| format!("s3://library/{key}")).collect::<Vec<_>>()
+    };
+    assert_eq!(backups().await, made[1..]);
+    let refused = server.run(&["backup", "--to", &made[2]]).await.unwrap_err();
+    assert!(refused.contains("exists already"), "{refused}");
+    let refused = server.run(&["backup", "--to", "s3://library/files/backups"]).await.unwrap_err();
+    assert!(refused.contains("lies within the uploaded files"), "{refused}");
+    assert!(!server.folder.path().join("data/backups").exists(), "nothing is left on this machine");
+    assert!(server.run(&["doctor"]).await.unwrap().contains("s3://library/backups stores and gives back"));
+
+    // Encrypted, too, and by the clock.
+    let phrase = server.folder.path().join("phrase");
+    std::fs::write(&phrase, "correct horse battery staple").unwrap();
+    let phrase = phrase.to_str().unwrap();
+    let told = server.run(&["backup", "--passphrase-file", phrase]).await.unwrap();
+    let closed = told.split(": ").next().unwrap();
+    assert!(closed.ends_with("Z.backup.age"), "{told}");
+    let settings = "Backup Settings";
+    administrator.update(settings, settings, json!({"keep": 1})).await.ok();
+    let now = format!("/api/v2/document/{0}/{0}/method/back_up_now", "Backup%20Settings");
+    administrator.post(&now, json!({})).await.ok();
+    let mut last = json!(null);
+    for _ in 0..200 {
+        last = administrator.read(settings, settings).await.ok()["last_file"].clone();
+        if last.is_string() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let last = last.as_str().unwrap().split(": ").next().unwrap().to_owned();
+    assert_eq!(backups().await, [last.as_str()]);
+
+    let mut restored = ServerProcess::prepare(&store.environment("s3://library/restored")).await;
+    let data = restored.folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::copy(server.folder.path().join("data/site.key"), data.join("site.key")).unwrap();
+    let refused = restored.run(&["restore", closed]).await.unwrap_err();
+    assert!(refused.contains("doctyped-") && refused.contains("s3://library/backups"), "it is gone: {refused}");
+    restored.run(&["restore", &last]).await.unwrap();
+    restored.start_again().await;
+    let there = restored.administrator().await;
+    assert_eq!(there.get(&url).await.status(200).body.as_bytes(), long);
+    check_works(&restored, &library.key).await;
+
+    // A store that is gone is told, and nothing is left of what was begun.
+    drop(store);
+    let complaint = server.run(&["backup"]).await.unwrap_err();
+    assert!(complaint.contains("s3://library/backups"), "{complaint}");
+}

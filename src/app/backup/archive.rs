@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek as _};
+use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write};
 use std::path::{Component, Path};
 
 use anyhow::{Context as _, bail, ensure};
@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::app::site_key::Sealing;
 use crate::database::transfer::Table;
 use crate::files::Files;
 use crate::meta::Value;
@@ -27,6 +28,9 @@ const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
 /// The folder of the uploaded files.
 const FILES: &str = "files";
+/// How much is passed on at once.
+const PIECE: usize = 64 * 1024;
+
 /// What a backup holds.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Manifest {
@@ -37,6 +41,9 @@ pub(crate) struct Manifest {
     pub taken_at: String,
     /// The id of the key that sealed the secrets.
     pub site_key: Option<String>,
+    /// The ids of the keys that sealed some of them, while that one took their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub older_site_keys: Vec<String>,
     /// The key itself, closed by a passphrase.
     pub key: Option<ClosedKey>,
     /// The tables.
@@ -46,6 +53,11 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
+    /// The keys without which its secrets do not open.
+    pub(super) fn sealing(&self) -> Sealing {
+        Sealing { current: self.site_key.clone(), next: None, older: self.older_site_keys.clone() }
+    }
+
     /// What is in the backup, in a sentence.
     pub(crate) fn summary(&self) -> String {
         let rows: u64 = self.tables.iter().map(|table| table.content.rows).sum();
@@ -151,15 +163,16 @@ pub(super) fn entry_of(table: &str) -> String {
 }
 
 /// A backup that is being written.
-pub(super) struct Writer<'f> {
-    archive: tar::Builder<GzEncoder<BufWriter<&'f mut File>>>,
+pub(super) struct Writer<W: Write> {
+    archive: tar::Builder<GzEncoder<BufWriter<W>>>,
     tables: Vec<TableEntry>,
 }
 
-impl<'f> Writer<'f> {
-    /// Into an empty file.
-    pub(super) fn new(file: &'f mut File) -> Self {
-        let archive = tar::Builder::new(GzEncoder::new(BufWriter::new(file), Compression::fast()));
+impl<W: Write> Writer<W> {
+    /// Into something empty.
+    pub(super) fn new(output: W) -> Self {
+        let output = BufWriter::with_capacity(PIECE, output);
+        let archive = tar::Builder::new(GzEncoder::new(output, Compression::fast()));
         Self { archive, tables: Vec::new() }
     }
 
@@ -194,27 +207,28 @@ impl<'f> Writer<'f> {
         Ok(entries)
     }
 
-    /// Ends it with its manifest, durably.
+    /// Ends it with its manifest; gives back what it was written into.
     pub(super) fn finish(
         mut self,
         taken_at: DateTime<Utc>,
-        site_key: Option<String>,
+        sealing: Sealing,
         key: Option<ClosedKey>,
         files: Vec<FileEntry>,
-    ) -> anyhow::Result<Manifest> {
+    ) -> anyhow::Result<(Manifest, W)> {
         let manifest = Manifest {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             taken_at: taken_at.to_rfc3339_opts(SecondsFormat::Millis, true),
-            site_key,
+            site_key: sealing.current,
+            older_site_keys: sealing.older,
             key,
             tables: self.tables,
             files,
         };
         let text = serde_json::to_vec(&manifest)?;
         self.archive.append_data(&mut header(text.len() as u64), MANIFEST, &*text)?;
-        self.archive.into_inner()?.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        Ok(manifest)
+        let output = self.archive.into_inner()?.finish()?;
+        Ok((manifest, output.into_inner().map_err(io::IntoInnerError::into_error)?))
     }
 }
 
@@ -250,11 +264,10 @@ pub(super) enum Entry<'r> {
 /// Reads a backup to its end and compares what is in it with what its manifest says. Everything goes through `take` on the
 /// way, which may leave any of it unread.
 pub(super) fn read(
-    path: &Path,
+    input: impl Read,
     mut take: impl FnMut(&str, Entry<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Manifest> {
-    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(file)));
+    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::with_capacity(PIECE, input)));
     let mut tables: BTreeMap<String, Content> = BTreeMap::new();
     let mut files: BTreeMap<String, (u64, String)> = BTreeMap::new();
     let mut manifest: Option<Manifest> = None;
@@ -283,6 +296,10 @@ pub(super) fn read(
             tables.insert(name, counted.counting.content());
         }
     }
+    // To its very end, which has checks of its own.
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).context("the backup is damaged")?;
+    io::copy(&mut rest.into_inner(), &mut io::sink()).context("the backup is damaged")?;
     let manifest = manifest.context("the backup is not complete: its manifest is missing")?;
     for table in &manifest.tables {
         ensure!(tables.get(&table.entry) == Some(&table.content), "the backup is damaged: {} differs", table.name);

@@ -4,100 +4,116 @@
 //! A backup is read whole, and compared, when it was made and before anything of it is restored.
 
 pub(in crate::app) mod archive;
+mod output;
+pub(in crate::app) mod place;
 pub(crate) mod schedule;
 pub(in crate::app) mod stage;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 
 use crate::app::backup::archive::{ClosedKey, Content, Counting, Entry, Manifest, TableEntry, Writer};
+use crate::app::backup::output::Output;
+use crate::app::backup::place::Target;
 use crate::app::backup::stage::Stage;
-use crate::app::site_key;
+use crate::app::site_key::{self, Sealing};
 use crate::config::Config;
 use crate::database::migrate::{MigrateOptions, migrate};
 use crate::database::schema::wanted::DEFINITION_TABLE;
 use crate::database::transfer::{self, Snapshot, Table};
 use crate::database::{Database, Transaction, definitions, state};
-use crate::files::Files;
+use crate::files::{Files, NotEnded};
 use crate::meta::fieldtype::Shape;
 use crate::meta::{Registry, Value};
+use crate::secret::age_file::{Keys, Lock};
 use crate::secret::{passphrase, private};
 
 /// Where the key's text is sealed.
 const KEY_PLACE: &str = "the site key in a backup";
-/// How the files of backups are called.
-const PREFIX: &str = "doctyped-";
-const SUFFIX: &str = ".backup";
-/// The same of one that is being written.
-const PART: &str = ".part";
-/// After how long nobody is writing it any more.
-const ABANDONED: Duration = Duration::from_hours(24);
 
 /// What is to be made.
 pub(crate) struct Wanted {
-    /// The file if it ends in `.backup`, or else a folder, in which the file is named after the time.
+    /// The file if it ends in `.backup` or `.backup.age`, or else a folder, or `s3://NAME/PREFIX`, in which the file is named
+    /// after the time.
     pub to: PathBuf,
     /// Closes the site's key, which is in the backup then.
     pub passphrase: Option<String>,
+    /// Whom it is encrypted for.
+    pub lock: Option<Lock>,
     /// How many backups stay in the folder; the oldest go.
     pub keep: Option<usize>,
 }
 
-/// Writes a backup of the site, reads it again, and says where it is. The site may be served meanwhile.
+/// A backup that was made.
+pub(crate) struct Made {
+    /// Where it is, for people.
+    pub place: String,
+    /// What is in it.
+    pub manifest: Manifest,
+    /// How far it was compared, for people.
+    pub compared: &'static str,
+}
+
+/// Writes a backup of the site, compares it, and says where it is. The site may be served meanwhile.
 ///
 /// The file has its name only once it is whole and durable; never in place of another.
-pub(crate) async fn back_up(
-    config: &Config,
-    wanted: &Wanted,
-    now: DateTime<Utc>,
-) -> anyhow::Result<(PathBuf, Manifest)> {
-    let path = if wanted.to.to_string_lossy().ends_with(SUFFIX) {
-        wanted.to.clone()
-    } else {
-        wanted.to.join(format!("{PREFIX}{}{SUFFIX}", now.format("%Y%m%dT%H%M%S%.3fZ")))
+pub(crate) async fn back_up(config: &Config, wanted: &Wanted, now: DateTime<Utc>) -> anyhow::Result<Made> {
+    let target = Target::to_make(config, &wanted.to, wanted.lock.is_some(), now)?;
+    target.make_room().await?;
+    let files = Files::open(config)?;
+    let scratch = target.scratch(&files)?;
+    let (mut part, sink) = target.begin()?;
+    let lock = wanted.lock.as_ref();
+    let written = async {
+        let output = Output::new(sink, lock)?;
+        let (manifest, output) = Box::pin(write(config, wanted, now, (&files, &scratch), output)).await?;
+        anyhow::Ok((manifest, output.end()?))
     };
-    ensure!(!path.exists(), "{} exists already: name another file", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    private::own_folder(folder).with_context(|| format!("make the folder {}", folder.display()))?;
-    // For its owner alone, and gone where it does not become the backup.
-    let mut part = tempfile::Builder::new()
-        .prefix(PREFIX)
-        .suffix(PART)
-        .tempfile_in(folder)
-        .with_context(|| format!("write into {}", folder.display()))?;
-    let written = write(config, wanted, now, folder, part.as_file_mut()).await?;
-    let read = archive::read(part.path(), |_, _| Ok(())).context("what was written cannot be read")?;
-    ensure!(read == written, "what was written reads otherwise");
-    part.persist_noclobber(&path).with_context(|| format!("name the backup {}", path.display()))?;
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    if let Some(keep) = wanted.keep {
-        rotate(folder, keep)?;
+    let written = written.await;
+    let stored = part.end().await;
+    let compared = match (written, stored) {
+        (Ok((manifest, written)), Ok(())) => {
+            let compared = target.read_part(&part).and_then(|stored| written.compare(stored, lock, &manifest));
+            compared.map(|compared| (manifest, compared))
+        }
+        // What the place complains of says more than that it takes nothing, unless it was left alone.
+        (Err(error), Err(stored)) if stored.is::<NotEnded>() => Err(error),
+        (Err(error), Ok(())) | (_, Err(error)) => Err(error),
+    };
+    match compared {
+        Ok((manifest, compared)) => {
+            target.keep(part)?;
+            if let Some(keep) = wanted.keep {
+                target.rotate(keep).await?;
+            }
+            Ok(Made { place: target.to_string(), manifest, compared })
+        }
+        Err(error) => {
+            target.discard(part).await;
+            Err(error)
+        }
     }
-    Ok((path, written))
 }
 
 async fn write(
     config: &Config,
     wanted: &Wanted,
     now: DateTime<Utc>,
-    folder: &Path,
-    part: &mut File,
-) -> anyhow::Result<Manifest> {
+    (files, scratch): (&Files, &Path),
+    output: Output,
+) -> anyhow::Result<(Manifest, Output)> {
     let database = Database::open(config.database_url.reveal()).await.context("open the database")?;
     let snapshot = Snapshot::take(&database).await?;
     let registry = transfer::registry(&snapshot).await?;
-    let mut archive = Writer::new(part);
+    let mut archive = Writer::new(output);
     for table in &transfer::tables(&registry) {
         let mut rows = snapshot.rows(table).await.with_context(|| format!("read {}", table.name))?;
-        let mut lines = BufWriter::new(tempfile::tempfile_in(folder)?);
+        let mut lines = BufWriter::new(tempfile::tempfile_in(scratch)?);
         let mut counting = Counting::default();
         while let Some(row) = rows.next().await {
             let line = archive::to_line(&row.with_context(|| format!("read {}", table.name))?);
@@ -108,60 +124,36 @@ async fn write(
         let counter = snapshot.counter(table).await?;
         archive.add_table(table, &mut lines.into_inner()?, counting.content(), counter)?;
     }
-    let site_key = site_key::id_in(&snapshot).await?;
+    let sealing = Sealing::read(&snapshot).await?;
     drop(snapshot);
     database.close().await;
-    let files = archive.add_files(&Files::open(config)?).await?;
-    let key = match (&wanted.passphrase, &site_key) {
-        (Some(passphrase), Some(id)) => Some(close_key(&config.secret_key_file, id, passphrase)?),
+    let files = archive.add_files(files).await?;
+    let key = match (&wanted.passphrase, &sealing.current) {
+        (Some(passphrase), Some(_)) => Some(close_key(&config.secret_key_file, &sealing, passphrase)?),
         _ => None,
     };
-    archive.finish(now, site_key, key, files)
+    archive.finish(now, sealing, key, files)
 }
 
-/// The key of the file, which must be the one with that id.
-fn close_key(path: &Path, id: &str, passphrase: &str) -> anyhow::Result<ClosedKey> {
-    site_key::ensure_knows(path, id)?;
+/// The keys of the file, with which everything must open.
+fn close_key(path: &Path, sealing: &Sealing, passphrase: &str) -> anyhow::Result<ClosedKey> {
+    site_key::ensure_knows(path, sealing.needed())?;
     let text = std::fs::read_to_string(path).with_context(|| format!("read the key file {}", path.display()))?;
     let (salt, sealed) = passphrase::close(&text, passphrase, KEY_PLACE)?;
     Ok(ClosedKey { salt, sealed })
 }
 
-/// Removes the oldest backups of a folder beyond that many, and what was begun there and never ended.
-fn rotate(folder: &Path, keep: usize) -> anyhow::Result<()> {
-    let mut backups = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !name.starts_with(PREFIX) {
-            continue;
-        }
-        if name.ends_with(SUFFIX) {
-            backups.push(path);
-        } else if name.ends_with(PART) && is_abandoned(&path) {
-            remove(&path)?;
-        }
-    }
-    // Their names begin with the time.
-    backups.sort();
-    let surplus = backups.len().saturating_sub(keep.max(1));
-    backups[..surplus].iter().try_for_each(|path| remove(path))
-}
-
-fn is_abandoned(part: &Path) -> bool {
-    let modified = std::fs::metadata(part).and_then(|metadata| metadata.modified());
-    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED))
-}
-
-fn remove(path: &Path) -> anyhow::Result<()> {
-    std::fs::remove_file(path).with_context(|| format!("remove the old backup {}", path.display()))
-}
-
-/// Fills an empty site from a backup: all of it, or nothing.
-pub(crate) async fn restore(config: &Config, path: &Path, passphrase: Option<&str>) -> anyhow::Result<Manifest> {
+/// Fills an empty site from a backup: all of it, or nothing. `keys` open the backup, `passphrase` the site's key in it.
+pub(crate) async fn restore(
+    config: &Config,
+    path: &Path,
+    keys: &Keys,
+    passphrase: Option<&str>,
+) -> anyhow::Result<Manifest> {
+    let backup = Target::to_read(path)?;
     // First to its end, so that a damaged one changes nothing.
     let mut kept = Vec::new();
-    let manifest = archive::read(path, |name, entry| {
+    let manifest = archive::read(output::open(backup.read()?, keys)?, |name, entry| {
         if let Entry::Table(rows) = entry {
             // The manifest comes last, and the tables cannot be made without them.
             if name == archive::entry_of(DEFINITION_TABLE) {
@@ -185,7 +177,7 @@ pub(crate) async fn restore(config: &Config, path: &Path, passphrase: Option<&st
     transfer::forget_definitions(&transaction).await?;
     let runtime = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| {
-        archive::read(path, |name, entry| match entry {
+        archive::read(output::open(backup.read()?, keys)?, |name, entry| match entry {
             Entry::Table(rows) => {
                 let entry = entries.get(name).context("the backup has changed meanwhile")?;
                 let table =
@@ -197,9 +189,7 @@ pub(crate) async fn restore(config: &Config, path: &Path, passphrase: Option<&st
             Entry::File(content) => stage.write(name, content),
         })
     })?;
-    if let Some(id) = &manifest.site_key {
-        site_key::note(&transaction, id).await?;
-    }
+    manifest.sealing().write(&transaction).await.context("note which key the site has")?;
     stage.publish().await?;
     transaction.commit().await.with_context(|| {
         format!("end the restore; its files are in {files}: empty it before you try again, if the database has no site")
@@ -285,9 +275,11 @@ pub(in crate::app) async fn ensure_empty(database: &Database) -> anyhow::Result<
 
 fn restore_key(config: &Config, manifest: &Manifest, passphrase: Option<&str>) -> anyhow::Result<()> {
     let path = &config.secret_key_file;
-    let Some(id) = &manifest.site_key else { return Ok(()) };
+    if manifest.site_key.is_none() {
+        return Ok(());
+    }
     if path.exists() {
-        return site_key::ensure_knows(path, id);
+        return site_key::ensure_knows(path, manifest.sealing().needed());
     }
     let (Some(closed), Some(passphrase)) = (&manifest.key, passphrase) else {
         bail!(
@@ -334,9 +326,7 @@ pub(crate) async fn copy(from: &str, to: &str) -> anyhow::Result<BTreeMap<String
         }
         copied.insert(table.name, counting.content());
     }
-    if let Some(id) = site_key::id_in(&snapshot).await? {
-        site_key::note(&transaction, &id).await?;
-    }
+    Sealing::read(&snapshot).await?.settled().write(&transaction).await.context("note which key the site has")?;
     transaction.commit().await?;
     compare(&target, &registry, &copied).await?;
     drop(snapshot);

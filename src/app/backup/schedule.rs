@@ -7,9 +7,10 @@ use crate::app::backup::{Wanted, back_up};
 use crate::document::queue::{NewJob, Queue};
 use crate::document::view::{text_value, time_value, view};
 use crate::document::{Controller, Documents, Work};
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{Document, Value};
 use crate::permissions::Session;
+use crate::secret::age_file::{Lock, NotRecipient};
 use crate::web::job::DAILY;
 use crate::web::{JobKind, Plugins, RunningJob, SecurityEvent, Severity, Site};
 
@@ -26,6 +27,8 @@ view! {
     struct BackupSettings of BACKUP_SETTINGS {
         /// By the clock.
         pub enabled: bool,
+        /// Whom they are encrypted for, one per line.
+        pub recipients: Option<String>,
         /// How many stay; 0: all.
         pub keep: i64,
         /// Why the last one failed.
@@ -57,14 +60,16 @@ async fn run(site: Site, job: RunningJob) -> Result<String> {
         return Ok(String::new());
     }
     let keep = usize::try_from(settings.keep).ok().filter(|keep| *keep > 0);
-    let wanted = Wanted { to: site.config.backups.clone(), passphrase: None, keep };
+    let lock = lock(settings.recipients.as_deref()).map_err(|error| Error::Unavailable(error.to_string()))?;
+    let wanted = Wanted { to: site.config.backups.clone(), passphrase: None, lock, keep };
     let (config, now) = (site.config.clone(), documents.clock().now());
     // It reads and writes files for long.
     let runtime = tokio::runtime::Handle::current();
     let made = tokio::task::spawn_blocking(move || runtime.block_on(back_up(&config, &wanted, now)));
-    match made.await.map_err(Error::internal)? {
-        Ok((path, manifest)) => {
-            let file = format!("{}: {}", path.display(), manifest.summary());
+    // Also one that ended in the middle has failed, and people are told.
+    match made.await.unwrap_or_else(|error| Err(error.into())) {
+        Ok(made) => {
+            let file = format!("{}: {}; {}", made.place, made.manifest.summary(), made.compared);
             let values = [
                 ("last_backup", time_value(now)),
                 ("last_file", Value::from(file.as_str())),
@@ -87,6 +92,12 @@ async fn run(site: Site, job: RunningJob) -> Result<String> {
     }
 }
 
+/// Whom backups are for, by lines of text.
+fn lock(recipients: Option<&str>) -> std::result::Result<Option<Lock>, NotRecipient> {
+    let lines = recipients.unwrap_or_default().lines().map(str::trim);
+    Lock::for_recipients(lines.filter(|line| !line.is_empty() && !line.starts_with('#')))
+}
+
 async fn note(documents: &Documents, values: &[(&str, Value)]) -> Result<()> {
     let mut work = documents.begin(&Session::system()).await?;
     work.set_values(BACKUP_SETTINGS, BACKUP_SETTINGS, values).await?;
@@ -104,7 +115,11 @@ impl Controller for BackupSettingsController {
                 document.set(field, before.map_or(Value::Null, |before| before.get(field).clone()));
             }
         }
-        Ok(())
+        let refused = lock(Some(document.text("recipients"))).err();
+        refused.map_or(Ok(()), |refused| {
+            let problem = FieldProblem::at(ProblemKind::Validation, "recipients", "Recipients", refused.to_string());
+            Err(Error::Validation(Invalid { problems: vec![problem] }))
+        })
     }
 
     async fn call(

@@ -27,7 +27,8 @@ use crate::app::import_frappe::definitions::Definitions;
 use crate::app::import_frappe::fate::{Fate, Fates};
 use crate::app::import_frappe::files::Files;
 use crate::app::import_frappe::rows::Rows;
-use crate::app::{site_key, sources};
+use crate::app::site_key::{self, Sealing};
+use crate::app::sources;
 use crate::clock::Zone;
 use crate::config::Config;
 use crate::database::Database;
@@ -141,7 +142,8 @@ pub(crate) async fn move_in(
         }
     }
     let Rows { adapting, written, .. } = rows;
-    site_key::note(&transaction, site_key.id()).await?;
+    let sealing = Sealing { current: Some(site_key.id()), ..Sealing::default() };
+    sealing.write(&transaction).await.context("note which key the site has")?;
     let Adapting { files, .. } = adapting;
     report.files = files.count();
     tell_rest(&files, &mut report)?;

@@ -46,6 +46,7 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config, providers: &Arc<P
         certificates: config.certificate_check(),
     };
     plugins.controller(OAUTH_CLIENT, client);
+    plugins.sealed.extend(crate::oauth::views::client_secret::SEALED);
     plugins.at_start(async |site| {
         let digested = oauth_client::digest_plain_secrets(&site.documents).await?;
         if digested > 0 {

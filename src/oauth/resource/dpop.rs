@@ -40,6 +40,11 @@ fn nonce_of(documents: &Documents, span: i64) -> String {
     documents.site_key().digest(NONCE, span.to_string())
 }
 
+/// Every nonce that was or is handed out in a span: under each key, for another node may use another one for a moment.
+fn nonces_of(documents: &Documents, span: i64) -> Vec<String> {
+    documents.site_key().digests(NONCE, &span.to_string())
+}
+
 /// Checks the proof that a request carries, if it carries one; whether it was used before is a question of its own.
 pub(crate) fn verify(
     documents: &Documents,
@@ -57,7 +62,7 @@ pub(crate) fn verify(
     let now = documents.clock().now();
     let uri = format!("{}{}", documents.site_url(), asked_path(request));
     let span = now.timestamp() / NONCE_SECONDS;
-    let nonces = [nonce_of(documents, span), nonce_of(documents, span - 1)];
+    let nonces = [nonces_of(documents, span), nonces_of(documents, span - 1)].concat();
     let expected = Expected {
         method: request.method().as_str(),
         uri: &uri,

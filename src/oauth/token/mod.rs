@@ -33,6 +33,7 @@ use crate::web::Plugins;
 pub(crate) fn register(plugins: &mut Plugins) {
     plugins.controller(OAUTH_BEARER_TOKEN, oauth_bearer_token::BearerTokenController);
     plugins.controller(OAUTH_GRANT, oauth_grant::GrantController);
+    plugins.sealed.push(grant::issue::SEALED);
 }
 
 /// Answers `POST …get_token`.

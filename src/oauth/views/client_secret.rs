@@ -1,16 +1,23 @@
 //! Client secrets as they are stored: as keyed digests, or sealed where they sign.
 
+use crate::document::reseal::SealedField;
 use crate::oauth::protocol::token::kind::TokenKind;
+use crate::oauth::views::oauth_client::OAUTH_CLIENT;
 use crate::secret::{self, Purpose, SiteKey};
 
 /// How a digested client secret begins, so that it is told from one that somebody wrote by hand.
 const DIGESTED: &str = "digest1.";
 /// The same of a secret that was written by hand, or by a client that makes short ones: it can be guessed.
 const DIGESTED_WEAK: &str = "digest0.";
-/// Digests of client secrets.
-const CLIENT_SECRET: Purpose = Purpose::new("client-secret");
 /// Where a sealed client secret belongs.
 const CLIENT_SECRET_PLACE: &str = "OAuth Client\u{1f}client_secret";
+
+/// The fields of the secrets, those that sign among them sealed.
+pub(crate) const SEALED: [SealedField; 2] = [sealed("client_secret"), sealed("previous_client_secret")];
+
+const fn sealed(fieldname: &'static str) -> SealedField {
+    SealedField { doctype: OAUTH_CLIENT, fieldname, in_auth: false, place: |_| CLIENT_SECRET_PLACE.to_owned() }
+}
 
 /// What is stored of a client secret.
 ///
@@ -21,7 +28,7 @@ pub(crate) fn store_client_secret(site_key: &SiteKey, plain: &str, needed_again:
     } else {
         let is_ours = TokenKind::recognise(plain) == Some(TokenKind::ClientSecret);
         let prefix = if is_ours { DIGESTED } else { DIGESTED_WEAK };
-        format!("{prefix}{}", site_key.digest(CLIENT_SECRET, plain))
+        format!("{prefix}{}", site_key.digest(Purpose::CLIENT_SECRET, plain))
     }
 }
 
@@ -38,7 +45,7 @@ pub(crate) fn is_weak_client_secret(stored: &str) -> bool {
 /// Whether this is the stored client secret; takes the same time for a client that does not exist.
 pub(crate) fn is_client_secret(site_key: &SiteKey, stored: &str, plain: &str) -> bool {
     let digest = [DIGESTED, DIGESTED_WEAK].iter().find_map(|prefix| stored.strip_prefix(prefix)).unwrap_or_default();
-    let digested = site_key.matches_digest(CLIENT_SECRET, plain, digest);
+    let digested = site_key.matches_digest(Purpose::CLIENT_SECRET, plain, digest);
     let sealed = open_client_secret(site_key, stored).is_some_and(|secret| secret::constant_time_eq(&secret, plain));
     digested | sealed
 }

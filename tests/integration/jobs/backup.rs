@@ -86,3 +86,28 @@ async fn a_backup_that_fails_is_a_security_event_and_told_on_every_page() {
     assert_eq!(files(&folder).len(), 1);
     assert!(!administrator.get("/app").await.body.contains("The last backup failed"));
 }
+
+#[tokio::test]
+async fn backups_by_the_clock_are_for_the_recipients_that_are_listed() {
+    let (site, folder) = site().await;
+    let administrator = site.administrator().await;
+    for wrong in ["age1something", "ssh-ed25519 AAAA"] {
+        let refused = administrator.update(SETTINGS, SETTINGS, json!({"recipients": wrong})).await;
+        let refused = refused.error(417, "ValidationError");
+        assert!(refused.to_string().contains("is not a recipient"), "{refused}");
+    }
+    let identity = age::x25519::Identity::generate();
+    let secret = age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
+    let refused = administrator.update(SETTINGS, SETTINGS, json!({"recipients": secret})).await;
+    assert!(!refused.error(417, "ValidationError").to_string().contains(&secret), "a secret goes nowhere");
+    let recipients = format!("# of the library\n{}\n", identity.to_public());
+    administrator.update(SETTINGS, SETTINGS, json!({"enabled": 1, "recipients": recipients})).await.ok();
+    site.run_scheduled(METHOD).await;
+    let made = files(&folder);
+    assert!(made.len() == 1 && made[0].ends_with(".backup.age"), "{made:?}");
+    let file = std::fs::read(folder.join(&made[0])).unwrap();
+    let opened = age::Decryptor::new(&file[..]).unwrap();
+    assert!(opened.decrypt(std::iter::once(&identity as &dyn age::Identity)).is_ok());
+    let told = settings(&administrator).await;
+    assert!(told["last_file"].as_str().unwrap().contains("compared before it was encrypted"), "{told}");
+}

@@ -66,9 +66,14 @@ fn a_key_that_is_lost_or_another_is_refused_by_every_command_and_never_replaced(
         assert!(complaint.contains("data/site.key holds the key") && complaint.contains("backup"), "{complaint}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), other);
     }
-    // A key is replaced by putting the new one above the old one.
+    // One that is written above the old one is the key once it is told, and not before.
     std::fs::write(&file, format!("{other}\n{key}")).unwrap();
     run(folder.path(), &["key", "Administrator"]).unwrap();
+    assert!(run(folder.path(), &["doctor"]).unwrap().contains("is being replaced"));
+    std::fs::write(&file, &key).unwrap();
+    run(folder.path(), &["key", "Administrator"]).unwrap();
+    std::fs::write(&file, format!("{other}\n{key}")).unwrap();
+    run(folder.path(), &["key-rotate"]).unwrap();
     std::fs::write(&file, key).unwrap();
     run(folder.path(), &["key", "Administrator"]).unwrap_err();
 }

@@ -35,6 +35,11 @@ impl TestDatabase {
         Self::created(&server, "template1").await
     }
 
+    /// The same database for a second server; it goes with the first.
+    pub fn shared(&self) -> Self {
+        Self { url: self.url.clone(), drop_from: None }
+    }
+
     /// A copy of the database that `fill` makes once per run, so that hardly a test makes the shipped tables again.
     pub async fn copy_of<F: FnOnce(String) -> Filling>(folder: &Path, fill: F) -> Self {
         static TEMPLATE: OnceCell<Template> = OnceCell::const_new();

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::document::reseal::SealedField;
 use crate::document::view::{View as _, parse_time};
 use crate::document::{Documents, Work};
 use crate::error::{Error, Result};
@@ -110,6 +111,10 @@ pub(super) fn repeat_answer(documents: &Documents, token: &BearerToken, now: Dat
     let left = token.expires_at.map_or(0, |at| (at - now).num_seconds());
     Some(TokenResponse { expires_in: u64::try_from(left).unwrap_or(0), ..answer })
 }
+
+/// Where such answers are sealed.
+pub(crate) const SEALED: SealedField =
+    SealedField { doctype: OAUTH_BEARER_TOKEN, fieldname: "sealed_answer", in_auth: false, place: answer_place };
 
 fn answer_place(name: &str) -> String {
     format!("{OAUTH_BEARER_TOKEN}\u{1f}{name}\u{1f}sealed_answer")

@@ -5,7 +5,7 @@ mod claims;
 mod client_credentials;
 pub(crate) mod context;
 mod device_code;
-mod issue;
+pub(super) mod issue;
 mod jwt_bearer;
 pub(crate) mod new_tokens;
 mod refresh_token;
