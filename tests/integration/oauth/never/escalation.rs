@@ -274,7 +274,7 @@ async fn the_scope_all_is_everything_that_the_person_may_do() {
 }
 
 /// DocTypes that limited credentials never change in these ways, even those of Administrator with the scope `write`.
-const GUARDED: [(&str, &[Right]); 25] = {
+const GUARDED: [(&str, &[Right]); 26] = {
     const ALL: &[Right] = &[Right::Create, Right::Write, Right::Delete];
     // To end what is there takes access away, and is left to whoever has the scope for it.
     const BUT_DELETE: &[Right] = &[Right::Create, Right::Write];
@@ -283,6 +283,7 @@ const GUARDED: [(&str, &[Right]); 25] = {
         ("Backup Settings", SINGLE),
         ("Connected App", ALL),
         ("DocShare", ALL),
+        ("Idempotent Request", ALL),
         ("Log Settings", SINGLE),
         ("Login Attempt", ALL),
         ("OAuth Authorization Code", BUT_DELETE),
@@ -322,6 +323,7 @@ async fn samples(site: &TestSite) -> Vec<(&'static str, String)> {
     let (client, user) = (program.id.as_str(), "Administrator");
     for (doctype, values) in [
         ("DocShare", json!({"share_doctype": "Role", "share_name": "Librarian", "user": user, "read": 1})),
+        ("Idempotent Request", json!({"user": user, "request": "POST /api/resource/ToDo"})),
         ("Login Attempt", json!({"subject": "somebody"})),
         ("OAuth Client State", json!({"kind": "Connected App", "user": user, "connected_app": app})),
         ("OAuth Device Code", json!({"client": client, "expires_at": later})),
