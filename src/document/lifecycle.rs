@@ -56,7 +56,7 @@ impl Work<'_> {
         self.documents.check_permission(&self.session, &doctype, Some(&document), Right::Create)?;
         self.check_guarded(&document, None)?;
         self.before_write(&mut document, None, transition, &mut problems).await?;
-        self.seal_passwords(&mut document).await?;
+        let secrets = self.seal_passwords(&mut document).await?;
         input::normalise(&mut document);
         match self.insert_rows(&mut document).await {
             Err(Error::Conflict(Conflict::DuplicateName { name, .. })) if name == document.name() => {
@@ -64,6 +64,7 @@ impl Work<'_> {
             }
             inserted => inserted?,
         }
+        self.store_sealed(&document, secrets).await?;
         document.is_new = false;
         for controller in &controllers {
             controller.after_insert(self, &document).await?;

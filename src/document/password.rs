@@ -11,13 +11,21 @@ use crate::secret::SiteKey;
 /// The longest run of stars a row keeps in place of a secret.
 const MAX_STARS: usize = 100;
 
+/// A secret that is sealed and not stored yet.
+pub(super) struct SealedSecret {
+    field: String,
+    sealed: String,
+}
+
 impl Work<'_> {
     /// Takes the plain texts out of a document's Password fields and stores them sealed; the row keeps stars.
     ///
     /// A value of stars only is unchanged; an empty one removes the secret (`docs/frappe/model.md`: Singles and secrets).
-    pub(super) async fn seal_passwords(&mut self, document: &mut Document) -> Result<()> {
+    /// What a document has that gets its name as it is inserted comes back, for [`Work::store_sealed`].
+    pub(super) async fn seal_passwords(&mut self, document: &mut Document) -> Result<Vec<SealedSecret>> {
         let doctype = Arc::clone(&document.doctype);
         let name = document.name();
+        let mut waiting = Vec::new();
         for (column, field) in password_columns(&doctype) {
             let text = document.values[column].to_string();
             if text.is_empty() {
@@ -32,7 +40,11 @@ impl Work<'_> {
             }
             let place = place(&doctype.name, &field);
             let sealed = self.documents.site_key().seal(text.as_bytes(), &place);
-            auth::set(self.executor(), (&doctype.name, &name, &field), &sealed, true).await?;
+            if name.is_empty() {
+                waiting.push(SealedSecret { field, sealed });
+            } else {
+                auth::set(self.executor(), (&doctype.name, &name, &field), &sealed, true).await?;
+            }
             let stars = text.chars().count().min(MAX_STARS);
             document.values[column] = Value::Text("*".repeat(stars));
         }
@@ -42,6 +54,15 @@ impl Work<'_> {
                 Box::pin(self.seal_passwords(row)).await?;
             }
             document.tables[table] = rows;
+        }
+        Ok(waiting)
+    }
+
+    /// Stores what waited for the name of a document.
+    pub(super) async fn store_sealed(&mut self, document: &Document, waiting: Vec<SealedSecret>) -> Result<()> {
+        let (doctype, name) = (&document.doctype.name, document.name());
+        for secret in waiting {
+            auth::set(self.executor(), (doctype, &name, &secret.field), &secret.sealed, true).await?;
         }
         Ok(())
     }

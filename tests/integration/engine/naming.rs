@@ -156,3 +156,29 @@ permissions:
     assert_eq!((&changed["rows"][0]["title"], &changed["rows"][2]["title"]), (&json!("first"), &json!("d")));
     assert_eq!(admin.read("Bill", name).await.ok(), changed);
 }
+
+#[tokio::test]
+async fn a_password_of_a_numbered_document_is_its_own() {
+    let safe = "
+name: Safe
+autoname: autoincrement
+fields:
+  - {fieldname: code, fieldtype: Password, label: Code}
+permissions:
+  - {role: System Manager, read: 1, write: 1, create: 1, delete: 1}
+";
+    let site = TestSite::new().with_doctype(safe).await;
+    let admin = site.administrator().await;
+    for (number, code) in [(1, "swordfish"), (2, "open sesame")] {
+        let made = admin.create("Safe", json!({"code": code})).await.ok();
+        assert_eq!((&made["name"], &made["code"]), (&json!(number), &json!("*".repeat(code.len()))));
+    }
+    admin.update("Safe", "2", json!({"code": "friend"})).await.ok();
+    admin.create("Safe", json!({})).await.ok();
+    let mut work = site.documents().reading(&doctyped::testing::permissions::Session::system());
+    let mut codes = Vec::new();
+    for name in ["1", "2", "3", ""] {
+        codes.push(work.get_password("Safe", name, "code").await.unwrap());
+    }
+    assert_eq!(codes, [Some("swordfish".to_owned()), Some("friend".to_owned()), None, None]);
+}
