@@ -307,6 +307,7 @@ impl<'a> Work<'a> {
         }
         input::normalise(&mut document);
         documents::insert(self.executor(), &[&document]).await?;
+        self.written.add_log(&doctype.name);
         Ok(())
     }
 
