@@ -147,6 +147,8 @@ impl App {
             );
         }
         site_key::remember(&site_key, &config, &database).await?;
+        let replicas: Vec<String> = config.database_replicas.iter().map(|url| url.reveal().to_owned()).collect();
+        database.use_replicas(&replicas)?;
         let doctypes = registry.len();
         let Plugins {
             controllers,

@@ -27,6 +27,8 @@ pub struct Config {
     pub listen: String,
     /// `sqlite://path` or `postgres://…`.
     pub database_url: Hidden,
+    /// Where read replicas of it are; may contain passwords.
+    pub database_replicas: Vec<Hidden>,
     /// The public URL, without a trailing slash: issuer, links, cookies.
     pub site_url: String,
     /// The password of Administrator when that user is made; `None`: generated and printed once.
@@ -182,6 +184,18 @@ impl Config {
             ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| settings.database_url.starts_with(scheme)),
             "DOCTYPED_DATABASE_URL must start with sqlite:// or postgres://"
         );
+        let replicas = settings.database_replicas.as_deref().unwrap_or_default();
+        let replicas: Vec<Hidden> = (replicas.split([' ', ',', '\n']).filter(|url| !url.is_empty()))
+            .map(|url| {
+                let is_known = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+                ensure!(is_known, "DOCTYPED_DATABASE_REPLICAS: each URL must start with postgres://");
+                Ok(Hidden::new(url))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        ensure!(
+            replicas.is_empty() || !settings.database_url.starts_with("sqlite:"),
+            "DOCTYPED_DATABASE_REPLICAS are replicas of PostgreSQL, and DOCTYPED_DATABASE_URL is SQLite"
+        );
         tracing_subscriber::EnvFilter::try_new(&settings.log)
             .with_context(|| format!("DOCTYPED_LOG: {} is not a filter: try info", settings.log))?;
         ensure!(settings.trusted_proxies <= 16, "DOCTYPED_TRUSTED_PROXIES is at most 16");
@@ -206,6 +220,7 @@ impl Config {
             parallel_jobs: settings.parallel_jobs,
             listen,
             database_url: Hidden::new(settings.database_url),
+            database_replicas: replicas,
             site_url,
             admin_password: settings.admin_password.map(Hidden::new),
             doctypes,
@@ -332,6 +347,8 @@ mod tests {
             ("site_url = 'ftp://x'", "DOCTYPED_SITE_URL"),
             ("site_url = 'https://x.example/app'", "DOCTYPED_SITE_URL"),
             ("database_url = 'mysql://x'", "DOCTYPED_DATABASE_URL"),
+            ("database_replicas = 'postgres://a/b'", "DOCTYPED_DATABASE_REPLICAS are replicas of PostgreSQL"),
+            ("database_url = 'postgres://a/b'\ndatabase_replicas = 'postgres://c/b d/b'", "DOCTYPED_DATABASE_REPLICAS"),
             ("log = 'info=debug=trace'", "DOCTYPED_LOG"),
             ("log_format = 'xml'", "log_format"),
             ("admin_password = 'short'", "DOCTYPED_ADMIN_PASSWORD"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
@@ -11,6 +12,7 @@ use crate::app::{definitions, site_key};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::connect::sqlite_path;
+use crate::database::replicas::ReplicaState;
 use crate::database::schema::trigrams;
 use crate::database::{Backend, Database, Executor as _, state};
 use crate::files::Files;
@@ -90,6 +92,7 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     match Database::open(config.database_url.reveal()).await {
         Ok(database) => {
             found.push(writable(&database).await);
+            found.extend(replicas(config, &database).await);
             found.push(key(config, &database).await);
             found.push(clock(&database).await);
             found.extend(search(&database).await);
@@ -242,6 +245,29 @@ async fn writable(database: &Database) -> Finding {
             ),
         },
     }
+}
+
+/// Whether each replica may be read at, within the time that it takes to know.
+async fn replicas(config: &Config, database: &Database) -> Vec<Finding> {
+    const SUBJECT: &str = "Read replica";
+    let urls: Vec<String> = config.database_replicas.iter().map(|url| url.reveal().to_owned()).collect();
+    if let Err(error) = database.use_replicas(&urls) {
+        return vec![Finding::problem(SUBJECT, format!("{error:#}"))];
+    }
+    let mut looks = 0;
+    let states = loop {
+        let states = database.replica_states();
+        if looks == 30 || states.iter().all(|replica| replica.why_not.is_none()) {
+            break states;
+        }
+        looks += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let finding = |replica: ReplicaState| match replica.why_not {
+        None => Finding::ok(SUBJECT, format!("{} keeps up with the database", replica.name)),
+        Some(why) => Finding::warning(SUBJECT, format!("{} is not read at: {why}", replica.name)),
+    };
+    states.into_iter().map(finding).collect()
 }
 
 async fn key(config: &Config, database: &Database) -> Finding {

@@ -64,6 +64,13 @@ settings! {
     [env = "DOCTYPED_DATABASE_URL", value_name = "URL", hide_env_values = true]
     database_url: String = "sqlite://data/site.db";
 
+    /// Read replicas of the PostgreSQL database, at which lists, counts, reports and exports are read
+    ///
+    /// URLs, separated by spaces or commas. Nothing is read there that decides about access, and no list before the replica
+    /// has what this site has written and knows of.
+    [env = "DOCTYPED_DATABASE_REPLICAS", value_name = "URLS", hide_env_values = true]
+    database_replicas: String;
+
     /// The public URL of the site
     ///
     /// How people and applications reach it from outside, for example `https://docs.example.com`: OAuth's issuer, links and

@@ -1,7 +1,7 @@
 //! Connections: those that write and those that only read, in pools of their own, behind [`Executor`].
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -20,6 +20,7 @@ use crate::database::format;
 use crate::database::nodes::Nodes;
 use crate::database::outage::Outage;
 use crate::database::pools::{self, Pool, Use};
+use crate::database::replicas::Replicas;
 use crate::database::row::{self, Param};
 use crate::database::servers::servers;
 use crate::database::slow::Slow;
@@ -55,6 +56,7 @@ pub struct Database {
     pub(super) writable: Arc<Writable>,
     pub(super) nodes: Arc<Nodes>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) replicas: Arc<OnceLock<Arc<Replicas>>>,
     pub(super) slow: Arc<Slow>,
     /// Places for long reads, fewer than there are readers: while one is read, others still find a reader.
     long_reads: Arc<Semaphore>,
@@ -131,9 +133,21 @@ impl Database {
         let (contention, writable, nodes) = (Arc::default(), Arc::default(), Nodes::new(schema.as_deref()));
         let most = if backend == Backend::Sqlite { pools::SQLITE_READERS } else { pools::POSTGRES_CONNECTIONS };
         let long_reads = Arc::new(Semaphore::new((most / 2).max(1) as usize));
-        let (url, metrics, slow) = (url.into(), Arc::default(), Arc::default());
-        let database =
-            Self { backend, readers, writer, url, outage, contention, writable, nodes, metrics, slow, long_reads };
+        let (url, metrics, slow, replicas) = (url.into(), Arc::default(), Arc::default(), Arc::default());
+        let database = Self {
+            backend,
+            readers,
+            writer,
+            url,
+            outage,
+            contention,
+            writable,
+            nodes,
+            metrics,
+            replicas,
+            slow,
+            long_reads,
+        };
         format::check(&database).await?;
         Ok(database)
     }
@@ -176,16 +190,27 @@ impl Database {
         params: Vec<Param>,
         shapes: Vec<Shape>,
     ) -> Result<BoxStream<'_, Result<Vec<Value>, DbErr>>, DbErr> {
-        let place = Arc::clone(&self.long_reads).acquire_owned().await;
+        self.stream_from((&self.outage, &self.long_reads, || self.readers()), sql, params, shapes).await
+    }
+
+    /// The same from connections to a server that may be gone, at which so many long reads have their place.
+    pub(super) async fn stream_from<'d>(
+        &'d self,
+        (outage, long_reads, readers): (&'d Arc<Outage>, &Arc<Semaphore>, impl Fn() -> DatabaseConnection),
+        sql: &str,
+        params: Vec<Param>,
+        shapes: Vec<Shape>,
+    ) -> Result<BoxStream<'d, Result<Vec<Value>, DbErr>>, DbErr> {
+        let place = Arc::clone(long_reads).acquire_owned().await;
         let begun = async {
             let taken = Instant::now();
-            let rows = self.readers().stream_raw(statement(self.backend, sql, params)).await?;
+            let rows = readers().stream_raw(statement(self.backend, sql, params)).await?;
             Ok((rows, taken))
         };
-        let (rows, taken) = self.outage.guard(begun).await.inspect_err(|error| self.note(error, sql))?;
+        let (rows, taken) = outage.guard(begun).await.inspect_err(|error| self.note(error, sql))?;
         let sql = sql.to_owned();
         let decoded = stream::try_unfold(rows, move |mut rows| async move {
-            let next = self.outage.guard_since(taken, None, rows.next().map(Option::transpose)).await?;
+            let next = outage.guard_since(taken, None, rows.next().map(Option::transpose)).await?;
             Ok(next.map(|row| (row, rows)))
         });
         let decoded = decoded.map(move |found: Result<_, DbErr>| {

@@ -20,6 +20,7 @@ pub(crate) mod query;
 pub(crate) mod queue;
 pub(crate) mod rate;
 pub(crate) mod references;
+pub(crate) mod replicas;
 pub(crate) mod row;
 pub(crate) mod schema;
 pub(crate) mod sealed;

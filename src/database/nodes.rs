@@ -147,6 +147,12 @@ impl Nodes {
         self.heard_until.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
+    /// Until the database is closed.
+    pub(super) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stop = self.stop.subscribe();
+        async move { drop(stop.wait_for(|stop| *stop).await) }
+    }
+
     fn hears(&self) -> bool {
         self.channel.is_none() || self.began.elapsed().as_millis() < u128::from(self.heard_until.load(Ordering::SeqCst))
     }
@@ -237,8 +243,7 @@ impl Database {
 
     /// Until the database is closed.
     pub(crate) async fn closing(&self) {
-        // The sender lives as long as this.
-        drop(self.nodes.stop.subscribe().wait_for(|stop| *stop).await);
+        self.nodes.closing().await;
     }
 
     /// Ends listening, and lets the others know that one node less is to be told.

@@ -14,6 +14,9 @@ pub(crate) struct Written {
     /// Any document.
     #[serde(rename = "e", default, skip_serializing_if = "std::ops::Not::not")]
     everything: bool,
+    /// The DocTypes of entries that the program itself keeps as a log, which no cache holds: nobody is told for them alone.
+    #[serde(rename = "l", default, skip_serializing_if = "BTreeSet::is_empty")]
+    logs: BTreeSet<String>,
     /// The definitions in force.
     #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
     definitions: bool,
@@ -39,6 +42,13 @@ impl Written {
         }
     }
 
+    /// An entry of a log was written.
+    pub(crate) fn add_log(&mut self, doctype: &str) {
+        if !self.logs.contains(doctype) {
+            self.logs.insert(doctype.to_owned());
+        }
+    }
+
     /// Any document was written beside those that are named.
     pub(crate) fn add_everything(&mut self) {
         self.everything = true;
@@ -56,6 +66,11 @@ impl Written {
     /// Whether other definitions may be in force.
     pub(crate) fn concerns_definitions(&self) -> bool {
         self.everything || self.definitions
+    }
+
+    /// The DocTypes of entries of logs.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = &str> {
+        self.logs.iter().map(String::as_str)
     }
 
     /// The DocTypes that are named.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::clock::format_datetime;
+use crate::database::replicas::ReplicaState;
 use crate::desk::shell;
 use crate::error::{Error, Result};
 use crate::metrics::{Metrics, TimesNow};
@@ -33,6 +34,7 @@ struct HealthView {
     charts: Vec<Chart>,
     routes: Vec<RouteView>,
     statements: Vec<StatementView>,
+    replicas: Vec<ReplicaView>,
     nodes: Vec<NodeView>,
 }
 
@@ -94,6 +96,15 @@ struct NodeView {
     behind: String,
 }
 
+#[derive(Clone, Debug, Serialize)]
+struct ReplicaView {
+    name: String,
+    reads: u64,
+    behind: String,
+    /// Why it is not used; empty: it is.
+    why_not: String,
+}
+
 /// GET `/app/_health`
 pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
@@ -128,6 +139,7 @@ async fn view(site: &Site) -> Result<HealthView> {
         ],
         routes: routes(metrics, &hour),
         statements: statements(metrics),
+        replicas: replicas(site),
         nodes: nodes(site).await?,
     })
 }
@@ -229,6 +241,19 @@ fn statements(metrics: &Metrics) -> Vec<StatementView> {
         plan: slow.plan,
     };
     metrics.slow().into_iter().take(STATEMENTS).map(view).collect()
+}
+
+/// The read replicas of the database, as this node knows them.
+fn replicas(site: &Site) -> Vec<ReplicaView> {
+    let view = |replica: ReplicaState| ReplicaView {
+        name: replica.name,
+        reads: replica.reads,
+        behind: replica
+            .behind
+            .map_or_else(|| "–".to_owned(), |behind| duration(u64::try_from(behind.as_micros()).unwrap_or(u64::MAX))),
+        why_not: replica.why_not.unwrap_or_default(),
+    };
+    site.documents.database().replica_states().into_iter().map(view).collect()
 }
 
 /// The nodes of the site, this one first.

@@ -24,6 +24,11 @@ pub(super) fn decides(registry: &Registry, doctype: &str) -> bool {
     DECIDING.contains(&doctype) || registry.get(doctype).is_some_and(|doctype| doctype.is_tree)
 }
 
+/// Whether documents of this DocType decide about access, or hold what does: they are read where they are written.
+pub(super) fn is_about_access(doctype: &DocType) -> bool {
+    DECIDING.contains(&doctype.name.as_str()) || !doctype.guarded_rights.is_empty()
+}
+
 impl Documents {
     /// What decides about an enabled user's rights, cached until User, Role or User Permission change. `None`: no such user, or disabled.
     pub async fn access(&self, user: &str) -> Result<Option<Arc<UserAccess>>> {

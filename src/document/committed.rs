@@ -10,6 +10,7 @@ use crate::database::nodes::Ear;
 use crate::document::queue::{BACKGROUND_JOB, SCHEDULED_JOB_TYPE};
 use crate::document::{Documents, Inner, SYSTEM_SETTINGS, access, cache};
 use crate::error::Result;
+use crate::meta::Registry;
 
 impl Documents {
     /// Whether what is kept in memory counts: nobody else writes, or everything that others write is heard of.
@@ -29,6 +30,8 @@ impl Documents {
 
     /// Drops whatever was made from what a commit wrote, here or at another node.
     pub(super) fn forget(&self, written: &Written) {
+        let registry = self.0.registry.load();
+        self.note_written(&registry, written);
         for (doctype, name) in written.documents() {
             match name {
                 Some(name) => self.0.cache.forget(&cache::key(doctype, name)),
@@ -43,7 +46,6 @@ impl Documents {
         if written.concerns(BACKGROUND_JOB) || written.concerns(SCHEDULED_JOB_TYPE) {
             self.0.jobs.send_replace(());
         }
-        let registry = self.0.registry.load();
         if written.is_everything() || written.doctypes().any(|doctype| access::decides(&registry, doctype)) {
             self.0.access.clear();
         }
@@ -52,6 +54,21 @@ impl Documents {
     /// Drops whatever is kept in memory.
     pub(crate) fn forget_everything(&self) {
         self.forget(&Written::everything());
+    }
+
+    /// Notes what replicas must have before lists of it are read there. With a document its rows were written.
+    fn note_written(&self, registry: &Registry, written: &Written) {
+        let database = self.database();
+        if !database.has_replicas() {
+            return;
+        }
+        if written.concerns_definitions() {
+            database.note_everything_written();
+        }
+        for doctype in written.doctypes().chain(written.logs()) {
+            let rows = registry.get(doctype).into_iter().flat_map(|doctype| doctype.table_fields());
+            database.note_written([doctype].into_iter().chain(rows.map(|field| field.options.trim())));
+        }
     }
 
     /// Reads anew what is not read again by itself.

@@ -127,6 +127,7 @@ impl Documents {
     pub fn set_registry(&self, registry: Registry) {
         self.0.registry.store(Arc::new(registry));
         self.database().metrics().reloads.count();
+        self.database().note_everything_written();
         self.0.cache.clear();
         self.0.access.clear();
     }

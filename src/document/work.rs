@@ -317,7 +317,9 @@ impl<'a> Work<'a> {
         input::normalise(&mut document);
         let inserted = documents::insert(self.executor(), &[&document]).await;
         let name = document.name();
-        inserted.map(drop).map_err(|error| crate::document::store::write_error(self.backend(), &doctype, &name, error))
+        inserted.map_err(|error| crate::document::store::write_error(self.backend(), &doctype, &name, error))?;
+        self.written.add_log(&doctype.name);
+        Ok(())
     }
 
     /// Notes in the transaction that the request has happened, so that it cannot happen once more.

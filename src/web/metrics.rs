@@ -12,6 +12,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncod
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use crate::database::replicas::ReplicaState;
 use crate::error::{Error, Result};
 use crate::metrics::{CLASSES, METHODS, Metrics, STATUSES, TimesNow};
 use crate::web::serve::open_connections;
@@ -57,6 +58,7 @@ async fn text(site: &Site) -> Result<String> {
         jobs,
         connections: [("reading", readers), ("writing", writers)],
         waiting: documents.database().waiting(),
+        replicas: documents.database().replica_states(),
         cached: documents.cached_documents(),
         memory: resident_memory(),
     };
@@ -73,6 +75,7 @@ struct State {
     jobs: Vec<(&'static str, u64)>,
     connections: [(&'static str, usize); 2],
     waiting: usize,
+    replicas: Vec<ReplicaState>,
     cached: u64,
     memory: Option<u64>,
 }
@@ -167,6 +170,11 @@ impl Collector for State {
         to.gauge("database_waiting", "Who waits for a connection to the database", one(self.waiting))?;
         let statements = [(NONE, metrics.statements.now())];
         to.histogram("database_statement_seconds", "How long statements took", statements)?;
+        let each = || self.replicas.iter().map(|replica| ([("replica", replica.name.as_str())], replica));
+        let reads = each().map(|(labels, replica)| (labels, replica.reads));
+        to.counter("database_replica_statements", "Statements that were read at a replica", reads)?;
+        let used = each().map(|(labels, replica)| (labels, u64::from(replica.why_not.is_none())));
+        to.gauge("database_replica_used", "Whether lists are read at a replica", used)?;
         let slow = [(NONE, metrics.slow_statements.now())];
         to.counter("database_slow_statements", "Statements that took too long", slow)?;
         to.counter("document_cache_hits", "Documents found in memory", [(NONE, metrics.cache_hits.now())])?;

@@ -36,6 +36,7 @@ mod oauth_client;
 mod openapi;
 mod own_page;
 mod reload;
+mod replicas;
 mod resource;
 mod secrets;
 mod session_cookie;

@@ -13,6 +13,7 @@ use sea_orm::DbErr;
 
 use crate::database::Database;
 use crate::database::connect::Executor;
+use crate::database::replicas::ReplicaReading;
 use crate::meta::doctype::Order;
 use crate::meta::fieldtype::ColumnType;
 use crate::meta::{DocField, DocType, Value};
@@ -138,6 +139,31 @@ pub(crate) enum Condition<'a> {
 }
 
 impl Condition<'_> {
+    /// Adds the DocTypes that it asks about besides those of its columns; `None`: also what is shared.
+    fn add_doctypes<'s>(&'s self, to: &mut Vec<&'s str>) -> Option<()> {
+        match self {
+            Self::All(conditions) | Self::Any(conditions) => {
+                conditions.iter().try_for_each(|condition| condition.add_doctypes(to))
+            }
+            Self::Shared { .. } => None,
+            Self::Tree { tree, .. } => Some(to.push(&tree.doctype.name)),
+            Self::Names { doctype, condition, .. } => {
+                to.push(&doctype.name);
+                condition.add_doctypes(to)
+            }
+            Self::NoRow { rows, condition, .. } => {
+                to.push(&rows.doctype.name);
+                condition.add_doctypes(to)
+            }
+            Self::Compare { .. }
+            | Self::OneOf { .. }
+            | Self::Between { .. }
+            | Self::IsSet { .. }
+            | Self::Like { .. }
+            | Self::Matches { .. } => Some(()),
+        }
+    }
+
     /// Every row passes.
     pub(crate) const ALWAYS: Self = Self::All(Vec::new());
 
@@ -232,6 +258,27 @@ impl Select<'_> {
         let sql = self.sql(exec.backend());
         let shapes: Vec<_> = self.items.iter().map(|item| item.column_type().shape()).collect();
         exec.fetch(&sql.text, sql.params, &shapes).await
+    }
+
+    /// The DocTypes whose tables it reads; `None` if it asks what is shared with whom, which decides about access.
+    pub(crate) fn doctypes(&self) -> Option<Vec<&str>> {
+        let mut found = vec![self.from.name.as_str()];
+        self.condition.add_doctypes(&mut found)?;
+        for join in &self.joins {
+            found.push(&join.doctype.name);
+            join.condition.add_doctypes(&mut found)?;
+        }
+        Some(found)
+    }
+
+    /// The same rows as they are taken at a replica.
+    pub(crate) async fn stream_at<'d>(
+        &self,
+        replica: &'d ReplicaReading,
+    ) -> Result<BoxStream<'d, Result<Vec<Value>, DbErr>>, DbErr> {
+        let sql = self.sql(replica.backend());
+        let shapes = self.items.iter().map(|item| item.column_type().shape()).collect();
+        replica.stream(&sql.text, sql.params, shapes).await
     }
 
     /// The same rows as they are taken, where they are too many for memory.

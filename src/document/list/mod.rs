@@ -23,7 +23,8 @@ use chrono::NaiveDate;
 use serde_json::Value as Json;
 
 use crate::clock::{Clock, Zone};
-use crate::database::query::{self, Condition};
+use crate::database::query::{self, Condition, Select};
+use crate::database::replicas::ReplicaReading;
 use crate::database::{Database, Executor};
 use crate::document::list::plan::{Plan, Wanted};
 use crate::document::list::scope::{PARENT, shown};
@@ -152,7 +153,8 @@ pub(crate) struct Context<'a> {
     pub registry: &'a Registry,
     /// Where the rows are.
     pub exec: &'a dyn Executor,
-    /// Where it may be asked beforehand which rows can match; not in a transaction, which a question that fails would end.
+    /// The whole database, where the list is not part of a transaction: an index may be asked there beforehand, and a replica
+    /// may have the rows.
     pub index: Option<&'a Database>,
     /// On whose behalf.
     pub session: &'a Session,
@@ -160,6 +162,29 @@ pub(crate) struct Context<'a> {
     pub clock: &'a Clock,
     /// In which zone datetimes are asked for and answered.
     pub zone: Zone,
+}
+
+impl<'a> Context<'a> {
+    /// A replica at which a query may be read; `None`: it is read where it is written. What the program itself asks may
+    /// decide about access, and so may what is shared, and some DocTypes.
+    fn replica(&self, select: &Select<'_>) -> Option<ReplicaReading> {
+        let database = self.index.filter(|database| database.has_replicas() && !self.session.is_system())?;
+        let doctypes = select.doctypes()?;
+        let mut known = doctypes.iter().map(|doctype| self.registry.get(doctype));
+        let is_open = known.all(|doctype| doctype.is_some_and(|doctype| !access::is_about_access(doctype)));
+        if is_open { database.replica_for(doctypes.into_iter()) } else { None }
+    }
+
+    /// The same with statements that go there.
+    fn at<'b>(self, replica: Option<&'b ReplicaReading>) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        match replica {
+            Some(replica) => Context { exec: replica, ..self },
+            None => self,
+        }
+    }
 }
 
 /// When and where a list is asked for.
@@ -182,9 +207,11 @@ pub(crate) async fn run(context: Context<'_>, request: &ListRequest) -> Result<L
     let mut plan = plan(context, doctype, rows, request, Wanted::Rows)?;
     plan.select.limit = request.limit.map(|limit| limit.saturating_add(1));
     narrow(context, &mut plan, request.limit).await;
-    let mut found = plan.select.fetch(context.exec).await.map_err(refuse_pattern)?;
+    let replica = context.replica(&plan.select);
+    let there = context.at(replica.as_ref());
+    let mut found = plan.select.fetch(there.exec).await.map_err(refuse_pattern)?;
     let has_next_page = cut(&mut found, request.limit);
-    rows::finish(context, &plan, found, None, has_next_page).await
+    rows::finish(context, there.exec, &plan, found, None, has_next_page).await
 }
 
 /// Narrows a search of which `wanted` rows are enough by the index, without which it finds the same.
@@ -207,7 +234,8 @@ pub(crate) async fn count(context: Context<'_>, request: &ListRequest, most: Opt
     let rows = main_rows(context, doctype, request).await?;
     let mut plan = plan(context, doctype, rows, request, Wanted::Count)?;
     narrow(context, &mut plan, most).await;
-    plan.select.count(context.exec, most).await.map_err(refuse_pattern)
+    let replica = context.replica(&plan.select);
+    plan.select.count(context.at(replica.as_ref()).exec, most).await.map_err(refuse_pattern)
 }
 
 /// The same as [`run`] over the documents of a virtual DocType.
@@ -239,7 +267,7 @@ async fn run_in_memory(
     found.drain(..start.min(found.len()));
     let has_next_page = cut(&mut values, request.limit);
     found.truncate(values.len());
-    rows::finish(context, &plan, values, Some(&found), has_next_page).await
+    rows::finish(context, context.exec, &plan, values, Some(&found), has_next_page).await
 }
 
 fn count_in_memory(

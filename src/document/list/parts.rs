@@ -41,7 +41,13 @@ impl Documents {
         let mut plan = plan(context, target, visible, request, Wanted::Rows)?;
         plan.select.limit = request.limit.map(|limit| limit.saturating_add(1));
         let mut left = request.limit.unwrap_or(u64::MAX);
-        let mut found = plan.select.stream(self.database()).await.map_err(refuse_pattern)?;
+        let replica = context.replica(&plan.select);
+        let there = context.at(replica.as_ref());
+        let found = match &replica {
+            Some(replica) => plan.select.stream_at(replica).await,
+            None => plan.select.stream(self.database()).await,
+        };
+        let mut found = found.map_err(refuse_pattern)?;
         loop {
             let mut part = Vec::with_capacity(PART);
             let mut end = None;
@@ -54,7 +60,7 @@ impl Documents {
                     more => end = Some(more.is_some()),
                 }
             }
-            take(&rows::finish(context, &plan, part, None, false).await?)?;
+            take(&rows::finish(context, there.exec, &plan, part, None, false).await?)?;
             if let Some(has_next_page) = end {
                 return Ok(has_next_page);
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Map, Value as Json};
 
 use crate::clock::Zone;
+use crate::database::Executor;
 use crate::database::query::{Condition, Expression, Function, MAIN, Select};
 use crate::document::list::fields::{ChildRows, Output, Source};
 use crate::document::list::plan::Plan;
@@ -15,9 +16,10 @@ use crate::meta::doctype::Order;
 use crate::meta::fieldtype::{ColumnType, masked};
 use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
 
-/// Turns one page of rows into a list. `documents` are those of the rows, where they are in memory.
+/// Turns one page of rows into a list. `exec` is where the rows come from. `documents` are those of the rows, where they are in memory.
 pub(super) async fn finish(
     context: Context<'_>,
+    exec: &dyn Executor,
     plan: &Plan<'_>,
     mut rows: Vec<Vec<Value>>,
     documents: Option<&[&Document]>,
@@ -29,7 +31,7 @@ pub(super) async fn finish(
         if let Source::Children(wanted) = &output.source {
             let found = match documents {
                 Some(documents) => in_memory(context.zone, wanted, documents),
-                None => fetch_children(context, plan, wanted, &rows).await?,
+                None => fetch_children(exec, context.zone, plan, wanted, &rows).await?,
             };
             children.push(found);
         }
@@ -114,7 +116,8 @@ fn stars(value: &Value) -> Value {
 
 /// For every row of the list, its child rows as a JSON array.
 async fn fetch_children(
-    context: Context<'_>,
+    exec: &dyn Executor,
+    zone: Zone,
     plan: &Plan<'_>,
     wanted: &ChildRows<'_>,
     rows: &[Vec<Value>],
@@ -146,10 +149,10 @@ async fn fetch_children(
         offset: 0,
     };
     let mut by_parent: HashMap<String, Vec<Json>> = HashMap::new();
-    for row in select.fetch(context.exec).await? {
+    for row in select.fetch(exec).await? {
         let mut values = row.into_iter();
         let parent = values.next().unwrap_or_default().to_string();
-        let object = child_object(context.zone, wanted, values);
+        let object = child_object(zone, wanted, values);
         by_parent.entry(parent).or_default().push(object);
     }
     Ok(names.iter().map(|name| Json::Array(by_parent.get(name).cloned().unwrap_or_default())).collect())

@@ -4,6 +4,7 @@
 pub mod client;
 pub mod database;
 pub mod process;
+pub mod replicated;
 pub mod site;
 pub mod way;
 
