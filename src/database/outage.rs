@@ -300,19 +300,13 @@ impl Outage {
             *used = at;
             false
         });
-        if here == Answer::Silent {
-            self.silence()
-        } else {
-            self.renew()
+        match here {
+            Answer::Silent => self.silence(),
+            _ => self.renew(),
         }
         self.at.send_replace(at);
         let server = &self.servers[at];
         tracing::warn!(host = server.get_host(), port = server.get_port(), "another PostgreSQL takes writes now");
-        if here == Answer::Silent {
-            self.silence()
-        } else {
-            self.renew()
-        }
         Answer::There
     }
 }

@@ -440,12 +440,10 @@ async fn look(
     let reached = primary.positions.iter().rev().find(|position| position.at > beyond && position.at <= replayed);
     let reached = reached.map(|position| position.asked);
     drop(primary);
-    match reached {
-        Some(moment) => replica.cover(moment),
-        None => {
-            let mut state = replica.state();
-            state.why_not = Some("it is not known to have caught up".to_owned());
-        }
+    if let Some(moment) = reached {
+        replica.cover(moment);
+    } else {
+        replica.state().why_not = Some("it is not known to have caught up".to_owned());
     }
     Ok(())
 }

@@ -176,7 +176,7 @@ async fn whoever_writes_reads_it_in_lists_at_once_and_others_within_a_moment() {
         let query = format!("filters={{\"title\":\"{title}\"}}");
         create(&here, &title).await;
         let written = Instant::now();
-        assert_eq!(titles(&here, &query).await, [title.clone()], "the own write is there");
+        assert_eq!(titles(&here, &query).await, [title.as_str()], "the own write is there");
         while titles(&there, &query).await.is_empty() {
             assert!(written.elapsed() < PATIENCE, "{title} is not seen");
         }

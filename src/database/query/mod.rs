@@ -146,7 +146,10 @@ impl Condition<'_> {
                 conditions.iter().try_for_each(|condition| condition.add_doctypes(to))
             }
             Self::Shared { .. } => None,
-            Self::Tree { tree, .. } => Some(to.push(&tree.doctype.name)),
+            Self::Tree { tree, .. } => {
+                to.push(&tree.doctype.name);
+                Some(())
+            }
             Self::Names { doctype, condition, .. } => {
                 to.push(&doctype.name);
                 condition.add_doctypes(to)

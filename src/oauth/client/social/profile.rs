@@ -98,7 +98,7 @@ async fn link(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Respo
         redirect_to: ADDRESS,
     };
     let begin = oauth_client_state::begin(documents, new);
-    match login::depart(&providers, documents, key, None, begin).await? {
+    match Box::pin(login::depart(&providers, documents, key, None, begin)).await? {
         Ok(location) => leave(&exchange, &provider_name, &location).await,
         Err(error) => page(&exchange, StatusCode::BAD_REQUEST, Some(&error.to_string())).await,
     }
