@@ -12,7 +12,7 @@ use crate::support::way::Way;
 use crate::support::{Client, TestSite};
 
 /// How long whoever is caught by it waits at most; TCP alone waits for a quarter of an hour.
-const SOON: Duration = Duration::from_secs(12);
+const SOON: Duration = Duration::from_secs(30);
 
 /// A site on a database that is reached along a way, and another one that reaches it directly; `None` on SQLite.
 async fn behind_a_way() -> Option<(TestSite, Way, TestSite)> {
