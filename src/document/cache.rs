@@ -4,12 +4,38 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use serde_json::{Map, Value as Json};
 
 use crate::document::kept::Kept;
 use crate::meta::{Document, View};
+use crate::secret;
 
+/// Characters of the digest in a version.
+const DIGEST: usize = 16;
 /// How many bytes of documents are kept.
 const CAPACITY: u64 = 12 * 1024 * 1024;
+
+/// A document as it is sent, in the envelope of its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Data {
+    /// `{"data":{…}}`.
+    pub bytes: Bytes,
+    /// `2026-11-28T08:06:07.348842-<digest>`: when the document was changed last, and what of it is seen. `None` of what has no
+    /// time of its last change.
+    pub version: Option<Arc<str>>,
+}
+
+impl Data {
+    /// Of a document in JSON.
+    pub(crate) fn of(document: Map<String, Json>) -> Self {
+        let modified = document.get("modified").and_then(Json::as_str).filter(|time| !time.is_empty());
+        let modified = modified.map(|time| time.replace(' ', "T"));
+        let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
+        let bytes = Bytes::from(answer.to_string());
+        let version = modified.map(|time| format!("{time}-{}", &secret::hex(&secret::sha256(&bytes))[..DIGEST]).into());
+        Self { bytes, version }
+    }
+}
 
 /// A document with the answers made from it.
 #[derive(Debug)]
@@ -17,7 +43,7 @@ pub(super) struct Cached {
     /// The document, child rows included.
     pub document: Arc<Document>,
     /// `{"data":…}` by what of it is seen and how; most DocTypes have one.
-    answers: Mutex<Vec<(View, Bytes)>>,
+    answers: Mutex<Vec<(View, Data)>>,
     /// The typed view of it, if one was asked for.
     typed: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
@@ -44,20 +70,19 @@ impl Cached {
     }
 
     /// The answer for readers with this view, made on first use.
-    pub(super) fn answer(&self, view: View, make: impl FnOnce(&Document) -> Bytes) -> Bytes {
-        let known = |answers: &[(View, Bytes)]| {
-            answers.iter().find(|(known, _)| *known == view).map(|(_, bytes)| bytes.clone())
-        };
-        if let Some(bytes) = known(&self.answers.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return bytes;
+    pub(super) fn answer(&self, view: View, make: impl FnOnce(&Document) -> Data) -> Data {
+        let known =
+            |answers: &[(View, Data)]| answers.iter().find(|(known, _)| *known == view).map(|(_, data)| data.clone());
+        if let Some(data) = known(&self.answers.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return data;
         }
         // Made without the lock, for it may take long: at worst twice.
-        let bytes = make(&self.document);
+        let data = make(&self.document);
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if known(&answers).is_none() {
-            answers.push((view, bytes.clone()));
+            answers.push((view, data.clone()));
         }
-        bytes
+        data
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) use work::Work;
 
 use crate::clock::{Clock, Zone};
 use crate::database::Database;
+pub(crate) use crate::document::cache::Data;
 use crate::document::cache::DocumentCache;
 use crate::document::kept::Kept;
 use crate::error::{Error, Result};

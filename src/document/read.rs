@@ -3,11 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde_json::{Map, Value as Json};
-
 use crate::database::documents;
-use crate::document::cache::{self, Cached};
+use crate::document::cache::{self, Cached, Data};
 use crate::document::{Documents, access, load};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right, View};
@@ -66,17 +63,11 @@ impl Documents {
         }
     }
 
-    /// The same as the bytes of `{"data":{…}}`, from the cache where possible: the hot path of REST.
-    pub async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Bytes> {
+    /// The same as it is sent, from the cache where possible: the hot path of REST.
+    pub(crate) async fn get_data(&self, session: &Session, doctype: &str, name: &str) -> Result<Data> {
         let cached = self.cached(session, doctype, name).await?;
         let view = View { zone: self.site_zone(), ..self.view(session, &cached.document) };
-        Ok(cached.answer(view, |document| {
-            pace::aside(document.has_many_rows(), || {
-                let document = document.to_json(view);
-                let answer = Json::Object(Map::from_iter([("data".to_owned(), Json::Object(document))]));
-                serde_json::to_vec(&answer).unwrap_or_default().into()
-            })
-        }))
+        Ok(cached.answer(view, |document| pace::aside(document.has_many_rows(), || Data::of(document.to_json(view)))))
     }
 
     async fn cached(&self, session: &Session, doctype: &str, name: &str) -> Result<Arc<Cached>> {

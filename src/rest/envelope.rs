@@ -1,10 +1,10 @@
 //! The envelopes of answers: rows and documents as bytes, in one pass where lists are long.
 
 use poem::Response;
-use poem::http::StatusCode;
-use serde_json::{Map, Value as Json, json};
+use poem::http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value as Json};
 
-use crate::document::{Cell, List, ListRequest};
+use crate::document::{Cell, Data, List, ListRequest};
 use crate::error::Result;
 use crate::permissions::Session;
 use crate::rest::etag;
@@ -22,9 +22,7 @@ pub(super) fn document(context: &RequestContext, document: Map<String, Json>) ->
     if context.session_expired {
         return data(context, Json::Object(document));
     }
-    let bytes = json!({ "data": document }).to_string().into_bytes();
-    let response = json_bytes(StatusCode::OK, bytes.clone());
-    etag::tagged(None, &bytes, response)
+    etag::answer(Data::of(document), &HeaderMap::new())
 }
 
 /// An answer under `data` with a status of its own.

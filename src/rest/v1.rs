@@ -112,14 +112,13 @@ async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Respo
 
 /// A document's answer from the bytes that the engine keeps ready.
 pub(super) async fn whole(exchange: &Exchange, doctype: &str, name: &str) -> Result<Response> {
-    let bytes = exchange.site.documents.get_data(exchange.session(), doctype, name).await?;
+    let data = exchange.site.documents.get_data(exchange.session(), doctype, name).await?;
     if exchange.context.session_expired
-        && let Some(open) = bytes.strip_suffix(b"}")
+        && let Some(open) = data.bytes.strip_suffix(b"}")
     {
         return Ok(json_bytes(StatusCode::OK, [open, b",\"session_expired\":1}"].concat()));
     }
-    let response = Response::builder().content_type("application/json").body(bytes.clone());
-    Ok(etag::tagged(Some(exchange.request.headers()), &bytes, response))
+    Ok(etag::answer(data, exchange.request.headers()))
 }
 
 async fn update(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
