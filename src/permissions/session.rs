@@ -116,7 +116,7 @@ pub(crate) struct Once {
     pub user: String,
     /// Verb and path.
     pub request: String,
-    /// What else it asks for, as a digest.
+    /// What else it asks for, as a digest, sealed.
     pub fingerprint: String,
     is_noted: AtomicBool,
 }

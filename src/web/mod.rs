@@ -78,7 +78,7 @@ pub(crate) fn register(plugins: &mut Plugins, sessions: &Sessions, attempts: &at
     plugins.controller("Login Attempt", attempts.controller());
     rpc::register(plugins);
     plugins.sealed.push(shown_once::SEALED);
-    plugins.sealed.push(once::SEALED);
+    plugins.sealed.extend(once::SEALED);
     plugins.log("Security Event", 365);
     plugins.log(crate::document::work::IDEMPOTENT_REQUEST, 1);
     plugins.route(Route::new("/assets/*path").get(templates::serve_asset));

@@ -15,9 +15,9 @@ use crate::document::work::IDEMPOTENT_REQUEST;
 use crate::error::{Conflict, Error, Result};
 use crate::meta::Value;
 use crate::permissions::{Once, Session};
-use crate::secret;
+use crate::secret::{self, Sha256};
 use crate::web::body;
-use crate::web::request::RequestContext;
+use crate::web::request::{Credentials, RequestContext};
 use crate::web::site::Site;
 
 const HEADER: &str = "idempotency-key";
@@ -32,6 +32,7 @@ const LONGEST_KEY: usize = 255;
 struct Answer {
     status: u16,
     content_type: Option<String>,
+    etag: Option<String>,
     body: Option<String>,
 }
 
@@ -52,17 +53,35 @@ pub(super) async fn begin(
         Error::BadRequest(message)
     })?;
     let user = context.session.user().to_owned();
-    let name = secret::digest(format!("{user}\n{key}"));
+    let name = secret::digest(format!("{user}\n{}\n{key}", sender(context)));
     let what = format!("{} {}", request.method(), request.uri().path());
     let fingerprint = fingerprint(request).await?;
+    let site_key = site.documents.site_key();
     match site.documents.get(&Session::system(), IDEMPOTENT_REQUEST, &name).await {
-        Ok(known) if known.text("request") != what || known.text("fingerprint") != fingerprint => Err(Error::KeyReused),
-        Ok(known) => replay(site, &name, known.text("answer")).map(Some),
+        Ok(known) => {
+            let is_same =
+                site_key.open_text(known.text("fingerprint"), &place(&name)).is_ok_and(|of| of == fingerprint);
+            if known.text("request") != what || !is_same {
+                return Err(Error::KeyReused);
+            }
+            replay(site, &name, known.text("answer")).map(Some)
+        }
         Err(Error::DoesNotExist { .. }) => {
-            context.session.once = Some(Arc::new(Once::new(name, &user, what, fingerprint)));
+            let sealed = site_key.seal(fingerprint, &place(&name));
+            context.session.once = Some(Arc::new(Once::new(name, &user, what, sealed)));
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Whose keys are one another's: nobody gets the answer that another application of the same user got, whose rights may be
+/// other ones.
+fn sender(context: &RequestContext) -> String {
+    match context.credentials {
+        Credentials::None | Credentials::Cookie => "browser".to_owned(),
+        Credentials::ApiKey => "key".to_owned(),
+        Credentials::Bearer => format!("token {}", context.client.as_deref().unwrap_or_default()),
     }
 }
 
@@ -76,10 +95,11 @@ pub(super) async fn keep(site: &Site, context: &RequestContext, response: &mut R
 
 async fn keep_answer(site: &Site, name: &str, response: &mut Response) -> Result<()> {
     let bytes = response.take_body().into_bytes().await.map_err(Error::internal)?;
-    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let sent = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let answer = Answer {
         status: response.status().as_u16(),
-        content_type: content_type.map(str::to_owned),
+        content_type: sent(header::CONTENT_TYPE),
+        etag: sent(header::ETAG),
         body: std::str::from_utf8(&bytes).ok().filter(|text| text.len() <= LONGEST_ANSWER).map(str::to_owned),
     };
     response.set_body(bytes);
@@ -101,17 +121,22 @@ fn replay(site: &Site, name: &str, sealed: &str) -> Result<Response> {
     let Some(body) = answer.body else { return Err(Conflict::Underway.into()) };
     let status = StatusCode::from_u16(answer.status).map_err(Error::internal)?;
     let mut response = Response::builder().status(status).header(REPLAYED, HeaderValue::from_static("true"));
-    if let Some(kind) = &answer.content_type {
-        response = response.content_type(kind);
+    for (name, value) in [(header::CONTENT_TYPE, answer.content_type), (header::ETAG, answer.etag)] {
+        if let Some(value) = value {
+            response = response.header(name, value);
+        }
     }
     Ok(response.body(body))
 }
 
-/// Where answers are sealed.
-pub(super) const SEALED: SealedField =
-    SealedField { doctype: IDEMPOTENT_REQUEST, fieldname: "answer", in_auth: false, place };
+/// What is sealed.
+pub(super) const SEALED: [SealedField; 2] = [sealed("answer"), sealed("fingerprint")];
 
-/// What an answer is sealed for.
+const fn sealed(fieldname: &'static str) -> SealedField {
+    SealedField { doctype: IDEMPOTENT_REQUEST, fieldname, in_auth: false, place }
+}
+
+/// What fingerprint and answer are sealed for.
 fn place(name: &str) -> String {
     format!("{IDEMPOTENT_REQUEST} {name}")
 }
@@ -124,18 +149,21 @@ fn parse(text: &str) -> Option<&str> {
     is_good.then_some(key)
 }
 
-/// A digest of query and body. Of files that are uploaded, which are not kept in memory, their length has to do.
+/// A digest of query and body, which is stored sealed: who guesses a password could compare it. Of files that are uploaded,
+/// which are not kept in memory, their length has to do.
 async fn fingerprint(request: &mut Request) -> Result<String> {
-    let query = request.uri().query().unwrap_or("").to_owned();
+    let mut digest = Sha256::default();
+    digest.update(request.uri().query().unwrap_or("").as_bytes());
+    digest.update(b"\n");
     if body::is_multipart(request) {
-        let length = request.header(header::CONTENT_LENGTH).unwrap_or("");
-        return Ok(secret::digest(format!("{query}\n{length}")));
+        digest.update(request.header(header::CONTENT_LENGTH).unwrap_or("").as_bytes());
+    } else {
+        let body = request.take_body().into_bytes().await;
+        let body = body.map_err(|_| Error::BadRequest("The body cannot be read".to_owned()))?;
+        digest.update(&body);
+        request.set_body(body);
     }
-    let body = request.take_body().into_bytes().await;
-    let body = body.map_err(|_| Error::BadRequest("The body cannot be read".to_owned()))?;
-    let digest = secret::digest([query.as_bytes(), b"\n", &body].concat());
-    request.set_body(body);
-    Ok(digest)
+    Ok(secret::hex(&digest.finish()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::support::{Client, TestSite};
 const ALICE: &str = "alice@example.com";
 const GENERATE: &str = "frappe.core.doctype.user.user.generate_keys";
 
-async fn pair(client: &Client, user: &str) -> (String, String) {
+pub(crate) async fn pair(client: &Client, user: &str) -> (String, String) {
     let made = client.call(GENERATE, json!({"user": user})).await.ok();
     let text = |name: &str| made[name].as_str().unwrap().to_owned();
     (text("api_key"), text("api_secret"))
