@@ -5,6 +5,7 @@
 pub(crate) mod api_limit;
 pub(crate) mod args;
 pub(crate) mod arguments;
+mod asked_path;
 pub(crate) mod attempts;
 pub(crate) mod behind;
 pub(crate) mod body;
@@ -42,13 +43,13 @@ pub(crate) mod spool;
 pub(crate) mod templates;
 
 pub(crate) use arguments::UploadedFile;
+pub(crate) use asked_path::asked_path;
 pub(crate) use client_certificate::ClientCertificate;
 pub use job::{JobKind, RunningJob};
 pub(crate) use method::{Answer, Call, Method, Methods, Param, Verbs, handler};
 pub(crate) use middleware::Middleware;
 pub(crate) use panel::Panel;
 pub use pipeline::Pipeline;
-pub(crate) use pipeline::asked_path;
 pub(crate) use plugin::{AccountPage, Authenticated, Authenticator, Plugins};
 pub(crate) use request::{Credentials, Exchange, RequestContext};
 pub(crate) use route::Route;
