@@ -23,9 +23,9 @@ pub(super) struct Column {
     pub doctype: Arc<DocType>,
     /// Its index among the columns there.
     pub index: usize,
-    /// Who imports may change it.
+    /// Whoever imports may change it.
     pub is_writable: bool,
-    /// Who asks sees it masked.
+    /// Whoever asks sees it masked.
     pub is_masked: bool,
 }
 

@@ -119,7 +119,7 @@ impl Guess {
     }
 }
 
-/// A written day or moment as ISO 8601 has it. What is ISO already, and what is no day, comes back as it is.
+/// A written day or moment as ISO 8601 has it. What is ISO already, and what is not a date, comes back as it is.
 pub(super) fn iso_date(text: &str, format: Option<DateFormat>) -> Result<String, String> {
     let text = text.trim();
     let (day, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
@@ -153,7 +153,7 @@ pub(super) fn clock(text: &str) -> Option<String> {
     Some(time.format("%H:%M:%S").to_string())
 }
 
-/// A written number as JSON has it: `1.234,56` as `1234.56`. What is no number comes back as it is.
+/// A written number as JSON has it: `1.234,56` as `1234.56`. What is not a number comes back as it is.
 pub(super) fn plain_number(text: &str, format: Option<NumberFormat>) -> Result<String, String> {
     let bare: String =
         text.trim().chars().filter(|letter| !matches!(letter, ' ' | '\u{a0}' | '\u{202f}' | '\'')).collect();

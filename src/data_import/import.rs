@@ -206,7 +206,7 @@ impl DataImport {
     ) -> Vec<Meaning> {
         let chosen = self.mapping();
         let mut guessed = columns::guess(all, headings);
-        // What somebody has chosen for one column, no other one means by its heading.
+        // A field that somebody has chosen for one column is not guessed for another.
         for (at, meant) in guessed.iter_mut().enumerate() {
             let key = meant.map(|index| all[index].key());
             let is_chosen = |(other, other_key): (&usize, &String)| *other != at && Some(other_key) == key.as_ref();

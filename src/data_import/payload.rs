@@ -121,7 +121,7 @@ impl Plan {
         columns.filter_map(|(at, column)| Some((at, column.as_ref()?, row.cells.get(at).unwrap_or(NOTHING))))
     }
 
-    /// Nothing stands in the columns that are imported; the headings are no document either.
+    /// Nothing stands in the columns that are imported; nor are the headings a document.
     fn is_empty(&self, row: &Row) -> bool {
         row.number <= self.head || self.mapped(row).all(|(_, _, cell)| cell.is_blank())
     }

@@ -1,7 +1,7 @@
 //! The job of an import: documents one after the other, each noted in the transaction that writes it.
 //!
 //! The transaction that writes documents also says how far the file is done with, and what became of each of them (Data
-//! Import Log). So an attempt that follows one that ended anywhere goes on behind, and no document is written twice.
+//! Import Log). So an attempt that follows one that ended anywhere goes on behind it, and writes no document twice.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -335,7 +335,7 @@ async fn listen_once(database: &Database, ear: &dyn Ear, is_told: &AtomicBool) -
 /// A connection that listens, and says so by a lock that ends with it.
 async fn connect(database: &Database) -> anyhow::Result<PgListener> {
     let channel = database.nodes.channel.as_deref().context("there are no other nodes")?;
-    let server = database.outage.server().context("there is no server")?;
+    let server = database.outage.server().context("no PostgreSQL server is configured")?;
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let mut listener = PgListener::connect_with(&pool.connect_lazy_with(server)).await?;
     // What comes after a lost connection is for `listen_once` to decide.

@@ -128,7 +128,7 @@ impl Pool {
 
 /// Connections to the server of PostgreSQL that is used.
 fn make(usage: Use, outage: &Arc<Outage>) -> Result<DatabaseConnection, DbErr> {
-    let nowhere = || DbErr::Conn(RuntimeErr::Internal("there is no server".to_owned()));
+    let nowhere = || DbErr::Conn(RuntimeErr::Internal("no PostgreSQL server is configured".to_owned()));
     let server = outage.server().ok_or_else(nowhere)?;
     // sea-orm wants a URL; the options that count are those of the server.
     let mut options = ConnectOptions::new("postgres://localhost");

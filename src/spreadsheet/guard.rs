@@ -32,7 +32,7 @@ pub(super) enum Kind {
     Ods,
 }
 
-/// Refuses what is no workbook and what would take too much once it is unpacked. Leaves the file at its start.
+/// Refuses what is not a workbook, and what would take too much once it is unpacked. Leaves the file at its start.
 pub(super) fn check(file: &mut File) -> Result<Kind> {
     let kind = check_parts(file)?;
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;

@@ -75,7 +75,7 @@ fn read_ods(file: File, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<
             Error::misuse("The ODS file has too many cells: save it as XLSX or CSV")
         }
         calamine::OdsError::InvalidMime(_) => {
-            Error::misuse("The file is no spreadsheet: save the table as CSV, XLSX or ODS")
+            Error::misuse("The file is not a spreadsheet: save the table as CSV, XLSX or ODS")
         }
         other => broken(other),
     })?;

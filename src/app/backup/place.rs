@@ -166,7 +166,7 @@ impl Target {
     pub(super) async fn rotate(&self, keep: usize) -> anyhow::Result<()> {
         let mut names = match &self.place {
             Place::Folder(folder) => names_in(folder)?,
-            // What was begun there is no object.
+            // What was begun there is not an object.
             Place::Bucket(bucket) => bucket.names().await?,
         };
         names.retain(|name| name.starts_with(PREFIX) && is_backup(name));

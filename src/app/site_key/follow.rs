@@ -54,8 +54,9 @@ impl Following {
             Ok(None) => complaint = Some(format!("the key file {} is gone: put it back", path.display())),
             Err(error) => complaint = Some(format!("{error:#}")),
         }
-        let Ok(sealing) =
-            Sealing::read_of_site(database).await.inspect_err(|error| tracing::debug!(%error, "no word of the key"))
+        let Ok(sealing) = Sealing::read_of_site(database)
+            .await
+            .inspect_err(|error| tracing::debug!(%error, "which key seals cannot be read"))
         else {
             return;
         };

@@ -150,13 +150,13 @@ fn check_ids<'a>(key: &SiteKey, mut ids: impl Iterator<Item = &'a str>, path: &P
     }
 }
 
-/// The key of a file, which others may not read from here on; `None` if there is no such file.
+/// The key of a file, which others may not read from here on; `None` if the file does not exist.
 fn read(path: &Path) -> anyhow::Result<Option<SiteKey>> {
     private::keep_to_owner(path);
     look(path)
 }
 
-/// The key of a file; `None` if there is no such file.
+/// The key of a file; `None` if the file does not exist.
 fn look(path: &Path) -> anyhow::Result<Option<SiteKey>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,

@@ -92,7 +92,7 @@ pub(in crate::desk) async fn get(exchange: Exchange) -> Result<Response> {
     Ok(html(StatusCode::OK, shell::render(&exchange, "desk/export", &title, crumbs, view).await?))
 }
 
-/// The list as it is shown, which is no table to import: empty where the address does not say what it shows.
+/// The list as it is shown, which cannot be imported: empty where the address does not say what it shows.
 fn plain(query: &[(String, String)], format: &str) -> String {
     let value = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
     let Some(fields) = value("fields") else { return String::new() };
