@@ -17,7 +17,9 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use poem::http::StatusCode;
 use poem::{Endpoint as _, Request};
 use serde_json::{Map, Value as Json, json};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::app::definitions::migrate_to_files;
 use crate::app::{App, Build, Summary, sources};
@@ -27,10 +29,11 @@ use crate::document::Children;
 use crate::meta::check::idle_keys;
 use crate::meta::load::{Severity, load};
 use crate::meta::schema::json_schema;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{CollectorClient, Outgoing};
 use crate::permissions::Session;
 use crate::permissions::session::ADMINISTRATOR;
 use crate::secret::{self, SiteKey};
+use crate::traces::Traces;
 use crate::web::Site;
 
 /// DocType definitions in YAML become tables, a REST API and admin forms, with OAuth 2 on top
@@ -172,8 +175,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     };
     let config = Config::load(settings, cli.config.as_deref())?;
     // Other commands print results; their logs are only what went wrong.
-    start_logging(&config, matches!(command, Command::Serve));
+    let serves = matches!(command, Command::Serve);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let traces = config.traces.as_ref().filter(|_| serves).map(|collector| {
+        let client = CollectorClient::new(&config, runtime.handle().clone())?;
+        Traces::start(collector, client).context("DOCTYPED_TRACES")
+    });
+    let traces = traces.transpose()?;
+    start_logging(&config, serves, traces.as_ref());
     let result = runtime.block_on(async {
         match command {
             Command::Serve => serve(config).await,
@@ -192,6 +201,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::ImportFrappe(command) => import_frappe::run(&config, command).await,
         }
     });
+    if let Some(traces) = traces {
+        traces.stop();
+    }
     // What still computes for somebody who is no longer answered does not hold up the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
@@ -439,17 +451,18 @@ fn object(json: Json) -> Map<String, Json> {
     }
 }
 
-fn start_logging(config: &Config, serves: bool) {
+fn start_logging(config: &Config, serves: bool, traces: Option<&Traces>) {
     let filter = if serves { config.log.as_str() } else { "warn" };
     // The statements of sqlx are not the reader's concern unless they ask for them.
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // On a full disk a line may not be written; to complain of that on the same way would end the request.
     let lines = lines.log_internal_errors(false);
-    match config.log_format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => lines.json().init(),
-    }
+    let lines = match config.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+    };
+    tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).init();
 }
 
 /// Prints a result.

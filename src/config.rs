@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
+use url::Url;
 
 use client_certificates::{CertificateCheck, ClientCertificates};
 use limits::Limits;
@@ -59,6 +60,8 @@ pub struct Config {
     pub redirect_listen: Option<String>,
     /// Where `/metrics` is answered: `host:port`; `None`: nowhere.
     pub metrics_listen: Option<String>,
+    /// The collector of OpenTelemetry that traces are sent to; `None`: nothing is traced.
+    pub traces: Option<Url>,
     /// A file of certificate authorities that are trusted, besides those of the computer, by requests to other servers.
     pub trusted_certificates: Option<PathBuf>,
     /// Templates are read again for every page.
@@ -172,6 +175,7 @@ impl Config {
         if let Some(listen) = &settings.metrics_listen {
             check_listen("DOCTYPED_METRICS_LISTEN", listen)?;
         }
+        let traces = settings.traces.as_deref().map(check_collector).transpose()?;
         let site_url = match &settings.site_url {
             Some(url) => check_site_url(url)?,
             None => local_url(&listen, tls.is_some()),
@@ -236,6 +240,7 @@ impl Config {
             tls,
             redirect_listen: settings.redirect_listen,
             metrics_listen: settings.metrics_listen,
+            traces,
             trusted_certificates: settings.trusted_certificates,
             development: settings.development,
             strict: settings.strict,
@@ -269,9 +274,17 @@ fn check_listen(name: &str, listen: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The address of a collector, which is whole.
+fn check_collector(text: &str) -> anyhow::Result<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.path() != "/");
+    url.with_context(|| {
+        format!("DOCTYPED_TRACES: {text} is not the address of a collector, such as http://127.0.0.1:4318/v1/traces")
+    })
+}
+
 /// An http or https URL of a host, without anything behind it; returned without the slash at the end.
 fn check_site_url(text: &str) -> anyhow::Result<String> {
-    let url = url::Url::parse(text).with_context(|| format!("DOCTYPED_SITE_URL: {text} is not a URL"))?;
+    let url = Url::parse(text).with_context(|| format!("DOCTYPED_SITE_URL: {text} is not a URL"))?;
     ensure!(
         matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty()),
         "DOCTYPED_SITE_URL: {text} must start with https:// or http://"
@@ -344,6 +357,7 @@ mod tests {
             ("listen = 'nowhere'", "DOCTYPED_LISTEN"),
             ("listen = 7", "listen"),
             ("metrics_listen = '9000'", "DOCTYPED_METRICS_LISTEN"),
+            ("traces = 'http://127.0.0.1:4318'", "DOCTYPED_TRACES"),
             ("site_url = 'ftp://x'", "DOCTYPED_SITE_URL"),
             ("site_url = 'https://x.example/app'", "DOCTYPED_SITE_URL"),
             ("database_url = 'mysql://x'", "DOCTYPED_DATABASE_URL"),

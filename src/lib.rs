@@ -26,4 +26,5 @@ mod secret;
 mod spreadsheet;
 #[doc(hidden)]
 pub mod testing;
+mod traces;
 mod web;

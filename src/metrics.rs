@@ -230,6 +230,11 @@ impl Metrics {
         route.times.count(time);
     }
 
+    /// The pattern of a route.
+    pub(crate) fn template(&self, route: usize) -> Option<&str> {
+        self.routes().get(route).map(|route| route.template.as_str())
+    }
+
     /// Remembers a slow statement.
     pub(crate) fn note_slow(&self, statement: SlowStatement) {
         let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);

@@ -162,6 +162,14 @@ settings! {
     [env = "DOCTYPED_METRICS_LISTEN", value_name = "HOST:PORT"]
     metrics_listen: String;
 
+    /// Where OpenTelemetry traces are sent
+    ///
+    /// The whole address of a collector that takes OTLP over HTTP, for example `http://127.0.0.1:4318/v1/traces`. Which part
+    /// is sampled, headers and the name of the service follow from OpenTelemetry's own variables, such as
+    /// `OTEL_TRACES_SAMPLER` and `OTEL_EXPORTER_OTLP_HEADERS`. Without it nothing is traced.
+    [env = "DOCTYPED_TRACES", value_name = "URL"]
+    traces: String;
+
     /// How many proxies in front of the server write `X-Forwarded-For`
     ///
     /// The address of a sender is taken from there only if this is set, for otherwise anybody could claim any address.

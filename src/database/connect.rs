@@ -13,6 +13,7 @@ use sea_orm::{
     TransactionTrait, Values,
 };
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use crate::database::contention::{Contention, WAIT_BRIEFLY};
 use crate::database::fault::{Fault, fault};
@@ -31,6 +32,7 @@ use crate::meta::fieldtype::Shape;
 use crate::metrics::Metrics;
 use crate::pace;
 use crate::secret::private;
+use crate::traces;
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,16 @@ pub enum Backend {
     Sqlite,
     /// PostgreSQL.
     Postgres,
+}
+
+impl Backend {
+    /// What OpenTelemetry calls it.
+    pub(super) fn system(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgresql",
+        }
+    }
 }
 
 /// The pools of one site.
@@ -320,16 +332,23 @@ impl Executor for Database {
         // Who waits for a connection says nothing of the statement.
         let waits = self.metrics.reads.now() >= self.connections().0;
         let began = Instant::now();
-        let found = match self.outage.guard(self.query(sql, params.clone())).await {
-            Err(error) if fault(&error) == Some(Fault::Gone) => self.outage.guard(self.query(sql, params)).await,
-            other => other,
+        let span = traces::statement(self.backend.system(), Some(sql));
+        let query = async {
+            match self.outage.guard(self.query(sql, params.clone())).await {
+                Err(error) if fault(&error) == Some(Fault::Gone) => self.outage.guard(self.query(sql, params)).await,
+                other => other,
+            }
         };
+        let found = query.instrument(span.clone()).await;
         let time = began.elapsed();
         self.metrics.statements.count(time);
         match &found {
             Ok(rows) if !waits => self.note_time(sql, time, rows.len() as u64),
             Ok(_) => {}
-            Err(error) => self.note(error, sql),
+            Err(error) => {
+                traces::failed(&span);
+                self.note(error, sql);
+            }
         }
         decode(&found?, |row| row::decode(row, shapes))
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbErr, TransactionTrait as _};
+use tracing::Instrument as _;
 
 use crate::database::connect::{Backend, Database, Executor, Writers, decode, statement};
 use crate::database::contention::WAIT_BRIEFLY;
@@ -18,6 +19,7 @@ use crate::database::written::Written;
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
 use crate::metrics::Gauged;
+use crate::traces;
 
 /// One open transaction; dropping it rolls back. After the first statement that fails it takes no more, and is not committed:
 /// SQLite may have rolled back by itself, and PostgreSQL would answer a commit as if it had happened.
@@ -105,11 +107,12 @@ impl Transaction {
         if self.failed.load(Ordering::Relaxed) {
             return Err(over());
         }
+        let span = traces::statement(self.database.backend().system(), Some("COMMIT"));
         let done = match self.inner {
-            Inner::Sqlite(transaction) => transaction.commit().await,
+            Inner::Sqlite(transaction) => transaction.commit().instrument(span).await,
             Inner::Postgres(transaction) => {
                 let (outage, taken) = (&self.database.outage, self.taken);
-                outage.guard_since(taken, Some(DEADLINE), transaction.commit()).await
+                outage.guard_since(taken, Some(DEADLINE), transaction.commit()).instrument(span).await
             }
         };
         if let Err(error) = &done {
@@ -126,7 +129,8 @@ impl Transaction {
         }
         // What follows the commit is an empty transaction, whose end goes along with what tests the connection for its next
         // user: nobody waits for that.
-        Box::pin(self.guard(self.inner.execute_script(&script)))
+        let span = traces::statement(self.database.backend().system(), Some("COMMIT"));
+        Box::pin(self.guard(self.inner.execute_script(&script)).instrument(span))
             .await
             .inspect_err(|error| self.database.note(error, ""))
     }
@@ -157,7 +161,8 @@ impl Transaction {
             Box::pin(self.guard(self.inner.execute_script(WAIT_BRIEFLY))).await?;
         }
         let began = Instant::now();
-        let done = self.guard(statement).await;
+        let span = traces::statement(self.database.backend().system(), rows.is_some().then_some(sql));
+        let done = self.guard(statement).instrument(span.clone()).await;
         let time = began.elapsed();
         self.database.metrics().statements.count(time);
         if let (Some(rows), Ok(done)) = (rows, &done) {
@@ -165,6 +170,7 @@ impl Transaction {
         }
         if let Err(error) = &done {
             self.failed.store(true, Ordering::Relaxed);
+            traces::failed(&span);
             self.database.note(error, sql);
         }
         done

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
+use tracing::Instrument as _;
 
 use crate::clock;
 use crate::database::{Backend, Executor, Reading, Transaction, Written, documents};
@@ -386,7 +387,7 @@ impl<'a> Work<'a> {
         let Self { documents, on, written, after_commit, .. } = self;
         let On::Transaction(transaction) = on else { return Ok(()) };
         let documents = documents.clone();
-        let committed = tokio::spawn(async move {
+        let committing = async move {
             let done = transaction.commit_and_tell(&written).await;
             // Also after a failure: of a connection that ended meanwhile, nobody knows how far the database got.
             documents.forget(&written);
@@ -399,7 +400,8 @@ impl<'a> Work<'a> {
                 act();
             }
             Ok(())
-        });
+        };
+        let committed = tokio::spawn(committing.in_current_span());
         committed.await.map_err(Error::internal)?
     }
 }

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tracing::Instrument as _;
 
 use crate::document::queue::{BACKGROUND_JOB, BackgroundJob, JobStatus, Queue, Turns};
 use crate::document::view::{FieldValue as _, text_value, time_value};
@@ -18,6 +19,7 @@ use crate::jobs::schedule;
 use crate::meta::Value;
 use crate::permissions::Session;
 use crate::secret;
+use crate::traces;
 use crate::web::Site;
 use crate::web::job::{Asked, JobKind, RunningJob, ended, shortened};
 
@@ -265,12 +267,16 @@ impl Worker {
 async fn attempt(site: Site, kind: JobKind, running: RunningJob) {
     let documents = site.documents.clone();
     let began = documents.clock().monotonic();
-    let run = AssertUnwindSafe((kind.run)(site, running.clone())).catch_unwind();
+    let span = traces::job(&running.job().method, running.name(), running.job().attempts);
+    let run = AssertUnwindSafe((kind.run)(site, running.clone())).catch_unwind().instrument(span.clone());
     let result = match tokio::time::timeout(kind.timeout, run).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Error::internal(anyhow::anyhow!("the job panicked"))),
         Err(_) => Err(Error::Unavailable(format!("It took longer than {} seconds", kind.timeout.as_secs()))),
     };
+    if result.is_err() {
+        traces::failed(&span);
+    }
     let milliseconds =
         u64::try_from(documents.clock().monotonic().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
     let job = running.job();

@@ -1,5 +1,6 @@
 //! The one way out: every request to another server goes through [`Outgoing`], which guards it.
 
+mod collector;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod published;
@@ -14,6 +15,7 @@ use futures_util::stream::{self, Stream};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, NoProxy, Proxy, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::config::Config;
@@ -21,7 +23,9 @@ use crate::document::Documents;
 use crate::foreign;
 use crate::outgoing::guard::{AllowedHosts, Guard};
 use crate::permissions::Session;
+use crate::traces;
 
+pub(crate) use collector::CollectorClient;
 pub(crate) use error::OutgoingError;
 
 /// How long reaching a server may take.
@@ -187,7 +191,9 @@ impl Outgoing {
         if !trusted && self.proxy.is_some() {
             self.check_before_proxy(&url).await?;
         }
-        let sent = build(client.request(method, url)).timeout(timeout).send().await;
+        let span = traces::outgoing(method.as_str(), &host);
+        let sent = build(client.request(method, url)).timeout(timeout).send().instrument(span.clone()).await;
+        traces::fetched(&span, sent.as_ref().ok().map(|response| response.status().as_u16()));
         let response = sent.map_err(|error| error::explain(&host, error))?;
         Ok(Answering { status: response.status(), headers: response.headers().clone(), host, response })
     }

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::config::Config;
 use crate::error::{AuthenticationError, Error, Result};
 use crate::secret;
+use crate::traces;
 use crate::web::api_limit::ApiLimit;
 use crate::web::asked_path::normalize_path;
 use crate::web::body::{self, BodyMemory, Reading};
@@ -331,11 +332,21 @@ impl Endpoint for Pipeline {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let wish = Wish::of(&request, self.takes_few_words(&path));
         let span = tracing::info_span!("request", id = %context.id);
-        let (mut response, context) = self.answer(request, context).instrument(span).await;
+        let traced = traces::request(
+            &context.id,
+            method.as_str(),
+            &path,
+            request.header("traceparent"),
+            self.site.config.trusted_proxies > 0,
+        );
+        let (mut response, context) = self.answer(request, context).instrument(traced.clone()).instrument(span).await;
         finish(&mut response, &context, self.site.config.is_https());
         wish.apply(&mut response).await;
         let (time, status) = (started.elapsed(), response.status().as_u16());
-        self.site.documents.database().metrics().answered(context.route(), method.as_str(), status, time);
+        let metrics = self.site.documents.database().metrics();
+        metrics.answered(context.route(), method.as_str(), status, time);
+        let route = metrics.template(context.route());
+        traces::answered(&traced, method.as_str(), route, status, context.ip, context.session.user());
         tracing::info!(
             target: "doctyped::access",
             request_id = %context.id,

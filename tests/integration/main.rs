@@ -44,4 +44,5 @@ mod storage;
 mod support;
 mod tidy;
 mod tls;
+mod traces;
 mod upgrade;

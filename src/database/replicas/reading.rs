@@ -6,6 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use sea_orm::{ConnectionTrait as _, DbErr};
+use tracing::Instrument as _;
 
 use crate::database::connect::{Backend, Database, Executor, decode, statement};
 use crate::database::fault::{Fault, fault};
@@ -14,6 +15,7 @@ use crate::database::replicas::Replica;
 use crate::database::row::{self, Param};
 use crate::meta::Value;
 use crate::meta::fieldtype::Shape;
+use crate::traces;
 
 /// Statements that only read, at a replica; where that fails at the primary.
 #[derive(Clone, Debug)]
@@ -76,7 +78,8 @@ impl Executor for ReplicaReading {
 
     async fn fetch(&self, sql: &str, params: Vec<Param>, shapes: &[Shape]) -> Result<Vec<Vec<Value>>, DbErr> {
         let began = Instant::now();
-        match self.query(sql, params.clone(), shapes).await {
+        let span = traces::statement(Backend::Postgres.system(), Some(sql));
+        match self.query(sql, params.clone(), shapes).instrument(span).await {
             Err(error) if !Self::is_final(&error) => {
                 self.note(&error);
                 self.database.fetch(sql, params, shapes).await
