@@ -1,5 +1,6 @@
 //! The composition root: the only file that names every feature. A configuration becomes a site that serves.
 
+pub(crate) mod acme;
 pub(crate) mod backup;
 pub(crate) mod definitions;
 pub(crate) mod doctor;
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::app::definitions::{InForce, Putting};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, tls};
 use crate::database::Database;
 use crate::document::Documents;
 use crate::document::reseal::SealedField;
@@ -104,6 +105,7 @@ fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts, files: &Fi
     data_import::register(&mut plugins);
     mcp::register(&mut plugins);
     backup::schedule::register(&mut plugins);
+    acme::register(&mut plugins, config);
     let refresh = JobKind::new("refresh the statistics of the database", async |site: Site, _: RunningJob| {
         site.documents.database().refresh_statistics().await?;
         Ok(String::new())
@@ -224,7 +226,11 @@ impl App {
     ) -> anyhow::Result<()> {
         let config = Arc::clone(&self.site.config);
         let clock = self.site.documents.clock().clone();
-        let tls = config.tls.as_ref().map(|files| Tls::load(files, clock)).transpose()?;
+        let tls = config.tls.as_ref().map(|settings| match settings.source {
+            tls::Source::Files { .. } => Tls::load(settings, clock),
+            tls::Source::Acme(_) => Tls::waiting(settings, clock, acme::Answers(self.site.clone())),
+        });
+        let tls = tls.transpose()?;
         let listener = listen(&config.listen).await?;
         let redirect = match &config.redirect_listen {
             Some(address) => Some(listen(address).await?),
@@ -244,7 +250,10 @@ impl App {
         if self.follows_key_file {
             others.push(site_key::follow::follow(self.site.clone(), stopped.subscribe()));
         }
-        others.extend(tls.clone().map(|tls| tokio::spawn(tls.follow(stopped.subscribe()))));
+        others.extend(tls.clone().map(|tls| match acme::wanted(&config) {
+            Some(_) => acme::follow(self.site.clone(), tls, stopped.subscribe()),
+            None => tokio::spawn(tls.follow(stopped.subscribe())),
+        }));
         others.extend(redirect.map(|listener| {
             let endpoint = Redirect::to(&config.site_url);
             tokio::spawn(serve_beside("redirect", Arc::clone(&config), listener, endpoint, stopped.subscribe()))

@@ -29,7 +29,7 @@ use crate::document::Children;
 use crate::meta::check::idle_keys;
 use crate::meta::load::{Severity, load};
 use crate::meta::schema::json_schema;
-use crate::outgoing::{CollectorClient, Outgoing};
+use crate::outgoing::{ConfiguredClient, Outgoing};
 use crate::permissions::Session;
 use crate::permissions::session::ADMINISTRATOR;
 use crate::secret::{self, SiteKey};
@@ -178,7 +178,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let serves = matches!(command, Command::Serve);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let traces = config.traces.as_ref().filter(|_| serves).map(|collector| {
-        let client = CollectorClient::new(&config, runtime.handle().clone())?;
+        let client = ConfiguredClient::new(&config, runtime.handle().clone())?;
         Traces::start(collector, client).context("DOCTYPED_TRACES")
     });
     let traces = traces.transpose()?;

@@ -11,6 +11,7 @@ use crate::app::backup::place;
 use crate::app::{definitions, site_key};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::tls::Source;
 use crate::database::connect::sqlite_path;
 use crate::database::replicas::ReplicaState;
 use crate::database::schema::trigrams;
@@ -138,12 +139,19 @@ fn public_url(config: &Config) -> Vec<Finding> {
     }]
 }
 
-/// Whether the server can speak TLS with its files.
+/// Whether the server can speak TLS with its files. What an authority issues is in the database.
 fn tls(config: &Config) -> Option<Finding> {
     const SUBJECT: &str = "TLS";
-    let files = config.tls.as_ref()?;
-    Some(match Tls::load(files, Clock::system()) {
-        Ok(_) => Finding::ok(SUBJECT, format!("{} and its key go together", files.certificate.display())),
+    let settings = config.tls.as_ref()?;
+    let certificate = match &settings.source {
+        Source::Files { certificate, .. } => certificate,
+        Source::Acme(acme) => {
+            let said = format!("a certificate for {} is asked of {}", acme.domain, acme.directory);
+            return Some(Finding::ok(SUBJECT, said));
+        }
+    };
+    Some(match Tls::load(settings, Clock::system()) {
+        Ok(_) => Finding::ok(SUBJECT, format!("{} and its key go together", certificate.display())),
         Err(error) => Finding::problem(SUBJECT, format!("{error:#}")),
     })
 }

@@ -149,6 +149,18 @@ settings! {
     [env = "DOCTYPED_TLS_CLIENT_AUTHORITIES", value_name = "FILE"]
     tls_client_authorities: PathBuf;
 
+    /// The authority from which the server has its certificate, by ACME: `letsencrypt`, or the address of a directory
+    ///
+    /// The server asks for a certificate of the site URL's host, stores it in the database for all nodes, and renews it in
+    /// time. The authority looks for the server at port 443 of that host (TLS-ALPN-01). Whoever sets this agrees to the terms
+    /// of the authority.
+    [env = "DOCTYPED_ACME", value_name = "URL"]
+    acme: String;
+
+    /// Whom that authority writes to, for example when a certificate is about to expire
+    [env = "DOCTYPED_ACME_CONTACT", value_name = "EMAIL"]
+    acme_contact: String;
+
     /// Where http is answered with the way to https
     ///
     /// Host and port, for example `0.0.0.0:80`. Pages are redirected, everything else is refused.

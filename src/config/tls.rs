@@ -1,21 +1,65 @@
-//! TLS that ends at this server: which files, and which certificates of clients it takes.
+//! TLS that ends at this server: where its certificate comes from, and which certificates of clients it takes.
 
 use std::path::PathBuf;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
+use url::Url;
 
 use super::client_certificates::CertificateCheck;
 use super::settings::Resolved;
 
-/// The files from which the server speaks TLS.
+/// The directory of Let's Encrypt.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// With what the server speaks TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// The certificate and those between it and its authority, in PEM.
-    pub certificate: PathBuf,
-    /// Its key, in PEM.
-    pub key: PathBuf,
+    /// Where its certificate comes from.
+    pub source: Source,
     /// Which certificates clients may prove themselves with; `None`: they are not asked for any.
     pub clients: Option<ClientsOfTls>,
+}
+
+/// Where the certificate of the server comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From files.
+    Files {
+        /// The certificate and those between it and its authority, in PEM.
+        certificate: PathBuf,
+        /// Its key, in PEM.
+        key: PathBuf,
+    },
+    /// From an authority that is asked for it (RFC 8555).
+    Acme(Acme),
+}
+
+/// What is asked of which authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acme {
+    /// The address of its directory.
+    pub directory: Url,
+    /// Whom it writes to when a certificate is about to expire.
+    pub contact: Option<String>,
+    /// The host of the site's public URL.
+    pub domain: String,
+}
+
+impl Acme {
+    fn from_settings(directory: &str, settings: &Resolved) -> anyhow::Result<Self> {
+        let known = if directory == "letsencrypt" { LETS_ENCRYPT } else { directory };
+        let directory = Url::parse(known).ok().filter(|url| url.scheme() == "https").with_context(|| {
+            format!(
+                "DOCTYPED_ACME: {directory} is neither letsencrypt nor the https address of an authority's directory"
+            )
+        })?;
+        let site = settings.site_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let domain = match site.as_ref().and_then(Url::host) {
+            Some(url::Host::Domain(domain)) => domain.to_owned(),
+            _ => bail!("DOCTYPED_ACME needs DOCTYPED_SITE_URL with the name that the certificate is for"),
+        };
+        Ok(Self { directory, contact: settings.acme_contact.clone(), domain })
+    }
 }
 
 /// Which certificates of clients are taken.
@@ -40,14 +84,23 @@ impl ClientsOfTls {
 impl Tls {
     /// Reads the settings; `None` if no certificate is named. The files are read when the server starts.
     pub(super) fn from_settings(settings: &Resolved) -> anyhow::Result<Option<Self>> {
-        let (certificate, key) = match (settings.tls_certificate.clone(), settings.tls_key.clone()) {
-            (Some(certificate), Some(key)) => (certificate, key),
+        let source = match (settings.tls_certificate.clone(), settings.tls_key.clone()) {
+            (None, None) if settings.acme.is_some() => {
+                Source::Acme(Acme::from_settings(settings.acme.as_deref().unwrap_or_default(), settings)?)
+            }
+            _ if settings.acme.is_some() => {
+                bail!(
+                    "DOCTYPED_ACME and DOCTYPED_TLS_CERTIFICATE exclude each other: the certificate is asked for, or given"
+                )
+            }
+            (Some(certificate), Some(key)) => Source::Files { certificate, key },
             (Some(_), None) => bail!("DOCTYPED_TLS_KEY is missing: name the file with the key of the certificate"),
             (None, Some(_)) => {
                 bail!("DOCTYPED_TLS_CERTIFICATE is missing: name the file with the certificate of the key")
             }
             (None, None) => {
-                let alone = "needs TLS at this server: set DOCTYPED_TLS_CERTIFICATE and DOCTYPED_TLS_KEY as well";
+                let alone = "needs TLS at this server: set DOCTYPED_TLS_CERTIFICATE and DOCTYPED_TLS_KEY, or DOCTYPED_ACME, as well";
+                ensure!(settings.acme_contact.is_none(), "DOCTYPED_ACME_CONTACT is of use with DOCTYPED_ACME alone");
                 ensure!(settings.tls_client_authorities.is_none(), "DOCTYPED_TLS_CLIENT_AUTHORITIES {alone}");
                 ensure!(settings.redirect_listen.is_none(), "DOCTYPED_REDIRECT_LISTEN {alone}");
                 return Ok(None);
@@ -73,6 +126,6 @@ impl Tls {
             ),
             (None, None) => None,
         };
-        Ok(Some(Self { certificate, key, clients }))
+        Ok(Some(Self { source, clients }))
     }
 }

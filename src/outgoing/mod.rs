@@ -1,6 +1,6 @@
 //! The one way out: every request to another server goes through [`Outgoing`], which guards it.
 
-mod collector;
+mod configured;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod published;
@@ -25,7 +25,7 @@ use crate::outgoing::guard::{AllowedHosts, Guard};
 use crate::permissions::Session;
 use crate::traces;
 
-pub(crate) use collector::CollectorClient;
+pub(crate) use configured::ConfiguredClient;
 pub(crate) use error::OutgoingError;
 
 /// How long reaching a server may take.

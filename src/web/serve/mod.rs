@@ -32,6 +32,7 @@ use crate::web::client_certificate::ClientCertificate;
 pub(crate) use crate::web::serve::admission::open_connections;
 use crate::web::serve::admission::{Admission, Place};
 pub(crate) use crate::web::serve::redirect::Redirect;
+pub(crate) use crate::web::serve::tls::Challenges;
 pub use crate::web::serve::tls::Tls;
 use crate::web::serve::watched::{Activity, Answer, Watched};
 

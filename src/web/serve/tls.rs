@@ -6,37 +6,51 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use arc_swap::ArcSwap;
-use tokio::io::{AsyncRead, AsyncWrite};
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use tokio_rustls::rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{Acceptor, NoClientAuth, WebPkiClientVerifier};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{
     DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig, SignatureScheme,
 };
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
 use crate::clock::Clock;
-use crate::config::tls::{ClientsOfTls, Tls as Files};
+use crate::config::tls::{ClientsOfTls, Source, Tls as Settings};
 
 /// How often the files are looked at. What changed counts once it is the same at two looks in a row, for certificate and key
 /// are written one after the other.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// What an authority asks for with ALPN (RFC 8737).
+const ACME_TLS: &[u8] = b"acme-tls/1";
+
 /// What TLS is spoken with at the moment.
 pub struct Tls {
-    files: Files,
+    settings: Settings,
     clock: Clock,
     /// What was read at the start.
     read: Arc<Contents>,
-    config: ArcSwap<ServerConfig>,
+    /// `None` until there is a certificate.
+    config: ArcSwapOption<ServerConfig>,
+    challenges: Option<Box<dyn Challenges>>,
+}
+
+/// What an authority looks for before it issues a certificate.
+#[async_trait]
+pub(crate) trait Challenges: Send + Sync {
+    /// The domain, and the SHA-256 digest of what was agreed with the authority; `None`: nobody has asked for a certificate.
+    async fn digest(&self) -> Option<(String, Vec<u8>)>;
 }
 
 /// What stands in the files.
@@ -49,10 +63,29 @@ struct Contents {
 
 impl Tls {
     /// Reads the files; an error names the one that is missing or broken, and what is wrong with it.
-    pub(crate) fn load(files: &Files, clock: Clock) -> anyhow::Result<Arc<Self>> {
-        let read = Contents::read(files)?;
-        let config = ArcSwap::from_pointee(read.config(files, &clock)?);
-        Ok(Arc::new(Self { files: files.clone(), clock, read: Arc::new(read), config }))
+    pub(crate) fn load(settings: &Settings, clock: Clock) -> anyhow::Result<Arc<Self>> {
+        let read = Contents::read(settings)?;
+        let config = ArcSwapOption::from_pointee(read.config(settings, &clock)?);
+        Ok(Arc::new(Self { settings: settings.clone(), clock, read: Arc::new(read), config, challenges: None }))
+    }
+
+    /// Waits for a certificate that is put in place, and answers the authority that it is asked of.
+    pub(crate) fn waiting(
+        settings: &Settings,
+        clock: Clock,
+        challenges: impl Challenges + 'static,
+    ) -> anyhow::Result<Arc<Self>> {
+        let read = Arc::new(Contents::read(settings)?);
+        let (settings, config) = (settings.clone(), ArcSwapOption::empty());
+        Ok(Arc::new(Self { settings, clock, read, config, challenges: Some(Box::new(challenges)) }))
+    }
+
+    /// Speaks with this certificate from now on; both are PEM.
+    pub(crate) fn put(&self, certificate: &[u8], key: &[u8]) -> anyhow::Result<()> {
+        let authorities = self.read.authorities.clone();
+        let contents = Contents { certificate: certificate.to_vec(), key: key.to_vec(), authorities };
+        self.config.store(Some(Arc::new(contents.config(&self.settings, &self.clock)?)));
+        Ok(())
     }
 
     /// Greets a client.
@@ -60,7 +93,21 @@ impl Tls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        TlsAcceptor::from(self.config.load_full()).accept(stream).await
+        let none = || io::Error::other("the server has no certificate yet");
+        let Some(challenges) = &self.challenges else {
+            return TlsAcceptor::from(self.config.load_full().ok_or_else(none)?).accept(stream).await;
+        };
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let is_authority = hello.client_hello().alpn().is_some_and(|mut asked| asked.any(|name| name == ACME_TLS));
+        if !is_authority {
+            return hello.into_stream(self.config.load_full().ok_or_else(none)?).await;
+        }
+        let Some((domain, digest)) = challenges.digest().await else {
+            return Err(io::Error::other("an authority asks, and no certificate is on order"));
+        };
+        let config = challenge_config(&domain, &digest).map_err(io::Error::other)?;
+        hello.into_stream(Arc::new(config)).await?.shutdown().await?;
+        Err(io::Error::other("an authority had its answer"))
     }
 
     /// Takes over what changes in the files until `stop`. What is broken is said once, and what was there before stays.
@@ -71,8 +118,8 @@ impl Tls {
                 () = tokio::time::sleep(LOOK) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
-            let files = self.files.clone();
-            let Ok(found) = tokio::task::spawn_blocking(move || Contents::read(&files)).await else { return };
+            let settings = self.settings.clone();
+            let Ok(found) = tokio::task::spawn_blocking(move || Contents::read(&settings)).await else { return };
             match following.look(&self, found) {
                 None => {}
                 Some(Ok(())) => {
@@ -109,8 +156,8 @@ impl Following {
             return None;
         }
         Some(found.and_then(|contents| {
-            let config = contents.config(&tls.files, &tls.clock).map_err(|error| format!("{error:#}"))?;
-            tls.config.store(Arc::new(config));
+            let config = contents.config(&tls.settings, &tls.clock).map_err(|error| format!("{error:#}"))?;
+            tls.config.store(Some(Arc::new(config)));
             self.in_force = contents;
             Ok(())
         }))
@@ -118,27 +165,35 @@ impl Following {
 }
 
 impl Contents {
-    fn read(files: &Files) -> anyhow::Result<Self> {
-        Ok(Self {
-            certificate: read("DOCTYPED_TLS_CERTIFICATE", &files.certificate)?,
-            key: read("DOCTYPED_TLS_KEY", &files.key)?,
-            authorities: match &files.clients {
-                Some(ClientsOfTls::Verified(authorities)) => read("DOCTYPED_TLS_CLIENT_AUTHORITIES", authorities)?,
-                Some(ClientsOfTls::Any) | None => Vec::new(),
-            },
-        })
+    /// Certificate and key are empty where they do not come from files.
+    fn read(settings: &Settings) -> anyhow::Result<Self> {
+        let (certificate, key) = match &settings.source {
+            Source::Files { certificate, key } => {
+                (read("DOCTYPED_TLS_CERTIFICATE", certificate)?, read("DOCTYPED_TLS_KEY", key)?)
+            }
+            Source::Acme(_) => (Vec::new(), Vec::new()),
+        };
+        let authorities = match &settings.clients {
+            Some(ClientsOfTls::Verified(authorities)) => read("DOCTYPED_TLS_CLIENT_AUTHORITIES", authorities)?,
+            Some(ClientsOfTls::Any) | None => Vec::new(),
+        };
+        Ok(Self { certificate, key, authorities })
     }
 
-    fn config(&self, files: &Files, clock: &Clock) -> anyhow::Result<ServerConfig> {
+    fn config(&self, settings: &Settings, clock: &Clock) -> anyhow::Result<ServerConfig> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let (certificate, key) = (files.certificate.display(), files.key.display());
-        let chain =
-            certificates(&self.certificate).with_context(|| format!("DOCTYPED_TLS_CERTIFICATE: {certificate}"))?;
+        let (certificate, key) = match &settings.source {
+            Source::Files { certificate, key } => (
+                format!("DOCTYPED_TLS_CERTIFICATE: {}", certificate.display()),
+                format!("DOCTYPED_TLS_KEY: {}", key.display()),
+            ),
+            Source::Acme(_) => ("ACME Certificate: Certificate".to_owned(), "ACME Certificate: Private Key".to_owned()),
+        };
+        let chain = certificates(&self.certificate).with_context(|| certificate.clone())?;
         warn_if_over(&chain[0], clock);
         let private_key = PrivateKeyDer::from_pem_slice(&self.key);
-        let private_key =
-            private_key.map_err(|error| anyhow::anyhow!("DOCTYPED_TLS_KEY: {key} has no key in PEM: {error}"))?;
-        let clients: Arc<dyn ClientCertVerifier> = match &files.clients {
+        let private_key = private_key.map_err(|error| anyhow::anyhow!("{key} has no key in PEM: {error}"))?;
+        let clients: Arc<dyn ClientCertVerifier> = match &settings.clients {
             None => Arc::new(NoClientAuth),
             Some(ClientsOfTls::Any) => Arc::new(AnyCertificate(Arc::clone(&provider))),
             Some(ClientsOfTls::Verified(authorities)) => {
@@ -155,10 +210,28 @@ impl Contents {
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(clients)
             .with_single_cert(chain, private_key)
-            .with_context(|| format!("the certificate in {certificate} and the key in {key} do not go together"))?;
+            .with_context(|| format!("{certificate} and {key} do not go together"))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
+}
+
+/// For the one connection by which an authority sees that the domain is this server's (RFC 8737 §3).
+fn challenge_config(domain: &str, digest: &[u8]) -> anyhow::Result<ServerConfig> {
+    let mut params = rcgen::CertificateParams::new([domain.to_owned()])?;
+    params.custom_extensions = vec![rcgen::CustomExtension::new_acme_identifier(digest)];
+    let key = rcgen::KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?.der().clone();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
+    let provider = aws_lc_rs::default_provider();
+    // `with_single_cert` would refuse the critical extension in which the digest stands.
+    let certified = CertifiedKey::new(vec![certificate], provider.key_provider.load_private_key(key)?);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![ACME_TLS.to_vec()];
+    Ok(config)
 }
 
 fn read(setting: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -234,34 +307,36 @@ mod tests {
 
     use super::*;
 
-    fn files(folder: &Path) -> Files {
-        Files { certificate: folder.join("certificate.pem"), key: folder.join("key.pem"), clients: None }
+    fn settings(folder: &Path) -> Settings {
+        let source = Source::Files { certificate: folder.join("certificate.pem"), key: folder.join("key.pem") };
+        Settings { source, clients: None }
     }
 
-    fn write(files: &Files) {
+    fn write(folder: &Path) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-        std::fs::write(&files.certificate, certificate.pem()).unwrap();
-        std::fs::write(&files.key, key.serialize_pem()).unwrap();
+        std::fs::write(folder.join("certificate.pem"), certificate.pem()).unwrap();
+        std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
     }
 
     #[test]
     fn what_is_settled_and_fits_is_taken_once_and_all_else_leaves_what_was_there() {
         let folder = tempfile::tempdir().unwrap();
-        let files = files(folder.path());
-        write(&files);
-        let tls = Tls::load(&files, Clock::system()).unwrap();
+        let settings = settings(folder.path());
+        write(folder.path());
+        let tls = Tls::load(&settings, Clock::system()).unwrap();
         let mut following = Following::of(&tls);
-        let mut config = tls.config.load_full();
+        let mut config = tls.config.load_full().unwrap();
         let mut look = || {
-            let said = following.look(&tls, Contents::read(&files));
-            let is_new = !Arc::ptr_eq(&config, &tls.config.load_full());
-            config = tls.config.load_full();
+            let said = following.look(&tls, Contents::read(&settings));
+            let now = tls.config.load_full().unwrap();
+            let is_new = !Arc::ptr_eq(&config, &now);
+            config = now;
             (said, is_new)
         };
         let unchanged = (None, false);
         assert_eq!(look(), unchanged);
-        write(&files);
+        write(folder.path());
         assert_eq!(look(), unchanged, "the key may still be on its way");
         assert_eq!(look(), (Some(Ok(())), true));
         assert_eq!(look(), unchanged);
@@ -277,10 +352,10 @@ mod tests {
             assert!(said.contains(expected) && !is_new, "{said}");
             assert_eq!(look(), unchanged, "it is said once");
         }
-        std::fs::remove_file(&files.key).unwrap();
+        std::fs::remove_file(folder.path().join("key.pem")).unwrap();
         assert_eq!(look(), unchanged);
         assert!(look().0.unwrap().unwrap_err().contains("cannot be read"));
-        write(&files);
+        write(folder.path());
         assert_eq!(look(), unchanged);
         assert_eq!(look(), (Some(Ok(())), true));
     }

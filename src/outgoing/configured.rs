@@ -1,25 +1,27 @@
-//! Where traces go: an address that whoever runs the site has set, as that of the database.
+//! Requests to servers that whoever runs the site has named in its settings, as that of the database: the collector of traces,
+//! and the authority that issues certificates.
+
+use std::pin::Pin;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use instant_acme::{BodyWrapper, BytesResponse};
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
 use reqwest::Client;
 use tokio::runtime::Handle;
 
-use super::{CONNECT_TIMEOUT, USER_AGENT, authorities_in};
+use super::{CONNECT_TIMEOUT, MAX_ANSWER_BYTES, USER_AGENT, authorities_in};
 use crate::config::Config;
 
-/// The largest answer of a collector, in bytes.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
-
-/// Sends what OpenTelemetry's thread of its own hands over, on the runtime of everything else.
+/// Sends on the runtime of everything else, from whatever thread it is asked to.
 #[derive(Clone, Debug)]
-pub(crate) struct CollectorClient {
+pub(crate) struct ConfiguredClient {
     client: Client,
     runtime: Handle,
 }
 
-impl CollectorClient {
+impl ConfiguredClient {
     /// As configured; fails if the file of trusted certificates cannot be used.
     pub(crate) fn new(config: &Config, runtime: Handle) -> anyhow::Result<Self> {
         let authorities = config.trusted_certificates.as_deref().map(authorities_in).transpose()?;
@@ -39,7 +41,7 @@ impl CollectorClient {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err("the collector answered with too much".into());
+                return Err("the server answered with too much".into());
             }
             body.extend_from_slice(&chunk);
         }
@@ -52,8 +54,23 @@ impl CollectorClient {
 }
 
 #[async_trait]
-impl HttpClient for CollectorClient {
+impl HttpClient for ConfiguredClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         self.runtime.spawn(self.clone().send(request)).await?
+    }
+}
+
+impl instant_acme::HttpClient for ConfiguredClient {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>> {
+        let client = self.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(|error| instant_acme::Error::Other(error.into()))?.to_bytes();
+            let sent = client.send(Request::from_parts(parts, body)).await;
+            Ok(BytesResponse::from(sent.map_err(instant_acme::Error::Other)?.map(Full::new)))
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! TLS that ends at the server: its certificate, its renewal, HTTP/2, the way from http, and certificates of clients.
 
+mod acme;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,6 +59,11 @@ impl Authority {
         certificate.der().to_vec()
     }
 
+    fn settings(&self) -> String {
+        let (certificate, key) = (self.file("certificate.pem"), self.file("key.pem"));
+        format!("tls_certificate = '{}'\ntls_key = '{}'\n", certificate.display(), key.display())
+    }
+
     fn client(&self) -> reqwest::ClientBuilder {
         let root = reqwest::Certificate::from_der(self.issuer.as_ref().der()).unwrap();
         let none = reqwest::redirect::Policy::none();
@@ -96,11 +103,16 @@ struct Server {
 }
 
 impl Server {
+    /// With the certificate of this authority.
     async fn start(authority: &Authority, more: &str) -> Self {
+        Self::start_at(free_port().await, &(authority.settings() + more)).await
+    }
+
+    async fn start_at(port: u16, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = TestDatabase::new(folder.path()).await;
-        let (port, redirect) = (free_port().await, free_port().await);
-        let text = settings(authority, folder.path(), &database.url, port, redirect) + more;
+        let redirect = free_port().await;
+        let text = settings(folder.path(), &database.url, port, redirect) + more;
         let mut config = Config::from_settings(Settings::from_toml(&text).unwrap()).unwrap();
         config.doctypes.clear();
         let app = App::build(Build::new(config)).await.unwrap();
@@ -125,14 +137,10 @@ impl Server {
     }
 }
 
-fn settings(authority: &Authority, folder: &Path, database: &str, port: u16, redirect: u16) -> String {
-    let file = |name: &str| authority.file(name).display().to_string();
+fn settings(folder: &Path, database: &str, port: u16, redirect: u16) -> String {
     format!(
         "listen = '127.0.0.1:{port}'\nsite_url = 'https://localhost:{port}'\nredirect_listen = '127.0.0.1:{redirect}'\n\
-         database_url = '{database}'\nadmin_password = '{PASSWORD}'\nsecret_key_file = '{key}'\nfiles = '{files}'\n\
-         tls_certificate = '{}'\ntls_key = '{}'\n",
-        file("certificate.pem"),
-        file("key.pem"),
+         database_url = '{database}'\nadmin_password = '{PASSWORD}'\nsecret_key_file = '{key}'\nfiles = '{files}'\n",
         key = folder.join("site.key").display(),
         files = folder.join("files").display(),
     )
@@ -229,7 +237,7 @@ async fn files_that_cannot_be_used_stop_the_start_and_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::new(folder.path()).await;
     let start = async |more: &str| {
-        let text = settings(&authority, folder.path(), &database.url, 0, 0) + more;
+        let text = settings(folder.path(), &database.url, 0, 0) + &authority.settings() + more;
         let config = Config::from_settings(Settings::from_toml(&text).unwrap()).unwrap();
         let app = App::build(Build::new(config)).await.unwrap();
         format!("{:#}", app.serve(std::future::pending(), |_, _, _| ()).await.unwrap_err())
