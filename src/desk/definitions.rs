@@ -53,7 +53,7 @@ pub(crate) fn definitions_view(faults: &[Fault]) -> DefinitionsView {
 
 fn fault_view(fault: &Fault) -> FaultView {
     let (color, what, remedy, command) = match fault.why {
-        Why::Broken => ("red", "has mistakes", "Mend the file. The same is shown by", "doctyped check"),
+        Why::Broken => ("red", "has mistakes", "Fix the file. The same is shown by", "doctyped check"),
         Why::Pending if fault.doctype.is_empty() || fault.lines.iter().any(|line| line.starts_with("X ")) => {
             ("red", "has a change that cannot be made", "Fix what is marked with X: the documents or the file.", "")
         }
