@@ -50,10 +50,11 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config) {
         Ok(error.map(|error| format!("The certificate of the site was not renewed: {error}. See ACME Certificate")))
     });
     plugins.at_start(async |site: Site| {
-        let document = stored(&site).await?;
-        if document
-            .is_some_and(|document| !is_due(&site.documents, &document) || !document.text("last_error").is_empty())
-        {
+        let Some(acme) = wanted(&site.config) else { return Ok(()) };
+        let waits = |document: &Document| {
+            !is_due(&site.documents, document, acme) || !document.text("last_error").is_empty()
+        };
+        if stored(&site).await?.is_some_and(|document| waits(&document)) {
             return Ok(());
         }
         let mut work = site.documents.begin(&Session::system()).await?;
@@ -72,8 +73,9 @@ async fn stored(site: &Site) -> Result<Option<Arc<Document>>> {
     }
 }
 
-/// Whether it is time for a certificate, for lack of one or because it expires before long.
-fn is_due(documents: &Documents, document: &Document) -> bool {
+/// Whether it is time for a certificate: for lack of one of this authority, or because it expires before long.
+fn is_due(documents: &Documents, document: &Document, acme: &Acme) -> bool {
     document.text("certificate").is_empty()
+        || document.text("directory") != acme.directory.as_str()
         || parse_time(document.text("renew_after")).is_none_or(|time| time <= documents.clock().now())
 }

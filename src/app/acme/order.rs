@@ -30,10 +30,10 @@ pub(super) async fn renew(site: Site, _: RunningJob) -> Result<String> {
     let Some(acme) = wanted(&site.config).cloned() else { return Ok(String::new()) };
     let documents = &site.documents;
     match stored(&site).await? {
-        Some(document) if !is_due(documents, &document) => return Ok(String::new()),
+        Some(document) if !is_due(documents, &document, &acme) => return Ok(String::new()),
         Some(_) => {}
         None => {
-            let values = json!({"domain": acme.domain, "directory": acme.directory.as_str()});
+            let values = json!({"domain": acme.domain});
             documents.insert(&Session::system(), ACME_CERTIFICATE, &object(values)).await?;
         }
     }
@@ -64,6 +64,7 @@ async fn order(site: &Site, acme: &Acme) -> Result<DateTime<Utc>> {
     let chain = order.poll_certificate(&RetryPolicy::default()).await.map_err(refused)?;
     let (from, until) = validity(&chain)?;
     let values = json!({
+        "directory": acme.directory.as_str(),
         "certificate": chain,
         "private_key": key,
         "valid_until": time(until),
@@ -82,8 +83,9 @@ async fn account(site: &Site, acme: &Acme) -> Result<Account> {
     let mut work = documents.begin(&Session::system()).await?;
     let kept = work.get_password(ACME_CERTIFICATE, &acme.domain, "account").await?;
     work.commit().await?;
-    let of_this = stored(site).await?.is_some_and(|document| document.text("directory") == acme.directory.as_str());
-    let kept = kept.filter(|_| of_this).and_then(|kept| serde_json::from_str::<AccountCredentials>(&kept).ok());
+    let kept = kept.and_then(|kept| serde_json::from_str::<Json>(&kept).ok());
+    let kept = kept.filter(|kept| kept["directory"].as_str() == Some(acme.directory.as_str()));
+    let kept = kept.and_then(|kept| serde_json::from_value::<AccountCredentials>(kept).ok());
     if let Some(credentials) = kept {
         let builder = Account::builder_with_http(Box::new(client()?));
         return builder.from_credentials(credentials).await.map_err(refused);
@@ -95,7 +97,7 @@ async fn account(site: &Site, acme: &Acme) -> Result<Account> {
     let made = builder.create(&new, acme.directory.to_string(), None).await;
     let (account, credentials) = made.map_err(refused)?;
     let credentials = serde_json::to_string(&credentials).map_err(Error::internal)?;
-    let values = json!({"account": credentials, "directory": acme.directory.as_str()});
+    let values = json!({"account": credentials});
     set(documents, acme, values).await?;
     Ok(account)
 }

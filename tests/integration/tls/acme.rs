@@ -128,9 +128,14 @@ async fn a_site_asks_for_its_certificate_serves_it_and_renews_it_in_time() {
     set(&server, "renew_after", "2020-01-01 00:00:00.000000").await;
     renew(&server).await;
     let second = next(&server, Some(&first)).await;
+    // A certificate of another authority is not one of this.
+    set(&server, "directory", "https://another.example/directory").await;
+    renew(&server).await;
+    let third = next(&server, Some(&second)).await;
+    assert_eq!(stored(&server, "directory").await, pebble.directory);
     // What is served comes from the database, as at every other node and after a restart.
     set(&server, "challenge", "").await;
-    assert_eq!(certificate(&server).await.as_ref(), Some(&second));
+    assert_eq!(certificate(&server).await.as_ref(), Some(&third));
     server.stop().await;
 }
 
