@@ -35,6 +35,8 @@ fields:
 """,
 }
 LINES = 3
+# How often it is looked whether what is stored still changes.
+LOOKS = 20
 
 
 def binary(named):
@@ -153,11 +155,17 @@ class Client:
         return answer.status, parsed, answer.headers
 
     def all(self, doctype, fields):
-        """Every document of a DocType, page by page."""
+        """Every document of a DocType, page by page, each from behind the last one: none comes twice if one more is stored."""
         rows, size = [], 500
         while True:
+            behind = [["name", ">", rows[-1]["name"]]] if rows else []
             query = urllib.parse.urlencode(
-                {"fields": json.dumps(fields), "order_by": "name asc", "limit_start": len(rows), "limit_page_length": size}
+                {
+                    "fields": json.dumps(fields),
+                    "filters": json.dumps(behind),
+                    "order_by": "name asc",
+                    "limit_page_length": size,
+                }
             )
             status, answer, _ = self.ask("GET", f"/api/resource/{urllib.parse.quote(doctype)}?{query}")
             if status != 200:
@@ -293,8 +301,14 @@ class Load:
 def check(site, writers):
     """What is wrong with what is stored, as sentences; and how many orders were answered for and found."""
     client, faults = Client(site), []
-    orders = client.all("Rough Order", ["name", "title", "counter"])
-    parents = [row["parent"] for row in client.all("Rough Line", ["name", "parent"])]
+    # What was sent without an answer may still be stored while this looks: it looks until nothing changes any more.
+    orders = None
+    for _ in range(LOOKS):
+        before = orders
+        orders = client.all("Rough Order", ["name", "title", "counter"])
+        if orders == before:
+            break
+        parents = [row["parent"] for row in client.all("Rough Line", ["name", "parent"])]
     found = {row["title"]: row["counter"] for row in orders}
     if len(found) != len(orders):
         faults.append(f"{len(orders) - len(found)} orders are there twice")
