@@ -51,9 +51,8 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config) {
     });
     plugins.at_start(async |site: Site| {
         let Some(acme) = wanted(&site.config) else { return Ok(()) };
-        let waits = |document: &Document| {
-            !is_due(&site.documents, document, acme) || !document.text("last_error").is_empty()
-        };
+        let waits =
+            |document: &Document| !is_due(&site.documents, document, acme) || !document.text("last_error").is_empty();
         if stored(&site).await?.is_some_and(|document| waits(&document)) {
             return Ok(());
         }

@@ -7,6 +7,7 @@ pub(crate) mod build;
 mod compare;
 pub(crate) mod control;
 pub(crate) mod draft;
+mod example;
 pub(crate) mod grid;
 mod merge;
 pub(crate) mod page;

@@ -33,7 +33,7 @@ const DRAFT: &str = "draft";
 const SAVE: &str = "save";
 
 /// The DocType of definitions.
-const DOCTYPE: &str = "DocType";
+pub(super) const DOCTYPE: &str = "DocType";
 
 /// What the form's template gets beyond the layout's keys.
 #[derive(Serialize)]

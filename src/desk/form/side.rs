@@ -5,8 +5,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value as Json, json};
 
 use crate::desk::form::build::Access;
+use crate::desk::form::example;
+use crate::desk::form::page::DOCTYPE;
 use crate::desk::form::posted::Posted;
-use crate::desk::form::view::{Assignee, Pair, ShareView, Side, Tag};
+use crate::desk::form::view::{Assignee, ShareView, Side, Tag};
 use crate::document::ListRequest;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right};
@@ -28,6 +30,7 @@ pub(super) async fn side(exchange: &Exchange, document: &Document, access: Acces
     let doctype = &document.doctype;
     let registry = documents.registry();
     let name = document.name();
+    let site_url = exchange.site.config.site_url.trim_end_matches('/');
     let has = |column: &str| doctype.has_table() && !doctype.issingle && doctype.column(column).is_some();
     let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let path = format!("/api/resource/{}/{}", part(&doctype.name), part(&name));
@@ -56,7 +59,10 @@ pub(super) async fn side(exchange: &Exchange, document: &Document, access: Acces
             .collect(),
         has_shares,
         shares: if has_shares { shares(exchange, document).await? } else { Vec::new() },
-        api: api(&format!("{}{path}", exchange.site.config.site_url.trim_end_matches('/'))),
+        api: match registry.get(&name).filter(|_| doctype.name == DOCTYPE) {
+            Some(described) => example::of_doctype(site_url, described, &registry),
+            None => example::of_document(&format!("{site_url}{path}"), doctype),
+        },
         json_url: path,
         access_url: if session.has_role(ROLE_SYSTEM_MANAGER) || session.is_administrator() {
             let pairs = [("doctype", doctype.name.as_str()), ("name", &name)];
@@ -83,38 +89,6 @@ async fn shares(exchange: &Exchange, document: &Document) -> Result<Vec<ShareVie
         ShareView { user: user.unwrap_or_default().to_owned(), rights: rights.join(", ") }
     };
     Ok(list.to_json().into_iter().map(view).collect())
-}
-
-/// How applications read and change the document at this address.
-fn api(url: &str) -> Vec<Pair> {
-    let example = |name: &str, value: String| Pair { name: name.to_owned(), value };
-    vec![
-        example(
-            "curl",
-            format!(
-                "curl '{url}' \\\n  -H \"Authorization: token $API_KEY:$API_SECRET\"\n\ncurl -X PUT '{url}' \\\n  \
-                 -H \"Authorization: token $API_KEY:$API_SECRET\" \\\n  -H 'Content-Type: application/json' \\\n  \
-                 -d '{{\"fieldname\": \"value\"}}'"
-            ),
-        ),
-        example(
-            "JavaScript",
-            format!(
-                "const headers = {{\n  Authorization: `token ${{apiKey}}:${{apiSecret}}`,\n  \"Content-Type\": \
-                 \"application/json\",\n}};\nconst url = \"{url}\";\nconst {{ data }} = await (await fetch(url, {{ headers \
-                 }})).json();\nawait fetch(url, {{\n  method: \"PUT\",\n  headers,\n  body: JSON.stringify({{ fieldname: \
-                 \"value\" }}),\n}});"
-            ),
-        ),
-        example(
-            "Python",
-            format!(
-                "import requests\n\nurl = \"{url}\"\nheaders = {{\"Authorization\": f\"token \
-                 {{api_key}}:{{api_secret}}\"}}\ndocument = requests.get(url, headers=headers).json()[\"data\"]\n\
-                 requests.put(url, headers=headers, json={{\"fieldname\": \"value\"}})"
-            ),
-        ),
-    ]
 }
 
 /// Does what one of these buttons says; returns what to tell.

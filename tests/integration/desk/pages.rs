@@ -82,6 +82,35 @@ async fn a_definition_leads_to_its_list_and_promises_nothing() {
     }
 }
 
+/// The body that a page's example for curl sends.
+fn example_body(page: &str) -> Option<serde_json::Value> {
+    let page = super::unescape(page);
+    let body = page.split_once(" -d '")?.1.split_once("'</pre>")?.0.to_owned();
+    Some(serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
+}
+
+#[tokio::test]
+async fn a_definition_shows_calls_that_work_as_they_stand() {
+    let (_site, administrator) = library().await;
+    let page = administrator.get("/app/doctype/Loan").await.status(200).body;
+    assert!(page.contains("curl -X POST") && page.contains("/api/resource/Loan&#x27;"), "{page}");
+    let body = example_body(&page).expect("an example with a body");
+    assert!(body.get("title").is_some() && body.get("pin").is_none() && body.get("fine").is_none(), "{body}");
+    let made = administrator.create("Loan", body.clone()).await.ok();
+    for (field, value) in body.as_object().unwrap() {
+        assert_eq!(&made[field.as_str()], value, "{field}");
+    }
+    // The form of a document changes a field that it has.
+    let name = made["name"].as_str().unwrap();
+    let page = administrator.get(&format!("/app/loan/{name}")).await.status(200).body;
+    administrator.update("Loan", name, example_body(&page).expect("an example with a body")).await.ok();
+    // Rows of other documents have no address, and definitions cannot be changed through the API.
+    for (address, doctype) in [("/app/doctype/Loan%20Line", "Loan Line"), ("/app/doctype/DocType", "DocType")] {
+        let page = administrator.get(address).await.status(200).body;
+        assert!(example_body(&page).is_none(), "{doctype}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn sections_where_there_is_something_to_do_stand_open() {
     let (_site, administrator) = library().await;
