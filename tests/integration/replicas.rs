@@ -250,10 +250,10 @@ async fn a_replica_that_is_killed_costs_no_answer_and_comes_back_by_itself() {
         reads(&here, &servers.replica, "Replica Note").await
     })
     .await;
-    // One that takes writes is no replica any more.
+    // One that takes writes is not a replica any more.
     servers.replica.promote();
     until("it is left out", || async {
-        here.get("/app/_health").await.status(200).body.contains("takes writes itself")
+        here.get("/app/_health").await.status(200).body.contains("it takes writes, so it is not a replica")
     })
     .await;
     servers.replica.ask("DELETE FROM \"tabReplica Note\" RETURNING 'gone'").await;

@@ -1,7 +1,5 @@
 //! The order of a certificate: account, the authority's question, certificate and key.
 
-use std::error::Error as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -125,8 +123,8 @@ async fn why_not(order: &mut Order, acme: &Acme, error: Option<instant_acme::Err
     let mut said = error.map(|error| error.to_string());
     let mut authorizations = order.authorizations();
     while let Some(Ok(authorization)) = authorizations.next().await {
-        let errors = authorization.challenges.iter().filter_map(|challenge| challenge.error.as_ref());
-        said = errors.filter_map(|error| error.detail.clone()).next().or(said);
+        let mut errors = authorization.challenges.iter().filter_map(|challenge| challenge.error.as_ref());
+        said = errors.find_map(|error| error.detail.clone()).or(said);
     }
     let said = said.unwrap_or_default();
     format!("The authority did not find this server at {}, port 443: {said}", acme.domain)
@@ -170,12 +168,5 @@ fn object(json: Json) -> Map<String, Json> {
 
 /// What the authority, or the way to it, said.
 fn refused(error: instant_acme::Error) -> Error {
-    let mut said = format!("The authority gave no certificate: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said.push_str(": ");
-        said.push_str(&error.to_string());
-        cause = error.source();
-    }
-    Error::Unavailable(said)
+    Error::Unavailable(format!("The authority gave no certificate: {:#}", anyhow::Error::new(error)))
 }

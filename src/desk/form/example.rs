@@ -80,9 +80,8 @@ fn is_simple(field: &DocField) -> bool {
 /// A value that the field takes; of a Link, what to put there.
 fn literal(field: &DocField) -> Json {
     match field.fieldtype {
-        Fieldtype::Check | Fieldtype::Int | Fieldtype::LongInt | Fieldtype::Duration => json!(1),
+        Fieldtype::Check | Fieldtype::Int | Fieldtype::LongInt | Fieldtype::Duration | Fieldtype::Rating => json!(1),
         Fieldtype::Float | Fieldtype::Currency | Fieldtype::Percent => json!(1.5),
-        Fieldtype::Rating => json!(1),
         Fieldtype::Date => json!("2026-01-31"),
         Fieldtype::Datetime => json!("2026-01-31 09:30:00"),
         Fieldtype::Time => json!("09:30:00"),
@@ -116,14 +115,15 @@ fn calls(url: &str, sent: Option<(&str, Json)>) -> Vec<Pair> {
     );
     if let Some((verb, body)) = sent {
         let body = body.to_string();
-        curl += &format!(
-            "\n\ncurl -X {verb} '{url}' \\\n  -H \"Authorization: token $API_KEY:$API_SECRET\" \\\n  -H 'Content-Type: \
+        curl = format!(
+            "{curl}\n\ncurl -X {verb} '{url}' \\\n  -H \"Authorization: token $API_KEY:$API_SECRET\" \\\n  -H 'Content-Type: \
              application/json' \\\n  -d '{}'",
             body.replace('\'', "'\\''")
         );
-        javascript +=
-            &format!("\nawait fetch(url, {{\n  method: \"{verb}\",\n  headers,\n  body: JSON.stringify({body}),\n}});");
-        python += &format!("\nrequests.{}(url, headers=headers, json={body})", verb.to_lowercase());
+        javascript = format!(
+            "{javascript}\nawait fetch(url, {{\n  method: \"{verb}\",\n  headers,\n  body: JSON.stringify({body}),\n}});"
+        );
+        python = format!("{python}\nrequests.{}(url, headers=headers, json={body})", verb.to_lowercase());
     }
     vec![example("curl", curl), example("JavaScript", javascript), example("Python", python)]
 }
