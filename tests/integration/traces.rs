@@ -31,7 +31,7 @@ impl Told {
     }
 
     fn trace(&self) -> String {
-        self.span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(self.span.trace_id.as_slice().try_into().unwrap()))
     }
 }
 
@@ -136,7 +136,7 @@ async fn only_behind_a_proxy_of_ones_own_a_request_joins_the_trace_that_it_names
     assert_eq!(stranger.span.links.len(), 1, "it is a link");
     let (collector, server) = traced(&[("DOCTYPED_TRUSTED_PROXIES", "1")]).await;
     let (of_proxy, _) = request(&collector, &asked(&server.administrator().await).await).await;
-    let parent: String = of_proxy.span.parent_span_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parent = format!("{:016x}", u64::from_be_bytes(of_proxy.span.parent_span_id.as_slice().try_into().unwrap()));
     assert_eq!((of_proxy.trace().as_str(), parent.as_str()), (TRACE, PARENT));
 }
 

@@ -42,9 +42,10 @@ impl Pebble {
             .unwrap();
         let directory = format!("https://localhost:{api}/dir");
         let client = authority.client().build().unwrap();
+        let pebble = Self { child, directory, authority };
         for _ in 0..LOOKS {
-            if client.get(&directory).send().await.is_ok() {
-                return Some(Self { child, directory, authority });
+            if client.get(&pebble.directory).send().await.is_ok() {
+                return Some(pebble);
             }
             tokio::time::sleep(PAUSE).await;
         }
