@@ -5,6 +5,7 @@ mod doctor;
 mod import_frappe;
 mod init;
 mod key_rotate;
+mod logging;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -17,23 +18,19 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use poem::http::StatusCode;
 use poem::{Endpoint as _, Request};
 use serde_json::{Map, Value as Json, json};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::app::definitions::migrate_to_files;
 use crate::app::{App, Build, Summary, sources};
-use crate::config::{Config, Hidden, LogFormat, Settings};
+use crate::config::{Config, Hidden, Settings};
 use crate::database::{Database, MigrateOptions};
 use crate::document::Children;
 use crate::meta::check::idle_keys;
 use crate::meta::load::{Severity, load};
 use crate::meta::schema::json_schema;
-use crate::outgoing::{ConfiguredClient, Outgoing};
+use crate::outgoing::Outgoing;
 use crate::permissions::Session;
 use crate::permissions::session::ADMINISTRATOR;
 use crate::secret::{self, SiteKey};
-use crate::traces::Traces;
 use crate::web::Site;
 
 /// DocType definitions in YAML become tables, a REST API and admin forms, with OAuth 2 on top
@@ -177,12 +174,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // Other commands print results; their logs are only what went wrong.
     let serves = matches!(command, Command::Serve);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let traces = config.traces.as_ref().filter(|_| serves).map(|collector| {
-        let client = ConfiguredClient::new(&config, runtime.handle().clone())?;
-        Traces::start(collector, client).context("DOCTYPED_TRACES")
-    });
-    let traces = traces.transpose()?;
-    start_logging(&config, serves, traces.as_ref());
+    let traces = logging::start(&config, serves, runtime.handle())?;
     let result = runtime.block_on(async {
         match command {
             Command::Serve => serve(config).await,
@@ -449,20 +441,6 @@ fn object(json: Json) -> Map<String, Json> {
         Json::Object(map) => map,
         _ => Map::new(),
     }
-}
-
-fn start_logging(config: &Config, serves: bool, traces: Option<&Traces>) {
-    let filter = if serves { config.log.as_str() } else { "warn" };
-    // The statements of sqlx are not the reader's concern unless they ask for them.
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    // On a full disk a line may not be written; to complain of that on the same way would end the request.
-    let lines = lines.log_internal_errors(false);
-    let lines = match config.log_format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
-        LogFormat::Json => lines.json().with_filter(filter).boxed(),
-    };
-    tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).init();
 }
 
 /// Prints a result.

@@ -5,6 +5,8 @@ mod log_settings;
 mod schedule;
 pub(crate) mod worker;
 
+pub(crate) use schedule::new_job;
+
 use std::sync::Arc;
 
 use serde_json::json;

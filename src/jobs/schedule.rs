@@ -101,7 +101,8 @@ fn job_id(method: &str) -> String {
     format!("scheduled: {method}")
 }
 
-fn new_job(method: &str) -> NewJob {
+/// A run of it, of which there is one at a time, whatever causes it.
+pub(crate) fn new_job(method: &str) -> NewJob {
     NewJob::new(method).queue(Queue::Long).job_id(job_id(method)).about(SCHEDULED_JOB_TYPE, method)
 }
 

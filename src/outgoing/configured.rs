@@ -2,6 +2,8 @@
 //! and the authority that issues certificates.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,6 +21,8 @@ use crate::config::Config;
 pub(crate) struct ConfiguredClient {
     client: Client,
     runtime: Handle,
+    /// Traces did not get through last time.
+    fails: Arc<AtomicBool>,
 }
 
 impl ConfiguredClient {
@@ -31,7 +35,7 @@ impl ConfiguredClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(config.outgoing_timeout)
             .tls_certs_merge(authorities.unwrap_or_default());
-        Ok(Self { client: client.build()?, runtime })
+        Ok(Self { client: client.build()?, runtime, fails: Arc::default() })
     }
 
     async fn send(self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
@@ -56,7 +60,22 @@ impl ConfiguredClient {
 #[async_trait]
 impl HttpClient for ConfiguredClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.runtime.spawn(self.clone().send(request)).await?
+        let sent = self.runtime.spawn(self.clone().send(request)).await?;
+        let failure = match &sent {
+            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) => Some(format!("it answered {}", answer.status())),
+            Err(error) => Some(error.to_string()),
+        };
+        // Once, not every few seconds.
+        match (failure, self.fails.load(Ordering::Relaxed)) {
+            (Some(cause), false) => {
+                tracing::warn!(cause, "traces do not reach their collector, and are dropped meanwhile");
+            }
+            (None, true) => tracing::info!("traces reach their collector again"),
+            _ => return sent,
+        }
+        self.fails.fetch_not(Ordering::Relaxed);
+        sent
     }
 }
 

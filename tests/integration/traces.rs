@@ -151,4 +151,15 @@ async fn a_collector_that_is_away_holds_up_nobody() {
     for _ in 0..20 {
         administrator.create("ToDo", json!({"description": "x"})).await.ok();
     }
+    let said = || server.log().matches("traces do not reach their collector").count();
+    for look in 0.. {
+        if said() > 0 {
+            break;
+        }
+        assert!(look < 300, "nothing is said: {}", server.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    administrator.create("ToDo", json!({"description": "x"})).await.ok();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(said(), 1, "{}", server.log());
 }

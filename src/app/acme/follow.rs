@@ -24,7 +24,8 @@ pub(crate) fn follow(site: Site, tls: Arc<Tls>, mut stop: watch::Receiver<bool>)
         let mut served = String::new();
         loop {
             if let Err(error) = look(&site, &tls, &mut served).await {
-                tracing::warn!(%error, "the certificate of the site cannot be read");
+                // Whatever keeps the database away is logged already.
+                tracing::debug!(%error, "the certificate of the site cannot be read");
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}

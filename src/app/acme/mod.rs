@@ -13,9 +13,9 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::config::tls::{Acme, Source};
 use crate::document::Documents;
-use crate::document::queue::NewJob;
 use crate::document::view::parse_time;
 use crate::error::{Error, Result};
+use crate::jobs::new_job;
 use crate::meta::Document;
 use crate::permissions::Session;
 use crate::web::job::HOURLY;
@@ -47,7 +47,7 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config) {
     plugins.warning(async |site: Site| {
         let document = stored(&site).await?;
         let error = document.as_ref().map(|document| document.text("last_error")).filter(|error| !error.is_empty());
-        Ok(error.map(|error| format!("The certificate of the site was not renewed: {error}. See ACME Certificate")))
+        Ok(error.map(|error| format!("The site got no new certificate: {error}. See ACME Certificate")))
     });
     plugins.at_start(async |site: Site| {
         let Some(acme) = wanted(&site.config) else { return Ok(()) };
@@ -57,7 +57,7 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config) {
             return Ok(());
         }
         let mut work = site.documents.begin(&Session::system()).await?;
-        work.enqueue(NewJob::new(RENEW).job_id(RENEW)).await?;
+        work.enqueue(new_job(RENEW)).await?;
         work.commit().await
     });
 }

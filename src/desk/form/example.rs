@@ -89,7 +89,7 @@ fn literal(field: &DocField) -> Json {
         Fieldtype::Phone => json!("+49 30 123456"),
         Fieldtype::Json | Fieldtype::Geolocation => json!("{}"),
         Fieldtype::Select => json!(field.select_options().find(|option| !option.is_empty()).unwrap_or_default()),
-        Fieldtype::Link => json!(format!("name of a {}", field.options.trim())),
+        Fieldtype::Link => json!(format!("an existing {}", field.options.trim())),
         Fieldtype::Data => match field.options.trim() {
             "Email" => json!("somebody@example.com"),
             "Phone" => json!("+49 30 123456"),
