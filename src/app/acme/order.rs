@@ -66,7 +66,7 @@ async fn order(site: &Site, acme: &Acme) -> Result<DateTime<Utc>> {
         "certificate": chain,
         "private_key": key,
         "valid_until": time(until),
-        "renew_after": time(until - (until - from) / 3),
+        "renew_after": time(until - TimeDelta::seconds((until - from).num_seconds() / 3)),
         "last_error": null,
         "challenge": null,
     });
