@@ -1,5 +1,7 @@
 //! One permission row of a DocType: which role may do what, at which level.
 
+use serde_json::{Map, Value as Json};
+
 /// A right. The order is that of Frappe's permission grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the right of that name")]
@@ -126,4 +128,19 @@ pub struct DocPerm {
     pub rights: Rights,
     /// Sees the values of masked fields of its level (Frappe's `mask`).
     pub mask: bool,
+}
+
+impl DocPerm {
+    /// The row as Frappe writes it into JSON.
+    pub fn to_keys(&self) -> Map<String, Json> {
+        let mut keys = Map::new();
+        keys.insert("role".to_owned(), Json::from(self.role.as_str()));
+        keys.insert("permlevel".to_owned(), Json::from(self.permlevel));
+        keys.insert("mask".to_owned(), Json::from(u8::from(self.mask)));
+        keys.insert("if_owner".to_owned(), Json::from(u8::from(self.if_owner)));
+        for right in Right::ALL {
+            keys.insert(right.as_str().to_owned(), Json::from(u8::from(self.rights.contains(right))));
+        }
+        keys
+    }
 }

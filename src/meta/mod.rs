@@ -13,12 +13,13 @@ pub(crate) mod limited;
 pub(crate) mod load;
 pub(crate) mod naming_rule;
 pub(crate) mod registry;
+pub(crate) mod rewrite;
 pub(crate) mod schema;
 pub(crate) mod value;
 
 pub use docfield::DocField;
 pub use docperm::Right;
-pub(crate) use docperm::{DocPerm, Rights};
+pub(crate) use docperm::Rights;
 pub use doctype::DocType;
 pub(crate) use document::{Document, View};
 pub(crate) use fieldtype::ColumnType;

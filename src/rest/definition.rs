@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::error::{Error, Result};
 use crate::meta::doctype::Order;
 use crate::meta::naming_rule::NamingRule;
-use crate::meta::{DocField, DocPerm, DocType, Right};
+use crate::meta::{DocField, DocType};
 use crate::permissions::Session;
 use crate::permissions::reader;
 use crate::web::Site;
@@ -78,7 +78,7 @@ pub(super) fn permissions(doctype: &DocType) -> Vec<Map<String, Json>> {
         .iter()
         .enumerate()
         .map(|(index, permission)| {
-            let mut row = permission_row(permission);
+            let mut row = permission.to_keys();
             let name = format!("{}-permission-{}", doctype.name, index + 1);
             place(&mut row, "DocPerm", &name, &doctype.name, "permissions", index);
             row
@@ -89,19 +89,6 @@ pub(super) fn permissions(doctype: &DocType) -> Vec<Map<String, Json>> {
 fn field_row(field: &DocField) -> Map<String, Json> {
     let mut out: Map<String, Json> = field.raw.iter().map(|(key, value)| (key.clone(), plain(value))).collect();
     out.extend(field.to_keys());
-    out
-}
-
-fn permission_row(permission: &DocPerm) -> Map<String, Json> {
-    let mut out = object(json!({
-        "role": permission.role,
-        "permlevel": permission.permlevel,
-        "mask": u8::from(permission.mask),
-        "if_owner": u8::from(permission.if_owner),
-    }));
-    for right in Right::ALL {
-        out.insert(right.as_str().to_owned(), Json::from(u8::from(permission.rights.contains(right))));
-    }
     out
 }
 

@@ -133,7 +133,7 @@ pub(super) fn read(source: usize, reporter: &mut Reporter<'_>) -> Option<Read> {
 }
 
 /// Text → JSON, or the line and what is wrong with it.
-fn parse(text: &str, is_json: bool) -> Result<Json, (Option<usize>, String)> {
+pub(in crate::meta) fn parse(text: &str, is_json: bool) -> Result<Json, (Option<usize>, String)> {
     if is_json {
         return serde_json::from_str(text).map_err(|error| {
             (Some(error.line()), format!("is not valid JSON: {}", without_place(&error.to_string())))
@@ -347,7 +347,7 @@ impl Reader<'_, '_> {
 }
 
 /// The value as Frappe would have written it; `None` if that is the same as leaving it out.
-fn normalise(key: &Key, value: Json) -> Result<Option<Json>, String> {
+pub(in crate::meta) fn normalise(key: &Key, value: Json) -> Result<Option<Json>, String> {
     let one_line = |value: &Json| -> Result<String, String> {
         match value {
             Json::String(text) => Ok(text.clone()),
@@ -406,7 +406,7 @@ fn whole(value: &Json) -> Result<i64, String> {
 }
 
 /// The fieldname that Frappe makes from a label; parts of the layout need none.
-fn derive_fieldname(label: &str, fieldtype: &str, position: &str) -> Option<String> {
+pub(in crate::meta) fn derive_fieldname(label: &str, fieldtype: &str, position: &str) -> Option<String> {
     let suffix = match Fieldtype::parse(fieldtype) {
         Some(Fieldtype::SectionBreak) => "_section",
         Some(Fieldtype::ColumnBreak) => "_column",

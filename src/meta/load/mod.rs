@@ -17,10 +17,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
 
 use crate::meta::check::{self, At};
 use crate::meta::doctype::DocType;
 use draft::{Draft, Read};
+pub(in crate::meta) use draft::{derive_fieldname, normalise, parse};
 
 /// One DocType file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,8 +163,40 @@ impl Reporter<'_> {
     }
 }
 
-fn is_json(path: &str) -> bool {
+pub(in crate::meta) fn is_json(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+}
+
+/// What one file says by itself, in its own order.
+#[derive(Clone, Debug)]
+pub(in crate::meta) struct Parts {
+    /// It changes a DocType that another file defines.
+    pub is_overlay: bool,
+    /// The fieldnames.
+    pub fields: Vec<String>,
+    /// The permission rows.
+    pub permissions: Vec<Map<String, Json>>,
+    /// `field_order`, which wins over the order of the fields.
+    pub has_field_order: bool,
+}
+
+/// Reads one file by itself; `None` if it holds no DocType, or some entries of it cannot be used.
+pub(in crate::meta) fn parts(source: &Source) -> Option<Parts> {
+    let sources = std::slice::from_ref(source);
+    let mut reporter = Reporter { sources, problems: Vec::new() };
+    let read = draft::read(0, &mut reporter);
+    let is_overlay = matches!(read, Some(Read::Overlay(_)));
+    let (Some(Read::DocType(draft) | Read::Overlay(draft)), true) =
+        (read, reporter.problems.iter().all(|problem| problem.severity != Severity::Error))
+    else {
+        return None;
+    };
+    Some(Parts {
+        is_overlay,
+        fields: draft.fields.iter().map(|field| field.text("fieldname").to_owned()).collect(),
+        permissions: draft.permissions.into_iter().map(|row| row.map).collect(),
+        has_field_order: draft.base.map.contains_key("field_order"),
+    })
 }
 
 /// Reads every source. A later DocType of the same name replaces an earlier one; overlays apply in the order of the sources.
