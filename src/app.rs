@@ -6,6 +6,7 @@ pub(crate) mod definitions;
 pub(crate) mod doctor;
 pub(crate) mod import_frappe;
 pub(crate) mod initial_data;
+mod model;
 pub(crate) mod site_key;
 pub(crate) mod sources;
 
@@ -137,6 +138,7 @@ impl App {
             generation: 1,
             needed: plugins.controllers.needed(),
             is_served: false,
+            agreed: None,
         };
         let InForce { registry, schema, faults, version, mut warnings } =
             definitions::put_in_force(&database, putting).await?;
@@ -193,6 +195,7 @@ impl App {
             attempts,
             history,
             doctype_files: DocTypeFiles::default(),
+            model: Arc::new(model::Files { extra: sources.clone() }),
             login_options,
             logout_targets,
             account_pages,

@@ -197,13 +197,15 @@ async fn has_other_nodes(site: &Site) -> bool {
     site.documents.database().has_other_nodes().await.unwrap_or(true)
 }
 
-fn putting<'a>(site: &'a Site, extra: &'a [Source]) -> Putting<'a> {
+/// How definitions are put in force at a site that is served.
+pub(crate) fn putting<'a>(site: &'a Site, extra: &'a [Source]) -> Putting<'a> {
     Putting {
         config: &site.config,
         extra,
         generation: site.documents.registry().generation + 1,
         needed: site.documents.controllers().needed(),
         is_served: true,
+        agreed: None,
     }
 }
 
@@ -255,9 +257,14 @@ async fn take_over_if_needed(site: &Site, extra: &[Source]) -> anyhow::Result<()
 }
 
 async fn try_reload(site: &Site, extra: &[Source]) -> anyhow::Result<InForce> {
-    let documents = &site.documents;
     let _changing = site.doctype_files.changing().await;
-    let in_force = put_in_force(documents.database(), putting(site, extra)).await?;
+    put(site, putting(site, extra)).await
+}
+
+/// Puts in force what the files say; whoever calls it holds [`crate::web::site::DocTypeFiles::changing`].
+pub(crate) async fn put(site: &Site, putting: Putting<'_>) -> anyhow::Result<InForce> {
+    let documents = &site.documents;
+    let in_force = put_in_force(documents.database(), putting).await?;
     for warning in &in_force.warnings {
         tracing::warn!(%warning, "DocType file");
     }

@@ -13,7 +13,7 @@ use crate::database::{Database, Plan, definitions};
 use crate::document::controller::Needed;
 use crate::meta::Registry;
 use crate::meta::in_force::{Choice, Chosen, Fault, Kept, Stays, Why, choose, stands_in, version};
-use crate::meta::load::{Loaded, Severity, Source};
+use crate::meta::load::{Loaded, Problem, Severity, Source};
 
 /// What came of it.
 pub(crate) struct InForce {
@@ -41,6 +41,8 @@ pub(crate) struct Putting<'a> {
     pub needed: Needed,
     /// Requests are served meanwhile.
     pub is_served: bool,
+    /// The DocType whose change may lose data: somebody has read what it loses and agreed.
+    pub agreed: Option<&'a str>,
 }
 
 /// Puts the files in force as far as they can be; the rest is held back, each DocType for itself. One node at a time does.
@@ -124,12 +126,13 @@ fn elsewhere(doctype: &str, kept: Option<&Kept>) -> Fault {
 }
 
 async fn put_alone(database: &Database, putting: Putting<'_>) -> anyhow::Result<InForce> {
-    let Putting { config, extra, generation, needed, is_served } = putting;
+    let Putting { config, extra, generation, needed, is_served, agreed } = putting;
     // A site that serves goes on serving.
     let is_strict = config.strict && !is_served;
     let files = Arc::new(sources::all(config, extra));
     let kept = Arc::new(definitions::read(database).await.context("read the definitions in force")?);
     let mut aside: BTreeMap<String, Fault> = BTreeMap::new();
+    let mut options = MigrateOptions { unless_current: true, in_steps: is_served, ..MigrateOptions::default() };
     let (chosen, registry, schema) = loop {
         let chosen = choose_among(config, &files, &kept, &aside).await?;
         let registry = Registry::new(chosen.loaded.doctypes.iter().cloned(), generation);
@@ -148,11 +151,16 @@ async fn put_alone(database: &Database, putting: Putting<'_>) -> anyhow::Result<
             let told = told(&chosen.faults);
             anyhow::bail!("the program needs the DocType {absent}, which has no definition that can be used\n{told}");
         }
-        let options = MigrateOptions { unless_current: true, in_steps: is_served, ..MigrateOptions::default() };
         match migrate(database, &registry, options).await {
             Ok(report) => break (chosen, registry, report.plan.summary()),
             Err(error) => {
-                let held_back = hold_back(&error);
+                let mut held_back = hold_back(&error);
+                if !options.apply_risky && agreed.is_some_and(|agreed| held_back.remove(agreed).is_some()) {
+                    // The others first: nobody agreed to theirs.
+                    options.apply_risky = held_back.is_empty();
+                    aside.extend(held_back);
+                    continue;
+                }
                 let is_news = held_back.keys().any(|doctype| !aside.contains_key(doctype));
                 if is_strict || held_back.contains_key("") || !is_news {
                     return Err(error.into());
@@ -306,9 +314,28 @@ pub(crate) async fn waiting(database: &Database, config: &Config) -> anyhow::Res
     Ok((registry.len(), faults.chain(plan.risky().map(ToString::to_string)).collect()))
 }
 
+/// What would be in force with one file as a person wants it, and how the tables would change. Changes nothing.
+pub(crate) async fn preview(
+    database: &Database,
+    putting: Putting<'_>,
+    path: &str,
+    text: Option<&str>,
+) -> anyhow::Result<(Registry, Vec<Problem>, Vec<Fault>, Plan)> {
+    let mut files = sources::all(putting.config, putting.extra);
+    files.put(putting.config, path, text);
+    let (files, kept) = (Arc::new(files), Arc::new(definitions::read(database).await?));
+    let chosen = choose_among(putting.config, &files, &kept, &BTreeMap::new()).await?;
+    let registry = Registry::new(chosen.loaded.doctypes.iter().cloned(), putting.generation);
+    let mut faults = chosen.faults;
+    faults.extend(lacking(&putting.needed, &registry).into_values());
+    let options = MigrateOptions { dry_run: true, ..MigrateOptions::default() };
+    let plan = migrate(database, &registry, options).await?.plan;
+    Ok((registry, chosen.loaded.problems, faults, plan))
+}
+
 /// The warnings about DocType files.
 fn warnings(loaded: &Loaded) -> Vec<String> {
-    let is_warning = |problem: &&crate::meta::load::Problem| problem.severity == Severity::Warning;
+    let is_warning = |problem: &&Problem| problem.severity == Severity::Warning;
     loaded.problems.iter().filter(is_warning).map(ToString::to_string).collect()
 }
 

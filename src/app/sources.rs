@@ -38,6 +38,30 @@ impl Files {
             message,
         });
     }
+
+    /// Gives one file another text, or takes it away; a new one stands where it would be read.
+    pub(crate) fn put(&mut self, config: &Config, path: &str, text: Option<&str>) {
+        let at = self.sources.iter().position(|source| source.path == path);
+        let new = text.map(|text| Source { path: path.to_owned(), text: text.to_owned() });
+        match (at, new) {
+            (Some(at), Some(new)) => self.sources[at] = new,
+            (Some(at), None) => {
+                self.sources.remove(at);
+            }
+            (None, Some(new)) => {
+                let root = folders(config).into_iter().find(|folder| Path::new(path).starts_with(folder));
+                let is_before = |source: &Source| {
+                    source.is_shipped()
+                        || root.as_ref().is_some_and(|root| {
+                            Path::new(&source.path).starts_with(root) && Path::new(&source.path) < Path::new(path)
+                        })
+                };
+                let at = self.sources.iter().rposition(is_before).map_or(0, |at| at + 1);
+                self.sources.insert(at, new);
+            }
+            (None, None) => {}
+        }
+    }
 }
 
 /// Every DocType file there is. The shipped ones come first, so that others replace them or are set aside.

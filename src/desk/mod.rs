@@ -11,6 +11,7 @@ pub mod help;
 pub(crate) mod home;
 pub(crate) mod indicator;
 pub(crate) mod list;
+pub(crate) mod model;
 mod search;
 pub(crate) mod shell;
 mod template_helpers;
@@ -42,6 +43,14 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_access").get(access::get));
     plugins.route(Route::new("/app/_health").get(|exchange| health::get(own(exchange))));
     plugins.route(Route::new("/app/_definitions").get(definitions::get));
+    plugins.route(
+        Route::new("/app/_model").get(|exchange| model::get(own(exchange))).post(|exchange| model::post(own(exchange))),
+    );
+    plugins.route(
+        Route::new("/app/_model/:doctype")
+            .get(|exchange| model::get(own(exchange)))
+            .post(|exchange| model::post(own(exchange))),
+    );
     plugins.route(Route::new("/app/_export").get(|exchange| data_import::export::get(own(exchange))));
     plugins.route(
         Route::new("/app/_import")

@@ -21,6 +21,7 @@ pub(crate) mod load;
 pub(crate) mod method;
 pub(crate) mod metrics;
 pub(crate) mod middleware;
+pub(crate) mod model;
 mod once;
 pub(crate) mod openapi;
 pub(crate) mod own_path;

@@ -16,6 +16,7 @@ use crate::web::attempts::Attempts;
 use crate::web::history::History;
 use crate::web::job::JobKinds;
 use crate::web::method::Methods;
+use crate::web::model::Model;
 use crate::web::panel::Panels;
 use crate::web::plugin::{AccountPage, LoginOptions};
 use crate::web::session::Sessions;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub history: History,
     /// What became of the DocType files when they were last read.
     pub doctype_files: DocTypeFiles,
+    /// How they are changed from the desk.
+    pub(crate) model: Arc<dyn Model>,
     /// Further ways to log in.
     pub login_options: Vec<LoginOptions>,
     /// Where people may go on to after logging out.

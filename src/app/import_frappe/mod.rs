@@ -104,7 +104,7 @@ pub(crate) async fn move_in(
     write_definitions(&definitions)?;
     let site_key = site_key::establish(None, config, &database).await?;
     let needed = super::plugins(config, &Sessions::default(), &Attempts::default(), &place)?.controllers.needed();
-    let putting = Putting { config, extra: &[], generation: 1, needed, is_served: false };
+    let putting = Putting { config, extra: &[], generation: 1, needed, is_served: false, agreed: None };
     let InForce { registry, .. } = put_in_force(&database, putting).await?;
     let in_force = Snapshot::take(&database).await?;
     let transaction = database.begin().await?;

@@ -17,11 +17,12 @@ use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story
 use crate::desk::form::{activity, attachments, control, problems, side};
 use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
-use crate::desk::{document_url, frappe_address, help};
+use crate::desk::{document_url, frappe_address, help, model};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::pace;
 use crate::permissions::Grant;
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::error::{describe, see_other};
 use crate::web::templates::html;
 use crate::web::{Exchange, resend, shown_once};
@@ -33,7 +34,7 @@ const DRAFT: &str = "draft";
 const SAVE: &str = "save";
 
 /// The DocType of definitions.
-pub(super) const DOCTYPE: &str = "DocType";
+pub(in crate::desk) const DOCTYPE: &str = "DocType";
 
 /// What the form's template gets beyond the layout's keys.
 #[derive(Serialize)]
@@ -371,7 +372,8 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
         }
     }
     if doctype.name == DOCTYPE {
-        form.panels.extend(registry.get(&document.name()).map(|defined| definition(defined)));
+        let may_change = session.has_role(ROLE_SYSTEM_MANAGER);
+        form.panels.extend(registry.get(&document.name()).map(|defined| definition(defined, may_change)));
     }
     let title = form.title.clone();
     let list = Link { label: doctype.name.clone(), href: format!("/app/{}", doctype.slug()) };
@@ -397,11 +399,14 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
     Ok(html(showing.status, text))
 }
 
-/// Where a DocType leads, and where it comes from.
-fn definition(doctype: &DocType) -> Panel {
+/// Where a DocType leads, and where it comes from; whoever `may_change` it, is led there.
+fn definition(doctype: &DocType, may_change: bool) -> Panel {
     let link = |label: &str, href: String| Link { label: label.to_owned(), href };
     let name = percent_encoding::utf8_percent_encode(&doctype.name, percent_encoding::NON_ALPHANUMERIC);
     let mut links = Vec::new();
+    if may_change {
+        links.push(link("Change this DocType", model::url(&doctype.name)));
+    }
     if !doctype.istable {
         let label = if doctype.issingle { "Open the form" } else { "Open the list" };
         links.push(link(label, format!("/app/{}", doctype.slug())));
@@ -413,7 +418,7 @@ fn definition(doctype: &DocType) -> Panel {
     let values = doctype.sources.iter().map(|path| Pair { name: "File".to_owned(), value: path.clone() }).collect();
     Panel {
         title: "Where it is".to_owned(),
-        help: help::spans("It is changed in its file: a saved file counts at once."),
+        help: help::spans("A DocType is what its file says: a saved file counts at once."),
         values,
         links,
         ..Panel::default()
@@ -426,7 +431,9 @@ async fn access(exchange: &Exchange, document: &Document) -> Result<(Grant, Acce
     let session = exchange.session();
     let doctype = &document.doctype;
     let mut grant = documents.grant(session, doctype);
-    let may = |right| documents.check_permission(session, doctype, Some(document), right).is_ok();
+    // What no table holds is not saved here.
+    let may =
+        |right| !doctype.is_virtual && documents.check_permission(session, doctype, Some(document), right).is_ok();
     let create = documents.check_permission(session, doctype, None, Right::Create).is_ok();
     let mut access = Access {
         write: if document.is_new && !doctype.issingle { create } else { may(Right::Write) },

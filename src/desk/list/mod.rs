@@ -15,15 +15,17 @@ pub(in crate::desk) use self::params::search_fields;
 use self::params::{ListParams, filterable, readable};
 use self::view::{CellView, ColumnView, FilterView, ListView, RowView};
 use crate::desk::form::control::label;
+use crate::desk::form::page::DOCTYPE;
 use crate::desk::form::view::Choice;
 use crate::desk::indicator::indicator_of;
 use crate::desk::shell::ago;
 use crate::desk::titles::Titles;
-use crate::desk::{document_url, help};
+use crate::desk::{document_url, help, model};
 use crate::document::restore::DELETED_DOCUMENT;
 use crate::document::{Cell as Value, List};
 use crate::meta::doctype::{Order, slug};
 use crate::meta::{DocField, DocType, Fieldtype, Registry, Right, fieldtype};
+use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::permissions::{Grant, Session};
 
 /// Columns besides title, status and time.
@@ -159,6 +161,7 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
         url: format!("/app/{}", doctype.slug()),
         post_url: params.url(doctype),
         create_url: match (create, create_query.is_empty()) {
+            _ if doctype.name == DOCTYPE && input.session.has_role(ROLE_SYSTEM_MANAGER) => model::NEW.to_owned(),
             (false, _) => String::new(),
             (true, true) => format!("/app/{}/new", doctype.slug()),
             (true, false) => format!("/app/{}/new?{create_query}", doctype.slug()),

@@ -11,6 +11,8 @@ const storage = (action) => { try { return action(localStorage, sessionStorage);
 export function tidyDrafts() {
   storage((kept, tab) => {
     const sent = tab.getItem(SENT);
+    // What was sent is looked at once more before it counts.
+    if (document.querySelector("[data-underway]")) return;
     if (sent && document.querySelector(".flash-green, .once")) kept.removeItem(sent);
     tab.removeItem(SENT);
     for (const key of Object.keys(kept).filter((name) => name.startsWith(PREFIX))) {

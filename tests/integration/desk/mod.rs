@@ -9,6 +9,7 @@ mod help_text;
 mod home;
 mod late;
 mod list;
+mod model;
 mod pages;
 mod search;
 mod side;
@@ -57,8 +58,8 @@ fields:
 /// What the inputs of a page's form would send, as a browser reads them; later ones of a name replace earlier ones.
 pub fn form_values(page: &Response) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
-    let start = page.body.find("data-form").expect("a form");
-    let body = &page.body[start..];
+    let start = page.body.find("data-form").or_else(|| page.body.find("data-underway")).expect("a form");
+    let body = page.body[start..].split("</form>").next().unwrap_or_default();
     // What scripts copy is not a part of the form.
     let mut rest = String::new();
     for (at, part) in body.split("<template").enumerate() {

@@ -18,13 +18,14 @@ const BECOME: [(&str, &str); 3] = [("sort_field", "sort"), ("sort_order", "sort"
 
 /// The program without what only copies, checks and describes definitions.
 fn acting() -> String {
-    const DESCRIBING: [&str; 7] = [
+    const DESCRIBING: [&str; 8] = [
         "src/meta/keys.rs",
         "src/meta/schema.rs",
         "src/meta/docfield.rs",
         "src/meta/load/build.rs",
         "src/meta/load/tests.rs",
         "src/meta/check/",
+        "src/meta/rewrite/",
         "src/rest/definition.rs",
     ];
     let files = files_below("src", &["rs"]).into_iter().filter(|path| {
@@ -154,6 +155,9 @@ fn the_form_of_a_field_has_every_property_that_acts() {
         let field = form.field(key.name).unwrap_or_else(|| panic!("DocField has no field {}", key.name));
         assert_eq!(field.fieldtype == Fieldtype::Check, key.kind == Kind::Flag, "{}", key.name);
     }
+    let offered: Vec<&str> = form.field("fieldtype").expect("it has a type").select_options().collect();
+    let known: Vec<&str> = Fieldtype::ALL.iter().map(|(_, name)| *name).collect();
+    assert_eq!(offered, known, "the form offers every fieldtype");
 }
 
 #[test]
