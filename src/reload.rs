@@ -25,6 +25,9 @@ const GONE: Duration = Duration::from_secs(1);
 /// How often it is looked whether what is held back can be taken: `migrate` may have run, a folder may be mounted again.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// How often folders are looked through that the system does not watch.
+const POLL: Duration = Duration::from_secs(2);
+
 /// What a reload did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reloaded {
@@ -101,22 +104,20 @@ impl State {
 
 /// The folders under watch; dropping it ends the watching.
 struct Watched {
-    watcher: notify::RecommendedWatcher,
+    watcher: Box<dyn Watcher + Send>,
     paths: BTreeSet<PathBuf>,
 }
 
 impl Watched {
     fn new(events: mpsc::UnboundedSender<()>) -> notify::Result<Self> {
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let Ok(event) = event else { return };
-            let changes = event.kind.is_create() || event.kind.is_modify() || event.kind.is_remove();
-            // A folder that was moved in or out has no ending.
-            let concerns = |path: &Path| path.extension().is_none() || sources::is_doctype_file(path);
-            if changes && event.paths.iter().any(|path| concerns(path)) {
-                // The receiver is gone only when the server stops.
-                let _ = events.send(());
+        let watcher: Box<dyn Watcher + Send> = match notify::recommended_watcher(notice(events.clone())) {
+            Ok(watcher) => Box::new(watcher),
+            // Other programs may hold all that the system gives, as with inotify's instances on Linux.
+            Err(error) => {
+                tracing::warn!(%error, "the system watches no more files: DocType files are looked through again and again");
+                Box::new(polling(events)?)
             }
-        })?;
+        };
         Ok(Self { watcher, paths: BTreeSet::new() })
     }
 
@@ -144,6 +145,25 @@ impl Watched {
             Err(error) => tracing::warn!(folder = %path.display(), %error, "the folder is not watched"),
         }
     }
+}
+
+/// Sends word of what may concern DocType files.
+fn notice(events: mpsc::UnboundedSender<()>) -> impl Fn(notify::Result<notify::Event>) {
+    move |event| {
+        let Ok(event) = event else { return };
+        let changes = event.kind.is_create() || event.kind.is_modify() || event.kind.is_remove();
+        // A folder that was moved in or out has no ending.
+        let concerns = |path: &Path| path.extension().is_none() || sources::is_doctype_file(path);
+        if changes && event.paths.iter().any(|path| concerns(path)) {
+            // The receiver is gone only when the server stops.
+            let _ = events.send(());
+        }
+    }
+}
+
+/// Looks through the folders every [`POLL`], for systems that do not tell.
+fn polling(events: mpsc::UnboundedSender<()>) -> notify::Result<notify::PollWatcher> {
+    notify::PollWatcher::new(notice(events), notify::Config::default().with_poll_interval(POLL))
 }
 
 /// Reads all DocType files again and puts in force what is good of them. What is held back is logged and shown in the desk.
@@ -273,4 +293,20 @@ pub(crate) async fn put(site: &Site, putting: Putting<'_>) -> anyhow::Result<InF
     describe(site);
     app::initial_data::follow_doctypes(documents).await?;
     Ok(in_force)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_system_that_tells_changes_are_found_by_looking() {
+        let folder = tempfile::tempdir().unwrap();
+        let (events, mut changes) = mpsc::unbounded_channel();
+        let mut watched = Watched { watcher: Box::new(polling(events).unwrap()), paths: BTreeSet::new() };
+        watched.add(folder.path().to_owned(), RecursiveMode::Recursive);
+        std::fs::write(folder.path().join("book.yaml"), "name: Book").unwrap();
+        let told = tokio::time::timeout(POLL * 10, changes.recv()).await;
+        assert_eq!(told, Ok(Some(())));
+    }
 }
