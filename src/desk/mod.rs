@@ -12,6 +12,7 @@ pub(crate) mod home;
 pub(crate) mod indicator;
 pub(crate) mod list;
 pub(crate) mod model;
+mod rights;
 mod search;
 pub(crate) mod shell;
 mod template_helpers;
@@ -43,6 +44,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_access").get(access::get));
     plugins.route(Route::new("/app/_health").get(|exchange| health::get(own(exchange))));
     plugins.route(Route::new("/app/_definitions").get(definitions::get));
+    plugins.route(Route::new("/app/_rights").get(rights::get));
     plugins.route(
         Route::new("/app/_model").get(|exchange| model::get(own(exchange))).post(|exchange| model::post(own(exchange))),
     );

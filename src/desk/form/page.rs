@@ -406,6 +406,7 @@ fn definition(doctype: &DocType, may_change: bool) -> Panel {
     let mut links = Vec::new();
     if may_change {
         links.push(link("Change this DocType", model::url(&doctype.name)));
+        links.push(link("Who may do what", format!("/app/_rights?doctype={name}")));
     }
     if !doctype.istable {
         let label = if doctype.issingle { "Open the form" } else { "Open the list" };

@@ -81,6 +81,7 @@ async fn no_page_breaks_a_rule_of_wcag_in_either_theme() {
         "/third_party_apps".to_owned(),
         "/app/_definitions".to_owned(),
         "/app/_model".to_owned(),
+        "/app/_rights?doctype=Loan".to_owned(),
         "/app/_model/Loan".to_owned(),
         "/app/_model/User?as=text".to_owned(),
         "/app/_search?q=emma".to_owned(),

@@ -245,3 +245,20 @@ async fn where_the_folder_cannot_be_written_the_file_is_offered() {
     let file = send(&administrator, "/app/_model/ToDo", &review, &[], "download").await.status(200);
     assert_eq!(file.body, "extends: ToDo\n\nfields:\n  - fieldname: description\n    label: What to do\n");
 }
+
+#[tokio::test]
+async fn the_rights_of_all_roles_stand_side_by_side_and_lead_to_where_they_are_changed() {
+    let (site, administrator, _) = library().await;
+    let all = administrator.get("/app/_rights").await.status(200).body;
+    let (book, user) = (all.find(">Book</a>").unwrap(), all.find(">User</a>").unwrap());
+    assert!(book < user, "one's own DocTypes stand first");
+    let one = administrator.get("/app/_rights?doctype=Book&role=System%20Manager").await.status(200).body;
+    let row = one.split("<tbody>").nth(1).unwrap().split("</tr>").next().unwrap();
+    assert_eq!(row.matches(">yes<").count(), 3, "read, write and create: {row}");
+    assert!(row.contains("/app/_model/Book#f-permissions"), "{row}");
+    assert!(!one.contains("row-link\" href=\"/app/doctype/User"), "only what was asked for");
+    assert_eq!(administrator.get("/app/_rights?doctype=Boook").await.status, 404);
+    site.db_insert("Role", json!({"role_name": "Librarian", "desk_access": 1})).await;
+    let reader = site.user("reader@example.com", &["Librarian"]).await;
+    assert_eq!(reader.get("/app/_rights").await.status, 403);
+}
