@@ -115,6 +115,32 @@ impl Browser {
         self.post(&format!("/element/{element}/value"), json!({"text": text})).await;
     }
 
+    /// Drags an element onto another with the mouse.
+    pub async fn drag(&self, from: &str, to: &str) {
+        let (from, to) = (self.element(from).await, self.element(to).await);
+        let over = |element: &str, y: i32| {
+            let origin = json!({"element-6066-11e4-a52e-4f735466cecf": element});
+            json!({"type": "pointerMove", "duration": 50, "origin": origin, "x": 0, "y": y})
+        };
+        let steps = json!([over(&from, 0), {"type": "pointerDown", "button": 0}, over(&to, 0), over(&to, -4), {"type": "pointerUp", "button": 0}]);
+        let mouse = json!({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": steps});
+        self.post("/actions", json!({"actions": [mouse]})).await;
+    }
+
+    /// Pastes a text into an element, as the clipboard of another program has it.
+    pub async fn paste(&self, css: &str, text: &str) {
+        let script = format!(
+            "const data = new DataTransfer();
+            data.setData('text/plain', {});
+            const target = document.querySelector({});
+            target.focus();
+            target.dispatchEvent(new ClipboardEvent('paste', {{ clipboardData: data, bubbles: true, cancelable: true }}));",
+            json!(text),
+            json!(css)
+        );
+        self.run(&script).await;
+    }
+
     /// The size of the window; a phone is about 400 wide.
     pub async fn resize(&self, width: u32, height: u32) {
         self.post("/window/rect", json!({"width": width, "height": height})).await;

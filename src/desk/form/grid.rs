@@ -56,8 +56,10 @@ pub(crate) fn table_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocFi
             .iter()
             .map(|column| ColumnHead {
                 id: format!("h-{}-{}", field.fieldname, column.fieldname),
+                fieldname: column.fieldname.clone(),
                 label: label(column),
                 required: column.reqd,
+                adds: matches!(column.fieldtype, Fieldtype::Int | Fieldtype::Float | Fieldtype::Currency),
                 help: help::spans(&column.description),
                 class: width_class(column),
             })

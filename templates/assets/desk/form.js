@@ -155,6 +155,8 @@ function reveal(target) {
   if (section) section.open = true;
   const rest = target.closest("[data-rest]");
   if (rest) rest.setAttribute("data-open", "");
+  // A grid turns to the page of the row.
+  target.dispatchEvent(new Event("reveal", { bubbles: true }));
   target.scrollIntoView({ block: "center" });
   target.focus({ preventScroll: true });
 }

@@ -3,7 +3,7 @@
 const KEYS = [
   ["Ctrl K", "Search everything"], ["/", "Search"], ["N", "New document"], ["J, K", "Next, previous document in a list"],
   ["Enter", "Open the chosen document"], ["Ctrl S", "Save"], ["Ctrl Enter", "New row in a table"],
-  ["Alt \u2191, Alt \u2193", "Move a row"], ["?", "This list"],
+  ["Alt \u2191, Alt \u2193", "Move a row"], ["Ctrl V", "Paste cells of a spreadsheet into a table"], ["?", "This list"],
 ];
 let dialog;
 

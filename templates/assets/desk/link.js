@@ -74,6 +74,6 @@ export function startLinks(root) {
         if ("linkPlain" in input.dataset) input.form.requestSubmit();
       },
     });
-    input.addEventListener("input", () => showTarget(input, null));
+    for (const event of ["input", "filled"]) input.addEventListener(event, () => showTarget(input, null));
   }
 }

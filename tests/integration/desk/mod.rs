@@ -5,6 +5,7 @@ mod actions;
 mod addresses;
 mod browser;
 mod form;
+mod grid;
 mod help_text;
 mod home;
 mod late;

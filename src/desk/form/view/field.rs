@@ -169,10 +169,14 @@ pub(crate) struct TableView {
 pub(crate) struct ColumnHead {
     /// The element's id.
     pub id: String,
+    /// The fieldname.
+    pub fieldname: String,
     /// The label.
     pub label: String,
     /// Must be filled in.
     pub required: bool,
+    /// Its numbers are added up.
+    pub adds: bool,
     /// The help text.
     pub help: Vec<Span>,
     /// The width as a class.
