@@ -6,11 +6,11 @@ use poem::Response;
 use serde_json::{Map, Value as Json, json};
 
 use crate::desk::document_url;
-use crate::desk::form::control;
 use crate::desk::form::merge::COMPARED;
 use crate::desk::form::page::show_once;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::Pair;
+use crate::desk::form::{back, control};
 use crate::desk::shell::Flash;
 use crate::document::Children;
 use crate::document::restore::{Moment, VERSION};
@@ -89,6 +89,7 @@ pub(super) async fn act(
             Ok(see_other(&address(name)))
         }
         (action, _) => {
+            let is_new = name.is_none();
             let saved = save(exchange, doctype, name, posted).await?;
             let name = saved.name();
             if !saved.revealed.is_empty() {
@@ -99,6 +100,9 @@ pub(super) async fn act(
             }
             match action.strip_prefix("call:") {
                 Some(method) => call(exchange, doctype, &name, method).await,
+                None if is_new && let Some(back) = back::way_back_with(exchange, &name) => {
+                    finish(format!("Saved {}", saved.title()), &back)
+                }
                 None if action == "submit" => finish("Submitted".to_owned(), &address(&name)),
                 None => finish("Saved".to_owned(), &address(&name)),
             }

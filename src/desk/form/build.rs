@@ -166,6 +166,7 @@ pub(crate) fn form_view(input: &FormInput<'_>) -> FormView {
         compared: String::new(),
         presets: String::new(),
         again: None,
+        back: String::new(),
         actions: Actions { save: editable, ..actions },
         context: context(input, &draft),
         carried: if input.carry { carried(input, document, &Place::default()) } else { Vec::new() },

@@ -10,7 +10,8 @@ use crate::desk::form::view::{Attribute, Choice, Detail, FieldView, LinkDetail};
 use crate::desk::form::{FormInput, Place};
 use crate::desk::help::{self, safe_url};
 use crate::meta::doctype::slug;
-use crate::meta::{DocField, Fieldtype, Right, fieldtype};
+use crate::meta::naming_rule::NamingRule;
+use crate::meta::{DocField, DocType, Fieldtype, Right, fieldtype};
 use crate::permissions::Grant;
 
 /// The options of an Autocomplete field that offers all time zones.
@@ -372,11 +373,21 @@ fn link_detail(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, value
             String::new()
         },
         create: if creatable && !dynamic { format!("/app/{}/new", slug(&target)) } else { String::new() },
+        create_field: known.map(|target| typed_first(target).to_owned()).unwrap_or_default(),
         title: title.filter(|title| *title != value).unwrap_or_default().to_owned(),
         type_field: if dynamic { field.options.clone() } else { String::new() },
         filters: field.link_filters.as_ref().map(Json::to_string).unwrap_or_default(),
         target,
     }
+}
+
+/// The field of a new document that gets what somebody typed to find it: its title, or what it is named by.
+fn typed_first(doctype: &DocType) -> &str {
+    let named_by = || match doctype.naming_rule {
+        NamingRule::Prompt => Some("name"),
+        _ => doctype.autoname.strip_prefix("field:"),
+    };
+    doctype.title_field.as_deref().or_else(named_by).unwrap_or("")
 }
 
 fn file(field: &DocField, view: &mut FieldView, template: &'static str) {

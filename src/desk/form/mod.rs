@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod activity;
 mod attachments;
+mod back;
 pub(crate) mod build;
 mod compare;
 pub(crate) mod control;

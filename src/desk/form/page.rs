@@ -14,11 +14,12 @@ use crate::desk::form::build::{Access, FormInput, form_view};
 use crate::desk::form::merge::{self, BASE, Merged};
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story};
-use crate::desk::form::{activity, attachments, control, problems, side};
+use crate::desk::form::{activity, attachments, back, control, problems, side};
 use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
 use crate::desk::{document_url, frappe_address, help, model};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::pace;
 use crate::permissions::Grant;
@@ -29,6 +30,9 @@ use crate::web::{Exchange, resend, shown_once};
 
 /// The action of a form that the browser kept and sends to have it shown again.
 const DRAFT: &str = "draft";
+
+/// The same of a form whose link was away to be made: see [`back::way_back`].
+const BACK: &str = "back";
 
 /// The action of the button that only saves.
 const SAVE: &str = "save";
@@ -149,6 +153,11 @@ async fn new_document(exchange: &Exchange, doctype: &Arc<DocType>) -> Result<(Do
             document.set(name, value);
         }
     }
+    if doctype.naming_rule == NamingRule::Prompt
+        && let Some(name) = from("name")
+    {
+        document.set("name", name);
+    }
     Ok((document, false))
 }
 
@@ -162,7 +171,7 @@ pub(crate) async fn post_document(
     let mut posted = Posted::new(form.fields);
     let registry = exchange.site.documents.registry();
     posted.settle(&registry, doctype);
-    if !in_time || posted.action == DRAFT {
+    if !in_time || matches!(posted.action.as_str(), DRAFT | BACK) {
         return show_again(&exchange, doctype, name.as_deref(), &posted).await;
     }
     if let Some(name) = name.as_deref().filter(|_| posted.action.starts_with(side::SIDE)) {
@@ -276,10 +285,13 @@ async fn show_again(
     name: Option<&str>,
     posted: &Posted,
 ) -> Result<Response> {
-    let again = Some(if posted.action == DRAFT { Again::Draft } else { Again::Late });
+    let (again, status) = match posted.action.as_str() {
+        DRAFT => (Again::Draft, StatusCode::OK),
+        BACK => (Again::Back, StatusCode::OK),
+        _ => (Again::Late, StatusCode::BAD_REQUEST),
+    };
     let confirm = Confirm::of(&posted.action);
-    let status = if posted.action == DRAFT { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    let showing = Showing { posted: Some(posted), again, confirm, status, ..Showing::default() };
+    let showing = Showing { posted: Some(posted), again: Some(again), confirm, status, ..Showing::default() };
     if let Some(name) = name {
         let document = exchange.site.documents.get(exchange.session(), &doctype.name, name).await?;
         show(exchange, &document, showing).await
@@ -385,11 +397,10 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
     };
     let has_files = form.attaches
         || doctype.fields.iter().any(|field| matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage));
-    let query = if document.is_new {
-        exchange.request.uri().query().map_or_else(String::new, |query| format!("?{query}"))
-    } else {
-        String::new()
-    };
+    let query = if document.is_new { back::own_query(exchange) } else { String::new() };
+    if document.is_new && !doctype.issingle {
+        form.back = back::way_back(exchange).unwrap_or_default();
+    }
     let page = FormPage {
         form,
         query,

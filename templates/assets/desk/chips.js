@@ -1,7 +1,8 @@
 // Table MultiSelect: rows are chips, and one picker adds more.
 
 import { combobox } from "./combobox.js";
-import { searchLink } from "./link.js";
+import { createInPlace } from "./create.js";
+import { searchLink, withNew } from "./link.js";
 import { freshRow, tool } from "./rows.js";
 
 /** Makes chips of the rows in a box; `changed` is told whenever some come or go. */
@@ -28,7 +29,8 @@ export function chips(box, changed) {
   let picker = null;
   for (const chip of list.children) dress(chip);
   if (!template) return;
-  const doctype = template.content.querySelector("input[data-link]").dataset.link;
+  const blank = template.content.querySelector("input[data-link]");
+  const doctype = blank.dataset.link;
   const item = document.createElement("li");
   item.className = "chip-add";
   picker = document.createElement("input");
@@ -40,8 +42,12 @@ export function chips(box, changed) {
   list.append(item);
   const values = () => [...list.querySelectorAll("input[data-link]")].map((input) => input.value);
   combobox(picker, {
-    suggest: async (typed) => (await searchLink(doctype, typed)).filter((option) => !values().includes(option.value)),
+    suggest: async (typed) => withNew((await searchLink(doctype, typed)).filter((option) => !values().includes(option.value)), blank, typed),
     choose(option) {
+      if (option.create) {
+        createInPlace(box.closest("form"), option.create, blank.dataset.linkCreateField, option.typed, blank.name.replace("__idx__", next));
+        return;
+      }
       const fragment = freshRow(box, next++);
       const chip = fragment.querySelector("[data-row]");
       chip.querySelector("input[data-link]").value = option.value;

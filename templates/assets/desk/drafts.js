@@ -24,12 +24,35 @@ export function tidyDrafts() {
   });
 }
 
+/** What is typed into a form, as pairs of names and texts: all but passwords and files. */
+export function typedFields(form) {
+  const secret = new Set([...form.querySelectorAll("input[type=password]")].map((input) => input.name));
+  return [...new FormData(form)].filter(([name, value]) =>
+    typeof value === "string" && !["csrf_token", "modified"].includes(name) && (name === "__base" || !name.startsWith("__")) && !secret.has(name));
+}
+
+/** Has the server make the form of what was typed, tables and all; it saves nothing. `action` says why. */
+export function showAgain(form, fields, modified, action) {
+  const sender = document.createElement("form");
+  sender.method = "post";
+  sender.action = form.action;
+  sender.enctype = form.enctype;
+  const values = [...fields, ["modified", modified], ["csrf_token", form.elements.csrf_token.value], ["__action", action]];
+  for (const [name, value] of values) {
+    const input = document.createElement("textarea");
+    input.name = name;
+    input.value = value;
+    sender.append(input);
+  }
+  sender.hidden = true;
+  document.body.append(sender);
+  sender.submit();
+}
+
 /** Keeps the drafts of a form; `isDirty` says whether there is anything to keep. */
 export function startDrafts(form, context, isDirty) {
   const key = `${PREFIX}${context.user}:${location.pathname}${context.new ? location.search : ""}`;
-  const isSecret = (name) => [...form.querySelectorAll("input[type=password]")].some((input) => input.name === name);
-  const fields = () => [...new FormData(form)].filter(([name, value]) =>
-    typeof value === "string" && !["csrf_token", "modified"].includes(name) && (name === "__base" || !name.startsWith("__")) && !isSecret(name));
+  const fields = () => typedFields(form);
   // The base says what the document was, not what was typed.
   const typed = (pairs) => JSON.stringify(pairs.filter(([name]) => name !== "__base"));
   const before = typed(fields());
@@ -58,20 +81,6 @@ export function startDrafts(form, context, isDirty) {
     notice.hidden = true;
   });
   notice.querySelector("[data-draft-restore]").addEventListener("click", () => {
-    // The server makes the form of it, tables and all, and saves nothing.
-    const sender = document.createElement("form");
-    sender.method = "post";
-    sender.action = form.action;
-    sender.enctype = form.enctype;
-    const values = [...draft.fields, ["modified", draft.modified], ["csrf_token", form.elements.csrf_token.value], ["__action", "draft"]];
-    for (const [name, value] of values) {
-      const input = document.createElement("textarea");
-      input.name = name;
-      input.value = value;
-      sender.append(input);
-    }
-    sender.hidden = true;
-    document.body.append(sender);
-    sender.submit();
+    showAgain(form, draft.fields, draft.modified, "draft");
   });
 }

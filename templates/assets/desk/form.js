@@ -1,6 +1,7 @@
 // The form: tabs, conditions, dialogs, uploads, the warning about unsaved changes, Ctrl+S.
 
 import { holds, rows } from "./conditions.js";
+import { comeBack, placeBefore } from "./create.js";
 import { startDrafts } from "./drafts.js";
 import { startTables } from "./grid.js";
 import { startPresets } from "./presets.js";
@@ -179,7 +180,7 @@ for (const link of $$('.notice a[href^="#"]')) {
 // ── Unsaved changes ─────────────────────────────────────────────────────────
 
 const mark = form.querySelector("[data-dirty]");
-let dirty = Boolean(form.querySelector("[data-focus].notice-red, [data-focus].notice-orange"));
+let dirty = Boolean(form.querySelector("[data-focus].notice-red, [data-focus].notice-orange, [data-again]"));
 let leaving = false;
 
 function setDirty() {
@@ -240,6 +241,7 @@ function returnToPlace() {
   if (tab && tablist && !location.hash) { current = tab; showTabs(); }
   if (!form.querySelector("[data-focus]")) scrollTo(0, place.y);
 }
+form.addEventListener("leave", () => { leaving = true; });
 for (const link of $$("[data-leave]")) link.addEventListener("click", () => { leaving = true; });
 
 document.addEventListener("keydown", (event) => {
@@ -393,6 +395,7 @@ startPresets(form, changed);
 applyConditions();
 returnToPlace();
 revealHash();
+leaving = comeBack(form, context);
 startDrafts(form, context, () => dirty);
 if (!context.new) startSide(form, context);
 const first = form.querySelector("[data-focus]");
@@ -406,5 +409,13 @@ if (first) {
 if (context.new && !first && !location.hash && matchMedia("(hover: hover)").matches) {
   const inputs = $$(".tab:not([hidden]) .field:not([hidden]) :is(input:not([type=hidden], [type=file], [type=checkbox], [type=radio]), select, textarea)");
   inputs.find((input) => input.offsetParent && !input.readOnly && !input.inert && !input.value)?.focus({ preventScroll: true });
+}
+const before = form.querySelector('[data-again="back"]') && placeBefore();
+if (before) {
+  const tab = tabs.find((known) => buttonOf(known)?.id === before.tab && !known.gone);
+  if (tab && tablist) { current = tab; showTabs(); }
+  const field = form.elements[before.name];
+  if (field?.focus) reveal(field);
+  scrollTo(0, before.y);
 }
 form.dataset.ready = "yes";

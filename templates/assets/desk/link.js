@@ -1,6 +1,7 @@
 // Link fields: suggestions from frappe.desk.search.search_link, the title of what was chosen, and the way to it.
 
 import { combobox } from "./combobox.js";
+import { createInPlace } from "./create.js";
 
 const slug = (doctype) => doctype.toLowerCase().replace(/[ _]/g, "-");
 
@@ -49,6 +50,13 @@ function showTarget(input, option) {
   }
 }
 
+/** The options with that of a new document, if there may be one; `input` says so. */
+export function withNew(found, input, typed) {
+  const { link, linkCreate: create } = input.dataset;
+  if (!create) return found;
+  return [...found, { value: "", label: typed ? `New ${link} “${typed}”…` : `New ${link}…`, create, typed }];
+}
+
 /** Makes every Link input below `root` a picker. */
 export function startLinks(root) {
   for (const input of root.querySelectorAll("input[data-link]")) {
@@ -60,12 +68,11 @@ export function startLinks(root) {
         const doctype = target(input);
         if (!doctype) return null;
         const found = await searchLink(doctype, typed, { filters: input.dataset.linkFilters, reference });
-        if (input.dataset.linkCreate) found.push({ value: "", label: `New ${doctype}…`, create: input.dataset.linkCreate });
-        return found;
+        return withNew(found, input, typed);
       },
       choose(option) {
         if (option.create) {
-          open(option.create, "_blank", "noopener");
+          createInPlace(input.form, option.create, input.dataset.linkCreateField, option.typed, input.name);
           return;
         }
         input.value = option.value;

@@ -17,8 +17,8 @@ permissions:
   - { role: System Manager, read: true, write: true, create: true, delete: true }
 ";
 
-const READY: &str = "return document.querySelector('[data-form]')?.dataset.ready === 'yes'";
-const SAVED: &str = "return document.querySelector('.flash-green') !== null";
+pub const READY: &str = "return document.querySelector('[data-form]')?.dataset.ready === 'yes'";
+pub const SAVED: &str = "return document.querySelector('.flash-green') !== null";
 
 async fn open_page(site: &TestSite, path: &str) -> Browser {
     let browser = Browser::start(&site.folder.path().join("profile")).await;
@@ -28,13 +28,13 @@ async fn open_page(site: &TestSite, path: &str) -> Browser {
 }
 
 /// The same with a form.
-async fn open(site: &TestSite, path: &str) -> Browser {
+pub async fn open(site: &TestSite, path: &str) -> Browser {
     let browser = open_page(site, path).await;
     browser.wait_for(READY).await;
     browser
 }
 
-async fn press_save(browser: &Browser) {
+pub async fn press_save(browser: &Browser) {
     browser.run("document.querySelector('[data-save]').click()").await;
 }
 

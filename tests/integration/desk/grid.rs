@@ -3,6 +3,7 @@
 use doctyped::testing::permissions::Session;
 use serde_json::{Value as Json, json};
 
+use super::browser::{READY, SAVED, open, press_save};
 use crate::browser::{Browser, is_wanted};
 use crate::support::TestSite;
 
@@ -35,22 +36,12 @@ async fn site() -> TestSite {
     TestSite::new().with_doctype(ORDER).with_doctype(ITEM).listening().await
 }
 
-async fn open(site: &TestSite, path: &str) -> Browser {
-    let browser = Browser::start(&site.folder.path().join("profile")).await;
-    browser.open(&format!("{}{path}", site.site.config.site_url)).await;
-    browser.log_in("Administrator").await;
-    browser.wait_for(READY).await;
-    browser
-}
-
-const READY: &str = "return document.querySelector('[data-form]')?.dataset.ready === 'yes'";
-const SAVED: &str = "return document.querySelector('.flash-green') !== null";
 const NAMES: &str =
     "return [...document.querySelectorAll('[name$=\".item\"]')].map((input) => [input.name, input.value].join())";
 const SAID: &str = "return document.querySelector('.grid-said').innerText";
 
 async fn save(browser: &Browser) {
-    browser.run("document.querySelector('[data-save]').click()").await;
+    press_save(browser).await;
     browser.wait_for(SAVED).await;
     browser.wait_for(READY).await;
 }
@@ -165,7 +156,7 @@ async fn many_rows_are_shown_page_by_page_and_all_are_saved() {
     browser.type_into("[name='items.119.pieces']", "000").await;
     assert_eq!(browser.run("return document.querySelector('[data-total-of=pieces]').textContent").await, json!("1119"));
     browser.run("document.querySelector(\"[name='items.60.pieces']\").value = 'many'").await;
-    browser.run("document.querySelector('[data-save]').click()").await;
+    press_save(&browser).await;
     // What is wrong is on the second page: it stands open.
     browser.wait_for("return document.querySelector('.cell.invalid') !== null").await;
     browser.wait_for(READY).await;

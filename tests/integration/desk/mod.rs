@@ -4,6 +4,7 @@ mod accessibility;
 mod actions;
 mod addresses;
 mod browser;
+mod create;
 mod form;
 mod grid;
 mod help_text;

@@ -137,6 +137,8 @@ pub(crate) struct LinkDetail {
     pub title: String,
     /// The address of a form for a new one; empty if there is none.
     pub create: String,
+    /// The field there that gets what was typed into the picker; empty if there is none.
+    pub create_field: String,
 }
 
 /// A grid.

@@ -61,6 +61,8 @@ pub(crate) struct FormView {
     pub compared: String,
     /// Why what was typed stands here again.
     pub again: Option<Again>,
+    /// Where saving a new document leads: the form with a link that wants it; empty if nowhere else.
+    pub back: String,
     /// Buttons.
     pub actions: Actions,
     /// What options fill in, as JSON; empty if they fill in nothing.
@@ -288,6 +290,8 @@ pub(crate) enum Again {
     Draft,
     /// A button beside the form did its part.
     Beside,
+    /// The person was away to make a document that a link of it wants.
+    Back,
 }
 
 /// Who made and changed the document.
