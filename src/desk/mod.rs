@@ -40,6 +40,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_search").get(search::get));
     plugins.route(Route::new("/app/_find").get(search::find));
     plugins.route(Route::new("/app/_session").get(home::session));
+    plugins.route(Route::new("/app/_markdown").post(form::preview::markdown));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
     plugins.route(Route::new("/app/_access").get(access::get));
     plugins.route(Route::new("/app/_health").get(|exchange| health::get(own(exchange))));

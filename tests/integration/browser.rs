@@ -49,7 +49,8 @@ impl Browser {
             "--window-size=1280,1000",
             &profile,
         ];
-        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        let options = json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}});
+        let wanted = json!({"capabilities": {"alwaysMatch": options}});
         let base = format!("http://127.0.0.1:{port}/session");
         let mut browser = Self { driver, http, session: base };
         let id = browser.post("", wanted).await["sessionId"].as_str().unwrap().to_owned();
@@ -157,6 +158,12 @@ impl Browser {
     /// Takes the session away, as its end does.
     pub async fn end_session(&self) {
         self.http.delete(format!("{}/cookie/sid", self.session)).send().await.unwrap();
+    }
+
+    /// What the console has said since it was asked last, such as what the policy of the page forbade.
+    pub async fn console(&self) -> Vec<String> {
+        let entries = self.post("/se/log", json!({"type": "browser"})).await;
+        entries.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The text of the page.

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::clock::Zone;
 use crate::desk::form::draft::Draft;
+use crate::desk::form::editor;
 use crate::desk::form::grid;
 use crate::desk::form::posted::{REMOVE, WAS, native_moment};
 use crate::desk::form::view::{Attribute, Choice, Detail, FieldView, LinkDetail};
@@ -96,6 +97,7 @@ pub(crate) fn field_view(
         show(input, draft, field, &mut view, place);
     } else {
         edit(input, draft, field, &mut view, place);
+        editor::set_editor(field, place, &mut view);
     }
     view.family = view.template.rsplit('/').next().unwrap_or("");
     if fixed != Fixed::Always {
@@ -211,7 +213,8 @@ fn edit(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, view: &mut F
             view.detail = Detail::Choice(rating_choices(field, &view.value, &view.id));
         }
         F::Color => view.template = "desk/field/color",
-        F::Attach | F::AttachImage | F::Signature => file(field, view, "desk/field/attach"),
+        F::Attach | F::AttachImage => file(field, view, "desk/field/attach"),
+        F::Signature => editor::signature(view, "desk/field/signature"),
         F::Date | F::Datetime | F::Time => moment(field, view),
         F::SmallText | F::Text => textarea(view, if field.fieldtype == F::Text { 5 } else { 3 }, false),
         F::LongText | F::TextEditor | F::MarkdownEditor | F::HtmlEditor => {
@@ -449,10 +452,18 @@ fn show(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, view: &mut F
             view.value = value.to_string();
             file(field, view, "desk/field/image");
         }
+        F::Signature => {
+            view.value = value.to_string();
+            editor::signature(view, "desk/field/signature_value");
+        }
         F::Password => {
             view.value = if value.is_blank() { String::new() } else { "••••••••".to_owned() }
         }
-        F::SmallText | F::Text | F::LongText | F::TextEditor | F::MarkdownEditor | F::HtmlEditor => {
+        F::TextEditor => {
+            view.template = "desk/field/html";
+            view.value = value.to_string();
+        }
+        F::SmallText | F::Text | F::LongText | F::MarkdownEditor | F::HtmlEditor => {
             view.template = "desk/field/text_value";
             view.value = value.to_string();
         }
@@ -465,7 +476,8 @@ fn show(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, view: &mut F
     }
 }
 
-fn set(view: &mut FieldView, name: &'static str, value: &str) {
+/// Gives the control an attribute; an empty one is none.
+pub(super) fn set(view: &mut FieldView, name: &'static str, value: &str) {
     if !value.is_empty() {
         view.attributes.push(Attribute { name, value: value.to_owned() });
     }

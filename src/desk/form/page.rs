@@ -14,7 +14,7 @@ use crate::desk::form::build::{Access, FormInput, form_view};
 use crate::desk::form::merge::{self, BASE, Merged};
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story};
-use crate::desk::form::{activity, attachments, back, control, problems, side};
+use crate::desk::form::{activity, attachments, back, control, modules, problems, side};
 use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
 use crate::desk::{document_url, frappe_address, help, model};
@@ -46,6 +46,8 @@ struct FormPage {
     form: FormView,
     query: String,
     enctype: &'static str,
+    /// Scripts that are fetched while the page is read.
+    modules: Vec<&'static str>,
 }
 
 /// What is to be shown, besides the document.
@@ -396,12 +398,16 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
         vec![list, Link { label, href: form.url.clone() }]
     };
     let has_files = form.attaches
-        || doctype.fields.iter().any(|field| matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage));
+        || doctype
+            .fields
+            .iter()
+            .any(|field| matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage | Fieldtype::Signature));
     let query = if document.is_new { back::own_query(exchange) } else { String::new() };
     if document.is_new && !doctype.issingle {
         form.back = back::way_back(exchange).unwrap_or_default();
     }
     let page = FormPage {
+        modules: modules::of(doctype, form.editable),
         form,
         query,
         enctype: if has_files { "multipart/form-data" } else { "application/x-www-form-urlencoded" },

@@ -323,6 +323,7 @@ for (const input of $$("[data-upload-for]")) {
       const { message, _error_message: problem } = await answer.json();
       if (!answer.ok) throw new Error(problem || message || answer.statusText);
       target.value = message.file_url;
+      target.dispatchEvent(new Event("filled"));
       showFile(input, message);
       changed();
       // Sent already: the form must not send it again.
@@ -419,3 +420,9 @@ if (before) {
   scrollTo(0, before.y);
 }
 form.dataset.ready = "yes";
+if (form.querySelector("[data-editor]")) {
+  const { startEditors } = await import("./editors.js");
+  form.addEventListener("opened", ({ target }) => startEditors(target));
+  await startEditors(form);
+  form.dataset.editors = "ready";
+}

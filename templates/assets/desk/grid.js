@@ -257,6 +257,8 @@ class Grid {
       expand.addEventListener("click", () => {
         const open = rest.toggleAttribute("data-open");
         expand.setAttribute("aria-expanded", String(open));
+        // Editors come when there is something to see of them.
+        if (open) rest.dispatchEvent(new Event("opened", { bubbles: true }));
       });
     }
     row.addEventListener("keydown", (event) => {

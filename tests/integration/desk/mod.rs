@@ -5,6 +5,7 @@ mod actions;
 mod addresses;
 mod browser;
 mod create;
+mod editors;
 mod form;
 mod grid;
 mod help_text;

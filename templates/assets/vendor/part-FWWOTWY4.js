@@ -1,0 +1,1 @@
+import{a,b,c,d}from"./part-NBDU2TER.js";import"./part-2P76B7EF.js";import"./part-VWUS6RQH.js";import"./part-H3CZWXCN.js";export{d as css,b as cssCompletionSource,c as cssLanguage,a as defineCSSCompletionSource};

@@ -1,0 +1,1 @@
+import{a,b,c,d,e}from"./part-TQIYTP5D.js";import"./part-NBDU2TER.js";import"./part-DVLTFEYB.js";import"./part-BCNNN3HF.js";import"./part-2P76B7EF.js";import"./part-VWUS6RQH.js";import"./part-H3CZWXCN.js";export{e as autoCloseTags,d as html,a as htmlCompletionSource,b as htmlCompletionSourceWith,c as htmlLanguage};

@@ -1,0 +1,10 @@
+export { DOMParser, DOMSerializer, Schema } from "prosemirror-model";
+export { EditorState, Selection } from "prosemirror-state";
+export { EditorView } from "prosemirror-view";
+export { baseKeymap, chainCommands, exitCode, lift, setBlockType, toggleMark, wrapIn } from "prosemirror-commands";
+export { dropCursor } from "prosemirror-dropcursor";
+export { gapCursor } from "prosemirror-gapcursor";
+export { history, redo, undo } from "prosemirror-history";
+export { InputRule, inputRules, textblockTypeInputRule, wrappingInputRule } from "prosemirror-inputrules";
+export { keymap } from "prosemirror-keymap";
+export { liftListItem, sinkListItem, splitListItem, wrapInList } from "prosemirror-schema-list";
