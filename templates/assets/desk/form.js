@@ -4,6 +4,7 @@ import { holds, rows } from "./conditions.js";
 import { comeBack, placeBefore } from "./create.js";
 import { startDrafts } from "./drafts.js";
 import { startTables } from "./grid.js";
+import { rememberFolds, rememberTab } from "./places.js";
 import { startPresets } from "./presets.js";
 import { ensureSession } from "./session.js";
 import { startSide } from "./side.js";
@@ -103,7 +104,8 @@ function applyConditions() {
 
 const tablist = form.querySelector("[data-tabs]");
 const tabs = $$("[data-tab]");
-let current = null;
+const lastTab = rememberTab(context);
+let current = tabs.find((tab) => tab.id === lastTab.last) ?? null;
 
 function buttonOf(tab) { return document.getElementById(`${tab.id}-button`); }
 
@@ -126,6 +128,7 @@ function showTabs() {
 
 function openTab(tab, focus) {
   current = tab;
+  lastTab.keep(tab.id);
   showTabs();
   history.replaceState(history.state, "", `#${tab.id}`);
   if (focus) buttonOf(tab).focus();
@@ -387,9 +390,7 @@ for (const picker of $$("[data-color-for]")) {
   follow();
 }
 
-for (const section of $$("details[data-section] > summary")) {
-  section.addEventListener("click", () => { section.parentElement.touched = true; });
-}
+rememberFolds(form, context);
 
 startTables(form, changed);
 startPresets(form, changed);

@@ -1,8 +1,8 @@
 // Keys for the whole desk: / to search, ? for this list, j and k through a list, N for a new document.
 
 const KEYS = [
-  ["Ctrl K", "Search everything"], ["/", "Search"], ["N", "New document"], ["J, K", "Next, previous document in a list"],
-  ["Enter", "Open the chosen document"], ["Ctrl S", "Save"], ["Ctrl Enter", "New row in a table"],
+  ["Ctrl K", "Search everything"], ["/", "Search"], ["N", "New document"], ["J, K", "Next, previous document, in a list and in the form of one of it"],
+  ["Enter", "Open the chosen document"], ["Ctrl S", "Save"], ["Escape, Tab", "Leave a code editor"], ["Ctrl Enter", "New row in a table"],
   ["Alt \u2191, Alt \u2193", "Move a row"], ["Ctrl V", "Paste cells of a spreadsheet into a table"], ["?", "This list"],
 ];
 let dialog;
@@ -39,6 +39,8 @@ function help() {
 }
 
 function step(by) {
+  const beside = document.querySelector(`[data-step="${by > 0 ? "next" : "prev"}"]`);
+  if (beside) return beside.click();
   const links = [...document.querySelectorAll(".documents .row-link, [data-tile]:not([hidden]) .tile-link")].filter((link) => link.offsetParent);
   const at = links.indexOf(document.activeElement);
   links[Math.min(links.length - 1, Math.max(0, at < 0 ? (by > 0 ? 0 : links.length - 1) : at + by))]?.focus();

@@ -4,6 +4,7 @@ import { tidyDrafts } from "./drafts.js";
 import { startJump } from "./jump.js";
 import { startKeys } from "./keys.js";
 import { startLinks } from "./link.js";
+import { noteList, startSteps } from "./steps.js";
 
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -150,5 +151,7 @@ tidyDrafts();
 startJump();
 startKeys();
 startLinks(document);
+noteList();
+startSteps();
 if (document.querySelector("[data-form]")) import("./form.js");
 if (document.querySelector("[data-list], [data-filters]")) import("./list.js");

@@ -14,6 +14,7 @@ mod late;
 mod list;
 mod model;
 mod pages;
+mod places;
 mod search;
 mod side;
 
