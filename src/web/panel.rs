@@ -36,6 +36,28 @@ pub struct Presets {
     pub options: BTreeMap<&'static str, BTreeMap<&'static str, &'static str>>,
 }
 
+/// What a new document may be begun as: a question with its answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginnings {
+    /// The question.
+    pub question: &'static str,
+    /// The answers.
+    pub ways: &'static [Beginning],
+}
+
+/// An answer, and what it fills in.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    /// Its name in addresses.
+    pub name: &'static str,
+    /// What it is.
+    pub label: &'static str,
+    /// When it is the right one.
+    pub help: &'static str,
+    /// Fieldnames and values.
+    pub values: &'static [(&'static str, &'static str)],
+}
+
 /// Supplies panels for the forms of stored documents, and presets.
 #[async_trait]
 pub trait Panels: Send + Sync {
@@ -44,6 +66,11 @@ pub trait Panels: Send + Sync {
 
     /// The presets for the form.
     fn presets(&self) -> Option<Presets> {
+        None
+    }
+
+    /// What a new document may be begun as.
+    fn beginnings(&self) -> Option<Beginnings> {
         None
     }
 }

@@ -7,7 +7,7 @@ use crate::desk::form::view::Attachment;
 use crate::desk::help::safe_url;
 use crate::document::{Documents, ListRequest};
 use crate::error::Result;
-use crate::meta::{Document, Right};
+use crate::meta::{DocField, DocType, Document, Fieldtype, Right};
 use crate::permissions::Session;
 
 /// The DocType of files.
@@ -59,4 +59,11 @@ pub(super) async fn attachments(
         }
     };
     Ok((0..list.rows.len()).map(view).collect())
+}
+
+/// Whether a form has inputs for files of its fields.
+pub(super) fn takes_files(doctype: &DocType) -> bool {
+    let takes =
+        |field: &DocField| matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage | Fieldtype::Signature);
+    doctype.fields.iter().any(takes)
 }

@@ -166,6 +166,7 @@ pub(crate) fn form_view(input: &FormInput<'_>) -> FormView {
         compared: String::new(),
         presets: String::new(),
         again: None,
+        beginnings: None,
         back: String::new(),
         actions: Actions { save: editable, ..actions },
         context: context(input, &draft),

@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod activity;
 mod attachments;
 mod back;
+mod beginning;
 pub(crate) mod build;
 mod compare;
 pub(crate) mod control;

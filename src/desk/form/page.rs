@@ -14,13 +14,13 @@ use crate::desk::form::build::{Access, FormInput, form_view};
 use crate::desk::form::merge::{self, BASE, Merged};
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story};
-use crate::desk::form::{activity, attachments, back, control, modules, problems, side};
+use crate::desk::form::{activity, attachments, back, beginning, control, modules, problems, side};
 use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
 use crate::desk::{document_url, frappe_address, help, model};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::naming_rule::NamingRule;
-use crate::meta::{DocType, Document, Fieldtype, Right};
+use crate::meta::{DocType, Document, Right};
 use crate::pace;
 use crate::permissions::Grant;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
@@ -397,14 +397,11 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
         let label = if document.is_new { "New".to_owned() } else { title.clone() };
         vec![list, Link { label, href: form.url.clone() }]
     };
-    let has_files = form.attaches
-        || doctype
-            .fields
-            .iter()
-            .any(|field| matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage | Fieldtype::Signature));
+    let has_files = form.attaches || attachments::takes_files(doctype);
     let query = if document.is_new { back::own_query(exchange) } else { String::new() };
     if document.is_new && !doctype.issingle {
         form.back = back::way_back(exchange).unwrap_or_default();
+        form.beginnings = beginning::question(exchange, suppliers, &form.url);
     }
     let page = FormPage {
         modules: modules::of(doctype, form.editable),

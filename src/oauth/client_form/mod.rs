@@ -1,6 +1,7 @@
 //! What stands beside the forms of OAuth Client and OAuth Settings: addresses, ready examples, and the way to try.
 
 pub(crate) mod examples;
+mod kinds;
 pub(crate) mod steps;
 pub(crate) mod try_it;
 
@@ -19,7 +20,7 @@ use crate::oauth::views::oauth_client::OAUTH_CLIENT;
 use crate::oauth::views::oauth_settings::OAUTH_SETTINGS;
 use crate::oauth::views::{OAuthClient, OAuthSettings};
 use crate::permissions::Session;
-use crate::web::panel::{Panel, Panels};
+use crate::web::panel::{Beginnings, Panel, Panels};
 use crate::web::{Plugins, Site};
 use examples::Kind;
 
@@ -83,6 +84,10 @@ impl Panels for ClientPanels {
             ..Panel::default()
         }));
         Ok(panels)
+    }
+
+    fn beginnings(&self) -> Option<Beginnings> {
+        Some(kinds::KINDS)
     }
 }
 

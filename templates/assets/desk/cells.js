@@ -2,7 +2,7 @@
 
 /** The control of a cell or field that holds its value. */
 export const control = (cell) =>
-  cell.querySelector('input:not([type="hidden"], [type="file"], [type="color"], [data-select]), select, textarea');
+  cell.querySelector('[name]:is(input:not([type="hidden"], [type="file"]), select, textarea)');
 
 /** Rows of cells: separated by tabs, or as CSV by `separator`; a quoted cell may hold anything, `""` in it is a quote. */
 export function parseCells(text, separator) {

@@ -55,7 +55,7 @@ export function startEditors(root) {
     } catch (error) {
       // The text area does, too.
       console.warn(error);
-      delete input.dataset.editing;
+      input.hidden = false;
     }
   });
   return Promise.all(started);

@@ -5,7 +5,7 @@ import { comeBack, placeBefore } from "./create.js";
 import { startDrafts } from "./drafts.js";
 import { startTables } from "./grid.js";
 import { rememberFolds, rememberTab } from "./places.js";
-import { startPresets } from "./presets.js";
+import { startBeginnings, startPresets } from "./presets.js";
 import { ensureSession } from "./session.js";
 import { startSide } from "./side.js";
 
@@ -394,6 +394,7 @@ rememberFolds(form, context);
 
 startTables(form, changed);
 startPresets(form, changed);
+startBeginnings(form, changed);
 applyConditions();
 returnToPlace();
 revealHash();
@@ -410,7 +411,7 @@ if (first) {
 // On a new form people begin to type; on phones the keyboard would hide it.
 if (context.new && !first && !location.hash && matchMedia("(hover: hover)").matches) {
   const inputs = $$(".tab:not([hidden]) .field:not([hidden]) :is(input:not([type=hidden], [type=file], [type=checkbox], [type=radio]), select, textarea)");
-  inputs.find((input) => input.offsetParent && !input.readOnly && !input.inert && !input.value)?.focus({ preventScroll: true });
+  inputs.find((input) => input.checkVisibility() && !input.readOnly && !input.inert && !input.value)?.focus({ preventScroll: true });
 }
 const before = form.querySelector('[data-again="back"]') && placeBefore();
 if (before) {

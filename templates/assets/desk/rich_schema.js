@@ -30,7 +30,8 @@ export const schema = new Schema({
     horizontal_rule: { group: "block", parseDOM: [{ tag: "hr" }], toDOM: () => ["hr"] },
     image: {
       inline: true, group: "inline", draggable: true, attrs: { ...optional(IMAGE), src: {} },
-      parseDOM: [{ tag: "img[src]", getAttrs: read(IMAGE) }], toDOM: (node) => ["img", given(node.attrs)],
+      // Pictures within the text itself are not kept by the server.
+      parseDOM: [{ tag: "img[src]", getAttrs: (element) => !/^\s*data:/i.test(element.getAttribute("src")) && read(IMAGE)(element) }], toDOM: (node) => ["img", given(node.attrs)],
     },
     hard_break: { inline: true, group: "inline", selectable: false, parseDOM: [{ tag: "br" }], toDOM: () => ["br"] },
     text: { group: "inline" },

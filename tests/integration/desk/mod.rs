@@ -3,7 +3,7 @@
 mod accessibility;
 mod actions;
 mod addresses;
-mod browser;
+pub mod browser;
 mod create;
 mod editors;
 mod form;

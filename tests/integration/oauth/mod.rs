@@ -28,6 +28,7 @@ mod mcp_client;
 mod metadata_rfc8414;
 mod mtls_rfc8705;
 mod never;
+mod new_client;
 mod oauth2_crate;
 mod oidcc;
 mod openid_connect;

@@ -61,6 +61,8 @@ pub(crate) struct FormView {
     pub compared: String,
     /// Why what was typed stands here again.
     pub again: Option<Again>,
+    /// What a new document is begun as.
+    pub beginnings: Option<Beginnings>,
     /// Where saving a new document leads: the form with a link that wants it; empty if nowhere else.
     pub back: String,
     /// Buttons.
@@ -87,6 +89,30 @@ pub(crate) struct FormView {
     pub attaches: bool,
     /// What people do with it besides editing.
     pub side: Side,
+}
+
+/// What a new document may be begun as.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Beginnings {
+    /// The question.
+    pub question: &'static str,
+    /// The answers.
+    pub ways: Vec<Beginning>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Beginning {
+    /// What it is.
+    pub label: &'static str,
+    /// When it is the right one.
+    pub help: &'static str,
+    /// The form with what it fills in.
+    pub href: String,
+    /// What it fills in, as JSON.
+    pub values: String,
+    /// It is the one in the address.
+    pub chosen: bool,
 }
 
 /// A file of a document.
