@@ -1,6 +1,7 @@
 //! REST: documents at `/api/resource` and `/api/v2`, methods at `/api/method`, files, OpenAPI and its pages.
 
 mod arguments;
+mod bulk;
 mod comment;
 mod definition;
 mod discovery;
@@ -42,6 +43,7 @@ pub(crate) fn register(plugins: &mut Plugins, files: &Files) {
     plugins.route(Route::new("/api/docs").get(docs::page));
     discovery::register(plugins);
     methods::register(plugins);
+    bulk::register(plugins);
 
     doctype::register(plugins, files);
     plugins.at_start(async |site| {

@@ -10,12 +10,17 @@ use crate::rest::envelope::{self, Rows};
 use crate::rest::etag::Precondition;
 use crate::rest::path::{self, Target};
 use crate::rest::v1::{options_or_refusal, whole};
-use crate::rest::{definition, resource};
+use crate::rest::{bulk, definition, resource};
 use crate::web::Exchange;
 use crate::web::args::Args;
 
 /// Where documents lie.
 pub(super) const PREFIX: &str = "/api/v2/document";
+
+/// What is posted to delete several documents.
+const BULK_DELETE: &str = "bulk_delete";
+/// What is posted to change several documents.
+const BULK_UPDATE: &str = "bulk_update";
 
 /// Answers everything below [`PREFIX`].
 pub(super) struct Document;
@@ -37,6 +42,9 @@ async fn answer(exchange: Exchange) -> Result<Response> {
         (Target::Document { doctype, name }, &Method::GET | &Method::HEAD) => read(exchange, &doctype, &name).await,
         (Target::Document { doctype, name }, &Method::PUT | &Method::PATCH) => update(exchange, &doctype, &name).await,
         (Target::Document { doctype, name }, &Method::DELETE) => delete(exchange, &doctype, &name).await,
+        (Target::Document { doctype, name }, &Method::POST) if name == BULK_DELETE || name == BULK_UPDATE => {
+            several(exchange, &doctype, &name).await
+        }
         (Target::Copy { doctype, name }, &Method::GET | &Method::HEAD) => copy(exchange, &doctype, &name).await,
         (Target::Method { doctype, name, method }, &Method::GET | &Method::HEAD) => {
             call(exchange, &doctype, &name, &method, false).await
@@ -157,4 +165,15 @@ pub(super) async fn list_by_body(mut exchange: Exchange) -> Result<Response> {
     let doctype = exchange.param("doctype").to_owned();
     let values = exchange.values().await?;
     list_of(&exchange, &doctype, &values).await
+}
+
+/// Deletes or changes several documents, each by itself.
+async fn several(mut exchange: Exchange, doctype: &str, what: &str) -> Result<Response> {
+    let values = exchange.values().await?;
+    let (documents, session) = (&exchange.site.documents, exchange.session());
+    let told = match what {
+        BULK_DELETE => Box::pin(bulk::delete_named(documents, session, doctype, &values)).await?,
+        _ => Box::pin(bulk::update_named(documents, session, doctype, &values)).await?,
+    };
+    Ok(envelope::data(&exchange.context, told))
 }

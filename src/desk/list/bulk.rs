@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::view::ResultView;
+use super::grouped;
+use super::view::{AskView, ResultView};
 use crate::desk::document_url;
+use crate::desk::form::control::label;
 use crate::document::Children;
 use crate::error::{Error, Result};
 use crate::meta::DocType;
@@ -13,8 +15,10 @@ use crate::web::Exchange;
 use crate::web::arguments::Form;
 use crate::web::error::describe;
 
-/// How many documents one form may name.
-const MOST: usize = 500;
+/// How many documents are changed while whoever asked for it waits; more are changed by a Bulk Change.
+pub(super) const MOST: usize = 500;
+/// How many documents that match are changed at all.
+pub(super) const MOST_MATCHING: u64 = 10_000;
 
 /// What is to be done.
 pub(super) enum What {
@@ -25,7 +29,9 @@ pub(super) enum What {
     },
     Submit,
     Cancel,
+    Delete,
     Tag(String),
+    Untag(String),
     Assign(String),
 }
 
@@ -37,7 +43,9 @@ impl What {
             "bulk:edit" => Self::Edit { fieldname: text("__field"), value: text("__value") },
             "bulk:submit" => Self::Submit,
             "bulk:cancel" => Self::Cancel,
+            "bulk:delete" => Self::Delete,
             "bulk:tag" => Self::Tag(text("__tag")),
+            "bulk:untag" => Self::Untag(text("__tag")),
             "bulk:assign" => Self::Assign(text("__assign_to")),
             _ => return None,
         })
@@ -49,8 +57,57 @@ impl What {
             Self::Edit { .. } => "Changed",
             Self::Submit => "Submitted",
             Self::Cancel => "Cancelled",
+            Self::Delete => "Deleted",
             Self::Tag(_) => "Tagged",
+            Self::Untag(_) => "Untagged",
             Self::Assign(_) => "Assigned",
+        }
+    }
+
+    /// What a Bulk Change calls it, and the data that it needs.
+    pub(super) fn as_change(&self) -> (&'static str, Json) {
+        match self {
+            Self::Edit { fieldname, value } => ("Update", json!({ fieldname: value })),
+            Self::Submit => ("Submit", json!({})),
+            Self::Cancel => ("Cancel", json!({})),
+            Self::Delete => ("Delete", json!({})),
+            Self::Tag(tag) => ("Add Tag", json!({ "tag": tag })),
+            Self::Untag(tag) => ("Remove Tag", json!({ "tag": tag })),
+            Self::Assign(user) => ("Assign", json!({ "assign_to": [user] })),
+        }
+    }
+
+    /// The question before it is done with all that match.
+    pub(super) fn question(&self, doctype: &DocType, count: u64, form: &Form) -> AskView {
+        let documents = if count == 1 { "1 document".to_owned() } else { format!("{} documents", grouped(count)) };
+        let label = |name: &str| doctype.field(name).map_or_else(|| name.to_owned(), label);
+        let (title, button) = match self {
+            Self::Edit { fieldname, value } if value.is_empty() => {
+                (format!("Empty {} of {documents}?", label(fieldname)), "Change")
+            }
+            Self::Edit { fieldname, value } => {
+                (format!("Change {} of {documents} to “{value}”?", label(fieldname)), "Change")
+            }
+            Self::Submit => (format!("Submit {documents}?"), "Submit"),
+            Self::Cancel => (format!("Cancel {documents}?"), "Cancel documents"),
+            Self::Delete => (format!("Delete {documents}?"), "Delete"),
+            Self::Tag(tag) => (format!("Tag {documents} with “{tag}”?"), "Tag"),
+            Self::Untag(tag) => (format!("Take the tag “{tag}” off {documents}?"), "Untag"),
+            Self::Assign(user) => (format!("Assign {documents} to {user}?"), "Assign"),
+        };
+        let action = if matches!(self, Self::Delete) { Some("bulk:delete") } else { form.first("__action") };
+        let typed = ["__field", "__value", "__tag", "__assign_to"];
+        let typed = typed.into_iter().filter_map(|name| Some((name.to_owned(), form.first(name)?.to_owned())));
+        let mut fields: Vec<(String, String)> = typed.collect();
+        fields.push(("__all".to_owned(), "1".to_owned()));
+        fields.push(("__confirmed".to_owned(), count.to_string()));
+        AskView {
+            title,
+            button: button.to_owned(),
+            action: action.unwrap_or_default().to_owned(),
+            danger: matches!(self, Self::Delete | Self::Cancel),
+            later: count > MOST as u64,
+            fields,
         }
     }
 }
@@ -89,9 +146,11 @@ async fn one(exchange: &Exchange, doctype: &Arc<DocType>, name: &str, what: &Wha
             documents.update(session, &doctype.name, name, &values, Children::Patch).await.map(drop)
         }
         What::Cancel => documents.cancel(session, &doctype.name, name).await.map(drop),
-        What::Tag(tag) => {
+        What::Delete => documents.delete(session, &doctype.name, name).await,
+        What::Tag(tag) | What::Untag(tag) => {
+            let verb = if matches!(what, What::Tag(_)) { "add_tag" } else { "remove_tag" };
             let arguments = json!({"dt": doctype.name, "dn": name, "tag": tag});
-            call(exchange, "frappe.desk.doctype.tag.tag.add_tag", arguments).await
+            call(exchange, &format!("frappe.desk.doctype.tag.tag.{verb}"), arguments).await
         }
         What::Assign(user) => {
             let arguments = json!({"doctype": doctype.name, "name": name, "assign_to": [user]});

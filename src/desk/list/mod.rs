@@ -59,6 +59,8 @@ pub(crate) struct ListInput<'a> {
     pub selected: &'a [String],
     /// The question whether to delete them stands open.
     pub confirm: bool,
+    /// The question before something is done with all that match.
+    pub ask: Option<view::AskView>,
     /// What is wrong with the filters.
     pub problem: String,
     /// What became of several documents, one by one.
@@ -185,6 +187,8 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
         next_url: if list.has_next_page { params.at_page(params.page + 1).url(doctype) } else { String::new() },
         rows,
         confirm: input.confirm,
+        ask: input.ask.clone(),
+        all_count: if params.page > 1 || list.has_next_page { total.to_owned() } else { String::new() },
         selected_count: if selected == 1 { "1 document".to_owned() } else { format!("{selected} documents") },
     }
 }

@@ -6,8 +6,9 @@ use poem::Response;
 use poem::http::StatusCode;
 
 use super::params::ListParams;
-use super::view::{ListView, ResultView};
+use super::view::{AskView, ListView, ResultView};
 use super::{ListInput, MOST_COUNTED, MOST_FOUND, builder, bulk, counted, list_view, saved, usual_columns};
+use crate::desk::document_url;
 use crate::desk::form::act::restored_flash;
 use crate::desk::form::page::{self, doctype_of};
 use crate::desk::form::view::Link;
@@ -18,6 +19,7 @@ use crate::document::List;
 use crate::document::restore::DELETED_DOCUMENT;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Right};
+use crate::web::arguments::Form;
 use crate::web::error::see_other;
 use crate::web::templates::html;
 use crate::web::{Exchange, resend};
@@ -57,6 +59,8 @@ struct Showing<'a> {
     selected: &'a [String],
     /// The question whether to delete them stands open.
     confirm: bool,
+    /// The question before something is done with all that match.
+    ask: Option<AskView>,
     /// What became of several documents.
     results: Vec<ResultView>,
 }
@@ -82,6 +86,18 @@ pub(crate) async fn post(mut exchange: Exchange) -> Result<Response> {
         page.set_status(StatusCode::BAD_REQUEST);
         return Ok(page);
     }
+    if form.first("__all") == Some("1") {
+        match form.first("__action") {
+            Some("bulk:export") => return Ok(see_other(&export_of(&exchange, &doctype, None))),
+            Some(action) => {
+                let action = if action.starts_with("delete") { "bulk:delete" } else { action };
+                if let Some(what) = bulk::What::of(action, &form) {
+                    return Box::pin(all_that_match(&exchange, &doctype, &what, &form)).await;
+                }
+            }
+            None => {}
+        }
+    }
     match form.first("__action") {
         Some("delete") if !names.is_empty() => {
             let showing = Showing { selected: &names, confirm: true, ..Showing::default() };
@@ -92,12 +108,15 @@ pub(crate) async fn post(mut exchange: Exchange) -> Result<Response> {
             saved::save(&exchange, &doctype, label.trim(), shared).await
         }
         Some(action) if action.starts_with(saved::FORGET) => saved::forget(&exchange, action).await,
-        Some("bulk:export") if !names.is_empty() => Ok(see_other(&export_of(&exchange, &doctype, &names))),
+        Some("bulk:export") if !names.is_empty() => Ok(see_other(&export_of(&exchange, &doctype, Some(&names)))),
         Some(action) if let Some(what) = bulk::What::of(action, &form) => {
             let results = bulk::run(&exchange, &doctype, &names, &what).await?;
             done_with_several(&exchange, &doctype, what.done(), results).await
         }
-        Some("delete_confirmed") => delete(&exchange, &doctype, &names).await,
+        Some("delete_confirmed") => {
+            let results = bulk::run(&exchange, &doctype, &names, &bulk::What::Delete).await?;
+            done_with_several(&exchange, &doctype, "Deleted", results).await
+        }
         Some("restore") if doctype.name == DELETED_DOCUMENT && !names.is_empty() => {
             restore(&exchange, &doctype, &names).await
         }
@@ -109,13 +128,62 @@ pub(super) fn own_address(exchange: &Exchange) -> String {
     exchange.request.uri().path_and_query().map_or("/app", |address| address.as_str()).to_owned()
 }
 
-async fn delete(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) -> Result<Response> {
-    let mut results = Vec::with_capacity(names.len());
-    for name in names {
-        let deleted = exchange.site.documents.delete(exchange.session(), &doctype.name, name).await;
-        results.push(bulk::result(doctype, name, deleted)?);
+/// Does something with all documents that match, after a question that says how many there are: some hundred at once, more
+/// by a Bulk Change.
+async fn all_that_match(
+    exchange: &Exchange,
+    doctype: &Arc<DocType>,
+    what: &bulk::What,
+    form: &Form,
+) -> Result<Response> {
+    let (documents, session) = (&exchange.site.documents, exchange.session());
+    documents.check_permission(session, doctype, None, Right::Read)?;
+    let grant = documents.grant(session, doctype);
+    let params = ListParams::parse(doctype, &grant, &exchange.query());
+    let mut request = params.to_request(doctype, &grant);
+    let count = match params.problem.as_str() {
+        "" => documents.count_at_most(session, &request, Some(bulk::MOST_MATCHING + 1)).await,
+        problem => Err(Error::BadRequest(problem.to_owned())),
+    };
+    let count = match count {
+        Ok(count) => count,
+        Err(error) if error.is_failure() => return Err(error),
+        // The list says what is wrong.
+        Err(_) => 0,
+    };
+    if count == 0 {
+        return Ok(see_other(&own_address(exchange)));
     }
-    done_with_several(exchange, doctype, "Deleted", results).await
+    if count > bulk::MOST_MATCHING {
+        let most = super::grouped(bulk::MOST_MATCHING);
+        Flash::failed(format!("Nothing was done: more than {most} documents match. Narrow the filters")).keep(exchange);
+        return Ok(see_other(&own_address(exchange)));
+    }
+    // If others match by now, the question is another one.
+    if form.first("__confirmed").and_then(|confirmed| confirmed.parse().ok()) != Some(count) {
+        let ask = Some(what.question(doctype, count, form));
+        return show(exchange, doctype, &Showing { ask, ..Showing::default() }).await;
+    }
+    if count > bulk::MOST as u64 {
+        let (action, data) = what.as_change();
+        let text = |json: &serde_json::Value| serde_json::Value::from(json.to_string());
+        let values = [
+            ("reference_doctype", serde_json::Value::from(doctype.name.as_str())),
+            ("action", action.into()),
+            ("data", text(&data)),
+            ("filters", text(&request.filters)),
+            ("or_filters", text(&request.or_filters)),
+        ];
+        let values = values.into_iter().map(|(field, value)| (field.to_owned(), value)).collect();
+        let change = documents.insert(session, "Bulk Change", &values).await?;
+        return Ok(see_other(&document_url("bulk-change", &change.name())));
+    }
+    request.fields = serde_json::json!(["name"]);
+    (request.start, request.limit) = (0, Some(bulk::MOST as u64));
+    let list = documents.list(session, &request).await?;
+    let names: Vec<String> = (0..list.rows.len()).map(|row| list.text(row, "name").to_owned()).collect();
+    let results = bulk::run(exchange, doctype, &names, what).await?;
+    done_with_several(exchange, doctype, what.done(), results).await
 }
 
 /// Brings deleted documents back, each by itself.
@@ -134,14 +202,20 @@ async fn restore(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) 
     done_with_several(exchange, doctype, "Restored", results).await
 }
 
-/// Where the chosen documents become a file.
-fn export_of(exchange: &Exchange, doctype: &Arc<DocType>, names: &[String]) -> String {
+/// Where the chosen documents, or all that match, become a file.
+fn export_of(exchange: &Exchange, doctype: &Arc<DocType>, names: Option<&[String]>) -> String {
     let grant = exchange.site.documents.grant(exchange.session(), doctype);
     let params = ListParams::parse(doctype, &grant, &exchange.query());
     let request = params.to_request(doctype, &grant);
     let fields = request.fields.to_string();
-    let names = serde_json::Value::from(names).to_string();
-    let pairs = [("doctype", doctype.name.as_str()), ("fields", &fields), ("selected_items", &names)];
+    let mut pairs = vec![("doctype", doctype.name.clone()), ("fields", fields)];
+    match names {
+        Some(names) => pairs.push(("selected_items", serde_json::Value::from(names).to_string())),
+        None => pairs.extend([
+            ("export_filters", request.filters.to_string()),
+            ("export_or_filters", request.or_filters.to_string()),
+        ]),
+    }
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     format!("/app/_export?{query}")
 }
@@ -168,7 +242,7 @@ async fn done_with_several(
     }
     // Where nothing was done, the answer says why it was not for the first.
     let status = if failed.len() == results.len() { results[0].status } else { 200 };
-    let mut page = show(exchange, doctype, &Showing { selected: &failed, confirm: false, results }).await?;
+    let mut page = show(exchange, doctype, &Showing { selected: &failed, results, ..Showing::default() }).await?;
     page.set_status(StatusCode::from_u16(status).unwrap_or(StatusCode::OK));
     Ok(page)
 }
@@ -209,6 +283,7 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
         titles: &titles,
         selected: showing.selected,
         confirm: showing.confirm,
+        ask: showing.ask.clone(),
         results: showing.results.clone(),
         saved: saved::list(exchange, doctype).await?,
         problem,

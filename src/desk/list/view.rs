@@ -59,6 +59,10 @@ pub(crate) struct ListView {
     pub confirm: bool,
     /// `3 documents`
     pub selected_count: String,
+    /// The question before something is done with all that match, if one stands open.
+    pub ask: Option<AskView>,
+    /// How many match, where there are more than the page shows; else empty.
+    pub all_count: String,
 }
 
 /// What stands in the folds above a list.
@@ -137,6 +141,23 @@ pub(crate) struct ResultView {
     /// The status that says so.
     #[serde(skip)]
     pub status: u16,
+}
+
+/// The question before something is done with all that match.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct AskView {
+    /// The question, with how many there are.
+    pub title: String,
+    /// The button that does it.
+    pub button: String,
+    /// Its value.
+    pub action: String,
+    /// It takes something away.
+    pub danger: bool,
+    /// It is done in the background.
+    pub later: bool,
+    /// What was typed.
+    pub fields: Vec<(String, String)>,
 }
 
 /// What can be done with several documents.

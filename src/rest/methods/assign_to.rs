@@ -99,19 +99,28 @@ async fn add_multiple(call: Call) -> Result<Answer> {
 
 /// Assigns one document to everybody named, or to nobody if one of them cannot have it.
 async fn assign(call: &Call, doctype: &str, name: &str) -> Result<()> {
-    let arguments = call.args();
+    let mut work = call.site.documents.begin(call.session()).await?;
+    assign_in(&mut work, doctype, name, call.args()).await?;
+    work.commit().await
+}
+
+/// The same within a work: `assign_to` in the arguments has the users.
+pub(in crate::rest) async fn assign_in(
+    work: &mut Work<'_>,
+    doctype: &str,
+    name: &str,
+    arguments: Args<'_>,
+) -> Result<()> {
     let users = arguments.names("assign_to")?.unwrap_or_default();
     let users: Vec<&str> = users.iter().map(|user| user.trim()).filter(|user| !user.is_empty()).collect();
     if users.is_empty() {
         return Err(Error::misuse("Say to whom to assign it: `assign_to` is a list of users"));
     }
-    let documents = &call.site.documents;
-    let document = documents.get(call.session(), doctype, name).await?;
+    let documents = work.documents;
+    let document = work.get(doctype, name).await?;
     if document.doctype.column("_assign").is_none() {
         return Err(Error::misuse(format!("{doctype} cannot be assigned")));
     }
-    let mut work = documents.begin(call.session()).await?;
-    let document = work.get(doctype, &document.name()).await?;
     for user in users {
         if !work.may_know("User", user).await? {
             return Err(Error::misuse(format!("There is no User {user} to whom you may assign something")));
@@ -121,13 +130,13 @@ async fn assign(call: &Call, doctype: &str, name: &str) -> Result<()> {
         };
         let reader = Session::of(access);
         if documents.check_permission(&reader, &document.doctype, Some(&document), Right::Read).is_err() {
-            share_with(&mut work, &document, user).await?;
+            share_with(work, &document, user).await?;
         }
-        if !is_assigned(&mut work, &document, user).await? {
-            insert(&mut work, &document, user, arguments).await?;
+        if !is_assigned(work, &document, user).await? {
+            insert(work, &document, user, arguments).await?;
         }
     }
-    work.commit().await
+    Ok(())
 }
 
 async fn is_assigned(work: &mut Work<'_>, document: &Document, user: &str) -> Result<bool> {

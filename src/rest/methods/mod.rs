@@ -1,6 +1,6 @@
 //! The RPC methods that Frappe's clients call (`docs/frappe/rest.md`: Methods), one file a namespace.
 
-mod assign_to;
+pub(super) mod assign_to;
 mod client;
 mod client_write;
 mod desk_form;
@@ -12,7 +12,7 @@ mod reportview;
 mod restore;
 mod share;
 mod system;
-mod tag;
+pub(super) mod tag;
 
 use std::future::Future;
 

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::document::ListRequest;
+use crate::document::{ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Right, Value};
 use crate::rest::methods::add;
-use crate::rest::resource;
 use crate::web::{Answer, Call, Param, Plugins, Verbs};
 
 const TAG: Param = Param::required("tag", "string", "The tag");
@@ -62,7 +61,8 @@ fn column_of(tags: &[String]) -> Value {
     if tags.is_empty() { Value::Null } else { Value::Text(format!(",{}", tags.join(","))) }
 }
 
-fn tag_text(tag: &str) -> Result<String> {
+/// A tag as it is kept.
+pub(in crate::rest) fn tag_text(tag: &str) -> Result<String> {
     let tag = tag.trim();
     if tag.is_empty() || tag.contains([',', '<', '>', '\n']) || tag.chars().count() > 100 {
         return Err(Error::misuse("A tag is short text without commas and angle brackets"));
@@ -70,15 +70,25 @@ fn tag_text(tag: &str) -> Result<String> {
     Ok(tag.to_owned())
 }
 
-async fn change(call: &Call, doctype: &str, name: &str, change: impl FnOnce(&mut Vec<String>)) -> Result<()> {
+async fn change(call: &Call, doctype: &str, name: &str, change: impl FnOnce(&mut Vec<String>) + Send) -> Result<()> {
     let mut work = call.site.documents.begin(call.session()).await?;
+    change_in(&mut work, doctype, name, change).await?;
+    work.commit().await
+}
+
+/// Changes the tags of a document that the session may change.
+pub(in crate::rest) async fn change_in(
+    work: &mut Work<'_>,
+    doctype: &str,
+    name: &str,
+    change: impl FnOnce(&mut Vec<String>) + Send,
+) -> Result<()> {
     let document = work.get_for_update(doctype, name).await?;
     check_has_column(&document, "_user_tags")?;
-    resource::check(&call.site, call.session(), &document, Right::Write).await?;
+    work.check(&document, Right::Write).await?;
     let mut tags = tags_of(document.text("_user_tags"));
     change(&mut tags);
-    work.set_values(doctype, &document.name(), &[("_user_tags", column_of(&tags))]).await?;
-    work.commit().await
+    work.set_values(doctype, &document.name(), &[("_user_tags", column_of(&tags))]).await
 }
 
 fn check_has_column(document: &Document, column: &str) -> Result<()> {
@@ -96,7 +106,8 @@ async fn add_tag(call: Call) -> Result<Answer> {
     Ok(Answer::message(tag))
 }
 
-fn add_once(tags: &mut Vec<String>, tag: &str) {
+/// Adds a tag unless it is there.
+pub(in crate::rest) fn add_once(tags: &mut Vec<String>, tag: &str) {
     if !tags.iter().any(|known| known == tag) {
         tags.push(tag.to_owned());
     }

@@ -95,6 +95,14 @@ fn operation(tag: &str, id: &str, summary: &str, parameters: &[&str], body: Opti
 fn documents(document: &mut Document) {
     let values = json!({ "type": "object", "description": "Fields with their values" });
     let (collection, one) = ("/api/v2/document/{doctype}", "/api/v2/document/{doctype}/{name}");
+    let (several_deleted, several_changed) =
+        ("/api/v2/document/{doctype}/bulk_delete", "/api/v2/document/{doctype}/bulk_update");
+    let array_of = |key: &str, description: &str| {
+        let list = json!({ "type": "array", "maxItems": 500, "items": {}, "description": description });
+        json!({ "type": "object", "required": [key], "properties": { key: list } })
+    };
+    let names = array_of("names", "The names of the documents");
+    let docs = array_of("docs", "Objects with the `name` of a document and its fields to change");
     let list = ["doctype", "fields", "filters", "order_by", "group_by", "start", "limit", "expand", "parent"];
     let name = ["doctype", "name"];
     let changed = ["doctype", "name", "Prefer", "If-Match", "Idempotency-Key"];
@@ -113,6 +121,24 @@ fn documents(document: &mut Document) {
             "Create a document",
             &["doctype", "Idempotency-Key"],
             Some(&values),
+        ),
+        (
+            several_deleted,
+            "post",
+            Right::Delete,
+            "bulk_delete",
+            "Delete several documents, each by itself",
+            &["doctype", "Idempotency-Key"],
+            Some(&names),
+        ),
+        (
+            several_changed,
+            "post",
+            Right::Write,
+            "bulk_update",
+            "Change several documents, each by itself",
+            &["doctype", "Idempotency-Key"],
+            Some(&docs),
         ),
         (
             one,

@@ -1,8 +1,8 @@
-// Keys for the whole desk: / to search, ? for this list, j and k through a list, N for a new document.
+// Keys for the whole desk: / to search, ? for this list, j and k through a list, x to select, N for a new document.
 
 const KEYS = [
   ["Ctrl K", "Search everything"], ["/", "Search"], ["N", "New document"], ["J, K", "Next, previous document, in a list and in the form of one of it"],
-  ["Enter", "Open the chosen document"], ["Ctrl S", "Save"], ["Escape, Tab", "Leave a code editor"], ["Ctrl Enter", "New row in a table"],
+  ["X", "Select the document in a list"], ["Enter", "Open the chosen document"], ["Ctrl S", "Save"], ["Escape, Tab", "Leave a code editor"], ["Ctrl Enter", "New row in a table"],
   ["Alt \u2191, Alt \u2193", "Move a row"], ["Ctrl V", "Paste cells of a spreadsheet into a table"], ["?", "This list"],
 ];
 let dialog;
@@ -55,6 +55,7 @@ export function startKeys() {
       "?": help,
       j: () => step(1),
       k: () => step(-1),
+      x: () => document.activeElement.closest(".documents tr")?.dispatchEvent(new Event("desk:select", { bubbles: true })),
       n: () => document.querySelector('[data-key="n"]')?.click(),
     }[event.key];
     if (!action) return;

@@ -10,12 +10,14 @@ if (list) {
     const chosen = boxes.filter((box) => box.checked).length;
     if (button) {
       button.disabled = chosen === 0;
-      button.querySelector("span").textContent = chosen ? `Delete ${chosen} selected` : "Delete selected";
+      const all = list.querySelector("[data-bulk-all]:checked")?.dataset.bulkAll;
+      button.querySelector("span").textContent = all ? `Delete all ${all}` : chosen ? `Delete ${chosen} selected` : "Delete selected";
     }
     const bulk = list.querySelector("[data-bulk]");
     if (bulk) {
       bulk.hidden = chosen === 0;
-      bulk.querySelector("[data-bulk-count]").textContent = chosen === 1 ? "document" : `${chosen} documents`;
+      const all = bulk.querySelector("[data-bulk-all]:checked")?.dataset.bulkAll;
+      bulk.querySelector("[data-bulk-count]").textContent = all ? `${all} documents` : chosen === 1 ? "document" : `${chosen} documents`;
     }
     if (all) {
       all.checked = chosen > 0 && chosen === boxes.length;
@@ -36,12 +38,24 @@ if (list) {
       update();
     });
   }
-  button?.addEventListener("click", (event) => { event.preventDefault(); dialog.showModal(); });
+  // What is done with all that match is asked by the server, which knows how many they are.
+  const everything = list.querySelector("[data-bulk-all]");
+  everything?.addEventListener("change", update);
+  button?.addEventListener("click", (event) => {
+    if (everything?.checked) return;
+    event.preventDefault();
+    dialog.showModal();
+  });
+  list.addEventListener("desk:select", (event) => {
+    const box = event.target.closest("tr")?.querySelector('input[name="names"]');
+    if (box) { box.checked = !box.checked; update(); }
+  });
   dialog?.querySelector("[data-close]").addEventListener("click", (event) => { event.preventDefault(); dialog.close(); });
   if (dialog?.open) { dialog.close(); dialog.showModal(); }
   update();
 }
 
+document.querySelector(".page.list [data-focus]")?.focus();
 for (const select of document.querySelectorAll("[data-filters] > .filter select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }

@@ -4,6 +4,7 @@ mod accessibility;
 mod actions;
 mod addresses;
 pub mod browser;
+mod bulk;
 mod create;
 mod editors;
 mod form;

@@ -152,7 +152,10 @@ fn is_let_in(answer: &Response) -> bool {
         return !flash.contains("\"red\"") && !answer.header("location").starts_with("/login");
     }
     let is_json = answer.header("content-type").starts_with("application/json");
-    let told = |key: &str| is_json && answer.json()["message"][key].as_array().is_some_and(|failed| !failed.is_empty());
+    let told = |key: &str| {
+        let body = if is_json { answer.json() } else { Json::Null };
+        ["message", "data"].iter().any(|part| body[part][key].as_array().is_some_and(|failed| !failed.is_empty()))
+    };
     answer.status.is_success() && !told("failed_docs") && !told("failed")
 }
 

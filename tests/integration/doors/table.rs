@@ -173,6 +173,13 @@ pub const DOORS: &[Door] = &[
         |name, of| json!({"docs": [with(values(), &json!({"doctype": of.doctype(), "docname": name}))]}),
     ),
     door(
+        "POST /api/v2/document/{doctype}/bulk_update",
+        Of::Note,
+        &["write"],
+        |name, _| json!({"docs": [with(values(), &json!({"name": name}))]}),
+    ),
+    door("POST /api/v2/document/{doctype}/bulk_delete", Of::Note, &["delete"], |name, _| json!({"names": [name]})),
+    door(
         "POST /api/method/frappe.client.rename_doc",
         Of::Note,
         &["write"],
@@ -375,6 +382,8 @@ pub const ELSEWHERE: &[&str] = &[
     "frappe.core.doctype.user.user.generate_keys",
     "frappe.core.doctype.user.user.update_password",
     "frappe.core.doctype.user.user.switch_theme",
+    // Answers the names of those that refused, and nothing else: `desk/bulk.rs`.
+    "frappe.desk.doctype.bulk_update.bulk_update.submit_cancel_or_update_docs",
     // Takes a Data Import: `data_import/rights.rs`.
     "frappe.core.doctype.data_import.data_import.form_start_import",
     // OAuth: `oauth/`, `oauth_client/`.

@@ -79,6 +79,7 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
     let job = site.db_insert("Background Job", json!({"method": "none", "status": "Failed"})).await;
     let import = json!({"reference_doctype": "Book", "import_type": "Insert New Records"});
     let import = site.db_insert("Data Import", import).await;
+    let change = site.db_insert("Bulk Change", json!({"reference_doctype": "Book", "action": "Delete"})).await;
     let schedule = site.db_names("Scheduled Job Type", json!({})).await.remove(0);
     let text = |value: &Json| value.as_str().unwrap().to_owned();
     vec![
@@ -86,6 +87,7 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
         ("Scheduled Job Type".to_owned(), schedule),
         ("Background Job".to_owned(), job),
         ("Data Import".to_owned(), import),
+        ("Bulk Change".to_owned(), change),
         ("User".to_owned(), "alice@example.com".to_owned()),
         ("OAuth Client".to_owned(), program.id),
         ("OAuth Grant".to_owned(), grant),
