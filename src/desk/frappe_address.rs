@@ -3,6 +3,7 @@
 use poem::Response;
 
 use crate::desk::document_url;
+use crate::desk::list::shown::Kind;
 use crate::error::{Error, Result};
 use crate::meta::doctype::slug;
 use crate::meta::{DocType, Registry};
@@ -11,7 +12,7 @@ use crate::web::error::see_other;
 
 /// Where the parts of an address behind `/app` or `/desk` lead: `None` if no DocType is meant.
 ///
-/// `List/User`, `user/view/list`, `User`, `oauth client`, `Form/User/X`, `User/X`, `user/new-user-1`, `print/User/X`.
+/// `List/User`, `user/view/list`, `todo/view/kanban/Board`, `Tree/Account`, `User`, `oauth client`, `Form/User/X`, `User/X`, `user/new-user-1`, `print/User/X`.
 fn target(registry: &Registry, parts: &[&str]) -> Option<String> {
     let find = |text: &str| -> Option<&DocType> {
         let found = registry.get(text).or_else(|| registry.by_slug(&slug(text)))?;
@@ -27,6 +28,11 @@ fn target(registry: &Registry, parts: &[&str]) -> Option<String> {
             name => document_url(&doctype.slug(), name),
         }
     };
+    // Boards and calendars with names of their own are not here: theirs are made by the usual field.
+    let view = |doctype: &DocType, rest: &[&str]| match rest.first().and_then(|word| Kind::parse(word)) {
+        None | Some(Kind::List) => list(doctype),
+        Some(_) => format!("{}?view={}", list(doctype), rest[0].to_lowercase()),
+    };
     match parts {
         [] => Some("/app".to_owned()),
         [first]
@@ -34,11 +40,14 @@ fn target(registry: &Registry, parts: &[&str]) -> Option<String> {
         {
             Some("/app".to_owned())
         }
-        ["List" | "list", doctype, ..] if find(parts[0]).is_none() => find(doctype).map(list),
+        ["List" | "list", doctype, rest @ ..] if find(parts[0]).is_none() => {
+            find(doctype).map(|found| view(found, rest))
+        }
+        ["Tree" | "tree", doctype] if find(parts[0]).is_none() => find(doctype).map(|found| view(found, &["tree"])),
         ["Form" | "form" | "print", doctype, name @ ..] if find(parts[0]).is_none() => {
             find(doctype).map(|doctype| form(doctype, name))
         }
-        [doctype, "view", ..] => find(doctype).map(list),
+        [doctype, "view", rest @ ..] => find(doctype).map(|found| view(found, rest)),
         [doctype, name @ ..] => find(doctype).map(|doctype| form(doctype, name)),
     }
 }
@@ -52,7 +61,7 @@ pub(super) fn redirect(exchange: &Exchange, parts: &[&str]) -> Option<Response> 
 fn lead(exchange: &Exchange, parts: &[&str]) -> Option<Response> {
     let target = target(&exchange.site.documents.registry(), parts)?;
     Some(see_other(&match exchange.request.uri().query() {
-        Some(query) => format!("{target}?{query}"),
+        Some(query) => format!("{target}{}{query}", if target.contains('?') { '&' } else { '?' }),
         None => target,
     }))
 }

@@ -2,8 +2,9 @@
 //! documents.
 
 use super::params::{FILTERS, PAGE_LENGTHS, is_column};
+use super::shown::Kind;
 use super::view::{Bulk, OrderView, Tools, WhereView};
-use super::{ListInput, builder};
+use super::{ListInput, builder, shown};
 use crate::desk::form::control::label;
 use crate::desk::form::view::Choice;
 use crate::meta::doctype::Order;
@@ -68,6 +69,14 @@ pub(super) fn tools(input: &ListInput<'_>, shown: &[&DocField]) -> Tools {
             lengths.iter().map(|length| (length.as_str(), length.as_str())),
             &params.page_length.to_string(),
         ),
+        by: shown::by_choices(doctype, grant, &params.shown),
+        ends: shown::end_choices(doctype, grant, &params.shown),
+        groups: if params.shown.kind == Kind::List {
+            shown::group_choices(doctype, grant, &params.shown)
+        } else {
+            Vec::new()
+        },
+        hidden: params.shown.pairs().into_iter().filter(|(name, _)| matches!(*name, "view" | "month")).collect(),
         saved: input.saved.clone(),
         can_save: state.contains('?') && input.registry.get("List Filter").is_some(),
         state,
@@ -111,21 +120,23 @@ pub(super) fn import_url(doctype: &DocType, grant: &Grant) -> String {
     format!("/app/_import?{query}")
 }
 
+/// Whether people may change the field in forms.
+pub(super) fn is_editable(grant: &Grant, field: &DocField) -> bool {
+    field.has_column()
+        && !field.read_only
+        && !field.hidden
+        && !field.secret
+        && !field.set_only_once
+        && grant.writes_level(field.permlevel)
+}
+
 /// The buttons for several documents, as far as the roles give the rights; each document is asked again.
 pub(super) fn bulk(input: &ListInput<'_>) -> Bulk {
     let ListInput { doctype, grant, .. } = *input;
     let stored = doctype.has_table() && !doctype.is_virtual;
     let may = |right| stored && grant.may(right);
-    let editable = doctype.fields.iter().filter(|field| {
-        field.has_column()
-            && builder::is_plain(field.fieldtype)
-            && !field.read_only
-            && !field.hidden
-            && !field.is_virtual
-            && !field.secret
-            && !field.set_only_once
-            && grant.writes_level(field.permlevel)
-    });
+    let editable =
+        doctype.fields.iter().filter(|field| builder::is_plain(field.fieldtype) && is_editable(grant, field));
     let fields: Vec<(String, String)> = editable.map(|field| (field.fieldname.clone(), label(field))).collect();
     Bulk {
         edit: may(Right::Write) && !fields.is_empty(),

@@ -1,12 +1,17 @@
 //! `/app/<slug>`: the list of a DocType's documents, with search, filters, columns, sorting, paging, and what is done with
 //! several of them.
 
+mod board;
 mod builder;
 mod bulk;
+mod calendar;
 mod furniture;
+mod group;
 pub(crate) mod page;
 pub(crate) mod params;
 mod saved;
+pub(crate) mod shown;
+mod tree;
 pub(crate) mod view;
 
 use chrono::NaiveDateTime;
@@ -160,7 +165,8 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
     ListView {
         doctype: doctype.name.clone(),
         help: help::spans(&doctype.description),
-        url: format!("/app/{}", doctype.slug()),
+        url: params.cleared().url(doctype),
+        action: format!("/app/{}", doctype.slug()),
         post_url: params.url(doctype),
         create_url: match (create, create_query.is_empty()) {
             _ if doctype.name == DOCTYPE && input.session.has_role(ROLE_SYSTEM_MANAGER) => model::NEW.to_owned(),
@@ -187,6 +193,8 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
         next_url: if list.has_next_page { params.at_page(params.page + 1).url(doctype) } else { String::new() },
         rows,
         confirm: input.confirm,
+        tabs: shown::tabs(doctype, grant, params),
+        other: view::OtherView { list: params.shown.kind == shown::Kind::List, ..view::OtherView::default() },
         ask: input.ask.clone(),
         all_count: if params.page > 1 || list.has_next_page { total.to_owned() } else { String::new() },
         selected_count: if selected == 1 { "1 document".to_owned() } else { format!("{selected} documents") },

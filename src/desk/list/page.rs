@@ -6,8 +6,12 @@ use poem::Response;
 use poem::http::StatusCode;
 
 use super::params::ListParams;
-use super::view::{AskView, ListView, ResultView};
-use super::{ListInput, MOST_COUNTED, MOST_FOUND, builder, bulk, counted, list_view, saved, usual_columns};
+use super::shown::Kind;
+use super::view::{AskView, ListView, OtherView, ResultView};
+use super::{
+    ListInput, MOST_COUNTED, MOST_FOUND, board, builder, bulk, calendar, counted, group, list_view, saved, tree,
+    usual_columns,
+};
 use crate::desk::document_url;
 use crate::desk::form::act::restored_flash;
 use crate::desk::form::page::{self, doctype_of};
@@ -19,6 +23,7 @@ use crate::document::List;
 use crate::document::restore::DELETED_DOCUMENT;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Right};
+use crate::permissions::Grant;
 use crate::web::arguments::Form;
 use crate::web::error::see_other;
 use crate::web::templates::html;
@@ -103,6 +108,7 @@ pub(crate) async fn post(mut exchange: Exchange) -> Result<Response> {
             let showing = Showing { selected: &names, confirm: true, ..Showing::default() };
             show(&exchange, &doctype, &showing).await
         }
+        Some(board::MOVE) => Box::pin(board::move_card(&exchange, &doctype, &form)).await,
         Some("save_view") => {
             let (label, shared) = (form.first("__view").unwrap_or_default(), form.first("__shared") == Some("1"));
             saved::save(&exchange, &doctype, label.trim(), shared).await
@@ -247,6 +253,28 @@ async fn done_with_several(
     Ok(page)
 }
 
+/// Asks for the rows, or for what is shown instead of them.
+async fn shown(
+    exchange: &Exchange,
+    doctype: &Arc<DocType>,
+    grant: &Grant,
+    params: &ListParams,
+    other: &mut OtherView,
+) -> Result<List> {
+    match params.shown.kind {
+        Kind::List => {
+            let request = params.to_request(doctype, grant);
+            let list = exchange.site.documents.list(exchange.session(), &request).await?;
+            other.groups = group::groups(exchange, doctype, grant, params).await?;
+            return Ok(list);
+        }
+        Kind::Kanban => other.board = Some(board::board(exchange, doctype, grant, params).await?),
+        Kind::Calendar => other.calendar = Some(calendar::calendar(exchange, doctype, grant, params).await?),
+        Kind::Tree => other.tree = Some(tree::tree(exchange, doctype, grant, params).await?),
+    }
+    Ok(List::default())
+}
+
 async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let session = exchange.session();
@@ -254,11 +282,13 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
     let grant = documents.grant(session, doctype);
     let params = ListParams::parse(doctype, &grant, &exchange.query());
     let request = params.to_request(doctype, &grant);
+    let mut other = OtherView { list: params.shown.kind == Kind::List, ..OtherView::default() };
     let asked = match params.problem.as_str() {
-        "" => documents.list(session, &request).await,
+        "" => Box::pin(shown(exchange, doctype, &grant, &params, &mut other)).await,
         problem => Err(Error::BadRequest(problem.to_owned())),
     };
     let (list, total, problem) = match asked {
+        Ok(list) if !other.list => (list, String::new(), String::new()),
         Ok(list) => {
             let most = if params.query.is_empty() { MOST_COUNTED } else { MOST_FOUND };
             let total = documents.count_at_most(session, &request, Some(most + 1)).await?;
@@ -272,7 +302,7 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
     };
     let registry = documents.registry();
     let titles = list_titles(exchange, &registry, doctype, &list).await?;
-    let view: ListView = list_view(&ListInput {
+    let mut view: ListView = list_view(&ListInput {
         registry: &registry,
         doctype,
         session,
@@ -289,6 +319,7 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
         problem,
         now: documents.clock().now_in(documents.zone(session)),
     });
+    view.other = other;
     let crumbs = vec![Link { label: doctype.name.clone(), href: format!("/app/{}", doctype.slug()) }];
     let text = shell::render(exchange, "desk/list", &doctype.name, crumbs, view).await?;
     Ok(html(StatusCode::OK, text))

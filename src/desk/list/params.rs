@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::shown::Shown;
 use super::{list_fields, status_fields};
 use crate::document::ListRequest;
 use crate::document::search::text_filters;
@@ -33,6 +34,8 @@ pub(crate) struct ListParams {
     pub page: u64,
     /// Rows on a page.
     pub page_length: u64,
+    /// As what the documents are shown.
+    pub shown: Shown,
     /// What the address asks for and the list cannot do; empty if it can do everything.
     pub problem: String,
 }
@@ -41,11 +44,12 @@ impl ListParams {
     /// Reads the parameters of an address. What the DocType or the session's rights do not have becomes the problem: a list
     /// that ignored it would show what nobody asked for.
     pub(crate) fn parse(doctype: &DocType, grant: &Grant, query: &[(String, String)]) -> Self {
-        let mut params = Self { page: 1, page_length: PAGE_LENGTH, ..Self::default() };
+        let (shown, problem) = Shown::parse(doctype, grant, query);
+        let mut params = Self { page: 1, page_length: PAGE_LENGTH, shown, problem, ..Self::default() };
         for (name, value) in query {
             let value = value.trim();
             match name.as_str() {
-                _ if value.is_empty() => {}
+                name if value.is_empty() || Shown::takes(doctype, query, name) => {}
                 "q" => value.clone_into(&mut params.query),
                 "page" => params.page = value.parse().unwrap_or(1).clamp(1, 10_000_000),
                 "order_by" => match value.split(',').map(|part| parse_order(doctype, grant, part.trim())).collect() {
@@ -116,6 +120,7 @@ impl ListParams {
                 query.append_pair(name, &value);
             }
         }
+        query.extend_pairs(self.shown.pairs());
         if self.page_length != PAGE_LENGTH {
             query.append_pair("page_length", &self.page_length.to_string());
         }
@@ -135,6 +140,23 @@ impl ListParams {
     /// The same list in another order, from its first page.
     pub(super) fn ordered_by(&self, field: &str, order: Order) -> Self {
         Self { order_by: vec![(field.to_owned(), order)], page: 1, ..self.clone() }
+    }
+
+    /// The same documents shown in another way.
+    pub(super) fn shown_as(&self, shown: Shown) -> Self {
+        Self { shown, page: 1, ..self.clone() }
+    }
+
+    /// The rows of which a field has this value.
+    pub(super) fn narrowed_to(&self, field: &str, value: &str) -> Self {
+        let mut narrowed = self.shown_as(Shown::default());
+        narrowed.filters.push((field.to_owned(), value.to_owned()));
+        narrowed
+    }
+
+    /// Nothing but the way in which the documents are shown.
+    pub(super) fn cleared(&self) -> Self {
+        Self { page: 1, page_length: self.page_length, shown: self.shown.clone(), ..Self::default() }
     }
 
     /// `days desc, title asc`

@@ -58,7 +58,7 @@ pub(super) async fn list(exchange: &Exchange, doctype: &DocType) -> Result<Vec<S
 pub(super) async fn save(exchange: &Exchange, doctype: &Arc<DocType>, label: &str, shared: bool) -> Result<Response> {
     let address = super::page::own_address(exchange);
     let query = exchange.query();
-    let kept = query.iter().filter(|(name, value)| name != "page" && !value.is_empty());
+    let kept = query.iter().filter(|(name, value)| !matches!(name.as_str(), "page" | "month") && !value.is_empty());
     let kept = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
     if label.is_empty() || kept.is_empty() {
         Flash::failed(if label.is_empty() {

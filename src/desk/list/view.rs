@@ -2,6 +2,11 @@
 
 use serde::Serialize;
 
+use super::board::BoardView;
+use super::calendar::CalendarView;
+use super::group::GroupsView;
+use super::shown::TabView;
+use super::tree::TreeView;
 use crate::desk::form::view::Choice;
 use crate::desk::help::Span;
 
@@ -15,6 +20,8 @@ pub(crate) struct ListView {
     pub help: Vec<Span>,
     /// The list without filters.
     pub url: String,
+    /// The list without anything, where the form of filters goes.
+    pub action: String,
     /// Where the form around the rows goes: the list with its filters.
     pub post_url: String,
     /// A form for a new document; empty if there is none.
@@ -63,6 +70,25 @@ pub(crate) struct ListView {
     pub ask: Option<AskView>,
     /// How many match, where there are more than the page shows; else empty.
     pub all_count: String,
+    /// The ways to show the documents.
+    pub tabs: Vec<TabView>,
+    /// What is shown instead of rows.
+    pub other: OtherView,
+}
+
+/// What is shown instead of rows, or above them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct OtherView {
+    /// There are rows.
+    pub list: bool,
+    /// How many documents have each value of a field.
+    pub groups: Option<GroupsView>,
+    /// A board.
+    pub board: Option<BoardView>,
+    /// A calendar.
+    pub calendar: Option<CalendarView>,
+    /// A tree.
+    pub tree: Option<TreeView>,
 }
 
 /// What stands in the folds above a list.
@@ -78,6 +104,14 @@ pub(crate) struct Tools {
     pub columns: Vec<Choice>,
     /// How many rows a page has.
     pub lengths: Vec<Choice>,
+    /// The fields by which the documents can be shown in the chosen way.
+    pub by: Vec<Choice>,
+    /// The fields with a last day, for a calendar.
+    pub ends: Vec<Choice>,
+    /// The fields of which each value can be counted.
+    pub groups: Vec<Choice>,
+    /// What else the address says about the way, for forms to keep.
+    pub hidden: Vec<(&'static str, String)>,
     /// The saved lists.
     pub saved: Vec<SavedView>,
     /// What the address asks for, to save it.

@@ -74,7 +74,7 @@ async fn submit_cancel_or_update(call: Call) -> Result<Answer> {
 }
 
 /// What became of several documents, in the words of Frappe's second API.
-fn told(done: &str, succeeded: Vec<Json>, failed: Vec<Json>) -> Json {
+fn told(done: &str, succeeded: &[Json], failed: &[Json]) -> Json {
     let total = succeeded.len() + failed.len();
     json!({ done: succeeded, "failed": failed, "total": total })
 }
@@ -96,7 +96,7 @@ pub(in crate::rest) async fn delete_named(
         };
         sort(done, value, &mut deleted, &mut failed)?;
     }
-    Ok(told("deleted", deleted, failed))
+    Ok(told("deleted", &deleted, &failed))
 }
 
 /// `POST /api/v2/document/{doctype}/bulk_update`: changes `docs`, each with its `name`, by itself.
@@ -119,7 +119,7 @@ pub(in crate::rest) async fn update_named(
         };
         sort(done, value, &mut updated, &mut failed)?;
     }
-    Ok(told("updated", updated, failed))
+    Ok(told("updated", &updated, &failed))
 }
 
 fn of_body(values: &Map<String, Json>, key: &str) -> Result<Vec<Json>> {

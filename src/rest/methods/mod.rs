@@ -8,6 +8,7 @@ mod desk_save;
 mod desk_search;
 mod doc_method;
 mod file;
+mod listview;
 mod reportview;
 mod restore;
 mod share;
@@ -31,6 +32,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     desk_search::register(plugins);
     doc_method::register(plugins);
     file::register(plugins);
+    listview::register(plugins);
     reportview::register(plugins);
     restore::register(plugins);
     share::register(plugins);

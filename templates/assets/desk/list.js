@@ -101,3 +101,42 @@ for (const item of document.querySelectorAll("[data-columns] li")) {
     item.append(button);
   }
 }
+// A card is moved by dragging it onto another column: its own form does it, as its menu would.
+const board = document.querySelector("[data-board]");
+if (board) {
+  let dragged = null;
+  const columns = [...board.querySelectorAll("[data-column]")];
+  for (const card of board.querySelectorAll("[data-card]")) {
+    card.draggable = true;
+    card.addEventListener("dragstart", (event) => {
+      dragged = card;
+      card.classList.add("dragged");
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("text/plain", card.querySelector(".row-link").textContent);
+    });
+    card.addEventListener("dragend", () => {
+      card.classList.remove("dragged");
+      dragged = null;
+      for (const column of columns) column.classList.remove("over");
+    });
+  }
+  const takes = (column) => dragged && [...dragged.querySelector("[name=__to]").options].some((option) => option.value === column.dataset.column);
+  for (const column of columns) {
+    column.addEventListener("dragover", (event) => {
+      if (!takes(column)) return;
+      event.preventDefault();
+      column.classList.add("over");
+    });
+    column.addEventListener("dragleave", (event) => { if (!column.contains(event.relatedTarget)) column.classList.remove("over"); });
+    column.addEventListener("drop", (event) => {
+      if (!takes(column)) return;
+      event.preventDefault();
+      const form = dragged.querySelector("form");
+      form.elements.__to.value = column.dataset.column;
+      column.querySelector("ul").append(dragged);
+      form.requestSubmit(form.querySelector("[name=__action]"));
+    });
+  }
+  // The card that was moved keeps the focus.
+  if (location.hash.startsWith("#card-")) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.querySelector(".row-link").focus();
+}

@@ -18,6 +18,7 @@ mod pages;
 mod places;
 mod search;
 mod side;
+mod views;
 
 use std::collections::BTreeMap;
 
