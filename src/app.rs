@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod import_frappe;
 pub(crate) mod initial_data;
 mod model;
+pub(crate) mod search_index;
 pub(crate) mod site_key;
 pub(crate) mod sources;
 
@@ -106,6 +107,7 @@ fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts, files: &Fi
     data_import::register(&mut plugins);
     mcp::register(&mut plugins);
     backup::schedule::register(&mut plugins);
+    search_index::register(&mut plugins);
     acme::register(&mut plugins, config);
     let refresh = JobKind::new("refresh the statistics of the database", async |site: Site, _: RunningJob| {
         site.documents.database().refresh_statistics().await?;

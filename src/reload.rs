@@ -292,6 +292,7 @@ pub(crate) async fn put(site: &Site, putting: Putting<'_>) -> anyhow::Result<InF
     site.doctype_files.set_version(in_force.version.clone());
     describe(site);
     app::initial_data::follow_doctypes(documents).await?;
+    app::search_index::fill_if_needed(documents).await?;
     Ok(in_force)
 }
 

@@ -31,6 +31,7 @@ mod sqlite;
 pub(crate) mod state;
 mod transaction;
 pub(crate) mod transfer;
+pub(crate) mod words;
 pub(crate) mod writable;
 mod written;
 

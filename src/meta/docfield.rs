@@ -70,7 +70,8 @@ keys! {
     acts no_copy: Flag as bool, "Not taken over by copies and amendments.";
     acts in_list_view: Flag as bool, "A column of the list, or of the grid if it is a row's field.";
     acts in_standard_filter: Flag as bool, "A filter above the list.";
-    kept in_global_search: Flag as bool, "In Frappe: the global search reads it.";
+    acts in_global_search: Flag as bool,
+        "The search over everything finds its words, unless it is masked or of a level above 0.";
     acts bold: Flag as bool, "Emphasised in the form.";
     acts columns: Whole as u8, "Width in a grid, 1 to 10.";
     acts ignore_xss_filter: Flag as bool,

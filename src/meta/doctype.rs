@@ -320,35 +320,6 @@ impl DocType {
         self.columns.get(column)?.field.map(|index| &self.declaration.fields[index])
     }
 
-    /// The columns in which the quick search of a list, the search over everything and link pickers look for a part of a text:
-    /// the name, unless it is opaque, the title and the search fields, as far as they hold text.
-    pub(crate) fn searched_columns(&self) -> Vec<&Column> {
-        let name = (!self.naming_rule.is_opaque() || !self.has_table()).then_some("name");
-        let named = name.into_iter().chain(self.title_field.as_deref());
-        let mut found: Vec<&Column> = Vec::new();
-        for name in named.chain(self.search_fields.iter().map(String::as_str)) {
-            let Some(index) = self.column(name) else { continue };
-            let column = &self.columns[index];
-            let is_text =
-                matches!(column.column_type, ColumnType::Varchar(_) | ColumnType::Text | ColumnType::LongText);
-            let is_hidden =
-                self.column_field(index).is_some_and(|field| field.secret || field.fieldtype == Fieldtype::Password);
-            if is_text && !is_hidden && !found.iter().any(|known| known.name == column.name) {
-                found.push(column);
-            }
-        }
-        found
-    }
-
-    /// Those of the searched columns that have an index of trigrams, which every write pays for: all or none. What only the
-    /// program writes (`in_create`), such as logs, has none; nor has what holds texts of any length, of which a few megabytes
-    /// would keep every other writer of SQLite waiting.
-    pub(crate) fn trigram_columns(&self) -> Vec<&Column> {
-        let columns = self.searched_columns();
-        let is_short = columns.iter().all(|column| matches!(column.column_type, ColumnType::Varchar(_)));
-        if is_short && self.has_table() && !self.istable && !self.in_create { columns } else { Vec::new() }
-    }
-
     /// The Link by which a node of a tree names the one above it; `None` where documents are not nodes.
     pub fn tree_parent_field(&self) -> Option<&DocField> {
         let named = self.nsm_parent_field.as_str();

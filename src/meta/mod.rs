@@ -15,6 +15,7 @@ pub(crate) mod naming_rule;
 pub(crate) mod registry;
 pub(crate) mod rewrite;
 pub(crate) mod schema;
+mod searched;
 pub(crate) mod value;
 
 pub use docfield::DocField;

@@ -10,8 +10,8 @@ use crate::database::migrate::MigrateError;
 use crate::database::plan::convert::{conversion, prepare};
 use crate::database::plan::{Action, Alteration, Change, Plan, Rebuild};
 use crate::database::row::Param;
-use crate::database::schema::ddl;
 use crate::database::schema::sql_type::quote_text;
+use crate::database::schema::{ddl, words};
 use crate::database::sql::quote;
 use crate::meta::fieldtype::Shape;
 
@@ -103,12 +103,15 @@ fn script(backend: Backend, change: &Change) -> String {
                 let _ = writeln!(script, "UPDATE {table} SET {column} = NULL WHERE {column} = '';");
             }
             script.push_str(&ddl::create_index(backend, &change.table, index));
+            if index.words.is_some() {
+                script.push_str(&words::mark_unfilled(&index.name));
+            }
             script
         }
         Action::Run(sql) => sql.clone(),
-        Action::DropTable { trigrams } => {
-            // On SQLite these are tables of their own.
-            let indexes: String = trigrams.iter().map(|name| ddl::drop_index(backend, name)).collect();
+        Action::DropTable { apart } => {
+            // These indexes are more than the table: tables of their own on SQLite, functions.
+            let indexes: String = apart.iter().map(|name| ddl::drop_index(backend, name)).collect();
             format!("{indexes}DROP TABLE {table};")
         }
         Action::Nothing => String::new(),

@@ -14,7 +14,7 @@ use crate::database::Transaction;
 use crate::database::connect::{Backend, Database, Executor};
 use crate::database::plan::{Plan, Risk, plan};
 use crate::database::schema::wanted::TableSpec;
-use crate::database::schema::{introspect, names, trigrams};
+use crate::database::schema::{introspect, names, trigrams, words};
 use crate::database::{format, state};
 use crate::meta::{DocType, Registry};
 
@@ -22,7 +22,7 @@ pub(crate) use apply::statement;
 pub(crate) use assess::assess;
 
 /// Changes whenever this program would plan differently for the same definitions.
-const PLANNER_VERSION: u32 = 5;
+const PLANNER_VERSION: u32 = 6;
 /// The advisory lock of PostgreSQL that whoever migrates holds; any number that nobody else uses.
 const LOCK: i64 = 0x0064_6f63_7479_7065;
 
@@ -96,6 +96,7 @@ pub(crate) async fn migrate(
     let backend = database.backend();
     if !options.dry_run {
         trigrams::prepare(database).await?;
+        words::prepare(database).await?;
     }
     let fingerprint = fingerprint(backend, trigrams::class(database).await?.is_some(), doctypes.iter());
     if options.unless_current && !options.prune {

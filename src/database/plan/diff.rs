@@ -197,7 +197,7 @@ impl Differ<'_> {
             needs_rebuild || renames.iter().any(|(from, to)| index.columns.contains(from) || index.columns.contains(to))
         };
         let kept = spec.indexes.iter().filter(|index| present.indexes.contains_key(&index.name));
-        for index in kept.filter(|index| index.trigrams.is_some() && is_stale(index)) {
+        for index in kept.filter(|index| (index.trigrams.is_some() || index.words.is_some()) && is_stale(index)) {
             self.push(spec, format!("drop the index `{}`", index.name), Action::DropIndex(index.name.clone()));
             self.create_index(spec, index, false);
         }
@@ -346,10 +346,11 @@ impl Differ<'_> {
 
     fn create_index(&mut self, spec: &TableSpec, index: &IndexSpec, blank_to_null: bool) -> &mut Change {
         let list = index.columns.join("`, `");
-        let kind = match (index.unique, &index.trigrams) {
-            (true, _) => "a unique index",
-            (false, Some(_)) => "an index for searching",
-            (false, None) => "an index",
+        let kind = match (index.unique, &index.trigrams, index.words) {
+            (true, ..) => "a unique index",
+            (false, Some(_), _) => "an index for searching",
+            (false, None, Some(_)) => "an index of words",
+            (false, None, None) => "an index",
         };
         let action = Action::CreateIndex { index: index.clone(), blank_to_null };
         self.push(spec, format!("make {kind} on `{list}`"), action)
@@ -403,13 +404,14 @@ impl Differ<'_> {
                 continue;
             }
             let told = Verdict::Told("with its documents".to_owned());
-            let trigrams = table.indexes.keys().filter(|name| names::is_trigrams(name)).cloned().collect();
+            let is_apart = |name: &&String| names::is_trigrams(name) || names::is_words(name);
+            let apart = table.indexes.keys().filter(is_apart).cloned().collect();
             self.plan.changes.push(Change {
                 doctype: String::new(),
                 description: format!("drop the table `{}`", table.name),
                 risk: Risk::Safe,
                 table: table.name.clone(),
-                action: Action::DropTable { trigrams },
+                action: Action::DropTable { apart },
                 probes: vec![probe(table, "1 = 1".to_owned(), told)],
             });
         }

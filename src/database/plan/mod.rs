@@ -70,7 +70,7 @@ pub(super) enum Action {
     DropColumn(String),
     CreateIndex { index: IndexSpec, blank_to_null: bool },
     Run(String),
-    DropTable { trigrams: Vec<String> },
+    DropTable { apart: Vec<String> },
     Nothing,
 }
 

@@ -66,7 +66,7 @@ fn index_columns(declaration: Declaration) -> BTreeSet<String> {
     let spec = TableSpec::of(Backend::Postgres, &DocType::new(declaration)).expect("it has a table");
     spec.indexes
         .iter()
-        .filter(|index| index.trigrams.is_none())
+        .filter(|index| index.trigrams.is_none() && index.words.is_none())
         .map(|index| format!("{}{}", if index.unique { "unique " } else { "" }, index.columns.join(",")))
         .collect()
 }
@@ -165,7 +165,7 @@ fn what_people_search_has_an_index_of_trigrams() {
 }
 
 #[test]
-fn an_index_of_trigrams_is_made_anew_where_its_columns_become_others() {
+fn an_index_for_searching_is_made_anew_where_its_columns_become_others() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let titled = |fields| Declaration { title_field: Some("title".to_owned()), ..note(fields) };
         let before = vec![titled(vec![field("title", Fieldtype::Data), field("code", Fieldtype::Data)])];
@@ -173,7 +173,12 @@ fn an_index_of_trigrams_is_made_anew_where_its_columns_become_others() {
             |name: &str, from: &str| DocField { renamed_from: Some(from.to_owned()), ..field(name, Fieldtype::Data) };
         let after = vec![titled(vec![renamed("heading", "title"), renamed("title", "code")])];
         let plan = plan_of(backend, after, &applied(backend, before), false);
-        let anew = ["drop the index `tx tabNote.name,title`", "make an index for searching on `name`, `title`"];
+        let anew = [
+            "drop the index `tx tabNote.name,title`",
+            "make an index for searching on `name`, `title`",
+            "drop the index `wx tabNote.name,title;`",
+            "make an index of words on `name`, `title`",
+        ];
         assert_eq!(descriptions(&plan)[2..], anew, "{plan}");
     }
 }
@@ -182,7 +187,7 @@ fn an_index_of_trigrams_is_made_anew_where_its_columns_become_others() {
 fn without_the_extension_there_is_no_index_of_trigrams() {
     let mut without = Snapshot::empty(Backend::Postgres);
     without.trigrams = None;
-    for (snapshot, indexes) in [(without, 2), (Snapshot::empty(Backend::Postgres), 3)] {
+    for (snapshot, indexes) in [(without, 3), (Snapshot::empty(Backend::Postgres), 4)] {
         let plan = plan_of(Backend::Postgres, vec![note(Vec::new())], &snapshot, false);
         let made = plan.changes.iter().find_map(|change| match &change.action {
             Action::CreateTable(spec) if spec.name == "tabNote" => Some(spec.indexes.len()),

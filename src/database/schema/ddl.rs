@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::database::connect::Backend;
 use crate::database::schema::wanted::{ColumnSpec, IndexSpec, TableSpec};
-use crate::database::schema::{names, trigrams};
+use crate::database::schema::{names, trigrams, words};
 use crate::database::sql::quote;
 
 /// A column's definition in CREATE TABLE or ADD COLUMN.
@@ -45,6 +45,9 @@ pub(crate) fn create_table(backend: Backend, table: &TableSpec) -> String {
 
 /// An index.
 pub(crate) fn create_index(backend: Backend, table: &str, index: &IndexSpec) -> String {
+    if let Some(heads) = index.words {
+        return words::create(backend, table, index, heads);
+    }
     match (&index.trigrams, backend) {
         (None, _) => {}
         (Some(_), Backend::Sqlite) => return trigrams::create(table, index),
@@ -64,6 +67,7 @@ pub(crate) fn create_index(backend: Backend, table: &str, index: &IndexSpec) -> 
 /// Takes an index away.
 pub(crate) fn drop_index(backend: Backend, name: &str) -> String {
     match backend {
+        _ if names::is_words(name) => words::remove(backend, name),
         Backend::Sqlite if names::is_trigrams(name) => trigrams::remove(name),
         _ => format!("DROP INDEX IF EXISTS {};\n", quote(name)),
     }

@@ -5,6 +5,7 @@ pub(crate) mod names;
 pub(crate) mod sql_type;
 pub(crate) mod trigrams;
 pub(crate) mod wanted;
+pub(in crate::database) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,7 +116,7 @@ const SINGLES: &str = r#"SELECT "doctype", "field" FROM "tabSingles""#;
 const SQLITE_COLUMNS: &str = r#"
 SELECT t.name, c.name, c.type, c."notnull", c.dflt_value, c.pk, t.sql LIKE '%PRIMARY KEY AUTOINCREMENT%'
 FROM sqlite_schema t JOIN pragma_table_info(t.name) c
-WHERE t.type = 'table' AND substr(t.name, 1, 7) <> 'sqlite_' AND substr(t.name, 1, 6) <> 'tx tab'
+WHERE t.type = 'table' AND substr(t.name, 1, 7) <> 'sqlite_' AND substr(t.name, 1, 6) NOT IN ('tx tab', 'wx tab')
 ORDER BY t.name, c.cid"#;
 
 // Table, index, unique, belongs to the primary key, column.
@@ -126,7 +127,7 @@ FROM sqlite_schema t JOIN pragma_index_list(t.name) i JOIN pragma_index_info(i.n
 WHERE t.type = 'table' AND i.origin = 'c'
 UNION ALL
 SELECT tbl_name, name, 0, 0, '', 0 FROM sqlite_schema
-WHERE type = 'trigger' AND name LIKE 'tx tab%' AND sql LIKE '% AFTER INSERT ON %'
+WHERE type = 'trigger' AND (name LIKE 'tx tab%' OR name LIKE 'wx tab%') AND sql LIKE '% AFTER INSERT ON %'
 ) ORDER BY "table", name, seqno"#;
 
 const POSTGRES_COLUMNS: &str = r"
@@ -140,14 +141,18 @@ ORDER BY t.relname, c.attnum";
 
 const POSTGRES_INDEXES: &str = r"
 SELECT CAST(t.relname AS text), CAST(i.relname AS text), CAST(CAST(x.indisunique AS integer) AS bigint),
-       CAST(CAST(x.indisprimary AS integer) AS bigint), CAST(coalesce(c.attname, '') AS text)
+       CAST(CAST(x.indisprimary AS integer) AS bigint), CAST(coalesce(c.attname, '') AS text), CAST(k.position AS bigint)
 FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid
 JOIN pg_class t ON t.oid = x.indrelid
 CROSS JOIN LATERAL generate_series(1, x.indnkeyatts) AS k(position)
 LEFT JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum = x.indkey[k.position - 1]
 WHERE t.relnamespace = CAST(current_schema() AS regnamespace) AND t.relkind IN ('r', 'p')
-ORDER BY t.relname, i.relname, k.position";
+UNION ALL
+SELECT CAST(t.relname AS text), CAST(g.tgname AS text), CAST(0 AS bigint), CAST(0 AS bigint), '', CAST(0 AS bigint)
+FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid
+WHERE t.relnamespace = CAST(current_schema() AS regnamespace) AND g.tgname LIKE 'wx tab%'
+ORDER BY 1, 2, 6";
 
 async fn read_columns(executor: &dyn Executor, snapshot: &mut Snapshot) -> Result<(), DbErr> {
     let backend = snapshot.backend;

@@ -26,9 +26,10 @@ pub(crate) fn key(backend: Backend, name: &str) -> String {
     }
 }
 
-/// What the names of our indexes begin with: plain ones, unique ones, those of trigrams.
-const KINDS: [&str; 3] = ["ix", "ux", TRIGRAMS];
+/// What the names of our indexes begin with: plain ones, unique ones, those of trigrams, those of words.
+const KINDS: [&str; 4] = ["ix", "ux", TRIGRAMS, WORDS];
 const TRIGRAMS: &str = "tx";
+const WORDS: &str = "wx";
 
 /// The name of an index that we make: `ix tabNote.creation,name`, or `ux …` if it is unique.
 ///
@@ -45,6 +46,16 @@ pub(in crate::database) fn trigrams<'a>(table: &str, columns: impl IntoIterator<
 /// Whether an index of ours is one of trigrams.
 pub(in crate::database) fn is_trigrams(name: &str) -> bool {
     name.strip_prefix(TRIGRAMS).is_some_and(|rest| rest.starts_with(" tab"))
+}
+
+/// The name of an index of words: `wx tabNote.name,title;text`, what names a document before the rest.
+pub(in crate::database) fn words(table: &str, heads: &[String], others: &[String]) -> String {
+    short(&format!("{WORDS} {table}.{};{}", heads.join(","), others.join(",")), "")
+}
+
+/// Whether an index of ours is one of words.
+pub(in crate::database) fn is_words(name: &str) -> bool {
+    name.strip_prefix(WORDS).is_some_and(|rest| rest.starts_with(" tab"))
 }
 
 fn of_kind(kind: &str, table: &str, columns: &[String]) -> String {

@@ -88,6 +88,8 @@ pub(crate) struct IndexSpec {
     pub digest: bool,
     /// On the trigrams of text, for searching parts of it: the operator class on PostgreSQL.
     pub trigrams: Option<String>,
+    /// On the words of text, for the search over everything: how many of the columns say what a document is called.
+    pub words: Option<usize>,
 }
 
 impl TableSpec {
@@ -323,9 +325,10 @@ fn indexes(backend: Backend, doctype: &DocType, table: &str) -> Vec<IndexSpec> {
             let fits = columns.iter().all(|name| fits_index(backend, doctype, name));
             let digest = !fits && backend == Backend::Postgres;
             let name = names::index(table, &columns, unique);
-            (fits || unique).then_some(IndexSpec { name, columns, unique, digest, trigrams: None })
+            (fits || unique).then_some(IndexSpec { name, columns, unique, digest, trigrams: None, words: None })
         })
         .chain(trigram_index(backend, doctype, table))
+        .chain(word_index(backend, doctype, table))
         .collect()
 }
 
@@ -335,7 +338,19 @@ fn trigram_index(backend: Backend, doctype: &DocType, table: &str) -> Option<Ind
         doctype.trigram_columns().iter().map(|column| names::physical(backend, &column.name).to_owned()).collect();
     let name = names::trigrams(table, columns.iter().map(String::as_str));
     let trigrams = Some(TRIGRAM_CLASS.to_owned());
-    (!columns.is_empty()).then_some(IndexSpec { name, columns, unique: false, digest: false, trigrams })
+    (!columns.is_empty()).then_some(IndexSpec { name, columns, unique: false, digest: false, trigrams, words: None })
+}
+
+/// The index of words.
+pub(in crate::database) fn word_index(backend: Backend, doctype: &DocType, table: &str) -> Option<IndexSpec> {
+    let (heads, others) = doctype.word_columns();
+    let physical = |columns: Vec<&Column>| -> Vec<String> {
+        columns.iter().map(|column| names::physical(backend, &column.name).to_owned()).collect()
+    };
+    let (mut columns, others) = (physical(heads), physical(others));
+    let (name, words) = (names::words(table, &columns, &others), Some(columns.len()));
+    columns.extend(others);
+    (!columns.is_empty()).then_some(IndexSpec { name, columns, unique: false, digest: false, trigrams: None, words })
 }
 
 /// The columns of the default order with the name behind them, where one scan of an index gives that order.

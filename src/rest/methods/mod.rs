@@ -8,6 +8,7 @@ mod desk_save;
 mod desk_search;
 mod doc_method;
 mod file;
+mod global_search;
 mod listview;
 mod reportview;
 mod restore;
@@ -32,6 +33,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     desk_search::register(plugins);
     doc_method::register(plugins);
     file::register(plugins);
+    global_search::register(plugins);
     listview::register(plugins);
     reportview::register(plugins);
     restore::register(plugins);

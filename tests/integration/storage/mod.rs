@@ -8,6 +8,7 @@ mod round_trips;
 mod silence;
 mod statistics;
 mod transactions;
+mod words;
 
 use std::time::{Duration, Instant};
 
