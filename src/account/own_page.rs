@@ -21,6 +21,8 @@ const DONE: &str = "done";
 const NAMES: [&str; 2] = ["first_name", "last_name"];
 /// Modules of DocTypes that the site itself needs; what they hold is on this page already.
 const PLUMBING: [&str; 2] = ["Core", "OAuth"];
+/// What stands for all sessions but that of this browser.
+const ALL_OTHERS: &str = "others";
 /// What only people do there.
 const ONLY_PEOPLE: &str = "People change their account";
 
@@ -41,6 +43,7 @@ async fn get(exchange: Exchange) -> Result<Response> {
         "name" => "Your name is changed.",
         "password" => "Your password is changed. Your other sessions have ended.",
         "session" => "That session has ended.",
+        "sessions" => "You are logged out everywhere but here.",
         _ => "",
     });
     show(&exchange, StatusCode::OK, json!({"done": done.unwrap_or_default()})).await
@@ -91,6 +94,7 @@ async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result
         "last_name": user.text("last_name"),
         "api_key": user.text("api_key"),
         "user_url": if may_see_user && session.is_desk_user() { format!("/app/User/{}", session.user()) } else { String::new() },
+        "has_others": sessions.len() > 1,
         "sessions": sessions,
         "doctypes": doctypes,
         "shown_once": kept.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>(),
@@ -180,6 +184,13 @@ async fn end_session(mut exchange: Exchange) -> Result<Response> {
     exchange.context.require_browser(ONLY_PEOPLE)?;
     let form = exchange.form().await?;
     let name = form.first("session").unwrap_or("");
+    if name == ALL_OTHERS {
+        let session = exchange.session();
+        let mut work = exchange.site.documents.begin(session).await?;
+        crate::web::session::end_all(&mut work, session.user(), session.sid.as_deref()).await?;
+        work.commit().await?;
+        return Ok(see_other("/me?done=sessions"));
+    }
     // Owners may delete their sessions and nobody else's: the engine sees to it.
     match exchange.site.documents.delete(exchange.session(), "Session", name).await {
         Ok(()) => Ok(see_other("/me?done=session")),

@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 
 use crate::desk::help::{self, Span};
 use crate::desk::list::{MOST_COUNTED, counted};
-use crate::desk::shell;
+use crate::desk::tasks::{self, Task};
+use crate::desk::{actions, shell};
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Registry, Right};
@@ -41,6 +42,8 @@ pub(crate) struct HomeView {
     pub health: bool,
     /// Something was searched for.
     pub searched: bool,
+    /// What is left to do for who begins.
+    pub tasks: Vec<Task>,
 }
 
 /// A module.
@@ -104,6 +107,7 @@ pub(crate) fn home_view(registry: &Registry, session: &Session, query: &str) -> 
         system,
         health: session.has_role(ROLE_SYSTEM_MANAGER),
         searched: !query.is_empty(),
+        tasks: Vec::new(),
     }
 }
 
@@ -150,7 +154,10 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     let query = exchange.query().into_iter().find(|(name, _)| name == "q").map(|(_, value)| value).unwrap_or_default();
     let registry = exchange.site.documents.registry();
-    let view = home_view(&registry, exchange.session(), query.trim());
+    let mut view = home_view(&registry, exchange.session(), query.trim());
+    if !view.searched {
+        view.tasks = tasks::left(&exchange).await?;
+    }
     Ok(html(StatusCode::OK, shell::render(&exchange, "desk/home", "Home", Vec::new(), view).await?))
 }
 
@@ -159,9 +166,8 @@ pub(crate) async fn doctypes(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
     let registry = exchange.site.documents.registry();
     let entry = |doctype: &DocType| {
-        let creates = Grant::of(exchange.session(), doctype).may(Right::Create) && !doctype.issingle;
-        let create =
-            (creates && !doctype.in_create && !doctype.is_virtual).then(|| format!("/app/{}/new", doctype.slug()));
+        let creates = actions::creates(doctype, &Grant::of(exchange.session(), doctype));
+        let create = creates.then(|| format!("/app/{}/new", doctype.slug()));
         json!({"name": doctype.name, "module": doctype.module, "href": format!("/app/{}", doctype.slug()), "create": create})
     };
     let entries: Json = readable(&registry, exchange.session()).map(entry).collect();

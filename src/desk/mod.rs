@@ -1,6 +1,7 @@
 //! The desk: forms, lists and a home page for every DocType, generated from its fields.
 
 mod access;
+mod actions;
 mod book;
 mod data_import;
 pub(crate) mod definitions;
@@ -11,10 +12,12 @@ pub mod help;
 pub(crate) mod home;
 pub(crate) mod indicator;
 pub(crate) mod list;
+mod marks;
 pub(crate) mod model;
 mod rights;
 mod search;
 pub(crate) mod shell;
+mod tasks;
 mod template_helpers;
 pub(crate) mod titles;
 
@@ -39,6 +42,8 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_counts").get(home::counts));
     plugins.route(Route::new("/app/_search").get(search::get));
     plugins.route(Route::new("/app/_find").get(search::find));
+    plugins.route(Route::new("/app/_pin").post(marks::pin));
+    plugins.route(Route::new("/app/_dismiss").post(marks::dismiss));
     plugins.route(Route::new("/app/_session").get(home::session));
     plugins.route(Route::new("/app/_markdown").post(form::preview::markdown));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));

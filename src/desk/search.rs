@@ -1,18 +1,18 @@
-//! Search over everything: DocTypes by name and purpose, documents by name, title and search fields (`/app/_search`, and
-//! `/app/_find` for the box in the bar). A document is found by those alone who may read it.
+//! Search over everything: documents by their words, DocTypes by name and purpose, settings by label and help text, pages and
+//! things to do (`/app/_search`, and `/app/_find` for the box in the bar). Everybody finds what is for them alone.
 
 use poem::Response;
 use poem::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::desk::actions::Entry;
 use crate::desk::help::{self, Span};
-use crate::desk::list::search_fields;
-use crate::desk::{document_url, home, shell};
-use crate::document::search::text_filters;
-use crate::document::{Documents, ListRequest};
+use crate::desk::{actions, document_url, home, shell};
+use crate::document::Documents;
+use crate::document::find::{FoundDocument, FoundGroup};
 use crate::error::Result;
-use crate::meta::{DocType, Right};
+use crate::meta::DocType;
 use crate::permissions::{Grant, Session};
 use crate::web::Exchange;
 use crate::web::method::json_response;
@@ -21,15 +21,21 @@ use crate::web::templates::html;
 /// Letters from which documents are looked for.
 const FEWEST_LETTERS: usize = 2;
 /// How many documents of a DocType are shown.
-const MOST_OF_EACH: u64 = 5;
-/// How many DocTypes are looked through.
-const MOST_DOCTYPES: usize = 60;
+const MOST_OF_EACH: usize = 5;
+/// How many of one alone.
+const MOST_OF_ONE: usize = 200;
 
 /// Everything that `desk/search.hbs` places.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SearchView {
     /// What was searched for.
     pub query: String,
+    /// The DocType whose documents alone are searched; empty: everything is.
+    pub only: String,
+    /// Things to do that match.
+    pub actions: Vec<Found>,
+    /// Settings that match.
+    pub settings: Vec<Found>,
     /// DocTypes that match.
     pub doctypes: Vec<Found>,
     /// Documents that match, by DocType.
@@ -46,15 +52,15 @@ pub(crate) struct Group {
     /// The DocType.
     pub doctype: String,
     /// All of them, in the list.
-    pub href: String,
-    /// The latest.
+    pub all: String,
+    /// The best.
     pub documents: Vec<Found>,
     /// There are more.
     pub has_more: bool,
 }
 
 /// Something that was found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Found {
     /// What it is called.
     pub title: String,
@@ -62,44 +68,78 @@ pub(crate) struct Found {
     pub name: String,
     /// What it is.
     pub help: Vec<Span>,
+    /// Where the words stand in it, if not in its title.
+    pub context: String,
     /// Where it is.
     pub href: String,
     /// A form for a new one; empty if there is none.
     pub create: String,
+    /// How well it fits, among documents.
+    pub fit: u8,
 }
 
-fn query(exchange: &Exchange) -> String {
-    let query = exchange.query().into_iter().find(|(name, _)| name == "q").map(|(_, value)| value);
-    query.unwrap_or_default().trim().to_owned()
+impl From<Entry> for Found {
+    fn from(entry: Entry) -> Self {
+        Self { title: entry.title, context: entry.hint, href: entry.href, ..Self::default() }
+    }
 }
 
-/// GET `/app/_search?q=…`
+fn parameter(exchange: &Exchange, wanted: &str) -> String {
+    let given = exchange.query().into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    given.unwrap_or_default().trim().to_owned()
+}
+
+/// GET `/app/_search?q=…`, with `doctype` for the documents of one alone.
 pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
-    let query = query(&exchange);
-    let documents = &exchange.site.documents;
-    let doctypes = doctypes(documents, exchange.session(), &query);
-    let groups = groups(documents, exchange.session(), &query).await?;
+    let (query, only) = (parameter(&exchange, "q"), parameter(&exchange, "doctype"));
+    let (documents, session) = (&exchange.site.documents, exchange.session());
+    let groups = groups(documents, session, &query, &only).await?;
+    let (mut doctypes, mut actions, mut settings) = (Vec::new(), Vec::new(), Vec::new());
+    if only.is_empty() {
+        let found = |entries: Vec<Entry>| -> Vec<Found> { entries.into_iter().map(Found::from).collect() };
+        doctypes = self::doctypes(documents, session, &query);
+        actions = found(actions::actions(&exchange, &query));
+        settings = found(actions::settings(documents, session, &query));
+    }
+    let nothing = [&actions, &settings, &doctypes].iter().all(|found| found.is_empty()) && groups.is_empty();
     let view = SearchView {
-        nothing: doctypes.is_empty() && groups.is_empty() && !query.is_empty(),
+        actions,
+        settings,
+        nothing: nothing && !query.is_empty(),
         is_short: query.chars().count() < FEWEST_LETTERS,
         query,
+        only,
         doctypes,
         groups,
     };
     Ok(html(StatusCode::OK, shell::render(&exchange, "desk/search", "Search", Vec::new(), view).await?))
 }
 
-/// GET `/app/_find?q=…`: the documents that match, as a flat list.
+/// GET `/app/_find?q=…`: what matches besides DocTypes, as a flat list: documents, the best first, things to do and settings.
 pub(crate) async fn find(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
-    let groups = groups(&exchange.site.documents, exchange.session(), &query(&exchange)).await?;
-    let entries: Json = groups
-        .iter()
-        .flat_map(|group| group.documents.iter().map(move |found| (group, found)))
-        .map(|(group, found)| json!({"title": found.title, "name": found.name, "doctype": group.doctype, "href": found.href}))
+    let query = parameter(&exchange, "q");
+    let documents = &exchange.site.documents;
+    let groups = groups(documents, exchange.session(), &query, "").await?;
+    let mut found: Vec<(&Group, &Found)> =
+        groups.iter().flat_map(|group| group.documents.iter().map(move |found| (group, found))).collect();
+    // The groups are in the order of their best.
+    found.sort_by_key(|(_, found)| std::cmp::Reverse(found.fit));
+    let mut entries: Vec<Json> = found
+        .into_iter()
+        .map(|(group, found)| {
+            json!({
+                "kind": "document", "title": found.title, "name": found.name, "doctype": group.doctype,
+                "context": found.context, "href": found.href,
+            })
+        })
         .collect();
-    Ok(json_response(StatusCode::OK, &entries))
+    let entry = |kind: &str, found: Entry| json!({"kind": kind, "title": found.title, "context": found.hint, "href": found.href});
+    entries.extend(actions::actions(&exchange, &query).into_iter().map(|found| entry("action", found)));
+    let settings = actions::settings(documents, exchange.session(), &query);
+    entries.extend(settings.into_iter().map(|found| entry("setting", found)));
+    Ok(json_response(StatusCode::OK, &Json::Array(entries)))
 }
 
 /// The DocTypes whose name or description has all the words.
@@ -107,7 +147,7 @@ fn doctypes(documents: &Documents, session: &Session, query: &str) -> Vec<Found>
     if query.is_empty() {
         return Vec::new();
     }
-    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+    let words = actions::words(query);
     let registry = documents.registry();
     let matches = |doctype: &&DocType| {
         let text = format!("{} {}", doctype.name, doctype.description).to_lowercase();
@@ -115,13 +155,13 @@ fn doctypes(documents: &Documents, session: &Session, query: &str) -> Vec<Found>
     };
     let found = |doctype: &DocType| {
         let grant = Grant::of(session, doctype);
-        let creates = grant.may(Right::Create) && !doctype.issingle && !doctype.in_create && !doctype.is_virtual;
+        let creates = actions::creates(doctype, &grant);
         Found {
             title: doctype.name.clone(),
-            name: String::new(),
             help: help::spans(&doctype.description),
             href: format!("/app/{}", doctype.slug()),
             create: if creates { format!("/app/{}/new", doctype.slug()) } else { String::new() },
+            ..Found::default()
         }
     };
     let mut all: Vec<&DocType> = home::readable(&registry, session).filter(matches).collect();
@@ -130,52 +170,35 @@ fn doctypes(documents: &Documents, session: &Session, query: &str) -> Vec<Found>
     all.into_iter().map(found).collect()
 }
 
-/// The latest documents that match, DocType by DocType: one's own before those that the site keeps for itself.
-async fn groups(documents: &Documents, session: &Session, query: &str) -> Result<Vec<Group>> {
-    if query.chars().count() < FEWEST_LETTERS {
-        return Ok(Vec::new());
-    }
-    let registry = documents.registry();
-    let mut doctypes: Vec<&DocType> = home::readable(&registry, session)
-        .filter(|doctype| doctype.has_table() && !doctype.issingle && !home::is_system(doctype))
-        .collect();
-    doctypes.sort_by_key(|doctype| (home::is_shipped(doctype), doctype.name.clone()));
-    let pattern = format!("%{query}%");
-    let mut groups = Vec::new();
-    for doctype in doctypes.into_iter().take(MOST_DOCTYPES) {
-        let grant = Grant::of(session, doctype);
-        let title = doctype.title_field.as_deref().filter(|title| *title != "name");
-        let title = title.filter(|title| search_fields(doctype, &grant).contains(title));
-        let mut request = ListRequest::new(&doctype.name).order_by("modified desc");
-        request.fields = std::iter::once("name").chain(title).map(Json::from).collect();
-        request.or_filters = text_filters(doctype, &search_fields(doctype, &grant), query, &pattern);
-        request.limit = Some(MOST_OF_EACH);
-        let list = match documents.list(session, &request).await {
-            Ok(list) => list,
-            Err(error) if error.is_failure() => return Err(error),
-            Err(_) => continue,
+/// The documents that match, DocType by DocType: the best first, and of those that match alike one's own before those that come
+/// with the site.
+async fn groups(documents: &Documents, session: &Session, query: &str, only: &str) -> Result<Vec<Group>> {
+    let (only, each) = if only.is_empty() { (None, MOST_OF_EACH) } else { (Some(only), MOST_OF_ONE) };
+    let mut found = documents.find(session, query, only, each).await?;
+    found.sort_by_key(|group| {
+        let best = group.documents.first().map_or(0, |document| document.fit);
+        (std::cmp::Reverse(best), home::is_shipped(&group.doctype), group.doctype.name.clone())
+    });
+    let group = |group: FoundGroup| {
+        let slug = group.doctype.slug();
+        let found = |document: FoundDocument| Found {
+            href: document_url(&slug, &document.name),
+            name: if document.title == document.name { String::new() } else { document.name },
+            title: document.title,
+            help: Vec::new(),
+            context: document.context,
+            create: String::new(),
+            fit: document.fit,
         };
-        if list.rows.is_empty() {
-            continue;
+        let mut all = url::form_urlencoded::Serializer::new(String::new());
+        all.append_pair("q", query).append_pair("doctype", &group.doctype.name);
+        Group {
+            doctype: group.doctype.name.clone(),
+            // Of more than are shown of one alone, the reader has to say more words.
+            all: if only.is_some() { String::new() } else { format!("/app/_search?{}", all.finish()) },
+            documents: group.documents.into_iter().map(found).collect(),
+            has_more: group.has_more,
         }
-        let found = |row: usize| {
-            let name = list.text(row, "name").to_owned();
-            let titled = title.map_or("", |title| list.text(row, title));
-            Found {
-                title: if titled.is_empty() { name.clone() } else { titled.to_owned() },
-                href: document_url(&doctype.slug(), &name),
-                name: if titled.is_empty() || titled == name { String::new() } else { name },
-                help: Vec::new(),
-                create: String::new(),
-            }
-        };
-        let all = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", query).finish();
-        groups.push(Group {
-            doctype: doctype.name.clone(),
-            href: format!("/app/{}?{all}", doctype.slug()),
-            documents: (0..list.rows.len()).map(found).collect(),
-            has_more: list.has_next_page,
-        });
-    }
-    Ok(groups)
+    };
+    Ok(found.into_iter().map(group).collect())
 }

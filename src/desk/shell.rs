@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::desk::form::view::Link;
+use crate::desk::marks::{self, Pin, ThisPage};
 use crate::error::{Error, Result};
 use crate::web::Exchange;
 use crate::web::request::page_view;
@@ -37,6 +38,10 @@ pub(crate) struct Shell {
     pub initials: String,
     /// `light` or `dark`; empty where the device decides.
     pub theme: &'static str,
+    /// The pages that the person has pinned.
+    pub pins: Vec<Pin>,
+    /// This page, where it can be pinned.
+    pub this_page: Option<ThisPage>,
 }
 
 /// A page of the desk: `page` and `shell` for the layout, and the view of the page itself.
@@ -109,6 +114,7 @@ pub(crate) async fn render(
 ) -> Result<String> {
     let session = exchange.session();
     let page = page_view(&exchange.site, &exchange.context).await?;
+    let pins = marks::pins(exchange).await?;
     let shell = Shell {
         crumbs,
         flashes: Flash::take(exchange).into_iter().collect(),
@@ -118,6 +124,8 @@ pub(crate) async fn render(
             "Dark" => "dark",
             _ => "",
         },
+        this_page: marks::this_page(exchange, title, &pins),
+        pins,
     };
     exchange.site.templates.render(template, &DeskPage { title, page, shell, view })
 }

@@ -1,4 +1,5 @@
-// The search in the bar (Ctrl+K): go to any DocType or document by its name, or begin a new one.
+// The search in the bar (Ctrl+K): documents, DocTypes, settings and things to do; before anything is typed what is pinned and
+// what was opened last.
 
 import { combobox } from "./combobox.js";
 
@@ -9,7 +10,7 @@ async function doctypes() {
   return known;
 }
 
-/** Documents that match; none where the site cannot be asked. */
+/** What matches besides DocTypes; nothing where the site cannot be asked. */
 async function find(typed) {
   if (typed.length < 2) return [];
   try {
@@ -28,26 +29,84 @@ function fit(name, typed) {
   return lower.includes(typed) ? 1 : -1;
 }
 
+const RECENT = "recent:";
+const KEPT = 12;
+const storage = (action) => { try { return action(localStorage); } catch { return null; } };
+
+/** The lists and documents that a person has opened last in this browser, this page not among them. */
+export function recents(user) {
+  const kept = storage((local) => JSON.parse(local.getItem(RECENT + user))) || [];
+  return kept.filter((entry) => entry.href !== location.pathname);
+}
+
+/** Remembers a list or a document that is open. */
+function remember(user) {
+  const [, , slug, name] = location.pathname.split("/");
+  const heading = document.querySelector("main h1");
+  if (!slug || slug.startsWith("_") || name === "new" || !heading) return;
+  const parent = [...document.querySelectorAll(".crumbs a")].at(-1)?.textContent.trim();
+  const entry = { title: (heading.firstChild?.textContent || "").trim(), hint: name ? parent : "List", href: location.pathname };
+  storage((local) => local.setItem(RECENT + user, JSON.stringify([entry, ...recents(user)].slice(0, KEPT))));
+}
+
+/** What is pinned, as the page says. */
+const pins = () => [...document.querySelectorAll("[data-pins] option")].map((option) => ({ title: option.textContent, hint: "Pinned", href: option.value }));
+
+/** Home shows what was opened last. */
+function showRecents(user) {
+  const section = document.querySelector("[data-recents]");
+  const found = recents(user).slice(0, 8);
+  if (!section || !found.length) return;
+  for (const { title, hint, href } of found) {
+    const [item, link, what] = [document.createElement("li"), document.createElement("a"), document.createElement("span")];
+    link.className = "row-link";
+    link.href = href;
+    link.textContent = title;
+    what.className = "muted";
+    what.textContent = ` ${hint || ""}`;
+    item.append(link, what);
+    section.querySelector("ul").append(item);
+  }
+  section.hidden = false;
+}
+
 /** Starts the search in the bar. */
 export function startJump() {
   const input = document.querySelector("[data-jump]");
   if (!input) return;
+  const user = input.dataset.jump;
+  remember(user);
+  showRecents(user);
+  document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
+    storage((local) => { for (const key of Object.keys(local)) if (key.startsWith(RECENT)) local.removeItem(key); });
+  });
+  const option = ({ title, hint, href }) => ({ value: title, hint, href });
   combobox(input, {
     async suggest(typed) {
       const wanted = typed.toLowerCase();
-      const [all, documents] = await Promise.all([doctypes(), find(typed.trim())]);
-      // "new loan" begins a loan.
-      const begun = /^new\s+(.+)/.exec(wanted)?.[1];
-      const fresh = begun ? all.filter((entry) => entry.create && fit(entry.name, begun) > 0).slice(0, 5) : [];
+      if (!wanted) {
+        const pinned = pins();
+        const opened = recents(user).filter((entry) => !pinned.some((pin) => pin.href === entry.href));
+        const start = [...pinned.slice(0, 8), ...opened.slice(0, 8)];
+        if (start.length) return start.map(option);
+      }
+      const [all, found] = await Promise.all([doctypes(), find(typed.trim())]);
+      const of = (kind) => found.filter((entry) => entry.kind === kind);
+      const documents = of("document");
       const named = all
         .map((entry) => ({ ...entry, fit: fit(entry.name, wanted) }))
         .filter((entry) => entry.fit > 0 || !wanted)
         .sort((a, b) => b.fit - a.fit || a.name.localeCompare(b.name))
-        .slice(0, documents.length ? 6 : 12);
+        .slice(0, found.length ? 6 : 12);
+      // "new loan" begins one: whoever types a verb wants to do something.
+      const actions = of("action").slice(0, 5).map((entry) => option({ ...entry, hint: entry.context }));
+      const isVerb = /^(new|add|create|import|export|log|change|make)\s/.test(`${wanted} `);
       return [
-        ...fresh.map((entry) => ({ value: `New ${entry.name}`, hint: entry.module, href: entry.create })),
+        ...(isVerb ? actions : []),
         ...named.map((entry) => ({ value: entry.name, hint: entry.module, href: entry.href })),
-        ...documents.slice(0, 8).map((entry) => ({ value: entry.title, hint: [entry.doctype, entry.name].filter(Boolean).join(" · "), href: entry.href })),
+        ...documents.slice(0, 8).map((entry) => ({ value: entry.title, hint: [entry.doctype, entry.name, entry.context].filter(Boolean).join(" · "), href: entry.href })),
+        ...(isVerb ? [] : actions),
+        ...of("setting").slice(0, 5).map((entry) => option({ ...entry, hint: `Setting · ${entry.context}` })),
       ];
     },
     choose(option) { location.href = option.href; },

@@ -250,3 +250,40 @@ async fn buttons_beside_a_form_act_at_once_and_leave_what_is_typed() {
     browser.wait_for(SAVED).await;
     assert_eq!(site.db_names("Loan", json!({"title": "Emma Mine"})).await.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_search_in_the_bar_leads_to_documents_settings_and_things_to_do() {
+    if !is_wanted() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).listening().await;
+    let loan = site.db_insert("Loan", json!({"title": "Émile"})).await;
+    let browser = open_page(&site, "/app").await;
+    let shown = |text: &str| {
+        format!(
+            "return [...document.querySelectorAll('.jump [role=option]')].some((one) => one.textContent.includes('{text}'))"
+        )
+    };
+    let search = async |text: &str, expected: &str| {
+        let script = "document.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true }))";
+        browser.wait_for("return document.querySelector('[data-jump][role=combobox]') !== null").await;
+        browser.run(script).await;
+        browser.type_into("[data-jump]", text).await;
+        browser.wait_for(&shown(expected)).await;
+        let choose = "const input = document.querySelector('[data-jump]'); input.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }))";
+        browser.look(&format!("jump-{}", text.replace(' ', "-"))).await;
+        browser.run(choose).await;
+    };
+    search("emile", "Émile").await;
+    browser
+        .wait_for(&format!("return location.pathname === '/app/loan/{loan}' && document.readyState === 'complete'"))
+        .await;
+    search("log out every", "Log out everywhere").await;
+    browser.wait_for("return location.pathname + location.hash === '/me#sessions-title'").await;
+    browser.open(&format!("{}/app", site.site.config.site_url)).await;
+    browser.wait_for(&format!("return [...document.querySelectorAll('[data-recents] a')].some((one) => one.pathname === '/app/loan/{loan}')")).await;
+    browser.look("home-recents").await;
+    search("session expiry", "Session Expiry").await;
+    browser.wait_for("return location.pathname + location.hash === '/app/system-settings#f-session_expiry'").await;
+    browser.wait_for("return document.querySelector('#f-session_expiry')?.checkVisibility() === true").await;
+}
