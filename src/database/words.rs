@@ -22,8 +22,6 @@ const STEP: i64 = 300;
 const FILLING: i64 = 0x0064_6f63_7479_7066;
 /// Words that are asked for at most.
 const MOST_WORDS: usize = 12;
-/// Among how many of the newest documents those that are called so come first, where the words are common.
-const NEWEST: i64 = 50_000;
 /// PostgreSQL: documents of all DocTypes together up to which one statement answers.
 const MOST_TOGETHER: usize = 1000;
 
@@ -33,7 +31,7 @@ pub(crate) struct Words(Vec<String>);
 
 /// Letters without case and accents, so that texts can be compared as the index does.
 pub(crate) fn folded(text: &str) -> String {
-    text.to_lowercase().nfkd().filter(|letter| !('\u{300}'..='\u{36f}').contains(letter)).collect()
+    text.to_lowercase().nfkd().filter(|letter| !('\u{300}'..='\u{36f}').contains(letter)).nfc().collect()
 }
 
 impl Words {
@@ -51,20 +49,15 @@ impl Words {
     }
 
     /// As a question to the database; `whole`: no word that is longer.
-    fn question(&self, backend: Backend, whole: bool, heads: bool) -> String {
-        let (between, before) = match backend {
-            Backend::Sqlite => (" AND ", if heads { "head : (" } else { "(" }),
-            Backend::Postgres => (" & ", "("),
+    fn question(&self, backend: Backend, whole: bool) -> String {
+        let word = |word: &String| match (backend, whole) {
+            (Backend::Sqlite, true) => format!("\"{word}\""),
+            (Backend::Sqlite, false) => format!("\"{word}\"*"),
+            (Backend::Postgres, true) => format!("'{word}'"),
+            (Backend::Postgres, false) => format!("'{word}':*"),
         };
-        let word = |word: &String| match (backend, whole, heads) {
-            (Backend::Sqlite, true, _) => format!("\"{word}\""),
-            (Backend::Sqlite, false, _) => format!("\"{word}\"*"),
-            (Backend::Postgres, true, true) => format!("'{word}':A"),
-            (Backend::Postgres, true, false) => format!("'{word}'"),
-            (Backend::Postgres, false, true) => format!("'{word}':*A"),
-            (Backend::Postgres, false, false) => format!("'{word}':*"),
-        };
-        format!("{before}{})", self.0.iter().map(word).collect::<Vec<_>>().join(between))
+        let between = if backend == Backend::Sqlite { " AND " } else { " & " };
+        self.0.iter().map(word).collect::<Vec<_>>().join(between)
     }
 }
 
@@ -76,8 +69,8 @@ fn table_of(backend: Backend, doctype: &DocType) -> String {
     names::physical(backend, &doctype.table_name()).to_owned()
 }
 
-/// The names of the documents of each DocType that have all the words, at most `most` of each: those that are called so first,
-/// where they are common, then those with the very words, the newest first. A DocType without an index has none.
+/// The names of the documents of each DocType that have all the words, at most `most` of each: those with the very words
+/// first, the newest of them first. A DocType without an index has none.
 pub(crate) async fn candidates(
     database: &Database,
     doctypes: &[&DocType],
@@ -89,16 +82,24 @@ pub(crate) async fn candidates(
     if backend == Backend::Postgres && doctypes.len() > 1 && most <= MOST_TOGETHER {
         let mut sql = Sql::new(backend);
         sql.push("SELECT \"index\", \"name\" FROM ").ident(TABLE).push(" WHERE \"words\" @@ to_tsquery('simple', ");
-        sql.bind_text(words.question(backend, false, false)).push(") ORDER BY \"id\" DESC LIMIT ");
+        sql.bind_text(words.question(backend, false)).push(") ORDER BY \"id\" DESC LIMIT ");
         sql.bind_int(i64::try_from(MOST_TOGETHER).unwrap_or(i64::MAX));
         let rows = database.fetch(&sql.text, sql.params, &[Shape::Text; 2]).await?;
         // Otherwise the words are common, and each DocType is asked for its own.
         if rows.len() < MOST_TOGETHER {
-            let found = doctypes.iter().zip(&indexes).map(|(doctype, index)| {
-                let own = rows.iter().filter(|row| index.as_ref().is_some_and(|index| row[0].text() == index.name));
-                own.take(most).map(|row| name_of(doctype, &row[1])).collect()
-            });
-            return Ok(found.collect());
+            let mut found = Vec::with_capacity(doctypes.len());
+            for (doctype, index) in doctypes.iter().zip(&indexes) {
+                let Some(index) = index else {
+                    found.push(Vec::new());
+                    continue;
+                };
+                let own = rows.iter().filter(|row| row[0].text() == index.name);
+                let own: Vec<Value> = own.map(|row| name_of(doctype, &row[1])).collect();
+                // Of more than fit, the very words count.
+                let fits = own.len() <= most;
+                found.push(if fits { own } else { of_one(database, doctype, index, words, most).await? });
+            }
+            return Ok(found);
         }
     }
     let mut found = Vec::with_capacity(doctypes.len());
@@ -118,15 +119,11 @@ async fn of_one(
     words: &Words,
     most: usize,
 ) -> Result<Vec<Value>, DbErr> {
-    let ask = async |whole, heads| {
-        let question = words.question(database.backend(), whole, heads);
-        ask(database, doctype, index, (&question, heads), most).await
-    };
-    let exact = ask(true, false).await?;
-    // Where the very words are common, nobody needs those that merely begin so, but what is called so; and elsewhere all of
-    // them are there.
-    let lists =
-        if exact.len() == most { vec![ask(true, true).await?, exact] } else { vec![exact, ask(false, false).await?] };
+    let mut lists = vec![ask(database, doctype, index, &words.question(database.backend(), true), most).await?];
+    // Where the very words are common, nobody needs those that merely begin so.
+    if lists[0].len() < most {
+        lists.push(ask(database, doctype, index, &words.question(database.backend(), false), most).await?);
+    }
     let mut found: Vec<Value> = Vec::new();
     let mut seen = BTreeSet::new();
     for name in lists.into_iter().flatten() {
@@ -141,7 +138,7 @@ async fn ask(
     database: &Database,
     doctype: &DocType,
     index: &IndexSpec,
-    (question, heads): (&str, bool),
+    question: &str,
     most: usize,
 ) -> Result<Vec<Value>, DbErr> {
     let mut sql = Sql::new(database.backend());
@@ -150,20 +147,12 @@ async fn ask(
         Backend::Sqlite => {
             sql.push("SELECT n.name FROM ").ident(&index.name).push(" f CROSS JOIN ").push(&names_table(&index.name));
             sql.push(" n ON n.id = f.rowid WHERE ").ident(&index.name).push(" MATCH ").bind_text(question);
-            if heads {
-                // Every document with the words would be gone through for the few that are called so.
-                sql.push(" AND f.rowid > (SELECT max(id) FROM ").push(&names_table(&index.name)).push(") - ");
-                sql.bind_int(NEWEST);
-            }
             sql.push(" ORDER BY f.rowid DESC LIMIT ").bind_int(most);
             shape
         }
         Backend::Postgres => {
             sql.push("SELECT \"name\" FROM ").ident(TABLE).push(" WHERE \"index\" = ").bind_text(&index.name);
             sql.push(" AND \"words\" @@ to_tsquery('simple', ").bind_text(question).push(")");
-            if heads {
-                sql.push(" AND \"id\" > (SELECT max(\"id\") FROM ").ident(TABLE).push(") - ").bind_int(NEWEST);
-            }
             sql.push(" ORDER BY \"id\" DESC LIMIT ").bind_int(most);
             Shape::Text
         }
@@ -240,23 +229,18 @@ pub(crate) async fn fill(database: &Database, doctype: &DocType, filled: &mut Fi
     let Some(index) = index_of(backend, doctype) else { return Ok(false) };
     let transaction = database.begin().await?;
     let step = boundary(&transaction, doctype, filled.0.as_ref()).await?;
-    let (condition, more) = match &step {
-        Some(last) => {
-            let mut condition = Sql::new(backend);
-            push_from(&mut condition, doctype, ">=", last);
-            if let Some(first) = &filled.0 {
-                condition.push(" AND ");
-                push_from(&mut condition, doctype, "<", first);
-            }
-            (condition, true)
+    let more = step.is_some();
+    let mut condition = Sql::new(backend);
+    if let Some(last) = &step {
+        push_from(&mut condition, doctype, ">=", last);
+        if let Some(first) = &filled.0 {
+            condition.push(" AND ");
+            push_from(&mut condition, doctype, "<", first);
         }
+    } else {
         // What has no time is in no order.
-        None => {
-            let mut condition = Sql::new(backend);
-            condition.push("t.\"creation\" IS NULL");
-            (condition, false)
-        }
-    };
+        condition.push("t.\"creation\" IS NULL");
+    }
     add(&transaction, doctype, &index, condition).await?;
     if !more {
         unmark(&transaction, UNFILLED, &index.name).await?;
@@ -362,8 +346,8 @@ mod tests {
     #[test]
     fn questions_ask_for_every_word() {
         let words = Words::of("du hob").unwrap();
-        assert_eq!(words.question(Backend::Sqlite, false, true), "head : (\"du\"* AND \"hob\"*)");
-        assert_eq!(words.question(Backend::Postgres, true, true), "('du':A & 'hob':A)");
-        assert_eq!(words.question(Backend::Postgres, false, false), "('du':* & 'hob':*)");
+        assert_eq!(words.question(Backend::Sqlite, false), "\"du\"* AND \"hob\"*");
+        assert_eq!(words.question(Backend::Postgres, true), "'du' & 'hob'");
+        assert_eq!(words.question(Backend::Postgres, false), "'du':* & 'hob':*");
     }
 }

@@ -91,7 +91,7 @@ impl Documents {
             let mut request = request(doctype, each + 1);
             request.or_filters = filters;
             let rows = self.rows(session, &request).await?;
-            groups.extend(group(doctype, rows, text, &words, each));
+            groups.extend(group(doctype, &rows, text, &words, each));
         }
         Ok(groups)
     }
@@ -104,7 +104,7 @@ impl Documents {
         words: &Words,
         each: usize,
     ) -> Result<Vec<FoundGroup>> {
-        let plain: Vec<&DocType> = doctypes.iter().map(|doctype| doctype.as_ref()).collect();
+        let plain: Vec<&DocType> = doctypes.iter().copied().map(AsRef::as_ref).collect();
         let first = FIRST.max(each + 1);
         let candidates = words::candidates(self.database(), &plain, words, first).await?;
         let mut groups = Vec::new();
@@ -136,7 +136,7 @@ impl Documents {
                 };
                 rows.sort_by_cached_key(at);
             }
-            groups.extend(group(doctype, rows, text, words, each));
+            groups.extend(group(doctype, &rows, text, words, each));
         }
         Ok(groups)
     }
@@ -163,7 +163,7 @@ fn request(doctype: &DocType, limit: usize) -> ListRequest {
 
 fn group(
     doctype: &Arc<DocType>,
-    rows: Vec<Map<String, Json>>,
+    rows: &[Map<String, Json>],
     text: &str,
     words: &Words,
     each: usize,
@@ -199,10 +199,10 @@ fn found(doctype: &DocType, row: &Map<String, Json>, text: &str, words: &Words) 
     let texts: Vec<(String, String)> =
         others.iter().map(|column| (label(&column.name), plain(&value(&column.name)))).collect();
     let context = if fit > 1 { None } else { texts.iter().find_map(|(label, text)| excerpt(label, text, words)) };
-    let content = heads.iter().map(|column| (label(&column.name), value(&column.name))).chain(texts.iter().cloned());
-    let content: Vec<String> =
-        content.filter(|(_, text)| !text.is_empty()).map(|(label, text)| format!("{label} : {text}")).collect();
-    FoundDocument { name, title, context: context.unwrap_or_default(), content: content.join(" ||| "), fit }
+    let all = heads.iter().map(|column| (label(&column.name), value(&column.name))).chain(texts.iter().cloned());
+    let all: Vec<String> =
+        all.filter(|(_, text)| !text.is_empty()).map(|(label, text)| format!("{label} : {text}")).collect();
+    FoundDocument { name, title, context: context.unwrap_or_default(), content: all.join(" ||| "), fit }
 }
 
 /// The text without tags.

@@ -109,7 +109,9 @@ pub(in crate::database) fn texts(backend: Backend, row: &str, columns: &[String]
 pub(in crate::database) fn vector([head, rest]: &[String; 2]) -> String {
     let spaces = " ".repeat(PUNCTUATION.chars().count());
     let words = |text: &str| {
-        let folded = format!("regexp_replace(normalize(lower({text}), NFKD), '[\\u0300-\\u036f]', '', 'g')");
+        // Put together again where the marks are part of a letter, as in Korean and Japanese.
+        let folded =
+            format!("normalize(regexp_replace(normalize(lower({text}), NFKD), '[\\u0300-\\u036f]', '', 'g'), NFC)");
         format!(
             "to_tsvector('simple', translate(left({folded}, {MOST_OF_DOCUMENT}), {}, '{spaces}'))",
             quote_text(PUNCTUATION)

@@ -45,12 +45,22 @@ async fn words_are_found_from_the_first_to_the_last_moment_of_a_document() {
     let admin = site.administrator().await;
     let values = json!({
         "number": "INV-0001", "title": "Émile, or On Education", "about": "<p>By Jean-Jacques <b>Rousseau</b></p>",
-        "contact": "jj@geneva.example", "shelf": "cellar"
+        "contact": "jj@geneva.example 한국어 がくせい", "shelf": "cellar"
     });
     admin.create("Found Book", values).await.ok();
-    for text in
-        ["INV-0001", "inv", "0001", "emile", "ÉMILE", "educ emi", "rousseau", "jj@geneva.example", "Jean-Jacques"]
-    {
+    for text in [
+        "INV-0001",
+        "inv",
+        "0001",
+        "emile",
+        "ÉMILE",
+        "educ emi",
+        "rousseau",
+        "jj@geneva.example",
+        "Jean-Jacques",
+        "한국",
+        "がく",
+    ] {
         assert_eq!(found(&admin, text).await, ["INV-0001"], "{text}");
     }
     for text in ["cellar", "emile austen", "ousseau", "\"", "*"] {
