@@ -96,8 +96,8 @@ async fn what_a_link_wants_is_made_on_the_way_and_comes_back_chosen() {
     browser.wait_for(READY).await;
     assert_eq!(site.db_names("Box", json!({"title": "Maps"})).await.len(), 1);
     assert_eq!(site.db_names("Shelf", json!([])).await, ["SHELF-001"]);
-    let kept = "return [...Object.keys(localStorage), ...Object.keys(sessionStorage)].filter((key) => !key.startsWith('tab:'))";
-    assert_eq!(browser.run(kept).await, json!([]), "nothing is left but which tab was open");
+    let kept = "return [...Object.keys(localStorage), ...Object.keys(sessionStorage)].filter((key) => !/^(tab|recent):/.test(key))";
+    assert_eq!(browser.run(kept).await, json!([]), "nothing is left but which tab was open and which documents");
 
     // The same from a document that is stored, on its own address.
     browser.type_into("#f-title", " of 1900").await;
