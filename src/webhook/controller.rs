@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use reqwest::header::HeaderValue;
+use poem::http::header::HeaderValue;
 use serde_json::{Map, Value as Json};
 
 use crate::document::view::filled;
