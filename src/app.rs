@@ -38,7 +38,7 @@ use crate::web::metrics::Exposition;
 use crate::web::serve::{Redirect, Tls, serve};
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{JobKind, Pipeline, Plugins, RunningJob, Sessions, Site, Templates};
-use crate::{account, data_import, desk, mcp, oauth, reload, rest, web};
+use crate::{account, data_import, desk, mcp, oauth, reload, rest, web, webhook};
 
 /// How long requests under way may take once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -106,6 +106,7 @@ fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts, files: &Fi
     desk::register(&mut plugins);
     data_import::register(&mut plugins);
     mcp::register(&mut plugins);
+    webhook::register(&mut plugins, config)?;
     backup::schedule::register(&mut plugins);
     search_index::register(&mut plugins);
     acme::register(&mut plugins, config);

@@ -28,3 +28,4 @@ mod spreadsheet;
 pub mod testing;
 mod traces;
 mod web;
+mod webhook;

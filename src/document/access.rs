@@ -270,7 +270,7 @@ impl Documents {
     }
 
     /// Whether the session sees only some documents of the DocType, so that "not found" would tell what exists.
-    pub(super) fn sees_only_some(&self, session: &Session, doctype: &DocType) -> bool {
+    pub(crate) fn sees_only_some(&self, session: &Session, doctype: &DocType) -> bool {
         !session.is_administrator()
             && (decide::is_limited(session, doctype)
                 || !self.grant(session, doctype).rights.contains(Right::Read)

@@ -169,18 +169,61 @@ pub(crate) fn need(doctype: &str, right: Right) -> Need {
     Need::Right { doctype: doctype.to_owned(), right: right.as_str() }
 }
 
-/// What is done after documents of any DocType are written (Frappe's `doc_events` for `*`).
+/// What happens to a document, under Frappe's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DocEvent {
+    /// It is new.
+    AfterInsert,
+    /// A draft was written: inserted, saved or submitted.
+    OnUpdate,
+    /// It became submitted.
+    OnSubmit,
+    /// It was saved after it had been submitted.
+    OnUpdateAfterSubmit,
+    /// It became cancelled.
+    OnCancel,
+    /// It is about to be deleted.
+    OnTrash,
+    /// Last, whatever changed a stored document.
+    OnChange,
+}
+
+impl DocEvent {
+    /// Frappe's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AfterInsert => "after_insert",
+            Self::OnUpdate => "on_update",
+            Self::OnSubmit => "on_submit",
+            Self::OnUpdateAfterSubmit => "on_update_after_submit",
+            Self::OnCancel => "on_cancel",
+            Self::OnTrash => "on_trash",
+            Self::OnChange => "on_change",
+        }
+    }
+}
+
+/// What is done when something happens to documents of any DocType (Frappe's `doc_events` for `*`).
 #[async_trait]
-pub trait AfterWrite: Send + Sync {
-    /// After a document was inserted, saved or submitted, in the same transaction; `before` is the stored one.
-    async fn written(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()>;
+pub trait DocEvents: Send + Sync {
+    /// Whether it is to be told; asked for every event of every write.
+    fn listens(&self, documents: &Documents, event: DocEvent, doctype: &DocType) -> bool;
+    /// It has happened, in the transaction of `work`, and the DocType's own controllers know of it; `before` is the stored
+    /// document, on updates.
+    async fn happened(
+        &self,
+        work: &mut Work<'_>,
+        event: DocEvent,
+        document: &Document,
+        before: Option<&Document>,
+    ) -> Result<()>;
 }
 
 /// The controllers of every DocType, in order of registration.
 #[derive(Clone, Default)]
 pub struct Controllers {
     by_doctype: HashMap<String, Vec<Arc<dyn Controller>>>,
-    after_write: Vec<Arc<dyn AfterWrite>>,
+    doc_events: Vec<Arc<dyn DocEvents>>,
     needed_fields: Vec<NeededFields>,
 }
 
@@ -193,14 +236,14 @@ impl Controllers {
         self.by_doctype.entry(doctype.to_owned()).or_default().push(Arc::new(controller));
     }
 
-    /// Adds what is done after every write.
-    pub fn add_after_write(&mut self, act: impl AfterWrite + 'static) {
-        self.after_write.push(Arc::new(act));
+    /// Adds what listens to events of every DocType.
+    pub fn add_doc_events(&mut self, listener: impl DocEvents + 'static) {
+        self.doc_events.push(Arc::new(listener));
     }
 
-    /// What is done after every write.
-    pub fn after_write(&self) -> &[Arc<dyn AfterWrite>] {
-        &self.after_write
+    /// What listens to events of every DocType, in order of registration.
+    pub fn doc_events(&self) -> &[Arc<dyn DocEvents>] {
+        &self.doc_events
     }
 
     /// The controllers of a DocType.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::database::{auth, documents};
+use crate::document::controller::DocEvent;
 use crate::document::guard::changes;
 use crate::document::naming::{is_named_by_field, keep_naming_field};
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
@@ -69,6 +70,7 @@ impl Work<'_> {
         for controller in &controllers {
             controller.after_insert(self, &document).await?;
         }
+        self.tell(DocEvent::AfterInsert, &document, None).await?;
         self.after_write(&document, None, transition).await?;
         Ok(document)
     }
@@ -191,24 +193,27 @@ impl Work<'_> {
     ) -> Result<()> {
         self.touch(&document.doctype.name, &document.name());
         let controllers = self.controllers(&document.doctype.name);
-        for controller in &controllers {
-            match transition {
-                Transition::Save => controller.on_update(self, document, before).await?,
-                Transition::Submit => {
-                    controller.on_update(self, document, before).await?;
-                    controller.on_submit(self, document).await?;
+        let events: &[DocEvent] = match transition {
+            Transition::Save => &[DocEvent::OnUpdate],
+            Transition::Submit => &[DocEvent::OnUpdate, DocEvent::OnSubmit],
+            Transition::UpdateAfterSubmit => &[DocEvent::OnUpdateAfterSubmit],
+            Transition::Cancel => &[DocEvent::OnCancel],
+        };
+        for event in events {
+            for controller in &controllers {
+                match event {
+                    DocEvent::OnUpdate => controller.on_update(self, document, before).await?,
+                    DocEvent::OnSubmit => controller.on_submit(self, document).await?,
+                    DocEvent::OnUpdateAfterSubmit => controller.on_update_after_submit(self, document).await?,
+                    _ => controller.on_cancel(self, document).await?,
                 }
-                Transition::UpdateAfterSubmit => controller.on_update_after_submit(self, document).await?,
-                Transition::Cancel => controller.on_cancel(self, document).await?,
             }
         }
         if transition == Transition::Cancel {
             self.check_back_links(document, "cancel", true).await?;
-        } else {
-            let documents = self.documents;
-            for act in documents.controllers().after_write() {
-                act.written(self, document, before).await?;
-            }
+        }
+        for event in events {
+            self.tell(*event, document, before).await?;
         }
         if let Some(before) = before.filter(|before| document.doctype.track_changes && !before.is_new)
             && let Some((data, kept)) =
@@ -224,6 +229,21 @@ impl Work<'_> {
         }
         for controller in &controllers {
             controller.on_change(self, document).await?;
+        }
+        // Something new has not changed (Frappe's webhooks say so too).
+        match before {
+            Some(_) => self.tell(DocEvent::OnChange, document, before).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells everybody who listens what has happened.
+    pub(super) async fn tell(&mut self, event: DocEvent, document: &Document, before: Option<&Document>) -> Result<()> {
+        let documents = self.documents;
+        for listener in documents.controllers().doc_events() {
+            if listener.listens(documents, event, &document.doctype) {
+                listener.happened(self, event, document, before).await?;
+            }
         }
         Ok(())
     }
@@ -279,6 +299,7 @@ impl Work<'_> {
         for controller in &controllers {
             controller.on_change(self, &document).await?;
         }
+        self.tell(DocEvent::OnTrash, &document, None).await?;
         self.delete_cascade(&document).await?;
         self.check_back_links(&document, "delete", false).await?;
         crate::document::naming::revert_series(self.executor(), &document).await?;

@@ -43,7 +43,7 @@ use arc_swap::ArcSwap;
 use serde_json::{Map, Value as Json};
 use tokio::sync::watch;
 
-pub(crate) use controller::{AfterWrite, Controller, Controllers};
+pub(crate) use controller::{Controller, Controllers, DocEvent, DocEvents};
 pub use list::ListRequest;
 pub(crate) use list::{Cell, List};
 pub(crate) use work::Work;

@@ -45,8 +45,7 @@ impl Work<'_> {
             } else {
                 auth::set(self.executor(), (&doctype.name, &name, &field), &sealed, true).await?;
             }
-            let stars = text.chars().count().min(MAX_STARS);
-            document.values[column] = Value::Text("*".repeat(stars));
+            document.values[column] = Value::Text(stars_for(&text));
         }
         for table in 0..document.tables.len() {
             let mut rows = std::mem::take(&mut document.tables[table]);
@@ -110,11 +109,17 @@ pub(super) fn place(doctype: &str, fieldname: &str) -> String {
 }
 
 /// Whether a text stands for a secret that is already stored.
-pub(super) fn is_stars(text: &str) -> bool {
+pub(crate) fn is_stars(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c == '*')
 }
 
-fn password_columns(doctype: &crate::meta::DocType) -> Vec<(usize, String)> {
+/// What stands in the row for a secret.
+pub(crate) fn stars_for(text: &str) -> String {
+    "*".repeat(text.chars().count().min(MAX_STARS))
+}
+
+/// The Password fields of a DocType, with the places of their columns.
+pub(crate) fn password_columns(doctype: &crate::meta::DocType) -> Vec<(usize, String)> {
     doctype
         .columns
         .iter()

@@ -241,7 +241,7 @@ macro_rules! view {
                 rows.concat()
             }
 
-            #[allow(clippy::vec_init_then_push, reason = "each field adds what it has, if anything")]
+            #[allow(clippy::vec_init_then_push, unused_mut, reason = "each field adds what it has, if anything")]
             fn values(&self) -> Vec<(&'static str, $crate::meta::Value)> {
                 let mut values = Vec::new();
                 $($crate::document::view::view!(@write values, self, $field, $ty $(, = $source)? $(, as $reader)?);)*

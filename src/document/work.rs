@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 
 use crate::clock;
 use crate::database::{Backend, Executor, Reading, Transaction, Written, documents};
-use crate::document::controller::{Controller, no_controller};
+use crate::document::controller::{Controller, DocEvent, no_controller};
 use crate::document::defaults::{self, Surroundings};
 use crate::document::input::RowLimit;
 use crate::document::list::{self, List, ListRequest};
@@ -110,6 +110,11 @@ impl<'a> Work<'a> {
     /// Notes that caches must forget a document once this is committed.
     pub(super) fn touch(&mut self, doctype: &str, name: &str) {
         self.written.add(doctype, name);
+    }
+
+    /// Whether documents of a DocType have been written so far.
+    pub(crate) fn has_written(&self, doctype: &str) -> bool {
+        self.written.concerns(doctype)
     }
 
     /// The same of every document.
@@ -260,12 +265,15 @@ impl<'a> Work<'a> {
         }
         self.touch(&doctype.name, name);
         let controllers = self.controllers(&doctype.name);
-        if !controllers.is_empty()
+        let mut listeners = self.documents.controllers().doc_events().iter();
+        let is_told = listeners.any(|listener| listener.listens(self.documents, DocEvent::OnChange, &doctype));
+        if (is_told || !controllers.is_empty())
             && let Some(document) = self.load(&doctype.name, name, false).await?
         {
             for controller in controllers {
                 controller.on_change(self, &document).await?;
             }
+            self.tell(DocEvent::OnChange, &document, None).await?;
         }
         Ok(())
     }
@@ -305,7 +313,8 @@ impl<'a> Work<'a> {
         self.insert_log_as(crate::secret::random_name(), doctype, values).await
     }
 
-    async fn insert_log_as(&mut self, name: String, doctype: &str, values: &[(&str, Value)]) -> Result<()> {
+    /// The same under a name of one's own.
+    pub(crate) async fn insert_log_as(&mut self, name: String, doctype: &str, values: &[(&str, Value)]) -> Result<()> {
         let Some(doctype) = self.registry.get(doctype).cloned().filter(|doctype| doctype.has_table()) else {
             return Ok(());
         };

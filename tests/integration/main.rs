@@ -46,3 +46,4 @@ mod tidy;
 mod tls;
 mod traces;
 mod upgrade;
+mod webhook;

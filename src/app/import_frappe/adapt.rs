@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 use crate::app::import_frappe::files::Files;
 use crate::app::import_frappe::report::Report;
 use crate::clock::{Zone, format_datetime};
+use crate::document::password::{is_stars, password_columns, stars_for};
 use crate::meta::{ColumnType, DocType, Document, Registry, Value};
 use crate::oauth::views::client_secret::store_client_secret;
 use crate::secret::{self, Purpose, SiteKey};
@@ -30,6 +31,13 @@ pub(super) struct Adapting<'a, 'f> {
 impl Adapting<'_, '_> {
     /// Makes a document one of this site.
     pub(super) fn adapt(&mut self, document: &mut Document, report: &mut Report) -> anyhow::Result<()> {
+        for (column, _) in password_columns(&document.doctype) {
+            let text = document.values[column].to_string();
+            // `secrets` has sealed what lies open there.
+            if !text.is_empty() && !is_stars(&text) {
+                document.values[column] = Value::Text(stars_for(&text));
+            }
+        }
         match document.doctype.name.as_str() {
             "User" => self.user(document),
             "File" => self.file(document, report)?,

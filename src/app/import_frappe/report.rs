@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// DocTypes whose documents come along although nothing here acts on them.
-const IDLE: [&str; 22] = [
+const IDLE: [&str; 21] = [
     "Assignment Rule",
     "Auto Email Report",
     "Auto Repeat",
@@ -24,7 +24,6 @@ const IDLE: [&str; 22] = [
     "Report",
     "Role Profile",
     "Server Script",
-    "Webhook",
     "Workflow",
     "Workspace",
 ];

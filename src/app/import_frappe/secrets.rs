@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
+use futures_util::StreamExt as _;
 use serde_json::Value as Json;
 
 use crate::account;
 use crate::app::import_frappe::report::Report;
 use crate::database::frappe_source::FrappeSource;
-use crate::document::password::seal;
+use crate::document::password::{is_stars, password_columns, seal};
 use crate::meta::{Fieldtype, Registry, Value};
 use crate::secret::{self, FernetKey, SiteKey};
 
@@ -59,17 +60,44 @@ pub(super) async fn rows(
             None
         };
         if let Some((stored, encrypted)) = kept {
-            rows.push(
-                [doctype, name, fieldname, &stored]
-                    .map(Value::from)
-                    .into_iter()
-                    .chain([Value::from(encrypted)])
-                    .collect(),
-            );
+            rows.push(row_of(doctype, name, fieldname, &stored, encrypted));
         }
     }
+    rows.extend(open_there(source, registry, site_key).await?);
     for (place, rows) in left {
         report.left(&place, rows, "a secret without a field here");
     }
     Ok(rows)
+}
+
+/// What lies open in a row there and is a secret here, such as the headers of webhooks.
+async fn open_there(
+    source: &mut FrappeSource,
+    registry: &Registry,
+    site_key: &SiteKey,
+) -> anyhow::Result<Vec<Vec<Value>>> {
+    let mut sealed = Vec::new();
+    for doctype in registry.iter().filter(|doctype| doctype.name != "User") {
+        let table = format!("tab{}", doctype.name);
+        for (_, field) in password_columns(doctype) {
+            if !source.columns(&table).contains(&field) {
+                continue;
+            }
+            let mut rows = source.rows(&table, &["name", &field]);
+            while let Some(row) = rows.next().await {
+                let row = row.with_context(|| format!("read {table}"))?;
+                let [Some(name), Some(text)] = row.as_slice() else { continue };
+                if !text.is_empty() && !is_stars(text) {
+                    let secret = seal(site_key, &doctype.name, &field, text);
+                    sealed.push(row_of(&doctype.name, name, &field, &secret, true));
+                }
+            }
+        }
+    }
+    Ok(sealed)
+}
+
+/// A row of `__Auth`.
+fn row_of(doctype: &str, name: &str, fieldname: &str, stored: &str, encrypted: bool) -> Vec<Value> {
+    [doctype, name, fieldname, stored].map(Value::from).into_iter().chain([Value::from(encrypted)]).collect()
 }

@@ -4,20 +4,27 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::file::{is_local, may_refer};
-use crate::document::{AfterWrite, ListRequest, Work};
+use crate::document::{DocEvent, DocEvents, Documents, ListRequest, Work};
 use crate::error::Result;
-use crate::meta::{DocField, Document, Fieldtype, Value};
+use crate::meta::{DocField, DocType, Document, Fieldtype, Value};
 
 /// Attaches the files that a document names in its fields, as Frappe's `attach_files_to_document` does.
 pub(super) struct Attach;
 
 #[async_trait]
-impl AfterWrite for Attach {
-    async fn written(&self, work: &mut Work<'_>, document: &Document, before: Option<&Document>) -> Result<()> {
-        for field in &document.doctype.fields {
-            if !matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage) {
-                continue;
-            }
+impl DocEvents for Attach {
+    fn listens(&self, _: &Documents, event: DocEvent, doctype: &DocType) -> bool {
+        matches!(event, DocEvent::OnUpdate | DocEvent::OnUpdateAfterSubmit) && doctype.fields.iter().any(is_attached)
+    }
+
+    async fn happened(
+        &self,
+        work: &mut Work<'_>,
+        _: DocEvent,
+        document: &Document,
+        before: Option<&Document>,
+    ) -> Result<()> {
+        for field in document.doctype.fields.iter().filter(|field| is_attached(field)) {
             let url = document.text(&field.fieldname);
             let is_old = before.is_some_and(|before| !before.is_new && before.text(&field.fieldname) == url);
             if is_local(url) && !is_old {
@@ -26,6 +33,10 @@ impl AfterWrite for Attach {
         }
         Ok(())
     }
+}
+
+fn is_attached(field: &DocField) -> bool {
+    matches!(field.fieldtype, Fieldtype::Attach | Fieldtype::AttachImage)
 }
 
 /// A file that was uploaded before the document existed is attached as it is; one that lies elsewhere is attached again.

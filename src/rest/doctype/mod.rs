@@ -14,7 +14,7 @@ use crate::web::Plugins;
 /// Registers the controllers.
 pub(super) fn register(plugins: &mut Plugins, files: &Files) {
     plugins.controller("File", file::File::new(files.clone()));
-    plugins.controllers.add_after_write(attach::Attach);
+    plugins.controllers.add_doc_events(attach::Attach);
     plugins.controller("Comment", comment::Comment);
     plugins.controller("DocShare", share::DocShare);
     plugins.controller("ToDo", todo::ToDo);

@@ -30,6 +30,7 @@ pub async fn secrets_can_be_read_again(site: &ServerProcess) {
         ("Token Cache", "ktsj7c6sro-mira.holt@example.com", "access_token", "cached-access-1"),
         ("Token Cache", "ktsj7c6sro-mira.holt@example.com", "refresh_token", "cached-refresh-1"),
         ("Webhook", "Book Saved Hook", "webhook_secret", "hook-secret-77"),
+        ("Webhook Header", "ktod3n4ko3", "value", "Lindenhof"),
     ] {
         let sql = format!(
             "SELECT password FROM \"__Auth\" WHERE doctype = '{doctype}' AND name = '{name}' AND fieldname = '{field}'"

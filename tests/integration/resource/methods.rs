@@ -80,6 +80,9 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
     let import = json!({"reference_doctype": "Book", "import_type": "Insert New Records"});
     let import = site.db_insert("Data Import", import).await;
     let change = site.db_insert("Bulk Change", json!({"reference_doctype": "Book", "action": "Delete"})).await;
+    let hook = json!({"__newname": "Books", "webhook_doctype": "Book", "request_url": "https://hooks.example.com/"});
+    let hook = site.db_insert("Webhook", hook).await;
+    let request = site.db_insert("Webhook Request Log", json!({"webhook": hook, "status": "Exhausted"})).await;
     let schedule = site.db_names("Scheduled Job Type", json!({})).await.remove(0);
     let text = |value: &Json| value.as_str().unwrap().to_owned();
     vec![
@@ -88,6 +91,8 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
         ("Background Job".to_owned(), job),
         ("Data Import".to_owned(), import),
         ("Bulk Change".to_owned(), change),
+        ("Webhook".to_owned(), hook),
+        ("Webhook Request Log".to_owned(), request),
         ("User".to_owned(), "alice@example.com".to_owned()),
         ("OAuth Client".to_owned(), program.id),
         ("OAuth Grant".to_owned(), grant),

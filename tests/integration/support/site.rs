@@ -285,7 +285,20 @@ impl IntoFuture for TestSiteBuilder {
 
 /// Opens a site on a database that a test has filled, in another process for example.
 pub async fn open(database_url: &str, folder: &Path, sources: Vec<Source>, job_kinds: Vec<JobKind>) -> Site {
-    build(base(database_url, folder), Clock::system(), sources, job_kinds).await.site
+    open_with(database_url, folder, sources, job_kinds, |_| {}).await
+}
+
+/// The same with another configuration.
+pub async fn open_with(
+    database_url: &str,
+    folder: &Path,
+    sources: Vec<Source>,
+    job_kinds: Vec<JobKind>,
+    configure: impl FnOnce(&mut Config),
+) -> Site {
+    let mut config = base(database_url, folder);
+    configure(&mut config);
+    build(config, Clock::system(), sources, job_kinds).await.site
 }
 
 /// How every site of the tests starts from.

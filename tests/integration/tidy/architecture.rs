@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("files", &["files"]),
     ("spreadsheet", &["spreadsheet"]),
     ("web", &["web"]),
-    ("features", &["rest", "desk", "account", "oauth", "jobs", "mcp", "data_import"]),
+    ("features", &["rest", "desk", "account", "oauth", "jobs", "mcp", "data_import", "webhook"]),
     ("top", &["app", "cli", "reload"]),
 ];
 

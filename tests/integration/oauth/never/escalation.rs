@@ -274,7 +274,7 @@ async fn the_scope_all_is_everything_that_the_person_may_do() {
 }
 
 /// DocTypes that limited credentials never change in these ways, even those of Administrator with the scope `write`.
-const GUARDED: [(&str, &[Right]); 27] = {
+const GUARDED: [(&str, &[Right]); 28] = {
     const ALL: &[Right] = &[Right::Create, Right::Write, Right::Delete];
     // To end what is there takes access away, and is left to whoever has the scope for it.
     const BUT_DELETE: &[Right] = &[Right::Create, Right::Write];
@@ -307,6 +307,7 @@ const GUARDED: [(&str, &[Right]); 27] = {
         ("Token Cache", BUT_DELETE),
         ("User Permission", ALL),
         ("User Type", ALL),
+        ("Webhook", ALL),
     ]
 };
 
@@ -319,6 +320,8 @@ async fn samples(site: &TestSite) -> Vec<(&'static str, String)> {
     assert!(!code.is_empty());
     let app = site.db_insert("Connected App", json!({"provider_name": "Elsewhere", "client_id": "us"})).await;
     site.db_insert("Role", json!({"role_name": "Librarian"})).await;
+    let hook = json!({"__newname": "Roles", "webhook_doctype": "Role", "request_url": "https://hooks.example.com/"});
+    site.db_insert("Webhook", hook).await;
     let role = json!({"allow": "Role", "for_value": "Librarian", "user": "Administrator"});
     let later = "2099-01-01 00:00:00";
     let (client, user) = (program.id.as_str(), "Administrator");
