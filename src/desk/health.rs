@@ -312,8 +312,9 @@ mod tests {
         let minute = |count| Sample { statuses: [0, count, 0, 0, 0], ..Sample::default() };
         let minutes = [minute(5), minute(0), minute(10)];
         let chart = chart("Requests", &minutes, |minute| minute.statuses[1], |count| count.to_string());
-        let bars: Vec<_> = chart.bars.iter().map(|bar| (bar.x, bar.y, bar.height, bar.title.as_str())).collect();
-        assert_eq!(bars, [(590, 0, 100, "this minute: 10"), (570, 50, 50, "2 min ago: 5")]);
+        let bars: Vec<_> =
+            chart.bars.iter().map(|bar| (bar.x, bar.y, bar.height, bar.when.as_str(), bar.value.as_str())).collect();
+        assert_eq!(bars, [(590, 0, 100, "this minute", "10"), (570, 50, 50, "2 min ago", "5")]);
         assert_eq!(chart.summary, "Requests: at most 10, now 10");
     }
 }

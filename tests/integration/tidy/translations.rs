@@ -123,7 +123,7 @@ fn literals(source: &str) -> Vec<(String, String)> {
                 let rest = &code[at..];
                 let skip = if rest.starts_with("'\\") { 3 } else { 2 };
                 if rest.chars().nth(skip) == Some('\'') {
-                    (0..skip).for_each(|_| drop(chars.next()));
+                    chars.nth(skip - 1);
                 }
             }
             (None, '"') => (text, start) = (Some(String::new()), at),
