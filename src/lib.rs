@@ -13,6 +13,7 @@ mod error;
 mod files;
 mod foreign;
 mod jobs;
+mod language;
 mod mcp;
 mod meta;
 mod metrics;

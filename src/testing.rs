@@ -106,6 +106,12 @@ pub mod keys {
     pub use crate::meta::keys::{Key, Kind, PERMISSION, table};
 }
 
+pub mod language {
+    pub use crate::language::{Language, Pattern};
+    pub use crate::web::localize::localize;
+    pub use crate::web::templates::said;
+}
+
 pub mod load {
     pub use crate::meta::load::{Source, load};
 }

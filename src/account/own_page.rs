@@ -9,6 +9,7 @@ use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Right;
 use crate::permissions::{Grant, Session};
 use crate::web::error::{describe, see_other};
+use crate::web::language;
 use crate::web::request::page_view;
 use crate::web::templates::html;
 use crate::web::{AccountPage, Exchange, Plugins, Route, shown_once};
@@ -31,6 +32,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     plugins.account_pages.push(AccountPage { label: "My account", href: ADDRESS, icon: "user" });
     plugins.route(Route::new(ADDRESS).get(get));
     plugins.route(Route::new("/me/name").post(change_name));
+    plugins.route(Route::new("/me/language").post(change_language));
     plugins.route(Route::new("/me/password").post(change_password));
     plugins.route(Route::new("/me/api-key").post(make_api_key));
     plugins.route(Route::new("/me/sessions/end").post(end_session));
@@ -41,6 +43,7 @@ async fn get(exchange: Exchange) -> Result<Response> {
     let query = exchange.query();
     let done = query.iter().find(|(name, _)| name == DONE).map(|(_, value)| match value.as_str() {
         "name" => "Your name is changed.",
+        "language" => "Your language is changed.",
         "password" => "Your password is changed. Your other sessions have ended.",
         "session" => "That session has ended.",
         "sessions" => "You are logged out everywhere but here.",
@@ -72,7 +75,7 @@ async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result
             })
         })
         .collect();
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let doctypes: Vec<Json> = registry
         .iter()
         .filter(|doctype| !doctype.istable && !PLUMBING.contains(&doctype.module.as_str()))
@@ -94,6 +97,7 @@ async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result
         "last_name": user.text("last_name"),
         "api_key": user.text("api_key"),
         "user_url": if may_see_user && session.is_desk_user() { format!("/app/User/{}", session.user()) } else { String::new() },
+        "languages": language::choices(&exchange.site, user.text("language")).await,
         "has_others": sessions.len() > 1,
         "sessions": sessions,
         "doctypes": doctypes,
@@ -105,7 +109,7 @@ async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result
     if let (Some(view), Json::Object(happened)) = (view.as_object_mut(), happened) {
         view.extend(happened);
     }
-    Ok(html(status, exchange.site.templates.render("account/me", &view)?))
+    Ok(html(status, exchange.site.templates.render(exchange.language(), "account/me", &view)?))
 }
 
 fn api_address(doctype: &str) -> String {
@@ -118,7 +122,14 @@ async fn refuse(exchange: &Exchange, at: &str, error: Error) -> Result<Response>
     let described = describe(&error);
     match error {
         error if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
-        _ => show(exchange, described.status, json!({"at": at, "problem": format!("{}.", described.message)})).await,
+        _ => {
+            show(
+                exchange,
+                described.status,
+                json!({"at": at, "problem": format!("{}.", exchange.say(&described.message))}),
+            )
+            .await
+        }
     }
 }
 
@@ -133,6 +144,22 @@ async fn change_name(mut exchange: Exchange) -> Result<Response> {
     match updated {
         Ok(_) => Ok(see_other("/me?done=name")),
         Err(error) => refuse(&exchange, "name", error).await,
+    }
+}
+
+async fn change_language(mut exchange: Exchange) -> Result<Response> {
+    exchange.context.require_browser(ONLY_PEOPLE)?;
+    let form = exchange.form().await?;
+    let code = form.first("language").unwrap_or("").trim();
+    if !code.is_empty() && language::offered(&exchange.site, code).await.is_none() {
+        let unknown = Error::invalid(ProblemKind::Validation, "This language is not offered: choose another one");
+        return refuse(&exchange, "language", unknown).await;
+    }
+    let values = Map::from_iter([("language".to_owned(), Json::from(code))]);
+    let user = exchange.session().user().to_owned();
+    match exchange.site.documents.update(&Session::system(), "User", &user, &values, Children::Patch).await {
+        Ok(_) => Ok(see_other("/me?done=language#language")),
+        Err(error) => refuse(&exchange, "language", error).await,
     }
 }
 

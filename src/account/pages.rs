@@ -10,6 +10,7 @@ use crate::account::password::Passwords;
 use crate::error::{Error, Result};
 use crate::permissions::Session;
 use crate::web::error::{Origin, Style, describe, render, see_other};
+use crate::web::language;
 use crate::web::own_path::own_path;
 use crate::web::request::page_view;
 use crate::web::route::Route;
@@ -112,7 +113,7 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
         Err(error) if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
         Err(error) => {
             let described = describe(&error);
-            let message = format!("{}.", described.message);
+            let message = format!("{}.", exchange.say(&described.message));
             let page = LoginPage { usr: &usr, target: target.as_deref(), prompt, error: Some(&message), typed };
             let mut page = login_page(&exchange, described.status, page).await?;
             if let Some(seconds) = described.retry_after {
@@ -165,16 +166,17 @@ async fn login_page(exchange: &Exchange, status: StatusCode, page: LoginPage<'_>
     };
     let view = json!({
         "page": page_view(site, context).await?,
-        "title": title,
+        "title": exchange.say(title),
+        "languages": language::choices(site, exchange.language().code()).await,
         "usr": page.usr,
         "redirect_to": page.target.unwrap_or(""),
         "prompt": page.prompt.map(Prompt::as_str),
-        "note": note.filter(|_| page.error.is_none()),
+        "note": note.filter(|_| page.error.is_none()).map(|note| exchange.say(&note)),
         "error": page.error,
         "typed": page.typed,
         "options": options,
     });
-    Ok(html(status, site.templates.render("account/login", &view)?))
+    Ok(html(status, site.templates.render(&context.language, "account/login", &view)?))
 }
 
 /// Asks; only the form of the page ends anything.
@@ -183,8 +185,8 @@ async fn show_logout(exchange: Exchange) -> Result<Response> {
         return Ok(see_other("/login"));
     }
     let (site, context) = (&exchange.site, &exchange.context);
-    let view = json!({"page": page_view(site, context).await?, "title": "Log out"});
-    Ok(html(StatusCode::OK, site.templates.render("account/logout", &view)?))
+    let view = json!({"page": page_view(site, context).await?, "title": exchange.say("Log out")});
+    Ok(html(StatusCode::OK, site.templates.render(&context.language, "account/logout", &view)?))
 }
 
 async fn send_logout(mut exchange: Exchange) -> Result<Response> {

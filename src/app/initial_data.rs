@@ -36,8 +36,14 @@ async fn ensure_once(documents: &Documents, admin_password: Option<&Hidden>) -> 
     for user_type in ["System User", "Website User"] {
         changed |= add(&mut work, "User Type", user_type, &[("is_standard", Value::from(true))]).await?;
     }
-    let english = [("language_code", Value::from("en")), ("language_name", Value::from("English"))];
-    changed |= add(&mut work, "Language", "en", &english).await?;
+    for (code, name) in [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")] {
+        let values = [
+            ("language_code", Value::from(code)),
+            ("language_name", Value::from(name)),
+            ("enabled", Value::from(true)),
+        ];
+        changed |= add(&mut work, "Language", code, &values).await?;
+    }
     let folder = |file_name: &str, parent: Option<&str>| {
         [
             ("file_name", Value::from(file_name)),

@@ -75,7 +75,7 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
         Link { label: doctype.name.clone(), href: format!("/app/{}", doctype.slug()) },
         Link { label: view.title.clone(), href: view.url.clone() },
     ];
-    let text = shell::render(&exchange, "desk/access", "Who May See This", crumbs, view).await?;
+    let text = shell::render(&exchange, "desk/access", &exchange.say("Who May See This"), crumbs, view).await?;
     Ok(html(StatusCode::OK, text))
 }
 

@@ -3,10 +3,9 @@
 
 use crate::desk::help;
 use crate::desk::home;
-use crate::document::Documents;
 use crate::meta::{DocType, Right};
+use crate::permissions::Grant;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
-use crate::permissions::{Grant, Session};
 use crate::web::{AccountPage, Exchange};
 
 /// How many things to do, and how many settings, are shown at most.
@@ -53,34 +52,39 @@ const PAGES: [(&str, &str, &str, For); 10] = [
 
 /// The things to do that have all the words.
 pub(super) fn actions(exchange: &Exchange, query: &str) -> Vec<Entry> {
-    let (documents, session, words) = (&exchange.site.documents, exchange.session(), words(query));
+    let (session, words) = (exchange.session(), words(query));
     if query.trim().chars().count() < FEWEST_LETTERS {
         return Vec::new();
     }
     let has = |text: &str| has_all(text, &words);
     let is_manager = session.has_role(ROLE_SYSTEM_MANAGER);
     let pages = PAGES.iter().filter(|(.., whom)| *whom == For::Everyone || is_manager);
-    let pages = pages.filter(|(title, also, ..)| has(&format!("{title} {also}")));
-    let page = |(title, _, href, _): &(&str, &str, &str, For)| entry(title, "Page", href);
-    let own = exchange.site.account_pages.iter().filter(|own: &&AccountPage| has(own.label));
-    let mut found: Vec<Entry> =
-        pages.map(page).chain(own.map(|own| entry(own.label, "Your account", own.href))).collect();
-    found.extend(of_doctypes(documents, session, &words));
+    let pages = pages.filter(|(title, also, ..)| has(&format!("{title} {} {also}", exchange.say(title))));
+    let page = |(title, _, href, _): &(&str, &str, &str, For)| entry(&exchange.say(title), &exchange.say("Page"), href);
+    let own = exchange.site.account_pages.iter();
+    let own = own.filter(|own: &&AccountPage| has(&format!("{} {}", own.label, exchange.say(own.label))));
+    let own = own.map(|own| entry(&exchange.say(own.label), &exchange.say("Your account"), own.href));
+    let mut found: Vec<Entry> = pages.map(page).chain(own).collect();
+    found.extend(of_doctypes(exchange, &words));
     found.sort_by_cached_key(|entry| !has(&entry.title));
     found.truncate(MOST);
     found
 }
 
 /// "New Book", "Import Book", "Export Book".
-fn of_doctypes(documents: &Documents, session: &Session, words: &[String]) -> Vec<Entry> {
+fn of_doctypes(exchange: &Exchange, words: &[String]) -> Vec<Entry> {
     // The name of a DocType alone leads to its list.
     let verbs = [("New", "create add"), ("Import", "upload csv xlsx"), ("Export", "download csv xlsx")];
-    let meant = verbs
-        .map(|(verb, also)| words.iter().any(|word| has_all(&format!("{verb} {also}"), std::slice::from_ref(word))));
+    let session = exchange.session();
+    let named = |verb: &str, doctype: &str| exchange.say(&format!("{verb} {doctype}"));
+    let meant = verbs.map(|(verb, also)| {
+        let text = format!("{verb} {also} {}", named(verb, ""));
+        words.iter().any(|word| has_all(&text, std::slice::from_ref(word)))
+    });
     if !meant.contains(&true) {
         return Vec::new();
     }
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let mut found = Vec::new();
     for doctype in home::readable(&registry, session).filter(|doctype| doctype.has_table()) {
         let grant = Grant::of(session, doctype);
@@ -91,9 +95,9 @@ fn of_doctypes(documents: &Documents, session: &Session, words: &[String]) -> Ve
         ];
         for (((verb, also), href), _) in verbs.iter().zip(may).zip(meant).filter(|(_, meant)| *meant) {
             if let Some(href) = href
-                && has_all(&format!("{verb} {} {also}", doctype.name), words)
+                && has_all(&format!("{verb} {} {also} {}", doctype.name, named(verb, &doctype.name)), words)
             {
-                found.push(entry(&format!("{verb} {}", doctype.name), &doctype.module, &href));
+                found.push(entry(&named(verb, &doctype.name), &exchange.say(&doctype.module), &href));
             }
         }
     }
@@ -102,22 +106,23 @@ fn of_doctypes(documents: &Documents, session: &Session, words: &[String]) -> Ve
 }
 
 /// The settings whose label or help text has all the words: fields of Singles, each a link to its place in the form.
-pub(super) fn settings(documents: &Documents, session: &Session, query: &str) -> Vec<Entry> {
-    let words = words(query);
+pub(super) fn settings(exchange: &Exchange, query: &str) -> Vec<Entry> {
+    let (session, words) = (exchange.session(), words(query));
     if query.trim().chars().count() < FEWEST_LETTERS {
         return Vec::new();
     }
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let mut found: Vec<(bool, Entry)> = Vec::new();
     for doctype in home::readable(&registry, session).filter(|doctype| doctype.issingle) {
         let grant = Grant::of(session, doctype);
         for field in doctype.fields.iter().filter(|field| !field.hidden && !field.fieldtype.is_layout()) {
             let help = help::plain(&field.description);
-            let named = format!("{} {}", doctype.name, field.label);
+            let title = exchange.say(&doctype.name);
+            let named = format!("{title} {} {}", doctype.name, field.label);
             if grant.reads_level(field.permlevel) && !field.secret && has_all(&format!("{named} {help}"), &words) {
                 let href = format!("/app/{}#f-{}", doctype.slug(), field.fieldname);
                 let is_named = has_all(&field.label, &words) || has_all(&named, &words);
-                found.push((!is_named, entry(&field.label, &doctype.name, &href)));
+                found.push((!is_named, entry(&field.label, &title, &href)));
             }
         }
     }

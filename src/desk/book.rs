@@ -184,7 +184,7 @@ pub(super) async fn first(exchange: Exchange) -> Result<Response> {
     };
     let found: Vec<_> = BOOK.iter().filter_map(entry).collect();
     let view = json!({ "title": "Search", "query": query, "found": found, "searched": true, "contents": list("") });
-    Ok(html(StatusCode::OK, exchange.site.templates.render("docs/page", &view)?))
+    Ok(html(StatusCode::OK, exchange.site.templates.render(exchange.language(), "docs/page", &view)?))
 }
 
 /// The surroundings of the first word in a page that has all of them.
@@ -229,7 +229,7 @@ fn page(exchange: &Exchange, path: &str) -> Result<Response> {
         "previous": place.checked_sub(1).map(|place| link(&BOOK[place])),
         "next": BOOK.get(place + 1).map(link),
     });
-    let frame = exchange.site.templates.render("docs/page", &view)?;
+    let frame = exchange.site.templates.render(exchange.language(), "docs/page", &view)?;
     // The text is the program's own, and HTML already.
     Ok(html(StatusCode::OK, frame.replacen(PLACE, &BOOK[place].html, 1)))
 }

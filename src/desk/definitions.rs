@@ -96,5 +96,8 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     }
     let view = definitions_view(&exchange.site.doctype_files.faults());
     let title = "DocType files";
-    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/definitions", title, Vec::new(), view).await?))
+    Ok(html(
+        StatusCode::OK,
+        shell::render(&exchange, "desk/definitions", &exchange.say(title), Vec::new(), view).await?,
+    ))
 }

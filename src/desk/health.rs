@@ -62,8 +62,10 @@ struct Bar {
     x: u64,
     y: u64,
     height: u64,
-    /// What it stands for, in words.
-    title: String,
+    /// The minute that it stands for.
+    when: String,
+    /// How much it was.
+    value: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -112,7 +114,7 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
         return Err(Error::Permission("This page is for System Managers".to_owned()));
     }
     let view = view(&exchange.site).await?;
-    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/health", "Health", Vec::new(), view).await?))
+    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/health", &exchange.say("Health"), Vec::new(), view).await?))
 }
 
 async fn view(site: &Site) -> Result<HealthView> {
@@ -202,7 +204,7 @@ fn chart(
         let height = (value * HEIGHT).div_ceil(most.max(1));
         let when = if ago == 0 { "this minute".to_owned() } else { format!("{ago} min ago") };
         let x = (MINUTES - 1 - ago) as u64 * BAR;
-        Bar { x, y: HEIGHT - height, height, title: format!("{when}: {}", say(*value)) }
+        Bar { x, y: HEIGHT - height, height, when, value: say(*value) }
     };
     let summary = format!("{title}: at most {}, now {}", say(most), say(values.first().copied().unwrap_or(0)));
     Chart {
@@ -310,8 +312,9 @@ mod tests {
         let minute = |count| Sample { statuses: [0, count, 0, 0, 0], ..Sample::default() };
         let minutes = [minute(5), minute(0), minute(10)];
         let chart = chart("Requests", &minutes, |minute| minute.statuses[1], |count| count.to_string());
-        let bars: Vec<_> = chart.bars.iter().map(|bar| (bar.x, bar.y, bar.height, bar.title.as_str())).collect();
-        assert_eq!(bars, [(590, 0, 100, "this minute: 10"), (570, 50, 50, "2 min ago: 5")]);
+        let bars: Vec<_> =
+            chart.bars.iter().map(|bar| (bar.x, bar.y, bar.height, bar.when.as_str(), bar.value.as_str())).collect();
+        assert_eq!(bars, [(590, 0, 100, "this minute", "10"), (570, 50, 50, "2 min ago", "5")]);
         assert_eq!(chart.summary, "Requests: at most 10, now 10");
     }
 }

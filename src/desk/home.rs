@@ -13,6 +13,7 @@ use crate::desk::tasks::{self, Task};
 use crate::desk::{actions, shell};
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
+use crate::language::Language;
 use crate::meta::{DocType, Registry, Right};
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::permissions::{Grant, Session};
@@ -73,14 +74,13 @@ pub(crate) struct Tile {
 }
 
 /// The home page: the DocTypes that the session may read and that match all words of the query.
-pub(crate) fn home_view(registry: &Registry, session: &Session, query: &str) -> HomeView {
+pub(crate) fn home_view(registry: &Registry, language: &Language, session: &Session, query: &str) -> HomeView {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
     let mut modules: BTreeMap<(usize, String), Vec<Tile>> = BTreeMap::new();
     let mut system = Vec::new();
     for doctype in readable(registry, session) {
-        let matches = |word: &String| {
-            doctype.name.to_lowercase().contains(word) || doctype.description.to_lowercase().contains(word)
-        };
+        let name = format!("{} {}", doctype.name, language.say(&doctype.name)).to_lowercase();
+        let matches = |word: &String| name.contains(word) || doctype.description.to_lowercase().contains(word);
         if words.iter().all(matches) {
             let module = if doctype.module.is_empty() { "Other" } else { &doctype.module };
             // What the site keeps for itself stands below; the modules that come with it after one's own.
@@ -153,22 +153,22 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     }
     shell::require_desk(&exchange)?;
     let query = exchange.query().into_iter().find(|(name, _)| name == "q").map(|(_, value)| value).unwrap_or_default();
-    let registry = exchange.site.documents.registry();
-    let mut view = home_view(&registry, exchange.session(), query.trim());
+    let registry = exchange.registry();
+    let mut view = home_view(&registry, exchange.language(), exchange.session(), query.trim());
     if !view.searched {
         view.tasks = tasks::left(&exchange).await?;
     }
-    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/home", "Home", Vec::new(), view).await?))
+    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/home", &exchange.say("Home"), Vec::new(), view).await?))
 }
 
 /// GET `/app/_doctypes`: name, module and addresses of every DocType that one may read.
 pub(crate) async fn doctypes(exchange: Exchange) -> Result<Response> {
     shell::require_desk(&exchange)?;
-    let registry = exchange.site.documents.registry();
+    let registry = exchange.registry();
     let entry = |doctype: &DocType| {
         let creates = actions::creates(doctype, &Grant::of(exchange.session(), doctype));
         let create = creates.then(|| format!("/app/{}/new", doctype.slug()));
-        json!({"name": doctype.name, "module": doctype.module, "href": format!("/app/{}", doctype.slug()), "create": create})
+        json!({"name": doctype.name, "title": exchange.say(&doctype.name), "module": exchange.say(&doctype.module), "href": format!("/app/{}", doctype.slug()), "create": create})
     };
     let entries: Json = readable(&registry, exchange.session()).map(entry).collect();
     Ok(json_response(StatusCode::OK, &entries))

@@ -34,7 +34,7 @@ pub(crate) fn indicator_of(doctype: &DocType, docstatus: i64, value: &dyn Fn(&st
     if let Some(field) = doctype.field("status").filter(|field| field.fieldtype == Fieldtype::Select) {
         let status = value(&field.fieldname);
         if !status.is_empty() {
-            return pill(&status, state_color(doctype, &status));
+            return pill(field.shown(&status), state_color(doctype, &status));
         }
     }
     if doctype.is_submittable {

@@ -105,11 +105,11 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     }
     let query = exchange.query();
     let given = |key: &str| query.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str());
-    let registry = exchange.site.documents.registry();
+    let registry = exchange.registry();
     let (doctype, role) = (given("doctype"), given("role"));
     if !doctype.is_empty() && registry.get(doctype).is_none() {
         return Err(Error::does_not_exist("DocType", doctype));
     }
     let view = rights_view(&registry, doctype, role);
-    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/rights", "Rights", Vec::new(), view).await?))
+    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/rights", &exchange.say("Rights"), Vec::new(), view).await?))
 }

@@ -98,9 +98,9 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
     let (mut doctypes, mut actions, mut settings) = (Vec::new(), Vec::new(), Vec::new());
     if only.is_empty() {
         let found = |entries: Vec<Entry>| -> Vec<Found> { entries.into_iter().map(Found::from).collect() };
-        doctypes = self::doctypes(documents, session, &query);
+        doctypes = self::doctypes(&exchange, &query);
         actions = found(actions::actions(&exchange, &query));
-        settings = found(actions::settings(documents, session, &query));
+        settings = found(actions::settings(&exchange, &query));
     }
     let nothing = [&actions, &settings, &doctypes].iter().all(|found| found.is_empty()) && groups.is_empty();
     let view = SearchView {
@@ -113,7 +113,7 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
         doctypes,
         groups,
     };
-    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/search", "Search", Vec::new(), view).await?))
+    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/search", &exchange.say("Search"), Vec::new(), view).await?))
 }
 
 /// GET `/app/_find?q=…`: what matches besides DocTypes, as a flat list: documents, the best first, things to do and settings.
@@ -130,27 +130,28 @@ pub(crate) async fn find(exchange: Exchange) -> Result<Response> {
         .into_iter()
         .map(|(group, found)| {
             json!({
-                "kind": "document", "title": found.title, "name": found.name, "doctype": group.doctype,
+                "kind": "document", "title": found.title, "name": found.name, "doctype": exchange.say(&group.doctype),
                 "context": found.context, "href": found.href,
             })
         })
         .collect();
     let entry = |kind: &str, found: Entry| json!({"kind": kind, "title": found.title, "context": found.hint, "href": found.href});
     entries.extend(actions::actions(&exchange, &query).into_iter().map(|found| entry("action", found)));
-    let settings = actions::settings(documents, exchange.session(), &query);
+    let settings = actions::settings(&exchange, &query);
     entries.extend(settings.into_iter().map(|found| entry("setting", found)));
     Ok(json_response(StatusCode::OK, &Json::Array(entries)))
 }
 
 /// The DocTypes whose name or description has all the words.
-fn doctypes(documents: &Documents, session: &Session, query: &str) -> Vec<Found> {
+fn doctypes(exchange: &Exchange, query: &str) -> Vec<Found> {
     if query.is_empty() {
         return Vec::new();
     }
-    let words = actions::words(query);
-    let registry = documents.registry();
+    let (session, words) = (exchange.session(), actions::words(query));
+    let registry = exchange.registry();
+    let name = |doctype: &DocType| format!("{} {}", doctype.name, exchange.say(&doctype.name)).to_lowercase();
     let matches = |doctype: &&DocType| {
-        let text = format!("{} {}", doctype.name, doctype.description).to_lowercase();
+        let text = format!("{} {}", name(doctype), doctype.description.to_lowercase());
         words.iter().all(|word| text.contains(word))
     };
     let found = |doctype: &DocType| {
@@ -165,7 +166,7 @@ fn doctypes(documents: &Documents, session: &Session, query: &str) -> Vec<Found>
         }
     };
     let mut all: Vec<&DocType> = home::readable(&registry, session).filter(matches).collect();
-    let named = |doctype: &DocType| words.iter().all(|word| doctype.name.to_lowercase().contains(word));
+    let named = |doctype: &DocType| words.iter().all(|word| name(doctype).contains(word));
     all.sort_by_key(|doctype| (!named(doctype), doctype.name.clone()));
     all.into_iter().map(found).collect()
 }

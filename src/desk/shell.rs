@@ -127,7 +127,7 @@ pub(crate) async fn render(
         this_page: marks::this_page(exchange, title, &pins),
         pins,
     };
-    exchange.site.templates.render(template, &DeskPage { title, page, shell, view })
+    exchange.site.templates.render(exchange.language(), template, &DeskPage { title, page, shell, view })
 }
 
 fn initials(full_name: &str, user: &str) -> String {
@@ -141,13 +141,16 @@ fn initials(full_name: &str, user: &str) -> String {
 pub(crate) fn ago(moment: &str, now: NaiveDateTime) -> String {
     let Ok(then) = NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M:%S%.f") else { return moment.to_owned() };
     let seconds = (now - then).num_seconds();
-    let say = |count: i64, unit: &str| format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" });
+    let say = |count: i64, one: &str, more: &str| match count {
+        1 => one.to_owned(),
+        _ => more.replace("{count}", &count.to_string()),
+    };
     match seconds {
         ..-60 => then.format("%Y-%m-%d %H:%M").to_string(),
         -60..45 => "just now".to_owned(),
-        45..3_600 => say((seconds / 60).max(1), "minute"),
-        3_600..86_400 => say(seconds / 3_600, "hour"),
-        86_400..2_592_000 => say(seconds / 86_400, "day"),
+        45..3_600 => say((seconds / 60).max(1), "1 minute ago", "{count} minutes ago"),
+        3_600..86_400 => say(seconds / 3_600, "1 hour ago", "{count} hours ago"),
+        86_400..2_592_000 => say(seconds / 86_400, "1 day ago", "{count} days ago"),
         _ => then.format("%Y-%m-%d").to_string(),
     }
 }

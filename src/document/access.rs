@@ -79,6 +79,7 @@ impl Documents {
             strict_user_permissions: self.strict_user_permissions(&system).await?,
             time_zone: Zone::parse(document.text("time_zone")),
             desk_theme: document.text("desk_theme").to_owned(),
+            language: document.text("language").to_owned(),
         }))
     }
 

@@ -1,5 +1,7 @@
 //! One field of a DocType: Frappe's DocField, with every property that the engine or the desk acts on.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json};
 
 use crate::meta::expression::Expression;
@@ -26,6 +28,8 @@ keys! {
     DocField {
         /// The whole definition as read, for `/api/v2/doctype/…/meta` and properties the engine does not act on.
         raw: Map<String, Json>,
+        /// What people read for options, where that is not what is stored; see [`crate::meta::DocType::in_language`].
+        option_labels: BTreeMap<String, String>,
     }
     acts fieldname: Text as String,
         "Column and JSON key: letters, digits and `_`. Made from the label if it is missing.";
@@ -168,6 +172,11 @@ impl DocField {
     /// The lines of a Select's `options`, as written; an empty first line means that nothing may be chosen.
     pub fn select_options(&self) -> impl Iterator<Item = &str> {
         self.options.split('\n').map(str::trim)
+    }
+
+    /// What people read for an option.
+    pub fn shown<'a>(&'a self, option: &'a str) -> &'a str {
+        self.option_labels.get(option).map_or(option, String::as_str)
     }
 
     /// The target DocType of a Link, Table or Table MultiSelect.

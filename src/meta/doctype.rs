@@ -6,10 +6,11 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json};
 
+use crate::language::Language;
 use crate::meta::docfield::DocField;
 use crate::meta::docperm::{DocPerm, Rights};
 use crate::meta::fieldtype::{ColumnType, Fieldtype};
-use crate::meta::keys::keys;
+use crate::meta::keys::{Translations, keys};
 use crate::meta::limited::Limited;
 use crate::meta::naming_rule::NamingRule;
 
@@ -117,6 +118,8 @@ keys! {
     acts description: Text as String,
         "What documents of this kind are for. Shown above the list and in the API documentation.";
     acts documentation: Text as String, "Address of a page with more help.";
+    acts translations: Translations as Translations,
+        "Texts of the DocType in other languages: its name, module, description, labels, help, placeholders and options, such as `de: {Title: Titel}`. What is not here is looked up in the catalog of the language.";
     acts fields: Rows, "The fields, in the order of the form.";
     acts field_order: Any, "Fieldnames in the order of the form; wins over the order of `fields`.";
     acts permissions: Rows, "Which role may do what. A role that is not listed may do nothing.";
@@ -308,6 +311,41 @@ impl DocType {
     /// The field of that name.
     pub fn field(&self, fieldname: &str) -> Option<&DocField> {
         self.field_by_name.get(fieldname).map(|index| &self.declaration.fields[*index])
+    }
+
+    /// The same for people who read another language: with its labels, help and options. What is stored stays as it is.
+    #[must_use]
+    pub fn in_language(&self, language: &Language) -> Self {
+        let own = self.translations.get(language.code());
+        let say = |text: &str| -> String {
+            if text.is_empty() {
+                return String::new();
+            }
+            let own = own.and_then(|texts| texts.get(text)).map(String::as_str);
+            own.or_else(|| language.text(text)).unwrap_or(text).to_owned()
+        };
+        let mut declaration = self.declaration.clone();
+        declaration.description = say(&declaration.description);
+        for field in &mut declaration.fields {
+            if field.label.is_empty() && !field.fieldtype.is_layout() {
+                field.label = unscrub(&field.fieldname);
+            }
+            field.label = say(&field.label);
+            field.description = say(&field.description);
+            field.placeholder = say(&field.placeholder);
+            let options: Vec<&str> = match field.fieldtype {
+                Fieldtype::Select | Fieldtype::Autocomplete => field.select_options().collect(),
+                Fieldtype::Check => vec!["Yes", "No"],
+                _ => Vec::new(),
+            };
+            let options = options.into_iter().filter(|option| !option.is_empty());
+            let options = options.map(|option| (option.to_owned(), say(option))).collect();
+            if matches!(field.fieldtype, Fieldtype::Html | Fieldtype::Heading) {
+                field.options = say(&field.options);
+            }
+            field.option_labels = options;
+        }
+        Self::new(declaration)
     }
 
     /// The position of the column of that name.

@@ -3,6 +3,7 @@
 //! One row for the loader, `check`, the JSON Schema, definitions in JSON and `doctypes/README.md`, so that they cannot
 //! disagree. The rows of a DocType stand in `doctype.rs`, those of a field in `docfield.rs`, each with the type it becomes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value as Json;
@@ -28,6 +29,8 @@ pub enum Kind {
     Filters,
     /// A list of mappings.
     Rows,
+    /// Languages, each with texts and what they are called in it.
+    Translations,
     /// Kept as it is.
     Any,
 }
@@ -192,6 +195,19 @@ impl Property for Option<Json> {
 
     fn write(&self) -> Json {
         Json::from(self.as_ref().map(Json::to_string))
+    }
+}
+
+/// Texts of a DocType in other languages: by the code of the language, then by the English text.
+pub(in crate::meta) type Translations = BTreeMap<String, BTreeMap<String, String>>;
+
+impl Property for Translations {
+    fn read(value: Option<&Json>) -> Self {
+        value.and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default()
+    }
+
+    fn write(&self) -> Json {
+        serde_json::to_value(self).unwrap_or_default()
     }
 }
 

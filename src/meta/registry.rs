@@ -1,8 +1,9 @@
 //! Every DocType by name, with the links between them; swapped whole on reload.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::language::Language;
 use crate::meta::doctype::{DocType, slug};
 use crate::meta::fieldtype::Fieldtype;
 
@@ -25,6 +26,8 @@ pub struct Registry {
     links: HashMap<String, Vec<Reference>>,
     dynamic_links: Vec<Reference>,
     parents: HashMap<String, Vec<(String, String)>>,
+    /// The same for other languages, made when somebody first reads them.
+    localized: Arc<Mutex<HashMap<String, Arc<Self>>>>,
     /// Counts the swaps; anything derived from a registry is keyed by it.
     pub generation: u64,
 }
@@ -60,6 +63,25 @@ impl Registry {
         }
         registry.doctypes = doctypes;
         registry
+    }
+
+    /// The same DocTypes as people read them in a language; what they translate themselves counts in messages, too.
+    pub fn in_language(self: &Arc<Self>, language: &Language) -> Arc<Self> {
+        if language.is_english() {
+            return Arc::clone(self);
+        }
+        let mut known = self.localized.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let own = self.iter().filter_map(|doctype| doctype.translations.get(language.code()));
+            let mut texts = HashMap::new();
+            for (text, translation) in own.flatten() {
+                texts.entry(text.clone()).or_insert_with(|| translation.clone());
+            }
+            language.set_of_definitions(texts);
+            let doctypes = self.iter().map(|doctype| Arc::new(doctype.in_language(language)));
+            Arc::new(Self::new(doctypes, self.generation))
+        };
+        Arc::clone(known.entry(language.code().to_owned()).or_insert_with(make))
     }
 
     /// The DocType of that name, exact case.

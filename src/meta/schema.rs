@@ -49,6 +49,12 @@ pub(crate) fn json_schema() -> Json {
                 "type": ["string", "number"],
                 "examples": ["enabled", "eval:doc.status == 'Open'", "eval:in_list(['Open', 'Draft'], doc.status)"]
             },
+            "translations": {
+                "type": "object",
+                "propertyNames": { "pattern": "^[A-Za-z]{2,3}([_-][A-Za-z0-9]+)*$" },
+                "additionalProperties": { "type": "object", "additionalProperties": { "type": "string" } },
+                "examples": [{ "de": { "Library Book": "Buch", "Title": "Titel" } }]
+            },
             "field": {
                 "type": "object",
                 "properties": field_properties(),
@@ -136,6 +142,7 @@ fn properties(keys: &'static [Key]) -> Map<String, Json> {
             Kind::Condition => json!({ "$ref": "#/$defs/condition" }),
             Kind::Filters => json!({ "type": ["string", "array", "object"] }),
             Kind::Rows => json!({ "type": "array", "items": { "type": "object" } }),
+            Kind::Translations => json!({ "$ref": "#/$defs/translations" }),
             Kind::Any => json!({}),
         };
         if let Json::Object(schema) = &mut schema {

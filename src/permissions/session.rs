@@ -47,6 +47,8 @@ pub struct UserAccess {
     pub time_zone: Option<Zone>,
     /// The colours of the desk: `Light`, `Dark`, or `Automatic`.
     pub desk_theme: String,
+    /// The code of the language that the person reads; empty: that of their browser.
+    pub language: String,
 }
 
 /// In which zone a session reads and writes datetimes.

@@ -6,6 +6,7 @@ use poem::{Request, Response};
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::{AuthenticationError, Conflict, Error, Invalid, ProblemKind};
+use crate::language::Language;
 use crate::web::MCP;
 use crate::web::method::json_response;
 use crate::web::request::{RequestContext, page_view};
@@ -137,8 +138,8 @@ fn exc_type_of(invalid: &Invalid) -> &'static str {
     invalid.problems.first().map_or("ValidationError", |problem| exc_type(problem.kind))
 }
 
-/// The problems one by one, for forms and clients that place them.
-pub fn problems(invalid: &Invalid) -> Json {
+/// The problems one by one, for forms and clients that place them; what people read of them in their language.
+pub fn problems(invalid: &Invalid, language: &Language) -> Json {
     invalid
         .problems
         .iter()
@@ -146,11 +147,11 @@ pub fn problems(invalid: &Invalid) -> Json {
             let (table, row) = problem.row.as_ref().map_or((None, None), |(table, row)| (Some(table), Some(row)));
             json!({
                 "field": problem.field,
-                "label": problem.label,
+                "label": problem.label.as_deref().map(|label| language.say(label)),
                 "table": table,
                 "row": row,
                 "kind": exc_type(problem.kind),
-                "message": problem.message,
+                "message": language.say(&problem.message),
             })
         })
         .collect()
@@ -239,6 +240,8 @@ pub(crate) async fn render(error: &Error, from: &Origin, site: &Site, context: &
         tracing::error!(request_id = %context.id, cause = format!("{cause:#}"), "internal error");
     }
     let described = describe(error);
+    // What DocType files translate themselves counts, too.
+    site.documents.registry().in_language(&context.language);
     match from.style {
         Style::Page => with_headers(page(error, &described, site, context, from).await, described),
         _ => render_briefly(error, from, context),
@@ -250,9 +253,9 @@ pub(crate) fn render_briefly(error: &Error, from: &Origin, context: &RequestCont
     let described = describe(error);
     let response = match from.style {
         Style::ApiV1 => api_v1(error, &described, context),
-        Style::ApiV2 => api_v2(error, &described),
+        Style::ApiV2 => api_v2(error, &described, &context.language),
         Style::JsonRpc => json_rpc(&described),
-        Style::Page => html(described.status, bare_page(&described)),
+        Style::Page => html(described.status, bare_page(&described, &context.language)),
     };
     with_headers(response, described)
 }
@@ -274,25 +277,26 @@ fn with_headers(mut response: Response, described: Described) -> Response {
 }
 
 fn api_v1(error: &Error, described: &Described, context: &RequestContext) -> Response {
-    let mut body = Map::new();
+    let (mut body, language) = (Map::new(), &context.language);
     // A failed login says it like this; clients show it as it stands.
     if matches!(error, Error::Authentication(_)) {
-        body.insert("message".to_owned(), Json::String(described.message.clone()));
+        body.insert("message".to_owned(), Json::from(language.say(&described.message)));
     }
     body.insert("exc_type".to_owned(), Json::from(described.exc_type));
     // Clients written for Frappe raise on `exc` and on nothing else; there is no traceback in it.
     let exception = described.exception();
     body.insert("exc".to_owned(), Json::from(Json::from(vec![exception.as_str()]).to_string()));
     body.insert("exception".to_owned(), Json::from(exception));
-    let texts: Vec<String> = sentences(error, described)
+    let title = language.say(described.title);
+    let texts: Vec<String> = sentences(error, described, language)
         .into_iter()
         .map(|message| {
-            json!({"message": message, "title": described.title, "indicator": "red", "raise_exception": 1}).to_string()
+            json!({"message": message, "title": title, "indicator": "red", "raise_exception": 1}).to_string()
         })
         .collect();
     body.insert("_server_messages".to_owned(), Json::String(Json::from(texts).to_string()));
     if let Error::Validation(invalid) = error {
-        body.insert("problems".to_owned(), problems(invalid));
+        body.insert("problems".to_owned(), problems(invalid, language));
     }
     if context.session_expired {
         body.insert("session_expired".to_owned(), json!(1));
@@ -300,16 +304,16 @@ fn api_v1(error: &Error, described: &Described, context: &RequestContext) -> Res
     json_response(described.status, &Json::Object(body))
 }
 
-fn api_v2(error: &Error, described: &Described) -> Response {
+fn api_v2(error: &Error, described: &Described, language: &Language) -> Response {
     let mut entry = json!({
         "type": described.exc_type,
-        "message": described.message,
-        "title": described.title,
+        "message": sentences(error, described, language).join("\n"),
+        "title": language.say(described.title),
         "indicator": "red",
         "exception": described.exception(),
     });
     if let Error::Validation(invalid) = error {
-        entry["problems"] = problems(invalid);
+        entry["problems"] = problems(invalid, language);
     }
     json_response(described.status, &json!({"errors": [entry]}))
 }
@@ -321,10 +325,14 @@ fn json_rpc(described: &Described) -> Response {
     json_response(described.status, &json!({"jsonrpc": "2.0", "error": error}))
 }
 
-fn sentences(error: &Error, described: &Described) -> Vec<String> {
+/// What is wrong, one by one, in the language of whoever asked. Classes and codes are never translated, nor is `exception`,
+/// which programs look into.
+fn sentences(error: &Error, described: &Described, language: &Language) -> Vec<String> {
     match error {
-        Error::Validation(invalid) => invalid.problems.iter().map(ToString::to_string).collect(),
-        _ => vec![described.message.clone()],
+        Error::Validation(invalid) => {
+            invalid.problems.iter().map(|problem| language.say(&problem.to_string()).into_owned()).collect()
+        }
+        _ => vec![language.say(&described.message).into_owned()],
     }
 }
 
@@ -347,30 +355,33 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
     }
     let rendered = async {
         let view = json!({
-            "title": described.title,
+            "title": context.language.say(described.title),
             "status": described.status.as_u16(),
             "message": match (needs_login, context.session_expired) {
-                (true, true) => "Your session has ended. Log in again, then do it once more",
-                (true, false) => "Log in first, then do it once more",
-                (false, _) => described.message.as_str(),
+                (true, true) => context.language.say("Your session has ended. Log in again, then do it once more").into_owned(),
+                (true, false) => context.language.say("Log in first, then do it once more").into_owned(),
+                (false, _) => sentences(error, described, &context.language).join("\n"),
             },
             "exc_type": described.exc_type,
             "login": login_href(from, context),
             "page": page_view(site, context).await?,
         });
-        site.templates.render("error", &view)
+        site.templates.render(&context.language, "error", &view)
     };
     // The page itself may be what fails, with the database gone for example: then a bare one has to do.
     let text = rendered.await.unwrap_or_else(|failure| {
         tracing::error!(request_id = %context.id, %failure, "the error page does not render");
-        bare_page(described)
+        bare_page(described, &context.language)
     });
     html(described.status, text)
 }
 
-fn bare_page(described: &Described) -> String {
-    let (title, message) = (described.title, handlebars::html_escape(&described.message));
-    format!("<!doctype html><html lang=\"en\"><title>{title}</title><h1>{title}</h1><p>{message}</p></html>")
+fn bare_page(described: &Described, language: &Language) -> String {
+    let (title, message) = (language.say(described.title), handlebars::html_escape(&language.say(&described.message)));
+    let (code, direction) = (language.code(), language.direction());
+    format!(
+        "<!doctype html><html lang=\"{code}\" dir=\"{direction}\"><title>{title}</title><h1>{title}</h1><p>{message}</p></html>"
+    )
 }
 
 /// Where a guest logs in and comes back to what they wanted, as far as it is a page.

@@ -31,7 +31,7 @@ use crate::web::session::Found;
 use crate::web::session_cookie::{self, Sent, remove_cookies};
 use crate::web::settings::UploadSettings;
 use crate::web::site::Site;
-use crate::web::{MCP, csp, csrf, once};
+use crate::web::{MCP, csp, csrf, language, once};
 
 /// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
 const NO_CACHE: &str = "no-store,no-cache,must-revalidate,max-age=0";
@@ -172,6 +172,7 @@ impl Pipeline {
             part.before(&self.site, request).await?;
         }
         let authenticated = self.authenticate(request, context).await;
+        context.language = Box::pin(language::of_request(&self.site, request, context)).await;
         // Who is refused is counted, too: by address.
         if !self.reads_own_credentials(request.uri().path()) {
             self.api_limit.count(&self.site.documents, request, context).await?;
@@ -181,9 +182,9 @@ impl Pipeline {
         if context.credentials == Credentials::Cookie {
             let checked = csrf::check_origin(request.method(), request.headers(), &self.site.config.site_url);
             if checked.is_err() && self.paths.foreign_forms.iter().any(|path| path == request.uri().path()) {
-                let path = Arc::clone(&context.path);
+                let (path, language) = (Arc::clone(&context.path), context.language.clone());
                 *context = RequestContext::guest(Arc::clone(&context.id), context.ip, Arc::clone(&context.user_agent));
-                context.path = path;
+                (context.path, context.language) = (path, language);
             } else {
                 checked?;
             }

@@ -10,6 +10,8 @@ use poem::{FromRequest, Request, RequestBody, Response};
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::{AuthenticationError, Error, Need, Result};
+use crate::language::Language;
+use crate::meta::Registry;
 use crate::permissions::Session;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::api_limit::Limited;
@@ -54,6 +56,8 @@ pub struct RequestContext {
     pub credentials: Credentials,
     /// The OAuth Client whose access token was sent, where it is known here.
     pub client: Option<Arc<str>>,
+    /// The language in which they are answered.
+    pub language: Language,
     /// How the sender stands to the limit of the API, where that counts the request.
     pub limited: Option<Limited>,
     /// A session cookie came that is no longer valid; the request goes on as Guest.
@@ -87,6 +91,7 @@ impl RequestContext {
             user_agent,
             credentials: Credentials::None,
             client: None,
+            language: Language::english(),
             limited: None,
             session_expired: false,
             csrf_token: Arc::from(""),
@@ -235,6 +240,21 @@ impl Exchange {
         &self.context.session
     }
 
+    /// The language in which the answer is.
+    pub fn language(&self) -> &Language {
+        &self.context.language
+    }
+
+    /// A text of the program as whoever asks reads it.
+    pub fn say(&self, text: &str) -> String {
+        self.language().say(text).into_owned()
+    }
+
+    /// The DocTypes as whoever asks reads them.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.site.documents.registry().in_language(self.language())
+    }
+
     /// The HTTP method.
     pub fn verb(&self) -> &Method {
         self.request.method()
@@ -259,7 +279,7 @@ impl Exchange {
             return Err(Error::Internal(anyhow::anyhow!("the view of {template} is not an object")));
         };
         view.insert("page".to_owned(), page_view(&self.site, &self.context).await?);
-        self.site.templates.page(template, &Json::Object(view))
+        self.site.templates.page(self.language(), template, &Json::Object(view))
     }
 
     /// A parameter of the path, decoded; empty if the path has none of that name.

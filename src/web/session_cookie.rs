@@ -66,7 +66,10 @@ pub(crate) fn set_cookies(
         session.access.full_name.clone(),
         session.user().to_owned(),
         user.text("user_image").to_owned(),
-        Some(user.text("language")).filter(|language| !language.is_empty()).unwrap_or("en").to_owned(),
+        Some(user.text("language"))
+            .filter(|language| !language.is_empty())
+            .unwrap_or(context.language.code())
+            .to_owned(),
     ];
     for (name, value) in COMPANIONS.into_iter().zip(values) {
         let mut cookie = cookie(site, name, &value, Some(max_age));

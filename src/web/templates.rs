@@ -1,9 +1,9 @@
 //! Pages from Handlebars templates and the assets beside them: embedded, and overridden by a folder.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -12,13 +12,17 @@ use handlebars::{
 };
 use poem::Response;
 use poem::http::{StatusCode, header};
+use regex::Regex;
 use rust_embed::RustEmbed;
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
+use crate::language::{Catalogs, Language, Languages};
 use crate::pace;
 use crate::secret;
 use crate::web::compress::{Packed, names_tag};
+use crate::web::localize::localize;
 use crate::web::request::Exchange;
 
 #[derive(RustEmbed)]
@@ -29,6 +33,23 @@ struct Embedded;
 const RELEASE: char = '~';
 /// Where assets lie under `templates/`, and the path they are served at.
 const ASSETS: &str = "assets/";
+/// Where the catalogs of languages lie under `templates/`.
+const CATALOGS: &str = "locale/";
+/// How they end.
+const CATALOG: &str = ".po";
+
+/// What scripts say to people: `t("…")`.
+static SAID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\bt\(\s*"((?:[^"\\]|\\.)*)""#).expect("a pattern of the program is valid"));
+
+/// The catalogs that come with the program, read once.
+static SHIPPED: LazyLock<anyhow::Result<Catalogs>> = LazyLock::new(|| {
+    let files = Embedded::iter().filter_map(|path| {
+        let code = path.strip_prefix(CATALOGS)?.strip_suffix(CATALOG)?.to_owned();
+        Some((code, Embedded::get(&path)?.data))
+    });
+    Catalogs::read(files.collect())
+});
 
 /// The templates of a site; cheap to clone.
 #[derive(Clone)]
@@ -36,7 +57,9 @@ pub struct Templates(Arc<Inner>);
 
 struct Inner {
     helpers: Handlebars<'static>,
-    ready: ArcSwap<Handlebars<'static>>,
+    /// The templates of each language, compiled when it is first read.
+    ready: ArcSwap<HashMap<String, Arc<Handlebars<'static>>>>,
+    languages: Languages,
     folder: PathBuf,
     development: bool,
     assets: Mutex<HashMap<String, Arc<Asset>>>,
@@ -83,10 +106,12 @@ impl Templates {
                 },
             ),
         );
-        let ready = ArcSwap::from_pointee(compile(&base, folder)?);
+        let english = Language::english();
+        let compiled = Arc::new(compile(&base, folder, &english)?);
         Ok(Self(Arc::new(Inner {
             helpers: base,
-            ready,
+            ready: ArcSwap::from_pointee(HashMap::from([(english.code().to_owned(), compiled)])),
+            languages: languages(folder)?,
             folder: folder.to_owned(),
             development,
             assets: Mutex::default(),
@@ -94,25 +119,45 @@ impl Templates {
         })))
     }
 
-    /// Renders a template: `desk/form` is `templates/desk/form.hbs`.
-    pub fn render(&self, name: &str, view: &impl Serialize) -> Result<String> {
-        if self.0.development {
-            self.0.ready.store(Arc::new(compile(&self.0.helpers, &self.0.folder).map_err(Error::Internal)?));
+    /// The languages in which there are templates.
+    pub fn languages(&self) -> &Languages {
+        &self.0.languages
+    }
+
+    /// The templates in a language.
+    fn ready(&self, language: &Language) -> Result<Arc<Handlebars<'static>>> {
+        let Inner { helpers, ready, folder, development, .. } = &*self.0;
+        if !development && let Some(known) = ready.load().get(language.code()) {
+            return Ok(Arc::clone(known));
         }
-        let ready = self.0.ready.load();
+        let compiled = pace::aside(true, || compile(helpers, folder, language)).map_err(Error::Internal)?;
+        let compiled = Arc::new(compiled);
+        ready.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.insert(language.code().to_owned(), Arc::clone(&compiled));
+            known
+        });
+        Ok(compiled)
+    }
+
+    /// Renders a template: `desk/form` is `templates/desk/form.hbs`.
+    pub fn render(&self, language: &Language, name: &str, view: &impl Serialize) -> Result<String> {
+        let ready = self.ready(language)?;
         // A form with thousands of rows takes long.
         pace::aside(true, || ready.render(name, view))
             .map_err(|error| Error::Internal(anyhow::Error::new(error).context(name.to_owned())))
     }
 
     /// Renders a template as a page.
-    pub fn page(&self, name: &str, view: &impl Serialize) -> Result<Response> {
-        Ok(html(StatusCode::OK, self.render(name, view)?))
+    pub fn page(&self, language: &Language, name: &str, view: &impl Serialize) -> Result<Response> {
+        Ok(html(StatusCode::OK, self.render(language, name, view)?))
     }
 
     /// The names of all templates.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.0.ready.load().get_templates().keys().cloned().collect();
+        let ready = self.0.ready.load();
+        let english = ready.get(Language::english().code());
+        let mut names: Vec<String> = english.iter().flat_map(|ready| ready.get_templates().keys().cloned()).collect();
         names.sort();
         names
     }
@@ -123,7 +168,8 @@ impl Templates {
         if let Some(asset) = known().get(path) {
             return Some(Arc::clone(asset));
         }
-        let bytes = asset(&self.0.folder, path)?;
+        let texts = || self.texts_of_scripts(path).map(|text| Cow::Owned(text.into_bytes()));
+        let bytes = asset(&self.0.folder, path).or_else(texts)?;
         let mime = mime_guess::from_path(path).first_or_octet_stream();
         let is_text = mime.type_() == "text" || mime.subtype() == "javascript";
         let content_type =
@@ -133,6 +179,76 @@ impl Templates {
             known().insert(path.to_owned(), Arc::clone(&asset));
         }
         Some(asset)
+    }
+
+    /// `locale/<language>.js`: what the desk's scripts say, in that language.
+    fn texts_of_scripts(&self, path: &str) -> Option<String> {
+        let language = self.0.languages.get(path.strip_prefix(CATALOGS)?.strip_suffix(".js")?)?;
+        let mut texts: BTreeMap<String, Json> = BTreeMap::new();
+        for script in Embedded::iter().filter(|path| is_script(path)) {
+            let source = asset(&self.0.folder, script.strip_prefix(ASSETS)?)?;
+            let source = String::from_utf8_lossy(&source);
+            texts.extend(said(&source).into_iter().filter_map(|text| {
+                let translated = match language.forms(&text) {
+                    Some(forms) => Json::from(forms),
+                    None => Json::from(language.text(&text)?),
+                };
+                Some((text, translated))
+            }));
+        }
+        let texts = serde_json::to_string_pretty(&texts).ok()?;
+        Some(format!("export default {texts};\n"))
+    }
+}
+
+/// Whether it is one of the scripts whose texts are translated.
+fn is_script(path: &str) -> bool {
+    path.strip_prefix(ASSETS).is_some_and(|path| path.starts_with("desk/") && path.ends_with(".js"))
+}
+
+/// What a script says to people.
+pub fn said(script: &str) -> Vec<String> {
+    let literals = SAID.captures_iter(script).map(|found| format!("\"{}\"", &found[1]));
+    literals.filter_map(|literal| serde_json::from_str(&literal).ok()).collect()
+}
+
+/// The languages of a site: those of the program, and those that its folder adds or changes.
+fn languages(folder: &Path) -> anyhow::Result<Languages> {
+    let shipped = SHIPPED.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let mut own = Vec::new();
+    for entry in std::fs::read_dir(folder.join(CATALOGS)).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some(code) = name.strip_suffix(CATALOG) {
+            let bytes = std::fs::read(entry.path()).with_context(|| entry.path().display().to_string())?;
+            // In development the folder is the one that is built in.
+            let is_shipped = Embedded::get(&format!("{CATALOGS}{name}")).is_some_and(|file| *file.data == *bytes);
+            if !is_shipped {
+                own.push((code.to_owned(), Cow::Owned(bytes)));
+            }
+        }
+    }
+    Languages::new(shipped, own)
+}
+
+/// `{{t lead}}`: a text of the program that a view brings, in the language of the page.
+struct Say(Language);
+
+impl HelperDef for Say {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        templates: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let value = helper.param(0).map(|param| param.value());
+        let text = match value {
+            Some(Json::String(text)) => self.0.say(text),
+            Some(Json::Null) | None => Cow::Borrowed(""),
+            Some(other) => Cow::Owned(other.to_string()),
+        };
+        Ok(out.write(&templates.get_escape_fn()(&text))?)
     }
 }
 
@@ -183,31 +299,49 @@ pub(crate) async fn serve_asset(exchange: Exchange) -> Result<Response> {
     Ok(asset.bytes.answer(exchange.request.headers(), answer))
 }
 
-fn compile(base: &Handlebars<'static>, folder: &Path) -> anyhow::Result<Handlebars<'static>> {
+fn compile(base: &Handlebars<'static>, folder: &Path, language: &Language) -> anyhow::Result<Handlebars<'static>> {
     let mut ready = base.clone();
+    ready.register_helper("t", Box::new(Say(language.clone())));
     for path in Embedded::iter() {
         if let Some(name) = path.strip_suffix(".hbs")
             && let Some(file) = Embedded::get(&path)
         {
             let text = String::from_utf8(file.data.into_owned()).with_context(|| format!("templates/{path}"))?;
-            ready.register_template_string(name, text).with_context(|| format!("templates/{path}"))?;
+            ready
+                .register_template_string(name, in_language(text, language))
+                .with_context(|| format!("templates/{path}"))?;
         }
     }
     if folder.is_dir() {
-        register_folder(&mut ready, folder, folder)?;
+        register_folder(&mut ready, folder, folder, language)?;
     }
     Ok(ready)
 }
 
-fn register_folder(ready: &mut Handlebars<'static>, root: &Path, folder: &Path) -> anyhow::Result<()> {
+/// The source of a template in a language.
+fn in_language(source: String, language: &Language) -> String {
+    if language.is_english() {
+        return source;
+    }
+    let html = format!(" lang=\"{}\" dir=\"{}\"", language.code(), language.direction());
+    localize(&source, &html, &mut |message| language.text(message).map(str::to_owned))
+}
+
+fn register_folder(
+    ready: &mut Handlebars<'static>,
+    root: &Path,
+    folder: &Path,
+    language: &Language,
+) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         if path.is_dir() {
-            register_folder(ready, root, &path)?;
+            register_folder(ready, root, &path, language)?;
         } else if path.extension().is_some_and(|extension| extension == "hbs") {
             let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
             let name = name.to_string_lossy().replace('\\', "/");
             let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let text = in_language(text, language);
             ready.register_template_string(&name, text).with_context(|| path.display().to_string())?;
         }
     }
@@ -242,6 +376,12 @@ fn release(folder: &Path) -> String {
     paths.sort();
     paths.dedup();
     let mut all = Vec::new();
+    // What scripts say is made of the catalogs.
+    let shipped = Embedded::iter().filter(|path| path.starts_with(CATALOGS)).filter_map(|path| Embedded::get(&path));
+    shipped.for_each(|catalog| all.extend(secret::sha256(&catalog.data)));
+    for entry in std::fs::read_dir(folder.join(CATALOGS)).into_iter().flatten().flatten() {
+        all.extend(std::fs::read(entry.path()).iter().flat_map(secret::sha256));
+    }
     for path in paths {
         all.extend_from_slice(path.as_bytes());
         all.extend(asset(folder, &path).iter().flat_map(secret::sha256));

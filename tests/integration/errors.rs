@@ -88,7 +88,7 @@ fn problems_come_with_their_place() {
     invalid.push(FieldProblem::at(ProblemKind::Mandatory, "title", "Title", "Title is required"));
     invalid.push(FieldProblem::at(ProblemKind::Data, "qty", "Quantity", "Not a number").in_row("items", 2));
     assert_eq!(
-        doctyped::testing::error::problems(&invalid),
+        doctyped::testing::error::problems(&invalid, &doctyped::testing::language::Language::english()),
         json!([
             {"field": "title", "label": "Title", "table": null, "row": null, "kind": "MandatoryError", "message": "Title is required"},
             {"field": "qty", "label": "Quantity", "table": "items", "row": 2, "kind": "DataError", "message": "Not a number"},

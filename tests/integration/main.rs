@@ -24,6 +24,7 @@ mod import_frappe;
 mod init;
 mod jobs;
 mod key_rotation;
+mod languages;
 mod limits;
 mod lockout;
 mod login;

@@ -89,7 +89,7 @@ pub(in crate::desk) async fn get(exchange: Exchange) -> Result<Response> {
     };
     let crumbs = vec![Link { label: doctype.name.clone(), href: view.list_url.clone() }];
     let title = format!("Export {}", doctype.name);
-    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/export", &title, crumbs, view).await?))
+    Ok(html(StatusCode::OK, shell::render(&exchange, "desk/export", &exchange.say(&title), crumbs, view).await?))
 }
 
 /// The list as it is shown, which cannot be imported: empty where the address does not say what it shows.

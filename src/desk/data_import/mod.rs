@@ -53,7 +53,7 @@ async fn show_begin(exchange: &Exchange, doctype: &DocType, problem: Option<(&Fo
         start_view(doctype, problem.map(|(form, _)| form), problem.map(|(_, error)| error.to_string()));
     let crumbs = vec![Link { label: doctype.name.clone(), href: format!("/app/{}", doctype.slug()) }];
     let title = format!("Import {}", doctype.name);
-    let text = shell::render(exchange, "desk/import_start", &title, crumbs, view).await?;
+    let text = shell::render(exchange, "desk/import_start", &exchange.say(&title), crumbs, view).await?;
     Ok(html(problem.map_or(StatusCode::OK, |(_, error)| describe(error).status), text))
 }
 

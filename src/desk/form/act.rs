@@ -122,7 +122,7 @@ pub(crate) fn restored_flash(done: &str, notes: &[String]) -> Flash {
 async fn save(exchange: &Exchange, doctype: &Arc<DocType>, name: Option<&str>, posted: &Posted) -> Result<Document> {
     let documents = &exchange.site.documents;
     let session = exchange.session();
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let Some(name) = name else {
         let values = posted.to_values(&registry, doctype, None);
         return documents.insert(session, &doctype.name, &values).await;

@@ -16,6 +16,7 @@ use crate::desk::titles::Titles;
 use crate::desk::{document_url, help};
 use crate::document::restore::DELETED_DOCUMENT;
 use crate::error::FieldProblem;
+use crate::language::Language;
 use crate::meta::expression::Expression;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Right};
@@ -49,6 +50,8 @@ pub(crate) struct FormInput<'a> {
     pub document: &'a Document,
     /// Who looks.
     pub session: &'a Session,
+    /// What they read.
+    pub language: &'a Language,
     /// What they may do with the DocType.
     pub grant: &'a Grant,
     /// What they may do with this document.
@@ -108,7 +111,7 @@ impl Place<'_> {
             }
             (None, Some(_)) => false,
         };
-        input.problems.iter().filter(here).map(|problem| Message::new(&problem.message)).collect()
+        input.problems.iter().filter(here).map(|problem| Message::new(&input.language.say(&problem.message))).collect()
     }
 }
 
@@ -134,9 +137,9 @@ pub(crate) fn form_view(input: &FormInput<'_>) -> FormView {
         (format!("/app/{slug}"), document_url(&slug, &name))
     };
     let title = if doctype.issingle {
-        doctype.name.clone()
+        input.language.say(&doctype.name).into_owned()
     } else if document.is_new {
-        format!("New {}", doctype.name)
+        input.language.say(&format!("New {}", doctype.name)).into_owned()
     } else {
         document.title()
     };
@@ -298,7 +301,7 @@ impl Builder<'_> {
     fn new_tab(&self, field: Option<&DocField>) -> Tab {
         Tab {
             id: field.map_or_else(|| "tab-details".to_owned(), |field| format!("tab-{}", field.fieldname)),
-            label: field.map_or_else(|| "Details".to_owned(), label),
+            label: field.map_or_else(|| self.input.language.say("Details").into_owned(), label),
             help: field.map(|field| help::spans(&field.description)).unwrap_or_default(),
             problem_count: String::new(),
             hidden: field.is_some_and(|field| self.hides(field)),
@@ -314,7 +317,7 @@ impl Builder<'_> {
         Section {
             id: field.map_or_else(|| "s-first".to_owned(), |field| format!("s-{}", field.fieldname)),
             label: match field {
-                Some(field) if fold && field.label.is_empty() => "More".to_owned(),
+                Some(field) if fold && field.label.is_empty() => self.input.language.say("More").into_owned(),
                 Some(field) => field.label.clone(),
                 None => String::new(),
             },
@@ -349,8 +352,8 @@ fn name_field(input: &FormInput<'_>) -> FieldView {
     let description = "What this document is called, also in its address. Other documents refer to it by this name.";
     let field = DocField {
         fieldname: "name".to_owned(),
-        label: "Name".to_owned(),
-        description: description.to_owned(),
+        label: input.language.say("Name").into_owned(),
+        description: input.language.say(description).into_owned(),
         reqd: true,
         ..DocField::default()
     };

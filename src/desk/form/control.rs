@@ -10,6 +10,7 @@ use crate::desk::form::posted::{REMOVE, WAS, native_moment};
 use crate::desk::form::view::{Attribute, Choice, Detail, FieldView, LinkDetail};
 use crate::desk::form::{FormInput, Place};
 use crate::desk::help::{self, safe_url};
+use crate::language::Language;
 use crate::meta::doctype::slug;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocType, Fieldtype, Right, fieldtype};
@@ -51,7 +52,7 @@ pub(crate) fn field_view(
     let id = place.id(&field.fieldname);
     let errors = place.errors(input, &field.fieldname);
     let mut help = if field.informational {
-        help::spans(format!("{} {INFORMATIONAL}", field.description).trim())
+        help::spans(format!("{} {}", field.description, input.language.say(INFORMATIONAL)).trim())
     } else {
         help::spans(&field.description)
     };
@@ -203,14 +204,14 @@ fn edit(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, view: &mut F
                 (false, true) => "Leave empty to keep",
                 (false, false) => "",
             };
-            set(view, "placeholder", hint);
+            set(view, "placeholder", &input.language.say(hint));
             set(view, "autocomplete", "new-password");
             view.detail = Detail::Password { stored, remove: format!("{}{REMOVE}", view.name) };
         }
         F::Rating => {
             view.template = "desk/field/rating";
             view.label_for = false;
-            view.detail = Detail::Choice(rating_choices(field, &view.value, &view.id));
+            view.detail = Detail::Choice(rating_choices(input.language, field, &view.value, &view.id));
         }
         F::Color => view.template = "desk/field/color",
         F::Attach | F::AttachImage => file(field, view, "desk/field/attach"),
@@ -301,7 +302,7 @@ fn select_choices(field: &DocField, value: &str, required: bool) -> Vec<Choice> 
     }
     let choice = |option: &&str| Choice {
         value: (*option).to_owned(),
-        label: (*option).to_owned(),
+        label: field.shown(option).to_owned(),
         chosen: *option == value,
         id: String::new(),
     };
@@ -331,10 +332,14 @@ fn autocomplete_choices(field: &DocField) -> Vec<Choice> {
             })
             .collect();
     }
-    field.select_options().filter(|option| !option.is_empty()).map(|option| choice(option, option)).collect()
+    field
+        .select_options()
+        .filter(|option| !option.is_empty())
+        .map(|option| choice(option, field.shown(option)))
+        .collect()
 }
 
-fn rating_choices(field: &DocField, value: &str, id: &str) -> Vec<Choice> {
+fn rating_choices(language: &Language, field: &DocField, value: &str, id: &str) -> Vec<Choice> {
     let stars: u32 = field.options.trim().parse().ok().filter(|stars| (3..=10).contains(stars)).unwrap_or(5);
     let share: f64 = value.trim().parse().unwrap_or(0.0);
     let chosen = (share * f64::from(stars)).round();
@@ -344,7 +349,10 @@ fn rating_choices(field: &DocField, value: &str, id: &str) -> Vec<Choice> {
             Choice {
                 // What was not touched goes back as it came.
                 value: if (f64::from(star) - chosen).abs() < 0.1 { value.to_owned() } else { stored.to_string() },
-                label: format!("{star} of {stars}"),
+                label: language.filled(
+                    "{star} of {stars}",
+                    &[("star", star.to_string().into()), ("stars", stars.to_string().into())],
+                ),
                 chosen: (f64::from(star) - chosen).abs() < 0.1,
                 id: format!("{id}-{star}"),
             }
@@ -472,7 +480,7 @@ fn show(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocField, view: &mut F
             set(view, "class", "mono");
             view.value = value.to_string();
         }
-        _ => view.value = fieldtype::display(field, value),
+        _ => field.shown(&fieldtype::display(field, value)).clone_into(&mut view.value),
     }
 }
 

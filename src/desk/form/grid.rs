@@ -95,6 +95,7 @@ impl Grid<'_> {
         let draft = Draft { document, typed, posted: None, parent: Some(self.draft), session: self.input.session };
         let number = position.map_or_else(|| index.to_owned(), |position| (position + 1).to_string());
         let row_label = if position.is_some() { format!("row {number}") } else { "new row".to_owned() };
+        let row_label = self.input.language.say(&row_label).into_owned();
         let place = Place {
             table: Some((&self.field.fieldname, index)),
             position: position.map(|position| position + 1),
@@ -123,7 +124,7 @@ impl Grid<'_> {
             label: row_label.clone(),
             number: if position.is_some() { number } else { String::new() },
             name: document.name(),
-            errors: errors.map(|problem| Message::new(&problem.message)).collect(),
+            errors: errors.map(|problem| Message::new(&self.input.language.say(&problem.message))).collect(),
             open: rest.iter().any(|field| !field.errors.is_empty()),
             cells,
             rest,

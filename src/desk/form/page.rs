@@ -19,6 +19,7 @@ use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
 use crate::desk::{document_url, frappe_address, help, model};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::language::Language;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocType, Document, Right};
 use crate::pace;
@@ -70,7 +71,7 @@ struct Showing<'a> {
 /// The DocType in the address.
 pub(crate) fn doctype_of(exchange: &Exchange) -> Result<Arc<DocType>> {
     let slug = exchange.param("slug");
-    let registry = exchange.site.documents.registry();
+    let registry = exchange.registry();
     let found = registry.by_slug(slug).or_else(|| registry.get(slug)).filter(|doctype| !doctype.istable);
     found.cloned().ok_or_else(|| Error::NoSuchRoute(format!("There is no DocType at /app/{slug}")))
 }
@@ -171,7 +172,7 @@ pub(crate) async fn post_document(
 ) -> Result<Response> {
     let (form, in_time) = exchange.form_or_late_form().await?;
     let mut posted = Posted::new(form.fields);
-    let registry = exchange.site.documents.registry();
+    let registry = exchange.registry();
     posted.settle(&registry, doctype);
     if !in_time || matches!(posted.action.as_str(), DRAFT | BACK) {
         return show_again(&exchange, doctype, name.as_deref(), &posted).await;
@@ -214,7 +215,7 @@ async fn beside(exchange: &Exchange, doctype: &Arc<DocType>, name: &str, posted:
     let stored = documents.get(session, &doctype.name, name).await?;
     let stored = stored.as_ref().clone().seen(documents.view(session, &stored));
     let (grant, access) = access(exchange, &stored).await?;
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let read = Reading { registry: &registry, grant: &grant, zone: Zone::UTC };
     if access.write && merge::is_touched(&read, session, &stored, posted) {
         let showing = Showing { posted: Some(posted), again: Some(Again::Beside), ..Showing::default() };
@@ -271,7 +272,7 @@ async fn merge_with_stored(exchange: &Exchange, doctype: &DocType, name: &str, p
     let stored = documents.get(session, &doctype.name, name).await?;
     let stored = stored.as_ref().clone().seen(documents.view(session, &stored));
     let (grant, _) = access(exchange, &stored).await?;
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let merged =
         merge::merge(&Reading { registry: &registry, grant: &grant, zone: Zone::UTC }, session, &stored, posted);
     if merged.collisions.is_empty() {
@@ -322,9 +323,13 @@ fn conflict_problem(doctype: &DocType, conflict: &Conflict) -> FieldProblem {
 async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>) -> Result<Response> {
     let documents = &exchange.site.documents;
     let session = exchange.session();
-    let document = &document.clone().seen(documents.view(session, document));
+    let registry = exchange.registry();
+    let mut document = document.clone().seen(documents.view(session, document));
+    if let Some(doctype) = registry.get(&document.doctype.name) {
+        document.doctype = Arc::clone(doctype);
+    }
+    let document = &document;
     let doctype = &document.doctype;
-    let registry = documents.registry();
     let (grant, access) = access(exchange, document).await?;
     let conflict = showing.problems.iter().any(|problem| problem.kind == ProblemKind::TimestampMismatch);
     showing.problems.retain(|problem| problem.kind != ProblemKind::TimestampMismatch);
@@ -334,6 +339,7 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
         doctype,
         document,
         session,
+        language: exchange.language(),
         grant: &grant,
         access,
         posted: showing.posted,
@@ -345,7 +351,7 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
     let mut form = pace::aside(document.has_many_rows(), || form_view(&input));
     form.conflict = conflict;
     form.again = showing.again;
-    form.problems_title = problems::title(showing.action, form.problems.len());
+    form.problems_title = exchange.say(&problems::title(showing.action, form.problems.len()));
     if access.write && !document.is_new && !doctype.is_virtual {
         // What is seen here is in the zone of whoever looks.
         let read = Reading { registry: &registry, grant: &grant, zone: Zone::UTC };
@@ -382,19 +388,26 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
     // A Single that nobody has saved yet is there all the same.
     if !document.is_new || doctype.issingle {
         for supplier in suppliers {
-            form.panels.extend(supplier.panels(&exchange.site, session, document).await?.into_iter().map(panel));
+            form.panels.extend(
+                supplier
+                    .panels(&exchange.site, session, document)
+                    .await?
+                    .into_iter()
+                    .map(|found| panel(found, exchange.language())),
+            );
         }
     }
     if doctype.name == DOCTYPE {
         let may_change = session.has_role(ROLE_SYSTEM_MANAGER);
-        form.panels.extend(registry.get(&document.name()).map(|defined| definition(defined, may_change)));
+        form.panels
+            .extend(registry.get(&document.name()).map(|defined| definition(defined, may_change, exchange.language())));
     }
     let title = form.title.clone();
-    let list = Link { label: doctype.name.clone(), href: format!("/app/{}", doctype.slug()) };
+    let list = Link { label: exchange.say(&doctype.name), href: format!("/app/{}", doctype.slug()) };
     let crumbs = if doctype.issingle {
         vec![list]
     } else {
-        let label = if document.is_new { "New".to_owned() } else { title.clone() };
+        let label = if document.is_new { exchange.say("New") } else { title.clone() };
         vec![list, Link { label, href: form.url.clone() }]
     };
     let has_files = form.attaches || attachments::takes_files(doctype);
@@ -414,7 +427,7 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
 }
 
 /// Where a DocType leads, and where it comes from; whoever `may_change` it, is led there.
-fn definition(doctype: &DocType, may_change: bool) -> Panel {
+fn definition(doctype: &DocType, may_change: bool, language: &Language) -> Panel {
     let link = |label: &str, href: String| Link { label: label.to_owned(), href };
     let name = percent_encoding::utf8_percent_encode(&doctype.name, percent_encoding::NON_ALPHANUMERIC);
     let mut links = Vec::new();
@@ -433,7 +446,7 @@ fn definition(doctype: &DocType, may_change: bool) -> Panel {
     let values = doctype.sources.iter().map(|path| Pair { name: "File".to_owned(), value: path.clone() }).collect();
     Panel {
         title: "Where it is".to_owned(),
-        help: help::spans("A DocType is what its file says: a saved file counts at once."),
+        help: help::spans(&language.say("A DocType is what its file says: a saved file counts at once.")),
         values,
         links,
         ..Panel::default()
@@ -483,11 +496,11 @@ fn story(exchange: &Exchange, document: &Document) -> Story {
     }
 }
 
-fn panel(panel: crate::web::Panel) -> Panel {
+fn panel(panel: crate::web::Panel, language: &Language) -> Panel {
     let pairs = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(name, value)| Pair { name, value }).collect();
     Panel {
         title: panel.title,
-        help: help::spans(&panel.help),
+        help: help::spans(&language.say(&panel.help)),
         values: pairs(panel.values),
         examples: pairs(panel.examples),
         is_wide: panel.is_wide,

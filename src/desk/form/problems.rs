@@ -43,10 +43,10 @@ pub(super) fn problems(input: &FormInput<'_>, tabs: &[Tab]) -> Vec<Problem> {
             let label = input.doctype.field(table).map_or_else(|| table.clone(), label);
             let place = format!("#f-{table}-{}-{}", row.saturating_sub(1), field.unwrap_or(""));
             let href = if on_form.contains(table.as_str()) { place } else { String::new() };
-            (format!("{label}, row {row}: {}", problem.message), href)
+            (input.language.say(&format!("{label}, row {row}: {}", problem.message)).into_owned(), href)
         } else {
             let href = field.filter(|field| on_form.contains(field)).map(|field| format!("#f-{field}"));
-            (problem.message.to_string(), href.unwrap_or_default())
+            (input.language.say(&problem.message).into_owned(), href.unwrap_or_default())
         };
         Problem { help: help::spans(&message), href }
     };

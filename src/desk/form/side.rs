@@ -28,7 +28,7 @@ pub(super) async fn side(exchange: &Exchange, document: &Document, access: Acces
     let documents = &exchange.site.documents;
     let session = exchange.session();
     let doctype = &document.doctype;
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let name = document.name();
     let site_url = exchange.site.config.site_url.trim_end_matches('/');
     let has = |column: &str| doctype.has_table() && !doctype.issingle && doctype.column(column).is_some();

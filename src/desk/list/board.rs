@@ -111,11 +111,12 @@ pub(super) async fn board(
     let name = field.fieldname.as_str();
     let movable = is_movable(doctype, grant, field);
     let may_be_empty = field.select_options().any(str::is_empty);
+    let not_set = exchange.say("Not set");
     let mut columns = Vec::with_capacity(options.len() + 1);
     for value in std::iter::once("").chain(options.iter().copied()) {
-        let mut targets: Vec<(&str, &str)> = options.iter().map(|option| (*option, *option)).collect();
+        let mut targets: Vec<(&str, &str)> = options.iter().map(|option| (*option, field.shown(option))).collect();
         if may_be_empty {
-            targets.insert(0, ("", "Not set"));
+            targets.insert(0, ("", &not_set));
         }
         targets.retain(|(target, _)| *target != value);
         let targets = if movable { super::builder::choices(targets.into_iter(), "") } else { Vec::new() };
@@ -171,12 +172,13 @@ async fn column(
     } else {
         list.rows.len() as u64
     };
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let titles = list_titles(exchange, &registry, doctype, &list).await?;
     let input = ListInput {
         registry: &registry,
         doctype,
         session,
+        language: exchange.language(),
         grant,
         params,
         list: &list,
@@ -200,7 +202,7 @@ async fn column(
     let may_create = grant.may(Right::Create) && !doctype.in_create && !doctype.is_virtual && !value.is_empty();
     Ok(BoardColumn {
         value: value.to_owned(),
-        label: if value.is_empty() { "Not set".to_owned() } else { value.to_owned() },
+        label: if value.is_empty() { exchange.say("Not set") } else { field.shown(value).to_owned() },
         count: counted(total, MOST_COUNTED),
         cards,
         more: if left == 0 { String::new() } else { counted(left, MOST_COUNTED) },

@@ -13,6 +13,7 @@ use crate::desk::document_url;
 use crate::desk::indicator::indicator_of;
 use crate::document::List;
 use crate::error::{Error, Result};
+use crate::language::Language;
 use crate::meta::{DocType, Right};
 use crate::permissions::Grant;
 use crate::web::Exchange;
@@ -90,7 +91,7 @@ pub(super) async fn calendar(
     grant: &Grant,
     params: &ListParams,
 ) -> Result<CalendarView> {
-    let (documents, session) = (&exchange.site.documents, exchange.session());
+    let (documents, session, language) = (&exchange.site.documents, exchange.session(), exchange.language());
     let today = documents.clock().now_in(documents.zone(session)).date();
     let out_of_range = || Error::BadRequest("There is no such month".to_owned());
     let first = params.shown.month.unwrap_or(today).with_day(1).ok_or_else(out_of_range)?;
@@ -149,7 +150,14 @@ pub(super) async fn calendar(
         let on_day = json!(["between", [text, text]]).to_string();
         DayView {
             number: date.day(),
-            label: date.format("%A, %-d %B").to_string(),
+            label: language.filled(
+                "{weekday}, {day} {month}",
+                &[
+                    ("weekday", language.say(&date.format("%A").to_string())),
+                    ("day", date.day().to_string().into()),
+                    ("month", language.say(&date.format("%B").to_string())),
+                ],
+            ),
             outside: date.month() != first.month(),
             today: date == today,
             events,
@@ -167,9 +175,12 @@ pub(super) async fn calendar(
         }
         weeks.push(week);
     }
-    let weekdays = start.iter_days().take(7).map(|day| (day.format("%a").to_string(), day.format("%A").to_string()));
+    let weekdays = start.iter_days().take(7).map(|day| {
+        let say = |form: &str| exchange.say(&day.format(form).to_string());
+        (say("%a"), say("%A"))
+    });
     Ok(CalendarView {
-        title: first.format("%B %Y").to_string(),
+        title: month(language, first),
         weekdays: weekdays.collect(),
         weeks,
         previous_url: months(first.checked_sub_months(Months::new(1))),
@@ -182,6 +193,12 @@ pub(super) async fn calendar(
         cut,
         empty,
     })
+}
+
+/// `November 2026`, in a language.
+pub(super) fn month(language: &Language, first: NaiveDate) -> String {
+    let name = language.say(&first.format("%B").to_string()).into_owned();
+    language.filled("{month} {year}", &[("month", name.into()), ("year", first.format("%Y").to_string().into())])
 }
 
 fn day(list: &List, row: usize, field: &str) -> Option<NaiveDate> {

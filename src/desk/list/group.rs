@@ -86,7 +86,7 @@ async fn values(
     (request.start, request.limit) = (0, Some(MOST_VALUES));
     let documents = &exchange.site.documents;
     let list = documents.list(exchange.session(), &request).await?;
-    let titles = list_titles(exchange, &documents.registry(), doctype, &list).await?;
+    let titles = list_titles(exchange, &exchange.registry(), doctype, &list).await?;
     let mut not_set = 0;
     let mut items = Vec::new();
     for row in &list.rows {
@@ -99,9 +99,10 @@ async fn values(
         }
         let on = value.is_truthy();
         let (label, value) = match field.fieldtype {
-            Fieldtype::Check => (if on { "Yes" } else { "No" }.to_owned(), u8::from(on).to_string()),
+            Fieldtype::Check => (field.shown(if on { "Yes" } else { "No" }).to_owned(), u8::from(on).to_string()),
             // A value that begins as an operator does is told from one.
             _ if text.starts_with('[') => (text.clone(), json!(["=", text]).to_string()),
+            Fieldtype::Select => (field.shown(&text).to_owned(), text),
             Fieldtype::Link => (titles.get(&field.options, &text).unwrap_or(&text).to_owned(), text),
             _ => (text.clone(), text),
         };
@@ -113,7 +114,7 @@ async fn values(
     }
     if not_set > 0 {
         let href = narrowed(doctype, params, field, NOT_SET);
-        items.push(GroupView { label: "Not set".to_owned(), count: counted(not_set, u64::MAX), href });
+        items.push(GroupView { label: exchange.say("Not set"), count: counted(not_set, u64::MAX), href });
     }
     Ok((items, list.has_next_page))
 }
@@ -164,7 +165,7 @@ async fn months(
             let span = json!(["between", [month.to_string(), last.to_string()]]);
             let found = count(json!([name, span[0], span[1]])).await?;
             told += usize::from(found > 0);
-            add(month.format("%B %Y").to_string(), &span, found);
+            add(super::calendar::month(exchange.language(), month), &span, found);
             // A gap of years is passed in one step.
             if found == 0 {
                 let mut before: ListRequest = with(json!([name, "<", month.to_string()]));
@@ -185,10 +186,10 @@ async fn months(
         if let Some(after) = month.checked_add_months(Months::new(1)).filter(|_| month >= first) {
             let earlier = json!(["<", after.to_string()]);
             let found = count(json!([name, earlier[0], earlier[1]])).await?;
-            add("Earlier".to_owned(), &earlier, found);
+            add(exchange.say("Earlier"), &earlier, found);
         }
     }
     let not_set = count(json!([name, "is", "not set"])).await?;
-    add("Not set".to_owned(), &json!(["is", "not set"]), not_set);
+    add(exchange.say("Not set"), &json!(["is", "not set"]), not_set);
     Ok(items)
 }

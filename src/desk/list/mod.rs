@@ -28,6 +28,7 @@ use crate::desk::titles::Titles;
 use crate::desk::{document_url, help, model};
 use crate::document::restore::DELETED_DOCUMENT;
 use crate::document::{Cell as Value, List};
+use crate::language::Language;
 use crate::meta::doctype::{Order, slug};
 use crate::meta::{DocField, DocType, Fieldtype, Registry, Right, fieldtype};
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
@@ -50,6 +51,8 @@ pub(crate) struct ListInput<'a> {
     pub doctype: &'a DocType,
     /// Who looks.
     pub session: &'a Session,
+    /// What they read.
+    pub language: &'a Language,
     /// What they may do.
     pub grant: &'a Grant,
     /// What was asked for.
@@ -188,7 +191,18 @@ pub(crate) fn list_view(input: &ListInput<'_>) -> ListView {
         deletable,
         keeps_deleted: doctype.keeps_deleted(),
         restorable,
-        range: if rows.is_empty() { String::new() } else { format!("{}–{} of {}", start + 1, last, total) },
+        range: if rows.is_empty() {
+            String::new()
+        } else {
+            input.language.filled(
+                "{start}–{last} of {total}",
+                &[
+                    ("start", (start + 1).to_string().into()),
+                    ("last", last.to_string().into()),
+                    ("total", total.into()),
+                ],
+            )
+        },
         previous_url: if params.page > 1 { params.at_page(params.page - 1).url(doctype) } else { String::new() },
         next_url: if list.has_next_page { params.at_page(params.page + 1).url(doctype) } else { String::new() },
         rows,
@@ -212,7 +226,12 @@ fn filter_view(params: &ListParams, field: &DocField) -> FilterView {
     let choices = match field.fieldtype {
         Fieldtype::Check => vec![choice("", "All"), choice("1", "Yes"), choice("0", "No")],
         Fieldtype::Select => std::iter::once(choice("", "All"))
-            .chain(field.select_options().filter(|option| !option.is_empty()).map(|option| choice(option, option)))
+            .chain(
+                field
+                    .select_options()
+                    .filter(|option| !option.is_empty())
+                    .map(|option| choice(option, field.shown(option))),
+            )
             .collect(),
         _ => Vec::new(),
     };
@@ -311,7 +330,7 @@ fn row_view(input: &ListInput<'_>, fields: &[&DocField], has_pill: bool, row: us
 
 fn cell_view(input: &ListInput<'_>, field: &DocField, value: &crate::meta::Value) -> CellView {
     const LONGEST: usize = 120;
-    let mut text = fieldtype::display(field, value);
+    let mut text = field.shown(&fieldtype::display(field, value)).to_owned();
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
         text.push('…');

@@ -296,16 +296,17 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
         }
         // A filter that does not parse (a date, a number) is said beside the filters.
         Err(error @ (Error::Validation(_) | Error::BadRequest(_) | Error::Permission(_))) => {
-            (List::default(), String::new(), error.to_string())
+            (List::default(), String::new(), exchange.say(&error.to_string()))
         }
         Err(error) => return Err(error),
     };
-    let registry = documents.registry();
+    let registry = exchange.registry();
     let titles = list_titles(exchange, &registry, doctype, &list).await?;
     let mut view: ListView = list_view(&ListInput {
         registry: &registry,
         doctype,
         session,
+        language: exchange.language(),
         grant: &grant,
         params: &params,
         list: &list,
@@ -320,7 +321,7 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
         now: documents.clock().now_in(documents.zone(session)),
     });
     view.other = other;
-    let crumbs = vec![Link { label: doctype.name.clone(), href: format!("/app/{}", doctype.slug()) }];
-    let text = shell::render(exchange, "desk/list", &doctype.name, crumbs, view).await?;
+    let crumbs = vec![Link { label: exchange.say(&doctype.name), href: format!("/app/{}", doctype.slug()) }];
+    let text = shell::render(exchange, "desk/list", &exchange.say(&doctype.name), crumbs, view).await?;
     Ok(html(StatusCode::OK, text))
 }

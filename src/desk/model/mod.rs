@@ -289,13 +289,14 @@ async fn show(
     problems: Vec<FieldProblem>,
     as_text: bool,
 ) -> Result<Response> {
-    let registry = exchange.site.documents.registry();
+    let registry = exchange.registry();
     let titles = form_titles(exchange, &registry, &subject.document, posted).await?;
     let input = FormInput {
         registry: &registry,
-        doctype: &subject.document.doctype,
+        doctype: registry.get(&subject.document.doctype.name).unwrap_or(&subject.document.doctype),
         document: &subject.document,
         session: exchange.session(),
+        language: exchange.language(),
         grant: &Grant::ALL,
         access: Access { write: true, ..Access::default() },
         posted: posted.filter(|_| !as_text),
@@ -341,7 +342,7 @@ async fn show(
         form,
     };
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::EXPECTATION_FAILED };
-    let text = shell::render(exchange, "desk/model", &title, crumbs(subject), page).await?;
+    let text = shell::render(exchange, "desk/model", &exchange.say(&title), crumbs(subject), page).await?;
     Ok(html(status, text))
 }
 

@@ -130,7 +130,7 @@ pub(super) async fn show(
     };
     let title = format!("Review changes of {}", wish.file.doctype);
     let status = if page.problem.is_empty() { StatusCode::OK } else { StatusCode::EXPECTATION_FAILED };
-    Ok(html(status, shell::render(exchange, "desk/model_review", &title, crumbs(subject), page).await?))
+    Ok(html(status, shell::render(exchange, "desk/model_review", &exchange.say(&title), crumbs(subject), page).await?))
 }
 
 /// The form of a new document as it would be, with nothing to press.
@@ -142,6 +142,7 @@ fn preview(exchange: &Exchange, registry: &Registry, doctype: &Arc<DocType>) -> 
         doctype,
         document: &document,
         session: exchange.session(),
+        language: exchange.language(),
         grant: &grant,
         access: Access { write: true, create: true, ..Access::default() },
         posted: None,

@@ -379,9 +379,32 @@ pub(in crate::meta) fn normalise(key: &Key, value: Json) -> Result<Option<Json>,
         (Kind::Filters, Json::Array(_) | Json::Object(_)) => Json::from(value.to_string()),
         (Kind::Rows, Json::Array(items)) if items.iter().all(Json::is_object) => value,
         (Kind::Rows, _) => return Err("must be a list of mappings".to_owned()),
+        (Kind::Translations, _) => translations(value)?,
         (Kind::Text, Json::Bool(_)) if key.name != "default" => return Err("must be text: put it in quotes".to_owned()),
         (Kind::Text | Kind::Lines | Kind::Names | Kind::Condition | Kind::Filters, _) => Json::from(one_line(&value)?),
     }))
+}
+
+/// Languages with their texts.
+fn translations(value: Json) -> Result<Json, String> {
+    let Json::Object(languages) = &value else {
+        return Err("must name languages, each with texts: `de: {Title: Titel}`".to_owned());
+    };
+    for (code, texts) in languages {
+        let is_code = code.split(['-', '_']).next().is_some_and(|language| {
+            (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic())
+        });
+        if !is_code {
+            return Err(format!("names `{code}`, which is not a code of a language such as `de` or `pt-BR`"));
+        }
+        let Some(texts) = texts.as_object() else {
+            return Err(format!("must have texts for `{code}`, each with its translation: `Title: Titel`"));
+        };
+        if let Some((text, _)) = texts.iter().find(|(_, translation)| !translation.is_string()) {
+            return Err(format!("must have a text for `{text}` in `{code}`: put it in quotes"));
+        }
+    }
+    Ok(value)
 }
 
 fn flag(value: &Json) -> Result<bool, String> {

@@ -7,7 +7,9 @@ use super::Reporter;
 use super::draft::{Draft, Section};
 use crate::meta::keys::{nearest, suggestion};
 
-/// Lists that an overlay adds to; every other key of a DocType it replaces.
+/// Texts in other languages, to which an overlay adds.
+const TRANSLATIONS: &str = "translations";
+/// Lists that an overlay adds to, as to those texts; every other key of a DocType it replaces.
 const ADDED_TO: [&str; 3] = ["links", "actions", "states"];
 
 /// Applies one overlay to the draft that it names.
@@ -28,6 +30,17 @@ pub(super) fn apply(mut changes: Draft, drafts: &mut IndexMap<String, Draft>, re
         {
             present.append(added);
             changes.base.map.remove(key);
+        }
+    }
+    if let Some(Json::Object(present)) = draft.base.map.get_mut(TRANSLATIONS)
+        && let Some(Json::Object(mut added)) = changes.base.map.remove(TRANSLATIONS)
+    {
+        // Language by language, text by text.
+        for (code, texts) in &mut added {
+            match (present.get_mut(code), texts) {
+                (Some(Json::Object(present)), Json::Object(texts)) => present.append(texts),
+                (_, texts) => drop(present.insert(code.clone(), texts.take())),
+            }
         }
     }
     draft.base.merge(Section { place: draft.base.place, ..changes.base });

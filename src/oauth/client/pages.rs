@@ -37,5 +37,5 @@ pub(crate) async fn failed(
         "href": href,
         "problem": problem,
     });
-    Ok(html(status, exchange.site.templates.render("oauth/client/failed", &view)?))
+    Ok(html(status, exchange.site.templates.render(exchange.language(), "oauth/client/failed", &view)?))
 }

@@ -1,5 +1,7 @@
 // Cells as text: what spreadsheets put on the clipboard and into CSV files, and what it means in a grid's inputs.
 
+import { t } from "./text.js";
+
 /** The control of a cell or field that holds its value. */
 export const control = (cell) =>
   cell.querySelector('[name]:is(input:not([type="hidden"], [type="file"]), select, textarea)');
@@ -110,25 +112,25 @@ const OFF = ["", "0", "false", "no", "off"];
 /** Puts a text into a cell, as if it had been typed. What an input cannot hold is a problem: its words are returned. */
 export function setCell(cell, text) {
   const input = control(cell);
-  if (!input || input.readOnly || input.inert) return "cannot be changed";
+  if (!input || input.readOnly || input.inert) return t("cannot be changed");
   const plain = text.trim();
   const lower = plain.toLowerCase();
   if (input.type === "checkbox") {
-    if (!ON.includes(lower) && !OFF.includes(lower)) return `must be 1 or 0, not “${plain}”`;
+    if (!ON.includes(lower) && !OFF.includes(lower)) return t("must be 1 or 0, not “{plain}”", { plain });
     input.checked = ON.includes(lower);
   } else if (input.type === "radio") {
     const choice = [...cell.querySelectorAll("input[type=radio]")].find(({ value }) => value === plain || (plain && Number(value) === Number(plain)));
-    if (!choice) return `has no choice “${plain}”`;
+    if (!choice) return t("has no choice “{plain}”", { plain });
     choice.checked = true;
   } else if (input.matches("select")) {
     const options = [...input.options];
     const option = options.find(({ value }) => value === plain) || options.find(({ value, label }) => [value, label].some((known) => known.toLowerCase() === lower));
-    if (!option) return `has no option “${plain}”`;
+    if (!option) return t("has no option “{plain}”", { plain });
     input.value = option.value;
   } else if (["date", "time", "datetime-local"].includes(input.type)) {
     const value = plain && moment(input.type, plain);
     if (value !== null) input.value = value;
-    if (value === null || (plain && !input.value)) return `is not a ${input.type === "time" ? "time such as 14:30" : "date such as 2026-03-31"}: “${plain}”`;
+    if (value === null || (plain && !input.value)) return input.type === "time" ? t("is not a time such as 14:30: “{plain}”", { plain }) : t("is not a date such as 2026-03-31: “{plain}”", { plain });
   } else {
     input.value = input.matches("textarea") ? text : plain.replace(/\s*\n\s*/g, " ");
     // Pickers show the title and the way to what they hold.

@@ -4,6 +4,7 @@ import { combobox } from "./combobox.js";
 import { createInPlace } from "./create.js";
 import { searchLink, withNew } from "./link.js";
 import { freshRow, tool } from "./rows.js";
+import { t } from "./text.js";
 
 /** Makes chips of the rows in a box; `changed` is told whenever some come or go. */
 export function chips(box, changed) {
@@ -19,7 +20,7 @@ export function chips(box, changed) {
     words.textContent = label || chip.querySelector("[data-link-title]")?.textContent || input.value;
     words.title = input.value;
     chip.prepend(words);
-    chip.append(tool("x", `Remove ${words.textContent}`, () => {
+    chip.append(tool("x", t("Remove {words}", { words: words.textContent }), () => {
       chip.remove();
       changed();
       picker?.focus();
@@ -36,8 +37,8 @@ export function chips(box, changed) {
   picker = document.createElement("input");
   picker.type = "text";
   picker.autocomplete = "off";
-  picker.placeholder = `Add ${doctype}`;
-  picker.setAttribute("aria-label", `Add ${doctype}`);
+  picker.placeholder = t("Add {doctype}", { doctype });
+  picker.setAttribute("aria-label", t("Add {doctype}", { doctype }));
   item.append(picker);
   list.append(item);
   const values = () => [...list.querySelectorAll("input[data-link]")].map((input) => input.value);

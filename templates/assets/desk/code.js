@@ -7,6 +7,7 @@ import {
 } from "../vendor/codemirror.js";
 import { follow, standIn, write } from "./editors.js";
 import { button } from "./rows.js";
+import { t } from "./text.js";
 
 const theme = EditorView.theme({
   "&": { fontSize: "0.8438rem", maxHeight: "36rem", backgroundColor: "var(--surface)", color: "var(--text)" },
@@ -66,7 +67,7 @@ export async function mount(input) {
     const hint = document.createElement("span");
     hint.className = "visually-hidden";
     hint.id = `${input.id}-keys`;
-    hint.textContent = "Tab indents. Escape, then Tab, leaves the editor.";
+    hint.textContent = t("Tab indents. Escape, then Tab, leaves the editor.");
     box.append(hint);
     view.contentDOM.setAttribute("aria-describedby", `${view.contentDOM.getAttribute("aria-describedby") ?? ""} ${hint.id}`.trim());
   }
@@ -84,9 +85,9 @@ function addPreview(input, box, pane, view) {
   shown.className = "prose editor-preview";
   shown.tabIndex = 0;
   shown.setAttribute("role", "region");
-  shown.setAttribute("aria-label", "Preview");
+  shown.setAttribute("aria-label", t("Preview"));
   shown.hidden = true;
-  const toggle = button("Preview", null, async () => {
+  const toggle = button(t("Preview"), null, async () => {
     if (!shown.hidden) return turn(false);
     const body = new URLSearchParams({ text: input.value, csrf_token: input.form.elements.csrf_token.value });
     try {
@@ -95,7 +96,7 @@ function addPreview(input, box, pane, view) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       shown.replaceChildren(...page.body.childNodes);
     } catch {
-      shown.textContent = "There is no preview: the site cannot be reached.";
+      shown.textContent = t("There is no preview: the site cannot be reached.");
     }
     turn(true);
   });
@@ -104,7 +105,7 @@ function addPreview(input, box, pane, view) {
     shown.hidden = !on;
     pane.hidden = on;
     toggle.setAttribute("aria-pressed", String(on));
-    toggle.textContent = on ? "Edit" : "Preview";
+    toggle.textContent = on ? t("Edit") : t("Preview");
     if (!on) view.focus();
   };
   toggle.setAttribute("aria-pressed", "false");

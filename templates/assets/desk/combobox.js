@@ -1,5 +1,7 @@
 // A combobox by the ARIA pattern: an input with a list of suggestions below it, usable by keyboard alone.
 
+import { t } from "./text.js";
+
 let counter = 0;
 
 /**
@@ -12,7 +14,7 @@ export function combobox(input, { suggest, choose, openOnFocus = true }) {
   list.id = `listbox-${++counter}`;
   list.hidden = true;
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", input.getAttribute("aria-label") || "Suggestions");
+  list.setAttribute("aria-label", input.getAttribute("aria-label") || t("Suggestions"));
   input.after(list);
   input.setAttribute("role", "combobox");
   input.setAttribute("aria-autocomplete", "list");
@@ -76,7 +78,7 @@ export function combobox(input, { suggest, choose, openOnFocus = true }) {
     if (!found.some((option) => !option.create)) {
       const nothing = document.createElement("div");
       nothing.className = "nothing";
-      nothing.textContent = typed ? "Nothing matches" : "Nothing here yet";
+      nothing.textContent = typed ? t("Nothing matches") : t("Nothing here yet");
       list.prepend(nothing);
     }
     list.hidden = false;

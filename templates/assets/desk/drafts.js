@@ -1,5 +1,7 @@
 // What is typed into a form is kept in this browser, by person and document, until it is saved; and offered again.
 
+import { t } from "./text.js";
+
 const PREFIX = "draft:";
 const SENT = "draft-sent";
 /** How long a draft is kept. */
@@ -72,9 +74,10 @@ export function startDrafts(form, context, isDirty) {
   const draft = storage((kept) => JSON.parse(kept.getItem(key)));
   if (!draft || isDirty() || !notice) return;
   if (typed(draft.fields) === before) { storage((kept) => kept.removeItem(key)); return; }
-  const when = new Date(draft.at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const older = draft.modified !== modified ? " The document was changed after that: restored changes are compared with it when you save." : "";
-  notice.querySelector("[data-draft-when]").textContent = `This browser kept them on ${when}.${older}`;
+  const when = new Date(draft.at).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  const kept = [t("This browser kept them on {when}.", { when })];
+  if (draft.modified !== modified) kept.push(t("The document was changed after that: restored changes are compared with it when you save."));
+  notice.querySelector("[data-draft-when]").textContent = kept.join(" ");
   notice.hidden = false;
   notice.querySelector("[data-draft-discard]").addEventListener("click", () => {
     storage((kept) => kept.removeItem(key));

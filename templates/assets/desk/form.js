@@ -8,6 +8,7 @@ import { rememberFolds, rememberTab } from "./places.js";
 import { startBeginnings, startPresets } from "./presets.js";
 import { ensureSession } from "./session.js";
 import { startSide } from "./side.js";
+import { t } from "./text.js";
 
 const form = document.querySelector("[data-form]");
 const context = JSON.parse(form.dataset.context);
@@ -58,7 +59,7 @@ function applyField(element, conditions, where) {
     if (required && label && !mark) {
       mark = document.createElement("span");
       mark.className = "required";
-      mark.title = "Required";
+      mark.title = t("Required");
       mark.textContent = "*";
       label.append(mark);
     }
@@ -318,7 +319,7 @@ for (const input of $$("[data-upload-for]")) {
     input.setCustomValidity("");
     input.disabled = true;
     try {
-      if (!await ensureSession(context.user)) throw new Error("log in again");
+      if (!await ensureSession(context.user)) throw new Error(t("log in again"));
       const answer = await fetch("/api/method/upload_file", {
         method: "POST", body,
         headers: { accept: "application/json", "X-Frappe-CSRF-Token": form.elements.csrf_token.value },
@@ -332,7 +333,7 @@ for (const input of $$("[data-upload-for]")) {
       // Sent already: the form must not send it again.
       input.value = "";
     } catch (error) {
-      input.setCustomValidity(`Not uploaded: ${error.message}`);
+      input.setCustomValidity(t("Not uploaded: {message}", error));
       input.reportValidity();
     } finally {
       input.disabled = false;
@@ -343,7 +344,7 @@ for (const input of $$("[data-upload-for]")) {
 const attachments = document.querySelector("[data-attachments]");
 async function change(address, options) {
   const token = await ensureSession(context.user);
-  if (!token) throw new Error("log in again");
+  if (!token) throw new Error(t("log in again"));
   const answer = await fetch(address, { ...options, headers: { accept: "application/json", "X-Frappe-CSRF-Token": token } });
   const { message, _error_message: problem, _server_messages: messages } = await answer.json();
   if (!answer.ok) throw new Error(problem || (messages ? JSON.parse(JSON.parse(messages)[0]).message : answer.statusText));
@@ -364,7 +365,7 @@ attachments?.querySelector("[data-attach-upload]")?.addEventListener("change", a
     attachments.querySelector("ul").append(item);
     input.value = "";
   } catch (error) {
-    input.setCustomValidity(`Not attached: ${error.message}`);
+    input.setCustomValidity(t("Not attached: {message}", error));
     input.reportValidity();
   }
 });
@@ -377,7 +378,7 @@ for (const remove of $$("[data-detach]")) {
       await change(`/api/resource/File/${encodeURIComponent(remove.dataset.detach)}`, { method: "DELETE" });
       item.remove();
     } catch (error) {
-      alert(`Not removed: ${error.message}`);
+      alert(t("Not removed: {message}", error));
     }
   });
 }

@@ -6,6 +6,7 @@ import { chips } from "./chips.js";
 import { dragRows } from "./drag.js";
 import { startLinks } from "./link.js";
 import { button, freshRow, icon, tool } from "./rows.js";
+import { t } from "./text.js";
 import { sum } from "./totals.js";
 
 /** Rows on a page. */
@@ -13,7 +14,6 @@ const PAGE = 50;
 /** Problems that are named; of more, only the number. */
 const TOLD = 5;
 
-const several = (count, thing) => (count === 1 ? `1 ${thing}` : `${count} ${thing}s`);
 
 class Grid {
   constructor(table, changed) {
@@ -71,7 +71,7 @@ class Grid {
     this.pager = document.createElement("div");
     this.pager.className = "grid-pager";
     this.pageText = document.createElement("span");
-    this.pager.append(tool("left", "Previous rows", () => this.turn(-1)), this.pageText, tool("right", "Next rows", () => this.turn(1)));
+    this.pager.append(tool("left", t("Previous rows"), () => this.turn(-1)), this.pageText, tool("right", t("Next rows"), () => this.turn(1)));
     this.said = document.createElement("p");
     this.said.className = "grid-said";
     this.said.setAttribute("role", "status");
@@ -84,8 +84,8 @@ class Grid {
     this.bulk.append(this.removeButton, this.copyButton);
     const csv = document.createElement("div");
     csv.className = "grid-csv";
-    this.download = button("CSV", "download", () => this.save());
-    this.download.title = "Download the rows as CSV";
+    this.download = button(t("CSV"), "download", () => this.save());
+    this.download.title = t("Download the rows as CSV");
     this.download.dataset.csvDownload = "";
     csv.append(this.download);
     const add = this.table.querySelector(":scope > [data-add-row]");
@@ -100,15 +100,15 @@ class Grid {
         file.value = "";
         if (chosen) this.fill(readCsv(await chosen.text()), null, 0);
       });
-      const pick = button("Add from CSV", "upload", () => file.click());
-      pick.title = "Add rows from a CSV file; its first line may name the columns";
+      const pick = button(t("Add from CSV"), "upload", () => file.click());
+      pick.title = t("Add rows from a CSV file; its first line may name the columns");
       csv.append(pick, file);
       add.addEventListener("click", () => this.add());
       this.body.addEventListener("paste", (event) => this.paste(event));
       const all = document.createElement("input");
       all.type = "checkbox";
       all.className = "select-all";
-      all.setAttribute("aria-label", "Select all rows");
+      all.setAttribute("aria-label", t("Select all rows"));
       all.addEventListener("change", () => {
         for (const box of this.boxes()) box.checked = all.checked;
         this.refresh();
@@ -128,7 +128,7 @@ class Grid {
     name.scope = "row";
     name.className = "grid-number";
     name.textContent = "Σ";
-    name.setAttribute("aria-label", "Total");
+    name.setAttribute("aria-label", t("Total"));
     row.append(name);
     for (const head of this.heads) {
       const cell = row.insertCell();
@@ -149,7 +149,7 @@ class Grid {
       const of = cell.dataset.totalOf;
       const total = sum(rows.map((row) => { const field = row.querySelector(`:scope > .cell[data-field="${of}"]`); return field ? cellText(field) : ""; }));
       cell.textContent = total ?? "–";
-      cell.title = total === null ? "One of these is not a number" : "";
+      cell.title = total === null ? t("One of these is not a number") : "";
     }
   }
 
@@ -177,7 +177,7 @@ class Grid {
       for (const part of this.parts(row)) part.hidden = off;
     });
     this.pager.hidden = pages === 1;
-    this.pageText.textContent = `${from + 1}–${to} of ${rows.length}`;
+    this.pageText.textContent = t("{from}–{to} of {total}", { from: from + 1, to, total: rows.length });
     this.pager.querySelector('[data-tool="left"]').disabled = this.page === 0;
     this.pager.querySelector('[data-tool="right"]').disabled = this.page === pages - 1;
     this.renumber(rows);
@@ -185,8 +185,8 @@ class Grid {
     this.download.hidden = rows.length === 0;
     const chosen = this.selected().length;
     this.bulk.hidden = chosen === 0;
-    this.removeButton.lastChild.textContent = `Remove ${chosen}`;
-    this.copyButton.lastChild.textContent = `Duplicate ${chosen}`;
+    this.removeButton.lastChild.textContent = t("Remove {count}", { count: chosen });
+    this.copyButton.lastChild.textContent = t("Duplicate {count}", { count: chosen });
     if (!this.all) return;
     this.all.hidden = rows.length === 0;
     this.all.checked = chosen > 0 && chosen === rows.length;
@@ -199,11 +199,15 @@ class Grid {
     rows.forEach((row, position) => {
       const number = row.querySelector("[data-number]");
       if (number.textContent === String(position + 1)) return;
+      const was = number.textContent ? t("row {row}", { row: number.textContent }) : t("new row");
+      const now = t("row {row}", { row: position + 1 });
       number.textContent = position + 1;
       for (const part of this.parts(row)) {
         for (const input of part.querySelectorAll("[name]")) input.name = input.name.replace(pattern, `${this.prefix}.${position}.`);
         for (const input of part.querySelectorAll("[aria-label]")) {
-          input.setAttribute("aria-label", input.getAttribute("aria-label").replace(/(, |of |Select )(row \d+|new row)$/, `$1row ${position + 1}`));
+          const label = input.getAttribute("aria-label");
+          if ("select" in input.dataset) input.setAttribute("aria-label", t("Select row {row}", { row: position + 1 }));
+          else if (label.endsWith(was)) input.setAttribute("aria-label", label.slice(0, -was.length) + now);
         }
       }
     });
@@ -229,20 +233,20 @@ class Grid {
     const tools = row.querySelector("[data-tools]");
     if (tools) {
       tools.append(
-        tool("up", "Move up", () => this.move(row, -1)),
-        tool("down", "Move down", () => this.move(row, 1)),
-        tool("copy", "Duplicate row", () => this.duplicate([row])),
-        tool("trash", "Remove row", () => this.remove([row])),
+        tool("up", t("Move up"), () => this.move(row, -1)),
+        tool("down", t("Move down"), () => this.move(row, 1)),
+        tool("copy", t("Duplicate row"), () => this.duplicate([row])),
+        tool("trash", t("Remove row"), () => this.remove([row])),
       );
       const box = document.createElement("input");
       box.type = "checkbox";
       box.dataset.select = "";
-      box.setAttribute("aria-label", "Select new row");
+      box.setAttribute("aria-label", t("Select new row"));
       box.addEventListener("click", (event) => this.choose(box, event));
       // For the pointer alone: the keyboard has Alt with the arrows, and buttons.
       const handle = document.createElement("span");
       handle.className = "grid-handle";
-      handle.title = "Drag to move";
+      handle.title = t("Drag to move");
       handle.dataset.handle = "";
       handle.append(icon("grip"));
       handle.addEventListener("pointerdown", (event) => this.drag(row, event));
@@ -328,7 +332,7 @@ class Grid {
     this.changed();
     if (neighbour) this.showPageOf(neighbour);
     (neighbour?.querySelector('[data-tool="trash"]') || this.table.querySelector("[data-add-row]"))?.focus();
-    this.say(`Removed ${several(rows.length, "row")}.`, [], () => {
+    this.say((rows.length === 1 ? t("Removed 1 row.") : t("Removed {count} rows.", { count: rows.length })), [], () => {
       for (const { parts, before } of gone) {
         if (before?.isConnected) before.after(...parts);
         else this.body.prepend(...parts);
@@ -399,7 +403,7 @@ class Grid {
 
   /** Puts rows of cells into the grid: from a row and column on, or into new rows at the end. */
   fill(lines, start, column) {
-    if (lines.length === 0) { this.say("There are no rows in it.", []); return; }
+    if (lines.length === 0) { this.say(t("There are no rows in it."), []); return; }
     const names = this.named(lines[0]);
     const body = names ? lines.slice(1) : lines;
     const present = start ? this.rows().slice(this.rows().indexOf(start)) : [];
@@ -424,10 +428,13 @@ class Grid {
     this.changed();
     const number = (row) => row.querySelector("[data-number]").textContent;
     const label = (field) => this.heads.find(({ dataset }) => dataset.column === field.dataset.field)?.dataset.label || field.dataset.field;
-    const told = problems.slice(0, TOLD).map(([row, field, problem]) => `Row ${number(row)}: ${label(field)} ${problem}.`);
-    if (problems.length > TOLD) told.push(`And ${several(problems.length - TOLD, "more cell")}.`);
-    if (left > 0) told.push(`${several(left, "column")} of it ${left === 1 ? "has" : "have"} no place here.`);
-    this.say(`Filled in ${several(body.length, "row")}${added.length ? `, ${added.length} of them new` : ""}.`, told, () => {
+    const told = problems.slice(0, TOLD).map(([row, field, problem]) => t("Row {row}: {label} {problem}.", { row: number(row), label: label(field), problem }));
+    if (problems.length > TOLD) told.push((problems.length - TOLD === 1 ? t("And 1 more cell.") : t("And {count} more cells.", { count: problems.length - TOLD })));
+    if (left > 0) told.push((left === 1 ? t("1 column of it has no place here.") : t("{count} columns of it have no place here.", { count: left })));
+    const filled = added.length && body.length > 1
+      ? t("Filled in {count} rows, {added} of them new.", { count: body.length, added: added.length })
+      : (body.length === 1 ? t("Filled in 1 row.") : t("Filled in {count} rows.", { count: body.length }));
+    this.say(filled, told, () => {
       for (const step of undo.reverse()) step();
       for (const row of added) for (const part of this.parts(row)) part.remove();
       this.changed();
@@ -461,7 +468,7 @@ class Grid {
     });
     const parts = [line, ...told];
     if (undo) {
-      const back = button("Undo", null, () => { this.said.replaceChildren(); undo(); });
+      const back = button(t("Undo"), null, () => { this.said.replaceChildren(); undo(); });
       back.dataset.undo = "";
       parts.push(back);
     }

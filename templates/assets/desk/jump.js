@@ -2,6 +2,7 @@
 // what was opened last.
 
 import { combobox } from "./combobox.js";
+import { t } from "./text.js";
 
 let known;
 
@@ -45,12 +46,12 @@ function remember(user) {
   const heading = document.querySelector("main h1");
   if (!slug || slug.startsWith("_") || name === "new" || !heading) return;
   const parent = [...document.querySelectorAll(".crumbs a")].at(-1)?.textContent.trim();
-  const entry = { title: (heading.firstChild?.textContent || "").trim(), hint: name ? parent : "List", href: location.pathname };
+  const entry = { title: (heading.firstChild?.textContent || "").trim(), hint: name ? parent : t("List"), href: location.pathname };
   storage((local) => local.setItem(RECENT + user, JSON.stringify([entry, ...recents(user)].slice(0, KEPT))));
 }
 
 /** What is pinned, as the page says. */
-const pins = () => [...document.querySelectorAll("[data-pins] option")].map((option) => ({ title: option.textContent, hint: "Pinned", href: option.value }));
+const pins = () => [...document.querySelectorAll("[data-pins] option")].map((option) => ({ title: option.textContent, hint: t("Pinned"), href: option.value }));
 
 /** Home shows what was opened last. */
 function showRecents(user) {
@@ -94,19 +95,19 @@ export function startJump() {
       const of = (kind) => found.filter((entry) => entry.kind === kind);
       const documents = of("document");
       const named = all
-        .map((entry) => ({ ...entry, fit: fit(entry.name, wanted) }))
+        .map((entry) => ({ ...entry, fit: Math.max(fit(entry.title, wanted), fit(entry.name, wanted)) }))
         .filter((entry) => entry.fit > 0 || !wanted)
-        .sort((a, b) => b.fit - a.fit || a.name.localeCompare(b.name))
+        .sort((a, b) => b.fit - a.fit || a.title.localeCompare(b.title, document.documentElement.lang))
         .slice(0, found.length ? 6 : 12);
       // "new loan" begins one: whoever types a verb wants to do something.
       const actions = of("action").slice(0, 5).map((entry) => option({ ...entry, hint: entry.context }));
       const isVerb = /^(new|add|create|import|export|log|change|make)\s/.test(`${wanted} `);
       return [
         ...(isVerb ? actions : []),
-        ...named.map((entry) => ({ value: entry.name, hint: entry.module, href: entry.href })),
+        ...named.map((entry) => ({ value: entry.title, hint: entry.module, href: entry.href })),
         ...documents.slice(0, 8).map((entry) => ({ value: entry.title, hint: [entry.doctype, entry.name, entry.context].filter(Boolean).join(" · "), href: entry.href })),
         ...(isVerb ? [] : actions),
-        ...of("setting").slice(0, 5).map((entry) => option({ ...entry, hint: `Setting · ${entry.context}` })),
+        ...of("setting").slice(0, 5).map((entry) => option({ ...entry, hint: t("Setting · {context}", entry) })),
       ];
     },
     choose(option) { location.href = option.href; },

@@ -1,9 +1,11 @@
 // Keys for the whole desk: / to search, ? for this list, j and k through a list, x to select, N for a new document.
 
+import { t } from "./text.js";
+
 const KEYS = [
-  ["Ctrl K", "Search everything"], ["/", "Search"], ["N", "New document"], ["J, K", "Next, previous document, in a list and in the form of one of it"],
-  ["X", "Select the document in a list"], ["Enter", "Open the chosen document"], ["Ctrl S", "Save"], ["Escape, Tab", "Leave a code editor"], ["Ctrl Enter", "New row in a table"],
-  ["Alt \u2191, Alt \u2193", "Move a row"], ["Ctrl V", "Paste cells of a spreadsheet into a table"], ["?", "This list"],
+  [t("Ctrl K"), t("Search everything")], ["/", t("Search")], ["N", t("New document")], ["J, K", t("Next, previous document, in a list and in the form of one of it")],
+  ["X", t("Select the document in a list")], [t("Enter"), t("Open the chosen document")], [t("Ctrl S"), t("Save")], [t("Escape, Tab"), t("Leave a code editor")], [t("Ctrl Enter"), t("New row in a table")],
+  [t("Alt ↑, Alt ↓"), t("Move a row")], [t("Ctrl V"), t("Paste cells of a spreadsheet into a table")], ["?", t("This list")],
 ];
 let dialog;
 
@@ -14,7 +16,7 @@ function help() {
     dialog.setAttribute("aria-labelledby", "keys-title");
     const title = document.createElement("h2");
     title.id = "keys-title";
-    title.textContent = "Keys";
+    title.textContent = t("Keys");
     const list = document.createElement("dl");
     for (const [keys, what] of KEYS) {
       const term = document.createElement("dt");
@@ -30,7 +32,7 @@ function help() {
     close.className = "dialog-buttons";
     const button = document.createElement("button");
     button.className = "button";
-    button.textContent = "Close";
+    button.textContent = t("Close");
     close.append(button);
     dialog.append(title, list, close);
     document.body.append(dialog);

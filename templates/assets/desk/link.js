@@ -2,6 +2,7 @@
 
 import { combobox } from "./combobox.js";
 import { createInPlace } from "./create.js";
+import { t } from "./text.js";
 
 const slug = (doctype) => doctype.toLowerCase().replace(/[ _]/g, "-");
 
@@ -54,7 +55,7 @@ function showTarget(input, option) {
 export function withNew(found, input, typed) {
   const { link, linkCreate: create } = input.dataset;
   if (!create) return found;
-  return [...found, { value: "", label: typed ? `New ${link} “${typed}”…` : `New ${link}…`, create, typed }];
+  return [...found, { value: "", label: typed ? t("New {link} “{typed}”…", { link, typed }) : t("New {link}…", { link }), create, typed }];
 }
 
 /** Makes every Link input below `root` a picker. */

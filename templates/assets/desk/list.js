@@ -1,5 +1,7 @@
 // Lists: choosing rows, deleting them after a question, filters that apply at once.
 
+import { t } from "./text.js";
+
 const list = document.querySelector("[data-list]");
 if (list) {
   const all = list.querySelector("[data-select-all]");
@@ -11,20 +13,20 @@ if (list) {
     if (button) {
       button.disabled = chosen === 0;
       const all = list.querySelector("[data-bulk-all]:checked")?.dataset.bulkAll;
-      button.querySelector("span").textContent = all ? `Delete all ${all}` : chosen ? `Delete ${chosen} selected` : "Delete selected";
+      button.querySelector("span").textContent = all ? t("Delete all {count}", { count: all }) : chosen ? t("Delete {count} selected", { count: chosen }) : t("Delete selected");
     }
     const bulk = list.querySelector("[data-bulk]");
     if (bulk) {
       bulk.hidden = chosen === 0;
       const all = bulk.querySelector("[data-bulk-all]:checked")?.dataset.bulkAll;
-      bulk.querySelector("[data-bulk-count]").textContent = all ? `${all} documents` : chosen === 1 ? "document" : `${chosen} documents`;
+      bulk.querySelector("[data-bulk-count]").textContent = all ? t("{count} documents", { count: all }) : chosen === 1 ? t("document") : t("{count} documents", { count: chosen });
     }
     if (all) {
       all.checked = chosen > 0 && chosen === boxes.length;
       all.indeterminate = chosen > 0 && chosen < boxes.length;
     }
     const count = list.querySelector("[data-selected-count]");
-    if (count) count.textContent = chosen === 1 ? "1 document" : `${chosen} documents`;
+    if (count) count.textContent = (chosen === 1 ? t("1 document") : t("{count} documents", { count: chosen }));
   };
   all?.addEventListener("change", () => { for (const box of boxes) box.checked = all.checked; update(); });
   let last = null;
@@ -85,11 +87,11 @@ document.querySelector("[data-add-where]")?.addEventListener("click", ({ current
 });
 // Columns are moved by two buttons; what is ticked is shown in that order.
 for (const item of document.querySelectorAll("[data-columns] li")) {
-  for (const [label, move] of [["up", (li) => li.previousElementSibling?.before(li)], ["down", (li) => li.nextElementSibling?.after(li)]]) {
+  for (const [label, move] of [[t("up"), (li) => li.previousElementSibling?.before(li)], [t("down"), (li) => li.nextElementSibling?.after(li)]]) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "icon-button";
-    button.title = button.ariaLabel = `Move ${item.textContent.trim()} ${label}`;
+    button.title = button.ariaLabel = t("Move {item} {label}", { item: item.textContent.trim(), label });
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("class", "icon");
     svg.setAttribute("aria-hidden", "true");

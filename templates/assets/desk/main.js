@@ -5,6 +5,7 @@ import { startJump } from "./jump.js";
 import { startKeys } from "./keys.js";
 import { startLinks } from "./link.js";
 import { noteList, startSteps } from "./steps.js";
+import { t } from "./text.js";
 
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -50,8 +51,8 @@ for (const value of $$("[data-copy]")) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "icon-button copy";
-  button.setAttribute("aria-label", "Copy");
-  button.title = "Copy";
+  button.setAttribute("aria-label", t("Copy"));
+  button.title = t("Copy");
   const icon = (name) => {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("class", "icon");

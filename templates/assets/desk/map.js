@@ -4,8 +4,9 @@
 import * as L from "../vendor/leaflet.js";
 import { follow, standIn, write } from "./editors.js";
 import { button } from "./rows.js";
+import { t } from "./text.js";
 
-const KINDS = { Point: "Point", LineString: "Line", Polygon: "Area" };
+const KINDS = { Point: t("Point"), LineString: t("Line"), Polygon: t("Area") };
 const LEAST = { Point: 1, LineString: 2, Polygon: 3 };
 /** Decimals of a coordinate: about a decimetre. */
 const DECIMALS = 6;
@@ -111,7 +112,7 @@ export async function mount(input) {
     for (const [name, made] of tools) made.setAttribute("aria-pressed", String(name === kind));
     place.classList.toggle("drawing", kind !== null);
     done.hidden = kind === null || kind === "Point";
-    said.textContent = { Point: "Click where it is.", LineString: "Click along the line, then Done.", Polygon: "Click around the area, then Done." }[kind] ?? "";
+    said.textContent = { Point: t("Click where it is."), LineString: t("Click along the line, then Done."), Polygon: t("Click around the area, then Done.") }[kind] ?? "";
     drawDraft();
   };
   for (const [type, label] of Object.entries(KINDS)) {
@@ -121,19 +122,19 @@ export async function mount(input) {
     tools.set(type, made);
     bar.append(made);
   }
-  const done = button("Done", null, () => {
-    if (corners.length < LEAST[kind]) { said.textContent = `That takes ${LEAST[kind]} places at least.`; return; }
+  const done = button(t("Done"), null, () => {
+    if (corners.length < LEAST[kind]) { said.textContent = t("That takes {least} places at least.", { least: LEAST[kind] }); return; }
     const [type, points] = [kind, corners];
     choose(kind);
     add(type, points);
   });
   done.dataset.drawDone = "";
   done.hidden = true;
-  const here = button("Where I am", "pin", () => {
-    said.textContent = "Looking…";
+  const here = button(t("Where I am"), "pin", () => {
+    said.textContent = t("Looking…");
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => { said.textContent = ""; add("Point", [{ lat: coords.latitude, lng: coords.longitude }]); fit(); },
-      ({ message }) => { said.textContent = `This device does not say where it is: ${message}.`; },
+      ({ message }) => { said.textContent = t("This device does not say where it is: {message}.", { message }); },
       { enableHighAccuracy: true, timeout: 20_000 },
     );
   });
@@ -142,12 +143,12 @@ export async function mount(input) {
   at.type = "text";
   at.autocomplete = "off";
   at.placeholder = "48.2082, 16.3738";
-  at.setAttribute("aria-label", "Latitude, longitude of a point");
+  at.setAttribute("aria-label", t("Latitude, longitude of a point"));
   at.dataset.coordinates = "";
   const addTyped = () => {
     const match = /^\s*([+-]?\d+(?:\.\d+)?)\s*[°,;\s]\s*([+-]?\d+(?:\.\d+)?)\s*°?\s*$/.exec(at.value);
     const [lat, lng] = match ? [Number(match[1]), Number(match[2])] : [NaN, NaN];
-    if (!(Math.abs(lat) <= 90 && Math.abs(lng) <= 180)) { said.textContent = "Type latitude and longitude in degrees, such as 48.2082, 16.3738."; return; }
+    if (!(Math.abs(lat) <= 90 && Math.abs(lng) <= 180)) { said.textContent = t("Type latitude and longitude in degrees, such as 48.2082, 16.3738."); return; }
     said.textContent = "";
     at.value = "";
     add("Point", [{ lat, lng }]);
@@ -160,7 +161,7 @@ export async function mount(input) {
     addTyped();
   });
   for (const name of ["input", "change"]) at.addEventListener(name, (event) => event.stopPropagation());
-  const typed = button("Add point", null, addTyped);
+  const typed = button(t("Add point"), null, addTyped);
   bar.append(done, here, at, typed);
 
   map.on("click", ({ latlng }) => {
@@ -173,7 +174,7 @@ export async function mount(input) {
   const describe = ({ geometry }) => {
     const [lng, lat] = (geometry?.coordinates ?? []).flat(3);
     const where = lat === undefined ? "" : ` ${lat}, ${lng}`;
-    return `${KINDS[geometry?.type] ?? geometry?.type ?? "Something"}${geometry?.type === "Point" ? "" : " from"}${where}`;
+    return `${KINDS[geometry?.type] ?? geometry?.type ?? t("Something")}${where}`;
   };
   const fit = () => {
     const bounds = layer.getBounds();
@@ -181,12 +182,12 @@ export async function mount(input) {
   };
   const show = () => {
     layer.clearLayers();
-    try { layer.addData({ type: "FeatureCollection", features: shapes }); } catch { said.textContent = "Some of it cannot be shown on a map."; }
+    try { layer.addData({ type: "FeatureCollection", features: shapes }); } catch { said.textContent = t("Some of it cannot be shown on a map."); }
     list.replaceChildren(...shapes.map((shape, index) => {
       const item = document.createElement("li");
       const words = document.createElement("span");
       words.textContent = describe(shape);
-      const remove = button("Remove", null, () => { shapes = shapes.filter((_, other) => other !== index); store(); (list.querySelector("button") ?? at).focus(); });
+      const remove = button(t("Remove"), null, () => { shapes = shapes.filter((_, other) => other !== index); store(); (list.querySelector("button") ?? at).focus(); });
       remove.setAttribute("aria-label", `Remove ${words.textContent}`);
       remove.hidden = input.readOnly;
       item.append(words, remove);
@@ -204,10 +205,10 @@ export async function mount(input) {
   const behind = document.createElement("details");
   behind.className = "map-text";
   const summary = document.createElement("summary");
-  summary.textContent = "GeoJSON";
+  summary.textContent = t("GeoJSON");
   input.before(behind);
   behind.append(summary, input);
   input.hidden = false;
   behind.before(box);
-  if (features(input.value) === null) { behind.open = true; said.textContent = "This text is not GeoJSON."; }
+  if (features(input.value) === null) { behind.open = true; said.textContent = t("This text is not GeoJSON."); }
 }

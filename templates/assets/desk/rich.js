@@ -9,6 +9,7 @@ import {
 import { follow, standIn, write } from "./editors.js";
 import { lost, schema } from "./rich_schema.js";
 import { button, tool } from "./rows.js";
+import { t } from "./text.js";
 
 const { nodes, marks } = schema;
 
@@ -85,12 +86,12 @@ function offer(input, gone) {
   const note = document.createElement("p");
   note.className = "help";
   note.dataset.asHtml = "";
-  const what = gone.includes("text") ? "parts" : gone.map((tag) => `<${tag}>`).join(", ");
-  const use = button("Edit as rich text", null, () => {
+  const what = gone.includes("text") ? t("parts") : gone.map((tag) => `<${tag}>`).join(", ");
+  const use = button(t("Edit as rich text"), null, () => {
     note.remove();
     start(input, read(input.value)).focus();
   });
-  note.append(`This text has ${what} that the editor for rich text would lose, so it is shown as HTML. `, use);
+  note.append(t("This text has {what} that the editor for rich text would lose, so it is shown as HTML.", { what }), " ", use);
   input.after(note);
 }
 
@@ -134,7 +135,7 @@ function toolbar(view, input) {
   const element = document.createElement("div");
   element.className = "editor-bar";
   element.setAttribute("role", "toolbar");
-  element.setAttribute("aria-label", "Formatting");
+  element.setAttribute("aria-label", t("Formatting"));
   const states = [];
   const run = (command) => () => { command(view().state, view().dispatch); view().focus(); };
   const add = (name, label, command, isOn) => {
@@ -148,8 +149,8 @@ function toolbar(view, input) {
   };
 
   const blocks = document.createElement("select");
-  blocks.setAttribute("aria-label", "Kind of paragraph");
-  const kinds = [["Text", nodes.paragraph, {}], ...[1, 2, 3, 4].map((level) => [`Heading ${level}`, nodes.heading, { level }]), ["Code", nodes.code_block, {}]];
+  blocks.setAttribute("aria-label", t("Kind of paragraph"));
+  const kinds = [[t("Text"), nodes.paragraph, {}], ...[1, 2, 3, 4].map((level) => [t("Heading {level}", { level }), nodes.heading, { level }]), [t("Code"), nodes.code_block, {}]];
   for (const [at, [label]] of kinds.entries()) blocks.add(new Option(label, at));
   blocks.addEventListener("change", (event) => {
     event.stopPropagation();
@@ -158,20 +159,20 @@ function toolbar(view, input) {
   });
   states.push((state) => { blocks.selectedIndex = kinds.findIndex(([, type, attrs]) => within(state, type, attrs)); });
   element.append(blocks);
-  add("bold", "Bold (Ctrl+B)", toggleMark(marks.strong), (state) => has(state, marks.strong));
-  add("italic", "Italic (Ctrl+I)", toggleMark(marks.em), (state) => has(state, marks.em));
-  add("underline", "Underline (Ctrl+U)", toggleMark(marks.underline), (state) => has(state, marks.underline));
-  add("strike", "Strike through", toggleMark(marks.strike), (state) => has(state, marks.strike));
-  add("code", "Code (Ctrl+E)", toggleMark(marks.code), (state) => has(state, marks.code));
-  add("bullets", "List (Ctrl+Shift+8)", toggled(nodes.bullet_list, wrapInList(nodes.bullet_list), liftListItem(nodes.list_item)), (state) => within(state, nodes.bullet_list));
-  add("numbers", "Numbered list (Ctrl+Shift+7)", toggled(nodes.ordered_list, wrapInList(nodes.ordered_list), liftListItem(nodes.list_item)), (state) => within(state, nodes.ordered_list));
-  add("quote", "Quote (Ctrl+Shift+9)", toggled(nodes.blockquote, wrapIn(nodes.blockquote), lift), (state) => within(state, nodes.blockquote));
+  add("bold", t("Bold (Ctrl+B)"), toggleMark(marks.strong), (state) => has(state, marks.strong));
+  add("italic", t("Italic (Ctrl+I)"), toggleMark(marks.em), (state) => has(state, marks.em));
+  add("underline", t("Underline (Ctrl+U)"), toggleMark(marks.underline), (state) => has(state, marks.underline));
+  add("strike", t("Strike through"), toggleMark(marks.strike), (state) => has(state, marks.strike));
+  add("code", t("Code (Ctrl+E)"), toggleMark(marks.code), (state) => has(state, marks.code));
+  add("bullets", t("List (Ctrl+Shift+8)"), toggled(nodes.bullet_list, wrapInList(nodes.bullet_list), liftListItem(nodes.list_item)), (state) => within(state, nodes.bullet_list));
+  add("numbers", t("Numbered list (Ctrl+Shift+7)"), toggled(nodes.ordered_list, wrapInList(nodes.ordered_list), liftListItem(nodes.list_item)), (state) => within(state, nodes.ordered_list));
+  add("quote", t("Quote (Ctrl+Shift+9)"), toggled(nodes.blockquote, wrapIn(nodes.blockquote), lift), (state) => within(state, nodes.blockquote));
   const address = addressBar(view, input);
-  add("link", "Link", () => address.open("link"), (state) => has(state, marks.link));
-  add("image", "Picture", () => address.open("image"));
+  add("link", t("Link"), () => address.open("link"), (state) => has(state, marks.link));
+  add("image", t("Picture"), () => address.open("image"));
   add("rule", "Line", rule);
-  add("undo", "Undo (Ctrl+Z)", undo);
-  add("redo", "Redo (Ctrl+Y)", redo);
+  add("undo", t("Undo (Ctrl+Z)"), undo);
+  add("redo", t("Redo (Ctrl+Y)"), redo);
 
   // One stop for Tab; the arrow keys go from button to button.
   const stops = () => [...element.querySelectorAll("select, button")];
@@ -204,7 +205,7 @@ function addressBar(view) {
   const apply = (value) => {
     const { state, dispatch } = view();
     if (value && !isAddress(value)) {
-      text.setCustomValidity("Begin with https://, mailto: or /");
+      text.setCustomValidity(t("Begin with https://, mailto: or /"));
       text.reportValidity();
       return;
     }
@@ -219,7 +220,7 @@ function addressBar(view) {
     dispatch(change);
     close();
   };
-  const set = button("Set", null, () => apply(text.value.trim()));
+  const set = button(t("Set"), null, () => apply(text.value.trim()));
   const unset = button("Remove", null, () => apply(""));
   const open = (what) => {
     kind = what;
@@ -228,7 +229,7 @@ function addressBar(view) {
     const now = state.doc.nodeAt(from)?.marks.find(({ type }) => type === marks.link);
     text.value = what === "link" ? now?.attrs.href ?? "" : "";
     text.placeholder = what === "link" ? "https://example.com" : "/files/picture.png";
-    text.setAttribute("aria-label", what === "link" ? "Address of the link" : "Address of the picture");
+    text.setAttribute("aria-label", what === "link" ? t("Address of the link") : t("Address of the picture"));
     unset.hidden = what !== "link" || !now;
     element.hidden = false;
     setTimeout(() => text.focus());

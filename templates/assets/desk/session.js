@@ -1,5 +1,7 @@
 // Asks, before a form is sent, whether its session still lives; if not, logs the person in where they are.
 
+import { t } from "./text.js";
+
 const dialog = document.querySelector("[data-login]");
 
 async function current() {
@@ -21,8 +23,8 @@ function logIn(user, session) {
   const problem = dialog.querySelector("[data-login-problem]");
   const other = session.user !== "Guest" && session.user;
   dialog.querySelector("[data-login-why]").textContent = other
-    ? `${session.full_name || other} is logged in in this browser now. Log in as ${user} to save what you typed.`
-    : "Your session has ended. What you typed is kept.";
+    ? t("{other} is logged in in this browser now. Log in as {user} to save what you typed.", { other: session.full_name || other, user })
+    : t("Your session has ended. What you typed is kept.");
   problem.hidden = true;
   form.elements.pwd.value = "";
   dialog.showModal();
@@ -44,7 +46,7 @@ function logIn(user, session) {
         const { token } = answer.ok ? await renew(user) : {};
         if (token) return done(token);
         const { message } = answer.ok ? {} : await answer.json();
-        throw new Error(message || "The login did not work");
+        throw new Error(message || t("The login did not work"));
       } catch (error) {
         problem.textContent = `${error.message}.`;
         problem.hidden = false;

@@ -2,6 +2,7 @@
 
 import { startLinks } from "./link.js";
 import { ensureSession } from "./session.js";
+import { t } from "./text.js";
 
 const PLACES = "[data-side]";
 
@@ -83,8 +84,8 @@ export function startSide(form, context) {
   form.querySelector("[data-print]")?.addEventListener("click", () => { closeMenus(); print(); });
   form.querySelector("[data-copy-link]")?.addEventListener("click", async ({ currentTarget: button }) => {
     await navigator.clipboard.writeText(location.origin + location.pathname);
-    button.lastChild.textContent = "Copied";
-    setTimeout(() => { button.lastChild.textContent = "Copy link"; closeMenus(); }, 900);
+    button.lastChild.textContent = t("Copied");
+    setTimeout(() => { button.lastChild.textContent = t("Copy link"); closeMenus(); }, 900);
   });
   function closeMenus() {
     for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;

@@ -3,6 +3,7 @@
 import SignaturePad from "../vendor/signature_pad.js";
 import { follow, standIn, write } from "./editors.js";
 import { button } from "./rows.js";
+import { t } from "./text.js";
 
 /** Ink and paper are the same in light and dark: the picture is printed. */
 const INK = "#14213d";
@@ -28,7 +29,7 @@ export function mount(input) {
     pad.fromData(pad.toData().slice(0, -1));
     save();
   });
-  const clear = button("Clear", null, () => {
+  const clear = button(t("Clear"), null, () => {
     pad.clear();
     save();
   });
@@ -38,7 +39,7 @@ export function mount(input) {
   bar.append(hint, undo, clear);
   box.append(canvas, bar);
   const tell = () => {
-    hint.textContent = input.readOnly ? "" : input.value ? "Signed" : "Sign here";
+    hint.textContent = input.readOnly ? "" : input.value ? t("Signed") : t("Sign here");
     undo.disabled = input.readOnly || pad.toData().length === 0;
     clear.disabled = input.readOnly || !input.value;
   };

@@ -1,6 +1,7 @@
 // The list that somebody came from: its order leads from one document to the next, and its filters stay.
 
 import { icon } from "./rows.js";
+import { t } from "./text.js";
 
 const KEY = "came-from";
 const HOURS = 12;
@@ -31,7 +32,7 @@ async function across(from, rel) {
   if (!answer.ok) throw new Error(answer.statusText);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const found = listed(page, address);
-  if (found.paths.length === 0) throw new Error("Nothing is left there");
+  if (found.paths.length === 0) throw new Error(t("Nothing is left there"));
   keep({ ...found, at: Date.now() });
   return rel === "next" ? found.paths[0] : found.paths.at(-1);
 }
@@ -49,7 +50,7 @@ export function startSteps() {
   if (at < 0) return;
   const steps = document.createElement("nav");
   steps.className = "steps";
-  steps.setAttribute("aria-label", "Documents of the list");
+  steps.setAttribute("aria-label", t("Documents of the list"));
   const add = (rel, name, label, key) => {
     const beside = from.paths[at + (rel === "next" ? 1 : -1)];
     if (!beside && !from[rel]) return;
@@ -70,7 +71,7 @@ export function startSteps() {
     }
     steps.append(link);
   };
-  add("prev", "left", "Previous document", "K");
-  add("next", "right", "Next document", "J");
+  add("prev", "left", t("Previous document"), "K");
+  add("next", "right", t("Next document"), "J");
   form.querySelector(".page-actions").prepend(steps);
 }

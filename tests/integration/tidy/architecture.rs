@@ -6,7 +6,7 @@ use super::{files_below, root, shown};
 
 /// The layers from the top down; names in one row are siblings that do not use each other, unless they are the same.
 const LAYERS: [(&str, &[&str]); 11] = [
-    ("ground", &["error", "clock", "secret", "config", "pace", "foreign", "metrics", "traces"]),
+    ("ground", &["error", "clock", "secret", "config", "pace", "foreign", "metrics", "traces", "language"]),
     ("meta", &["meta"]),
     ("database", &["database"]),
     ("permissions", &["permissions"]),

@@ -5,6 +5,7 @@ mod doctypes;
 mod files;
 mod promises;
 mod templates;
+mod translations;
 
 use std::path::{Path, PathBuf};
 

@@ -154,7 +154,7 @@ async fn page(
         }),
         "problem": problem,
     });
-    Ok(html(status, exchange.site.templates.render("oauth/client/connected_app", &view)?))
+    Ok(html(status, exchange.site.templates.render(exchange.language(), "oauth/client/connected_app", &view)?))
 }
 
 /// How a connection is, for people, with times in their zone.

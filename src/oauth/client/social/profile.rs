@@ -78,7 +78,7 @@ async fn page(exchange: &Exchange, status: StatusCode, problem: Option<&str>) ->
         "others": others,
         "problem": problem,
     });
-    Ok(html(status, exchange.site.templates.render("oauth/client/linked_accounts", &view)?))
+    Ok(html(status, exchange.site.templates.render(exchange.language(), "oauth/client/linked_accounts", &view)?))
 }
 
 async fn link(mut exchange: Exchange, providers: Arc<Providers>) -> Result<Response> {

@@ -274,7 +274,7 @@ impl ServerMetadata {
             acr_values_supported: texts([id_token::ACR]),
             claim_types_supported: texts(["normal"]),
             claims_supported: texts(CLAIMS),
-            ui_locales_supported: texts(["en"]),
+            ui_locales_supported: texts(["en", "de"]),
             prompt_values_supported: texts(["none", "login", "consent", "select_account"]),
             claims_parameter_supported: false,
             request_parameter_supported: true,
