@@ -54,6 +54,8 @@ pub struct RequestContext {
     pub credentials: Credentials,
     /// The OAuth Client whose access token was sent, where it is known here.
     pub client: Option<Arc<str>>,
+    /// The API Key that was sent, if it is one.
+    pub key: Option<Arc<str>>,
     /// How the sender stands to the limit of the API, where that counts the request.
     pub limited: Option<Limited>,
     /// A session cookie came that is no longer valid; the request goes on as Guest.
@@ -87,6 +89,7 @@ impl RequestContext {
             user_agent,
             credentials: Credentials::None,
             client: None,
+            key: None,
             limited: None,
             session_expired: false,
             csrf_token: Arc::from(""),

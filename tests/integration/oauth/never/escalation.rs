@@ -274,13 +274,14 @@ async fn the_scope_all_is_everything_that_the_person_may_do() {
 }
 
 /// DocTypes that limited credentials never change in these ways, even those of Administrator with the scope `write`.
-const GUARDED: [(&str, &[Right]); 27] = {
+const GUARDED: [(&str, &[Right]); 28] = {
     const ALL: &[Right] = &[Right::Create, Right::Write, Right::Delete];
     // To end what is there takes access away, and is left to whoever has the scope for it.
     const BUT_DELETE: &[Right] = &[Right::Create, Right::Write];
     const SINGLE: &[Right] = &[Right::Write];
     [
         ("ACME Certificate", ALL),
+        ("API Key", ALL),
         ("Backup Settings", SINGLE),
         ("Connected App", ALL),
         ("DocShare", ALL),
@@ -324,6 +325,7 @@ async fn samples(site: &TestSite) -> Vec<(&'static str, String)> {
     let (client, user) = (program.id.as_str(), "Administrator");
     for (doctype, values) in [
         ("ACME Certificate", json!({"domain": "docs.example.com"})),
+        ("API Key", json!({"title": "Nightly backup"})),
         ("DocShare", json!({"share_doctype": "Role", "share_name": "Librarian", "user": user, "read": 1})),
         ("Idempotent Request", json!({"user": user, "request": "POST /api/resource/ToDo"})),
         ("Login Attempt", json!({"subject": "somebody"})),
