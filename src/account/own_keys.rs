@@ -4,7 +4,7 @@ use poem::Response;
 use serde_json::{Map, Value as Json, json};
 
 use crate::account::own_page::{ADDRESS, ONLY_PEOPLE, refuse};
-use crate::document::ListRequest;
+use crate::document::{Cell, ListRequest};
 use crate::error::{Error, Result};
 use crate::permissions::{Session, TimesIn};
 use crate::web::error::see_other;
@@ -47,6 +47,10 @@ pub(super) async fn view(exchange: &Exchange) -> Result<Json> {
         .all();
     let list = documents.list(&Session::system(), &request).await?;
     let (zone, now) = (documents.own_zone(session), documents.clock().now_text());
+    let is_on = |row: usize, key: &str| {
+        let column = list.keys.iter().position(|known| known == key);
+        column.is_some_and(|column| matches!(&list.rows[row][column], Cell::Value(value) if value.is_truthy()))
+    };
     let keys = (0..list.rows.len()).map(|row| {
         let text = |key: &str| list.text(row, key).to_owned();
         let time = |key: &str| zone.shown(list.text(row, key)).chars().take(16).collect::<String>();
@@ -61,7 +65,7 @@ pub(super) async fn view(exchange: &Exchange) -> Result<Json> {
             "last_used": time("last_used"),
             "last_used_from": text("last_used_from"),
             "has_expired": has_expired,
-            "is_disabled": text("enabled") != "1",
+            "is_disabled": !is_on(row, "enabled"),
             "old_until": if has_old { time("previous_secret_expires_at") } else { String::new() },
             "old_last_used": if has_old { time("previous_last_used") } else { String::new() },
         })
