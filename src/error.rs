@@ -95,6 +95,9 @@ pub enum AuthenticationError {
     /// User or password do not match; says not which.
     #[error("Invalid login credentials")]
     BadCredentials,
+    /// An API key whose secret is right, and that opens nothing now or from there.
+    #[error("{0}")]
+    BadKey(String),
     /// A bearer token that is unknown, expired, revoked or for another resource.
     #[error("{0}")]
     BadToken(String),

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use moka::sync::Cache;
 use poem::Request;
 use serde_json::{Value as Json, json};
@@ -13,16 +11,19 @@ use serde_json::{Value as Json, json};
 use crate::document::kept::Kept;
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::{Error, Result};
-use crate::meta::Value;
+use crate::meta::{Document, Value};
 use crate::permissions::Session;
 use crate::permissions::session::{ADMINISTRATOR, ROLE_SYSTEM_MANAGER};
 use crate::secret;
-use crate::web::{Authenticated, Authenticator, Credentials, SecurityEvent, Severity, Site};
+use crate::web::key_pair::{KEY_SCHEMES, key_pair};
+use crate::web::{Authenticated, Authenticator, Credentials, Plugins, RequestContext, SecurityEvent, Severity, Site};
 
 /// The name of the secret's digest in `__Auth`.
 pub(crate) const FIELD: &str = "api_secret";
 /// How long a pair may go on that a command has replaced on SQLite; nodes on PostgreSQL are told.
 const CACHE_TIME: Duration = Duration::from_secs(30);
+/// The Security Event that ends the API Keys of a user, too: they listen to it.
+const REVOKED: &str = "API Keys Revoked";
 /// What a row shows in place of the secret.
 const STARS: &str = "****************";
 
@@ -67,20 +68,15 @@ impl KnownKeys {
 }
 
 /// Accepts `token key:secret`, or `Basic` with the same in base64.
-pub(super) struct ApiKeyAuthenticator {
+struct ApiKeyAuthenticator {
     scheme: &'static str,
     keys: KnownKeys,
 }
 
-impl ApiKeyAuthenticator {
-    /// For `token`.
-    pub(super) fn token(keys: KnownKeys) -> Self {
-        Self { scheme: "token", keys }
-    }
-
-    /// For `Basic`.
-    pub(super) fn basic(keys: KnownKeys) -> Self {
-        Self { scheme: "basic", keys }
+/// Registers who opens requests with a pair.
+pub(super) fn register(plugins: &mut Plugins, keys: &KnownKeys) {
+    for scheme in KEY_SCHEMES {
+        plugins.authenticators.push(Arc::new(ApiKeyAuthenticator { scheme, keys: keys.clone() }));
     }
 }
 
@@ -90,25 +86,32 @@ impl Authenticator for ApiKeyAuthenticator {
         self.scheme
     }
 
-    async fn authenticate(&self, site: &Site, _request: &Request, value: &str) -> Result<Option<Authenticated>> {
-        let pair = match self.scheme {
-            "basic" => STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default(),
-            _ => value.to_owned(),
-        };
-        let Some((key, secret)) = pair.split_once(':') else { return Ok(None) };
-        let Some(user) = self.keys.user(&site.documents, key, secret).await? else { return Ok(None) };
+    async fn authenticate(
+        &self,
+        site: &Site,
+        _: &Request,
+        _: &RequestContext,
+        value: &str,
+    ) -> Result<Option<Authenticated>> {
+        let Some((key, secret)) = key_pair(self.scheme, value) else { return Ok(None) };
+        let Some(user) = self.keys.user(&site.documents, &key, &secret).await? else { return Ok(None) };
         // Disabled since: everything of theirs stops at once.
         let Some(access) = site.documents.access(&user).await? else { return Ok(None) };
-        Ok(Some(Authenticated { session: Session::of(access), credentials: Credentials::ApiKey, client: None }))
+        Ok(Some(Authenticated {
+            session: Session::of(access),
+            credentials: Credentials::ApiKey,
+            client: None,
+            key: None,
+        }))
     }
 }
 
-/// Ends a user's API key.
-pub(super) async fn revoke(work: &mut Work<'_>, user: &str) -> Result<()> {
-    let mut document = work.get_for_update("User", user).await?;
-    document.set("api_key", Value::Null);
-    document.set("api_secret", Value::Null);
-    work.save(document).await.map(|_| ())
+/// Ends the pair in a user's document, and lets everything know that keys of theirs end by [`REVOKED`].
+pub(super) async fn revoke(work: &mut Work<'_>, user: &mut Document) -> Result<()> {
+    user.set("api_key", Value::Null);
+    user.set("api_secret", Value::Null);
+    let by = work.session.user().to_owned();
+    SecurityEvent::new(REVOKED, Severity::Info).user(user.name()).details(json!({"by": by})).record_in(work).await
 }
 
 /// Makes a new secret for a user, and a key if there is none. The answer is the only place where the secret is shown.
@@ -117,7 +120,7 @@ pub(super) async fn revoke(work: &mut Work<'_>, user: &str) -> Result<()> {
 pub(super) async fn generate(work: &mut Work<'_>, user: &str) -> Result<Json> {
     let session = &work.session;
     // A key opens everything that its user may do.
-    work.documents.check_unlimited(session, "make API keys")?;
+    work.documents.check_makes_keys(session)?;
     let own = session.user() == user && !session.is_guest();
     let may = session.is_administrator() || own || (session.has_role(ROLE_SYSTEM_MANAGER) && user != ADMINISTRATOR);
     if !may {

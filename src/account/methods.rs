@@ -26,7 +26,7 @@ const UPDATE_PASSWORD: &[Param] = &[
     Param::optional(
         "revoke_api_key",
         "boolean",
-        "Ends the caller's API key too; off unless said otherwise. Access tokens of programs end in any case; linked \
+        "Ends the caller's API keys too; off unless said otherwise. Access tokens of programs end in any case; linked \
          accounts and connections stay",
     ),
 ];
@@ -138,7 +138,9 @@ async fn update_password(call: Call, passwords: Passwords) -> Result<Answer> {
         end_all(&mut work, &user, call.session().sid.as_deref()).await?;
     }
     if call.args().flag("revoke_api_key")?.unwrap_or(false) {
-        api_key::revoke(&mut work, &user).await?;
+        let mut document = work.get_for_update("User", &user).await?;
+        api_key::revoke(&mut work, &mut document).await?;
+        work.save(document).await?;
     }
     work.commit().await?;
     Ok(Answer::message(login::home_page(documents, call.session()).await?))

@@ -6,6 +6,7 @@ mod doctype;
 mod health;
 mod login;
 mod methods;
+mod own_keys;
 mod own_page;
 mod pages;
 mod password;
@@ -13,8 +14,6 @@ mod password;
 pub(crate) use api_key::FIELD as API_SECRET;
 pub(crate) use doctype::user::store_password;
 pub(crate) use password::{FIELD as PASSWORD, Passwords};
-
-use std::sync::Arc;
 
 use serde_json::json;
 
@@ -27,8 +26,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.controller("System Settings", doctype::system_settings::SystemSettings);
     plugins.controller("User", doctype::user::UserController::new(passwords.clone(), keys.clone()));
     plugins.controller("Role", doctype::role::RoleController);
-    plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::token(keys.clone())));
-    plugins.authenticators.push(Arc::new(api_key::ApiKeyAuthenticator::basic(keys)));
+    api_key::register(plugins, &keys);
     login::register(plugins, &passwords);
     methods::register(plugins, &passwords);
     pages::register(plugins, &passwords);

@@ -1,9 +1,11 @@
-//! `/me`: the account of whoever is logged in, desk or not: their name, password, API key and sessions, and what they may read.
+//! `/me`: the account of whoever is logged in, desk or not: their name, password, sessions and API keys (`own_keys`), and
+//! what they may read.
 
 use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
+use crate::account::own_keys;
 use crate::document::{Children, ListRequest};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Right;
@@ -25,7 +27,7 @@ const PLUMBING: [&str; 2] = ["Core", "OAuth"];
 /// What stands for all sessions but that of this browser.
 const ALL_OTHERS: &str = "others";
 /// What only people do there.
-const ONLY_PEOPLE: &str = "People change their account";
+pub(super) const ONLY_PEOPLE: &str = "People change their account";
 
 /// Registers the page and its forms.
 pub(super) fn register(plugins: &mut Plugins) {
@@ -36,6 +38,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/me/password").post(change_password));
     plugins.route(Route::new("/me/api-key").post(make_api_key));
     plugins.route(Route::new("/me/sessions/end").post(end_session));
+    own_keys::register(plugins);
 }
 
 async fn get(exchange: Exchange) -> Result<Response> {
@@ -47,6 +50,8 @@ async fn get(exchange: Exchange) -> Result<Response> {
         "password" => "Your password is changed. Your other sessions have ended.",
         "session" => "That session has ended.",
         "sessions" => "You are logged out everywhere but here.",
+        "end_previous_secret" => "The old secret of that key is refused from now on.",
+        "revoke" => "That key opens nothing any more.",
         _ => "",
     });
     show(&exchange, StatusCode::OK, json!({"done": done.unwrap_or_default()})).await
@@ -106,8 +111,10 @@ async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result
         "problem": "",
         "at": "",
     });
-    if let (Some(view), Json::Object(happened)) = (view.as_object_mut(), happened) {
-        view.extend(happened);
+    for part in [own_keys::view(exchange).await?, happened] {
+        if let (Some(view), Json::Object(part)) = (view.as_object_mut(), part) {
+            view.extend(part);
+        }
     }
     Ok(html(status, exchange.site.templates.render(exchange.language(), "account/me", &view)?))
 }
@@ -117,18 +124,15 @@ fn api_address(doctype: &str) -> String {
     format!("/api/resource/{name}")
 }
 
-/// The page again, with what is wrong beside the part `at`; faults of the site become error pages.
-async fn refuse(exchange: &Exchange, at: &str, error: Error) -> Result<Response> {
+/// The page again, with what is wrong beside the part `at`, and what else has happened there; faults of the site become error pages.
+pub(super) async fn refuse(exchange: &Exchange, at: &str, error: Error, mut happened: Json) -> Result<Response> {
     let described = describe(&error);
     match error {
         error if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
         _ => {
-            show(
-                exchange,
-                described.status,
-                json!({"at": at, "problem": format!("{}.", exchange.say(&described.message))}),
-            )
-            .await
+            happened["at"] = json!(at);
+            happened["problem"] = json!(format!("{}.", exchange.say(&described.message)));
+            show(exchange, described.status, happened).await
         }
     }
 }
@@ -143,7 +147,7 @@ async fn change_name(mut exchange: Exchange) -> Result<Response> {
     let updated = exchange.site.documents.update(&Session::system(), "User", &user, &values, Children::Patch).await;
     match updated {
         Ok(_) => Ok(see_other("/me?done=name")),
-        Err(error) => refuse(&exchange, "name", error).await,
+        Err(error) => refuse(&exchange, "name", error, json!({})).await,
     }
 }
 
@@ -181,9 +185,9 @@ async fn change_password(mut exchange: Exchange) -> Result<Response> {
         Ok(_) => Ok(see_other("/me?done=password")),
         Err(Error::Authentication(_)) => {
             let wrong = Error::invalid(ProblemKind::Validation, "The current password is not right");
-            refuse(&exchange, "password", wrong).await
+            refuse(&exchange, "password", wrong, json!({})).await
         }
-        Err(error) => refuse(&exchange, "password", error).await,
+        Err(error) => refuse(&exchange, "password", error, json!({})).await,
     }
 }
 
@@ -203,7 +207,7 @@ async fn make_api_key(mut exchange: Exchange) -> Result<Response> {
             shown_once::keep(&exchange, ADDRESS, values).await?;
             Ok(see_other(ADDRESS))
         }
-        Err(error) => refuse(&exchange, "api-key", error).await,
+        Err(error) => refuse(&exchange, "api-key", error, json!({})).await,
     }
 }
 
@@ -221,6 +225,6 @@ async fn end_session(mut exchange: Exchange) -> Result<Response> {
     // Owners may delete their sessions and nobody else's: the engine sees to it.
     match exchange.site.documents.delete(exchange.session(), "Session", name).await {
         Ok(()) => Ok(see_other("/me?done=session")),
-        Err(error) => refuse(&exchange, "sessions", error).await,
+        Err(error) => refuse(&exchange, "sessions", error, json!({})).await,
     }
 }

@@ -194,6 +194,18 @@ impl Documents {
         }
     }
 
+    /// Fails for credentials that may not make further ones: those that are limited, and those that hold for some time or
+    /// from some addresses only.
+    pub(crate) fn check_makes_keys(&self, session: &Session) -> Result<()> {
+        self.check_unlimited(session, "make or change API keys")?;
+        if session.bound {
+            let message = "An API key that ends, or that works from some addresses only, makes and changes no API keys: \
+                           log in";
+            return Err(Error::Permission(message.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Answers for a document that was looked up: nothing if the session has the right on it, or the refusal.
     ///
     /// Somebody who sees only some documents of the DocType learns nothing about the others, not even that they exist.

@@ -1,4 +1,4 @@
-//! The end of all that clients may do for a user: with a new password, or when the account is disabled.
+//! The end of all that programs may do for a user: with a new password, or when the account is disabled.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -6,24 +6,29 @@ use serde_json::json;
 use crate::document::{Controller, ListRequest, Work};
 use crate::error::Result;
 use crate::meta::{Document, Value};
+use crate::oauth::views::api_key;
 use crate::oauth::views::oauth_authorization_code::OAUTH_AUTHORIZATION_CODE;
 use crate::oauth::views::oauth_bearer_token::revoke_all;
 use crate::oauth::views::oauth_device_code;
 
-/// Ends a user's tokens whenever the account gets a new password or is disabled.
+/// Ends a user's tokens whenever the account gets a new password or is disabled, and their API Keys when it is disabled
+/// or they are revoked.
 ///
-/// Both are noted as Security Events wherever they happen, in the transaction that changes them: that is what this
+/// All of it is noted as Security Events wherever they happen, in the transaction that changes them: that is what this
 /// listens to.
 pub(crate) struct EndsTokens;
 
 #[async_trait]
 impl Controller for EndsTokens {
     async fn after_insert(&self, work: &mut Work<'_>, event: &Document) -> Result<()> {
+        let user = event.text("user").to_owned();
         match event.text("event") {
-            "Password Changed" | "User Disabled" => {
-                let user = event.text("user").to_owned();
-                end_access(work, &user).await
+            "Password Changed" => end_access(work, &user).await,
+            "User Disabled" => {
+                end_access(work, &user).await?;
+                api_key::revoke_all(work, &user).await
             }
+            "API Keys Revoked" => api_key::revoke_all(work, &user).await,
             _ => Ok(()),
         }
     }

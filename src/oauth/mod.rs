@@ -1,6 +1,7 @@
 //! OAuth 2 and OpenID Connect in all three roles: authorization server, resource server, client.
 
 pub(crate) mod access_end;
+pub(crate) mod api_keys;
 pub(crate) mod authorization;
 pub(crate) mod client;
 pub(crate) mod client_authentication;
@@ -54,6 +55,7 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result
     authorization::applications_with_access::register(plugins, &server);
     openapi::register(plugins, &server);
     client_form::register(plugins, &server);
+    api_keys::register(plugins, &server.catalogue);
     resource::register(plugins, &server.tokens, &server.catalogue);
     jobs::register(plugins);
     Ok(())

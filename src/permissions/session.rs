@@ -102,6 +102,9 @@ pub struct Session {
     pub limit: Option<Arc<dyn Limit>>,
     /// The name of the Session document, for browser sessions.
     pub sid: Option<Arc<str>>,
+    /// The credentials hold for some time or from some addresses only: with them nobody gets others that hold longer or
+    /// from elsewhere.
+    pub(crate) bound: bool,
     /// In which zone datetimes are read and written.
     pub times_in: TimesIn,
     /// The request that is answered, if its sender may send it again and it is to happen once.
@@ -149,7 +152,7 @@ impl Session {
             is_system_user: true,
             ..UserAccess::default()
         };
-        Self { access: Arc::new(access), limit: None, sid: None, times_in: TimesIn::Utc, once: None, system: true }
+        Self { system: true, times_in: TimesIn::Utc, ..Self::of(Arc::new(access)) }
     }
 
     /// Nobody.
@@ -165,7 +168,7 @@ impl Session {
 
     /// A user's.
     pub fn of(access: Arc<UserAccess>) -> Self {
-        Self { access, limit: None, sid: None, times_in: TimesIn::Site, once: None, system: false }
+        Self { access, limit: None, sid: None, bound: false, times_in: TimesIn::Site, once: None, system: false }
     }
 
     /// The same, with datetimes in another zone.

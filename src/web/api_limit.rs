@@ -74,7 +74,7 @@ fn holder(context: &RequestContext) -> Option<String> {
     match context.credentials {
         Credentials::None => None,
         Credentials::Cookie => Some(format!("session {}", context.session.sid.as_deref().unwrap_or(user))),
-        Credentials::ApiKey => Some(format!("key {user}")),
+        Credentials::ApiKey => Some(format!("key {}", context.key.as_deref().unwrap_or(user))),
         Credentials::Bearer => Some(format!("token {} {user}", context.client.as_deref().unwrap_or_default())),
     }
 }

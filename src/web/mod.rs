@@ -17,6 +17,7 @@ pub(crate) mod download;
 pub(crate) mod error;
 pub(crate) mod history;
 pub(crate) mod job;
+pub(crate) mod key_pair;
 pub(crate) mod language;
 pub(crate) mod load;
 pub(crate) mod localize;

@@ -80,7 +80,7 @@ pub(super) async fn begin(
 fn sender(context: &RequestContext) -> String {
     match context.credentials {
         Credentials::None | Credentials::Cookie => "browser".to_owned(),
-        Credentials::ApiKey => "key".to_owned(),
+        Credentials::ApiKey => format!("key {}", context.key.as_deref().unwrap_or_default()),
         Credentials::Bearer => format!("token {}", context.client.as_deref().unwrap_or_default()),
     }
 }

@@ -257,7 +257,7 @@ impl Pipeline {
             && let Some((scheme, value)) = authorization(request)
         {
             for authenticator in self.authenticators.iter().filter(|known| known.scheme() == scheme) {
-                if let Some(found) = authenticator.authenticate(&self.site, request, value).await? {
+                if let Some(found) = authenticator.authenticate(&self.site, request, context, value).await? {
                     if !is_for_programs(request.uri().path()) {
                         let message =
                             "Pages are for people who are logged in with a browser; applications use /api or /mcp";
@@ -266,6 +266,7 @@ impl Pipeline {
                     context.session = found.session;
                     context.credentials = found.credentials;
                     context.client = found.client;
+                    context.key = found.key;
                     return Ok(());
                 }
             }
@@ -355,6 +356,7 @@ impl Endpoint for Pipeline {
             path,
             status,
             user = context.session.user(),
+            key = context.key.as_deref(),
             ip = %context.ip,
             microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
             "answered"

@@ -175,6 +175,8 @@ pub struct Authenticated {
     pub credentials: Credentials,
     /// The OAuth Client that acts, where one does that is known here.
     pub client: Option<Arc<str>>,
+    /// The API Key that was sent, if it is one.
+    pub key: Option<Arc<str>>,
 }
 
 /// Turns an `Authorization` header into a session.
@@ -183,7 +185,13 @@ pub trait Authenticator: Send + Sync {
     /// The scheme it answers for, in lower case: `token`, `basic`, `bearer`.
     fn scheme(&self) -> &'static str;
     /// Whose credentials these are. `value` is what follows the scheme. An error answers the request; `None` leaves it to the next.
-    async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>>;
+    async fn authenticate(
+        &self,
+        site: &Site,
+        request: &Request,
+        context: &RequestContext,
+        value: &str,
+    ) -> Result<Option<Authenticated>>;
 }
 
 /// The key under which an operation of the OpenAPI document says what the engine asks for it: a list of ways to be let

@@ -58,6 +58,8 @@ pub struct RequestContext {
     pub client: Option<Arc<str>>,
     /// The language in which they are answered.
     pub language: Language,
+    /// The API Key that was sent, if it is one.
+    pub key: Option<Arc<str>>,
     /// How the sender stands to the limit of the API, where that counts the request.
     pub limited: Option<Limited>,
     /// A session cookie came that is no longer valid; the request goes on as Guest.
@@ -92,6 +94,7 @@ impl RequestContext {
             credentials: Credentials::None,
             client: None,
             language: Language::english(),
+            key: None,
             limited: None,
             session_expired: false,
             csrf_token: Arc::from(""),

@@ -37,6 +37,8 @@ struct Sealed {
     /// Its secret signs, and so is sealed.
     signing: Program,
     tokens: Json,
+    /// What a program with an API Key sends.
+    key: String,
     person: Client,
     base: String,
 }
@@ -55,7 +57,9 @@ impl Sealed {
         let person = library.server.guest();
         person.log_in("alice@example.com", "so many white rabbits").await.ok();
         let tokens = program.tokens(&person).await;
-        Self { program, signing, tokens, person, base: library.server.base.clone() }
+        let key = person.create("API Key", json!({"title": "Laptop"})).await.ok();
+        let key = key["authorization"].as_str().unwrap().to_owned();
+        Self { program, signing, tokens, key, person, base: library.server.base.clone() }
     }
 
     /// That all of it goes on; a renewal signs an ID token with a key that is sealed, and keeps its answer sealed.
@@ -63,6 +67,7 @@ impl Sealed {
         assert_eq!(self.person.logged_user().await, "alice@example.com");
         let bearer = format!("Bearer {}", self.tokens["access_token"].as_str().unwrap());
         assert_eq!(server.guest().with_header("authorization", &bearer).logged_user().await, "alice@example.com");
+        assert_eq!(server.guest().with_header("authorization", &self.key).logged_user().await, "alice@example.com");
         self.tokens = self.program.refresh(self.tokens["refresh_token"].as_str().unwrap()).await.status(200).json();
         assert!(self.tokens["id_token"].is_string(), "{}", self.tokens);
         let now = doctyped::testing::clock::Clock::system().now().timestamp();

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a test binary is all one crate; `pub` says what other files use")]
 
 mod api_key;
+mod api_keys;
 mod api_limit;
 mod backup;
 mod book;

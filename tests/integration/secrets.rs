@@ -105,6 +105,12 @@ async fn passwords_and_keys(server: &ServerProcess, administrator: &Client, secr
     let wrong = secrets.add("API secret", "no-such-api-secret");
     let key = format!("token {}:{wrong}", made["api_key"].as_str().unwrap());
     server.guest().with_header("authorization", &key).get("/api/method/ping").await.status(401);
+    let made = alice.create("API Key", json!({"title": "Laptop", "scopes": ""})).await.ok();
+    let secret = secrets.of("secret of an API Key", &made["api_secret"]);
+    let key = format!("token {}:{secret}", made["api_key"].as_str().unwrap());
+    assert_eq!(server.guest().with_header("authorization", &key).logged_user().await, ALICE);
+    let roll = format!("/api/v2/document/API%20Key/{}/method/roll", made["name"].as_str().unwrap());
+    secrets.of("rolled secret of an API Key", &alice.post(&roll, json!({})).await.ok()["api_secret"]);
     let second = secrets.add("password", "the second password of alice");
     let change = json!({"old_password": first, "new_password": second});
     alice.call("frappe.core.doctype.user.user.update_password", change).await.ok();

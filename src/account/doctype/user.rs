@@ -59,8 +59,7 @@ impl UserController {
             end_all(work, &user.name(), own.as_deref()).await?;
         }
         if before.is_some() && user.check("revoke_api_key") {
-            user.set("api_key", Value::Null);
-            user.set("api_secret", Value::Null);
+            api_key::revoke(work, user).await?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ use crate::oauth::views::oauth_client::RegisteredBy;
 use crate::oauth::views::{BearerToken, OAuthClient, OAuthSettings};
 use crate::permissions::{Limit, Session, UserAccess};
 use crate::web::behind::write_behind;
-use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, Site};
+use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, RequestContext, Site};
 
 /// How many tokens are kept ready.
 const CAPACITY: u64 = 100_000;
@@ -284,9 +284,20 @@ impl Authenticator for BearerAuthenticator {
         "bearer"
     }
 
-    async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> Result<Option<Authenticated>> {
+    async fn authenticate(
+        &self,
+        site: &Site,
+        request: &Request,
+        _: &RequestContext,
+        value: &str,
+    ) -> Result<Option<Authenticated>> {
         let presented = Presented { certificate: ClientCertificate::of(request), ..Presented::bearer(value) };
         let (session, token) = self.session(site, presented, request.uri().path()).await?;
-        Ok(Some(Authenticated { session, credentials: Credentials::Bearer, client: Some(token.client.into()) }))
+        Ok(Some(Authenticated {
+            session,
+            credentials: Credentials::Bearer,
+            client: Some(token.client.into()),
+            key: None,
+        }))
     }
 }

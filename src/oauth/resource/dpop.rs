@@ -18,7 +18,7 @@ use crate::oauth::views::OAuthSettings;
 use crate::oauth::views::oauth_replay_guard::{Purpose, remember};
 use crate::secret;
 use crate::secret::Purpose as KeyPurpose;
-use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, Site, asked_path};
+use crate::web::{Authenticated, Authenticator, ClientCertificate, Credentials, RequestContext, Site, asked_path};
 
 /// The header that carries a proof.
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -173,7 +173,13 @@ impl Authenticator for DpopAuthenticator {
         "dpop"
     }
 
-    async fn authenticate(&self, site: &Site, request: &Request, value: &str) -> SiteResult<Option<Authenticated>> {
+    async fn authenticate(
+        &self,
+        site: &Site,
+        request: &Request,
+        _: &RequestContext,
+        value: &str,
+    ) -> SiteResult<Option<Authenticated>> {
         let documents = &site.documents;
         let settings = OAuthSettings::load(documents).await?;
         let proof = verify(documents, &settings, request, Some(value)).map_err(|error| refused(&error))?;
@@ -191,7 +197,12 @@ impl Authenticator for DpopAuthenticator {
         if !is_new {
             return Err(refused(&repeated()));
         }
-        Ok(Some(Authenticated { session, credentials: Credentials::Bearer, client: Some(token.client.into()) }))
+        Ok(Some(Authenticated {
+            session,
+            credentials: Credentials::Bearer,
+            client: Some(token.client.into()),
+            key: None,
+        }))
     }
 }
 

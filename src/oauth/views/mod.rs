@@ -1,5 +1,6 @@
 //! The documents of OAuth's DocTypes as types: one file each. Controllers live with the role whose documents they are.
 
+pub(crate) mod api_key;
 pub(crate) mod client_secret;
 pub(crate) mod oauth_authorization_code;
 pub(crate) mod oauth_authorization_request;
@@ -29,6 +30,7 @@ use crate::document::Controllers;
 
 /// Registers what is read of documents, so that a field renamed in a DocType file is noticed at once.
 pub(crate) fn register(controllers: &mut Controllers) {
+    controllers.needs_fields_of::<api_key::ApiKey>();
     controllers.needs_fields_of::<oauth_client::OAuthClient>();
     controllers.needs_fields_of::<AuthorizationCode>();
     controllers.needs_fields_of::<StoredRequest>();

@@ -122,9 +122,9 @@ fn security_schemes() -> Map<String, Json> {
         },
         "api_key": {
             "type": "apiKey", "in": "header", "name": "Authorization",
-            "description": "`token <api key>:<api secret>`",
+            "description": "`token <id>:<secret>` of an API Key, which may be limited by scopes, addresses and time, or the pair of a User",
         },
-        "basic": { "type": "http", "scheme": "basic", "description": "API key and API secret" },
+        "basic": { "type": "http", "scheme": "basic", "description": "Id and secret of an API Key, or the pair of a User" },
         "bearer": { "type": "http", "scheme": "bearer", "description": "An OAuth access token" },
     });
     match schemes {

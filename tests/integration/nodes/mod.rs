@@ -10,6 +10,7 @@ use doctyped::testing::reload::{Reloaded, reload};
 use doctyped::testing::signing_keys::SigningKeys;
 use serde_json::{Value as Json, json};
 
+use crate::api_keys::Key;
 use crate::oauth::support::{Program, bearer};
 use crate::support::database::{TestDatabase, is_postgres};
 use crate::support::{Client, Node, PASSWORD, TestSite};
@@ -112,6 +113,8 @@ struct Doors {
     administrator: Client,
     session: Client,
     key: Client,
+    api_key: Client,
+    api_key_id: String,
     token: Client,
     tokens: Json,
     program: Program,
@@ -127,17 +130,20 @@ impl Doors {
         let pair = alice.call("frappe.core.doctype.user.user.generate_keys", json!({"user": ALICE})).await.ok();
         let text = |name: &str| pair[name].as_str().unwrap().to_owned();
         let key = format!("token {}:{}", text("api_key"), text("api_secret"));
+        let own = Key::make(&alice, json!({"scopes": ""})).await;
         let program = Program::new(site, json!({})).await;
         let tokens = program.tokens(&alice).await;
         let doors = Self {
             administrator,
             session: alice.at(node),
             key: site.guest().with_header("authorization", &key).at(node),
+            api_key: own.client(site).at(node),
+            api_key_id: own.id,
             token: bearer(site, &tokens).at(node),
             tokens,
             program,
         };
-        for client in [&doors.session, &doors.key, &doors.token] {
+        for client in doors.all() {
             for _ in 0..2 {
                 assert_eq!(client.logged_user().await, ALICE);
                 client.read("Node Part", "a").await.ok();
@@ -147,8 +153,8 @@ impl Doors {
         doors
     }
 
-    fn all(&self) -> [&Client; 3] {
-        [&self.session, &self.key, &self.token]
+    fn all(&self) -> [&Client; 4] {
+        [&self.session, &self.key, &self.api_key, &self.token]
     }
 }
 
@@ -196,6 +202,10 @@ async fn what_is_taken_away_at_one_node_opens_nothing_at_the_others() {
     let pair = administrator.call("frappe.core.doctype.user.user.generate_keys", json!({"user": ALICE})).await.ok();
     assert!(pair["api_secret"].is_string());
     until_status("an API key that is replaced", &doors.key, LOGGED_USER, 401).await;
+
+    let revoke = format!("/api/v2/document/API%20Key/{}/method/revoke", doors.api_key_id);
+    administrator.post(&revoke, json!({})).await.ok();
+    until_status("an API Key that is revoked", &doors.api_key, LOGGED_USER, 401).await;
 
     let token = doors.tokens["access_token"].as_str().unwrap();
     doors.program.post("revoke_token", &[("token", token)]).await.status(200);

@@ -84,8 +84,10 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
     let hook = site.db_insert("Webhook", hook).await;
     let request = site.db_insert("Webhook Request Log", json!({"webhook": hook, "status": "Exhausted"})).await;
     let schedule = site.db_names("Scheduled Job Type", json!({})).await.remove(0);
+    let key = site.db_insert("API Key", json!({"title": "Laptop", "user": "alice@example.com"})).await;
     let text = |value: &Json| value.as_str().unwrap().to_owned();
     vec![
+        ("API Key".to_owned(), key),
         ("Backup Settings".to_owned(), "Backup Settings".to_owned()),
         ("Scheduled Job Type".to_owned(), schedule),
         ("Background Job".to_owned(), job),

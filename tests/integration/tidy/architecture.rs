@@ -106,7 +106,7 @@ const ROOMS: [&[&str]; 14] = [
     &["views"],
     &["access_end", "credentials", "provider_error", "subject"],
     &["http", "published_keys", "scopes", "signing_keys"],
-    &["client", "resource"],
+    &["api_keys", "client", "resource"],
     &["server"],
     &["registration"],
     &["client_authentication"],

@@ -20,7 +20,7 @@ use crate::oauth::scopes::scope_limit::ScopeLimit;
 use crate::oauth::views::user_social_login::{Who, linked_user, row_provider};
 use crate::outgoing::published::Asked;
 use crate::permissions::Session;
-use crate::web::{Authenticated, Authenticator, Credentials, Plugins, Site};
+use crate::web::{Authenticated, Authenticator, Credentials, Plugins, RequestContext, Site};
 
 /// For how long a provider that could not be asked is left alone: anybody can make a token that names it.
 const PAUSE: StdDuration = StdDuration::from_mins(1);
@@ -120,7 +120,13 @@ impl Authenticator for ForeignTokens {
         "bearer"
     }
 
-    async fn authenticate(&self, site: &Site, _request: &Request, value: &str) -> Result<Option<Authenticated>> {
+    async fn authenticate(
+        &self,
+        site: &Site,
+        _request: &Request,
+        _: &RequestContext,
+        value: &str,
+    ) -> Result<Option<Authenticated>> {
         let Ok(token) = Unverified::parse(value) else { return Ok(None) };
         let documents = &site.documents;
         let Some(issuer) = token.unverified_claims().text("iss").filter(|issuer| *issuer != documents.site_url())
@@ -163,7 +169,7 @@ impl Authenticator for ForeignTokens {
         // As with our own tokens, only scopes that speak of data here open any.
         let scopes = ScopeSet::from_stored(verified.claims.text("scope").unwrap_or_default());
         session.limit = ScopeLimit::of(&scopes, &*self.catalogue.get(documents).await?);
-        Ok(Some(Authenticated { session, credentials: Credentials::Bearer, client: None }))
+        Ok(Some(Authenticated { session, credentials: Credentials::Bearer, client: None, key: None }))
     }
 }
 

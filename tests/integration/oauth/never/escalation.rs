@@ -281,6 +281,7 @@ const GUARDED: [(&str, &[Right]); 28] = {
     const SINGLE: &[Right] = &[Right::Write];
     [
         ("ACME Certificate", ALL),
+        ("API Key", ALL),
         ("Backup Settings", SINGLE),
         ("Connected App", ALL),
         ("DocShare", ALL),
@@ -327,6 +328,7 @@ async fn samples(site: &TestSite) -> Vec<(&'static str, String)> {
     let (client, user) = (program.id.as_str(), "Administrator");
     for (doctype, values) in [
         ("ACME Certificate", json!({"domain": "docs.example.com"})),
+        ("API Key", json!({"title": "Nightly backup"})),
         ("DocShare", json!({"share_doctype": "Role", "share_name": "Librarian", "user": user, "read": 1})),
         ("Idempotent Request", json!({"user": user, "request": "POST /api/resource/ToDo"})),
         ("Login Attempt", json!({"subject": "somebody"})),
