@@ -31,6 +31,10 @@ fn target(registry: &Registry, parts: &[&str]) -> Option<String> {
     // Boards and calendars with names of their own are not here: theirs are made by the usual field.
     let view = |doctype: &DocType, rest: &[&str]| match rest.first().and_then(|word| Kind::parse(word)) {
         None | Some(Kind::List) => list(doctype),
+        Some(Kind::Report) if rest.len() > 1 => {
+            let name = url::form_urlencoded::byte_serialize(rest[1..].join("/").as_bytes()).collect::<String>();
+            format!("{}?view=report&report={name}", list(doctype))
+        }
         Some(_) => format!("{}?view={}", list(doctype), rest[0].to_lowercase()),
     };
     match parts {

@@ -70,6 +70,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
             .get(|exchange| data_import::get(own(exchange)))
             .post(|exchange| data_import::post(own(exchange))),
     );
+    plugins.route(Route::new("/app/query-report/:name").get(|exchange| list::report::get(own(exchange))));
     plugins.route(
         Route::new("/app/:slug")
             .get(|exchange| list::page::get(own(exchange)))

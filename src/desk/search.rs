@@ -8,9 +8,11 @@ use serde_json::{Value as Json, json};
 
 use crate::desk::actions::Entry;
 use crate::desk::help::{self, Span};
+use crate::desk::list::report::report_url;
 use crate::desk::{actions, document_url, home, shell};
 use crate::document::Documents;
 use crate::document::find::{FoundDocument, FoundGroup};
+use crate::document::report::REPORT;
 use crate::error::Result;
 use crate::meta::DocType;
 use crate::permissions::{Grant, Session};
@@ -183,7 +185,11 @@ async fn groups(documents: &Documents, session: &Session, query: &str, only: &st
     let group = |group: FoundGroup| {
         let slug = group.doctype.slug();
         let found = |document: FoundDocument| Found {
-            href: document_url(&slug, &document.name),
+            href: if group.doctype.name == REPORT {
+                report_url(&document.name)
+            } else {
+                document_url(&slug, &document.name)
+            },
             name: if document.title == document.name { String::new() } else { document.name },
             title: document.title,
             help: Vec::new(),

@@ -84,6 +84,19 @@ pub(crate) async fn list_titles(
     find_titles(exchange, registry, wanted).await
 }
 
+/// The titles of documents by DocType and name.
+pub(crate) async fn named_titles<'a>(
+    exchange: &Exchange,
+    registry: &Registry,
+    names: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<Titles> {
+    let mut wanted = Wanted::new();
+    for (target, name) in names.filter(|(target, _)| shows_title(registry, Fieldtype::Link, target)) {
+        wanted.entry(target).or_default().insert(Cow::from(name));
+    }
+    find_titles(exchange, registry, wanted).await
+}
+
 fn shows_title(registry: &Registry, fieldtype: Fieldtype, target: &str) -> bool {
     fieldtype == Fieldtype::Link
         && registry.get(target).is_some_and(|target| target.show_title_field_in_link && target.title_field.is_some())

@@ -166,20 +166,20 @@ impl Documents {
         decide::check(session, doctype, document, right)
             .map_err(|denied| refusal(session, doctype, document.map(Document::name).as_deref(), right, &denied))?;
         match document {
-            Some(document) if self.is_denied(session, document, right) => {
+            Some(document) if self.is_denied(session, document, right, false) => {
                 Err(refusal(session, doctype, Some(&document.name()), right, &Denied::Role))
             }
             _ => Ok(()),
         }
     }
 
-    /// Whether the right on the document is denied whatever roles and shares give.
-    fn is_denied(&self, session: &Session, document: &Document, right: Right) -> bool {
+    /// Whether the right on the document is denied whatever roles and shares give; `by_share`: a share is what gives it.
+    fn is_denied(&self, session: &Session, document: &Document, right: Right, by_share: bool) -> bool {
         let doctype = &document.doctype;
         let controllers = self.controllers().of(&doctype.name);
         !session.is_administrator()
             && (decide::is_reserved(session, doctype, &document.name())
-                || decide::is_outside_limits(session, &self.registry(), doctype, document)
+                || decide::is_outside_limits(session, &self.registry(), doctype, document, by_share)
                 || !controllers.iter().all(|controller| controller.has_permission(session, document, right)))
     }
 
@@ -265,7 +265,7 @@ impl Documents {
             _ => return Ok(false),
         };
         let within_limit = decide::is_within_limit(session, doctype, right);
-        let is_out = session.is_guest() || !within_limit || self.is_denied(session, document, right);
+        let is_out = session.is_guest() || !within_limit || self.is_denied(session, document, right, true);
         if is_out || self.0.registry.load().get("DocShare").is_none() {
             return Ok(false);
         }

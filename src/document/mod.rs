@@ -24,6 +24,7 @@ pub(crate) mod password;
 pub(crate) mod queue;
 mod read;
 mod rename;
+pub(crate) mod report;
 pub(crate) mod reseal;
 pub(crate) mod restore;
 pub(crate) mod scope;

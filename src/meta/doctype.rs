@@ -126,7 +126,7 @@ keys! {
     acts guarded_rights: Names,
         "Rights that no limited scope gives, such as `create, write, delete, share`: whoever may use them could give themselves more. Only credentials without limits, such as a session or a token with the scope `all`, may.";
     acts limited_to: Filters as Option<Json>,
-        "Conditions of which one must hold for a document to be seen by anybody but Administrator, whatever roles and shares give, such as `[[public, '=', 1], [owner, '=', __user]]`. `in __readable`: the field names a DocType that the user may read; `is set`, `is not set`.";
+        "Conditions of which one must hold for a document to be seen by anybody but Administrator, whatever roles and shares give, such as `[[public, '=', 1], [owner, '=', __user]]`. `in __readable`: the field names a DocType that the user may read; `[roles, in, __roles]`: a row of the table `roles` has in `role` one of the user's; `[name, in, __shared]`: the document is shared with them; `is set`, `is not set`.";
     acts limited_except: Names as Vec<String>, "Roles whose people `limited_to` does not limit.";
     acts issingle: Flag as bool, "There is exactly one document, such as settings.";
     acts istable: Flag as bool,

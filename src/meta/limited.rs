@@ -22,15 +22,31 @@ pub enum Test {
     User,
     /// It names a DocType whose documents the user may read (`__readable`).
     Readable,
+    /// It is a table with a row whose `role` is one of the user's (`__roles`).
+    Roles,
+    /// The document is shared with the user (`name in __shared`).
+    Shared,
     /// It holds something, or nothing.
     Set(bool),
+}
+
+/// Who looks at a document.
+pub(crate) struct Looking<'a> {
+    /// The user.
+    pub user: &'a str,
+    /// Whether they have the role.
+    pub has_role: &'a dyn Fn(&str) -> bool,
+    /// Whether they may read the documents of a DocType.
+    pub is_readable: &'a dyn Fn(&str) -> bool,
+    /// The document is shared with them.
+    pub by_share: bool,
 }
 
 /// The form that is asked for.
 const FORM: &str = "must be a list such as [[\"public\", \"=\", 1], [\"owner\", \"=\", \"__user\"]]";
 
 impl Limited {
-    /// Reads the conditions; what is none is told.
+    /// Reads the conditions; what is not one is told.
     pub(crate) fn parse(list: &Json) -> Result<Vec<Self>, String> {
         let conditions = list.as_array().filter(|list| !list.is_empty()).ok_or_else(|| FORM.to_owned())?;
         conditions.iter().map(Self::parse_one).collect()
@@ -50,11 +66,13 @@ impl Limited {
             ("=", "__user") => Test::User,
             ("=", _) => Test::Equals(wanted),
             ("in", "__readable") => Test::Readable,
+            ("in", "__roles") => Test::Roles,
+            ("in", "__shared") if field == "name" => Test::Shared,
             ("is", "set") => Test::Set(true),
             ("is", "not set") => Test::Set(false),
             _ => {
                 return Err(format!(
-                    "has `{operator}` and `{wanted}`: write `=` and a value or `__user`, `in` and `__readable`, or `is` and `set` or `not set`"
+                    "has `{operator}` and `{wanted}`: write `=` and a value or `__user`, `in` and `__readable` or `__roles`, `name`, `in` and `__shared`, or `is` and `set` or `not set`"
                 ));
             }
         };
@@ -62,12 +80,14 @@ impl Limited {
     }
 
     /// Whether it holds for a document.
-    pub(crate) fn holds(&self, document: &Document, user: &str, is_readable: &dyn Fn(&str) -> bool) -> bool {
+    pub(crate) fn holds(&self, document: &Document, looking: &Looking<'_>) -> bool {
         let value = document.get(&self.field).to_string();
         match &self.test {
             Test::Equals(wanted) => value == *wanted,
-            Test::User => value == user,
-            Test::Readable => !value.is_empty() && is_readable(&value),
+            Test::User => value == looking.user,
+            Test::Readable => !value.is_empty() && (looking.is_readable)(&value),
+            Test::Roles => document.rows(&self.field).iter().any(|row| (looking.has_role)(row.text("role"))),
+            Test::Shared => looking.by_share,
             Test::Set(set) => value.is_empty() != *set,
         }
     }
@@ -87,16 +107,27 @@ mod tests {
             ["public", "=", 1],
             ["owner", "=", "__user"],
             ["kind", "in", "__readable"],
-            ["end", "is", "not set"]
+            ["end", "is", "not set"],
+            ["roles", "in", "__roles"],
+            ["name", "in", "__shared"]
         ]);
         let expected = vec![
             limited("public", Test::Equals("1".to_owned())),
             limited("owner", Test::User),
             limited("kind", Test::Readable),
             limited("end", Test::Set(false)),
+            limited("roles", Test::Roles),
+            limited("name", Test::Shared),
         ];
         assert_eq!(read(all).unwrap(), expected);
-        for bad in [json!([]), json!("x"), json!([["a", "="]]), json!([["a", ">", 1]]), json!([["a", "=", []]])] {
+        for bad in [
+            json!([]),
+            json!("x"),
+            json!([["a", "="]]),
+            json!([["a", ">", 1]]),
+            json!([["a", "=", []]]),
+            json!([["a", "in", "__shared"]]),
+        ] {
             assert!(read(bad.clone()).is_err(), "{bad}");
         }
     }

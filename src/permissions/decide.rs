@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::meta::limited::{Limited, Test};
+use crate::meta::limited::{Limited, Looking, Test};
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Right, Rights};
 use crate::permissions::session::{ADMINISTRATOR, GUEST, Limit, Session};
 
@@ -157,17 +157,23 @@ pub(crate) fn is_reserved(session: &Session, doctype: &DocType, name: &str) -> b
     doctype.name == USER && RESERVED_USERS.contains(&name) && !session.is_administrator()
 }
 
-/// Whether `limited_to` keeps the document from the session, whatever roles and shares give.
+/// Whether `limited_to` keeps the document from the session, whatever roles and shares give; `by_share`: it is shared with them.
 pub(crate) fn is_outside_limits(
     session: &Session,
     registry: &Registry,
     doctype: &DocType,
     document: &Document,
+    by_share: bool,
 ) -> bool {
-    let is_readable = |name: &str| may_read(session, registry, name);
+    let looking = Looking {
+        user: session.user(),
+        has_role: &|role| session.access.roles.contains(role),
+        is_readable: &|name| may_read(session, registry, name),
+        by_share,
+    };
     is_limited(session, doctype)
         && !document.is_new
-        && !doctype.limits.iter().any(|limited| limited.holds(document, session.user(), &is_readable))
+        && !doctype.limits.iter().any(|limited| limited.holds(document, &looking))
 }
 
 /// Whether `limited_to` says which documents of the DocType the session sees.
@@ -278,6 +284,10 @@ pub(crate) enum LimitedColumn {
     OneOf(String, Vec<String>),
     /// The column, and whether it holds something.
     Set(String, bool),
+    /// The table field, and the roles of which one of its rows has one.
+    Roles(String, Vec<String>),
+    /// Shared with the user.
+    Shared,
 }
 
 /// What a list may show, for the query to say in SQL: documents that none of the names excludes, and that either meet all
@@ -358,6 +368,8 @@ fn limited_column(session: &Session, registry: &Registry, limited: &Limited) -> 
             LimitedColumn::OneOf(field, readable.filter(|name| may_read(session, registry, name)).collect())
         }
         Test::Set(set) => LimitedColumn::Set(field, *set),
+        Test::Roles => LimitedColumn::Roles(field, session.access.roles.iter().cloned().collect()),
+        Test::Shared => LimitedColumn::Shared,
     }
 }
 

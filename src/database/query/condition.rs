@@ -79,9 +79,10 @@ pub(super) fn push(sql: &mut Sql, condition: &Condition<'_>, nested: bool) {
             push(sql, condition, false);
             sql.push(")");
         }
-        Condition::NoRow { name, parent, field, rows, condition } => {
+        Condition::HasRow { name, parent, field, rows, condition, some } => {
             let alias = write::alias(rows.table);
-            sql.push("NOT EXISTS (SELECT 1 FROM ").ident(&rows.doctype.table_name()).push(" AS ").ident(&alias);
+            sql.push(if *some { "EXISTS (" } else { "NOT EXISTS (" });
+            sql.push("SELECT 1 FROM ").ident(&rows.doctype.table_name()).push(" AS ").ident(&alias);
             sql.push(" WHERE ").column(&alias, "parent").push(" = ");
             push_name_as_text(sql, name);
             sql.push(" AND ").column(&alias, "parenttype").push(" = ").bind_text(parent.name.as_str());

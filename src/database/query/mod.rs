@@ -134,8 +134,15 @@ pub(crate) enum Condition<'a> {
     Shared { name: ColumnRef<'a>, doctype: &'a str, user: &'a str, everyone: bool },
     /// The column names a document of another table that meets a condition.
     Names { column: ColumnRef<'a>, doctype: &'a DocType, table: usize, condition: Box<Self> },
-    /// No child row in that table field meets a condition; `table` is the number of the rows' table.
-    NoRow { name: ColumnRef<'a>, parent: &'a DocType, field: &'a DocField, rows: ChildTable<'a>, condition: Box<Self> },
+    /// No child row in that table field meets a condition, or `some` do; `table` is the number of the rows' table.
+    HasRow {
+        name: ColumnRef<'a>,
+        parent: &'a DocType,
+        field: &'a DocField,
+        rows: ChildTable<'a>,
+        condition: Box<Self>,
+        some: bool,
+    },
 }
 
 impl Condition<'_> {
@@ -154,7 +161,7 @@ impl Condition<'_> {
                 to.push(&doctype.name);
                 condition.add_doctypes(to)
             }
-            Self::NoRow { rows, condition, .. } => {
+            Self::HasRow { rows, condition, .. } => {
                 to.push(&rows.doctype.name);
                 condition.add_doctypes(to)
             }
@@ -245,6 +252,8 @@ pub(crate) struct Select<'a> {
     pub items: Vec<Expression<'a>>,
     /// Which rows.
     pub condition: Condition<'a>,
+    /// Child rows are joined for the condition alone, and aggregates take each document once whatever number of them meets it.
+    pub once: bool,
     /// What rows are put together by; then `items` and `order_by` hold these columns and aggregates only.
     pub group_by: Vec<ColumnRef<'a>>,
     /// In which order.

@@ -63,13 +63,27 @@ impl Select<'_> {
     }
 
     fn push_tables(&self, sql: &mut Sql) {
-        sql.push(" FROM \"tab").push(&self.from.name.replace('"', "\"\"")).push("\" AS \"t0\"");
-        for join in &self.joins {
-            push_join(sql, self.from, join);
+        if !self.once {
+            return self.push_narrowed(sql);
         }
+        self.push_from(sql, |join| matches!(join.on, JoinOn::Link(_)));
+        sql.push(" WHERE \"t0\".\"name\" IN (SELECT \"t0\".\"name\"");
+        self.push_narrowed(sql);
+        sql.push(")");
+    }
+
+    fn push_narrowed(&self, sql: &mut Sql) {
+        self.push_from(sql, |_| true);
         if !self.condition.is_always() {
             sql.push(" WHERE ");
             condition::push(sql, &self.condition, false);
+        }
+    }
+
+    fn push_from(&self, sql: &mut Sql, wanted: impl Fn(&Join<'_>) -> bool) {
+        sql.push(" FROM \"tab").push(&self.from.name.replace('"', "\"\"")).push("\" AS \"t0\"");
+        for join in self.joins.iter().filter(|join| wanted(join)) {
+            push_join(sql, self.from, join);
         }
     }
 

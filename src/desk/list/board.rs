@@ -190,6 +190,7 @@ async fn column(
         problem: String::new(),
         results: Vec::new(),
         saved: Vec::new(),
+        reports: Vec::new(),
         now: documents.clock().now_in(documents.zone(session)),
     };
     let shown: Vec<&DocField> =

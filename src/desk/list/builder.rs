@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::params::{FILTERS, filterable};
 use crate::desk::form::control::label;
 use crate::desk::form::view::Choice;
+use crate::document::report::{MOST_AGGREGATES, MOST_GROUPS};
 use crate::meta::doctype::unscrub;
 use crate::meta::{DocType, Fieldtype};
 use crate::permissions::Grant;
@@ -44,6 +45,10 @@ const ROW: &str = "where.";
 const SORT: &str = "sort.";
 /// A column that was ticked.
 const COLUMN: &str = "column";
+/// Of the fields that a report puts documents together by.
+const GROUP: &str = "group.";
+/// Of what a report computes.
+const AGGREGATE: &str = "aggregate.";
 
 /// One filter as people wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,7 +141,9 @@ pub(super) fn to_json(rows: &[Where]) -> String {
 
 /// The address that a form of filters, columns and orders means; `None` if the address is one already.
 pub(super) fn settled(query: &[(String, String)]) -> Option<Vec<(String, String)>> {
-    let is_of_form = |name: &str| name == COLUMN || name.starts_with(ROW) || name.starts_with(SORT);
+    let is_of_form = |name: &str| {
+        name == COLUMN || [ROW, SORT, GROUP, AGGREGATE].iter().any(|beginning| name.starts_with(beginning))
+    };
     if !query.iter().any(|(name, _)| is_of_form(name)) {
         return None;
     }
@@ -171,7 +178,16 @@ pub(super) fn settled(query: &[(String, String)]) -> Option<Vec<(String, String)
     if query.iter().any(|(name, _)| name == COLUMN) {
         settled.retain(|(name, _)| name != "columns");
     }
+    let groups: Vec<&str> =
+        (0..MOST_GROUPS).map(|number| get(format!("{GROUP}{number}"))).filter(|field| !field.is_empty()).collect();
+    let aggregates: Vec<String> = (0..MOST_AGGREGATES)
+        .map(|number| (get(format!("{AGGREGATE}{number}.function")), get(format!("{AGGREGATE}{number}.field"))))
+        .filter(|(function, field)| !function.is_empty() && !field.is_empty())
+        .map(|(function, field)| format!("{function}({field})"))
+        .collect();
     for (name, value) in [
+        ("group_by", groups.join(",")),
+        ("aggregates", aggregates.join(",")),
         (FILTERS, if rows.is_empty() { String::new() } else { to_json(&rows) }),
         ("order_by", orders.join(", ")),
         ("columns", columns.join(",")),

@@ -4,7 +4,7 @@
 use super::params::{FILTERS, PAGE_LENGTHS, is_column};
 use super::shown::Kind;
 use super::view::{Bulk, OrderView, Tools, WhereView};
-use super::{ListInput, builder, shown};
+use super::{ListInput, builder, report, shown};
 use crate::desk::form::control::label;
 use crate::desk::form::view::Choice;
 use crate::meta::doctype::Order;
@@ -41,9 +41,16 @@ pub(super) fn tools(input: &ListInput<'_>, shown: &[&DocField]) -> Tools {
         chosen,
         id: format!("column-{}", field.fieldname),
     };
-    columns.extend(shown.iter().map(|field| column(field, true)));
+    let is_report = params.shown.kind == Kind::Report;
+    if is_report {
+        columns = report::column_choices(input);
+    }
+    let shown_in_list = if is_report { &[][..] } else { shown };
+    columns.extend(shown_in_list.iter().map(|field| column(field, true)));
     let others = doctype.fields.iter().filter(|field| {
-        is_column(doctype, grant, &field.fieldname) && !shown.iter().any(|shown| shown.fieldname == field.fieldname)
+        !is_report
+            && is_column(doctype, grant, &field.fieldname)
+            && !shown.iter().any(|shown| shown.fieldname == field.fieldname)
     });
     columns.extend(others.map(|field| column(field, false)));
     let lengths = PAGE_LENGTHS.map(|length| length.to_string());
@@ -76,9 +83,16 @@ pub(super) fn tools(input: &ListInput<'_>, shown: &[&DocField]) -> Tools {
         } else {
             Vec::new()
         },
-        hidden: params.shown.pairs().into_iter().filter(|(name, _)| matches!(*name, "view" | "month")).collect(),
+        hidden: params
+            .shown
+            .pairs()
+            .into_iter()
+            .filter(|(name, _)| matches!(*name, "view" | "month" | "report"))
+            .collect(),
         saved: input.saved.clone(),
-        can_save: state.contains('?') && input.registry.get("List Filter").is_some(),
+        reports: input.reports.clone(),
+        report: report::report_tools(input),
+        can_save: !is_report && state.contains('?') && input.registry.get("List Filter").is_some(),
         state,
         export_url: export_url(input, shown),
         import_url: import_url(input.doctype, input.grant),
@@ -88,7 +102,8 @@ pub(super) fn tools(input: &ListInput<'_>, shown: &[&DocField]) -> Tools {
 /// Where all that match becomes a file, with the columns that are shown; nothing for those who may not export.
 fn export_url(input: &ListInput<'_>, shown: &[&DocField]) -> String {
     let ListInput { doctype, grant, params, .. } = *input;
-    if !grant.may(Right::Export) || doctype.is_virtual || !input.problem.is_empty() {
+    let is_report = params.shown.kind == Kind::Report;
+    if !grant.may(Right::Export) || doctype.is_virtual || is_report || !input.problem.is_empty() {
         return String::new();
     }
     let request = params.to_request(doctype, grant);

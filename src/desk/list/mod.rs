@@ -5,10 +5,12 @@ mod board;
 mod builder;
 mod bulk;
 mod calendar;
+mod chart;
 mod furniture;
 mod group;
 pub(crate) mod page;
 pub(crate) mod params;
+pub(in crate::desk) mod report;
 mod saved;
 pub(crate) mod shown;
 mod tree;
@@ -75,6 +77,8 @@ pub(crate) struct ListInput<'a> {
     pub results: Vec<view::ResultView>,
     /// Saved lists.
     pub saved: Vec<view::SavedView>,
+    /// Reports: label and address.
+    pub reports: Vec<(String, String)>,
     /// Now.
     pub now: NaiveDateTime,
 }

@@ -9,8 +9,8 @@ use super::params::ListParams;
 use super::shown::Kind;
 use super::view::{AskView, ListView, OtherView, ResultView};
 use super::{
-    ListInput, MOST_COUNTED, MOST_FOUND, board, builder, bulk, calendar, counted, group, list_view, saved, tree,
-    usual_columns,
+    ListInput, MOST_COUNTED, MOST_FOUND, board, builder, bulk, calendar, counted, group, list_view, report, saved,
+    tree, usual_columns,
 };
 use crate::desk::document_url;
 use crate::desk::form::act::restored_flash;
@@ -43,16 +43,20 @@ pub(crate) async fn get(exchange: Exchange) -> Result<Response> {
         return page::get_document(exchange, &doctype, &doctype.name.clone()).await;
     }
     if let Some(mut settled) = builder::settled(&exchange.query()) {
-        // What is so anyway makes no address longer.
+        // What is so anyway makes no address longer; a report has other columns.
+        let is_report = settled.iter().any(|(name, value)| name == "view" && value == "report");
         let usual = usual_columns(&doctype, &exchange.site.documents.grant(exchange.session(), &doctype));
         settled.retain(|(name, value)| match name.as_str() {
-            "columns" => *value != usual,
+            "columns" => is_report || *value != usual,
             "page_length" => value != "20",
             _ => true,
         });
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(settled).finish();
         let url = format!("/app/{}", doctype.slug());
         return Ok(see_other(&if query.is_empty() { url } else { format!("{url}?{query}") }));
+    }
+    if let Some(address) = report::saved_address(&exchange, &doctype).await? {
+        return Ok(see_other(&address));
     }
     show(&exchange, &doctype, &Showing::default()).await
 }
@@ -109,6 +113,7 @@ pub(crate) async fn post(mut exchange: Exchange) -> Result<Response> {
             show(&exchange, &doctype, &showing).await
         }
         Some(board::MOVE) => Box::pin(board::move_card(&exchange, &doctype, &form)).await,
+        Some(action @ (report::SAVE | report::CHANGE)) => report::save(&exchange, &doctype, action, &form).await,
         Some("save_view") => {
             let (label, shared) = (form.first("__view").unwrap_or_default(), form.first("__shared") == Some("1"));
             saved::save(&exchange, &doctype, label.trim(), shared).await
@@ -268,6 +273,7 @@ async fn shown(
             other.groups = group::groups(exchange, doctype, grant, params).await?;
             return Ok(list);
         }
+        Kind::Report => other.report = Some(report::report_view(exchange, doctype, grant, params).await?),
         Kind::Kanban => other.board = Some(board::board(exchange, doctype, grant, params).await?),
         Kind::Calendar => other.calendar = Some(calendar::calendar(exchange, doctype, grant, params).await?),
         Kind::Tree => other.tree = Some(tree::tree(exchange, doctype, grant, params).await?),
@@ -317,11 +323,14 @@ async fn show(exchange: &Exchange, doctype: &Arc<DocType>, showing: &Showing<'_>
         ask: showing.ask.clone(),
         results: showing.results.clone(),
         saved: saved::list(exchange, doctype).await?,
+        reports: report::list(exchange, doctype, &grant).await?,
         problem,
         now: documents.clock().now_in(documents.zone(session)),
     });
     view.other = other;
     let crumbs = vec![Link { label: exchange.say(&doctype.name), href: format!("/app/{}", doctype.slug()) }];
-    let text = shell::render(exchange, "desk/list", &exchange.say(&doctype.name), crumbs, view).await?;
+    let name = view.other.report.as_ref().map(|report| report.name.clone()).filter(|name| !name.is_empty());
+    let title = name.unwrap_or_else(|| exchange.say(&doctype.name));
+    let text = shell::render(exchange, "desk/list", &title, crumbs, view).await?;
     Ok(html(StatusCode::OK, text))
 }

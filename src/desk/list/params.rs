@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::shown::Shown;
+use super::shown::{Kind, Shown};
 use super::{list_fields, status_fields};
 use crate::document::ListRequest;
 use crate::document::search::text_filters;
@@ -45,23 +45,33 @@ impl ListParams {
     /// that ignored it would show what nobody asked for.
     pub(crate) fn parse(doctype: &DocType, grant: &Grant, query: &[(String, String)]) -> Self {
         let (shown, problem) = Shown::parse(doctype, grant, query);
-        let mut params = Self { page: 1, page_length: PAGE_LENGTH, shown, problem, ..Self::default() };
+        let mut params = Self { page: 1, page_length: PAGE_LENGTH, shown, ..Self::default() };
         for (name, value) in query {
             let value = value.trim();
             match name.as_str() {
                 name if value.is_empty() || Shown::takes(doctype, query, name) => {}
                 "q" => value.clone_into(&mut params.query),
                 "page" => params.page = value.parse().unwrap_or(1).clamp(1, 10_000_000),
-                "order_by" => match value.split(',').map(|part| parse_order(doctype, grant, part.trim())).collect() {
-                    Ok(orders) => params.order_by = orders,
-                    Err(problem) => params.problem = problem,
-                },
+                "order_by" => {
+                    let is_report = params.shown.kind == Kind::Report;
+                    let order = |part: &str| {
+                        if is_report { read_order(part.trim()) } else { parse_order(doctype, grant, part.trim()) }
+                    };
+                    match value.split(',').map(order).collect() {
+                        Ok(orders) => params.order_by = orders,
+                        Err(problem) => params.problem = problem,
+                    }
+                }
                 "page_length" => match value.parse().ok().filter(|length| PAGE_LENGTHS.contains(length)) {
                     Some(length) => params.page_length = length,
                     None => params.problem = format!("`page_length` is one of {PAGE_LENGTHS:?}, not {value}"),
                 },
                 "columns" => {
                     params.columns = value.split(',').map(|name| name.trim().to_owned()).collect();
+                    if params.shown.kind == Kind::Report {
+                        // Those of other DocTypes are found, or refused, when the report is made.
+                        continue;
+                    }
                     let unknown_one = params.columns.iter().find(|name| !is_column(doctype, grant, name));
                     if let Some(name) = unknown_one {
                         params.problem = unknown(doctype, name, "show as a column");
@@ -84,6 +94,10 @@ impl ListParams {
         if params.order_by.len() > MOST_ORDERS {
             params.problem = format!("A list is sorted by at most {MOST_ORDERS} fields");
             params.order_by.truncate(MOST_ORDERS);
+        }
+        if !problem.is_empty() {
+            // What is wrong with the way explains what else is.
+            params.problem = problem;
         }
         params
     }
@@ -170,15 +184,21 @@ impl ListParams {
 /// The parameter with filters as Frappe's API takes them.
 pub(super) const FILTERS: &str = "filters";
 
-/// `field`, `field asc` or `field desc`; a backquoted table before it, as Frappe writes it, says nothing.
-fn parse_order(doctype: &DocType, grant: &Grant, text: &str) -> Result<(String, Order), String> {
+/// `field`, `field asc` or `field desc`.
+fn read_order(text: &str) -> Result<(String, Order), String> {
     let (field, order) = text.rsplit_once(' ').unwrap_or((text, "asc"));
     let order = match order.to_lowercase().as_str() {
         "asc" => Order::Asc,
         "desc" => Order::Desc,
         other => return Err(format!("`{other}` is not an order: write asc or desc")),
     };
-    let field = field.rsplit('.').next().unwrap_or(field).trim_matches('`');
+    Ok((field.to_owned(), order))
+}
+
+/// The same of a field that lists may name; a backquoted table before it, as Frappe writes it, says nothing.
+fn parse_order(doctype: &DocType, grant: &Grant, text: &str) -> Result<(String, Order), String> {
+    let (field, order) = read_order(text)?;
+    let field = field.rsplit('.').next().unwrap_or(&field).trim_matches('`');
     if filterable(doctype, grant, field) {
         Ok((field.to_owned(), order))
     } else {

@@ -1,12 +1,13 @@
-//! How the documents of a list are shown: as rows, a board, a calendar or a tree; by which field, and what of it.
+//! How the documents of a list are shown: as rows, a report, a board, a calendar or a tree; by which field, and what of it.
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::params::{ListParams, filterable};
+use super::report::ReportParams;
 use crate::desk::form::control::label;
 use crate::desk::form::view::Choice;
-use crate::meta::{DocField, DocType, Fieldtype};
+use crate::meta::{DocField, DocType, Fieldtype, Right};
 use crate::permissions::Grant;
 
 /// A way to show documents.
@@ -15,6 +16,8 @@ pub(crate) enum Kind {
     /// Rows.
     #[default]
     List,
+    /// Chosen columns, groups, sums and a chart.
+    Report,
     /// A column for each option of a Select.
     Kanban,
     /// The days of a month.
@@ -24,8 +27,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str, &'static str); 4] = [
+    const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::List, "list", "List"),
+        (Self::Report, "report", "Report"),
         (Self::Kanban, "kanban", "Kanban"),
         (Self::Calendar, "calendar", "Calendar"),
         (Self::Tree, "tree", "Tree"),
@@ -44,7 +48,7 @@ impl Kind {
     pub(super) fn fields<'a>(self, doctype: &'a DocType, grant: &Grant) -> Vec<&'a DocField> {
         let readable = |field: &&DocField| filterable(doctype, grant, &field.fieldname);
         let is_of = |field: &&DocField| match self {
-            Self::List => false,
+            Self::List | Self::Report => false,
             Self::Kanban => field.fieldtype == Fieldtype::Select,
             Self::Calendar => matches!(field.fieldtype, Fieldtype::Date | Fieldtype::Datetime),
             Self::Tree => field.fieldtype == Fieldtype::Link && field.link_target() == Some(&doctype.name),
@@ -53,7 +57,7 @@ impl Kind {
         let usual = match self {
             Self::Tree => doctype.tree_parent_field().map(|field| field.fieldname.as_str()),
             Self::Kanban => Some("status"),
-            Self::List | Self::Calendar => None,
+            Self::List | Self::Report | Self::Calendar => None,
         };
         // What an amended document came from is no parent.
         fields.retain(|field| field.fieldname != "amended_from");
@@ -79,6 +83,8 @@ pub(crate) struct Shown {
     pub node: String,
     /// The field of which each value is counted; empty for none.
     pub group_by: String,
+    /// What a report shows beside columns, filters and order.
+    pub report: ReportParams,
 }
 
 impl Shown {
@@ -87,6 +93,9 @@ impl Shown {
         match name {
             "view" | "group_by" => doctype.field(name).is_none(),
             "by" | "end" | "month" | "node" => query.iter().any(|(known, value)| known == "view" && !value.is_empty()),
+            name if ReportParams::NAMES.contains(&name) => {
+                query.iter().any(|(known, value)| known == "view" && Kind::parse(value) == Some(Kind::Report))
+            }
             _ => false,
         }
     }
@@ -100,20 +109,23 @@ impl Shown {
             found.filter(|_| Self::takes(doctype, query, name)).map_or("", |(_, value)| value.trim())
         };
         match Kind::parse(get("view")) {
+            Some(Kind::Report) if !may_report(doctype, grant) => {
+                problem = format!("You need the right `report` on {} for this", doctype.name);
+            }
             Some(kind) => shown.kind = kind,
             None if get("view").is_empty() => {}
-            None => problem = format!("`view` is list, kanban, calendar or tree, not {}", get("view")),
+            None => problem = format!("`view` is list, report, kanban, calendar or tree, not {}", get("view")),
         }
         let fields = shown.kind.fields(doctype, grant);
         let of_view = |name: &str| fields.iter().any(|field| field.fieldname == name);
         let (needs, purpose) = match shown.kind {
-            Kind::List => ("", ""),
+            Kind::List | Kind::Report => ("", ""),
             Kind::Kanban => ("Select", "make a board by"),
             Kind::Calendar => ("Date or Datetime", "make a calendar by"),
             Kind::Tree => ("Link to itself", "make a tree by"),
         };
         match (shown.kind, get("by")) {
-            (Kind::List, _) => {}
+            (Kind::List | Kind::Report, _) => {}
             (_, "") => match fields.first() {
                 Some(field) => shown.by.clone_from(&field.fieldname),
                 None => problem = format!("{} has no field of the type {needs} that you may {purpose}", doctype.name),
@@ -136,8 +148,15 @@ impl Shown {
             },
         }
         get("node").clone_into(&mut shown.node);
+        if shown.kind == Kind::Report {
+            match ReportParams::parse(&get) {
+                Ok(report) => shown.report = report,
+                Err(wrong) => problem = wrong,
+            }
+        }
         match get("group_by") {
             "" => {}
+            _ if shown.kind == Kind::Report => {}
             field if groupable(doctype, grant).any(|known| known.fieldname == field) => {
                 field.clone_into(&mut shown.group_by);
             }
@@ -149,27 +168,32 @@ impl Shown {
     /// The parameters that say so.
     pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
         let kind = if self.kind == Kind::List { "" } else { self.kind.word() };
-        let by = if self.kind == Kind::List { "" } else { &self.by };
         let month = self.month.map(|month| month.format("%Y-%m").to_string()).unwrap_or_default();
         let all = [
             ("view", kind.to_owned()),
-            ("by", by.to_owned()),
+            ("by", self.by.clone()),
             ("end", self.end.clone()),
             ("month", month),
             ("node", self.node.clone()),
             ("group_by", self.group_by.clone()),
         ];
-        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+        all.into_iter().chain(self.report.pairs()).filter(|(_, value)| !value.is_empty()).collect()
     }
 
     /// Another way to show the same.
     pub(super) fn of(kind: Kind, doctype: &DocType, grant: &Grant) -> Option<Self> {
         let by = match kind {
             Kind::List => String::new(),
+            Kind::Report if may_report(doctype, grant) => String::new(),
             kind => kind.fields(doctype, grant).first()?.fieldname.clone(),
         };
         Some(Self { kind, by, ..Self::default() })
     }
+}
+
+/// Whether somebody may make reports on the DocType.
+pub(super) fn may_report(doctype: &DocType, grant: &Grant) -> bool {
+    grant.may(Right::Report) && doctype.has_table() && !doctype.is_virtual
 }
 
 /// The fields of which each value can be counted.

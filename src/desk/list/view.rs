@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::board::BoardView;
 use super::calendar::CalendarView;
 use super::group::GroupsView;
+use super::report::{ReportTools, ReportView};
 use super::shown::TabView;
 use super::tree::TreeView;
 use crate::desk::form::view::Choice;
@@ -83,6 +84,8 @@ pub(crate) struct OtherView {
     pub list: bool,
     /// How many documents have each value of a field.
     pub groups: Option<GroupsView>,
+    /// A report.
+    pub report: Option<ReportView>,
     /// A board.
     pub board: Option<BoardView>,
     /// A calendar.
@@ -114,6 +117,10 @@ pub(crate) struct Tools {
     pub hidden: Vec<(&'static str, String)>,
     /// The saved lists.
     pub saved: Vec<SavedView>,
+    /// The reports: label and address.
+    pub reports: Vec<(String, String)>,
+    /// The form for groups, what is computed, and the chart, in a report.
+    pub report: Option<ReportTools>,
     /// What the address asks for, to save it.
     pub state: String,
     /// The list can be saved.

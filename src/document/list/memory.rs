@@ -109,13 +109,13 @@ fn holds(select: &Select<'_>, condition: &Condition<'_>, document: &Document) ->
             pattern.is_ok_and(|pattern| pattern.is_match(&value(column).to_string()))
         }
         Condition::Shared { .. } => false,
-        Condition::NoRow { field, condition, .. } => {
+        Condition::HasRow { field, condition, some, .. } => {
             for row in document.rows(&field.fieldname) {
                 if holds(select, condition, row)? {
-                    return Ok(false);
+                    return Ok(*some);
                 }
             }
-            true
+            !*some
         }
         Condition::Tree { .. } | Condition::Names { .. } => {
             return Err(misuse(select, "has no table in which relatives could be looked up"));

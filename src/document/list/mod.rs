@@ -65,6 +65,8 @@ pub struct ListRequest {
     pub distinct: bool,
     /// Unknown fields in `fields` are dropped instead of refused (v2).
     pub lenient_fields: bool,
+    /// Rights that the session needs on each document beside the one to read it, such as `report` or `export`.
+    pub also: Vec<Right>,
 }
 
 impl ListRequest {
@@ -83,6 +85,7 @@ impl ListRequest {
             expand: Vec::new(),
             distinct: false,
             lenient_fields: false,
+            also: Vec::new(),
         }
     }
 
@@ -304,9 +307,14 @@ async fn main_rows<'a>(context: Context<'a>, doctype: &'a Arc<DocType>, request:
     if doctype.istable {
         return child_rows(context, doctype, request.parent.as_deref()).await;
     }
-    let rows = visible::rows(context.registry, context.session, doctype, query::MAIN)
+    let mut rows = visible::rows(context.registry, context.session, doctype, query::MAIN)
         .map_err(|denied| access::refusal(context.session, doctype, None, Right::Read, &denied))?;
     check_shared(context, doctype, &rows).await?;
+    for right in request.also.iter().copied() {
+        let owned = visible::owned_where(context.session, doctype, right)
+            .map_err(|denied| access::refusal(context.session, doctype, None, right, &denied))?;
+        rows.condition = Condition::All([rows.condition].into_iter().chain(owned).collect());
+    }
     Ok(rows)
 }
 

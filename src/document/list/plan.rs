@@ -125,6 +125,7 @@ pub(super) fn plan<'a>(
         joins: scope.joins,
         items: fields.items,
         condition: if condition.len() == 1 { condition.remove(0) } else { Condition::All(condition) },
+        once: has_children && !scope.multiplied && (aggregates || explicit_group),
         group_by,
         order_by,
         limit: request.limit,

@@ -143,6 +143,7 @@ async fn fetch_children(
             one_of(parenttype, vec![Value::from(plan.select.from.name.as_str())]),
             one_of(parentfield, vec![Value::from(wanted.field.fieldname.as_str())]),
         ]),
+        once: false,
         group_by: Vec::new(),
         order_by: vec![(Expression::Column(parent), Order::Asc), (Expression::Column(idx), Order::Asc)],
         limit: None,

@@ -1,6 +1,6 @@
 //! What a session may see in a list: which rows, as a condition, and which columns.
 
-use crate::database::query::{ChildTable, ColumnRef, Condition};
+use crate::database::query::{self, ChildTable, ColumnRef, Condition};
 use crate::meta::doctype::slot;
 use crate::meta::fieldtype::{Fieldtype, Shape};
 use crate::meta::{DocField, DocType, Registry, Right, Value};
@@ -137,7 +137,7 @@ pub(super) fn rows<'a>(
         Err(Denied::Role) if may_share => {
             let visible = Visible { levels: 1, select_only: false, ..visible };
             let limited = decide::limited_columns(session, registry, doctype);
-            let limited = limited.map(|limited| limited_to(doctype, table, limited));
+            let limited = limited.map(|limited| limited_to(session, registry, doctype, table, limited));
             let condition = Condition::All([shared()].into_iter().chain(limited).collect());
             return Ok(Rows { condition, visible, shared_only: Some(Denied::Role) });
         }
@@ -150,9 +150,9 @@ pub(super) fn rows<'a>(
         let Some(child) = registry.get(&field.options) else { continue };
         let outside = links.iter().filter_map(|link| outside(child, link, limits.strict)).collect();
         let (rows, condition) = (ChildTable { doctype: child, table: ROWS }, Box::new(Condition::Any(outside)));
-        all.push(Condition::NoRow { name, parent: doctype, field, rows, condition });
+        all.push(Condition::HasRow { name, parent: doctype, field, rows, condition, some: false });
     }
-    let limited = limits.limited.map(|limited| limited_to(doctype, table, limited));
+    let limited = limits.limited.map(|limited| limited_to(session, registry, doctype, table, limited));
     let mut condition = Condition::All(all);
     if !condition.is_always() {
         let others = limits.or_owner.map(|owner| owned(doctype, table, owner)).into_iter();
@@ -173,19 +173,49 @@ pub(super) fn rows<'a>(
 }
 
 /// Documents of which one of the conditions of `limited_to` is true.
-fn limited_to(doctype: &DocType, table: usize, limited: Vec<LimitedColumn>) -> Condition<'_> {
+fn limited_to<'a>(
+    session: &'a Session,
+    registry: &'a Registry,
+    doctype: &'a DocType,
+    table: usize,
+    limited: Vec<LimitedColumn>,
+) -> Condition<'a> {
+    let column_of = |doctype: &'a DocType, table, name: &str| Some(column_ref(table, doctype, doctype.column(name)?));
+    let one_of = |column: ColumnRef<'a>, values: Vec<String>| {
+        let values = values.iter().filter_map(|value| as_name(&column, value)).collect();
+        Condition::OneOf { column, values, negated: false, or_null: false }
+    };
+    let name = column_ref(table, doctype, slot::NAME);
     let any = limited.into_iter().filter_map(|limited| {
-        let (LimitedColumn::OneOf(name, _) | LimitedColumn::Set(name, _)) = &limited;
-        let column = column_ref(table, doctype, doctype.column(name)?);
         Some(match limited {
-            LimitedColumn::OneOf(_, values) => {
-                let values = values.iter().filter_map(|value| as_name(&column, value)).collect();
-                Condition::OneOf { column, values, negated: false, or_null: false }
+            LimitedColumn::OneOf(column, values) => one_of(column_of(doctype, table, &column)?, values),
+            LimitedColumn::Set(column, set) => Condition::IsSet { column: column_of(doctype, table, &column)?, set },
+            LimitedColumn::Shared if registry.get("DocShare").is_none() => return None,
+            LimitedColumn::Shared => {
+                Condition::Shared { name, doctype: &doctype.name, user: session.user(), everyone: !session.is_guest() }
             }
-            LimitedColumn::Set(_, set) => Condition::IsSet { column, set },
+            LimitedColumn::Roles(fieldname, roles) => {
+                let field = doctype.field(&fieldname)?;
+                let child = registry.get(&field.options)?;
+                let condition = Box::new(one_of(column_of(child, ROWS, "role")?, roles));
+                let rows = ChildTable { doctype: child, table: ROWS };
+                Condition::HasRow { name, parent: doctype, field, rows, condition, some: true }
+            }
         })
     });
     Condition::Any(any.collect())
+}
+
+/// What a right says of the documents beside that they may be read: that they are the session's own, where it has the right on
+/// these alone.
+pub(super) fn owned_where<'a>(
+    session: &Session,
+    doctype: &'a DocType,
+    right: Right,
+) -> Result<Option<Condition<'a>>, Denied> {
+    decide::check(session, doctype, None, right)?;
+    let everywhere = session.is_system() || Grant::of(session, doctype).rights.contains(right);
+    Ok((!everywhere).then(|| owned(doctype, query::MAIN, session.user().to_owned())))
 }
 
 /// Documents of that owner.

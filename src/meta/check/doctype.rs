@@ -3,7 +3,7 @@
 use super::{At, Checker};
 use crate::meta::fieldtype::Fieldtype;
 use crate::meta::keys::{nearest, suggestion};
-use crate::meta::limited::Limited;
+use crate::meta::limited::{Limited, Test};
 use crate::meta::naming_rule::{NamingRule, SeriesPart};
 
 /// PostgreSQL cuts identifiers behind 63 bytes, of which `tab` takes three.
@@ -109,7 +109,11 @@ fn check_limits(checker: &mut Checker<'_, '_>) {
     match Limited::parse(list) {
         Err(message) => checker.error(at, format!("`limited_to` {message}")),
         Ok(limits) => {
-            for limited in limits.iter().filter(|limited| doctype.column(&limited.field).is_none()) {
+            let is_read = |limited: &&Limited| match limited.test {
+                Test::Roles => doctype.field(&limited.field).is_some_and(|field| field.fieldtype.is_table()),
+                _ => doctype.column(&limited.field).is_some(),
+            };
+            for limited in limits.iter().filter(|limited| !is_read(limited)) {
                 let near = checker.nearest_field(&limited.field);
                 let message =
                     format!("`limited_to` reads `{}`, which is not a field with a value{near}", limited.field);

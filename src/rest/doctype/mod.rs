@@ -1,13 +1,15 @@
-//! DocTypes with behaviour of their own: Comment, DocShare, File, ToDo, with what attaches files to documents, and those that
+//! DocTypes with behaviour of their own: Comment, DocShare, File, Report, ToDo, with what attaches files to documents, and those that
 //! show the definitions of DocTypes.
 
 mod attach;
 pub(super) mod comment;
 mod file;
+mod report;
 pub(super) mod share;
 mod shown;
 pub(super) mod todo;
 
+use crate::document::report::REPORT;
 use crate::files::Files;
 use crate::web::Plugins;
 
@@ -17,6 +19,9 @@ pub(super) fn register(plugins: &mut Plugins, files: &Files) {
     plugins.controllers.add_doc_events(attach::Attach);
     plugins.controller("Comment", comment::Comment);
     plugins.controller("DocShare", share::DocShare);
+    plugins.controller(REPORT, report::Report);
+    plugins.panels(REPORT, report::ShowPanel);
+    plugins.controllers.needs_fields(REPORT, &["ref_doctype", "report_type", "json", "disabled", "roles"]);
     plugins.controller("ToDo", todo::ToDo);
     plugins.controller("DocType", shown::DocTypes);
     plugins.controller("DocField", shown::DocFields);

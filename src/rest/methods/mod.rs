@@ -10,6 +10,7 @@ mod doc_method;
 mod file;
 mod global_search;
 mod listview;
+mod query_report;
 mod reportview;
 mod restore;
 mod share;
@@ -35,6 +36,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     file::register(plugins);
     global_search::register(plugins);
     listview::register(plugins);
+    query_report::register(plugins);
     reportview::register(plugins);
     restore::register(plugins);
     share::register(plugins);

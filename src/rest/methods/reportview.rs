@@ -212,8 +212,8 @@ async fn export_query(call: Call) -> Result<Answer> {
         .ok_or_else(|| Error::misuse("file_format_type is CSV or Excel: other formats are not made here"))?;
     let mut request = request(&call)?;
     let doctype = call.site.documents.doctype(&request.doctype)?;
-    let allowed = call.site.documents.check_permission(call.session(), &doctype, None, Right::Export);
-    allowed?;
+    call.site.documents.check_permission(call.session(), &doctype, None, Right::Export)?;
+    request.also = vec![Right::Export];
     request.limit = None;
     request.start = 0;
     if let Some(names) = arguments.names("selected_items")? {
@@ -231,17 +231,18 @@ async fn export_query(call: Call) -> Result<Answer> {
             if !std::mem::replace(&mut has_head, true) {
                 table.head(&list.keys.iter().map(label).collect::<Vec<_>>(), &[])?;
             }
-            list.rows.iter().try_for_each(|row| table.row(&row.iter().map(exported).collect::<Vec<_>>()))
+            let cells = |row: &Vec<Cell>| row.iter().map(|cell| exported(&cell.to_json())).collect::<Vec<_>>();
+            list.rows.iter().try_for_each(|row| table.row(&cells(row)))
         })
         .await?;
     Ok(Answer::raw(table.finish(&title)?))
 }
 
-/// A cell as a file has it.
-fn exported(cell: &Cell) -> spreadsheet::Cell {
-    match cell.to_json() {
+/// A value as a file has it.
+pub(super) fn exported(value: &Json) -> spreadsheet::Cell {
+    match value {
         Json::Null => spreadsheet::Cell::Empty,
-        Json::String(text) => spreadsheet::Cell::Text(text),
+        Json::String(text) => spreadsheet::Cell::Text(text.clone()),
         Json::Number(number) if number.as_f64().is_some_and(is_exact) => {
             spreadsheet::Cell::Number(number.as_f64().unwrap_or_default())
         }

@@ -16,6 +16,7 @@ mod list;
 mod model;
 mod pages;
 mod places;
+mod reports;
 mod search;
 mod side;
 mod views;

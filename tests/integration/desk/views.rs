@@ -117,7 +117,7 @@ async fn a_list_counts_the_values_of_a_field_and_each_count_leads_to_its_documen
     for (query, said) in [
         ("group_by=title", "no field `title` that you may group by"),
         ("group_by=nope", "no field `nope` that you may group by"),
-        ("view=wall", "`view` is list, kanban, calendar or tree, not wall"),
+        ("view=wall", "`view` is list, report, kanban, calendar or tree, not wall"),
         ("view=kanban&by=due", "no field `due` of the type Select"),
         ("view=calendar&by=status", "no field `status` of the type Date or Datetime"),
         ("view=calendar&month=soon", "`month` is a month such as 2026-11, not soon"),
@@ -333,8 +333,8 @@ async fn a_view_keeps_filters_and_is_a_part_of_saved_lists() {
     let page = admin.get("/app/task?status=Open&size=Large").await.status(200);
     let tabs = links(part(&page.body, "aria-label=\"Views\"", "</nav>"));
     let labels: Vec<&str> = tabs.iter().map(|(label, _)| label.as_str()).collect();
-    assert_eq!(labels, ["List", "Kanban", "Calendar", "Tree"]);
-    assert_eq!(tabs[2].1, "/app/task?status=Open&size=Large&view=calendar&by=due");
+    assert_eq!(labels, ["List", "Report", "Kanban", "Calendar", "Tree"]);
+    assert_eq!(tabs[3].1, "/app/task?status=Open&size=Large&view=calendar&by=due");
     let token = unescape(part_of(&page.body, "name=\"csrf_token\" value=\"", "\""));
     let saved = [("csrf_token", token.as_str()), ("__view", "Large ones"), ("__action", "save_view")];
     admin.form("/app/task?view=kanban&by=size&status=Open", &saved).await.redirect();

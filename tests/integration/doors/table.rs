@@ -373,6 +373,9 @@ pub const ELSEWHERE: &[&str] = &[
     // Need a document of their own kind: `doors/notes.rs`.
     "frappe.desk.form.utils.update_comment",
     "frappe.core.api.file.create_new_folder",
+    // Keep a report, which needs the right to report: `desk/reports.rs`.
+    "frappe.desk.reportview.save_report",
+    "frappe.desk.reportview.delete_report",
     // Take an assignment that is there: `desk/side.rs`.
     "frappe.desk.form.assign_to.remove",
     "frappe.desk.form.assign_to.close",
