@@ -157,13 +157,13 @@ async fn change_language(mut exchange: Exchange) -> Result<Response> {
     let code = form.first("language").unwrap_or("").trim();
     if !code.is_empty() && language::offered(&exchange.site, code).await.is_none() {
         let unknown = Error::invalid(ProblemKind::Validation, "This language is not offered: choose another one");
-        return refuse(&exchange, "language", unknown).await;
+        return refuse(&exchange, "language", unknown, json!({})).await;
     }
     let values = Map::from_iter([("language".to_owned(), Json::from(code))]);
     let user = exchange.session().user().to_owned();
     match exchange.site.documents.update(&Session::system(), "User", &user, &values, Children::Patch).await {
         Ok(_) => Ok(see_other("/me?done=language#language")),
-        Err(error) => refuse(&exchange, "language", error).await,
+        Err(error) => refuse(&exchange, "language", error, json!({})).await,
     }
 }
 

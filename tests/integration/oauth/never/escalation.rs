@@ -274,7 +274,7 @@ async fn the_scope_all_is_everything_that_the_person_may_do() {
 }
 
 /// DocTypes that limited credentials never change in these ways, even those of Administrator with the scope `write`.
-const GUARDED: [(&str, &[Right]); 28] = {
+const GUARDED: [(&str, &[Right]); 29] = {
     const ALL: &[Right] = &[Right::Create, Right::Write, Right::Delete];
     // To end what is there takes access away, and is left to whoever has the scope for it.
     const BUT_DELETE: &[Right] = &[Right::Create, Right::Write];
