@@ -58,7 +58,7 @@ pub(super) async fn view(exchange: &Exchange) -> Result<Json> {
         let has_old = text("previous_secret_expires_at") > now;
         json!({
             "name": text("name"),
-            "title": text("title"),
+            "label": text("title"),
             "scopes": text("scopes"),
             "addresses": text("allowed_addresses").replace('\n', ", "),
             "expires_at": time("expires_at"),

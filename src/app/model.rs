@@ -43,8 +43,8 @@ fn obstacle(path: &Path) -> String {
     }
 }
 
-fn new_file(path: PathBuf, is_overlay: bool, beneath: Option<Arc<DocType>>) -> ModelFile {
-    let obstacle = obstacle(&path);
+fn new_file(path: &Path, is_overlay: bool, beneath: Option<Arc<DocType>>) -> ModelFile {
+    let obstacle = obstacle(path);
     ModelFile { path: path.display().to_string(), text: None, is_overlay, beneath, obstacle }
 }
 
@@ -72,7 +72,7 @@ impl Model for Files {
         let is_given = source.is_shipped() || self.extra.iter().any(|extra| extra.path == last);
         if is_given || last.is_empty() {
             let path = free(&folder(site)?.join(OVERLAYS), &part(&doctype.name));
-            return Ok(new_file(path, true, site.documents.registry().get(&doctype.name).cloned()));
+            return Ok(new_file(&path, true, site.documents.registry().get(&doctype.name).cloned()));
         }
         let text = std::fs::read_to_string(last)
             .map_err(|error| Error::misuse(format!("The file {last} cannot be read: {error}")))?;
@@ -89,7 +89,7 @@ impl Model for Files {
         let module = part(module);
         let folder = folder(site)?;
         let folder = if module.is_empty() { folder.clone() } else { folder.join(module) };
-        Ok(new_file(free(&folder, &part(name)), false, None))
+        Ok(new_file(&free(&folder, &part(name)), false, None))
     }
 
     async fn preview(&self, site: &Site, wish: &FileWish) -> Result<Preview> {

@@ -34,6 +34,7 @@ options! {
 view! {
     /// A webhook.
     #[derive(Clone, Debug)]
+    #[expect(clippy::struct_field_names, reason = "Frappe's names")]
     pub(super) struct Webhook of WEBHOOK {
         /// The document.
         pub name: String = name,
@@ -202,9 +203,10 @@ pub(super) struct Secrets {
 impl Secrets {
     /// Those of a webhook.
     pub(super) async fn of(work: &mut Work<'_>, webhook: &Webhook) -> Result<Self> {
-        let signing = match webhook.enable_security {
-            true => work.get_password(WEBHOOK, &webhook.name, "webhook_secret").await?,
-            false => None,
+        let signing = if webhook.enable_security {
+            work.get_password(WEBHOOK, &webhook.name, "webhook_secret").await?
+        } else {
+            None
         };
         let mut headers = Vec::new();
         for header in &webhook.webhook_headers {

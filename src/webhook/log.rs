@@ -200,17 +200,15 @@ impl Default for Exhausted {
 impl Exhausted {
     /// What they are told, if anything.
     pub(super) async fn told(&self, documents: &Documents) -> Result<Option<String>> {
-        let count = match self.0.get(documents, "") {
-            Some(count) => count,
-            None => {
-                let ticket = self.0.ticket("");
-                let since = format_datetime((documents.clock().now() - TOLD_FOR).naive_utc());
-                let filters = json!([["status", "=", "Exhausted"], ["modified", ">", since]]);
-                let count =
-                    documents.count(&Session::system(), &ListRequest::new(REQUEST_LOG).filters(filters)).await?;
-                self.0.keep(ticket, "", count);
-                count
-            }
+        let count = if let Some(count) = self.0.get(documents, "") {
+            count
+        } else {
+            let ticket = self.0.ticket("");
+            let since = format_datetime((documents.clock().now() - TOLD_FOR).naive_utc());
+            let filters = json!([["status", "=", "Exhausted"], ["modified", ">", since]]);
+            let count = documents.count(&Session::system(), &ListRequest::new(REQUEST_LOG).filters(filters)).await?;
+            self.0.keep(ticket, "", count);
+            count
         };
         Ok(match count {
             0 => None,

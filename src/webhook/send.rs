@@ -124,9 +124,10 @@ pub(super) async fn send(
     outcome.status = answer.status.as_u16();
     outcome.not_before = answer.headers.get(RETRY_AFTER).and_then(|value| pause(value, now)).map(|pause| now + pause);
     if !answer.status.is_success() {
-        outcome.error = Some(match answer.status.is_redirection() {
-            true => format!("It answered {}: redirects are not followed", answer.status.as_u16()),
-            false => format!("It answered {}", answer.status),
+        outcome.error = Some(if answer.status.is_redirection() {
+            format!("It answered {}: redirects are not followed", answer.status.as_u16())
+        } else {
+            format!("It answered {}", answer.status)
         });
     }
     let mut read = Vec::new();

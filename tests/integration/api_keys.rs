@@ -170,7 +170,6 @@ async fn doors(site: &TestSite, alice: &Client) -> Vec<String> {
 async fn what_ends_a_key_ends_it_at_every_door() {
     let site = TestSite::new().await;
     let alice = site.user(ALICE, &[]).await;
-    let administrator = site.administrator().await;
     let doors = doors(&site, &alice).await;
     for (what, values) in [
         ("revoked", json!({})),
@@ -182,6 +181,8 @@ async fn what_ends_a_key_ends_it_at_every_door() {
         ("wrong secret", json!({})),
         ("a disabled user", json!({})),
     ] {
+        // The session of the browser may be over by now.
+        alice.log_in(ALICE, crate::support::PASSWORD).await.ok();
         let mut settings = unlimited();
         settings.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
         let mut key = Key::make(&alice, settings).await;
@@ -206,7 +207,9 @@ async fn what_ends_a_key_ends_it_at_every_door() {
                 key.header = key.header.replace("dt_key_", "dt_key_x");
                 program = key.client(&site);
             }
-            "a disabled user" => drop(administrator.update("User", ALICE, json!({"enabled": 0})).await.ok()),
+            "a disabled user" => {
+                drop(site.administrator().await.update("User", ALICE, json!({"enabled": 0})).await.ok())
+            }
             _ => {}
         }
         for door in &doors {

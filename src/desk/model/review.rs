@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_difference_shows_what_changes_and_a_little_around_it() {
-        let before: String = (1..30).map(|number| format!("{number}\n")).collect();
+        let before = (1..30).map(|number| number.to_string()).collect::<Vec<_>>().join("\n") + "\n";
         let after = before.replace("5\n", "five\n").replace("28\n", "");
         let lines: Vec<String> =
             difference(&before, &after).iter().map(|line| format!("{}{}", line.sign, line.text)).collect();

@@ -185,13 +185,11 @@ impl File<'_> {
         let Some(pair) = pair.filter(|_| !items.is_empty() && !entries.is_empty()) else {
             let all = entries.iter().map(|entry| whole(entry).map(Json::Object)).collect::<Result<Vec<_>, _>>()?;
             let new = write::pair(key, &Json::Array(all), 0);
-            return Ok(match pair {
-                Some(pair) => (pair.start..pair.end(text), new),
-                None => {
-                    let end = if text.ends_with('\n') { "" } else { "\n" };
-                    (text.len()..text.len(), format!("{end}\n{new}\n"))
-                }
-            });
+            let end = if text.ends_with('\n') { "" } else { "\n" };
+            return Ok(pair.map_or_else(
+                || (text.len()..text.len(), format!("{end}\n{new}\n")),
+                |pair| (pair.start..pair.end(text), new.clone()),
+            ));
         };
         let first = end_of_line(text, pair.start);
         let mut chunks = Vec::with_capacity(items.len());
@@ -205,18 +203,15 @@ impl File<'_> {
         let is_spaced = chunks.iter().skip(1).any(|chunk| text[chunk.clone()].starts_with('\n'));
         let mut out = String::new();
         for (at, entry) in entries.iter().enumerate() {
-            let chunk = match entry.from {
-                Some(from) => {
-                    let (chunk, item) = (chunks.get(from).cloned(), items.get(from));
-                    let (chunk, item) = chunk.zip(item).ok_or("the file was changed meanwhile")?;
-                    item_text(text, &chunk, item, entry, dash, || whole(entry))?
-                }
-                None => {
-                    let map = whole(entry)?;
-                    let kind = map.get("fieldtype").and_then(Json::as_str).unwrap_or_default();
-                    let space = if is_spaced && matches!(kind, "Section Break" | "Tab Break") { "\n" } else { "" };
-                    format!("{space}{}{}\n", " ".repeat(dash), write::entry(&Json::Object(map), dash))
-                }
+            let chunk = if let Some(from) = entry.from {
+                let (chunk, item) = (chunks.get(from).cloned(), items.get(from));
+                let (chunk, item) = chunk.zip(item).ok_or("the file was changed meanwhile")?;
+                item_text(text, &chunk, item, entry, dash, || whole(entry))?
+            } else {
+                let map = whole(entry)?;
+                let kind = map.get("fieldtype").and_then(Json::as_str).unwrap_or_default();
+                let space = if is_spaced && matches!(kind, "Section Break" | "Tab Break") { "\n" } else { "" };
+                format!("{space}{}{}\n", " ".repeat(dash), write::entry(&Json::Object(map), dash))
             };
             out.push_str(if at == 0 && entry.from != Some(0) { chunk.trim_start_matches('\n') } else { &chunk });
             if !out.ends_with('\n') {
@@ -291,7 +286,7 @@ fn mapping_edits(text: &str, pairs: &[Pair], keys: &Keys, indent: usize, last: u
             }
             (Some(at), Some(value)) => edits.push(pair_edit(text, &pairs[at], value, indent)),
             (None, Some(value)) => {
-                added.push_str(&format!("\n{}{}", " ".repeat(indent), write::pair(key, value, indent)));
+                added.extend(["\n", &" ".repeat(indent), &write::pair(key, value, indent)]);
             }
             (None, None) => {}
         }

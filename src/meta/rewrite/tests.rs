@@ -43,14 +43,14 @@ fn shown(doctype: &DocType) -> Definition {
     }
 }
 
-fn new_field(keys: Json) -> Part {
+fn new_field(keys: &Json) -> Part {
     Part { was: None, keys: keys.as_object().unwrap().clone() }
 }
 
 /// Changes a file of its own; returns the new text, having read it again.
 fn changed(text: &str, edit: impl FnOnce(&mut Definition)) -> String {
     let file = source("library/book.yaml", text);
-    let before = loaded(&[file.clone()], "Book");
+    let before = loaded(std::slice::from_ref(&file), "Book");
     let now = shown(&before);
     let mut wanted = now.clone();
     edit(&mut wanted);
@@ -117,7 +117,7 @@ fn a_new_field_says_what_goes_not_without_saying() {
         wanted.fields[1].keys.insert("columns".into(), json!(0));
         let keys = json!({"label": "More", "fieldname": "more_section", "fieldtype": "Section Break"});
         wanted.fields.push(new_field(keys));
-        wanted.permissions.push(new_field(json!({"role": "Reader", "read": 1})));
+        wanted.permissions.push(new_field(&json!({"role": "Reader", "read": 1})));
     });
     assert!(new.contains("\n  - fieldname: isbn\n    fieldtype: Data\n    label: ISBN\n    reqd: true\n    description: \"13 digits: see the back.\"\n\n  - {"), "{new}");
     assert!(
@@ -155,8 +155,8 @@ fn options_become_a_list_and_long_texts_are_folded() {
 fn lists_that_were_empty_or_missing_appear_and_can_become_empty() {
     let text = "name: Book\nfields: []";
     let new = changed(text, |wanted| {
-        wanted.fields.push(new_field(json!({"fieldname": "a", "fieldtype": "Data", "label": "A"})));
-        wanted.permissions.push(new_field(json!({"role": "All", "read": 1})));
+        wanted.fields.push(new_field(&json!({"fieldname": "a", "fieldtype": "Data", "label": "A"})));
+        wanted.permissions.push(new_field(&json!({"role": "All", "read": 1})));
     });
     assert_eq!(
         new,
@@ -177,11 +177,11 @@ fn line_breaks_and_marks_of_other_systems_stay() {
 fn frappes_own_files_stay_as_frappe_writes_them() {
     let text = "{\n \"doctype\": \"DocType\",\n \"name\": \"Book\",\n \"field_order\": [\n  \"b\",\n  \"a\"\n ],\n \"fields\": [\n  {\n   \"fieldname\": \"a\",\n   \"fieldtype\": \"Select\",\n   \"label\": \"A\",\n   \"options\": \"x\\ny\"\n  },\n  {\n   \"fieldname\": \"b\",\n   \"fieldtype\": \"Data\",\n   \"label\": \"B\",\n   \"reqd\": 1\n  }\n ]\n}\n";
     let file = source("app/book.json", text);
-    let before = loaded(&[file.clone()], "Book");
+    let before = loaded(std::slice::from_ref(&file), "Book");
     let now = shown(&before);
     let mut wanted = now.clone();
     wanted.fields[1].keys["options"] = json!("x\ny\nz");
-    wanted.fields.insert(0, new_field(json!({"fieldname": "c", "fieldtype": "Check", "label": "C", "reqd": 1})));
+    wanted.fields.insert(0, new_field(&json!({"fieldname": "c", "fieldtype": "Check", "label": "C", "reqd": 1})));
     let change = change(&file, &now, &wanted, None).unwrap();
     let new = rewrite(&file.path, text, &change).unwrap();
     assert!(holds(&before, &now, &wanted, &loaded(&[source(&file.path, &new)], "Book")), "{new}");
@@ -210,7 +210,7 @@ fn an_overlay_holds_only_what_differs() {
     let new = overlaid("", |wanted| {
         wanted.fields[0].keys["label"] = json!("Name");
         wanted.fields[0].keys["reqd"] = json!(0);
-        wanted.fields.insert(1, new_field(json!({"fieldname": "isbn", "fieldtype": "Data", "label": "ISBN"})));
+        wanted.fields.insert(1, new_field(&json!({"fieldname": "isbn", "fieldtype": "Data", "label": "ISBN"})));
         wanted.permissions[0].keys["write"] = json!(0);
         wanted.keys.insert("title_field".into(), json!("title"));
     });
@@ -251,7 +251,7 @@ fn an_overlay_says_what_it_cannot_do() {
 fn rows_of_permission_change_go_and_come_in_an_overlay() {
     let new = overlaid("extends: Book\npermissions:\n- role: Librarian\n  delete: 1\n", |wanted| {
         wanted.permissions.remove(0);
-        wanted.permissions.push(new_field(json!({"role": "Reader", "read": 1, "if_owner": 1})));
+        wanted.permissions.push(new_field(&json!({"role": "Reader", "read": 1, "if_owner": 1})));
     });
     assert_eq!(
         new.unwrap(),
@@ -268,10 +268,10 @@ fn a_new_doctype_is_a_file_as_one_writes_it() {
                 .unwrap()
                 .clone(),
         fields: vec![
-            new_field(json!({"label": "Title", "fieldtype": "Data", "reqd": "1"})),
-            new_field(json!({"label": "Notes", "fieldtype": "Text"})),
+            new_field(&json!({"label": "Title", "fieldtype": "Data", "reqd": "1"})),
+            new_field(&json!({"label": "Notes", "fieldtype": "Text"})),
         ],
-        permissions: vec![new_field(json!({"role": "All", "read": 1, "permlevel": 0}))],
+        permissions: vec![new_field(&json!({"role": "All", "read": 1, "permlevel": 0}))],
     };
     let text = new_file(&new_doctype("Magazine", &wanted));
     assert_eq!(
@@ -285,7 +285,7 @@ fn a_new_doctype_is_a_file_as_one_writes_it() {
 fn what_only_a_hand_can_change_is_said() {
     let text = "name: Book\nfields:\n- &a {fieldname: a}\n- <<: *a\n  fieldname: b\n";
     let file = source("library/book.yaml", text);
-    let now = shown(&loaded(&[file.clone()], "Book"));
+    let now = shown(&loaded(std::slice::from_ref(&file), "Book"));
     let mut wanted = now.clone();
     wanted.fields[1].keys["label"] = json!("Other");
     let change = change(&file, &now, &wanted, None).unwrap();
