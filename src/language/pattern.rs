@@ -140,14 +140,13 @@ pub(super) fn fill(text: &str, values: &[(&str, Cow<'_, str>)]) -> String {
     for part in parts(text) {
         match part {
             Part::Words(words) => out.push_str(words),
-            Part::Name(name) => match values.iter().find(|(known, _)| *known == name) {
-                Some((_, value)) => out.push_str(value),
-                None => {
-                    out.push('{');
-                    out.push_str(name);
-                    out.push('}');
+            Part::Name(name) => {
+                if let Some((_, value)) = values.iter().find(|(known, _)| *known == name) {
+                    out.push_str(value);
+                } else {
+                    out.extend(["{", name, "}"]);
                 }
-            },
+            }
         }
     }
     out

@@ -119,9 +119,9 @@ impl Writer<'_, '_> {
     /// A tag with the attributes that people read.
     fn tag(&mut self, tag: &str) {
         if tag.starts_with('<') && !tag.starts_with("</") {
-            self.replaced(tag, &ATTRIBUTE)
+            self.replaced(tag, &ATTRIBUTE);
         } else {
-            self.out.push_str(tag)
+            self.out.push_str(tag);
         }
     }
 
@@ -201,12 +201,12 @@ impl Writer<'_, '_> {
                 Item::Open(source) => {
                     tags.push((*source, ""));
                     open.push(tags.len());
-                    text.push_str(&format!("<{}>", tags.len()));
+                    text.extend(["<", &tags.len().to_string(), ">"]);
                 }
                 Item::Close(source) => {
                     let number = open.pop().unwrap_or_default();
                     tags[number - 1].1 = source;
-                    text.push_str(&format!("</{number}>"));
+                    text.extend(["</", &number.to_string(), ">"]);
                 }
             }
         }
@@ -251,7 +251,7 @@ impl Writer<'_, '_> {
     fn value(&mut self, name: &str, source: &str) {
         let is_path = !source.contains(' ');
         if TEXTS.contains(&name) && is_path {
-            self.out.push_str(&format!("{{{{t {}}}}}", source.trim_matches(['{', '}'])));
+            self.out.extend(["{{t ", source.trim_matches(['{', '}']), "}}"]);
         } else {
             self.out.push_str(source);
         }

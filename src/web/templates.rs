@@ -203,7 +203,7 @@ impl Templates {
 
 /// Whether it is one of the scripts whose texts are translated.
 fn is_script(path: &str) -> bool {
-    path.strip_prefix(ASSETS).is_some_and(|path| path.starts_with("desk/") && path.ends_with(".js"))
+    path.strip_prefix(ASSETS).and_then(|path| path.strip_prefix("desk/")?.strip_suffix(".js")).is_some()
 }
 
 /// What a script says to people.
@@ -242,7 +242,7 @@ impl HelperDef for Say {
         _: &mut RenderContext<'reg, 'rc>,
         out: &mut dyn Output,
     ) -> HelperResult {
-        let value = helper.param(0).map(|param| param.value());
+        let value = helper.param(0).map(handlebars::PathAndJson::value);
         let text = match value {
             Some(Json::String(text)) => self.0.say(text),
             Some(Json::Null) | None => Cow::Borrowed(""),

@@ -208,7 +208,7 @@ async fn what_ends_a_key_ends_it_at_every_door() {
                 program = key.client(&site);
             }
             "a disabled user" => {
-                drop(site.administrator().await.update("User", ALICE, json!({"enabled": 0})).await.ok())
+                drop(site.administrator().await.update("User", ALICE, json!({"enabled": 0})).await.ok());
             }
             _ => {}
         }

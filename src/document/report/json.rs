@@ -50,7 +50,7 @@ impl Report {
 
     /// Writes it, so that Frappe reads what Frappe has too: a second group and further sums are beside what it knows.
     pub(crate) fn to_json(&self) -> Json {
-        let pair = |name: &String| match self.split(name) {
+        let pair = |name: &String| match split(name) {
             (Some(table), name) => json!([name, table]),
             (None, name) => json!([name, self.doctype]),
         };
@@ -88,17 +88,9 @@ impl Report {
         settings
     }
 
-    /// A field of a child DocType as that and its name; DocTypes begin with a capital, fieldnames do not.
-    fn split<'n>(&self, name: &'n str) -> (Option<&'n str>, &'n str) {
-        match name.split_once('.') {
-            Some((table, field)) if table.starts_with(|first: char| !first.is_lowercase()) => (Some(table), field),
-            _ => (None, name),
-        }
-    }
-
     /// `` `tabToDo`.`status` ``; fields behind links as they are.
     fn quoted(&self, name: &str) -> String {
-        match self.split(name) {
+        match split(name) {
             (None, name) if name.contains('.') => name.to_owned(),
             (table, field) => format!("`tab{}`.`{field}`", table.unwrap_or(&self.doctype)),
         }
@@ -212,6 +204,14 @@ fn read_chart(report: &Report, chart: &Json) -> Option<Chart> {
         by: chart.get("x_axis").map(column).unwrap_or_default(),
         of: of.unwrap_or_default(),
     })
+}
+
+/// A field of a child DocType as that and its name; DocTypes begin with a capital, fieldnames do not.
+fn split(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('.') {
+        Some((table, field)) if table.starts_with(|first: char| !first.is_lowercase()) => (Some(table), field),
+        _ => (None, name),
+    }
 }
 
 #[cfg(test)]

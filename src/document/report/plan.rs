@@ -197,7 +197,8 @@ impl Reader<'_> {
             }
         }
         // Where rows of a table are put together, a document counts once.
-        columns[groups].query = if child.is_some() { "count(distinct name)" } else { "count(name)" }.to_owned();
+        let count = if child.is_some() { "count(distinct name)" } else { "count(name)" };
+        count.clone_into(&mut columns[groups].query);
         let selected: Vec<String> =
             columns.iter().enumerate().map(|(at, column)| format!("{} as {}", column.query, key(at))).collect();
         let mut rows = self.request();

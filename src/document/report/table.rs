@@ -230,6 +230,7 @@ const MOST_SLICES: usize = 8;
 
 /// What a chart draws.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "points among what is said of them")]
 pub(crate) struct Points {
     /// What its labels are.
     pub by: String,

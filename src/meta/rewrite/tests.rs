@@ -111,12 +111,12 @@ fn fields_move_with_their_comments_and_go_with_them() {
 fn a_new_field_says_what_goes_not_without_saying() {
     let new = changed(BOOK, |wanted| {
         let keys = json!({"fieldname": "isbn", "label": "ISBN", "fieldtype": "Data", "reqd": "1", "unique": "0", "columns": "0", "description": "13 digits: see the back.", "on_delete": "refuse"});
-        wanted.fields.insert(1, new_field(keys));
+        wanted.fields.insert(1, new_field(&keys));
         wanted.fields[1].keys.insert("reqd".into(), json!(1));
         wanted.fields[1].keys.insert("unique".into(), json!(0));
         wanted.fields[1].keys.insert("columns".into(), json!(0));
         let keys = json!({"label": "More", "fieldname": "more_section", "fieldtype": "Section Break"});
-        wanted.fields.push(new_field(keys));
+        wanted.fields.push(new_field(&keys));
         wanted.permissions.push(new_field(&json!({"role": "Reader", "read": 1})));
     });
     assert!(new.contains("\n  - fieldname: isbn\n    fieldtype: Data\n    label: ISBN\n    reqd: true\n    description: \"13 digits: see the back.\"\n\n  - {"), "{new}");
@@ -193,7 +193,7 @@ fn frappes_own_files_stay_as_frappe_writes_them() {
 fn overlaid(overlay: &str, edit: impl FnOnce(&mut Definition)) -> Result<String, Vec<String>> {
     let base = source("embedded/doctypes/library/book.yaml", BOOK);
     let file = source("doctypes/custom/book.yaml", if overlay.is_empty() { "extends: Book\n" } else { overlay });
-    let beneath = loaded(&[base.clone()], "Book");
+    let beneath = loaded(std::slice::from_ref(&base), "Book");
     let before = loaded(&[base.clone(), file.clone()], "Book");
     let now = shown(&before);
     let mut wanted = now.clone();

@@ -32,7 +32,7 @@ view! {
         /// It was not switched off.
         pub enabled: bool,
         /// What it may do; `None`: whatever its user may.
-        pub scopes: Option<ScopeSet> as (|document, field| scopes(document, field)),
+        pub scopes: Option<ScopeSet> as scopes,
         /// From where it may be used, one address or network a line; none: from everywhere.
         pub addresses: Vec<String> = "allowed_addresses" as lines,
         /// Until when it works.
@@ -113,9 +113,10 @@ impl ApiKey {
 pub(crate) fn parse_network(text: &str) -> std::result::Result<IpNet, String> {
     let wrong =
         || format!("{text} is not an address such as 203.0.113.7, nor a network such as 10.0.0.0/8 or 2001:db8::/32");
-    let network = match text.contains('/') {
-        true => text.parse::<IpNet>().map_err(|_| wrong())?,
-        false => IpNet::from(text.parse::<IpAddr>().map_err(|_| wrong())?),
+    let network = if text.contains('/') {
+        text.parse::<IpNet>().map_err(|_| wrong())?
+    } else {
+        IpNet::from(text.parse::<IpAddr>().map_err(|_| wrong())?)
     };
     if let IpNet::V6(mapped) = network
         && mapped.addr().to_ipv4_mapped().is_some()

@@ -143,16 +143,13 @@ async fn export_query(call: Call) -> Result<Answer> {
     let format = Format::parse(&format)
         .ok_or_else(|| Error::misuse("file_format_type is CSV or Excel: other formats are not made here"))?;
     let documents = &call.site.documents;
-    let (title, report) = match arguments.text("report_name")?.filter(|name| !name.is_empty()) {
-        Some(name) => {
-            let (_, report) = documents.saved_report(call.session(), &name).await?;
-            (name, report)
-        }
-        None => {
-            let doctype = arguments.required("doctype")?;
-            let settings = Json::Object(arguments.object("report_settings")?).to_string();
-            (doctype.clone(), Report::parse(&doctype, &settings)?)
-        }
+    let (title, report) = if let Some(name) = arguments.text("report_name")?.filter(|name| !name.is_empty()) {
+        let (_, report) = documents.saved_report(call.session(), &name).await?;
+        (name, report)
+    } else {
+        let doctype = arguments.required("doctype")?;
+        let settings = Json::Object(arguments.object("report_settings")?).to_string();
+        (doctype.clone(), Report::parse(&doctype, &settings)?)
     };
     let report = narrowed(&call, report)?;
     let mut table = TableDownload::new(&call.site, format, &title)?;

@@ -96,9 +96,13 @@ fn of_definitions() -> Texts {
                 texts.entry(text.to_owned()).or_insert_with(|| doctype.name.clone());
             }
         };
-        [&doctype.name, &doctype.module, &doctype.description].into_iter().for_each(|text| add(text));
+        for text in [&doctype.name, &doctype.module, &doctype.description] {
+            add(text);
+        }
         for field in &doctype.fields {
-            [&field.label, &field.description, &field.placeholder].into_iter().for_each(|text| add(text));
+            for text in [&field.label, &field.description, &field.placeholder] {
+                add(text);
+            }
             match field.fieldtype {
                 Fieldtype::Select => field.select_options().for_each(&mut add),
                 Fieldtype::Html | Fieldtype::Heading => add(&field.options),

@@ -54,11 +54,11 @@ impl Told {
 
     /// A webhook on Order.
     pub async fn hook(&self, name: &str, values: Json) -> Json {
-        self.administrator.create("Webhook", self.values(name, values)).await.ok()
+        self.administrator.create("Webhook", self.values(name, &values)).await.ok()
     }
 
     /// What a webhook on Order is made of.
-    pub fn values(&self, name: &str, values: Json) -> Json {
+    pub fn values(&self, name: &str, values: &Json) -> Json {
         let mut all = json!({
             "name": name,
             "webhook_doctype": "Order",

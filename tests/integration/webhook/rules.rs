@@ -138,7 +138,7 @@ async fn what_cannot_work_is_refused_at_its_field() {
         (json!({"webhook_doctype": "Webhook Request Log"}), "cannot be watched"),
     ];
     for (values, complaint) in table {
-        let refused = told.administrator.create("Webhook", told.values("X", values.clone())).await;
+        let refused = told.administrator.create("Webhook", told.values("X", &values)).await;
         let said = refused.server_messages().join(" ");
         refused.error(417, "ValidationError");
         assert!(said.contains(complaint), "{values}: {said}");
@@ -165,7 +165,7 @@ permissions:
     let site = crate::support::TestSite::new().with_doctype(diary).with_doctype(&own).with_doctype(&hidden).await;
     let manager = site.user("manager@example.com", &["System Manager"]).await;
     for doctype in ["Diary", "Own Diary", "Hidden Diary"] {
-        let mut values = told.values(doctype, json!({"webhook_doctype": doctype}));
+        let mut values = told.values(doctype, &json!({"webhook_doctype": doctype}));
         values["request_url"] = json!("https://hooks.example.com/");
         let refused = manager.create("Webhook", values).await;
         assert_eq!(refused.status.as_u16(), 403, "{doctype}: {}", refused.body);
