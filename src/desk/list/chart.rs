@@ -119,8 +119,8 @@ impl ChartView {
     /// The chart of these points, of which there is at least one.
     pub(super) fn of(kind: ChartKind, points: &Points) -> Self {
         let say = |number: f64| points.column.display(&Value::Float(number));
-        let largest = points.points.iter().max_by(|(_, one), (_, other)| one.total_cmp(other));
-        let smallest = points.points.iter().min_by(|(_, one), (_, other)| one.total_cmp(other));
+        let largest = points.values.iter().max_by(|(_, one), (_, other)| one.total_cmp(other));
+        let smallest = points.values.iter().min_by(|(_, one), (_, other)| one.total_cmp(other));
         let extreme = |word: &str, point: Option<&(String, f64)>| {
             point.map(|(label, value)| format!(" {word}: {label}, {}.", say(*value))).unwrap_or_default()
         };
@@ -129,7 +129,7 @@ impl ChartView {
             description: format!(
                 "{} chart of {} values.{}{} The table below has all numbers.",
                 kind.name(),
-                points.points.len(),
+                points.values.len(),
                 extreme("Largest", largest),
                 extreme("Smallest", smallest)
             ),
@@ -147,7 +147,7 @@ impl ChartView {
         let (low, high) = span(points);
         let share = |value: f64| (value - low) / (high - low) * 100.0;
         let mut top = 0.0;
-        for (label, value) in &points.points {
+        for (label, value) in &points.values {
             self.bars.push(BarView {
                 text_y: top + 14.0,
                 y: top + 20.0,
@@ -168,18 +168,18 @@ impl ChartView {
         let (area, above, below) = LINE;
         self.height = area + above + below;
         let y = |value: f64| round(above + area - (value - low) / (high - low) * area);
-        let last = points.points.len() - 1;
+        let last = points.values.len() - 1;
         // A margin of two hundredths on both sides, for the points.
         let x = |at: usize| if last == 0 { 50.0 } else { round(2.0 + ratio(at, last) * 96.0) };
         for quarter in 0..=4 {
             let value = low + (high - low) * ratio(quarter, 4);
             self.ticks.push(TextView { x: 0.0, y: y(value), text: say(rounded(value, high - low)), anchor: "start" });
         }
-        let step = points.points.len().div_ceil(MOST_LABELS).max(1);
-        for (at, (label, value)) in points.points.iter().enumerate() {
+        let step = points.values.len().div_ceil(MOST_LABELS).max(1);
+        for (at, (label, value)) in points.values.iter().enumerate() {
             self.dots.push(DotView { x: x(at), y: y(*value), label: format!("{}: {}", short(label), say(*value)) });
             if at > 0 {
-                let before = points.points[at - 1].1;
+                let before = points.values[at - 1].1;
                 self.pieces.push(PieceView { x1: x(at - 1), y1: y(before), x2: x(at), y2: y(*value) });
             }
             if at.is_multiple_of(step) {
@@ -197,9 +197,9 @@ impl ChartView {
     }
 
     fn with_slices(mut self, points: &Points, say: &dyn Fn(f64) -> String) -> Self {
-        let whole: f64 = points.points.iter().map(|(_, value)| value).sum();
+        let whole: f64 = points.values.iter().map(|(_, value)| value).sum();
         let mut before = 0.0;
-        for (at, (label, value)) in points.points.iter().enumerate() {
+        for (at, (label, value)) in points.values.iter().enumerate() {
             let share = value / whole * 100.0;
             self.slices.push(SliceView {
                 colour: at % COLOURS + 1,
@@ -217,7 +217,7 @@ impl ChartView {
 
 /// From the smallest value to the largest, with zero among them.
 fn span(points: &Points) -> (f64, f64) {
-    let values = || points.points.iter().map(|(_, value)| *value);
+    let values = || points.values.iter().map(|(_, value)| *value);
     let (low, high) = (values().fold(0.0, f64::min), values().fold(0.0, f64::max));
     if high > low { (low, high) } else { (low, low + 1.0) }
 }
@@ -254,7 +254,7 @@ mod tests {
         Points {
             by: "Customer".to_owned(),
             of: "Documents".to_owned(),
-            points: values.iter().map(|(label, value)| ((*label).to_owned(), *value)).collect(),
+            values: values.iter().map(|(label, value)| ((*label).to_owned(), *value)).collect(),
             column: ReportColumn::count(),
             is_cut: false,
         }

@@ -19,7 +19,7 @@ impl Report {
             Error::misuse("The JSON of a report is an object such as {\"fields\": [[\"name\", \"ToDo\"]]}")
         })?;
         let get = |key: &str| settings.get(key).unwrap_or(&Json::Null);
-        let fields = if get("fields").is_array() { get("fields") } else { get("columns") };
+        let fields = if get("fields").is_null() { get("columns") } else { get("fields") };
         for field in list(fields, "fields")? {
             let name = match field {
                 Json::String(name) => plain(doctype, name),

@@ -230,14 +230,13 @@ const MOST_SLICES: usize = 8;
 
 /// What a chart draws.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_field_names, reason = "points among what is said of them")]
 pub(crate) struct Points {
     /// What its labels are.
     pub by: String,
     /// What its numbers are.
     pub of: String,
     /// Labels and numbers.
-    pub points: Vec<(String, f64)>,
+    pub values: Vec<(String, f64)>,
     /// The column of the numbers.
     pub column: ReportColumn,
     /// There are more than are drawn.
@@ -295,6 +294,6 @@ impl ReportTable {
         points.truncate(MOST_POINTS);
         let by: Vec<&str> = by.iter().map(|at| self.columns[*at].label.as_str()).collect();
         let column = self.columns[of].clone();
-        Ok(Points { by: by.join(" / "), of: column.label.clone(), points, column, is_cut })
+        Ok(Points { by: by.join(" / "), of: column.label.clone(), values: points, column, is_cut })
     }
 }

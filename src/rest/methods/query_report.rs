@@ -129,8 +129,8 @@ fn chart(table: &ReportTable, report: &Report) -> Json {
     let Some((chart, points)) = report.chart.as_ref().and_then(|chart| Some((chart, table.points(chart).ok()?))) else {
         return Json::Null;
     };
-    let labels: Vec<&str> = points.points.iter().map(|(label, _)| label.as_str()).collect();
-    let values: Vec<f64> = points.points.iter().map(|(_, value)| *value).collect();
+    let labels: Vec<&str> = points.values.iter().map(|(label, _)| label.as_str()).collect();
+    let values: Vec<f64> = points.values.iter().map(|(_, value)| *value).collect();
     json!({
         "data": {"labels": labels, "datasets": [{"name": points.of, "values": values}]},
         "type": chart.kind.name().to_lowercase(),

@@ -17,7 +17,7 @@ async fn the_addresses_of_frappes_desk_lead_to_the_same_pages() {
         ("/app/List/User", "/app/user"),
         ("/app/List/User/List", "/app/user"),
         ("/app/user/view/list?enabled=1", "/app/user?enabled=1"),
-        ("/app/loan/view/report", "/app/loan"),
+        ("/app/loan/view/report", "/app/loan?view=report"),
         ("/app/loan/view/kanban/Board", "/app/loan?view=kanban"),
         ("/app/loan/view/calendar/default?kind=Novel", "/app/loan?view=calendar&kind=Novel"),
         ("/app/List/Loan/Kanban/Board", "/app/loan?view=kanban"),

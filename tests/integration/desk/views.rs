@@ -347,7 +347,7 @@ async fn a_view_keeps_filters_and_is_a_part_of_saved_lists() {
     // What has one way to be shown has no tabs.
     let plain = "name: Plain\nfields:\n  - { fieldname: title, fieldtype: Data, label: Title }\npermissions:\n  - { role: System Manager, read: 1 }\n";
     let site = TestSite::new().with_doctype(plain).with_doctype(LOAN).with_doctype(LOAN_LINE).await;
-    let admin = site.administrator().await;
+    let admin = site.user("reader@example.com", &["System Manager"]).await;
     assert!(!admin.get("/app/plain").await.status(200).body.contains("aria-label=\"Views\""));
     let page = admin.get("/app/plain?view=kanban").await.status(200).body;
     assert!(page.contains("no field of the type Select"), "{page}");
