@@ -1,6 +1,7 @@
 //! The desk in a real browser: headless Chromium, driven by `ChromeDriver`. Runs with `DOCTYPED_TEST_BROWSER=1`.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -212,8 +213,20 @@ fn start_driver() -> Option<(Child, u16)> {
     Some((driver, port?))
 }
 
+/// Ends a session, and the browser with it.
+fn end(session: &str) -> std::io::Result<usize> {
+    let url = url::Url::parse(session).map_err(std::io::Error::other)?;
+    let port = url.port().unwrap_or_default();
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "DELETE {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n", url.path())?;
+    stream.read_to_end(&mut Vec::new())
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
+        // A driver that is killed leaves its browser behind, which goes on for ever and takes memory.
+        let _ = end(&self.session);
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
