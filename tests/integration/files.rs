@@ -115,7 +115,7 @@ async fn attachments_follow_their_document_to_its_new_name_and_go_with_it() {
 
 /// A DocType whose documents every user of the desk reads, with a field for a file.
 const REPORT: &str = "
-name: Report
+name: Scanned Page
 module: Library
 fields:
   - { fieldname: scan, fieldtype: Attach, label: Scan, description: The pages. }
@@ -130,13 +130,13 @@ async fn a_file_that_a_document_names_belongs_to_it() {
     let bob = site.user("bob@example.com", &[]).await;
     let scan = url(&upload(&alice, "scan.txt", b"pages", &[("is_private", "1")]).await.ok());
     bob.get(&scan).await.status(404);
-    let first = alice.create("Report", json!({"scan": scan})).await.ok();
+    let first = alice.create("Scanned Page", json!({"scan": scan})).await.ok();
     assert_eq!(bob.get(&scan).await.status(200).body, "pages", "whoever reads the document reads its file");
-    let attached = |name: &Json| json!({"attached_to_doctype": "Report", "attached_to_name": name});
+    let attached = |name: &Json| json!({"attached_to_doctype": "Scanned Page", "attached_to_name": name});
     assert_eq!(site.db_names("File", attached(&first["name"])).await.len(), 1);
     // Saving again attaches nothing twice; a second document with the file has it as well.
-    alice.update("Report", first["name"].as_str().unwrap(), json!({"scan": scan})).await.ok();
-    let second = alice.create("Report", json!({"scan": scan})).await.ok();
+    alice.update("Scanned Page", first["name"].as_str().unwrap(), json!({"scan": scan})).await.ok();
+    let second = alice.create("Scanned Page", json!({"scan": scan})).await.ok();
     assert_eq!(site.db_names("File", json!({"file_url": scan})).await.len(), 2);
     assert_eq!(site.db_names("File", attached(&second["name"])).await.len(), 1);
 }
@@ -147,7 +147,7 @@ async fn naming_a_file_in_a_document_opens_nothing() {
     let alice = site.user("alice@example.com", &[]).await;
     let bob = site.user("bob@example.com", &[]).await;
     let diary = url(&upload(&alice, "diary.txt", b"dear diary", &[("is_private", "1")]).await.ok());
-    let report = bob.create("Report", json!({"scan": diary})).await.ok();
+    let report = bob.create("Scanned Page", json!({"scan": diary})).await.ok();
     assert_eq!(report["scan"], diary, "the text is stored, and means nothing");
     bob.get(&diary).await.status(404);
     assert_eq!(site.db_names("File", json!({"file_url": diary})).await.len(), 1);
