@@ -32,7 +32,7 @@ pub(super) struct WebhookController {
 
 #[async_trait]
 impl Controller for WebhookController {
-    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, before: Option<&Document>) -> Result<()> {
+    async fn validate(&self, work: &mut Work<'_>, document: &mut Document, _: Option<&Document>) -> Result<()> {
         let mut invalid = Invalid::default();
         for (index, row) in document.rows("webhook_headers").iter().enumerate() {
             let key = filled(row, "key").unwrap_or_default();
@@ -79,9 +79,8 @@ impl Controller for WebhookController {
             problem("request_url", "Request URL", message);
         }
         if let Ok(doctype) = work.doctype(&webhook.webhook_doctype) {
-            if before.is_none_or(|before| before.is_new || before.text("webhook_doctype") != webhook.webhook_doctype) {
-                check_may_watch(work, &doctype)?;
-            }
+            // Also for one that somebody else made: whoever changes where it goes gets what it sends.
+            check_may_watch(work.documents, &work.session, &doctype)?;
             if let Err(message) = may_be_watched(&doctype) {
                 problem("webhook_doctype", "DocType", message);
             }
@@ -150,9 +149,8 @@ fn fixed_part(address: &str) -> Result<String, String> {
     Ok(fixed.to_owned())
 }
 
-/// Whoever makes a webhook must be able to read all that it sends.
-fn check_may_watch(work: &Work<'_>, doctype: &DocType) -> Result<()> {
-    let (documents, session) = (work.documents, &work.session);
+/// Whoever makes, changes or tries a webhook must be able to read all that it sends.
+fn check_may_watch(documents: &Documents, session: &Session, doctype: &DocType) -> Result<()> {
     if session.is_system() {
         return Ok(());
     }
@@ -187,6 +185,7 @@ async fn send_sample(
 ) -> Result<Json> {
     let webhook = Webhook::from(document);
     let doctype = documents.doctype(&webhook.webhook_doctype)?;
+    check_may_watch(documents, session, &doctype)?;
     let sample = if doctype.issingle {
         documents.get(session, &doctype.name, &doctype.name).await?
     } else {

@@ -170,6 +170,13 @@ permissions:
         let refused = manager.create("Webhook", values).await;
         assert_eq!(refused.status.as_u16(), 403, "{doctype}: {}", refused.body);
     }
+    // Nor do they turn to themselves, or try, what somebody else watches.
+    let theirs = json!({"name": "Theirs", "webhook_doctype": "Diary", "request_url": "https://hooks.example.com/"});
+    site.administrator().await.create("Webhook", theirs).await.ok();
+    let own = json!({"request_url": "https://elsewhere.example.com/"});
+    manager.update("Webhook", "Theirs", own).await.error(403, "PermissionError");
+    let sample = manager.post("/api/v2/document/Webhook/Theirs/method/send_sample", json!({})).await;
+    assert_eq!(sample.status.as_u16(), 403, "{}", sample.body);
     let nobody = site.user("nobody@example.com", &[]).await;
     nobody.list("Webhook", "").await.error(403, "PermissionError");
 }
