@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use crate::document::view::Fields as _;
+use crate::document::view::{Fields as _, parse_time};
 use crate::document::{DocEvent, DocEvents, Documents, Work};
 use crate::error::Result;
 use crate::meta::{DocType, Document};
+use crate::pace;
 use crate::secret::uuid_v7;
 use crate::webhook::hook::{Hook, Hooks};
 use crate::webhook::log::{REQUEST_LOG, RequestLog, Status};
@@ -35,13 +36,14 @@ impl DocEvents for Listener {
             return Ok(());
         }
         let zone = work.documents.site_zone();
-        let doc = payload::of(document, zone);
-        let before = before.map(|before| payload::of(before, zone));
-        let facts = Facts::new(&doc, before.as_ref(), event.name(), &zone.shown(work.now()));
-        for hook in hooks {
-            if let Some(request) = request(&hook, &doc, &facts) {
-                write(work, &hook, request, event, document).await?;
-            }
+        let requests: Vec<_> = pace::aside(document.has_many_rows(), || {
+            let doc = payload::of(document, zone);
+            let before = before.map(|before| payload::of(before, zone));
+            let facts = Facts::new(&doc, before.as_ref(), event.name(), &zone.shown(work.now()));
+            hooks.iter().filter_map(|hook| Some((hook, request(hook, &doc, &facts)?))).collect()
+        });
+        for (hook, request) in requests {
+            write(work, hook, request, event, document).await?;
         }
         Ok(())
     }
@@ -73,7 +75,10 @@ async fn write(
     event: DocEvent,
     document: &Document,
 ) -> Result<()> {
-    let name = uuid_v7(work.documents.clock().now()).to_string();
+    // Never before the last change of the document, should the clock have gone back: names say what is sent first.
+    let now = work.documents.clock().now();
+    let at = parse_time(document.modified()).map_or(now, |modified| now.max(modified));
+    let name = uuid_v7(at).to_string();
     let request = RequestLog {
         name: name.clone(),
         webhook: hook.webhook.name.clone(),

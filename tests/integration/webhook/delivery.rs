@@ -100,6 +100,10 @@ async fn changes_of_one_document_arrive_in_order_also_after_refusals() {
     for total in 2..=4 {
         told.administrator.update("Order", "A", json!({"total": total})).await.ok();
     }
+    // Also where the clock goes back in between.
+    told.site.clock.advance(-Duration::hours(1));
+    told.administrator.update("Order", "A", json!({"total": 5})).await.ok();
+    told.site.clock.advance(Duration::hours(1));
     told.administrator.create("Order", json!({"title": "B", "total": 9})).await.ok();
     let totals = |sent: Vec<wiremock::Request>| -> Vec<Json> {
         sent.iter().map(|request| body(request)["total"].clone()).collect()
@@ -109,7 +113,7 @@ async fn changes_of_one_document_arrive_in_order_also_after_refusals() {
         told.site.clock.advance(Duration::seconds(2));
         told.sent().await;
     }
-    assert_eq!(totals(told.sent().await), [9.0, 1.0, 2.0, 3.0, 4.0].map(Json::from));
+    assert_eq!(totals(told.sent().await), [9.0, 1.0, 2.0, 3.0, 4.0, 5.0].map(Json::from));
 }
 
 #[tokio::test]
