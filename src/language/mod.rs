@@ -25,6 +25,10 @@ pub(crate) const ENGLISH: &str = "en";
 /// The head of a catalog that says nothing of itself.
 const HEAD: &str = "msgid \"\"\nmsgstr \"Content-Type: text/plain; charset=UTF-8\\n\"\n\n";
 
+/// How long a message is at most, in bytes; longer ones hold what somebody sent, and looking for their words would take as
+/// long as that is.
+const LONGEST: usize = 4096;
+
 /// How deep messages may stand inside messages.
 const MOST_LEVELS: usize = 3;
 
@@ -170,7 +174,7 @@ impl Language {
         if let Some(known) = self.text(text) {
             return Cow::Owned(known.to_owned());
         }
-        if levels == 0 || text.is_empty() {
+        if levels == 0 || text.is_empty() || text.len() > LONGEST {
             return Cow::Borrowed(text);
         }
         let of_definitions = self.of_definitions.load();
@@ -375,6 +379,8 @@ msgstr "Zug"
         german.set_of_definitions(HashMap::from([("Weight".to_owned(), "Gewicht".to_owned())]));
         assert_eq!(german.say("Weight is required"), "Gewicht fehlt");
         assert_eq!(Language::english().say("Title is required"), "Title is required");
+        let long = format!("{} is required", "x".repeat(LONGEST));
+        assert_eq!(german.say(&long), long, "what somebody sent is not looked through");
     }
 
     #[test]
