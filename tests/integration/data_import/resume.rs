@@ -1,22 +1,16 @@
 //! An import ends anywhere, by a kill or because somebody stops it, and goes on where it was.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 
 use chrono::Duration;
 use doctyped::testing::jobs::{run, run_due};
-use doctyped::testing::load::Source;
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::{ARTICLE, INSERT, LINE, MAKER, prepare, shop, start, status};
 use crate::jobs::until;
-use crate::support::TestSite;
-use crate::support::site::open;
+use crate::support::{TestSite, worker};
 
-const DATABASE: &str = "DOCTYPED_TEST_IMPORTER_DATABASE";
-const FOLDER: &str = "DOCTYPED_TEST_IMPORTER_FOLDER";
 const ROWS: usize = 3_000;
 const KILLS: usize = 3;
 
@@ -24,23 +18,7 @@ const KILLS: usize = 3;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by another test, in a process of its own"]
 async fn importing_process() {
-    let (Ok(url), Ok(folder)) = (std::env::var(DATABASE), std::env::var(FOLDER)) else { return };
-    let texts = [unnamed(), LINE.to_owned(), MAKER.to_owned()].into_iter().zip(1..);
-    let sources = texts.map(|(text, number)| Source { path: format!("test/{number}.yaml"), text });
-    let site = open(&url, &PathBuf::from(folder), sources.collect(), vec![]).await;
-    let (_go_on, stopped) = watch::channel(false);
-    run(site, stopped).await.unwrap();
-}
-
-fn start_process(site: &TestSite) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "data_import::resume::importing_process", "--ignored"])
-        .env(DATABASE, &site.database().url)
-        .env(FOLDER, site.folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    worker::work(&[&unnamed(), LINE, MAKER], vec![]).await;
 }
 
 /// Articles that get their names by chance, so that one that is written twice is there twice.
@@ -67,7 +45,7 @@ async fn a_killed_import_goes_on_and_doubles_nothing() {
     let count = async || site.db_names("Data Import Log", json!({"data_import": name})).await.len();
     let mut attempts = 0;
     for kill in 1..=KILLS {
-        let mut importer = start_process(&site);
+        let mut importer = worker::start(&site, "data_import::resume::importing_process");
         let enough = ROWS * kill / (KILLS + 3);
         until("the import goes on", || async { count().await >= enough }).await;
         importer.kill().unwrap();

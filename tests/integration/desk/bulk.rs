@@ -1,22 +1,15 @@
 //! Many documents changed at once: all that match, in the request and in the background.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
 use chrono::Duration;
 use doctyped::testing::jobs::{run, run_due};
-use doctyped::testing::load::Source;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
 use super::{LOAN, LOAN_LINE};
 use crate::jobs::until;
 use crate::support::client::Response;
-use crate::support::site::open;
-use crate::support::{Client, TestSite};
+use crate::support::{Client, TestSite, worker};
 
-const DATABASE: &str = "DOCTYPED_TEST_BULK_DATABASE";
-const FOLDER: &str = "DOCTYPED_TEST_BULK_FOLDER";
 const UPDATE: &str = "frappe.desk.doctype.bulk_update.bulk_update.submit_cancel_or_update_docs";
 
 /// A site with so many loans.
@@ -217,23 +210,7 @@ async fn a_bulk_change_is_stopped_behind_the_document_that_it_is_at() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by another test, in a process of its own"]
 async fn changing_process() {
-    let (Ok(url), Ok(folder)) = (std::env::var(DATABASE), std::env::var(FOLDER)) else { return };
-    let texts = [LOAN, LOAN_LINE].into_iter().zip(1..);
-    let sources = texts.map(|(text, number)| Source { path: format!("test/{number}.yaml"), text: text.to_owned() });
-    let site = open(&url, &PathBuf::from(folder), sources.collect(), vec![]).await;
-    let (_go_on, stopped) = watch::channel(false);
-    run(site, stopped).await.unwrap();
-}
-
-fn start_process(site: &TestSite) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "desk::bulk::changing_process", "--ignored"])
-        .env(DATABASE, &site.database().url)
-        .env(FOLDER, site.folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    worker::work(&[LOAN, LOAN_LINE], vec![]).await;
 }
 
 #[tokio::test]
@@ -247,7 +224,7 @@ async fn a_killed_bulk_change_goes_on_and_does_nothing_twice() {
     let name = ann.create("Bulk Change", change).await.ok()["name"].as_str().unwrap().to_owned();
     let noted = async || site.db_names("Bulk Change Log", json!({"bulk_change": name})).await.len();
     for kill in 1..=KILLS {
-        let mut process = start_process(&site);
+        let mut process = worker::start(&site, "desk::bulk::changing_process");
         until("it goes on", || async { noted().await >= LOANS * kill / (KILLS + 3) }).await;
         process.kill().unwrap();
         process.wait().unwrap();

@@ -1,20 +1,12 @@
 //! `kill -9` of a process that works on jobs: nothing is lost, and what a job commits with itself is there once.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
 use chrono::Duration;
-use doctyped::testing::jobs::{NewJob, run, run_due};
-use doctyped::testing::load::Source;
+use doctyped::testing::jobs::{NewJob, run_due};
 use serde_json::json;
-use tokio::sync::watch;
 
 use super::{EFFECT, arguments, effects, enqueue, once, until};
-use crate::support::TestSite;
-use crate::support::site::open;
+use crate::support::{TestSite, worker};
 
-const DATABASE: &str = "DOCTYPED_TEST_WORKER_DATABASE";
-const FOLDER: &str = "DOCTYPED_TEST_WORKER_FOLDER";
 const JOBS: usize = 200;
 const KILLS: usize = 4;
 
@@ -22,22 +14,7 @@ const KILLS: usize = 4;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by another test, in a process of its own"]
 async fn worker_process() {
-    let (Ok(url), Ok(folder)) = (std::env::var(DATABASE), std::env::var(FOLDER)) else { return };
-    let sources = vec![Source { path: "test/1.yaml".to_owned(), text: EFFECT.to_owned() }];
-    let site = open(&url, &PathBuf::from(folder), sources, vec![once()]).await;
-    let (_go_on, stopped) = watch::channel(false);
-    run(site, stopped).await.unwrap();
-}
-
-fn start(site: &TestSite) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "jobs::kills::worker_process", "--ignored"])
-        .env(DATABASE, &site.database().url)
-        .env(FOLDER, site.folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    worker::work(&[EFFECT], vec![once()]).await;
 }
 
 #[tokio::test]
@@ -48,7 +25,7 @@ async fn a_killed_process_loses_and_doubles_nothing() {
         enqueue(site.documents(), NewJob::new("leave an effect").arguments(arguments(title))).await;
     }
     for kill in 1..=KILLS {
-        let mut worker = start(&site);
+        let mut worker = worker::start(&site, "jobs::kills::worker_process");
         let enough = JOBS * kill / (KILLS + 2);
         until("the process works", || async { effects(&site).await.len() >= enough }).await;
         worker.kill().unwrap();

@@ -242,7 +242,7 @@ async fn a_changed_definition_changes_the_index() {
         }
         let doctype = if text.contains("Searched Part") { "Searched Part" } else { "Search Part" };
         let field = if text.contains("fieldname: mark") { "mark" } else { "code" };
-        let opened = open(&site.database().url, site.folder.path(), sources.clone(), Vec::new()).await;
+        let opened = open(&site.database().url, site.folder.path(), sources.clone(), Vec::new(), |_| {}).await;
         let session = Session::system();
         for (filters, expected) in [
             (json!([["title", "like", "%olt%"]]), "P-1"),

@@ -7,6 +7,7 @@ pub mod process;
 pub mod replicated;
 pub mod site;
 pub mod way;
+pub mod worker;
 
 pub use client::Client;
 pub use process::ServerProcess;

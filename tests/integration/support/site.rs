@@ -284,12 +284,7 @@ impl IntoFuture for TestSiteBuilder {
 }
 
 /// Opens a site on a database that a test has filled, in another process for example.
-pub async fn open(database_url: &str, folder: &Path, sources: Vec<Source>, job_kinds: Vec<JobKind>) -> Site {
-    open_with(database_url, folder, sources, job_kinds, |_| {}).await
-}
-
-/// The same with another configuration.
-pub async fn open_with(
+pub async fn open(
     database_url: &str,
     folder: &Path,
     sources: Vec<Source>,

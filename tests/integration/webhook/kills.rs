@@ -1,21 +1,13 @@
-//! `kill -9` while requests are sent: every change is told at least once, in order, under one id each.
-
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+//! `kill -9` while requests are sent: every change is told at least once, and under one id.
 
 use chrono::Duration;
-use doctyped::testing::jobs::{run, run_due};
-use doctyped::testing::load::Source;
+use doctyped::testing::jobs::run_due;
 use serde_json::json;
-use tokio::sync::watch;
 
 use super::{ORDER, Told, body, header};
 use crate::jobs::until;
-use crate::support::TestSite;
-use crate::support::site::open_with;
+use crate::support::worker;
 
-const DATABASE: &str = "DOCTYPED_TEST_HOOKS_DATABASE";
-const FOLDER: &str = "DOCTYPED_TEST_HOOKS_FOLDER";
 const ORDERS: usize = 60;
 const KILLS: usize = 3;
 
@@ -23,22 +15,7 @@ const KILLS: usize = 3;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by another test, in a process of its own"]
 async fn worker_process() {
-    let (Ok(url), Ok(folder)) = (std::env::var(DATABASE), std::env::var(FOLDER)) else { return };
-    let sources = vec![Source { path: "test/1.yaml".to_owned(), text: ORDER.to_owned() }];
-    let site = open_with(&url, &PathBuf::from(folder), sources, Vec::new(), |config| config.development = true).await;
-    let (_go_on, stopped) = watch::channel(false);
-    run(site, stopped).await.unwrap();
-}
-
-fn start(site: &TestSite) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "webhook::kills::worker_process", "--ignored"])
-        .env(DATABASE, &site.database().url)
-        .env(FOLDER, site.folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    worker::work(&[ORDER], vec![]).await;
 }
 
 #[tokio::test]
@@ -50,7 +27,7 @@ async fn no_change_is_lost_when_the_process_that_sends_is_killed() {
         told.administrator.create("Order", json!({"title": format!("{number:03}")})).await.ok();
     }
     for kill in 1..=KILLS {
-        let mut worker = start(&told.site);
+        let mut worker = worker::start(&told.site, "webhook::kills::worker_process");
         let enough = ORDERS * kill / (KILLS + 2);
         until("the process sends", || async { told.server.received_requests().await.unwrap().len() >= enough }).await;
         worker.kill().unwrap();
