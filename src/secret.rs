@@ -95,6 +95,16 @@ pub(crate) fn uuid_v7(now: DateTime<Utc>) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
 }
 
+/// The same, sorted after one from before also where the clock has gone back since.
+pub(crate) fn uuid_v7_after(now: DateTime<Utc>, earlier: Option<Uuid>) -> Uuid {
+    let next = earlier.and_then(|earlier| {
+        let bits = earlier.as_u128();
+        let micros = (bits >> 80) * 1000 + ((bits >> 64 & 0xfff) * 1000).div_ceil(4096) + 1;
+        DateTime::from_timestamp_micros(i64::try_from(micros).ok()?)
+    });
+    uuid_v7(next.map_or(now, |next| now.max(next)))
+}
+
 /// SHA-256 of the bytes.
 pub(crate) fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {
     hash(&digest::SHA256, bytes.as_ref())
@@ -230,6 +240,10 @@ mod tests {
         // Also within a millisecond.
         let at = |micros: u32| uuid_v7(Utc.timestamp_opt(1_700_000_000, micros * 1000).unwrap());
         assert!((0..2000).is_sorted_by_key(at));
+        for micros in 0..2000 {
+            assert!(at(micros) < uuid_v7_after(Utc.timestamp_opt(1_600_000_000, 0).unwrap(), Some(at(micros))));
+            assert!(uuid_v7_after(Utc.timestamp_opt(1_600_000_000, 0).unwrap(), Some(at(micros))) < at(micros + 2));
+        }
     }
 
     #[test]

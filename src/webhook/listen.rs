@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use crate::document::view::{Fields as _, parse_time};
+use crate::document::view::Fields as _;
 use crate::document::{DocEvent, DocEvents, Documents, Work};
 use crate::error::Result;
 use crate::meta::{DocType, Document};
 use crate::pace;
-use crate::secret::uuid_v7;
+use crate::secret::uuid_v7_after;
 use crate::webhook::hook::{Hook, Hooks};
 use crate::webhook::log::{REQUEST_LOG, RequestLog, Status};
 use crate::webhook::payload;
@@ -75,12 +75,7 @@ async fn write(
     event: DocEvent,
     document: &Document,
 ) -> Result<()> {
-    // Never before the last change of the document, should the clock have gone back: names say what is sent first.
-    let now = work.documents.clock().now();
-    let at = parse_time(document.modified()).map_or(now, |modified| now.max(modified));
-    let name = uuid_v7(at).to_string();
-    let request = RequestLog {
-        name: name.clone(),
+    let mut request = RequestLog {
         webhook: hook.webhook.name.clone(),
         reference_doctype: document.doctype.name.clone(),
         reference_document: document.name(),
@@ -89,7 +84,13 @@ async fn write(
         request_method: hook.webhook.request_method.clone(),
         ..request
     };
-    work.insert_log_as(name, REQUEST_LOG, &request.values()).await?;
+    // Names say what is sent first, also should the clock have gone back.
+    let caller = work.become_system();
+    let earlier = request.last_waiting(work).await;
+    work.session = caller;
+    let earlier = earlier?.and_then(|name| name.parse().ok());
+    request.name = uuid_v7_after(work.documents.clock().now(), earlier).to_string();
+    work.insert_log_as(request.name.clone(), REQUEST_LOG, &request.values()).await?;
     if request.is_open() {
         work.enqueue(request.job(hook.webhook.background_jobs_queue)).await?;
     }

@@ -111,20 +111,30 @@ impl RequestLog {
 
     /// The next request about the same document that is to be sent before this one.
     pub(super) async fn before_it(&self, work: &mut Work<'_>) -> Result<Option<Self>> {
-        let filters = json!([
-            ["webhook", "=", self.webhook],
-            ["reference_doctype", "=", self.reference_doctype],
-            ["reference_document", "=", self.reference_document],
-            ["status", "in", ["Queued", "Retrying"]],
-            ["name", "<", self.name],
-        ]);
-        let mut request = ListRequest::new(REQUEST_LOG).filters(filters).order_by("name asc");
+        let Some(name) = self.waiting(work, Some(json!(["name", "<", self.name])), "name asc").await? else {
+            return Ok(None);
+        };
+        Ok(work.find(REQUEST_LOG, &name).await?.map(|document| Self::from(&document)))
+    }
+
+    /// The last one about its document that is still to be sent, this one not being stored yet.
+    pub(super) async fn last_waiting(&self, work: &mut Work<'_>) -> Result<Option<String>> {
+        self.waiting(work, None, "name desc").await
+    }
+
+    /// The first in this order of those about its document that are still to be sent.
+    async fn waiting(&self, work: &mut Work<'_>, further: Option<Json>, order: &str) -> Result<Option<String>> {
+        let mut filters = vec![
+            json!(["webhook", "=", self.webhook]),
+            json!(["reference_doctype", "=", self.reference_doctype]),
+            json!(["reference_document", "=", self.reference_document]),
+            json!(["status", "in", ["Queued", "Retrying"]]),
+        ];
+        filters.extend(further);
+        let mut request = ListRequest::new(REQUEST_LOG).filters(Json::from(filters)).order_by(order);
         request.limit = Some(1);
         let list = work.list(&request).await?;
-        if list.rows.is_empty() {
-            return Ok(None);
-        }
-        Ok(work.find(REQUEST_LOG, list.text(0, "name")).await?.map(|document| Self::from(&document)))
+        Ok((!list.rows.is_empty()).then(|| list.text(0, "name").to_owned()))
     }
 }
 
