@@ -186,6 +186,7 @@ pub enum ProblemKind {
     NestedSetInvalidMerge,
     Type,
     AlreadyRestored,
+    WorkflowTransition,
 }
 
 /// A collision with what is stored.

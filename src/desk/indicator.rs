@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::document::workflow::Standing;
 use crate::meta::doctype::slug;
 use crate::meta::{DocType, Document, Fieldtype};
 
@@ -26,6 +27,12 @@ pub(crate) fn indicator(doctype: &DocType, document: &Document) -> Option<Indica
 /// The same from single values, for lists.
 pub(crate) fn indicator_of(doctype: &DocType, docstatus: i64, value: &dyn Fn(&str) -> String) -> Option<Indicator> {
     let pill = |label: &str, color| Some(Indicator { label: label.to_owned(), color });
+    if let Some(workflow) = &doctype.workflow {
+        let state = value(&workflow.workflow_state_field);
+        if !state.is_empty() {
+            return pill(&state, style_color(workflow.state(&state).map_or("", |state| &state.style), &state));
+        }
+    }
     match docstatus {
         2 => return pill("Cancelled", "red"),
         0 if doctype.is_submittable => return pill("Draft", "orange"),
@@ -51,6 +58,23 @@ pub(crate) fn indicator_of(doctype: &DocType, docstatus: i64, value: &dyn Fn(&st
     None
 }
 
+/// Where a document stands in its workflow.
+pub(crate) fn of_standing(standing: &Standing) -> Indicator {
+    Indicator { label: standing.state.clone(), color: style_color(&standing.style, &standing.state) }
+}
+
+/// The colour of a state of a workflow, else a guess by the word.
+fn style_color(style: &str, state: &str) -> &'static str {
+    match style {
+        "Success" => "green",
+        "Danger" => "red",
+        "Warning" => "orange",
+        "Primary" | "Info" => "blue",
+        "Inverse" => "gray",
+        _ => guessed_color(state),
+    }
+}
+
 /// The colour that the DocType's states give a status, else a guess by the word.
 fn state_color(doctype: &DocType, status: &str) -> &'static str {
     const COLORS: [&str; 10] =
@@ -60,10 +84,14 @@ fn state_color(doctype: &DocType, status: &str) -> &'static str {
         let color = slug(state.get("color")?.as_str()?);
         COLORS.into_iter().find(|known| *known == color)
     });
-    declared.unwrap_or(match status.to_lowercase().as_str() {
+    declared.unwrap_or_else(|| guessed_color(status))
+}
+
+fn guessed_color(word: &str) -> &'static str {
+    match word.to_lowercase().as_str() {
         "open" | "pending" | "queued" | "waiting" => "orange",
         "active" | "enabled" | "success" | "completed" | "closed" | "approved" | "paid" => "green",
         "failed" | "error" | "rejected" | "revoked" | "overdue" | "expired" => "red",
         _ => "gray",
-    })
+    }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::database::Written;
 use crate::database::nodes::Ear;
 use crate::document::queue::{BACKGROUND_JOB, SCHEDULED_JOB_TYPE};
+use crate::document::workflow::{WORKFLOW, WORKFLOW_STATE};
 use crate::document::{Documents, Inner, SYSTEM_SETTINGS, access, cache};
 use crate::error::Result;
 use crate::meta::Registry;
@@ -45,6 +46,9 @@ impl Documents {
         }
         if written.concerns(BACKGROUND_JOB) || written.concerns(SCHEDULED_JOB_TYPE) {
             self.0.jobs.send_replace(());
+        }
+        if written.concerns(WORKFLOW) || written.concerns(WORKFLOW_STATE) {
+            self.0.workflows.forget();
         }
         if written.is_everything() || written.doctypes().any(|doctype| access::decides(&registry, doctype)) {
             self.0.access.clear();

@@ -37,6 +37,7 @@ impl Work<'_> {
         }
         document.is_new = true;
         self.stamp_new(&mut document);
+        self.begin_workflow(&mut document, &mut problems).await?;
         let transition = Transition::of_insert(&document)?;
         self.documents.check_permission(&self.session, &doctype, None, Right::Create)?;
         self.check_amended(&document).await?;
@@ -70,6 +71,7 @@ impl Work<'_> {
         for controller in &controllers {
             controller.after_insert(self, &document).await?;
         }
+        self.note_waiting(&document, None).await?;
         self.tell(DocEvent::AfterInsert, &document, None).await?;
         self.after_write(&document, None, transition).await?;
         Ok(document)
@@ -99,6 +101,7 @@ impl Work<'_> {
             self.stamp_new(&mut document);
             document.values[slot::NAME] = Value::from(doctype.name.as_str());
         }
+        let step = self.follow_workflow(&mut document, before).await?;
         let transition = Transition::of_update(before, &document)?;
         let right = match transition {
             Transition::Save => Right::Write,
@@ -128,10 +131,17 @@ impl Work<'_> {
             }
         }
         self.check_guarded(&document, Some(before))?;
+        if let Some(step) = &step {
+            step.take(&mut document);
+        }
         self.before_write(&mut document, Some(before), transition, &mut problems).await?;
         self.seal_passwords(&mut document).await?;
         input::normalise(&mut document);
         self.update_rows(&mut document, before).await?;
+        if let Some(step) = &step {
+            self.note_step(&document, step).await?;
+            self.note_waiting(&document, Some(step)).await?;
+        }
         self.after_write(&document, Some(before), transition).await?;
         Ok(document)
     }
@@ -259,6 +269,9 @@ impl Work<'_> {
             ));
         }
         self.check(&document, Right::Write).await?;
+        if let Some(workflow) = self.workflow(&doctype.name).await?.filter(|_| !self.session.is_system()) {
+            self.check_editor(&workflow, &document, workflow.declared.current(&document))?;
+        }
         let controllers = self.controllers(&doctype.name);
         for controller in &controllers {
             controller.before_discard(self, &mut document).await?;
@@ -300,6 +313,7 @@ impl Work<'_> {
             controller.on_change(self, &document).await?;
         }
         self.tell(DocEvent::OnTrash, &document, None).await?;
+        self.forget_waiting(&document).await?;
         self.delete_cascade(&document).await?;
         self.check_back_links(&document, "delete", false).await?;
         crate::document::naming::revert_series(self.executor(), &document).await?;

@@ -2,6 +2,7 @@
 
 use crate::document::Controllers;
 use crate::document::controller::need;
+use crate::document::workflow::APPLY;
 use crate::error::Need;
 use crate::meta::{DocType, Right};
 
@@ -53,6 +54,9 @@ fn common(doctype: &DocType) -> Vec<DocumentMethod> {
         add("submit", Right::Submit, "Submits the draft: from then on only fields marked for it may change");
         add("cancel", Right::Cancel, "Cancels the submitted document");
         add("discard", Right::Write, "Cancels the draft without its ever being submitted");
+    }
+    if doctype.workflow.is_some() {
+        add(APPLY, Right::Write, "Takes the action of the document's workflow in `action`");
     }
     if doctype.allow_rename && !doctype.issingle && !doctype.is_virtual {
         add("rename", Right::Write, "Gives the document the name in `name`, and changes all that refers to it");

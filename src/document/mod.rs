@@ -37,6 +37,7 @@ mod validate;
 mod version;
 pub(crate) mod view;
 pub(crate) mod work;
+pub(crate) mod workflow;
 
 use std::sync::Arc;
 
@@ -54,6 +55,7 @@ use crate::database::Database;
 pub(crate) use crate::document::cache::Data;
 use crate::document::cache::DocumentCache;
 use crate::document::kept::Kept;
+use crate::document::workflow::Workflows;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Registry, Right, View};
 use crate::pace;
@@ -87,6 +89,7 @@ struct Inner {
     max_rows: usize,
     cache: DocumentCache,
     access: Kept<Arc<UserAccess>>,
+    workflows: Workflows,
     zone: ArcSwap<Zone>,
     /// Changes when another process may have put definitions in force.
     definitions: watch::Sender<()>,
@@ -115,6 +118,7 @@ impl Documents {
             max_rows,
             cache: cache::new(),
             access: Kept::new(moka::sync::Cache::new(10_000)),
+            workflows: Workflows::default(),
             zone: ArcSwap::from_pointee(Zone::UTC),
             definitions: watch::Sender::new(()),
             jobs: watch::Sender::new(()),
@@ -204,6 +208,11 @@ impl Documents {
     /// The database, for schema work and health checks; documents are read and written through this type only.
     pub fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    /// The workflows in force.
+    pub(crate) fn workflows(&self) -> &Workflows {
+        &self.0.workflows
     }
 
     /// How many documents are kept in memory.
@@ -350,6 +359,12 @@ impl Documents {
                 "submit" => return Ok(json(&self.submit(session, doctype, name).await?)),
                 "cancel" => return Ok(json(&self.cancel(session, doctype, name).await?)),
                 "discard" => return Ok(json(&self.discard(session, doctype, name).await?)),
+                workflow::APPLY => {
+                    let action = arguments.get("action").and_then(Json::as_str);
+                    let action = action.ok_or_else(|| Error::misuse("apply_workflow needs the argument action"))?;
+                    let modified = arguments.get("modified").and_then(Json::as_str);
+                    return Ok(json(&self.apply_workflow(session, doctype, name, action, modified).await?));
+                }
                 "rename" => {
                     let new = arguments.get("name").or_else(|| arguments.get("new_name")).and_then(Json::as_str);
                     let new = new.ok_or_else(|| Error::misuse("rename needs the argument name: the new name"))?;

@@ -302,6 +302,11 @@ impl Work<'_> {
         }
         notes.sort();
         notes.dedup();
+        // Where it stands in its workflow is not a value that somebody typed.
+        if let Some(workflow) = self.workflow(&before.doctype.name).await? {
+            let field = &workflow.declared.workflow_state_field;
+            document.set(field, before.get(field).clone());
+        }
         let document = self.save_over(document, &before).await?;
         Ok(Restored { document, notes })
     }

@@ -136,7 +136,7 @@ pub(super) async fn call(caller: &Caller<'_>) -> Reply {
 async fn run(caller: &Caller<'_>, tool: &str, arguments: Arguments<'_>) -> Result<Done, Failure> {
     match tool {
         "search" => Ok(read::search(caller, arguments).await?),
-        "describe" => Ok(read::describe(caller, arguments)?),
+        "describe" => Ok(read::describe(caller, arguments).await?),
         "list" => Ok(read::list(caller, arguments).await?),
         "get" => Ok(read::get(caller, arguments).await?),
         "create" => Ok(write::create(caller, arguments).await?),

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::document::workflow::APPLY;
 use crate::document::{Documents, method};
 use crate::error::{Error, Result};
 use crate::meta::doctype::unscrub;
 use crate::meta::fieldtype::Shape;
 use crate::meta::naming_rule::NamingRule;
+use crate::meta::workflow::Transition;
 use crate::meta::{ColumnType, DocField, DocType, Fieldtype, Registry, Right};
 use crate::permissions::{Session, reader};
 
@@ -55,7 +57,8 @@ fn first_sentence(text: &str) -> &str {
 }
 
 /// A DocType whole.
-pub(super) fn doctype(documents: &Documents, session: &Session, doctype: &DocType) -> Json {
+pub(super) async fn doctype(documents: &Documents, session: &Session, doctype: &DocType) -> Result<Json> {
+    let workflow = documents.workflow(&doctype.name).await?;
     let registry = documents.registry();
     let grant = documents.grant(session, doctype);
     let rights: Vec<&str> = Right::ALL.into_iter().filter(|right| grant.may(*right)).map(Right::as_str).collect();
@@ -85,7 +88,13 @@ pub(super) fn doctype(documents: &Documents, session: &Session, doctype: &DocTyp
     if !methods.is_empty() {
         set("methods", Json::Array(methods));
     }
-    Json::Object(out)
+    if let Some(workflow) = workflow {
+        let way = |way: &Transition| json!({ "from": way.state, "action": way.action, "to": way.next_state, "role": way.allowed, "if": way.condition });
+        let how = format!("`run` with the method {APPLY} and the argument action takes a step");
+        let ways: Vec<Json> = workflow.declared.transitions.iter().map(way).collect();
+        set("workflow", json!({ "state_field": workflow.declared.workflow_state_field, "how": how, "ways": ways }));
+    }
+    Ok(Json::Object(out))
 }
 
 /// How documents get their names, for who creates one.

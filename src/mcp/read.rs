@@ -83,7 +83,7 @@ fn result(search: &Search, row: &Map<String, Json>) -> Json {
 }
 
 /// Names the DocTypes, or tells all about one.
-pub(super) fn describe(caller: &Caller<'_>, arguments: Arguments<'_>) -> Result<Done> {
+pub(super) async fn describe(caller: &Caller<'_>, arguments: Arguments<'_>) -> Result<Done> {
     let (documents, session) = (&caller.site.documents, &caller.context.session);
     let Some(name) = arguments.text("doctype") else {
         let readable = describe::readable(documents, session);
@@ -91,7 +91,7 @@ pub(super) fn describe(caller: &Caller<'_>, arguments: Arguments<'_>) -> Result<
         return Ok(Done::json(&json!({ "doctypes": lines })));
     };
     let doctype = describe::known(documents, session, name)?;
-    Ok(Done::json(&describe::doctype(documents, session, &doctype)))
+    Ok(Done::json(&describe::doctype(documents, session, &doctype).await?))
 }
 
 /// A page of documents.

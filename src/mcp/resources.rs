@@ -79,9 +79,10 @@ pub(super) async fn read(caller: &Caller<'_>) -> Reply {
     let (documents, session) = (&caller.site.documents, &caller.context.session);
     let found = match &name {
         Some(name) => reading::document(caller, &doctype, name, None).await,
-        None => {
-            describe::known(documents, session, &doctype).map(|known| describe::doctype(documents, session, &known))
-        }
+        None => match describe::known(documents, session, &doctype) {
+            Ok(known) => describe::doctype(documents, session, &known).await,
+            Err(error) => Err(error),
+        },
     };
     let outcome = found.as_ref().map_or_else(Outcome::of, |_| Outcome::Done);
     note(caller, "resources/read".to_owned(), outcome, Some(&doctype), name.as_deref()).await;

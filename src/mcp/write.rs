@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::document::workflow::APPLY;
 use crate::document::{Children, method};
 use crate::error::{Error, Result};
 use crate::mcp::call::{Arguments, Done};
@@ -14,8 +15,13 @@ use crate::meta::doctype::STANDARD_COLUMNS;
 use crate::meta::{DocType, Document, Fieldtype, Right};
 
 /// What must be asked back of the methods that the engine has.
-const FINAL: [(&str, Right); 4] =
-    [("submit", Right::Submit), ("cancel", Right::Cancel), ("discard", Right::Write), ("rename", Right::Write)];
+const FINAL: [(&str, Right); 5] = [
+    ("submit", Right::Submit),
+    ("cancel", Right::Cancel),
+    ("discard", Right::Write),
+    ("rename", Right::Write),
+    (APPLY, Right::Write),
+];
 
 /// Creates a document.
 pub(super) async fn create(caller: &Caller<'_>, arguments: Arguments<'_>) -> Result<Done> {
@@ -34,6 +40,12 @@ pub(super) async fn update(caller: &Caller<'_>, arguments: Arguments<'_>) -> Res
     let doctype = documents.doctype(arguments.required("doctype"))?;
     let mut values = arguments.object("values");
     check_values(caller, &doctype, &values)?;
+    if let Some(workflow) = documents.workflow(&doctype.name).await?
+        && values.contains_key(&workflow.declared.workflow_state_field)
+    {
+        let field = &workflow.declared.workflow_state_field;
+        return Err(Error::misuse(format!("`{field}` is changed by `run` with the method {APPLY}")));
+    }
     for said in ["doctype", "name", "modified"] {
         values.shift_remove(said);
     }
@@ -116,13 +128,15 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: Arguments<'_>) -> Result
     let (doctype, name, wanted) =
         (arguments.required("doctype"), arguments.required("name"), arguments.required("method"));
     let definition = documents.doctype(doctype)?;
+    let leads_on = wanted == APPLY && documents.workflow(doctype).await?.is_some();
     let methods = method::of(documents.controllers(), &definition);
     let found = methods.iter().find(|method| method.name == wanted && method.name != "add_comment");
-    let Some(found) = found else {
+    if found.is_none() && !leads_on {
         let known: Vec<&str> = methods.iter().map(|method| method.name).filter(|name| *name != "add_comment").collect();
         let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
         return Err(Error::NoSuchRoute(format!("{doctype} has no method {wanted}: {known}")).into());
-    };
+    }
+    let reads = found.is_some_and(|found| found.reads);
     let details = Json::Object(arguments.object("arguments"));
     if let Some((_, right)) = FINAL.iter().find(|(name, _)| *name == wanted) {
         let document = check(caller, doctype, name, *right).await?;
@@ -132,6 +146,10 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: Arguments<'_>) -> Result
             ("rename", Some(new)) => format!("Rename {} to {new}, and all that refers to it?", shown(&document)),
             ("submit", _) => format!("Submit {}? It cannot be changed freely afterwards.", shown(&document)),
             ("cancel", _) => format!("Cancel {}?", shown(&document)),
+            (APPLY, _) => match details.get("action").and_then(Json::as_str) {
+                Some(action) => format!("{action}: {}?", shown(&document)),
+                None => return Err(Error::misuse(format!("{APPLY} needs the argument action")).into()),
+            },
             ("discard", _) => format!("Discard {}?", shown(&document)),
             _ => format!("Run {wanted} on {}?", shown(&document)),
         };
@@ -139,7 +157,7 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: Arguments<'_>) -> Result
             return Ok(asked);
         }
     }
-    let result = documents.call(session, doctype, name, wanted, &arguments.object("arguments"), !found.reads).await?;
+    let result = documents.call(session, doctype, name, wanted, &arguments.object("arguments"), !reads).await?;
     match result {
         Some(Json::Object(document)) => Ok(Done::json(&Json::Object(compact::document(document, LONG)))),
         Some(Json::Null) => Ok(Done::text(format!("{wanted} is done."))),

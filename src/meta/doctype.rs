@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value as Json};
 
@@ -13,6 +13,7 @@ use crate::meta::fieldtype::{ColumnType, Fieldtype};
 use crate::meta::keys::{Translations, keys};
 use crate::meta::limited::Limited;
 use crate::meta::naming_rule::NamingRule;
+use crate::meta::workflow::Workflow;
 
 /// The columns before a DocType's own fields, in the order of JSON answers.
 pub(crate) const STANDARD_COLUMNS: [(&str, ColumnType); 7] = [
@@ -136,6 +137,8 @@ keys! {
     acts nsm_parent_field: Text as String,
         "The Link field that holds the parent in a tree; without it `parent_` and the DocType's name.";
     acts is_virtual: Flag as bool, "There is no table: program code supplies the documents.";
+    acts workflow: Any as Option<Arc<Workflow>>,
+        "In which states documents stand, and which role moves them from one to another: `states`, `transitions` and `workflow_state_field`, as Frappe's Workflow has them.";
     acts autoname: Text as String,
         "How documents get their names: `hash`, `Prompt`, `autoincrement`, `UUID`, `field:fieldname`, `naming_series:`, `format:INV-{YYYY}-{####}` or `INV-.YYYY.-.####`.";
     kept naming_rule: Text, "The label of the naming rule in Frappe's form; `autoname` decides.";
@@ -418,6 +421,7 @@ fn add_automatic_fields(declaration: &mut Declaration) {
         "" => format!("parent_{}", scrub(&own)),
         named => named.to_owned(),
     };
+    let state_field = declaration.workflow.as_deref().map(Workflow::field);
     let mut add = |mut field: DocField| {
         if declaration.fields.iter().any(|present| present.fieldname == field.fieldname) {
             return;
@@ -431,6 +435,9 @@ fn add_automatic_fields(declaration: &mut Declaration) {
         }
         declaration.fields.push(field);
     };
+    if let Some(field) = state_field {
+        add(field);
+    }
     if declaration.is_submittable {
         add(DocField {
             fieldname: "amended_from".to_owned(),
@@ -462,7 +469,13 @@ fn add_automatic_fields(declaration: &mut Declaration) {
 /// The definition of a field that no file holds, in Frappe's form.
 fn automatic_raw(field: &DocField) -> Map<String, Json> {
     let mut raw = Map::new();
-    for (key, text) in [("fieldname", &field.fieldname), ("label", &field.label), ("options", &field.options)] {
+    let texts = [
+        ("fieldname", &field.fieldname),
+        ("label", &field.label),
+        ("options", &field.options),
+        ("description", &field.description),
+    ];
+    for (key, text) in texts {
         if !text.is_empty() {
             raw.insert(key.to_owned(), Json::from(text.as_str()));
         }
@@ -474,6 +487,9 @@ fn automatic_raw(field: &DocField) -> Map<String, Json> {
         ("no_copy", field.no_copy),
         ("search_index", field.search_index),
         ("ignore_user_permissions", field.ignore_user_permissions),
+        ("allow_on_submit", field.allow_on_submit),
+        ("in_list_view", field.in_list_view),
+        ("in_standard_filter", field.in_standard_filter),
     ];
     for (key, _) in flags.into_iter().filter(|(_, on)| *on) {
         raw.insert(key.to_owned(), Json::from(1));

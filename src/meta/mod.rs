@@ -8,6 +8,7 @@ pub(crate) mod document;
 pub(crate) mod expression;
 pub(crate) mod fieldtype;
 pub(crate) mod in_force;
+pub(crate) mod jinja;
 pub(crate) mod keys;
 pub(crate) mod limited;
 pub(crate) mod load;
@@ -17,6 +18,7 @@ pub(crate) mod rewrite;
 pub(crate) mod schema;
 mod searched;
 pub(crate) mod value;
+pub(crate) mod workflow;
 
 pub use docfield::DocField;
 pub use docperm::Right;

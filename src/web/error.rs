@@ -131,6 +131,7 @@ pub(crate) fn exc_type(kind: ProblemKind) -> &'static str {
         ProblemKind::NestedSetInvalidMerge => "NestedSetInvalidMergeError",
         ProblemKind::Type => "FrappeTypeError",
         ProblemKind::AlreadyRestored => "DocumentAlreadyRestored",
+        ProblemKind::WorkflowTransition => "WorkflowTransitionError",
     }
 }
 

@@ -10,17 +10,17 @@ use serde_json::{Map, Value as Json};
 use crate::document::view::filled;
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
+use crate::meta::jinja::{Facts, Names};
 use crate::meta::{DocType, Document, Right};
 use crate::outgoing::Outgoing;
 use crate::permissions::Session;
 use crate::secret::uuid_v7;
-use crate::webhook::hook::{Hook, Hooks, Secrets, Structure, Webhook, names, typed_value};
+use crate::webhook::hook::{Hook, Hooks, Secrets, Structure, Webhook, typed_value};
 use crate::webhook::listen::request;
 use crate::webhook::log::REQUEST_LOG;
 use crate::webhook::payload;
 use crate::webhook::send::{Request, TIMEOUTS, header, send};
 use crate::webhook::sign;
-use crate::webhook::template::Facts;
 
 /// Behaviour of the DocType Webhook.
 pub(super) struct WebhookController {
@@ -95,7 +95,7 @@ impl Controller for WebhookController {
                 problem(field, label, message);
             }
             for (index, datum) in webhook.webhook_data.iter().enumerate() {
-                if !names(&doctype).any(|name| name == datum.fieldname) {
+                if !Names::of(&doctype).fields.contains(datum.fieldname.as_str()) {
                     let message = format!("{} has no field `{}`", doctype.name, datum.fieldname);
                     let problem = FieldProblem::at(ProblemKind::Validation, "fieldname", "Fieldname", message);
                     invalid.push(problem.in_row("webhook_data", index + 1));
@@ -200,7 +200,8 @@ async fn send_sample(
     let zone = documents.site_zone();
     let doc = payload::of(&sample, zone);
     let now = documents.clock().now();
-    let facts = Facts::new(&doc, Some(&doc), &webhook.webhook_docevent, &zone.shown(&documents.clock().now_text()));
+    let now_shown = zone.shown(&documents.clock().now_text());
+    let facts = Facts::new(&doc, Some(&doc), &webhook.webhook_docevent, session.user(), &now_shown);
     // A condition says which events count, and this is none.
     let hook = Hook::new(Webhook { condition: None, ..webhook.clone() }, &doctype);
     let made = request(&hook, &doc, &facts).unwrap_or_default();

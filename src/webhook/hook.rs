@@ -11,8 +11,9 @@ use crate::document::queue::Queue;
 use crate::document::view::{filled, options, trimmed, view};
 use crate::document::{Documents, ListRequest, Work};
 use crate::error::Result;
+use crate::meta::jinja::{Condition, Names};
 use crate::meta::{DocType, Document};
-use crate::webhook::template::{Condition, Fields, Texts};
+use crate::webhook::template::Texts;
 
 /// The name of the DocType.
 pub(super) const WEBHOOK: &str = "Webhook";
@@ -104,7 +105,7 @@ pub(super) struct Hook {
 impl Hook {
     /// Reads a webhook of that DocType; what is wrong with its templates stands in the fields.
     pub(super) fn new(webhook: Webhook, doctype: &DocType) -> Self {
-        let fields = Fields { doctype: &doctype.name, names: names(doctype).collect() };
+        let fields = Names::of(doctype);
         let condition = webhook.condition.as_deref().map(|text| Condition::parse(text, &fields)).transpose();
         let mut texts = Texts::new();
         let mut read = Ok(());
@@ -116,12 +117,6 @@ impl Hook {
         }
         Self { webhook, condition, texts: read.map(|()| texts) }
     }
-}
-
-/// What documents of a DocType hold.
-pub(super) fn names(doctype: &DocType) -> impl Iterator<Item = &str> {
-    let columns = doctype.columns.iter().map(|column| column.name.as_str());
-    columns.chain(doctype.table_fields().map(|field| field.fieldname.as_str())).chain(["doctype"])
 }
 
 /// Those that are enabled, by DocType; kept until a Webhook or the definitions change.

@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::document::view::Fields as _;
 use crate::document::{DocEvent, DocEvents, Documents, Work};
 use crate::error::Result;
+use crate::meta::jinja::Facts;
 use crate::meta::{DocType, Document};
 use crate::pace;
 use crate::secret::uuid_v7_after;
 use crate::webhook::hook::{Hook, Hooks};
 use crate::webhook::log::{REQUEST_LOG, RequestLog, Status};
 use crate::webhook::payload;
-use crate::webhook::template::Facts;
 
 /// Hears of events for webhooks.
 pub(super) struct Listener(pub Hooks);
@@ -39,7 +39,7 @@ impl DocEvents for Listener {
         let requests: Vec<_> = pace::aside(document.has_many_rows(), || {
             let doc = payload::of(document, zone);
             let before = before.map(|before| payload::of(before, zone));
-            let facts = Facts::new(&doc, before.as_ref(), event.name(), &zone.shown(work.now()));
+            let facts = Facts::new(&doc, before.as_ref(), event.name(), work.session.user(), &zone.shown(work.now()));
             hooks.iter().filter_map(|hook| Some((hook, request(hook, &doc, &facts)?))).collect()
         });
         for (hook, request) in requests {

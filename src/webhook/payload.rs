@@ -4,9 +4,9 @@ use serde_json::{Map, Value as Json};
 use url::form_urlencoded;
 
 use crate::clock::Zone;
+use crate::meta::jinja::Facts;
 use crate::meta::{Document, View};
 use crate::webhook::hook::{Hook, Structure};
-use crate::webhook::template::Facts;
 
 /// A document as applications receive it: every field, with times of the site's clocks, and no secret.
 pub(super) fn of(document: &Document, zone: Zone) -> Json {

@@ -49,3 +49,4 @@ mod tls;
 mod traces;
 mod upgrade;
 mod webhook;
+mod workflow;

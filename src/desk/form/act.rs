@@ -5,9 +5,11 @@ use std::sync::Arc;
 use poem::Response;
 use serde_json::{Map, Value as Json, json};
 
+use crate::clock::Zone;
 use crate::desk::document_url;
-use crate::desk::form::merge::COMPARED;
-use crate::desk::form::page::show_once;
+use crate::desk::form::activity::Reading;
+use crate::desk::form::merge::{self, COMPARED};
+use crate::desk::form::page::{access, show_once};
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::Pair;
 use crate::desk::form::{back, control};
@@ -33,6 +35,9 @@ const OVERWRITE: &str = "overwrite";
 pub(crate) const RESTORE: &str = "restore:";
 /// The action that restores what was before a version.
 pub(crate) const RESTORE_BEFORE: &str = "restore-before:";
+
+/// The action that takes a step of the workflow begins so; what the workflow calls it follows.
+const STEP: &str = "workflow:";
 
 /// Does what the pressed button says.
 pub(super) async fn act(
@@ -87,6 +92,14 @@ pub(super) async fn act(
             let restored = documents.restore_version(session, version, moment, modified).await?;
             restored_flash("Earlier version restored", &restored.notes).keep(exchange);
             Ok(see_other(&address(name)))
+        }
+        (action, Some(name)) if let Some(step) = action.strip_prefix(STEP) => {
+            let modified = save_first(exchange, doctype, name, posted).await?;
+            let document = documents.apply_workflow(session, &doctype.name, name, step, modified.as_deref()).await?;
+            let standing = documents.standing(session, &document).await?;
+            let state = exchange.say(&standing.map_or_else(String::new, |standing| standing.state));
+            let message = exchange.language().filled("It is {state} now", &[("state", state.into())]);
+            finish(message, &address(name))
         }
         (action, _) => {
             let is_new = name.is_none();
@@ -143,6 +156,27 @@ async fn save(exchange: &Exchange, doctype: &Arc<DocType>, name: Option<&str>, p
         values.insert("modified".to_owned(), Json::from(modified));
     }
     documents.update(session, &doctype.name, name, &values, Children::Replace).await
+}
+
+/// Saves what was typed before a step is taken; without it, says which version the person looked at.
+async fn save_first(
+    exchange: &Exchange,
+    doctype: &Arc<DocType>,
+    name: &str,
+    posted: &Posted,
+) -> Result<Option<String>> {
+    let documents = &exchange.site.documents;
+    let session = exchange.session();
+    let stored = documents.get(session, &doctype.name, name).await?;
+    let shown = stored.as_ref().clone().seen(documents.view(session, &stored));
+    let (grant, access) = access(exchange, &stored).await?;
+    let registry = exchange.registry();
+    let read = Reading { registry: &registry, grant: &grant, zone: Zone::UTC };
+    if access.write && merge::is_touched(&read, session, &shown, posted) {
+        save(exchange, doctype, Some(name), posted).await?;
+        return Ok(None);
+    }
+    Ok(Some(posted.text("modified").to_owned()).filter(|modified| !modified.is_empty()))
 }
 
 /// Presses a Button field: calls the document's method and shows what it answers.

@@ -9,12 +9,13 @@ use crate::desk::form::draft::Draft;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::problems::problems;
 use crate::desk::form::view::{
-    Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Section, Side, Tab,
+    Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Section, Side, StepView, Tab,
 };
-use crate::desk::indicator::indicator;
+use crate::desk::indicator::{indicator, of_standing};
 use crate::desk::titles::Titles;
 use crate::desk::{document_url, help};
 use crate::document::restore::DELETED_DOCUMENT;
+use crate::document::workflow::{Standing, Way};
 use crate::error::FieldProblem;
 use crate::language::Language;
 use crate::meta::expression::Expression;
@@ -56,6 +57,8 @@ pub(crate) struct FormInput<'a> {
     pub grant: &'a Grant,
     /// What they may do with this document.
     pub access: Access,
+    /// Where the document stands in its workflow, and what that opens to them.
+    pub standing: Option<&'a Standing>,
     /// What they typed, if it comes back with problems.
     pub posted: Option<&'a Posted>,
     /// The problems.
@@ -156,7 +159,8 @@ pub(crate) fn form_view(input: &FormInput<'_>) -> FormView {
         name,
         is_new: document.is_new && !doctype.issingle,
         is_single: doctype.issingle,
-        indicator: indicator(doctype, document),
+        indicator: input.standing.map(of_standing).or_else(|| indicator(doctype, document)),
+        state_message: input.standing.map_or_else(String::new, |standing| standing.message.clone()),
         image: image(input),
         modified: if document.is_new || doctype.is_virtual { String::new() } else { document.modified().to_owned() },
         editable,
@@ -400,9 +404,20 @@ fn actions(input: &FormInput<'_>) -> Actions {
         amend_url: new_url("amend"),
         menu: false,
         confirm: input.confirm,
+        steps: input.standing.map(steps).unwrap_or_default(),
     };
     actions.menu = !doctype.hide_toolbar && stored;
     actions
+}
+
+/// The buttons that take a step of the workflow.
+fn steps(standing: &Standing) -> Vec<StepView> {
+    let step = |way: &Way| StepView {
+        action: way.action.clone(),
+        next_state: way.next_state.clone(),
+        is_danger: way.style == "Danger",
+    };
+    standing.ways.iter().map(step).collect()
 }
 
 fn image(input: &FormInput<'_>) -> Option<String> {

@@ -324,6 +324,7 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
     let documents = &exchange.site.documents;
     let session = exchange.session();
     let registry = exchange.registry();
+    let standing = if document.is_new { None } else { documents.standing(session, document).await? };
     let mut document = document.clone().seen(documents.view(session, document));
     if let Some(doctype) = registry.get(&document.doctype.name) {
         document.doctype = Arc::clone(doctype);
@@ -342,6 +343,7 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
         language: exchange.language(),
         grant: &grant,
         access,
+        standing: standing.as_ref(),
         posted: showing.posted,
         problems: &showing.problems,
         titles: &titles,
@@ -454,7 +456,7 @@ fn definition(doctype: &DocType, may_change: bool, language: &Language) -> Panel
 }
 
 /// What the session may do with the document, shares included.
-async fn access(exchange: &Exchange, document: &Document) -> Result<(Grant, Access)> {
+pub(super) async fn access(exchange: &Exchange, document: &Document) -> Result<(Grant, Access)> {
     let documents = &exchange.site.documents;
     let session = exchange.session();
     let doctype = &document.doctype;
@@ -478,6 +480,14 @@ async fn access(exchange: &Exchange, document: &Document) -> Result<(Grant, Acce
             access.write = true;
             grant.write_levels |= 1;
         }
+    }
+    // In which state who may change what, and what submits and cancels, says the workflow.
+    if !document.is_new
+        && let Some(workflow) = documents.workflow(&doctype.name).await?
+    {
+        access.write &= workflow.declared.may_edit(workflow.declared.current(document), |role| session.has_role(role));
+        access.submit &= !workflow.leads_to(1);
+        access.cancel &= !workflow.leads_to(2);
     }
     Ok((grant, access))
 }

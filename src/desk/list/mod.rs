@@ -112,7 +112,9 @@ fn usual_columns(doctype: &DocType, grant: &Grant) -> String {
 /// The fields behind the status pill.
 fn status_fields(doctype: &DocType) -> Vec<&str> {
     let of_type = |name: &str, kind| doctype.field(name).is_some_and(|field| field.fieldtype == kind);
-    if of_type("status", Fieldtype::Select) {
+    if let Some(workflow) = &doctype.workflow {
+        vec![&workflow.workflow_state_field]
+    } else if of_type("status", Fieldtype::Select) {
         vec!["status"]
     } else if of_type("enabled", Fieldtype::Check) {
         vec!["enabled"]
@@ -275,7 +277,8 @@ fn columns(input: &ListInput<'_>, fields: &[&DocField], has_pill: bool) -> Vec<C
     let title_label = title.and_then(|name| doctype.field(name)).map_or_else(|| "Name".to_owned(), label);
     let mut columns = vec![column(title_label, "main", Some(title.unwrap_or("name")))];
     if has_pill {
-        let sort = if doctype.is_submittable { Some("docstatus") } else { status_fields(doctype).first().copied() };
+        let by_docstatus = doctype.is_submittable && doctype.workflow.is_none();
+        let sort = if by_docstatus { Some("docstatus") } else { status_fields(doctype).first().copied() };
         columns.push(column("Status".to_owned(), "status", sort));
     }
     columns.extend(fields.iter().map(|field| column(label(field), class(field), Some(&field.fieldname))));

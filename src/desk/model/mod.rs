@@ -299,6 +299,7 @@ async fn show(
         language: exchange.language(),
         grant: &Grant::ALL,
         access: Access { write: true, ..Access::default() },
+        standing: None,
         posted: posted.filter(|_| !as_text),
         problems: &problems,
         titles: &titles,

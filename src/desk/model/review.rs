@@ -145,6 +145,7 @@ fn preview(exchange: &Exchange, registry: &Registry, doctype: &Arc<DocType>) -> 
         language: exchange.language(),
         grant: &grant,
         access: Access { write: true, create: true, ..Access::default() },
+        standing: None,
         posted: None,
         problems: &[],
         titles: &titles,

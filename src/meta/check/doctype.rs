@@ -5,6 +5,7 @@ use crate::meta::fieldtype::Fieldtype;
 use crate::meta::keys::{nearest, suggestion};
 use crate::meta::limited::{Limited, Test};
 use crate::meta::naming_rule::{NamingRule, SeriesPart};
+use crate::meta::workflow::Workflow;
 
 /// PostgreSQL cuts identifiers behind 63 bytes, of which `tab` takes three.
 const LONGEST_NAME: usize = 60;
@@ -31,6 +32,7 @@ pub(super) fn check(checker: &mut Checker<'_, '_>) {
     check_naming(checker);
     check_named_fields(checker);
     check_limits(checker);
+    check_workflow(checker);
 }
 
 fn check_name(checker: &mut Checker<'_, '_>) {
@@ -120,6 +122,24 @@ fn check_limits(checker: &mut Checker<'_, '_>) {
                 checker.error(at, message);
             }
         }
+    }
+}
+
+/// A workflow that cannot be read would hold nobody to anything.
+fn check_workflow(checker: &mut Checker<'_, '_>) {
+    let doctype = checker.doctype;
+    let at = At::Key("workflow");
+    let Some(written) = doctype.raw.get("workflow").filter(|value| !value.is_null()) else { return };
+    let workflow = match serde_json::from_value::<Workflow>(written.clone()) {
+        Ok(workflow) => workflow,
+        Err(error) => return checker.error(at, format!("`workflow` cannot be read: {error}")),
+    };
+    for problem in workflow.check(doctype) {
+        let place = match problem.row {
+            Some((list, row)) => format!("`workflow`, row {} of `{list}`, `{}`", row + 1, problem.key),
+            None => format!("`workflow`, `{}`", problem.key),
+        };
+        checker.error(at, format!("{place}: {}", problem.message));
     }
 }
 

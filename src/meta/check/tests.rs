@@ -225,3 +225,39 @@ fn keys_without_effect_can_be_listed() {
     let expected = [(None, "beta".to_owned()), (Some("a".to_owned()), "print_hide".to_owned())];
     assert_eq!(idle_keys(book), expected);
 }
+
+/// An Expense that goes from one hand to another.
+const WORKFLOW: &str = "name: Expense
+is_submittable: true
+fields:
+- {fieldname: total, fieldtype: Currency}
+- {fieldname: decision}
+workflow:
+  states:
+  - {state: Draft, allow_edit: Employee}
+  - {state: Approved, allow_edit: Director, doc_status: 1, update_field: decision, update_value: 'yes'}
+  - {state: Withdrawn, allow_edit: Director, doc_status: 2}
+  transitions:
+  - {state: Draft, action: Approve, next_state: Approved, allowed: Director, condition: doc.total <= 1000}
+  - {state: Approved, action: Withdraw, next_state: Withdrawn, allowed: Director, allow_self_approval: 0}
+";
+
+#[test]
+fn a_workflow_that_cannot_work_is_told_of() {
+    assert_eq!(messages(&load_beside("expense.yaml", WORKFLOW)), Vec::<String>::new());
+    for (from, to, complaint) in [
+        ("action: Approve, ", "", "missing field `action`"),
+        ("allowed: Director, condition", "allow: Director, condition", "unknown field `allow`"),
+        ("doc_status: 2", "doc_status: 3", "row 3 of `states`, `doc_status`: Doc Status is 0, 1 or 2, not 3"),
+        ("next_state: Approved", "next_state: Lost", "row 1 of `transitions`, `next_state`: `Lost` is not among"),
+        ("doc.total <=", "doc.sum <=", "Expense has no field `sum`"),
+        ("update_field: decision", "update_field: verdict", "Expense has no field `verdict`"),
+        ("is_submittable: true\n", "", "Expense is not submittable"),
+        ("state: Draft, allow_edit: Employee", "state: Draft, doc_status: 1, allow_edit: Employee", "begin as drafts"),
+        ("state: Draft, action", "state: Withdrawn, action", "A cancelled document stays in its state"),
+    ] {
+        assert!(WORKFLOW.contains(from), "{from}");
+        let found = messages(&load_beside("expense.yaml", &WORKFLOW.replace(from, to))).join("\n");
+        assert!(found.contains(complaint), "{complaint}: {found}");
+    }
+}

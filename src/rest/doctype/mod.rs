@@ -1,4 +1,4 @@
-//! DocTypes with behaviour of their own: Comment, DocShare, File, Report, ToDo, with what attaches files to documents, and those that
+//! DocTypes with behaviour of their own: Comment, DocShare, File, Report, ToDo, Workflow, with what attaches files to documents, and those that
 //! show the definitions of DocTypes.
 
 mod attach;
@@ -8,8 +8,10 @@ mod report;
 pub(super) mod share;
 mod shown;
 pub(super) mod todo;
+mod workflow;
 
 use crate::document::report::REPORT;
+use crate::document::workflow::WORKFLOW;
 use crate::files::Files;
 use crate::web::Plugins;
 
@@ -23,6 +25,10 @@ pub(super) fn register(plugins: &mut Plugins, files: &Files) {
     plugins.panels(REPORT, report::ShowPanel);
     plugins.controllers.needs_fields(REPORT, &["ref_doctype", "report_type", "json", "disabled", "roles"]);
     plugins.controller("ToDo", todo::ToDo);
+    plugins.controller(WORKFLOW, workflow::Workflow);
+    plugins
+        .controllers
+        .needs_fields(WORKFLOW, &["document_type", "is_active", "workflow_state_field", "states", "transitions"]);
     plugins.controller("DocType", shown::DocTypes);
     plugins.controller("DocField", shown::DocFields);
     plugins.controller("DocPerm", shown::DocPerms);

@@ -16,6 +16,7 @@ mod restore;
 mod share;
 mod system;
 pub(super) mod tag;
+mod workflow;
 
 use std::future::Future;
 
@@ -42,6 +43,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     share::register(plugins);
     system::register(plugins);
     tag::register(plugins);
+    workflow::register(plugins);
 }
 
 /// Registers a method for users who are logged in, or whoever a token stands for.

@@ -37,6 +37,8 @@ pub(crate) struct FormView {
     pub is_single: bool,
     /// Status pill.
     pub indicator: Option<Indicator>,
+    /// What whoever opens a document in its state is told.
+    pub state_message: String,
     /// The picture that stands for the document.
     pub image: Option<String>,
     /// For the optimistic lock.
@@ -273,8 +275,21 @@ pub(crate) struct Actions {
     pub amend_url: String,
     /// Any of those in the menu.
     pub menu: bool,
+    /// The steps of the workflow that are open.
+    pub steps: Vec<StepView>,
     /// The dialog that stands open: `delete`, `cancel`, `discard` or `rename`.
     pub confirm: Confirm,
+}
+
+/// A button that takes a step of the workflow.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StepView {
+    /// What it says.
+    pub action: String,
+    /// The state that it leads to.
+    pub next_state: String,
+    /// It leads to something bad.
+    pub is_danger: bool,
 }
 
 /// The dialog that stands open, for browsers without JavaScript.

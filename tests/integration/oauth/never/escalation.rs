@@ -274,7 +274,7 @@ async fn the_scope_all_is_everything_that_the_person_may_do() {
 }
 
 /// DocTypes that limited credentials never change in these ways, even those of Administrator with the scope `write`.
-const GUARDED: [(&str, &[Right]); 29] = {
+const GUARDED: [(&str, &[Right]); 30] = {
     const ALL: &[Right] = &[Right::Create, Right::Write, Right::Delete];
     // To end what is there takes access away, and is left to whoever has the scope for it.
     const BUT_DELETE: &[Right] = &[Right::Create, Right::Write];
@@ -309,6 +309,7 @@ const GUARDED: [(&str, &[Right]); 29] = {
         ("User Permission", ALL),
         ("User Type", ALL),
         ("Webhook", ALL),
+        ("Workflow", ALL),
     ]
 };
 
@@ -323,6 +324,9 @@ async fn samples(site: &TestSite) -> Vec<(&'static str, String)> {
     site.db_insert("Role", json!({"role_name": "Librarian"})).await;
     let hook = json!({"__newname": "Roles", "webhook_doctype": "Role", "request_url": "https://hooks.example.com/"});
     site.db_insert("Webhook", hook).await;
+    site.db_insert("Workflow State", json!({"workflow_state_name": "Open"})).await;
+    let states = json!([{"state": "Open", "allow_edit": "All"}]);
+    site.db_insert("Workflow", json!({"workflow_name": "W", "document_type": "ToDo", "states": states})).await;
     let role = json!({"allow": "Role", "for_value": "Librarian", "user": "Administrator"});
     let later = "2099-01-01 00:00:00";
     let (client, user) = (program.id.as_str(), "Administrator");
