@@ -62,11 +62,11 @@ impl Words<'_> {
             steps.push(self.told(self.right, said, (rule, text, change)));
         };
         if self.session.is_none() {
-            let enable = self.change(format!("Enable {user}"), document_url("user", user));
+            let enable = change_to(format!("Enable {user}"), document_url("user", user));
             add("Account", Said::Refuses, format!("{user} is not an enabled account"), enable);
         }
         if let Some(reason) = refused {
-            let open = self.change("Open the credentials", credential_url.to_owned());
+            let open = change_to("Open the credentials", credential_url.to_owned());
             add("Credentials", Said::Refuses, reason.to_owned(), open);
         }
         steps
@@ -86,10 +86,6 @@ impl Words<'_> {
             change.text = self.say(&change.text);
         }
         ToldStep { right: right.as_str(), rule, said: said.as_str(), text: self.say(&text), change }
-    }
-
-    fn change(&self, text: impl Into<String>, url: impl Into<String>) -> Vec<Change> {
-        vec![Change { text: text.into(), url: url.into() }]
     }
 
     fn step(&self, asked_for: Right, step: &Step) -> Option<Told> {
@@ -142,11 +138,11 @@ impl Words<'_> {
             (false, _) => (format!("The scopes of the credentials leave the right `{right}` on {doctype}"), vec![]),
             (true, true) => (
                 format!("The right `{right}` on {doctype} is guarded: credentials with limited scopes never have it"),
-                self.change("Log in, or use credentials without limited scopes", ""),
+                change_to("Log in, or use credentials without limited scopes", ""),
             ),
             (true, false) => (
                 format!("The scopes of the credentials do not leave the right `{right}` on {doctype}"),
-                self.change(format!("Use credentials with the scope `{needed}`"), ""),
+                change_to(format!("Use credentials with the scope `{needed}`"), ""),
             ),
         };
         ("Credentials", text, change)
@@ -172,7 +168,7 @@ impl Words<'_> {
         let (user, doctype) = (self.user, &self.doctype.name);
         if !self.doctype.is_submittable && matches!(right, Right::Submit | Right::Cancel | Right::Amend) {
             let text = format!("Make {doctype} submittable: its documents have no docstatus");
-            return self.change(text, model_url(doctype));
+            return change_to(text, model_url(doctype));
         }
         let has = |row: &&DocPerm| self.session.is_some_and(|session| session.has_role(&row.role));
         let rows = self.doctype.permissions.iter().filter(|row| row.permlevel == 0);
@@ -184,7 +180,7 @@ impl Words<'_> {
         if !roles.is_empty() {
             let roles = roles.join(", ");
             let text = format!("Give {user} a role that has the right `{right}`: {roles}");
-            change.extend(self.change(text, document_url("user", user)));
+            change.extend(change_to(text, document_url("user", user)));
         }
         let mut own: Vec<&str> = rows.filter(has).map(|row| &*row.role).collect();
         own.dedup();
@@ -193,7 +189,7 @@ impl Words<'_> {
         } else {
             format!("Check `{right}` at level 0 of {doctype} for a role of {user}: {}", own.join(", "))
         };
-        change.extend(self.change(text, format!("{}#f-permissions", model_url(doctype))));
+        change.extend(change_to(text, format!("{}#f-permissions", model_url(doctype))));
         change
     }
 
@@ -217,14 +213,14 @@ impl Words<'_> {
         if !value.is_empty() {
             let add = query(&[("user", user), ("allow", target), ("for_value", value)]);
             let text = format!("Add a User Permission of {user} for {value}");
-            change.extend(self.change(text, format!("/app/user-permission/new?{add}")));
+            change.extend(change_to(text, format!("/app/user-permission/new?{add}")));
         }
         let own = query(&[("user", user), ("allow", target)]);
         let text = format!("Take the User Permissions of {user} on {target} away");
-        change.extend(self.change(text, format!("/app/user-permission?{own}")));
+        change.extend(change_to(text, format!("/app/user-permission?{own}")));
         if field != "name" {
             let text = format!("Let {label} ignore User Permissions");
-            change.extend(self.change(text, model_url(&self.doctype.name)));
+            change.extend(change_to(text, model_url(&self.doctype.name)));
         }
         (RULE, told, change)
     }
@@ -240,9 +236,9 @@ impl Words<'_> {
         if !self.doctype.limited_except.is_empty() {
             let roles = self.doctype.limited_except.join(", ");
             let text = format!("Give {user} a role that is not limited: {roles}");
-            change.extend(self.change(text, document_url("user", user)));
+            change.extend(change_to(text, document_url("user", user)));
         }
-        change.extend(self.change("Change what the DocType is limited to", model_url(doctype)));
+        change.extend(change_to("Change what the DocType is limited to", model_url(doctype)));
         ("Limits", format!("Nothing of what {doctype} is limited to is true: {conditions}"), change)
     }
 
@@ -275,7 +271,7 @@ impl Words<'_> {
                 } else {
                     document_url(&self.doctype.slug(), &document.name())
                 };
-                ("Shares", text, self.change(format!("Share the document with {user}"), url))
+                ("Shares", text, change_to(format!("Share the document with {user}"), url))
             }
         }
     }
@@ -314,4 +310,9 @@ impl Words<'_> {
         };
         Sees { count: seen.count, conditions: conditions.iter().map(|text| self.say(text)).collect() }
     }
+}
+
+/// One thing to change, and the page where.
+fn change_to(text: impl Into<String>, url: impl Into<String>) -> Vec<Change> {
+    vec![Change { text: text.into(), url: url.into() }]
 }
