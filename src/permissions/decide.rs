@@ -92,17 +92,10 @@ impl Grant {
     /// What the roles give; each row is noted for what it says of one right.
     fn by_role<R: Recorder>(session: &Session, doctype: &DocType, right: Right, recorder: &mut R) -> Self {
         let mut grant = Self::default();
-        for row in &doctype.permissions {
-            let held = session.access.roles.contains(&row.role);
+        for row in doctype.permissions.iter().filter(|row| session.access.roles.contains(&row.role)) {
             if row.permlevel == 0 {
-                let gives = row.rights.contains(right);
-                let said = if held && gives { Said::Gives } else { Said::Lacks };
-                recorder.note(|| Step::new(Asked::Row { row: row.clone(), held }, said));
-            }
-            if !held {
-                continue;
-            }
-            if row.permlevel == 0 {
+                let said = if row.rights.contains(right) { Said::Gives } else { Said::Lacks };
+                recorder.note(|| Step::new(Asked::Row(row.clone()), said));
                 if row.if_owner {
                     grant.owner_rights = grant.owner_rights.union(row.rights);
                     grant.if_owner_rights = grant.if_owner_rights.union(row.rights);

@@ -116,13 +116,8 @@ pub(crate) enum Asked {
     Administrator,
     /// Whether it is an account of the site itself.
     Reserved,
-    /// A permission row of level 0.
-    Row {
-        /// The row.
-        row: DocPerm,
-        /// The person has its role.
-        held: bool,
-    },
+    /// A permission row of level 0 of a role that the person has.
+    Row(DocPerm),
     /// All rows together.
     Roles,
     /// Whose the document is, where rows give the right to owners alone.

@@ -311,8 +311,8 @@ async fn each_refusal_says_what_would_change_it_and_that_does() {
     // A role.
     let told = ask("nobody@example.com", "Slip", "slip", "write").await;
     assert_eq!(told["verdict"], "nobody@example.com may not write Slip slip");
-    let (text, url) = changes(&told, "Roles").into_iter().find(|(text, _)| text.contains("`write`")).unwrap();
-    assert_eq!(text, "Give nobody@example.com a role that has the right `write`: Clerk, Writer");
+    let (text, url) = changes(&told, "Roles").into_iter().find(|(text, _)| text.contains("“write”")).unwrap();
+    assert_eq!(text, "Give nobody@example.com a role that has the right “write”: Clerk, Writer");
     assert_eq!(url, "/app/user/nobody@example.com");
     assert!(changes(&told, "Roles").iter().any(|(_, url)| url == "/app/_model/Slip#f-permissions"), "{told:#}");
     site.db_update("User", "nobody@example.com", json!({"roles": [{"role": "Writer"}]})).await;
@@ -322,7 +322,7 @@ async fn each_refusal_says_what_would_change_it_and_that_does() {
     let told = ask("keeper@example.com", "Slip", "slip", "read").await;
     let steps = told["steps"].to_string();
     assert!(
-        steps.contains("The roles give the right `read` to the owner alone, and that is Administrator"),
+        steps.contains("The roles give the right “read” to the owner alone, and that is Administrator"),
         "{told:#}"
     );
 
@@ -355,7 +355,7 @@ async fn each_refusal_says_what_would_change_it_and_that_does() {
     question["api_key"] = key.question["api_key"].clone();
     let told = admin.call(EXPLAIN, question.clone()).await.ok();
     assert_eq!(told["user"], "clerk@example.com");
-    assert!(changes(&told, "Credentials")[0].0.starts_with("Use credentials with the scope `"), "{told:#}");
+    assert!(changes(&told, "Credentials")[0].0.starts_with("Use credentials with the scope “"), "{told:#}");
     question["doctype"] = json!("Notice");
     question["name"] = json!("notice");
     question["right"] = json!("delete");

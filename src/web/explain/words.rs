@@ -27,7 +27,7 @@ pub(super) struct Words<'a> {
     pub session: Option<&'a Session>,
     /// The right.
     pub right: Right,
-    /// Whoever asks administers rights: they hear of roles that others have, and what to change.
+    /// Whoever asks administers rights: they hear what to change.
     pub advises: bool,
 }
 
@@ -96,23 +96,23 @@ impl Words<'_> {
                 ("Read", "Nobody does anything with a document that they may not read".to_owned(), vec![])
             }
             Asked::State(reason) if refuses => ("Docstatus", reason.clone(), vec![]),
-            Asked::State(needed) => ("Docstatus", format!("What is asked for takes the right `{needed}` here"), vec![]),
+            Asked::State(needed) => ("Docstatus", format!("What is asked for takes the right “{needed}” here"), vec![]),
             Asked::Limit { needed, guarded } => self.limit(right, needed, *guarded, refuses),
             Asked::Administrator => ("Administrator", "Administrator may do everything".to_owned(), vec![]),
             Asked::Reserved => {
                 let text = "Administrator and Guest are accounts of the site itself: they are Administrator's alone";
                 ("Account", text.to_owned(), vec![])
             }
-            Asked::Row { row, held } => ("Roles", self.row(row, *held, asked_for)?, vec![]),
+            Asked::Row(row) => ("Roles", Self::row(row, asked_for), vec![]),
             Asked::Roles => (
                 "Roles",
-                format!("None of the roles of {user} gives the right `{right}`"),
+                format!("None of the roles of {user} gives the right “{right}”"),
                 self.roles_that_give(asked_for),
             ),
             Asked::Owner(_) if !refuses => ("Owner", format!("{user} owns the document"), vec![]),
             Asked::Owner(owner) => (
                 "Owner",
-                format!("The roles give the right `{right}` to the owner alone, and that is {owner}"),
+                format!("The roles give the right “{right}” to the owner alone, and that is {owner}"),
                 self.roles_that_give(asked_for),
             ),
             Asked::OwnerKeeps => {
@@ -126,7 +126,7 @@ impl Words<'_> {
             Asked::Controller("") => ("Rules", format!("The rules of {doctype} itself do not allow it"), vec![]),
             Asked::Controller(rule) => ("Rules", (*rule).to_owned(), vec![]),
             Asked::Share { possible: false } => {
-                ("Shares", format!("Sharing a document cannot give the right `{right}`"), vec![])
+                ("Shares", format!("Sharing a document cannot give the right “{right}”"), vec![])
             }
             Asked::Share { .. } => self.share(right, step.said),
         })
@@ -135,31 +135,25 @@ impl Words<'_> {
     fn limit(&self, right: &str, needed: &str, guarded: bool, refuses: bool) -> Told {
         let doctype = &self.doctype.name;
         let (text, change) = match (refuses, guarded) {
-            (false, _) => (format!("The scopes of the credentials leave the right `{right}` on {doctype}"), vec![]),
+            (false, _) => (format!("The scopes of the credentials leave the right “{right}” on {doctype}"), vec![]),
             (true, true) => (
-                format!("The right `{right}` on {doctype} is guarded: credentials with limited scopes never have it"),
+                format!("The right “{right}” on {doctype} is guarded: credentials with limited scopes never have it"),
                 change_to("Log in, or use credentials without limited scopes", ""),
             ),
             (true, false) => (
-                format!("The scopes of the credentials do not leave the right `{right}` on {doctype}"),
-                change_to(format!("Use credentials with the scope `{needed}`"), ""),
+                format!("The scopes of the credentials do not leave the right “{right}” on {doctype}"),
+                change_to(format!("Use credentials with the scope “{needed}”"), ""),
             ),
         };
         ("Credentials", text, change)
     }
 
-    /// A row of the definition; those of roles that others have are told to whoever could give them.
-    fn row(&self, row: &DocPerm, held: bool, right: Right) -> Option<String> {
-        let (user, role, gives) = (self.user, &row.role, row.rights.contains(right));
-        let right = right.as_str();
-        match (held, gives, row.if_owner) {
-            (true, true, false) => Some(format!("The role {role} gives the right `{right}`")),
-            (true, true, true) => Some(format!("The role {role} gives the right `{right}` on documents of one's own")),
-            (true, false, _) => Some(format!("The role {role} does not give the right `{right}`")),
-            (false, true, _) if self.advises => {
-                Some(format!("The role {role} would give the right `{right}`, but {user} does not have it"))
-            }
-            (false, ..) => None,
+    fn row(row: &DocPerm, right: Right) -> String {
+        let (role, gives, right) = (&row.role, row.rights.contains(right), right.as_str());
+        match (gives, row.if_owner) {
+            (true, false) => format!("The role {role} gives the right “{right}”"),
+            (true, true) => format!("The role {role} gives the right “{right}” on documents of one's own"),
+            (false, _) => format!("The role {role} does not give the right “{right}”"),
         }
     }
 
@@ -179,15 +173,15 @@ impl Words<'_> {
         let mut change = Vec::new();
         if !roles.is_empty() {
             let roles = roles.join(", ");
-            let text = format!("Give {user} a role that has the right `{right}`: {roles}");
+            let text = format!("Give {user} a role that has the right “{right}”: {roles}");
             change.extend(change_to(text, document_url("user", user)));
         }
         let mut own: Vec<&str> = rows.filter(has).map(|row| &*row.role).collect();
         own.dedup();
         let text = if own.is_empty() {
-            format!("Add a row with the right `{right}` for a role of {user} to {doctype}")
+            format!("Add a row with the right “{right}” for a role of {user} to {doctype}")
         } else {
-            format!("Check `{right}` at level 0 of {doctype} for a role of {user}: {}", own.join(", "))
+            format!("Check “{right}” at level 0 of {doctype} for a role of {user}: {}", own.join(", "))
         };
         change.extend(change_to(text, format!("{}#f-permissions", model_url(doctype))));
         change
@@ -259,12 +253,12 @@ impl Words<'_> {
     fn share(&self, right: &str, said: Said) -> Told {
         let user = self.user;
         match said {
-            Said::Gives => ("Shares", format!("A share gives {user} the right `{right}`"), vec![]),
+            Said::Gives => ("Shares", format!("A share gives {user} the right “{right}”"), vec![]),
             Said::Refuses => {
                 ("Shares", "A share would give it, but it is refused whatever is shared".to_owned(), vec![])
             }
             _ => {
-                let text = format!("No share gives {user} the right `{right}`");
+                let text = format!("No share gives {user} the right “{right}”");
                 let Some(document) = self.document else { return ("Shares", text, vec![]) };
                 let url = if self.doctype.issingle {
                     format!("/app/{}", self.doctype.slug())
