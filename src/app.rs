@@ -175,6 +175,7 @@ impl App {
             helpers,
             starters,
             panels,
+            credential_kinds,
             sealed,
         } = plugins;
         let (site_url, max_rows) = (config.site_url.clone(), config.limits.rows);
@@ -208,6 +209,7 @@ impl App {
             describes_api,
             warnings: told_on_pages,
             panels,
+            credential_kinds,
         });
         reload::note(&site, faults.clone());
         site.doctype_files.set_version(version);

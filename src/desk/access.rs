@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::desk::form::view::Link;
-use crate::desk::{document_url, shell};
+use crate::desk::{document_url, shell, why};
 use crate::document::{Documents, ListRequest};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right};
@@ -51,9 +51,18 @@ pub(crate) struct PersonView {
     /// Their name.
     pub full_name: String,
     /// In the order of the headings.
-    pub rights: Vec<bool>,
+    pub rights: Vec<RightView>,
     /// What gives them the right to read.
     pub why: String,
+}
+
+/// Whether a person has a right.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RightView {
+    /// They have.
+    pub may: bool,
+    /// Where is said why, or why not.
+    pub url: String,
 }
 
 /// GET `/app/_access`
@@ -97,10 +106,14 @@ async fn access_view(documents: &Documents, document: &Document) -> Result<Acces
             if !own && may_be_shared && documents.is_shared(documents.database(), &person, document, right).await? {
                 shared.push(label.to_lowercase());
             }
-            rights.push(own || shared.last().is_some_and(|last| *last == label.to_lowercase()));
+            let may = own || shared.last().is_some_and(|last| *last == label.to_lowercase());
+            let name = document.name();
+            let asked =
+                [("doctype", &*doctype.name), ("name", &name), ("right", right.as_str()), ("user", person.user())];
+            rights.push(RightView { may, url: why::url(&asked) });
         }
-        if rights.iter().any(|may| *may) {
-            let why = why(&person, doctype, document, &shared);
+        if rights.iter().any(|right| right.may) {
+            let why = reason(&person, doctype, document, &shared);
             let (user, full_name) = (person.user().to_owned(), person.access.full_name.clone());
             people.push(PersonView { user, full_name, rights, why });
         } else {
@@ -131,7 +144,7 @@ async fn shared_with(documents: &Documents, document: &Document) -> Result<Vec<S
 }
 
 /// What gives a person their rights: `by the role Librarian; shared: write`.
-fn why(person: &Session, doctype: &DocType, document: &Document, shared: &[String]) -> String {
+fn reason(person: &Session, doctype: &DocType, document: &Document, shared: &[String]) -> String {
     if person.is_administrator() {
         return "Administrator may do everything".to_owned();
     }

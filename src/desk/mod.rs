@@ -20,14 +20,11 @@ pub(crate) mod shell;
 mod tasks;
 mod template_helpers;
 pub(crate) mod titles;
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+mod why;
 
 use crate::permissions::TimesIn;
+pub(crate) use crate::web::desk_address::{ADDRESS_PART, document_url};
 use crate::web::{Exchange, Plugins, Route};
-
-/// What stays as it is in a part of an address.
-const ADDRESS_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
 /// Registers the pages of the desk.
 pub(crate) fn register(plugins: &mut Plugins) {
@@ -48,6 +45,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.route(Route::new("/app/_markdown").post(form::preview::markdown));
     plugins.route(Route::new("/app/_doctypes").get(home::doctypes));
     plugins.route(Route::new("/app/_access").get(access::get));
+    plugins.route(Route::new("/app/_why").get(why::get));
     plugins.route(Route::new("/app/_health").get(|exchange| health::get(own(exchange))));
     plugins.route(Route::new("/app/_definitions").get(definitions::get));
     plugins.route(Route::new("/app/_rights").get(rights::get));
@@ -87,9 +85,4 @@ pub(crate) fn register(plugins: &mut Plugins) {
 fn own(mut exchange: Exchange) -> Exchange {
     exchange.context.session.times_in = TimesIn::Own;
     exchange
-}
-
-/// The address of a document's form.
-pub(crate) fn document_url(slug: &str, name: &str) -> String {
-    format!("/app/{slug}/{}", utf8_percent_encode(name, ADDRESS_PART))
 }

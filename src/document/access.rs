@@ -12,6 +12,7 @@ use crate::document::{Cell, Documents, ListRequest};
 use crate::error::{AuthenticationError, Conflict, Error, Result};
 use crate::meta::{DocType, Document, Registry, Right};
 use crate::permissions::decide::{self, Denied};
+use crate::permissions::record::{Asked, Recorder, Said, Step, Unrecorded};
 use crate::permissions::session::{
     ADMINISTRATOR, GUEST, ROLE_ALL, ROLE_DESK_USER, ROLE_GUEST, Session, UserAccess, UserPermission,
 };
@@ -163,24 +164,65 @@ impl Documents {
         document: Option<&Document>,
         right: Right,
     ) -> Result<()> {
-        decide::check(session, doctype, document, right)
-            .map_err(|denied| refusal(session, doctype, document.map(Document::name).as_deref(), right, &denied))?;
+        self.check_permission_noting(session, doctype, document, right, &mut Unrecorded)
+    }
+
+    /// The same, with each step noted.
+    pub(super) fn check_permission_noting<R: Recorder>(
+        &self,
+        session: &Session,
+        doctype: &DocType,
+        document: Option<&Document>,
+        right: Right,
+        recorder: &mut R,
+    ) -> Result<()> {
+        let refused =
+            |denied: &Denied| refusal(session, doctype, document.map(Document::name).as_deref(), right, denied);
+        let decided =
+            decide::check_noting(session, doctype, document, right, recorder).map_err(|denied| refused(&denied));
+        if decided.is_err() && !R::HEARS_ALL {
+            return decided;
+        }
         match document {
-            Some(document) if self.is_denied(session, document, right, false) => {
-                Err(refusal(session, doctype, Some(&document.name()), right, &Denied::Role))
+            Some(document) if self.is_denied(session, document, right, false, recorder) => {
+                decided.and_then(|()| Err(refused(&Denied::Role)))
             }
-            _ => Ok(()),
+            _ => decided,
         }
     }
 
     /// Whether the right on the document is denied whatever roles and shares give; `by_share`: a share is what gives it.
-    fn is_denied(&self, session: &Session, document: &Document, right: Right, by_share: bool) -> bool {
+    fn is_denied<R: Recorder>(
+        &self,
+        session: &Session,
+        document: &Document,
+        right: Right,
+        by_share: bool,
+        recorder: &mut R,
+    ) -> bool {
         let doctype = &document.doctype;
-        let controllers = self.controllers().of(&doctype.name);
-        !session.is_administrator()
-            && (decide::is_reserved(session, doctype, &document.name())
-                || decide::is_outside_limits(session, &self.registry(), doctype, document, by_share)
-                || !controllers.iter().all(|controller| controller.has_permission(session, document, right)))
+        if session.is_administrator() {
+            return false;
+        }
+        let mut denied = decide::is_reserved(session, doctype, &document.name());
+        let mut ask = |asked: Asked, refuses: bool| {
+            denied |= refuses;
+            recorder.note(|| Step::new(asked, if refuses { Said::Refuses } else { Said::Passes }));
+            denied && !R::HEARS_ALL
+        };
+        if decide::is_limited(session, doctype) {
+            let is_outside = decide::is_outside_limits(session, &self.registry(), doctype, document, by_share);
+            if ask(Asked::LimitedTo, is_outside) {
+                return true;
+            }
+        }
+        for controller in self.controllers().of(&doctype.name) {
+            let refuses = !controller.has_permission(session, document, right);
+            if ask(Asked::Controller(controller.permission_rule()), refuses) {
+                return true;
+            }
+        }
+        denied
     }
 
     /// Fails with `InsufficientScope` for credentials that are limited; `what` says what only others may do.
@@ -230,9 +272,22 @@ impl Documents {
                 Ok(()) => Ok(()),
             };
         };
-        match self.check_permission(session, doctype, Some(document), right) {
+        self.check_stored(exec, session, document, right, &mut Unrecorded).await
+    }
+
+    /// The same of a document that is there, with each step noted: roles and what narrows them first, then shares.
+    pub(super) async fn check_stored<R: Recorder>(
+        &self,
+        exec: &dyn Executor,
+        session: &Session,
+        document: &Document,
+        right: Right,
+        recorder: &mut R,
+    ) -> Result<()> {
+        let doctype = &*document.doctype;
+        match self.check_permission_noting(session, doctype, Some(document), right, recorder) {
             Err(error @ (Error::Permission(_) | Error::Authentication(_))) => {
-                if self.is_shared(exec, session, document, right).await? {
+                if self.is_shared_noting(exec, session, document, right, recorder).await? {
                     return Ok(());
                 }
                 // Whoever cannot even read it gets the answer of one that is not there.
@@ -242,7 +297,7 @@ impl Documents {
                 if readable && right != Right::Read {
                     return Err(error);
                 }
-                Err(refusal(session, doctype, Some(name), Right::Read, &Denied::Owner))
+                Err(refusal(session, doctype, Some(&document.name()), Right::Read, &Denied::Owner))
             }
             other => other,
         }
@@ -256,20 +311,44 @@ impl Documents {
         document: &Document,
         right: Right,
     ) -> Result<bool> {
+        self.is_shared_noting(exec, session, document, right, &mut Unrecorded).await
+    }
+
+    async fn is_shared_noting<R: Recorder>(
+        &self,
+        exec: &dyn Executor,
+        session: &Session,
+        document: &Document,
+        right: Right,
+        recorder: &mut R,
+    ) -> Result<bool> {
         let doctype = &document.doctype;
         let column = match right {
-            Right::Read | Right::Print | Right::Email | Right::Select => "read",
-            Right::Write => "write",
-            Right::Submit => "submit",
-            Right::Share => "share",
-            _ => return Ok(false),
+            Right::Read | Right::Print | Right::Email | Right::Select => Some("read"),
+            Right::Write => Some("write"),
+            Right::Submit => Some("submit"),
+            Right::Share => Some("share"),
+            _ => None,
+        };
+        let column = column.filter(|_| !session.is_guest() && self.0.registry.load().get("DocShare").is_some());
+        let Some(column) = column else {
+            recorder.note(|| Step::new(Asked::Share { possible: false }, Said::Lacks));
+            return Ok(false);
         };
         let within_limit = decide::is_within_limit(session, doctype, right);
-        let is_out = session.is_guest() || !within_limit || self.is_denied(session, document, right, true);
-        if is_out || self.0.registry.load().get("DocShare").is_none() {
+        let is_out = !within_limit || self.is_denied(session, document, right, true, &mut Unrecorded);
+        // Whoever is out anyway is not asked for, unless somebody wants to know.
+        if is_out && !R::HEARS_ALL {
             return Ok(false);
         }
-        Ok(references::share(exec, session.user(), &doctype.name, &document.name(), column).await?)
+        let shared = references::share(exec, session.user(), &doctype.name, &document.name(), column).await?;
+        let said = match (shared, is_out) {
+            (true, false) => Said::Gives,
+            (true, true) => Said::Refuses,
+            (false, _) => Said::Lacks,
+        };
+        recorder.note(|| Step::new(Asked::Share { possible: true }, said));
+        Ok(said == Said::Gives)
     }
 
     /// The answer to a name that is taken: whoever may not know by which document learns only that it cannot be used.

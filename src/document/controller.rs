@@ -106,6 +106,10 @@ pub trait Controller: Send + Sync {
     fn has_permission(&self, session: &Session, document: &Document, right: Right) -> bool {
         true
     }
+    /// What [`Controller::has_permission`] asks, in a sentence for people; empty where it denies nothing.
+    fn permission_rule(&self) -> &'static str {
+        ""
+    }
     /// Whether deleting a document of this DocType ignores links from that one (logs, for example).
     fn ignores_links_from(&self, doctype: &str) -> bool {
         false

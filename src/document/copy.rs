@@ -1,8 +1,9 @@
 //! New drafts from stored documents: copies and amendments.
 
+use crate::document::transition::check_cancelled;
 use crate::document::work::Work;
 use crate::document::{Documents, defaults};
-use crate::error::{Error, ProblemKind, Result};
+use crate::error::Result;
 use crate::meta::{Document, Right};
 use crate::permissions::Session;
 
@@ -20,13 +21,6 @@ impl Work<'_> {
         self.check(&found, Right::Amend).await?;
         check_cancelled(&found)
     }
-}
-
-fn check_cancelled(source: &Document) -> Result<()> {
-    if source.docstatus() == 2 {
-        return Ok(());
-    }
-    Err(Error::invalid(ProblemKind::Validation, "Only a cancelled document can be amended: cancel it first"))
 }
 
 impl Documents {

@@ -8,7 +8,9 @@ use crate::document::guard::changes;
 use crate::document::naming::{is_named_by_field, keep_naming_field};
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
 use crate::document::stored_rows::StoredRows;
-use crate::document::transition::{Transition, check_cancels_only, check_update_after_submit};
+use crate::document::transition::{
+    Transition, check_cancels_only, check_deletes, check_saves, check_update_after_submit,
+};
 use crate::document::work::Work;
 use crate::document::{input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
@@ -89,9 +91,7 @@ impl Work<'_> {
     pub(super) async fn save_over(&mut self, mut document: Document, before: &Document) -> Result<Document> {
         let doctype = Arc::clone(&document.doctype);
         let mut problems = std::mem::take(&mut self.pending);
-        if doctype.is_virtual {
-            return Err(Error::misuse(format!("{} is virtual: its documents cannot be saved here", doctype.name)));
-        }
+        check_saves(&doctype)?;
         document.is_new = false;
         for fixed in [slot::NAME, slot::OWNER, slot::CREATION] {
             document.values[fixed] = before.values[fixed].clone();
@@ -103,11 +103,7 @@ impl Work<'_> {
         }
         let step = self.follow_workflow(&mut document, before).await?;
         let transition = Transition::of_update(before, &document)?;
-        let right = match transition {
-            Transition::Save => Right::Write,
-            Transition::Submit | Transition::UpdateAfterSubmit => Right::Submit,
-            Transition::Cancel => Right::Cancel,
-        };
+        let right = transition.right();
         self.check(before, right).await?;
         self.stamp_change(&mut document, before.modified());
         self.adopt_rows(&mut document);
@@ -296,14 +292,8 @@ impl Work<'_> {
         let found = self.load(doctype, name, true).await?;
         let document = self.readable(doctype, name, found, Right::Delete).await?;
         let doctype = Arc::clone(&document.doctype);
-        if doctype.issingle || doctype.is_virtual {
-            return Err(Error::misuse(format!("{} cannot be deleted", doctype.name)));
-        }
         self.check(&document, Right::Delete).await?;
-        if document.docstatus() == 1 {
-            let message = format!("{} {name} is submitted: cancel it first", doctype.name);
-            return Err(Error::invalid(ProblemKind::Validation, message));
-        }
+        check_deletes(&document)?;
         self.check_tree_delete(&document).await?;
         let controllers = self.controllers(&doctype.name);
         for controller in &controllers {

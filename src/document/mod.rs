@@ -6,6 +6,7 @@ mod committed;
 pub(crate) mod controller;
 mod copy;
 pub(crate) mod defaults;
+pub(crate) mod explain;
 pub(crate) mod find;
 pub(crate) mod guard;
 mod input;

@@ -4,7 +4,7 @@ use crate::document::guard::changes;
 use crate::document::stored_rows::StoredRows;
 use crate::document::validate;
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
-use crate::meta::{DocType, Document};
+use crate::meta::{DocType, Document, Right};
 
 /// What a save does to the docstatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +27,28 @@ impl Transition {
 
     /// Of a stored document that is written over.
     pub(super) fn of_update(before: &Document, document: &Document) -> Result<Self> {
-        let doctype = &document.doctype;
-        match (before.docstatus(), document.docstatus()) {
+        Self::between(&document.doctype, &document.name(), before.docstatus(), document.docstatus())
+    }
+
+    /// The right that it takes.
+    pub(super) fn right(self) -> Right {
+        match self {
+            Self::Save => Right::Write,
+            Self::Submit | Self::UpdateAfterSubmit => Right::Submit,
+            Self::Cancel => Right::Cancel,
+        }
+    }
+
+    /// What leads from one docstatus to another.
+    fn between(doctype: &DocType, name: &str, from: i64, to: i64) -> Result<Self> {
+        match (from, to) {
             (0, 0) => Ok(Self::Save),
             (0, 1) if doctype.is_submittable => Ok(Self::Submit),
             (1, 1) => Ok(Self::UpdateAfterSubmit),
             (1, 2) => Ok(Self::Cancel),
             (2, _) => Err(Error::invalid(
                 ProblemKind::Validation,
-                format!("Cannot edit cancelled document {} {}: amend it", doctype.name, document.name()),
+                format!("Cannot edit cancelled document {} {name}: amend it", doctype.name),
             )),
             (0, 2) => Err(not_a_transition(doctype, "A draft cannot be cancelled: submit it first, or discard it")),
             (1, 0) => {
@@ -44,6 +57,49 @@ impl Transition {
             _ => Err(not_a_transition(doctype, "docstatus is 0 (draft), 1 (submitted) or 2 (cancelled)")),
         }
     }
+}
+
+/// The right that doing that to a stored document takes in its docstatus, or why it cannot be done in it.
+pub(super) fn right_for(document: &Document, right: Right) -> Result<Right> {
+    let (doctype, now) = (&*document.doctype, document.docstatus());
+    let to = |docstatus| Transition::between(doctype, &document.name(), now, docstatus).map(Transition::right);
+    match right {
+        Right::Write => check_saves(doctype).and_then(|()| to(now)),
+        Right::Submit => to(1),
+        Right::Cancel => to(2),
+        Right::Delete => check_deletes(document).map(|()| right),
+        Right::Amend => check_cancelled(document).map(|()| right),
+        _ => Ok(right),
+    }
+}
+
+/// Documents of virtual DocTypes are elsewhere.
+pub(super) fn check_saves(doctype: &DocType) -> Result<()> {
+    if doctype.is_virtual {
+        return Err(Error::misuse(format!("{} is virtual: its documents cannot be saved here", doctype.name)));
+    }
+    Ok(())
+}
+
+/// What is submitted stays, and so do documents that are not rows of a table of their own.
+pub(super) fn check_deletes(document: &Document) -> Result<()> {
+    let doctype = &document.doctype;
+    if doctype.issingle || doctype.is_virtual {
+        return Err(Error::misuse(format!("{} cannot be deleted", doctype.name)));
+    }
+    if document.docstatus() == 1 {
+        let message = format!("{} {} is submitted: cancel it first", doctype.name, document.name());
+        return Err(Error::invalid(ProblemKind::Validation, message));
+    }
+    Ok(())
+}
+
+/// Only what is cancelled is amended.
+pub(super) fn check_cancelled(source: &Document) -> Result<()> {
+    if source.docstatus() == 2 {
+        return Ok(());
+    }
+    Err(Error::invalid(ProblemKind::Validation, "Only a cancelled document can be amended: cancel it first"))
 }
 
 fn not_a_transition(doctype: &DocType, message: &str) -> Error {

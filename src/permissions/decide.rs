@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::meta::limited::{Limited, Looking, Test};
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Right, Rights};
+use crate::permissions::record::{Asked, Recorder, Said, Step, Unrecorded};
 use crate::permissions::session::{ADMINISTRATOR, GUEST, Limit, Session};
 
 /// The DocType of accounts.
@@ -69,7 +70,8 @@ impl Grant {
 
     /// What the session's roles and credentials give on the DocType.
     pub fn of(session: &Session, doctype: &DocType) -> Self {
-        let mut grant = if session.is_administrator() { Self::ALL } else { Self::by_role(session, doctype) };
+        let by_role = || Self::by_role(session, doctype, Right::Read, &mut Unrecorded);
+        let mut grant = if session.is_administrator() { Self::ALL } else { by_role() };
         if session.limit.is_some() {
             for right in Right::ALL {
                 if !is_within_limit(session, doctype, right) {
@@ -87,10 +89,13 @@ impl Grant {
         }
     }
 
-    fn by_role(session: &Session, doctype: &DocType) -> Self {
+    /// What the roles give; each row is noted for what it says of one right.
+    fn by_role<R: Recorder>(session: &Session, doctype: &DocType, right: Right, recorder: &mut R) -> Self {
         let mut grant = Self::default();
         for row in doctype.permissions.iter().filter(|row| session.access.roles.contains(&row.role)) {
             if row.permlevel == 0 {
+                let said = if row.rights.contains(right) { Said::Gives } else { Said::Lacks };
+                recorder.note(|| Step::new(Asked::Row(row.clone()), said));
                 if row.if_owner {
                     grant.owner_rights = grant.owner_rights.union(row.rights);
                     grant.if_owner_rights = grant.if_owner_rights.union(row.rights);
@@ -194,56 +199,91 @@ pub(crate) fn check(
     document: Option<&Document>,
     right: Right,
 ) -> Result<(), Denied> {
+    check_noting(session, doctype, document, right, &mut Unrecorded)
+}
+
+/// The same, with each step noted.
+pub(crate) fn check_noting<R: Recorder>(
+    session: &Session,
+    doctype: &DocType,
+    document: Option<&Document>,
+    right: Right,
+    recorder: &mut R,
+) -> Result<(), Denied> {
     if session.is_system() {
         return Ok(());
     }
-    if let Some(limit) = &session.limit
-        && !is_within_limit(session, doctype, right)
-    {
-        let is_guarded = doctype.guarded_rights.contains(right);
-        let needed = if is_guarded { limit.needed_for_guarded() } else { limit.needed(&doctype.name, right) };
-        return Err(Denied::Scope(needed));
+    if let Some(limit) = &session.limit {
+        let guarded = doctype.guarded_rights.contains(right);
+        let needed = || if guarded { limit.needed_for_guarded() } else { limit.needed(&doctype.name, right) };
+        let asked = || Asked::Limit { needed: needed(), guarded };
+        if is_within_limit(session, doctype, right) {
+            recorder.note(|| Step::new(asked(), Said::Passes));
+        } else {
+            recorder.refuse(Denied::Scope(needed()), || Step::new(asked(), Said::Refuses))?;
+        }
     }
     if session.is_administrator() {
-        return Ok(());
+        recorder.note(|| Step::new(Asked::Administrator, Said::Gives));
+        return recorder.decision();
     }
     if document.is_some_and(|document| is_reserved(session, doctype, &document.name())) {
-        return Err(Denied::Role);
+        recorder.refuse(Denied::Role, || Step::new(Asked::Reserved, Said::Refuses))?;
     }
-    let grant = Grant::of(session, doctype);
+    let grant = Grant::by_role(session, doctype, right, recorder);
     if !grant.rights.contains(right) {
         if !grant.owner_rights.contains(right) {
-            return Err(Denied::Role);
-        }
-        if document.is_some_and(|document| !document.is_new && !session.owns(document)) {
-            return Err(Denied::Owner);
+            recorder.refuse(Denied::Role, || Step::new(Asked::Roles, Said::Refuses))?;
+        } else if let Some(document) = document.filter(|document| !document.is_new) {
+            let asked = || Asked::Owner(document.owner().to_owned());
+            if session.owns(document) {
+                recorder.note(|| Step::new(asked(), Said::Gives));
+            } else {
+                recorder.refuse(Denied::Owner, || Step::new(asked(), Said::Refuses))?;
+            }
         }
     }
-    let Some(document) = document else { return Ok(()) };
-    // What somebody makes has to be within their User Permissions; what they have made stays theirs.
-    let by_owning = right != Right::Create && !document.is_new && grant.if_owner_rights.contains(right);
-    if by_owning && session.owns(document) {
-        return Ok(());
+    if let Some(document) = document {
+        // What somebody makes has to be within their User Permissions; what they have made stays theirs.
+        let by_owning = right != Right::Create && !document.is_new && grant.if_owner_rights.contains(right);
+        if by_owning && session.owns(document) {
+            recorder.note(|| Step::new(Asked::OwnerKeeps, Said::Passes));
+        } else {
+            check_user_permissions(session, doctype, document, recorder)?;
+        }
     }
-    check_user_permissions(session, doctype, document)
+    recorder.decision()
 }
 
 /// User Permissions on the document itself and on every Link of it and its rows (`docs/frappe/model.md`: Permissions).
-fn check_user_permissions(session: &Session, doctype: &DocType, document: &Document) -> Result<(), Denied> {
+fn check_user_permissions<R: Recorder>(
+    session: &Session,
+    doctype: &DocType,
+    document: &Document,
+    recorder: &mut R,
+) -> Result<(), Denied> {
     if session.access.user_permissions.is_empty() {
         return Ok(());
     }
     if let Some(allowed) = allowed_values(session, &doctype.name, &doctype.name)
         && !document.is_new
-        && !allowed.contains(document.name().as_str())
     {
-        return Err(Denied::UserPermission { field: "name".to_owned(), value: document.name() });
+        let name = document.name();
+        let passes = allowed.contains(name.as_str());
+        check_allowed("name", &doctype.name, &name, &allowed, passes, recorder)?;
     }
-    check_links(session, &doctype.name, document, doctype.issingle)?;
-    document.tables.iter().flatten().try_for_each(|row| check_links(session, &doctype.name, row, doctype.issingle))
+    check_links(session, &doctype.name, document, doctype.issingle, recorder)?;
+    let mut rows = document.tables.iter().flatten();
+    rows.try_for_each(|row| check_links(session, &doctype.name, row, doctype.issingle, recorder))
 }
 
-fn check_links(session: &Session, applicable_for: &str, document: &Document, single: bool) -> Result<(), Denied> {
+fn check_links<R: Recorder>(
+    session: &Session,
+    applicable_for: &str,
+    document: &Document,
+    single: bool,
+    recorder: &mut R,
+) -> Result<(), Denied> {
     for field in &document.doctype.fields {
         if field.fieldtype != Fieldtype::Link || field.ignore_user_permissions {
             continue;
@@ -251,11 +291,33 @@ fn check_links(session: &Session, applicable_for: &str, document: &Document, sin
         let Some(allowed) = allowed_values(session, &field.options, applicable_for) else { continue };
         let value = document.text(&field.fieldname);
         let passes_empty = value.is_empty() && (single || !session.access.strict_user_permissions);
-        if !passes_empty && !allowed.contains(value) {
-            return Err(Denied::UserPermission { field: field.fieldname.clone(), value: value.to_owned() });
-        }
+        let passes = passes_empty || allowed.contains(value);
+        check_allowed(&field.fieldname, &field.options, value, &allowed, passes, recorder)?;
     }
     Ok(())
+}
+
+/// One Link, or the document itself, against what User Permissions leave.
+fn check_allowed<R: Recorder>(
+    field: &str,
+    target: &str,
+    value: &str,
+    allowed: &BTreeSet<&str>,
+    passes: bool,
+    recorder: &mut R,
+) -> Result<(), Denied> {
+    let asked = || Asked::UserPermission {
+        field: field.to_owned(),
+        target: target.to_owned(),
+        value: value.to_owned(),
+        allowed: allowed.iter().map(|allowed| (*allowed).to_owned()).collect(),
+    };
+    if passes {
+        recorder.note(|| Step::new(asked(), Said::Passes));
+        return Ok(());
+    }
+    let denied = Denied::UserPermission { field: field.to_owned(), value: value.to_owned() };
+    recorder.refuse(denied, || Step::new(asked(), Said::Refuses))
 }
 
 /// The documents of `target` that User Permissions leave, while `applicable_for` is read; `None`: all.

@@ -2,6 +2,7 @@
 
 pub(crate) mod decide;
 pub(crate) mod reader;
+pub(crate) mod record;
 pub(crate) mod session;
 
 pub(crate) use decide::Grant;

@@ -15,6 +15,7 @@ use crate::document::{Controller, Controllers};
 use crate::error::{Need, Result};
 use crate::meta::{Registry, Right};
 use crate::permissions::Session;
+use crate::web::explain::CredentialKind;
 use crate::web::job::JobKind;
 use crate::web::method::{Method, Methods};
 use crate::web::middleware::Middleware;
@@ -59,6 +60,8 @@ pub(crate) struct Plugins {
     pub warnings: Vec<Warning>,
     /// What stands beside the desk's forms, by DocType.
     pub panels: HashMap<String, Vec<Arc<dyn Panels>>>,
+    /// The kinds of documents that are credentials: what a request with one may do can be asked.
+    pub credential_kinds: Vec<Arc<dyn CredentialKind>>,
     /// The fields with sealed texts besides Password fields: what the site's key is replaced in.
     pub sealed: Vec<SealedField>,
     /// What runs once when the site starts, after the schema is in step and before the first request.

@@ -13,6 +13,7 @@ use crate::document::Documents;
 use crate::files::Files;
 use crate::meta::in_force::Fault;
 use crate::web::attempts::Attempts;
+use crate::web::explain::CredentialKind;
 use crate::web::history::History;
 use crate::web::job::JobKinds;
 use crate::web::method::Methods;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub warnings: Vec<crate::web::plugin::Warning>,
     /// What stands beside the desk's forms, by DocType.
     pub panels: HashMap<String, Vec<Arc<dyn Panels>>>,
+    /// The kinds of documents that are credentials.
+    pub(crate) credential_kinds: Vec<Arc<dyn CredentialKind>>,
     /// What completes that document.
     pub describes_api: Vec<Arc<dyn crate::web::plugin::DescribesApi>>,
 }

@@ -148,6 +148,19 @@ impl Browser {
         self.post("/window/rect", json!({"width": width, "height": height})).await;
     }
 
+    /// Makes the page exactly as wide and high as that, narrower than any window if need be.
+    pub async fn show_in(&self, width: u32, height: u32) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size});
+        self.post("/goog/cdp/execute", command).await;
+    }
+
+    /// Shows pages as on another medium: `print`, or empty for the screen.
+    pub async fn show_as(&self, media: &str) {
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"media": media}});
+        self.post("/goog/cdp/execute", command).await;
+    }
+
     /// Logs in at the login page that is shown.
     pub async fn log_in(&self, usr: &str) {
         self.type_into("#usr", usr).await;

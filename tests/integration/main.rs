@@ -19,6 +19,7 @@ mod engine;
 mod errors;
 mod errors_table;
 mod every_operation;
+mod explain;
 mod files;
 mod health;
 mod import_frappe;

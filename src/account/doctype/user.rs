@@ -178,6 +178,10 @@ impl Controller for UserController {
             || user.rows("roles").iter().all(|row| session.has_role(row.text("role")))
     }
 
+    fn permission_rule(&self) -> &'static str {
+        "An account is changed by System Managers, and by those who have every role that it has"
+    }
+
     async fn on_trash(&self, _work: &mut Work<'_>, user: &Document) -> Result<()> {
         if is_standard(&user.name()) {
             return Err(Error::invalid(

@@ -9,12 +9,13 @@ use crate::desk::form::example;
 use crate::desk::form::page::DOCTYPE;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Assignee, ShareView, Side, Tag};
+use crate::desk::why;
 use crate::document::ListRequest;
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right};
 use crate::permissions::Session;
-use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::Exchange;
+use crate::web::explain::administers;
 
 /// The actions of these buttons begin so.
 pub(super) const SIDE: &str = "side:";
@@ -40,6 +41,12 @@ pub(super) async fn side(exchange: &Exchange, document: &Document, access: Acces
     let has_shares = may_share && !doctype.issingle && !doctype.is_virtual && registry.get("DocShare").is_some();
     let tags = document.text("_user_tags").split(',').map(str::trim).filter(|tag| !tag.is_empty());
     let assigned: Vec<String> = serde_json::from_str(document.text("_assign")).unwrap_or_default();
+    let asks = |url: &dyn Fn() -> String| if administers(session) { url() } else { String::new() };
+    let mut credentials = exchange.site.credential_kinds.iter();
+    let may_be_asked = match doctype.name.as_str() {
+        "User" => Some("user"),
+        doctype => credentials.find(|kind| kind.doctype() == doctype).map(|kind| kind.parameter()),
+    };
     Ok(Side {
         comments: !doctype.is_virtual && registry.get(COMMENT).is_some(),
         has_tags,
@@ -64,13 +71,13 @@ pub(super) async fn side(exchange: &Exchange, document: &Document, access: Acces
             None => example::of_document(&format!("{site_url}{path}"), doctype),
         },
         json_url: path,
-        access_url: if session.has_role(ROLE_SYSTEM_MANAGER) || session.is_administrator() {
+        access_url: asks(&|| {
             let pairs = [("doctype", doctype.name.as_str()), ("name", &name)];
             let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
             format!("/app/_access?{query}")
-        } else {
-            String::new()
-        },
+        }),
+        why_url: asks(&|| why::url(&[("doctype", &doctype.name), ("name", &name)])),
+        may_url: may_be_asked.map(|parameter| asks(&|| why::url(&[(parameter, &name)]))).unwrap_or_default(),
         activity_url: String::new(),
     })
 }

@@ -11,6 +11,7 @@ use poem::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::desk::document_url;
 use crate::desk::form::build::{Access, FormInput, form_view};
 use crate::desk::form::control;
 use crate::desk::form::page::DOCTYPE;
@@ -18,7 +19,6 @@ use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{FormView, Link, Pair};
 use crate::desk::shell::{self, Flash, ago};
 use crate::desk::titles::form_titles;
-use crate::desk::{ADDRESS_PART, document_url};
 use crate::document::ListRequest;
 use crate::document::restore::VERSION;
 use crate::error::{Error, FieldProblem, Invalid, Result};
@@ -27,6 +27,7 @@ use crate::pace;
 use crate::permissions::Grant;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::Exchange;
+pub(crate) use crate::web::desk_address::model_url as url;
 use crate::web::error::see_other;
 use crate::web::model::{FileWish, ModelFile};
 use crate::web::templates::html;
@@ -103,11 +104,6 @@ impl Subject {
 /// What stands for the text of a file, or for there being none.
 fn digest(text: Option<&str>) -> String {
     text.map(crate::secret::digest).unwrap_or_default()
-}
-
-/// Where a DocType is changed.
-pub(crate) fn url(doctype: &str) -> String {
-    format!("{NEW}/{}", percent_encoding::utf8_percent_encode(doctype, ADDRESS_PART))
 }
 
 fn require_manager(exchange: &Exchange) -> Result<()> {

@@ -16,10 +16,11 @@ use crate::meta::{Document, Value};
 use crate::oauth::scopes::scope_catalogue::{ScopeCatalogue, ScopeDefinitions};
 use crate::oauth::scopes::scope_limit::ScopeLimit;
 use crate::oauth::views::api_key::{API_KEY, ApiKey, ID_PREFIX, Which};
-use crate::permissions::{Limit, Session};
+use crate::permissions::{Limit, Session, UserAccess};
 use crate::secret;
 use crate::secret::Purpose;
 use crate::web::behind::write_behind;
+use crate::web::explain::{CredentialKind, Standing};
 use crate::web::key_pair::{KEY_SCHEMES, key_pair};
 use crate::web::{Authenticated, Authenticator, Credentials, Plugins, RequestContext, Site};
 
@@ -31,6 +32,7 @@ const CAPACITY: u64 = 10_000;
 /// Registers what API Keys do and open.
 pub(crate) fn register(plugins: &mut Plugins, catalogue: &ScopeCatalogue) {
     plugins.controller(API_KEY, controller::ApiKeyController);
+    plugins.credential_kinds.push(Arc::new(ApiKeys(catalogue.clone())));
     let known = Cache::builder().max_capacity(CAPACITY).build();
     for scheme in KEY_SCHEMES {
         let keys = ApiKeyAuthenticator { scheme, catalogue: catalogue.clone(), known: known.clone() };
@@ -50,6 +52,51 @@ struct KnownKey {
 /// What the scopes of a key leave of its user's rights.
 pub(crate) fn limit_of(key: &ApiKey, definitions: &ScopeDefinitions) -> Option<Arc<dyn Limit>> {
     key.scopes.as_ref().and_then(|scopes| ScopeLimit::of(scopes, definitions))
+}
+
+/// Whose rights a key stands for now, or why for nobody's; from where it comes is another question.
+async fn standing(
+    documents: &Documents,
+    key: &ApiKey,
+    now: DateTime<Utc>,
+) -> Result<std::result::Result<Arc<UserAccess>, &'static str>> {
+    if let Some(reason) = key.ended(now) {
+        return Ok(Err(reason));
+    }
+    let access = documents.access(&key.user).await?;
+    Ok(access.ok_or("The account of this API key is disabled"))
+}
+
+/// API Keys, for whoever asks what one may do.
+struct ApiKeys(ScopeCatalogue);
+
+#[async_trait]
+impl CredentialKind for ApiKeys {
+    fn doctype(&self) -> &'static str {
+        API_KEY
+    }
+
+    fn parameter(&self) -> &'static str {
+        "api_key"
+    }
+
+    async fn standing(&self, site: &Site, document: &Document) -> Result<Standing> {
+        let documents = &site.documents;
+        let key = ApiKey::from(document);
+        let mut notes = Vec::new();
+        if !key.addresses.is_empty() {
+            notes.push(format!("It works from these addresses only: {}", key.addresses.join(", ")));
+        }
+        if let Some(end) = key.expires_at {
+            notes.push(format!("It works until {}", end.format("%Y-%m-%d %H:%M UTC")));
+        }
+        if key.is_bound() {
+            notes.push("As it does not work everywhere and for ever, it makes no API keys".to_owned());
+        }
+        let refused = standing(documents, &key, documents.clock().now()).await?.err();
+        let limit = limit_of(&key, &*self.0.get(documents).await?);
+        Ok(Standing { user: key.user, refused: refused.map(str::to_owned), limit, notes })
+    }
 }
 
 /// The digest under which a secret is stored.
@@ -130,15 +177,13 @@ impl Authenticator for ApiKeyAuthenticator {
             tracing::warn!(key = key.name, user = key.user, ip = %context.ip, reason, "an API key is refused");
             Err(Error::Authentication(AuthenticationError::BadKey(reason)))
         };
-        if let Some(reason) = key.ended(now) {
-            return refused(reason.to_owned());
-        }
+        let access = match standing(documents, key, now).await? {
+            Ok(access) => access,
+            Err(reason) => return refused(reason.to_owned()),
+        };
         if !key.admits(context.ip) {
             return refused(format!("This API key may not be used from {}", context.ip.to_canonical()));
         }
-        let Some(access) = documents.access(&key.user).await? else {
-            return refused("The account of this API key is disabled".to_owned());
-        };
         note_use(documents, key, which, context, now).await;
         let mut session = Session::of(access);
         session.limit.clone_from(&known.limit);

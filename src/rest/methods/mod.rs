@@ -7,6 +7,7 @@ mod desk_form;
 mod desk_save;
 mod desk_search;
 mod doc_method;
+mod explain;
 mod file;
 mod global_search;
 mod listview;
@@ -34,6 +35,7 @@ pub(super) fn register(plugins: &mut Plugins) {
     desk_save::register(plugins);
     desk_search::register(plugins);
     doc_method::register(plugins);
+    explain::register(plugins);
     file::register(plugins);
     global_search::register(plugins);
     listview::register(plugins);

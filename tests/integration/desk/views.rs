@@ -9,7 +9,7 @@ use crate::support::client::Response;
 use crate::support::{Client, TestSite};
 
 /// Things to do, on days, with a level of its own and people who see some alone.
-const TASK: &str = "
+pub const TASK: &str = "
 name: Task
 module: Work
 title_field: title

@@ -30,6 +30,10 @@ pub(crate) struct Side {
     pub json_url: String,
     /// Who may see it and why; empty for those who may not ask.
     pub access_url: String,
+    /// Why somebody may do something with it; empty for those who may not ask.
+    pub why_url: String,
+    /// What an account, a key or a token may do; empty for every other document, and for those who may not ask.
+    pub may_url: String,
     /// All that happened, where only the latest is shown.
     pub activity_url: String,
 }
