@@ -7,6 +7,7 @@ pub(crate) mod controller;
 mod copy;
 pub(crate) mod defaults;
 pub(crate) mod find;
+mod formulas;
 pub(crate) mod guard;
 mod input;
 mod json;

@@ -20,6 +20,7 @@ mod errors;
 mod errors_table;
 mod every_operation;
 mod files;
+mod formulas;
 mod health;
 mod import_frappe;
 mod init;
