@@ -74,6 +74,7 @@ pub mod error {
 
 pub mod expression {
     pub use crate::meta::expression::{Expression, Scope};
+    pub use crate::meta::formula::{Fit, Formula};
 }
 
 pub mod id_token {

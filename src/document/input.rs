@@ -105,7 +105,8 @@ fn apply_value(
     problems: &mut Vec<FieldProblem>,
 ) {
     // What somebody saw masked comes back masked, and stays as it is.
-    if field.secret || !document.is_new && reading.grant.masks(field) {
+    // What is computed is nobody's to say.
+    if field.secret || field.formula.is_some() || !document.is_new && reading.grant.masks(field) {
         return;
     }
     let zone = reading.surroundings.zone;

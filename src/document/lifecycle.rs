@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::database::{auth, documents};
 use crate::document::controller::DocEvent;
+use crate::document::formulas::{Which, check_validations};
 use crate::document::guard::changes;
 use crate::document::naming::{is_named_by_field, keep_naming_field};
 use crate::document::restore::{DELETED_DOCUMENT, VERSION};
@@ -15,6 +16,7 @@ use crate::document::work::Work;
 use crate::document::{input, validate, version};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::meta::doctype::slot;
+use crate::meta::validation::On;
 use crate::meta::{Document, Right, Value, View};
 use crate::pace;
 
@@ -50,6 +52,10 @@ impl Work<'_> {
         let controllers = self.controllers(&doctype.name);
         for controller in &controllers {
             collect(controller.before_insert(self, &mut document).await, &mut problems)?;
+        }
+        let is_named = self.registry.formulas(&doctype.name).is_some_and(|formulas| formulas.names);
+        if is_named && !has_wrong_link(&problems) {
+            self.compute(&mut document, Which::All).await?;
         }
         // A document that cannot be named may still have other problems to tell of.
         collect(self.set_new_name(&mut document).await, &mut problems)?;
@@ -151,7 +157,17 @@ impl Work<'_> {
         problems: &mut Vec<FieldProblem>,
     ) -> Result<()> {
         self.name_new_rows(document, before, problems).await?;
-        for controller in self.controllers(&document.doctype.name) {
+        let (which, about): (Which, &[On]) = match transition {
+            // What a Link leads to that the writer may not set must not show in what is computed and told.
+            _ if has_wrong_link(problems) => (Which::None, &[]),
+            Transition::Save => (Which::All, &[On::Save]),
+            Transition::Submit => (Which::All, &[On::Save, On::Submit]),
+            Transition::UpdateAfterSubmit => (Which::AllowedOnSubmit, &[On::Save]),
+            Transition::Cancel => (Which::None, &[On::Cancel]),
+        };
+        let mut linked = self.compute(document, which).await?;
+        let controllers = self.controllers(&document.doctype.name);
+        for controller in &controllers {
             if transition != Transition::Cancel && transition != Transition::UpdateAfterSubmit {
                 collect(controller.before_validate(self, document).await, problems)?;
                 collect(controller.validate(self, document, before).await, problems)?;
@@ -168,7 +184,11 @@ impl Work<'_> {
             self.check_tree(document, before, problems).await?;
             self.adopt_rows(document);
             self.name_new_rows(document, before, problems).await?;
-            pace::aside(document.has_many_rows(), || validate::validate(&self.session, document, before, problems));
+            if !controllers.is_empty() {
+                linked = self.compute(document, which).await?;
+            }
+            let around = self.around(&linked);
+            pace::aside(document.has_many_rows(), || validate::validate(&around, about, document, before, problems));
             if self.restoring {
                 validate::excuse_passwords(document, problems);
             }
@@ -181,6 +201,9 @@ impl Work<'_> {
                     }
                 }
             }
+        }
+        if transition == Transition::Cancel {
+            check_validations(document, about, &self.around(&linked), problems);
         }
         if transition == Transition::UpdateAfterSubmit
             && let Some(before) = before
@@ -290,10 +313,11 @@ impl Work<'_> {
     /// Deletes a document with its rows and secrets; it stays readable as a Deleted Document.
     pub async fn delete(&mut self, doctype: &str, name: &str) -> Result<()> {
         let found = self.load(doctype, name, true).await?;
-        let document = self.readable(doctype, name, found, Right::Delete).await?;
+        let mut document = self.readable(doctype, name, found, Right::Delete).await?;
         let doctype = Arc::clone(&document.doctype);
         self.check(&document, Right::Delete).await?;
         check_deletes(&document)?;
+        self.check_delete(&mut document).await?;
         self.check_tree_delete(&document).await?;
         let controllers = self.controllers(&doctype.name);
         for controller in &controllers {
@@ -350,6 +374,11 @@ fn at_most(mut problems: Vec<FieldProblem>) -> Vec<FieldProblem> {
         problems.push(FieldProblem::general(ProblemKind::Validation, message));
     }
     problems
+}
+
+/// Whether a Link points at what is not there, for the writer at least.
+fn has_wrong_link(problems: &[FieldProblem]) -> bool {
+    problems.iter().any(|problem| problem.kind == ProblemKind::LinkValidation)
 }
 
 /// Lets validation problems of a hook join the others; everything else ends the work.

@@ -8,6 +8,7 @@ mod copy;
 pub(crate) mod defaults;
 pub(crate) mod explain;
 pub(crate) mod find;
+mod formulas;
 pub(crate) mod guard;
 mod input;
 mod json;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::database::documents;
 use crate::document::cache::{self, Cached, Data};
-use crate::document::{Documents, access, load};
+use crate::document::{Documents, access, formulas, load};
 use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Right, View};
 use crate::pace;
@@ -81,7 +81,7 @@ impl Documents {
         }
         self.database().metrics().cache_misses.count();
         let ticket = self.0.cache.ticket(&key);
-        let found = if doctype.is_virtual {
+        let mut found = if doctype.is_virtual {
             self.reading(session).virtual_document(&doctype, name).await?
         } else if doctype.istable {
             return self.child_row(session, &doctype, name).await;
@@ -90,9 +90,13 @@ impl Documents {
             load::find(self.database(), &registry, &doctype, name, false).await?
         };
         self.check_found(self.database(), session, &doctype, name, found.as_ref(), Right::Read).await?;
+        let is_computed = formulas::has_virtual(self.registry().formulas(&doctype.name));
+        if let Some(document) = found.as_mut().filter(|_| is_computed) {
+            self.reading(session).compute_virtual(document).await?;
+        }
         let document = Arc::new(found.ok_or_else(|| Error::does_not_exist(&doctype.name, name))?);
         let cached = Arc::new(Cached::once(document));
-        if !doctype.is_virtual {
+        if !doctype.is_virtual && !is_computed {
             self.0.cache.keep(ticket, &key, Arc::clone(&cached));
         }
         Ok(cached)

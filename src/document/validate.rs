@@ -2,25 +2,27 @@
 
 use std::sync::Arc;
 
-use crate::document::scope::DocumentScope;
+use crate::document::formulas;
+use crate::document::scope::{Around, DocumentScope};
 use crate::document::stored_rows::StoredRows;
 use crate::document::{guard, markdown};
 use crate::error::{FieldProblem, ProblemKind};
+use crate::meta::validation::On;
 use crate::meta::{DocField, Document, Fieldtype, Value, fieldtype};
-use crate::permissions::Session;
 
 /// Checks a document and its rows. `before` is the stored document, on updates.
 pub(super) fn validate(
-    session: &Session,
+    around: &Around<'_>,
+    about: &[On],
     document: &mut Document,
     before: Option<&Document>,
     problems: &mut Vec<FieldProblem>,
 ) {
     clean_html(document);
-    check_mandatory(session, document, None, problems);
+    check_mandatory(around, document, None, problems);
     check_values(document, problems);
     if let Some(before) = before {
-        check_constants(session, document, before, None, problems);
+        check_constants(around, document, before, None, problems);
     }
     let doctype = Arc::clone(&document.doctype);
     let stored = StoredRows::of(before);
@@ -29,15 +31,16 @@ pub(super) fn validate(
         for (index, row) in rows.iter_mut().enumerate() {
             let mut found = Vec::new();
             clean_html(row);
-            check_mandatory(session, row, Some(document), &mut found);
+            check_mandatory(around, row, Some(document), &mut found);
             check_values(row, &mut found);
             if let Some(old) = stored.get(table, row) {
-                check_constants(session, row, old, Some(document), &mut found);
+                check_constants(around, row, old, Some(document), &mut found);
             }
             problems.extend(found.into_iter().map(|problem| problem.in_row(&field.fieldname, index + 1)));
         }
         document.tables[table] = rows;
     }
+    formulas::check_validations(document, about, around, problems);
 }
 
 /// Whether a problem of the field is known already, so that a refused value is not called missing too.
@@ -46,12 +49,12 @@ fn is_known(problems: &[FieldProblem], field: &DocField) -> bool {
 }
 
 fn check_mandatory(
-    session: &Session,
+    around: &Around<'_>,
     document: &Document,
     parent: Option<&Document>,
     problems: &mut Vec<FieldProblem>,
 ) {
-    let scope = DocumentScope { document, parent, session };
+    let scope = DocumentScope { document, parent, around };
     for field in &document.doctype.fields {
         let required =
             field.reqd || field.mandatory_depends_on.as_ref().is_some_and(|condition| condition.requires(&scope));
@@ -111,7 +114,7 @@ fn check_values(document: &mut Document, problems: &mut Vec<FieldProblem>) {
 
 /// `set_only_once`, and fields whose `read_only_depends_on` holds, keep their stored value.
 fn check_constants(
-    session: &Session,
+    around: &Around<'_>,
     document: &Document,
     before: &Document,
     parent: Option<&Document>,
@@ -120,8 +123,9 @@ fn check_constants(
     if before.doctype.columns.len() != document.doctype.columns.len() {
         return;
     }
+    let session = around.session;
     let (now, earlier) =
-        (DocumentScope { document, parent, session }, DocumentScope { document: before, parent, session });
+        (DocumentScope { document, parent, around }, DocumentScope { document: before, parent, around });
     let is_fixed = |field: &DocField| {
         field.set_only_once
             || !session.is_system() && document.doctype.is_submittable && field.fieldname == "amended_from"

@@ -182,7 +182,11 @@ impl<'a> Work<'a> {
             return self.virtual_document(&doctype, name).await;
         }
         let for_update = for_update && matches!(self.on, On::Transaction(_));
-        load::find(self.executor(), &self.registry, &doctype, name, for_update).await
+        let mut found = load::find(self.executor(), &self.registry, &doctype, name, for_update).await?;
+        if let Some(document) = &mut found {
+            Box::pin(self.compute_virtual(document)).await?;
+        }
+        Ok(found)
     }
 
     /// A document's own row, whoever asks.

@@ -15,8 +15,9 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context as _, anyhow, ensure};
 use arc_swap::ArcSwap;
 
+use self::pattern::Index;
 pub use self::pattern::Pattern;
-use self::pattern::{Index, fill};
+pub(crate) use self::pattern::fill;
 use self::plural::Plurals;
 
 /// The language that the program is written in.
@@ -70,7 +71,15 @@ const TEXTS: [&str; 26] = [
 pub struct Language {
     catalog: Arc<Catalog>,
     /// What DocType files translate themselves.
-    of_definitions: Arc<ArcSwap<HashMap<String, String>>>,
+    of_definitions: Arc<ArcSwap<OfDefinitions>>,
+}
+
+/// What DocType files translate themselves.
+#[derive(Debug, Default)]
+struct OfDefinitions {
+    texts: HashMap<String, String>,
+    /// Messages with values, those with the most words first.
+    messages: Vec<(Pattern, String)>,
 }
 
 /// What texts are called in a language.
@@ -154,7 +163,12 @@ impl Language {
 
     /// Lets what DocType files translate count in messages too.
     pub fn set_of_definitions(&self, texts: HashMap<String, String>) {
-        self.of_definitions.store(Arc::new(texts));
+        let pattern = |(source, text): (&String, &String)| (Pattern::parse(source), text.clone());
+        let mut messages: Vec<(Pattern, String)> =
+            texts.iter().filter(|(source, _)| source.contains('{')).map(pattern).collect();
+        messages.retain(|(pattern, _)| !pattern.is_plain() && pattern.is_telling());
+        messages.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
+        self.of_definitions.store(Arc::new(OfDefinitions { texts, messages }));
     }
 
     /// A text or message of the program in this language; as it is where the catalog knows nothing better.
@@ -168,7 +182,7 @@ impl Language {
     }
 
     fn say_within<'t>(&self, text: &'t str, levels: usize) -> Cow<'t, str> {
-        if let Some(known) = self.of_definitions.load().get(text) {
+        if let Some(known) = self.of_definitions.load().texts.get(text) {
             return Cow::Owned(known.clone());
         }
         if let Some(known) = self.text(text) {
@@ -180,8 +194,13 @@ impl Language {
         let of_definitions = self.of_definitions.load();
         let is_text = |name: &str| TEXTS.contains(&name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit()));
         let is_known = |name: &str, value: &str| {
-            is_text(name) && (of_definitions.contains_key(value) || self.catalog.texts.contains_key(value))
+            is_text(name) && (of_definitions.texts.contains_key(value) || self.catalog.texts.contains_key(value))
         };
+        for (pattern, translation) in &of_definitions.messages {
+            let Some(values) = pattern.find(text, &is_known) else { continue };
+            let values = values.iter().map(|(name, value)| (*name, self.say_within(value, levels - 1)));
+            return Cow::Owned(fill(translation, &values.collect::<Vec<_>>()));
+        }
         for place in self.catalog.index.places(text) {
             let (pattern, forms) = &self.catalog.messages[place];
             let Some(values) = pattern.find(text, &is_known) else { continue };

@@ -135,7 +135,7 @@ impl Index {
 }
 
 /// A text with its names replaced by values; names without a value stay as they are.
-pub(super) fn fill(text: &str, values: &[(&str, Cow<'_, str>)]) -> String {
+pub(crate) fn fill(text: &str, values: &[(&str, Cow<'_, str>)]) -> String {
     let mut out = String::with_capacity(text.len() + 32);
     for part in parts(text) {
         match part {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::meta::expression::Expression;
 use crate::meta::fieldtype::Fieldtype;
+use crate::meta::formula::Formula;
 use crate::meta::keys::{Property, keys};
 
 /// What deleting a Link's target does; a property of ours beside Frappe's.
@@ -64,6 +65,8 @@ keys! {
     acts fetch_from: Text as Option<(String, String)>,
         "`link_field.source_field`: the value is taken from the linked document.";
     acts fetch_if_empty: Flag as bool, "Taken from there only while the field is empty.";
+    acts formula: Condition as Option<Formula>,
+        "The value is computed from this whenever the document is saved, such as `qty * rate` or `sum(items.amount)`; people cannot change it. With `is_virtual` it is computed on reading instead and has no column.";
     acts permlevel: Whole as u8, "The permission level, 0 to 9: a role needs a permission row of the same level.";
     acts ignore_user_permissions: Flag as bool, "User Permissions do not narrow what this Link may point at.";
     acts ignore_permissions: Flag as bool,
@@ -87,7 +90,7 @@ keys! {
     acts on_delete: Text as OnDelete,
         "What deleting a Link's target does: `refuse` it (the default), `cascade` and delete this document too, or `ignore` the link.";
     acts sort_options: Flag as bool, "The lines of a Select are sorted when shown.";
-    acts is_virtual: Flag as bool, "Computed by program code: there is no column.";
+    acts is_virtual: Flag as bool, "Computed on reading, by a `formula` or by program code: there is no column.";
     acts renamed_from: Text as Option<String>,
         "The fieldname this field had before: its column is renamed, so that no value is lost.";
     acts insert_after: Text, "In an overlay: the fieldname after which the field is placed.";

@@ -13,6 +13,7 @@ use crate::meta::fieldtype::{ColumnType, Fieldtype};
 use crate::meta::keys::{Translations, keys};
 use crate::meta::limited::Limited;
 use crate::meta::naming_rule::NamingRule;
+use crate::meta::validation::Validation;
 use crate::meta::workflow::Workflow;
 
 /// The columns before a DocType's own fields, in the order of JSON answers.
@@ -129,6 +130,8 @@ keys! {
     acts limited_to: Filters as Option<Json>,
         "Conditions of which one must hold for a document to be seen by anybody but Administrator, whatever roles and shares give, such as `[[public, '=', 1], [owner, '=', __user]]`. `in __readable`: the field names a DocType that the user may read; `[roles, in, __roles]`: a row of the table `roles` has in `role` one of the user's; `[name, in, __shared]`: the document is shared with them; `is set`, `is not set`.";
     acts limited_except: Names as Vec<String>, "Roles whose people `limited_to` does not limit.";
+    acts validations: Rows as Vec<Validation>,
+        "What documents must not be: a list of `when`, an expression as in `formula`; `message`, with `{fieldname}` for values; `field`, at which the form shows it; and `on`, what somebody is about to do: `save` if nothing is said, `submit`, `cancel`, `delete`.";
     acts issingle: Flag as bool, "There is exactly one document, such as settings.";
     acts istable: Flag as bool,
         "Documents are rows inside a Table field of another DocType and have no permissions of their own.";

@@ -63,6 +63,8 @@ pub struct Document {
     pub is_new: bool,
     /// Secrets that this very save has made, by name: they go out with its answer, once, and are stored nowhere.
     pub revealed: Vec<(&'static str, String)>,
+    /// The values of fields that are computed on reading, by fieldname.
+    pub computed: Vec<(String, Value)>,
 }
 
 impl Document {
@@ -72,14 +74,14 @@ impl Document {
         values[slot::DOCSTATUS] = Value::Int(0);
         values[slot::IDX] = Value::Int(0);
         let tables = vec![Vec::new(); doctype.tables.len()];
-        Self { doctype, values, tables, is_new: true, revealed: Vec::new() }
+        Self { doctype, values, tables, is_new: true, revealed: Vec::new(), computed: Vec::new() }
     }
 
     /// A document as read from its table.
     pub fn from_row(doctype: Arc<DocType>, values: Vec<Value>) -> Self {
         debug_assert_eq!(values.len(), doctype.columns.len());
         let tables = vec![Vec::new(); doctype.tables.len()];
-        Self { doctype, values, tables, is_new: false, revealed: Vec::new() }
+        Self { doctype, values, tables, is_new: false, revealed: Vec::new(), computed: Vec::new() }
     }
 
     /// The name as text; empty before naming.
@@ -107,10 +109,14 @@ impl Document {
         self.values[slot::DOCSTATUS].as_int().unwrap_or(0)
     }
 
-    /// The value of a column; Null for names that have none.
+    /// The value of a column, or of a field that is computed on reading; Null for names that have none.
     pub fn get(&self, fieldname: &str) -> &Value {
         const NULL: &Value = &Value::Null;
-        self.doctype.column(fieldname).map_or(NULL, |column| &self.values[column])
+        let computed = || self.computed.iter().find(|(known, _)| known == fieldname).map(|(_, value)| value);
+        match self.doctype.column(fieldname) {
+            Some(column) => &self.values[column],
+            None => computed().unwrap_or(NULL),
+        }
     }
 
     /// The text of a column, empty if it holds none.
@@ -132,6 +138,17 @@ impl Document {
     pub fn set(&mut self, fieldname: &str, value: impl Into<Value>) {
         if let Some(column) = self.doctype.column(fieldname) {
             self.values[column] = value.into();
+        }
+    }
+
+    /// Sets what a formula gave, in its column or beside the columns.
+    pub(crate) fn set_computed(&mut self, fieldname: &str, value: Value) {
+        match self.doctype.column(fieldname) {
+            Some(column) => self.values[column] = value,
+            None => match self.computed.iter_mut().find(|(known, _)| known == fieldname) {
+                Some((_, known)) => *known = value,
+                None => self.computed.push((fieldname.to_owned(), value)),
+            },
         }
     }
 
@@ -194,6 +211,14 @@ impl Document {
                 }
             }
         }
+        for (fieldname, value) in &self.computed {
+            let Some(field) = self.doctype.field(fieldname).filter(|field| view.reads(field.permlevel)) else {
+                continue;
+            };
+            if let Some(column_type) = field.fieldtype.column_type(field) {
+                out.insert(fieldname.clone(), view.value(value, column_type, Some(field)).to_json());
+            }
+        }
         out.insert("doctype".to_owned(), Json::String(self.doctype.name.clone()));
         out.extend(trailing);
         for (field, rows) in self.doctype.table_fields().zip(&self.tables) {
@@ -218,6 +243,14 @@ impl Document {
         for (column, value) in self.doctype.columns.iter().zip(&mut self.values) {
             let field = column.field.map(|index| &self.doctype.fields[index]);
             if let Cow::Owned(shown) = view.value(value, column.column_type, field) {
+                *value = shown;
+            }
+        }
+        for (fieldname, value) in &mut self.computed {
+            let field = self.doctype.field(fieldname);
+            if let Some(column_type) = field.and_then(|field| field.fieldtype.column_type(field))
+                && let Cow::Owned(shown) = view.value(value, column_type, field)
+            {
                 *value = shown;
             }
         }

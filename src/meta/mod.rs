@@ -1,12 +1,14 @@
 //! What a DocType is. Pure: no database, no HTTP, no clock.
 
 pub(crate) mod check;
+pub(crate) mod decimal;
 pub(crate) mod docfield;
 pub(crate) mod docperm;
 pub(crate) mod doctype;
 pub(crate) mod document;
 pub(crate) mod expression;
 pub(crate) mod fieldtype;
+pub(crate) mod formula;
 pub(crate) mod in_force;
 pub(crate) mod jinja;
 pub(crate) mod keys;
@@ -17,6 +19,7 @@ pub(crate) mod registry;
 pub(crate) mod rewrite;
 pub(crate) mod schema;
 mod searched;
+pub(crate) mod validation;
 pub(crate) mod value;
 pub(crate) mod workflow;
 

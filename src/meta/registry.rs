@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::language::Language;
 use crate::meta::doctype::{DocType, slug};
 use crate::meta::fieldtype::Fieldtype;
+use crate::meta::formula::Formulas;
 
 /// A Link field that points at a DocType.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub struct Registry {
     links: HashMap<String, Vec<Reference>>,
     dynamic_links: Vec<Reference>,
     parents: HashMap<String, Vec<(String, String)>>,
+    formulas: HashMap<String, Arc<Formulas>>,
     /// The same for other languages, made when somebody first reads them.
     localized: Arc<Mutex<HashMap<String, Arc<Self>>>>,
     /// Counts the swaps; anything derived from a registry is keyed by it.
@@ -61,6 +63,11 @@ impl Registry {
                 }
             }
         }
+        for (name, doctype) in &doctypes {
+            let found = Formulas::of(doctype, &|name| doctypes.get(name).map(Arc::as_ref));
+            // What has a circle is not in force.
+            registry.formulas.extend(found.ok().flatten().map(|found| (name.clone(), Arc::new(found))));
+        }
         registry.doctypes = doctypes;
         registry
     }
@@ -87,6 +94,11 @@ impl Registry {
     /// The DocType of that name, exact case.
     pub fn get(&self, name: &str) -> Option<&Arc<DocType>> {
         self.doctypes.get(name)
+    }
+
+    /// The formulas and validations of a DocType and its rows; `None` if it has none.
+    pub(crate) fn formulas(&self, doctype: &str) -> Option<&Arc<Formulas>> {
+        self.formulas.get(doctype)
     }
 
     /// The DocType with that address part in the desk.

@@ -6,6 +6,7 @@ use crate::meta::docfield::FIELD;
 use crate::meta::doctype::DOCTYPE;
 use crate::meta::fieldtype::{DATA_FORMATS, Fieldtype};
 use crate::meta::keys::{self, Key, Kind};
+use crate::meta::validation::On;
 
 /// The schema of a DocType file or overlay.
 pub(crate) fn json_schema() -> Json {
@@ -60,6 +61,17 @@ pub(crate) fn json_schema() -> Json {
                 "properties": field_properties(),
                 "additionalProperties": false
             },
+            "validation": {
+                "type": "object",
+                "properties": {
+                    "when": { "type": ["string", "number"], "examples": ["end_date < start_date", "total > customer.credit_limit"] },
+                    "message": { "type": "string", "examples": ["{total} is more than the customer may owe"] },
+                    "field": { "type": "string" },
+                    "on": { "type": ["string", "array"], "examples": On::ALL.map(|(_, name)| name) }
+                },
+                "required": ["when", "message"],
+                "additionalProperties": false
+            },
             "permission": {
                 "type": "object",
                 "properties": properties(keys::PERMISSION),
@@ -77,6 +89,7 @@ fn doctype_properties() -> Map<String, Json> {
     merge(&mut all, "extends", json!({ "type": "string" }));
     merge(&mut all, "fields", json!({ "type": "array", "items": { "$ref": "#/$defs/field" } }));
     merge(&mut all, "permissions", json!({ "type": "array", "items": { "$ref": "#/$defs/permission" } }));
+    merge(&mut all, "validations", json!({ "type": "array", "items": { "$ref": "#/$defs/validation" } }));
     merge(&mut all, "field_order", json!({ "type": "array", "items": { "type": "string" } }));
     merge(&mut all, "sort_order", json!({ "enum": ["ASC", "DESC", "asc", "desc"] }));
     let forms = [
@@ -104,6 +117,8 @@ fn field_properties() -> Map<String, Json> {
     merge(&mut all, "length", json!({ "minimum": 0, "maximum": 1000 }));
     merge(&mut all, "precision", json!({ "minimum": 0, "maximum": 9 }));
     merge(&mut all, "columns", json!({ "minimum": 0, "maximum": 12 }));
+    let formulas = ["qty * rate", "sum(items.amount)", "add_days(posting_date, 30)", "customer.credit_limit - total"];
+    merge(&mut all, "formula", json!({ "type": ["string", "number"], "examples": formulas }));
     merge(&mut all, "fetch_from", json!({ "pattern": "^[A-Za-z0-9_]+\\.[A-Za-z0-9_]+$" }));
     all
 }

@@ -140,6 +140,12 @@ pub fn expression(data: &[u8]) {
         fn rows(&self, fieldname: &str) -> Option<usize> {
             (fieldname == "items").then_some(2)
         }
+        fn each_row(&self, fieldname: &str, visit: &mut dyn FnMut(&dyn Scope)) {
+            (0..self.rows(fieldname).unwrap_or(0)).for_each(|_| visit(&Doc));
+        }
+        fn now(&self) -> chrono::NaiveDateTime {
+            chrono::NaiveDateTime::default()
+        }
         fn is_new(&self) -> bool {
             false
         }
@@ -155,6 +161,8 @@ pub fn expression(data: &[u8]) {
     assert_eq!(expression.evaluate(&Doc).is_some(), expression.unparsed.is_none());
     assert_eq!(expression.to_json().is_null(), expression.unparsed.is_some());
     expression.fieldnames();
+    let formula = Expression::parse_formula(text);
+    assert_eq!(formula.evaluate(&Doc).is_some(), formula.unparsed.is_none());
 }
 
 /// A DocType file in YAML: what loads without errors can be put in force; what does not is reported.

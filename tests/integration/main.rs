@@ -21,6 +21,7 @@ mod errors_table;
 mod every_operation;
 mod explain;
 mod files;
+mod formulas;
 mod health;
 mod import_frappe;
 mod init;

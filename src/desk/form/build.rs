@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDateTime;
 use serde_json::{Map, Value as Json, json};
 
 use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
+use crate::desk::form::formulas;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::problems::problems;
 use crate::desk::form::view::{
@@ -69,6 +71,10 @@ pub(crate) struct FormInput<'a> {
     pub carry: bool,
     /// The dialog that stands open.
     pub confirm: Confirm,
+    /// What the clocks of the site show.
+    pub now: NaiveDateTime,
+    /// Whether whoever looks is in the site's zone.
+    pub in_site_zone: bool,
 }
 
 /// Where a field stands: at the top or in a row.
@@ -128,6 +134,7 @@ pub(crate) fn form_view(input: &FormInput<'_>) -> FormView {
         posted: input.posted,
         parent: None,
         session: input.session,
+        now: input.now,
     };
     let tabs = tabs(input, &draft);
     let slug = doctype.slug();
@@ -369,6 +376,7 @@ fn name_field(input: &FormInput<'_>) -> FieldView {
         posted: None,
         parent: None,
         session: input.session,
+        now: input.now,
     };
     control::field_view(&open, &draft, &field, &Place::default()).expect("a plain visible field has a view")
 }
@@ -438,6 +446,7 @@ fn context(input: &FormInput<'_>, draft: &Draft<'_>) -> String {
         ];
         needed.extend(conditions.into_iter().flatten().flat_map(Expression::fieldnames));
     }
+    needed.extend(formulas::needed(input));
     let may_show = |fieldname: &&str| match input.doctype.field(fieldname) {
         Some(field) => {
             !field.secret && field.fieldtype != Fieldtype::Password && input.grant.reads_level(field.permlevel)
@@ -458,6 +467,8 @@ fn context(input: &FormInput<'_>, draft: &Draft<'_>) -> String {
         "user": input.session.user(),
         "administrator": input.session.is_administrator(),
         "roles": roles,
+        "now": input.now.format("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+        "formulas": formulas::live(input),
     })
     .to_string()
 }

@@ -22,6 +22,9 @@ const TIME_ZONES: &str = "Time Zones";
 /// What is said of a value on which nothing acts.
 const INFORMATIONAL: &str = "For information only: Doctyped does not act on it.";
 
+/// What is said of a value that nobody types.
+const COMPUTED: &str = "Computed: `{formula}`";
+
 /// Whether a field can be changed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fixed {
@@ -51,11 +54,7 @@ pub(crate) fn field_view(
     let required = field.reqd || field.mandatory_depends_on.as_ref().is_some_and(|condition| condition.requires(draft));
     let id = place.id(&field.fieldname);
     let errors = place.errors(input, &field.fieldname);
-    let mut help = if field.informational {
-        help::spans(format!("{} {}", field.description, input.language.say(INFORMATIONAL)).trim())
-    } else {
-        help::spans(&field.description)
-    };
+    let mut help = help_of(input, field);
     if place.in_cell {
         help.clear();
     }
@@ -105,6 +104,16 @@ pub(crate) fn field_view(
         common_attributes(field, fixed, required, place, &mut view);
     }
     Some(view)
+}
+
+/// The help text of a field, with what is to be said of its value.
+pub(super) fn help_of(input: &FormInput<'_>, field: &DocField) -> Vec<help::Span> {
+    let more = match &field.formula {
+        _ if field.informational => input.language.say(INFORMATIONAL).into_owned(),
+        Some(formula) => input.language.filled(COMPUTED, &[("formula", formula.0.source.as_str().into())]),
+        None => return help::spans(&field.description),
+    };
+    help::spans(format!("{} {more}", field.description).trim())
 }
 
 /// The label; a field without one is called by its fieldname.

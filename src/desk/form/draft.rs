@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use chrono::NaiveDateTime;
+
 use crate::desk::form::posted::{Posted, Typed};
 use crate::meta::expression::Scope;
 use crate::meta::{DocField, Document, Fieldtype, Value, fieldtype};
@@ -20,6 +22,8 @@ pub(crate) struct Draft<'a> {
     pub parent: Option<&'a Draft<'a>>,
     /// Who looks.
     pub session: &'a Session,
+    /// What the clocks of the site show.
+    pub now: NaiveDateTime,
 }
 
 impl Draft<'_> {
@@ -66,6 +70,10 @@ impl Scope for Draft<'_> {
 
     fn parent_value(&self, fieldname: &str) -> Value {
         self.parent.map_or(Value::Null, |parent| Draft::value(parent, fieldname))
+    }
+
+    fn now(&self) -> NaiveDateTime {
+        self.now
     }
 
     fn is_new(&self) -> bool {

@@ -6,7 +6,6 @@ use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
 use crate::desk::form::view::{ColumnHead, Message, RowView, TableView};
 use crate::desk::form::{FormInput, Place, carried};
-use crate::desk::help;
 use crate::meta::{DocField, DocType, Document, Fieldtype};
 
 /// Empty rows for browsers without JavaScript.
@@ -60,7 +59,7 @@ pub(crate) fn table_view(input: &FormInput<'_>, draft: &Draft<'_>, field: &DocFi
                 label: label(column),
                 required: column.reqd,
                 adds: matches!(column.fieldtype, Fieldtype::Int | Fieldtype::Float | Fieldtype::Currency),
-                help: help::spans(&column.description),
+                help: control::help_of(input, column),
                 class: width_class(column),
             })
             .collect(),
@@ -92,7 +91,14 @@ impl Grid<'_> {
         position: Option<usize>,
         spare: bool,
     ) -> RowView {
-        let draft = Draft { document, typed, posted: None, parent: Some(self.draft), session: self.input.session };
+        let draft = Draft {
+            document,
+            typed,
+            posted: None,
+            parent: Some(self.draft),
+            session: self.input.session,
+            now: self.input.now,
+        };
         let number = position.map_or_else(|| index.to_owned(), |position| (position + 1).to_string());
         let row_label = if position.is_some() { format!("row {number}") } else { "new row".to_owned() };
         let row_label = self.input.language.say(&row_label).into_owned();

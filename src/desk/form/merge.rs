@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::desk::form::activity::Reading;
@@ -150,8 +151,10 @@ fn settle(
 
 /// The fields whose values are compared.
 fn fields<'a>(read: &'a Reading<'_>, doctype: &'a DocType) -> impl Iterator<Item = &'a DocField> {
-    let compared =
-        |field: &&DocField| field.has_column() && field.fieldtype != Fieldtype::Password && read.may_read(field);
+    let compared = |field: &&DocField| {
+        let is_typed = field.formula.is_none() && field.fieldtype != Fieldtype::Password;
+        field.has_column() && is_typed && read.may_read(field)
+    };
     doctype.fields.iter().filter(compared)
 }
 
@@ -164,7 +167,8 @@ fn names(read: &Reading<'_>, doctype: &DocType) -> String {
 
 /// The digests of all values; what was typed counts before what is stored.
 fn values(read: &Reading<'_>, session: &Session, document: &Document, typed: Option<&Typed>) -> String {
-    let draft = Draft { document, typed, posted: None, parent: None, session };
+    // No condition is asked, and so no time.
+    let draft = Draft { document, typed, posted: None, parent: None, session, now: NaiveDateTime::default() };
     fields(read, &document.doctype).map(|field| digest(&plain(field, &draft.text(field)))).collect()
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod control;
 pub(crate) mod draft;
 mod editor;
 mod example;
+mod formulas;
 pub(crate) mod grid;
 mod merge;
 mod modules;

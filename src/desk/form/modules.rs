@@ -3,9 +3,12 @@
 use crate::meta::{DocType, Fieldtype};
 
 /// What every form has.
-const FORM: [&str; 9] = [
+const FORM: [&str; 12] = [
     "desk/form.js",
+    "desk/scope.js",
     "desk/conditions.js",
+    "desk/dates.js",
+    "desk/decimal.js",
     "desk/create.js",
     "desk/grid.js",
     "desk/cells.js",
@@ -18,6 +21,9 @@ const FORM: [&str; 9] = [
 /// The scripts of a DocType's form; those of editors only where there is something to edit with them.
 pub(super) fn of(doctype: &DocType, editable: bool) -> Vec<&'static str> {
     let mut modules = FORM.to_vec();
+    if doctype.fields.iter().any(|field| field.formula.is_some()) {
+        modules.push("desk/formulas.js");
+    }
     let fields = doctype.fields.iter().filter(|field| editable && !field.hidden && !field.read_only);
     let mut editors: Vec<[&str; 2]> = fields.filter_map(|field| editor(field.fieldtype)).collect();
     editors.sort_unstable();

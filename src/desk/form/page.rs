@@ -349,6 +349,8 @@ async fn show(exchange: &Exchange, document: &Document, mut showing: Showing<'_>
         titles: &titles,
         carry: showing.carry,
         confirm: showing.confirm,
+        now: documents.clock().now_in(documents.site_zone()),
+        in_site_zone: documents.zone(session) == documents.site_zone(),
     };
     let mut form = pace::aside(document.has_many_rows(), || form_view(&input));
     form.conflict = conflict;

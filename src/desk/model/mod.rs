@@ -301,6 +301,8 @@ async fn show(
         titles: &titles,
         carry: false,
         confirm: crate::desk::form::view::Confirm::default(),
+        now: exchange.site.documents.clock().now_naive(),
+        in_site_zone: true,
     };
     let mut form = pace::aside(true, || form_view(&input));
     form.url = subject.url();

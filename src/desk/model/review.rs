@@ -151,6 +151,8 @@ fn preview(exchange: &Exchange, registry: &Registry, doctype: &Arc<DocType>) -> 
         titles: &titles,
         carry: false,
         confirm: Confirm::default(),
+        now: exchange.site.documents.clock().now_naive(),
+        in_site_zone: true,
     })
 }
 

@@ -40,6 +40,7 @@ pub(super) fn check(checker: &mut Checker<'_, '_>, index: usize) {
     check_default(checker, index);
     check_conditions(checker, index);
     check_fetch_from(checker, index);
+    super::formula::check_field(checker, index);
     check_rename(checker, index);
 }
 

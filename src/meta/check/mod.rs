@@ -2,6 +2,7 @@
 
 mod doctype;
 mod field;
+mod formula;
 mod permission;
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,7 @@ pub(super) fn check(
             }
         }
         field::check_folds(&mut checker);
+        formula::check_doctype(&mut checker);
         permission::check(&mut checker);
     }
     check_across(doctypes, &by_name, locate, &mut problems);

@@ -1,13 +1,17 @@
-//! Tree + scope → value, with JavaScript's rules for truth, equality and comparison.
+//! Tree + scope → value, with JavaScript's rules for truth, equality and comparison; numbers are reckoned with as they are
+//! written, and nothing added to a text adds nothing to it.
 
 use std::cmp::Ordering;
 
-use super::{Binary, Function, Node, Scope, Unary};
+use super::call::call;
+use super::function::Aggregate;
+use super::{Binary, Node, Scope, Through, Unary};
+use crate::meta::decimal;
 use crate::meta::value::Value;
 
 /// A JavaScript value.
 #[derive(Clone, Debug, PartialEq)]
-enum Js {
+pub(in crate::meta) enum Js {
     Undefined,
     Null,
     Bool(bool),
@@ -23,7 +27,7 @@ pub(super) fn holds(node: &Node, scope: &dyn Scope) -> bool {
     evaluate(node, scope).is_truthy()
 }
 
-fn evaluate(node: &Node, scope: &dyn Scope) -> Js {
+pub(super) fn evaluate(node: &Node, scope: &dyn Scope) -> Js {
     match node {
         Node::Undefined => Js::Undefined,
         Node::Null => Js::Null,
@@ -37,6 +41,10 @@ fn evaluate(node: &Node, scope: &dyn Scope) -> Js {
         },
         Node::Doc(fieldname) => scope.rows(fieldname).map_or_else(|| scope.value(fieldname).into(), Js::Rows),
         Node::Parent(fieldname) => scope.parent_value(fieldname).into(),
+        Node::Linked(Through::Single(doctype), fieldname) => scope.single(doctype, fieldname).into(),
+        Node::Linked(Through::Doc(link), fieldname) => scope.linked(link, fieldname).into(),
+        Node::Linked(Through::Parent(link), fieldname) => scope.parent_linked(link, fieldname).into(),
+        Node::Each(aggregate, table, of) => each(*aggregate, table, of.as_deref(), scope),
         Node::IsNew => Js::Bool(scope.is_new()),
         Node::User => Js::Text(scope.user().to_owned()),
         Node::HasRole(role) => Js::Bool(match evaluate(role, scope) {
@@ -61,7 +69,7 @@ fn evaluate(node: &Node, scope: &dyn Scope) -> Js {
         }
         Node::Call(function, arguments) => {
             let arguments: Vec<Js> = arguments.iter().map(|argument| evaluate(argument, scope)).collect();
-            call(*function, &arguments)
+            call(*function, &arguments, scope)
         }
     }
 }
@@ -94,115 +102,68 @@ fn binary(operator: Binary, left: Js, right: impl FnOnce() -> Js) -> Js {
         Binary::Greater => compare(Ordering::is_gt),
         Binary::LessOrEqual => compare(Ordering::is_le),
         Binary::GreaterOrEqual => compare(Ordering::is_ge),
-        Binary::Add if left.is_textual() || right.is_textual() => {
-            Js::Text(format!("{}{}", left.to_text(), right.to_text()))
-        }
-        Binary::Add => Js::Number(left.to_number() + right.to_number()),
-        Binary::Subtract => Js::Number(left.to_number() - right.to_number()),
-        Binary::Multiply => Js::Number(left.to_number() * right.to_number()),
-        Binary::Divide => Js::Number(left.to_number() / right.to_number()),
-        Binary::Remainder => Js::Number(left.to_number() % right.to_number()),
+        Binary::Add if left.is_textual() || right.is_textual() => Js::Text(left.to_words() + &right.to_words()),
+        Binary::Add => Js::Number(decimal::add(left.to_number(), right.to_number())),
+        Binary::Subtract => Js::Number(decimal::subtract(left.to_number(), right.to_number())),
+        Binary::Multiply => Js::Number(decimal::multiply(left.to_number(), right.to_number())),
+        Binary::Divide => Js::Number(decimal::divide(left.to_number(), right.to_number())),
+        Binary::Remainder => Js::Number(decimal::remainder(left.to_number(), right.to_number())),
         Binary::BitAnd => Js::Number(f64::from(left.to_bits() & right.to_bits())),
         Binary::BitOr => Js::Number(f64::from(left.to_bits() | right.to_bits())),
     }
 }
 
-fn call(function: Function, arguments: &[Js]) -> Js {
-    const UNDEFINED: &Js = &Js::Undefined;
-    let first = arguments.first().unwrap_or(UNDEFINED);
-    let second = arguments.get(1).unwrap_or(UNDEFINED);
-    match function {
-        Function::InList | Function::Includes => Js::Bool(match first {
-            Js::Array(items) => items.iter().any(|item| item.is_same(second)),
-            Js::Text(text) => text.contains(&second.to_text()),
-            _ => false,
-        }),
-        Function::StartsWith => Js::Bool(matches!(first, Js::Text(text) if text.starts_with(&second.to_text()))),
-        Function::EndsWith => Js::Bool(matches!(first, Js::Text(text) if text.ends_with(&second.to_text()))),
-        Function::Length => match first {
-            // JavaScript counts UTF-16 units.
-            Js::Text(text) => Js::count(text.encode_utf16().count()),
-            Js::Array(items) => Js::count(items.len()),
-            Js::Rows(rows) => Js::count(*rows),
-            Js::Undefined | Js::Null | Js::Bool(_) | Js::Number(_) => Js::Undefined,
-        },
-        Function::Cint => Js::Number(leading_number(first, false)),
-        Function::Flt => Js::Number(leading_number(first, true)),
-        Function::Cstr => {
-            Js::Text(if matches!(first, Js::Null | Js::Undefined) { String::new() } else { first.to_text() })
-        }
-        Function::ToLowerCase => first.map_text(str::to_lowercase),
-        Function::ToUpperCase => first.map_text(str::to_uppercase),
-        Function::Trim => first.map_text(|text| text.trim().to_owned()),
-        Function::IndexOf => {
-            let at = match first {
-                Js::Array(items) => items.iter().position(|item| item.is_same(second)),
-                Js::Text(text) => text.find(&second.to_text()).map(|at| text[..at].encode_utf16().count()),
-                _ => None,
-            };
-            at.map_or(Js::Number(-1.0), Js::count)
-        }
-        Function::Split => match first {
-            Js::Text(text) => Js::Array(text.split(&second.to_text()).map(|part| Js::Text(part.to_owned())).collect()),
-            _ => Js::Undefined,
-        },
-        // Only how many there are is ever asked.
-        Function::Keys => Js::Rows(match first {
-            Js::Array(items) => items.len(),
-            Js::Rows(rows) => *rows,
-            Js::Text(text) => text.encode_utf16().count(),
-            Js::Undefined | Js::Null | Js::Bool(_) | Js::Number(_) => 0,
-        }),
-        Function::HasCommon => Js::Bool(match (first, second) {
-            (Js::Array(one), Js::Array(other)) => one.iter().any(|item| other.iter().any(|found| item.is_same(found))),
-            _ => false,
-        }),
-        Function::ParseNumber => match first {
-            Js::Text(text)
-                if !text.trim_start_matches([' ', '+', '-']).starts_with(|c: char| c.is_ascii_digit() || c == '.') =>
-            {
-                Js::Number(f64::NAN)
+/// A function of the rows of a table. Rows in which `of` holds nothing do not count, but for sums, where they are 0.
+fn each(aggregate: Aggregate, table: &str, of: Option<&Node>, scope: &dyn Scope) -> Js {
+    let mut values = Vec::new();
+    scope.each_row(table, &mut |row| values.push(of.map_or(Js::Bool(true), |of| evaluate(of, row))));
+    match aggregate {
+        Aggregate::Count => Js::count(values.iter().filter(|value| value.is_truthy()).count()),
+        Aggregate::Sum => Js::Number(sum(&values)),
+        Aggregate::Avg => {
+            values.retain(|value| !value.is_blank());
+            if values.is_empty() {
+                Js::Null
+            } else {
+                Js::Number(decimal::divide(sum(&values), Js::number(values.len())))
             }
-            Js::Text(_) | Js::Number(_) => Js::Number(leading_number(first, true)),
-            _ => Js::Number(f64::NAN),
-        },
+        }
+        Aggregate::Min => extreme(&values, Ordering::is_lt),
+        Aggregate::Max => extreme(&values, Ordering::is_gt),
     }
 }
 
-/// `cint` and `flt`: the number that a text starts with, 0 if it starts with none.
-fn leading_number(value: &Js, with_fraction: bool) -> f64 {
-    let number = match value {
-        Js::Number(number) => *number,
-        Js::Bool(on) => f64::from(u8::from(*on)),
-        Js::Text(text) => {
-            let text = text.trim().replace(',', "");
-            let mut seen_point = false;
-            let length = text
-                .char_indices()
-                .find(|(at, c)| {
-                    let point = with_fraction && *c == '.' && !seen_point;
-                    seen_point |= point;
-                    !(c.is_ascii_digit() || point || *at == 0 && matches!(c, '+' | '-'))
-                })
-                .map_or(text.len(), |(at, _)| at);
-            text[..length].parse().unwrap_or(0.0)
+fn sum(values: &[Js]) -> f64 {
+    values.iter().fold(0.0, |sum, value| decimal::add(sum, value.to_number()))
+}
+
+/// The smallest or largest of the values that hold something; nothing if none does.
+pub(super) fn extreme(values: &[Js], is_better: fn(Ordering) -> bool) -> Js {
+    let mut best = &Js::Null;
+    for value in values.iter().filter(|value| !value.is_blank()) {
+        if best.is_blank() || value.compare(best).is_some_and(is_better) {
+            best = value;
         }
-        Js::Undefined | Js::Null | Js::Array(_) | Js::Rows(_) => 0.0,
-    };
-    match number {
-        _ if !number.is_finite() => 0.0,
-        _ if with_fraction => number,
-        _ => number.trunc(),
     }
+    best.clone()
 }
 
 impl Js {
-    #[expect(clippy::cast_precision_loss, reason = "nothing here has 2^53 items")]
-    fn count(count: usize) -> Self {
-        Self::Number(count as f64)
+    pub(super) fn count(count: usize) -> Self {
+        Self::Number(Self::number(count))
     }
 
-    fn is_truthy(&self) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "nothing here has 2^53 items")]
+    fn number(count: usize) -> f64 {
+        count as f64
+    }
+
+    /// Nothing, or a text without a character in it.
+    pub(in crate::meta) fn is_blank(&self) -> bool {
+        matches!(self, Self::Undefined | Self::Null) || matches!(self, Self::Text(text) if text.is_empty())
+    }
+
+    pub(in crate::meta) fn is_truthy(&self) -> bool {
         match self {
             Self::Undefined | Self::Null => false,
             Self::Bool(on) => *on,
@@ -217,14 +178,14 @@ impl Js {
         matches!(self, Self::Text(_) | Self::Array(_) | Self::Rows(_))
     }
 
-    fn map_text(&self, change: impl Fn(&str) -> String) -> Self {
+    pub(super) fn map_text(&self, change: impl Fn(&str) -> String) -> Self {
         match self {
             Self::Text(text) => Self::Text(change(text)),
             _ => Self::Undefined,
         }
     }
 
-    fn to_text(&self) -> String {
+    pub(in crate::meta) fn to_text(&self) -> String {
         match self {
             Self::Undefined => "undefined".to_owned(),
             Self::Null => "null".to_owned(),
@@ -232,7 +193,8 @@ impl Js {
             Self::Number(number) if number.is_infinite() => {
                 if *number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
             }
-            Self::Number(number) => (number + 0.0).to_string(),
+            Self::Number(number) if number.is_nan() => "NaN".to_owned(),
+            Self::Number(number) => decimal::text(*number),
             Self::Text(text) => text.clone(),
             Self::Array(items) => items
                 .iter()
@@ -243,7 +205,7 @@ impl Js {
         }
     }
 
-    fn to_number(&self) -> f64 {
+    pub(in crate::meta) fn to_number(&self) -> f64 {
         match self {
             Self::Undefined => f64::NAN,
             Self::Null => 0.0,
@@ -252,6 +214,11 @@ impl Js {
             Self::Text(text) => text_to_number(text),
             Self::Array(_) | Self::Rows(_) => text_to_number(&self.to_text()),
         }
+    }
+
+    /// What it adds to a text.
+    fn to_words(&self) -> String {
+        if matches!(self, Self::Null | Self::Undefined) { String::new() } else { self.to_text() }
     }
 
     /// `typeof`
@@ -282,7 +249,7 @@ impl Js {
     }
 
     /// `===`
-    fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             // Two arrays are two objects, never the same one.
             (Self::Array(_) | Self::Rows(_), _) => false,
@@ -309,7 +276,8 @@ impl Js {
     /// The order for `<` and its kin; `None` if there is none.
     fn compare(&self, other: &Self) -> Option<Ordering> {
         if self.is_textual() && other.is_textual() {
-            return Some(self.to_text().cmp(&other.to_text()));
+            // JavaScript compares UTF-16 units.
+            return Some(self.to_text().encode_utf16().cmp(other.to_text().encode_utf16()));
         }
         self.to_number().partial_cmp(&other.to_number())
     }
@@ -327,8 +295,13 @@ impl From<Value> for Js {
     }
 }
 
+/// Without what JavaScript takes for space around it.
+pub(super) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace() && c != '\u{85}')
+}
+
 fn text_to_number(text: &str) -> f64 {
-    let text = text.trim();
+    let text = trimmed(text);
     if text.is_empty() {
         return 0.0;
     }

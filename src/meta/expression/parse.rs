@@ -1,7 +1,7 @@
 //! Text → tree. Length, nesting and the number of operators are limited, so that no file can exhaust the stack.
 
 use super::token::{Token, shown, tokens};
-use super::{Binary, Function, Node, Unary};
+use super::{Binary, Node, Unary};
 
 const LONGEST: usize = 4000;
 pub(super) const DEEPEST: usize = 48;
@@ -25,8 +25,8 @@ impl From<&str> for Fault {
     }
 }
 
-/// Reads `eval:…`, or a bare fieldname.
-pub(super) fn parse(source: &str) -> Result<Node, Fault> {
+/// Reads `eval:…`, or a bare fieldname. Formulas know more, and take no `eval:`, though it may stand there.
+pub(super) fn parse(source: &str, is_formula: bool) -> Result<Node, Fault> {
     if source.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} characters").into());
     }
@@ -34,12 +34,12 @@ pub(super) fn parse(source: &str) -> Result<Node, Fault> {
     let code = match text.strip_prefix("eval:") {
         Some(code) => code,
         None if text.starts_with("fn:") => return Err("`fn:` calls a form script, and there are none here".into()),
-        None if is_name(text) && !matches!(text, "true" | "false" | "null" | "undefined") => {
+        None if !is_formula && is_name(text) && !matches!(text, "true" | "false" | "null" | "undefined") => {
             return Ok(if text == "__islocal" { Node::IsNew } else { Node::Bare(text.to_owned()) });
         }
         None => text,
     };
-    let mut parser = Parser { tokens: tokens(code)?, at: 0, depth: 0, operators: 0 };
+    let mut parser = Parser { tokens: tokens(code)?, at: 0, depth: 0, operators: 0, is_formula };
     if parser.tokens.is_empty() {
         return Err("it is empty".into());
     }
@@ -56,59 +56,36 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
 }
 
-/// Names that stand for something in a browser and for nothing here.
-const GLOBALS: [&str; 14] = [
-    "window", "document", "console", "this", "new", "function", "locals", "moment", "Math", "Date", "JSON", "in",
-    "await", "return",
-];
-/// What a value has.
-const MEMBERS: [&str; 10] = [
-    "length",
-    "includes",
-    "indexOf",
-    "split",
-    "toString",
-    "startsWith",
-    "endsWith",
-    "toLowerCase",
-    "toUpperCase",
-    "trim",
-];
-
-/// `String(x)`: what is added to a text is text.
-fn as_text(node: Node) -> Node {
-    Node::Binary(Binary::Add, Box::new(Node::Text(String::new())), Box::new(node))
-}
-
-struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
+pub(super) struct Parser {
+    pub(super) tokens: Vec<Token>,
+    pub(super) at: usize,
     depth: usize,
     operators: usize,
+    pub(super) is_formula: bool,
 }
 
 impl Parser {
-    fn skip(&mut self, sign: &str) -> bool {
+    pub(super) fn skip(&mut self, sign: &str) -> bool {
         let found = matches!(self.tokens.get(self.at), Some(Token::Sign(present)) if *present == sign);
         self.at += usize::from(found);
         found
     }
 
-    fn skip_name(&mut self, name: &str) -> bool {
+    pub(super) fn skip_name(&mut self, name: &str) -> bool {
         let found = matches!(self.tokens.get(self.at), Some(Token::Name(present)) if present == name);
         self.at += usize::from(found);
         found
     }
 
-    fn is_next(&self, sign: &str) -> bool {
+    pub(super) fn is_next(&self, sign: &str) -> bool {
         matches!(self.tokens.get(self.at), Some(Token::Sign(present)) if *present == sign)
     }
 
-    fn expect(&mut self, sign: &str) -> Result<(), Fault> {
+    pub(super) fn expect(&mut self, sign: &str) -> Result<(), Fault> {
         if self.skip(sign) { Ok(()) } else { Err(format!("a `{sign}` is missing").into()) }
     }
 
-    fn name(&mut self) -> Result<String, Fault> {
+    pub(super) fn name(&mut self) -> Result<String, Fault> {
         match self.tokens.get(self.at) {
             Some(Token::Name(name)) => {
                 self.at += 1;
@@ -118,7 +95,7 @@ impl Parser {
         }
     }
 
-    fn count(&mut self) -> Result<(), Fault> {
+    pub(super) fn count(&mut self) -> Result<(), Fault> {
         self.operators += 1;
         if self.operators > OPERATORS { Err(format!("it has more than {OPERATORS} operators").into()) } else { Ok(()) }
     }
@@ -284,7 +261,7 @@ impl Parser {
     }
 
     /// Comma-separated expressions up to `end`; a comma may trail.
-    fn list(&mut self, end: &str) -> Result<Vec<Node>, Fault> {
+    pub(super) fn list(&mut self, end: &str) -> Result<Vec<Node>, Fault> {
         let mut nodes = Vec::new();
         while !self.skip(end) {
             if !nodes.is_empty() {
@@ -296,158 +273,5 @@ impl Parser {
             nodes.push(self.conditional()?);
         }
         Ok(nodes)
-    }
-
-    fn named(&mut self, name: &str) -> Result<Node, Fault> {
-        let function = match name {
-            "true" => return Ok(Node::Bool(true)),
-            "false" => return Ok(Node::Bool(false)),
-            "null" => return Ok(Node::Null),
-            "undefined" => return Ok(Node::Undefined),
-            "doc" => return self.field(Node::Doc),
-            "parent" => return self.field(Node::Parent),
-            "cur_frm" | "frm" => return self.form(),
-            "frappe" => return self.frappe(),
-            "in_list" => Function::InList,
-            "cint" => Function::Cint,
-            "flt" => Function::Flt,
-            "cstr" => Function::Cstr,
-            "parseInt" | "parseFloat" => Function::ParseNumber,
-            "has_common" => Function::HasCommon,
-            "Object" => {
-                self.expect(".")?;
-                match self.name()?.as_str() {
-                    "keys" | "values" | "entries" => Function::Keys,
-                    other => return Err(format!("`Object.{other}` is unknown here").into()),
-                }
-            }
-            "Boolean" | "Number" | "String" | "is_null" if self.is_next("(") => return self.converted(name),
-            // What is not a field of ours but a browser's own, and calls of what nobody here knows.
-            _ if GLOBALS.contains(&name) || self.is_next("(") => {
-                return Err(format!("`{name}` is unknown here: name fields as `doc.{name}`").into());
-            }
-            _ if matches!(self.tokens.get(self.at), Some(Token::Sign("." | "?.")))
-                && !matches!(self.tokens.get(self.at + 1), Some(Token::Name(member)) if MEMBERS.contains(&member.as_str())) =>
-            {
-                return Err(format!("`{name}` is unknown here: name fields as `doc.{name}`").into());
-            }
-            // Frappe's forms know the fields by their bare names too.
-            _ => return Ok(Node::Doc(name.to_owned())),
-        };
-        self.expect("(")?;
-        let mut arguments = self.list(")")?;
-        let wanted = if matches!(function, Function::InList | Function::HasCommon) { 2 } else { 1 };
-        // `flt(x, precision)` and `cint(x, default)` are written too; the second argument changes nothing here.
-        if arguments.len() < wanted || arguments.len() > 2 {
-            return Err(format!("`{name}` takes {wanted} argument{}", if wanted == 1 { "" } else { "s" }).into());
-        }
-        arguments.truncate(wanted);
-        Ok(Node::Call(function, arguments))
-    }
-
-    /// `Boolean(x)`, `Number(x)`, `String(x)`, `is_null(x)`, in terms of operators.
-    fn converted(&mut self, name: &str) -> Result<Node, Fault> {
-        self.expect("(")?;
-        let mut arguments = self.list(")")?;
-        let (Some(argument), true) = (arguments.pop(), arguments.is_empty()) else {
-            return Err(format!("`{name}` takes 1 argument").into());
-        };
-        self.count()?;
-        let unary = |operator, node| Node::Unary(operator, Box::new(node));
-        Ok(match name {
-            "Boolean" => unary(Unary::Not, unary(Unary::Not, argument)),
-            "Number" => unary(Unary::Number, argument),
-            "is_null" => {
-                let text = Node::Call(Function::Trim, vec![Node::Call(Function::Cstr, vec![argument])]);
-                unary(Unary::Not, text)
-            }
-            _ => as_text(argument),
-        })
-    }
-
-    fn field(&mut self, make: fn(String) -> Node) -> Result<Node, Fault> {
-        let fieldname = if self.skip("[") {
-            let Some(Token::Text(fieldname)) = self.tokens.get(self.at).cloned() else {
-                return Err("a fieldname in quotes is missing after `doc[`".into());
-            };
-            self.at += 1;
-            self.expect("]")?;
-            fieldname
-        } else if self.skip(".") || self.skip("?.") {
-            self.name()?
-        } else {
-            // The document itself, which is always there.
-            return Ok(Node::Bool(true));
-        };
-        // A document that was never saved; `parent.__islocal` has no such meaning for its rows.
-        Ok(match make(fieldname) {
-            Node::Doc(fieldname) if fieldname == "__islocal" => Node::IsNew,
-            node => node,
-        })
-    }
-
-    fn form(&mut self) -> Result<Node, Fault> {
-        self.expect(".")?;
-        match self.name()?.as_str() {
-            "doc" => self.field(Node::Doc),
-            "is_new" => {
-                self.expect("(")?;
-                self.expect(")")?;
-                Ok(Node::IsNew)
-            }
-            other => Err(format!("`frm.{other}` is a form's own: only `frm.doc` and `frm.is_new()` work here").into()),
-        }
-    }
-
-    fn frappe(&mut self) -> Result<Node, Fault> {
-        self.expect(".")?;
-        let what = self.name()?;
-        self.expect(".")?;
-        let part = self.name()?;
-        match (what.as_str(), part.as_str()) {
-            ("session", "user") | ("user", "name") => Ok(Node::User),
-            ("boot", "developer_mode") => Ok(Node::Bool(false)),
-            ("user", "has_role") | ("user_roles", "includes" | "indexOf") => {
-                self.expect("(")?;
-                let mut arguments = self.list(")")?;
-                match (arguments.pop(), arguments.is_empty()) {
-                    (Some(role), true) if part == "indexOf" => {
-                        let [yes, no] = [0.0, -1.0].map(Node::Number);
-                        Ok(Node::Conditional(Box::new([Node::HasRole(Box::new(role)), yes, no])))
-                    }
-                    (Some(role), true) => Ok(Node::HasRole(Box::new(role))),
-                    _ => Err(format!("`frappe.{what}.{part}` takes one role").into()),
-                }
-            }
-            _ => Err(format!("`frappe.{what}.{part}` is unknown here").into()),
-        }
-    }
-
-    fn member(&mut self, target: Node) -> Result<Node, Fault> {
-        let name = self.name()?;
-        let (function, wanted) = match name.as_str() {
-            "length" => return Ok(Node::Call(Function::Length, vec![target])),
-            "includes" => (Function::Includes, 1),
-            "indexOf" => (Function::IndexOf, 1),
-            "split" => (Function::Split, 1),
-            "toString" => {
-                self.expect("(")?;
-                self.expect(")")?;
-                return Ok(as_text(target));
-            }
-            "startsWith" => (Function::StartsWith, 1),
-            "endsWith" => (Function::EndsWith, 1),
-            "toLowerCase" => (Function::ToLowerCase, 0),
-            "toUpperCase" => (Function::ToUpperCase, 0),
-            "trim" => (Function::Trim, 0),
-            _ => return Err(format!("`.{name}` is unknown here").into()),
-        };
-        self.expect("(")?;
-        let mut arguments = self.list(")")?;
-        if arguments.len() != wanted {
-            return Err(format!("`.{name}` takes {wanted} argument{}", if wanted == 1 { "" } else { "s" }).into());
-        }
-        arguments.insert(0, target);
-        Ok(Node::Call(function, arguments))
     }
 }

@@ -1,5 +1,6 @@
 //! Expressions from real DocTypes, and hostile ones.
 
+use chrono::NaiveDateTime;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -33,6 +34,9 @@ impl Scope for Example {
     }
     fn parent_value(&self, fieldname: &str) -> Value {
         if fieldname == "currency" { "EUR".into() } else { Value::Null }
+    }
+    fn now(&self) -> NaiveDateTime {
+        "2026-03-31T08:30:00".parse().unwrap()
     }
     fn is_new(&self) -> bool {
         self.is_new
@@ -163,6 +167,9 @@ fn conditions_hold_as_in_javascript() {
         ("eval:undefined", false),
         ("eval:[]", true),
         ("eval:'it\\'s' == \"it's\"", true),
+        ("eval:frappe.datetime.get_today() == '2026-03-31'", true),
+        ("eval:0.1 + 0.2 == 0.3 && round(doc.amount, 0) == 12", true),
+        ("eval:doc.status + doc.missing == 'Open'", true),
     ];
     for (text, expected) in table {
         let expression = Expression::parse(text);
@@ -197,6 +204,9 @@ fn what_cannot_be_parsed_says_why_shows_and_does_not_require() {
         ("eval:is_on()", "`is_on` is unknown"),
         ("eval:Object.assign(doc.x)", "`Object.assign` is unknown"),
         ("eval:1.2.3", "`1.2.3` is not a number"),
+        ("eval:sum(items.amount) > 1", "works in `formula` and `validations` only"),
+        ("eval:customer.credit_limit > 1", "`customer` is unknown here"),
+        ("eval:Math.round(doc.x)", "`Math.round` is unknown here"),
     ];
     for (text, reason) in table {
         let expression = Expression::parse(text);

@@ -44,7 +44,8 @@ fn read(code: &str, depth: usize, found: &mut Vec<Token>) -> Result<(), Fault> {
             found.push(Token::Name(rest[..length].to_owned()));
         } else if first.is_ascii_digit() || first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
             length = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
-            let number = rest[..length].parse().map_err(|_| format!("`{}` is not a number", &rest[..length]))?;
+            let number = rest[..length].parse().ok().filter(|number: &f64| number.is_finite());
+            let number = number.ok_or_else(|| format!("`{}` is not a number", &rest[..length]))?;
             found.push(Token::Number(number));
         } else if first == '`' {
             length = template(rest, depth, found)?;

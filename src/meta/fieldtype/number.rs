@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::{ColumnType, Fault, Fieldtype, quote_json};
 use crate::error::ProblemKind;
+use crate::meta::decimal;
 use crate::meta::docfield::DocField;
 use crate::meta::value::Value;
 
@@ -21,7 +22,7 @@ pub(super) fn parse_check(input: &Json) -> Result<Value, Fault> {
         Json::String(text) => match text.trim().to_ascii_lowercase().as_str() {
             "" | "0" | "false" | "off" | "no" => Some(false),
             "1" | "true" | "on" | "yes" => Some(true),
-            other => decimal(other).map(|number| number != 0.0),
+            other => written(other).map(|number| number != 0.0),
         },
         Json::Array(_) | Json::Object(_) => None,
     };
@@ -45,7 +46,7 @@ pub(super) fn parse_int(input: &Json) -> Result<Value, Fault> {
             check_commas(text)?;
             match text.parse::<i64>() {
                 Ok(number) => return Ok(Value::Int(number)),
-                Err(_) => decimal(text).ok_or_else(refused)?,
+                Err(_) => written(text).ok_or_else(refused)?,
             }
         }
         Json::Null | Json::Array(_) | Json::Object(_) => return Err(refused()),
@@ -78,7 +79,7 @@ pub(super) fn parse_number(input: &Json) -> Result<f64, Fault> {
         Json::String(text) if text.trim().is_empty() => Some(0.0),
         Json::String(text) => {
             check_commas(text.trim())?;
-            decimal(text.trim())
+            written(text.trim())
         }
         Json::Null | Json::Array(_) | Json::Object(_) => None,
     };
@@ -121,7 +122,7 @@ pub(super) fn validate(field: &DocField, column_type: ColumnType, value: &Value)
 /// Without trailing zeros, to `precision` places if the field says so.
 pub(super) fn display(field: &DocField, value: &Value) -> String {
     match (value, field.precision) {
-        (Value::Float(number), Some(places)) => round(*number, usize::from(places)).to_string(),
+        (Value::Float(number), Some(places)) => round(*number, places).to_string(),
         (Value::Float(number), None) => round(*number, 9).to_string(),
         _ => value.to_string(),
     }
@@ -139,16 +140,13 @@ pub(super) fn display_rating(field: &DocField, value: &Value) -> String {
 }
 
 /// Rounds the written decimal, not the binary approximation of it, so that rounding twice changes nothing.
-fn round(number: f64, places: usize) -> f64 {
-    if number.fract() == 0.0 {
-        // Also turns -0 into 0, which databases cannot tell apart.
-        return number + 0.0;
-    }
-    format!("{number:.places$}").parse::<f64>().map_or(number, |rounded| rounded + 0.0)
+pub(super) fn round(number: f64, places: u8) -> f64 {
+    // Adding 0 also turns -0 into 0, which databases cannot tell apart.
+    if number.fract() == 0.0 { number + 0.0 } else { decimal::round(number, i32::from(places)) }
 }
 
 /// A decimal number as people and JSON write it: no `inf`, no `nan`, nothing but digits, sign, point and exponent.
-fn decimal(text: &str) -> Option<f64> {
+fn written(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
     let number: f64 = plain.then(|| text.parse().ok()).flatten()?;
     number.is_finite().then_some(number)

@@ -186,6 +186,10 @@ fn apply_consequences(declaration: &mut Declaration) {
         field.unique = true;
     }
     for field in &mut declaration.fields {
+        if field.formula.is_some() {
+            field.read_only = true;
+            field.raw.insert("read_only".to_owned(), Json::from(1));
+        }
         if declaration.issingle {
             field.unique = false;
             field.search_index = false;

@@ -10,7 +10,7 @@ use crate::meta::keys::{nearest, suggestion};
 /// Texts in other languages, to which an overlay adds.
 const TRANSLATIONS: &str = "translations";
 /// Lists that an overlay adds to, as to those texts; every other key of a DocType it replaces.
-const ADDED_TO: [&str; 3] = ["links", "actions", "states"];
+const ADDED_TO: [&str; 4] = ["links", "actions", "states", "validations"];
 
 /// Applies one overlay to the draft that it names.
 pub(super) fn apply(mut changes: Draft, drafts: &mut IndexMap<String, Draft>, reporter: &mut Reporter<'_>) {

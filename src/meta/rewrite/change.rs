@@ -431,7 +431,7 @@ pub(crate) fn mistakes(table: &'static [Key], keys: &Map<String, Json>) -> Vec<(
 
 /// Whether a change touches what decides who may do what, or what is shown as it comes.
 pub(crate) fn decides_about_access(change: &FileChange) -> bool {
-    const DECIDING: [&str; 9] = [
+    const DECIDING: [&str; 10] = [
         "permlevel",
         "guarded",
         "guarded_rights",
@@ -440,6 +440,8 @@ pub(crate) fn decides_about_access(change: &FileChange) -> bool {
         "secret",
         "mask",
         "ignore_permissions",
+        // It may show fields of documents that whoever writes it may not read.
+        "formula",
         "ignore_xss_filter",
     ];
     let decides = |keys: &Keys| keys.iter().any(|(key, _)| DECIDING.contains(&key.as_str()));

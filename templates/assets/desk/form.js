@@ -1,11 +1,12 @@
 // The form: tabs, conditions, dialogs, uploads, the warning about unsaved changes, Ctrl+S.
 
-import { holds, rows } from "./conditions.js";
+import { holds } from "./conditions.js";
 import { comeBack, placeBefore } from "./create.js";
 import { startDrafts } from "./drafts.js";
 import { startTables } from "./grid.js";
 import { rememberFolds, rememberTab } from "./places.js";
 import { startBeginnings, startPresets } from "./presets.js";
+import { formScope } from "./scope.js";
 import { ensureSession } from "./session.js";
 import { startSide } from "./side.js";
 import { t } from "./text.js";
@@ -16,37 +17,9 @@ const $$ = (selector, root = form) => [...root.querySelectorAll(selector)];
 
 // ── Conditions ──────────────────────────────────────────────────────────────
 
-function inputValue(name) {
-  const found = form.elements[name];
-  if (!found) return undefined;
-  const inputs = found instanceof RadioNodeList ? [...found] : [found];
-  const box = inputs.find((input) => input.type === "checkbox");
-  if (box) return box.checked ? 1 : 0;
-  const radio = inputs.find((input) => input.type === "radio");
-  if (radio) return Number(inputs.find((input) => input.checked)?.value || 0);
-  const input = inputs.at(-1);
-  const numeric = input.inputMode === "numeric" || input.inputMode === "decimal";
-  if (numeric && input.value.trim() !== "" && !Number.isNaN(Number(input.value))) return Number(input.value);
-  if (numeric && input.value.trim() === "") return 0;
-  return input.value;
-}
-
-const scope = {
-  parent: null,
-  user: context.user,
-  isNew: () => context.new,
-  hasRole: (role) => context.administrator || context.roles.includes(role),
-  value(fieldname) {
-    const table = form.querySelector(`[data-grid="${fieldname}"], [data-chips="${fieldname}"]`);
-    if (table) return rows(table.querySelectorAll("[data-rows] > [data-row]:not(.spare)").length);
-    const typed = inputValue(fieldname);
-    return typed === undefined ? context.doc[fieldname] ?? null : typed;
-  },
-};
-
-function rowScope(prefix) {
-  return { ...scope, parent: scope, value: (fieldname) => inputValue(`${prefix}.${fieldname}`) ?? null };
-}
+const { startFormulas } = context.formulas ? await import("./formulas.js") : {};
+const formulas = startFormulas?.(form, context, () => applyConditions());
+const { scope, rowScope } = formScope(form, context, formulas && { value: formulas.value });
 
 function applyField(element, conditions, where) {
   const shown = holds(conditions.show, where, true);
@@ -77,6 +50,7 @@ function applyField(element, conditions, where) {
 }
 
 function applyConditions() {
+  formulas?.computeAll();
   for (const element of $$("[data-conditions]")) {
     if (element.closest("template")) continue;
     const conditions = (element.parsedConditions ||= JSON.parse(element.dataset.conditions));

@@ -36,6 +36,7 @@ class Grid {
     this.furnish();
     table.addEventListener("input", () => this.showTotals());
     table.addEventListener("change", () => this.showTotals());
+    table.addEventListener("computed", () => this.showTotals());
     // Whoever is led to a row sees its page.
     table.addEventListener("reveal", ({ target }) => { const row = this.rowOf(target); if (row) this.showPageOf(row); });
     const faulty = this.body.querySelector(".invalid, .grid-errors, .grid-rest .errors");
