@@ -107,7 +107,7 @@ fn plugins(
 ) -> anyhow::Result<Plugins> {
     let mut plugins = Plugins::default();
     web::register(&mut plugins, sessions, attempts);
-    account::register(&mut plugins);
+    account::register(&mut plugins, mailer);
     rest::register(&mut plugins, files);
     oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
