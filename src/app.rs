@@ -34,11 +34,12 @@ use crate::secret::SiteKey;
 use crate::web::attempts::Attempts;
 use crate::web::history::{self, History};
 use crate::web::job::HOURLY;
+use crate::web::mail::Mailer;
 use crate::web::metrics::Exposition;
 use crate::web::serve::{Redirect, Tls, serve};
 use crate::web::site::{DocTypeFiles, Parts};
 use crate::web::{JobKind, Pipeline, Plugins, RunningJob, Sessions, Site, Templates};
-use crate::{account, data_import, desk, mcp, oauth, reload, rest, web, webhook};
+use crate::{account, data_import, desk, mail, mcp, oauth, reload, rest, web, webhook};
 
 /// How long requests under way may take once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -97,16 +98,23 @@ pub struct Summary {
 }
 
 /// Every feature registers here, and nowhere else.
-fn plugins(config: &Config, sessions: &Sessions, attempts: &Attempts, files: &Files) -> anyhow::Result<Plugins> {
+fn plugins(
+    config: &Config,
+    sessions: &Sessions,
+    attempts: &Attempts,
+    files: &Files,
+    mailer: &Mailer,
+) -> anyhow::Result<Plugins> {
     let mut plugins = Plugins::default();
     web::register(&mut plugins, sessions, attempts);
-    account::register(&mut plugins);
+    account::register(&mut plugins, mailer);
     rest::register(&mut plugins, files);
     oauth::register(&mut plugins, config)?;
     desk::register(&mut plugins);
     data_import::register(&mut plugins);
     mcp::register(&mut plugins);
     webhook::register(&mut plugins, config)?;
+    mail::register(&mut plugins, config, mailer)?;
     backup::schedule::register(&mut plugins);
     search_index::register(&mut plugins);
     acme::register(&mut plugins, config);
@@ -127,7 +135,8 @@ impl App {
         let sessions = Sessions::default();
         let attempts = Attempts::default();
         let files = Files::open(&config)?;
-        let mut plugins = plugins(&config, &sessions, &attempts, &files)?;
+        let mailer = Mailer::default();
+        let mut plugins = plugins(&config, &sessions, &attempts, &files, &mailer)?;
         for kind in job_kinds {
             plugins.job_kind(kind);
         }
@@ -197,6 +206,7 @@ impl App {
             templates,
             sessions,
             attempts,
+            mailer,
             history,
             doctype_files: DocTypeFiles::default(),
             model: Arc::new(model::Files { extra: sources.clone() }),

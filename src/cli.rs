@@ -136,6 +136,11 @@ enum User {
         /// The user, for example Administrator
         user: String,
     },
+    /// Take a user's second factor away, so that the password alone lets them in
+    ResetSecondFactor {
+        /// The user, for example ada@example.com
+        user: String,
+    },
 }
 
 /// Runs the command line.
@@ -187,6 +192,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 add_user(config, &email, first_name, last_name, role, website).await
             }
             Command::User(User::Password { user }) => set_password(config, &user).await,
+            Command::User(User::ResetSecondFactor { user }) => reset_second_factor(config, &user).await,
             Command::Key { user } => make_key(config, &user).await,
             Command::KeyRotate(command) => key_rotate::run(config, &command).await,
             Command::Backup(command) => backup::run(&config, command).await,
@@ -395,6 +401,15 @@ async fn set_password(config: Config, user: &str) -> anyhow::Result<ExitCode> {
     } else {
         say(&format!("The password of {user} is changed"))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn reset_second_factor(config: Config, user: &str) -> anyhow::Result<ExitCode> {
+    let site = open(config).await?;
+    let called = site.documents.call(&Session::system(), "User", user, "reset_otp_secret", &Map::new(), true).await;
+    site.documents.database().close().await;
+    called?;
+    say(&format!("{user} has no second factor any more"))?;
     Ok(ExitCode::SUCCESS)
 }
 

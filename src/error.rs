@@ -95,6 +95,9 @@ pub enum AuthenticationError {
     /// User or password do not match; says not which.
     #[error("Invalid login credentials")]
     BadCredentials,
+    /// The code of a second factor is wrong, too old, or was used before.
+    #[error("This code is not right, or was used before: type the next one")]
+    WrongCode,
     /// An API key whose secret is right, and that opens nothing now or from there.
     #[error("{0}")]
     BadKey(String),

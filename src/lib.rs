@@ -14,6 +14,7 @@ mod files;
 mod foreign;
 mod jobs;
 mod language;
+mod mail;
 mod mcp;
 mod meta;
 mod metrics;

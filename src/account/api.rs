@@ -10,8 +10,10 @@ use poem_openapi::payload::{Form, Json};
 use poem_openapi::{ApiRequest, ApiResponse, Object, OpenApi, OpenApiService, Tags};
 use serde::Deserialize;
 
+use crate::account::login::{Reply, Sent};
 use crate::account::password::Passwords;
 use crate::account::{health, login};
+use crate::error::Error;
 use crate::foreign;
 use crate::web::{Plugins, RequestContext, Route, Site};
 
@@ -56,10 +58,16 @@ enum Tag {
 struct LoginRequest {
     /// The email address or the username.
     #[oai(validator(min_length = 1, max_length = 500))]
-    usr: String,
+    usr: Option<String>,
     /// The password.
     #[oai(validator(min_length = 1, max_length = 4096))]
-    pwd: String,
+    pwd: Option<String>,
+    /// The code of the second factor, in a second request with `tmp_id`.
+    #[oai(validator(min_length = 1, max_length = 50))]
+    otp: Option<String>,
+    /// What the answer to the first request said, where a code is asked for.
+    #[oai(validator(min_length = 1, max_length = 4096))]
+    tmp_id: Option<String>,
 }
 
 #[derive(ApiRequest)]
@@ -70,15 +78,20 @@ enum LoginBody {
     Form(Form<LoginRequest>),
 }
 
-/// Who has logged in.
-#[derive(Object)]
+/// Who has logged in; or, with `verification` and `tmp_id` alone, that a code is asked for.
+#[derive(Default, Object)]
+#[oai(skip_serializing_if_is_none)]
 struct LoginAnswer {
     /// `Logged In`, or `No App` for people who do not use the desk.
-    message: String,
+    message: Option<String>,
     /// Where a browser goes next.
-    home_page: String,
+    home_page: Option<String>,
     /// The person's name.
-    full_name: String,
+    full_name: Option<String>,
+    /// How the second factor is proved: `{"method": "OTP App", "setup": true}`.
+    verification: Option<serde_json::Value>,
+    /// What is to be sent along with the code, within ten minutes.
+    tmp_id: Option<String>,
 }
 
 /// A method that has no result.
@@ -101,7 +114,7 @@ struct ErrorAnswer {
 
 #[derive(ApiResponse)]
 enum LoginResponse {
-    /// Logged in; the cookie `sid` carries the session.
+    /// Logged in, and the cookie `sid` carries the session; or a code is asked for.
     #[oai(status = 200)]
     Ok(Json<LoginAnswer>),
     /// User or password do not match; the answer does not say which.
@@ -146,12 +159,29 @@ impl Api {
         body: LoginBody,
     ) -> poem::Result<LoginResponse> {
         let (LoginBody::Json(Json(sent)) | LoginBody::Form(Form(sent))) = body;
-        let done = login::log_in(&site, &context, headers, &self.passwords, &sent.usr, sent.pwd).await?;
-        Ok(LoginResponse::Ok(Json(LoginAnswer {
-            message: done.message.to_owned(),
-            home_page: done.home_page,
-            full_name: done.full_name,
-        })))
+        let missing =
+            |name: &str| Error::BadRequest(format!("{name} is missing: send `usr` and `pwd`, or `tmp_id` and `otp`"));
+        let sent = match sent.tmp_id {
+            Some(tmp_id) => Sent::Code { tmp_id, otp: sent.otp.ok_or_else(|| missing("otp"))? },
+            None => Sent::Password {
+                usr: sent.usr.ok_or_else(|| missing("usr"))?,
+                pwd: sent.pwd.ok_or_else(|| missing("pwd"))?,
+            },
+        };
+        let answer = match login::by_program(&site, &context, headers, &self.passwords, sent).await? {
+            Reply::In(done) => LoginAnswer {
+                message: Some(done.message.to_owned()),
+                home_page: Some(done.home_page),
+                full_name: Some(done.full_name),
+                ..LoginAnswer::default()
+            },
+            Reply::Code(tmp_id) => LoginAnswer {
+                verification: Some(login::verification()),
+                tmp_id: Some(tmp_id),
+                ..LoginAnswer::default()
+            },
+        };
+        Ok(LoginResponse::Ok(Json(answer)))
     }
 
     /// End the session of the cookie.

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::account::own_page;
 use crate::account::password::{self, Passwords};
+use crate::account::second_factor::challenge::{Challenge, Passed, Step};
 use crate::document::{Documents, ListRequest};
 use crate::error::{AuthenticationError, Error, Result};
 use crate::permissions::Session;
@@ -30,8 +31,10 @@ pub struct LoggedIn {
 /// Registers the methods `login` and `logout`.
 pub(super) fn register(plugins: &mut Plugins, passwords: &Passwords) {
     const LOGIN: &[Param] = &[
-        Param::required("usr", "string", "The email address or the username"),
-        Param::required("pwd", "string", "The password"),
+        Param::optional("usr", "string", "The email address or the username"),
+        Param::optional("pwd", "string", "The password"),
+        Param::optional("otp", "string", "The code of the second factor, with `tmp_id`"),
+        Param::optional("tmp_id", "string", "What the first answer said, where a code is asked for"),
     ];
     let passwords = passwords.clone();
     plugins.method(Method {
@@ -62,12 +65,79 @@ pub(super) fn register(plugins: &mut Plugins, passwords: &Passwords) {
 }
 
 async fn login_method(call: Call, passwords: Passwords) -> Result<Answer> {
-    let (usr, pwd) = (call.args().required("usr")?, call.args().required("pwd")?);
-    let done = log_in(&call.site, &call.context, &call.headers, &passwords, &usr, pwd).await?;
-    Ok(Answer::message(done.message).with("home_page", done.home_page).with("full_name", done.full_name))
+    let sent = match call.args().text("tmp_id")?.filter(|tmp_id| !tmp_id.is_empty()) {
+        Some(tmp_id) => Sent::Code { tmp_id, otp: call.args().required("otp")? },
+        None => Sent::Password { usr: call.args().required("usr")?, pwd: call.args().required("pwd")? },
+    };
+    Ok(match by_program(&call.site, &call.context, &call.headers, &passwords, sent).await? {
+        Reply::In(done) => {
+            Answer::message(done.message).with("home_page", done.home_page).with("full_name", done.full_name)
+        }
+        Reply::Code(tmp_id) => Answer::nothing().with("verification", verification()).with("tmp_id", tmp_id),
+    })
 }
 
-/// Logs a person in by password; the cookies go into the answer.
+/// What a program sends to log somebody in.
+pub(super) enum Sent {
+    /// First the password.
+    Password {
+        /// The email address or the username.
+        usr: String,
+        /// The password.
+        pwd: String,
+    },
+    /// Then the code, where one is asked for.
+    Code {
+        /// What the first answer said.
+        tmp_id: String,
+        /// The code.
+        otp: String,
+    },
+}
+
+/// What a program is answered.
+pub(super) enum Reply {
+    /// The person is in.
+    In(LoggedIn),
+    /// A code is asked for; what is to be sent along.
+    Code(String),
+}
+
+/// How Frappe asks for a code.
+pub(super) fn verification() -> Json {
+    json!({"method": "OTP App", "setup": true})
+}
+
+/// Logs a person in for a program, in one step or two.
+pub(super) async fn by_program(
+    site: &Site,
+    context: &RequestContext,
+    headers: &HeaderMap,
+    passwords: &Passwords,
+    sent: Sent,
+) -> Result<Reply> {
+    match sent {
+        Sent::Password { usr, pwd } => match log_in(site, context, headers, passwords, &usr, pwd).await? {
+            Step::Done(done) => Ok(Reply::In(done)),
+            Step::Code(challenge) if challenge.sets_up() => Err(must_set_up()),
+            Step::Code(challenge) => challenge.seal(&site.documents).map(Reply::Code),
+        },
+        Sent::Code { tmp_id, otp } => {
+            let challenge = Challenge::open(&site.documents, &tmp_id)?;
+            if challenge.sets_up() {
+                return Err(must_set_up());
+            }
+            let Passed { done, .. } = challenge.answer(site, context, headers, &otp).await?;
+            Ok(Reply::In(done))
+        }
+    }
+}
+
+fn must_set_up() -> Error {
+    Error::Permission("Your roles ask for a second factor: log in once in a browser to set it up".to_owned())
+}
+
+/// Logs a person in by password, as far as that alone lets them in; the cookies go into the answer.
 ///
 /// Whatever is wrong, the answer is the same and takes about as long: it does not tell who has an account here.
 pub(super) async fn log_in(
@@ -77,7 +147,7 @@ pub(super) async fn log_in(
     passwords: &Passwords,
     usr: &str,
     pwd: String,
-) -> Result<LoggedIn> {
+) -> Result<Step> {
     // A foreign page must not log people in as somebody else, even though no cookie is used yet.
     csrf::check_origin(&HttpMethod::POST, headers, &site.config.site_url)?;
     let documents = &site.documents;
@@ -98,13 +168,24 @@ pub(super) async fn log_in(
         attempt.failed(documents, context, "Login Failed").await?;
         return Err(Error::Authentication(AuthenticationError::BadCredentials));
     };
-    attempt.succeeded(documents).await?;
     if hash.as_deref().is_some_and(secret::needs_rehash) {
         rehash(documents, passwords, &name, pwd).await?;
     }
+    if let Some(challenge) = Challenge::of(documents, &name).await? {
+        // What failed before is not forgotten yet, or whoever knows the password could try codes for ever.
+        return Ok(Step::Code(challenge));
+    }
+    attempt.succeeded(documents).await?;
+    start(site, context, &name, false).await.map(Step::Done)
+}
+
+/// Starts the session of a person who has proved who they are by a password, old or new, and perhaps by a second factor.
+pub(super) async fn start(site: &Site, context: &RequestContext, user: &str, second_factor: bool) -> Result<LoggedIn> {
+    let documents = &site.documents;
     let new = NewSession {
-        user: &name,
+        user,
         method: LoginMethod::Password,
+        second_factor,
         provider: None,
         provider_sid: None,
         provider_subject: None,
@@ -157,7 +238,7 @@ pub(super) async fn home_page(documents: &Documents, session: &Session) -> Resul
 }
 
 /// The user whose name or username was typed.
-async fn find_user(documents: &Documents, typed: &str) -> Result<Option<String>> {
+pub(super) async fn find_user(documents: &Documents, typed: &str) -> Result<Option<String>> {
     let folded = fold_name(typed);
     if typed.is_empty() || typed.chars().count() > 140 || typed.eq_ignore_ascii_case(GUEST) {
         return Ok(None);

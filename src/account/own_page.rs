@@ -5,7 +5,7 @@ use poem::Response;
 use poem::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
-use crate::account::own_keys;
+use crate::account::{own_keys, second_factor};
 use crate::document::{Children, ListRequest};
 use crate::error::{Error, ProblemKind, Result};
 use crate::meta::Right;
@@ -48,6 +48,10 @@ async fn get(exchange: Exchange) -> Result<Response> {
         "name" => "Your name is changed.",
         "language" => "Your language is changed.",
         "password" => "Your password is changed. Your other sessions have ended.",
+        "second_factor" => {
+            "Your second factor is set up. Keep the recovery codes where you find them without your phone."
+        }
+        "second_factor_off" => "You have no second factor any more.",
         "session" => "That session has ended.",
         "sessions" => "You are logged out everywhere but here.",
         "end_previous_secret" => "The old secret of that key is refused from now on.",
@@ -111,7 +115,7 @@ async fn show(exchange: &Exchange, status: StatusCode, happened: Json) -> Result
         "problem": "",
         "at": "",
     });
-    for part in [own_keys::view(exchange).await?, happened] {
+    for part in [own_keys::view(exchange).await?, second_factor::own::view(exchange).await?, happened] {
         if let (Some(view), Json::Object(part)) = (view.as_object_mut(), part) {
             view.extend(part);
         }

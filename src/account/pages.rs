@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::account::login;
 use crate::account::own_page;
 use crate::account::password::Passwords;
+use crate::account::second_factor::challenge::{Challenge, Passed, Step};
 use crate::error::{Error, Result};
 use crate::permissions::Session;
 use crate::web::error::{Origin, Style, describe, render, see_other};
@@ -17,6 +18,8 @@ use crate::web::route::Route;
 use crate::web::templates::html;
 use crate::web::{Exchange, Plugins, csrf, resend, rpc};
 
+/// The login page.
+pub(super) const LOGIN: &str = "/login";
 /// The desk.
 const HOME: &str = "/app";
 /// The form field, and the query parameter, that names the page to go to after logging in.
@@ -66,7 +69,7 @@ struct LoginPage<'p> {
 /// Registers the pages.
 pub(super) fn register(plugins: &mut Plugins, passwords: &Passwords) {
     let passwords = passwords.clone();
-    plugins.route(Route::new("/login").get(show_login).post(move |exchange| send_login(exchange, passwords.clone())));
+    plugins.route(Route::new(LOGIN).get(show_login).post(move |exchange| send_login(exchange, passwords.clone())));
     plugins.route(Route::new("/logout").get(show_logout).post(send_logout));
     plugins.route(Route::new("/").get(root).post(root));
 }
@@ -98,6 +101,10 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
     let target = target(&exchange, &text(REDIRECT));
     let prompt = Prompt::parse(&text(PROMPT)).filter(|_| !exchange.session().is_guest());
     let typed = form.first(resend::FIELD).unwrap_or("");
+    let tmp_id = form.first("tmp_id").unwrap_or("");
+    if !tmp_id.is_empty() {
+        return send_code(&exchange, tmp_id, form.first("otp").unwrap_or(""), target, typed).await;
+    }
     let done = if usr.trim().is_empty() || pwd.is_empty() {
         Err(Error::Authentication(crate::error::AuthenticationError::BadCredentials))
     } else {
@@ -105,11 +112,11 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
         login::log_in(&exchange.site, &exchange.context, headers, &passwords, &usr, pwd).await
     };
     match done {
-        Ok(done) => Ok(match target {
-            // The form goes on to where it was going, which shows it again.
-            Some(target) if !typed.is_empty() && resend::may_go_to(&target) => resend::again_at(&target),
-            target => see_other(&target.unwrap_or(done.home_page)),
-        }),
+        Ok(Step::Done(done)) => Ok(go_on(target, typed, done.home_page)),
+        Ok(Step::Code(challenge)) => {
+            let target = target.unwrap_or_default();
+            code_page(&exchange, StatusCode::OK, &challenge, LOGIN, &target, typed, "").await
+        }
         Err(error) if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
         Err(error) => {
             let described = describe(&error);
@@ -122,6 +129,84 @@ async fn send_login(mut exchange: Exchange, passwords: Passwords) -> Result<Resp
             Ok(page)
         }
     }
+}
+
+/// Where somebody goes who is in.
+fn go_on(target: Option<String>, typed: &str, home_page: String) -> Response {
+    match target {
+        // The form goes on to where it was going, which shows it again.
+        Some(target) if !typed.is_empty() && resend::may_go_to(&target) => resend::again_at(&target),
+        target => see_other(&target.unwrap_or(home_page)),
+    }
+}
+
+/// Takes the code that follows the password.
+async fn send_code(
+    exchange: &Exchange,
+    tmp_id: &str,
+    code: &str,
+    target: Option<String>,
+    typed: &str,
+) -> Result<Response> {
+    let site = &exchange.site;
+    let challenge = match Challenge::open(&site.documents, tmp_id) {
+        Ok(challenge) => challenge,
+        Err(error) => {
+            let described = describe(&error);
+            let message = format!("{}.", exchange.say(&described.message));
+            let page = LoginPage { target: target.as_deref(), error: Some(&message), typed, ..LoginPage::default() };
+            return login_page(exchange, described.status, page).await;
+        }
+    };
+    match challenge.answer(site, &exchange.context, exchange.request.headers(), code).await {
+        Ok(Passed { done, recovery_codes }) if recovery_codes.is_empty() => Ok(go_on(target, typed, done.home_page)),
+        Ok(Passed { done, recovery_codes }) => {
+            let view = json!({
+                "page": page_view(site, &exchange.context).await?,
+                "title": exchange.say("Recovery codes"),
+                "codes": recovery_codes,
+                "target": target.unwrap_or(done.home_page),
+                "typed": typed,
+            });
+            Ok(html(StatusCode::OK, site.templates.render(exchange.language(), "account/recovery_codes", &view)?))
+        }
+        Err(error) if error.is_failure() || matches!(error, Error::CrossSite(_)) => Err(error),
+        Err(error) => {
+            let described = describe(&error);
+            let target = target.unwrap_or_default();
+            let mut page =
+                code_page(exchange, described.status, &challenge, LOGIN, &target, typed, &described.message).await?;
+            if let Some(seconds) = described.retry_after {
+                page.headers_mut().insert("retry-after", seconds.into());
+            }
+            Ok(page)
+        }
+    }
+}
+
+/// The page that asks for a code, and shows what an app is to learn where a second factor is set up.
+pub(super) async fn code_page(
+    exchange: &Exchange,
+    status: StatusCode,
+    challenge: &Challenge,
+    action: &str,
+    target: &str,
+    typed: &str,
+    error: &str,
+) -> Result<Response> {
+    let site = &exchange.site;
+    let title = if challenge.sets_up() { "Set up a second factor" } else { "Second factor" };
+    let view = json!({
+        "page": page_view(site, &exchange.context).await?,
+        "title": exchange.say(title),
+        "action": action,
+        "tmp_id": challenge.seal(&site.documents)?,
+        "picture": challenge.picture(&site.documents).await?,
+        "redirect_to": target,
+        "typed": typed,
+        "error": if error.is_empty() { String::new() } else { format!("{}.", exchange.say(error)) },
+    });
+    Ok(html(status, site.templates.render(exchange.language(), "account/second_factor", &view)?))
 }
 
 /// Takes a page's form whose session has ended, asks for a login, and keeps what was typed meanwhile.
@@ -175,6 +260,7 @@ async fn login_page(exchange: &Exchange, status: StatusCode, page: LoginPage<'_>
         "error": page.error,
         "typed": page.typed,
         "options": options,
+        "may_forget": site.mailer.is_set_up(&site.documents).await?,
     });
     Ok(html(status, site.templates.render(&context.language, "account/login", &view)?))
 }

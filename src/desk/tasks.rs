@@ -35,7 +35,7 @@ enum Done {
     Address,
 }
 
-const TASKS: [(Task, Done); 7] = [
+const TASKS: [(Task, Done); 8] = [
     (
         Task {
             id: "doctype",
@@ -74,10 +74,19 @@ const TASKS: [(Task, Done); 7] = [
     ),
     (
         Task {
+            id: "mail",
+            label: "Set up mail",
+            help: "Invitations and links for forgotten passwords go out through a mail server that you name.",
+            href: "/app/email-account/new",
+        },
+        Done::Document("Email Account", || Json::Null),
+    ),
+    (
+        Task {
             id: "people",
             label: "Invite people",
-            help: "Everybody has a user of their own, with roles that say what they may do.",
-            href: "/app/user/new",
+            help: "Everybody gets a link to make an account of their own, with roles that say what they may do.",
+            href: "/app/user-invitation/new",
         },
         Done::Document("User", || json!([["name", "not in", ["Administrator", "Guest"]]])),
     ),

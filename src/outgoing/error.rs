@@ -11,6 +11,9 @@ pub enum OutgoingError {
     /// Not an address.
     #[error("{0} is not an address: it must look like https://example.com/path")]
     NoAddress(String),
+    /// Not the name of a server.
+    #[error("{0} is not the name of a mail server: it must look like smtp.example.com")]
+    NoServer(String),
     /// In the clear.
     #[error("{0} is not https: credentials are sent over encrypted connections only")]
     NotHttps(String),

@@ -4,6 +4,7 @@ mod configured;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod published;
+pub(crate) mod smtp;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -90,15 +91,19 @@ pub(crate) struct Outgoing {
     proxy: Option<Url>,
     /// The certificate authorities that are trusted besides those of the computer.
     authorities: Vec<Certificate>,
+    /// The same as they stand in their file.
+    trusted_pem: Option<Vec<u8>>,
 }
 
 impl Outgoing {
     /// The way out as configured; fails if the file of trusted certificates cannot be used.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
         let authorities = config.trusted_certificates.as_deref().map(authorities_in).transpose()?;
+        let trusted_pem = config.trusted_certificates.as_deref().map(std::fs::read).transpose()?;
         Ok(Self {
             development: config.development,
             authorities: authorities.unwrap_or_default(),
+            trusted_pem,
             ..Self::through(proxy_of_environment(), config.outgoing_timeout)
         })
     }
@@ -111,6 +116,7 @@ impl Outgoing {
             timeout,
             proxy,
             authorities: Vec::new(),
+            trusted_pem: None,
         }
     }
 

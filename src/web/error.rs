@@ -51,6 +51,7 @@ pub fn describe(error: &Error) -> Described {
                 AuthenticationError::Missing
                 | AuthenticationError::MissingFor(_)
                 | AuthenticationError::BadCredentials
+                | AuthenticationError::WrongCode
                 | AuthenticationError::BadKey(_)
                 | AuthenticationError::BadToken(_)
                 | AuthenticationError::BadProof { .. } => "AuthenticationError",
@@ -346,6 +347,7 @@ async fn page(error: &Error, described: &Described, site: &Site, context: &Reque
                 true
             }
             AuthenticationError::BadCredentials
+            | AuthenticationError::WrongCode
             | AuthenticationError::BadKey(_)
             | AuthenticationError::BadToken(_)
             | AuthenticationError::BadProof { .. } => false,

@@ -50,6 +50,18 @@ pub(crate) async fn of_request(site: &Site, request: &Request, context: &Request
             return language;
         }
     }
+    of_site(site).await
+}
+
+/// The language of somebody who is not there: the one of that code, else that of the site.
+pub(crate) async fn of_person(site: &Site, code: &str) -> Language {
+    match offered(site, code).await {
+        Some(own) => own,
+        None => of_site(site).await,
+    }
+}
+
+async fn of_site(site: &Site) -> Language {
     let settings = site.documents.get(&Session::system(), SYSTEM_SETTINGS, SYSTEM_SETTINGS).await;
     let of_site = settings.map(|settings| settings.text("language").to_owned()).unwrap_or_default();
     offered(site, &of_site).await.unwrap_or_else(Language::english)

@@ -64,6 +64,8 @@ pub struct NewSession<'a> {
     pub user: &'a str,
     /// How they proved it.
     pub method: LoginMethod,
+    /// And by a code of their second factor.
+    pub second_factor: bool,
     /// With whose account.
     pub provider: Option<&'a str>,
     /// The session's id at the provider.
@@ -340,6 +342,7 @@ fn values(
                 LoginMethod::SocialLogin => "Social Login",
             }),
         ),
+        ("second_factor", Value::from(new.second_factor)),
         ("logged_in_at", Value::from(format_datetime(now))),
         ("last_seen", Value::from(format_datetime(now))),
         ("expires_at", Value::from(format_datetime(expires_at))),

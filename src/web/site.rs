@@ -16,6 +16,7 @@ use crate::web::attempts::Attempts;
 use crate::web::explain::CredentialKind;
 use crate::web::history::History;
 use crate::web::job::JobKinds;
+use crate::web::mail::Mailer;
 use crate::web::method::Methods;
 use crate::web::model::Model;
 use crate::web::panel::Panels;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub sessions: Sessions,
     /// The failed attempts of accounts, addresses and clients.
     pub attempts: Attempts,
+    /// Which Email Account mail goes through.
+    pub mailer: Mailer,
     /// What was counted in the last hour.
     pub history: History,
     /// What became of the DocType files when they were last read.

@@ -1,29 +1,21 @@
 //! Webhook Request Log: what is to be sent, what was sent, and what came back.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use moka::sync::Cache;
 use serde_json::{Map, Value as Json, json};
 
-use crate::clock::format_datetime;
 use crate::document::guard::changes;
-use crate::document::kept::Kept;
 use crate::document::queue::{NewJob, Queue};
 use crate::document::view::{FieldValue as _, options, view};
 use crate::document::{Controller, Documents, ListRequest, Work};
 use crate::error::{Error, Result};
 use crate::meta::{Document, Value};
-use crate::permissions::Session;
+use crate::web::given_up::GivenUp;
 use crate::webhook::deliver::SEND;
 use crate::webhook::hook::{WEBHOOK, Webhook};
 
 /// The name of the DocType.
 pub(super) const REQUEST_LOG: &str = "Webhook Request Log";
-/// How long administrators are told of what was given up.
-const TOLD_FOR: chrono::Duration = chrono::Duration::hours(24);
 
 options! {
     /// Where a request stands.
@@ -139,7 +131,7 @@ impl RequestLog {
 }
 
 /// What people do with requests: send them again.
-pub(super) struct RequestLogController(pub Exhausted);
+pub(super) struct RequestLogController(pub GivenUp);
 
 #[async_trait]
 impl Controller for RequestLogController {
@@ -170,7 +162,7 @@ impl Controller for RequestLogController {
     }
 
     fn forget(&self, _: Option<&str>) {
-        self.0.0.clear();
+        self.0.forget();
     }
 }
 
@@ -197,35 +189,13 @@ async fn send_again(work: &mut Work<'_>, request: RequestLog) -> Result<Json> {
     Ok(Json::from("It is sent again"))
 }
 
-/// Tells administrators of what was given up; counted once after each change.
-#[derive(Clone)]
-pub(super) struct Exhausted(Arc<Kept<u64>>);
-
-impl Default for Exhausted {
-    fn default() -> Self {
-        Self(Arc::new(Kept::new(Cache::builder().max_capacity(1).time_to_live(Duration::from_mins(5)).build())))
-    }
-}
-
-impl Exhausted {
-    /// What they are told, if anything.
-    pub(super) async fn told(&self, documents: &Documents) -> Result<Option<String>> {
-        let count = if let Some(count) = self.0.get(documents, "") {
-            count
-        } else {
-            let ticket = self.0.ticket("");
-            let since = format_datetime((documents.clock().now() - TOLD_FOR).naive_utc());
-            let filters = json!([["status", "=", "Exhausted"], ["modified", ">", since]]);
-            let count = documents.count(&Session::system(), &ListRequest::new(REQUEST_LOG).filters(filters)).await?;
-            self.0.keep(ticket, "", count);
-            count
-        };
-        Ok(match count {
-            0 => None,
-            1 => Some("A webhook's request was given up in the last 24 hours. See Webhook Request Log".to_owned()),
-            _ => Some(format!(
-                "{count} requests of webhooks were given up in the last 24 hours. See Webhook Request Log"
-            )),
-        })
-    }
+/// What System Managers are told of requests that were given up, if anything.
+pub(super) async fn told(exhausted: &GivenUp, documents: &Documents) -> Result<Option<String>> {
+    Ok(match exhausted.count(documents).await? {
+        0 => None,
+        1 => Some("A webhook's request was given up in the last 24 hours. See Webhook Request Log".to_owned()),
+        count => {
+            Some(format!("{count} requests of webhooks were given up in the last 24 hours. See Webhook Request Log"))
+        }
+    })
 }

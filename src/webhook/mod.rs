@@ -21,14 +21,15 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::outgoing::Outgoing;
+use crate::web::given_up::GivenUp;
 use crate::web::{JobKind, Plugins, RunningJob, Site};
 use crate::webhook::hook::{Hooks, WEBHOOK, Webhook};
-use crate::webhook::log::{Exhausted, REQUEST_LOG, RequestLog};
+use crate::webhook::log::{REQUEST_LOG, RequestLog};
 
 /// Registers the feature; fails if the file of trusted certificates cannot be used.
 pub(crate) fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result<()> {
     let hooks = Hooks::default();
-    let exhausted = Exhausted::default();
+    let exhausted = GivenUp::of(REQUEST_LOG, "Exhausted");
     let outgoing = Arc::new(Outgoing::new(config)?);
     plugins.controllers.needs_fields_of::<Webhook>();
     plugins.controllers.needs_fields_of::<RequestLog>();
@@ -43,7 +44,7 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config) -> anyhow::Result
     });
     plugins.warning(move |site: Site| {
         let exhausted = exhausted.clone();
-        async move { exhausted.told(&site.documents).await }
+        async move { log::told(&exhausted, &site.documents).await }
     });
     let deliver = JobKind::new(deliver::SEND, move |site: Site, job: RunningJob| {
         let outgoing = Arc::clone(&outgoing);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::account::api_key::{self, KnownKeys};
 use crate::account::doctype::social_logins;
 use crate::account::password::{self, Passwords};
+use crate::account::second_factor;
 use crate::clock::Zone;
 use crate::document::controller::need;
 use crate::document::{Controller, ListRequest, Work};
@@ -129,6 +130,8 @@ impl Controller for UserController {
         if !secret.is_empty() && before.is_none_or(|before| before.text("api_secret") != secret) {
             user.set("api_secret", before.map_or(Value::Null, |before| before.get("api_secret").clone()));
         }
+        // What says so is what is stored beside it.
+        user.set("second_factor", before.map_or(Value::from(false), |before| before.get("second_factor").clone()));
         if !is_standard(&user.name()) {
             let roles: Vec<String> = user.rows("roles").iter().map(|row| row.text("role").to_owned()).collect();
             user.set("user_type", user_type(work, &roles).await?);
@@ -221,17 +224,34 @@ impl Controller for UserController {
     ) -> Option<Result<Json>> {
         match method {
             "generate_keys" => Some(api_key::generate(work, &user.name()).await),
+            "reset_otp_secret" => Some(reset_second_factor(work, user).await),
             _ => None,
         }
     }
 
     fn methods(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("generate_keys", "Makes a new API secret, and a key if there is none; the secret is shown only here")]
+        vec![
+            ("generate_keys", "Makes a new API secret, and a key if there is none; the secret is shown only here"),
+            ("reset_otp_secret", "Takes the person's second factor away: at the next login the password alone counts"),
+        ]
     }
 
     fn needs(&self, doctype: &str, _: &str) -> Vec<Need> {
         vec![need(doctype, Right::Write), Need::Unlimited]
     }
+}
+
+/// Takes away the second factor of somebody who has lost it.
+async fn reset_second_factor(work: &mut Work<'_>, user: &Document) -> Result<Json> {
+    work.documents.check_unlimited(&work.session, "reset a second factor")?;
+    if !work.session.has_role(ROLE_SYSTEM_MANAGER) && !work.session.is_system() {
+        return Err(Error::Permission("Only a System Manager may reset a second factor".to_owned()));
+    }
+    if !user.check("second_factor") {
+        return Err(Error::misuse(format!("{} has no second factor", user.name())));
+    }
+    second_factor::remove(work, &user.name(), "Second Factor Reset").await?;
+    Ok(Json::from("The second factor is reset"))
 }
 
 /// What kind of account these roles make: one of the desk if any of them opens it.
@@ -299,14 +319,14 @@ fn check_username(user: &Document, invalid: &mut Invalid) {
 }
 
 /// Whether a text is one address without anything around it, so that no two names of accounts look alike by a space.
-fn is_one_address(text: &str) -> bool {
+pub(super) fn is_one_address(text: &str) -> bool {
     let (local, domain) = text.rsplit_once('@').unwrap_or_default();
     let is_odd = |letter: char| letter.is_whitespace() || letter.is_control() || letter == ',';
     !local.is_empty() && !domain.is_empty() && !text.contains(is_odd)
 }
 
 /// The automatic roles cannot be given, and none twice.
-fn check_roles(user: &Document, invalid: &mut Invalid) {
+pub(super) fn check_roles(user: &Document, invalid: &mut Invalid) {
     let mut seen: Vec<&str> = Vec::new();
     for (index, row) in user.rows("roles").iter().enumerate() {
         let role = row.text("role");

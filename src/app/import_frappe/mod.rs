@@ -40,6 +40,7 @@ use crate::meta::load::{Severity, Source, load};
 use crate::secret::SiteKey;
 use crate::web::Sessions;
 use crate::web::attempts::Attempts;
+use crate::web::mail::Mailer;
 
 pub(crate) use report::Report;
 
@@ -103,7 +104,8 @@ pub(crate) async fn move_in(
     progress(&format!("Writing {} DocType files", definitions.len()));
     write_definitions(&definitions)?;
     let site_key = site_key::establish(None, config, &database).await?;
-    let needed = super::plugins(config, &Sessions::default(), &Attempts::default(), &place)?.controllers.needed();
+    let plugins = super::plugins(config, &Sessions::default(), &Attempts::default(), &place, &Mailer::default())?;
+    let needed = plugins.controllers.needed();
     let putting = Putting { config, extra: &[], generation: 1, needed, is_served: false, agreed: None };
     let InForce { registry, .. } = put_in_force(&database, putting).await?;
     let in_force = Snapshot::take(&database).await?;

@@ -25,8 +25,18 @@ function logIn(user, session) {
   dialog.querySelector("[data-login-why]").textContent = other
     ? t("{other} is logged in in this browser now. Log in as {user} to save what you typed.", { other: session.full_name || other, user })
     : t("Your session has ended. What you typed is kept.");
+  const code = dialog.querySelector("[data-login-code]");
+  let waiting = "";
+  const askForCode = (tmpId) => {
+    waiting = tmpId;
+    code.hidden = !tmpId;
+    form.elements.otp.required = Boolean(tmpId);
+    form.elements.otp.value = "";
+    form.elements[tmpId ? "otp" : "pwd"].focus();
+  };
   problem.hidden = true;
   form.elements.pwd.value = "";
+  askForCode("");
   dialog.showModal();
   form.elements.pwd.focus();
   return new Promise((resolve) => {
@@ -41,16 +51,20 @@ function logIn(user, session) {
       event.preventDefault();
       problem.hidden = true;
       try {
-        const body = new URLSearchParams({ usr: user, pwd: form.elements.pwd.value });
+        const password = { usr: user, pwd: form.elements.pwd.value };
+        const body = new URLSearchParams(waiting ? { tmp_id: waiting, otp: form.elements.otp.value } : password);
         const answer = await fetch("/api/method/login", { method: "POST", body, headers: { accept: "application/json" } });
+        const { message, tmp_id: tmpId } = await answer.json();
+        if (answer.ok && tmpId) return askForCode(tmpId);
         const { token } = answer.ok ? await renew(user) : {};
         if (token) return done(token);
-        const { message } = answer.ok ? {} : await answer.json();
-        throw new Error(message || t("The login did not work"));
+        // Only a wrong code may be followed by another one.
+        if (waiting && answer.status !== 401) askForCode("");
+        throw new Error((!answer.ok && message) || t("The login did not work"));
       } catch (error) {
         problem.textContent = `${error.message}.`;
         problem.hidden = false;
-        form.elements.pwd.select();
+        form.elements[waiting ? "otp" : "pwd"].select();
       }
     };
     form.addEventListener("submit", submit);

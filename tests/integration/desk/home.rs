@@ -41,9 +41,14 @@ async fn who_begins_is_told_what_to_do_until_it_is_done_or_dismissed() {
     let site = TestSite::new().await;
     let administrator = site.administrator().await;
     let page = administrator.get("/app").await.status(200);
-    for label in
-        ["Define a DocType", "Let an application in", "Add a sign-in provider", "Invite people", "Make backups"]
-    {
+    for label in [
+        "Define a DocType",
+        "Let an application in",
+        "Add a sign-in provider",
+        "Set up mail",
+        "Invite people",
+        "Make backups",
+    ] {
         assert!(page.body.contains(label), "{label}");
     }
     let dismiss = [("csrf_token", csrf_token(&page)), ("task", "backups".to_owned())];

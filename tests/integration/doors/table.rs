@@ -384,6 +384,7 @@ pub const ELSEWHERE: &[&str] = &[
     "/api/method/logout",
     "frappe.core.doctype.user.user.generate_keys",
     "frappe.core.doctype.user.user.update_password",
+    "frappe.core.doctype.user.user.reset_password",
     "frappe.core.doctype.user.user.switch_theme",
     // Answers the names of those that refused, and nothing else: `desk/bulk.rs`.
     "frappe.desk.doctype.bulk_update.bulk_update.submit_cancel_or_update_docs",

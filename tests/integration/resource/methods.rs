@@ -83,6 +83,11 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
     let hook = json!({"__newname": "Books", "webhook_doctype": "Book", "request_url": "https://hooks.example.com/"});
     let hook = site.db_insert("Webhook", hook).await;
     let request = site.db_insert("Webhook Request Log", json!({"webhook": hook, "status": "Exhausted"})).await;
+    let server =
+        json!({"email_account_name": "Site", "email_id": "site@example.com", "smtp_server": "smtp.example.com"});
+    let server = site.db_insert("Email Account", server).await;
+    let email = site.db_insert("Email Queue", json!({"status": "Error"})).await;
+    let invitation = site.db_insert("User Invitation", json!({"email": "carol@example.com"})).await;
     let schedule = site.db_names("Scheduled Job Type", json!({})).await.remove(0);
     let key = site.db_insert("API Key", json!({"title": "Laptop", "user": "alice@example.com"})).await;
     let text = |value: &Json| value.as_str().unwrap().to_owned();
@@ -95,6 +100,9 @@ async fn with_methods(site: &TestSite, alice: &Client) -> Vec<(String, String)> 
         ("Bulk Change".to_owned(), change),
         ("Webhook".to_owned(), hook),
         ("Webhook Request Log".to_owned(), request),
+        ("Email Account".to_owned(), server),
+        ("Email Queue".to_owned(), email),
+        ("User Invitation".to_owned(), invitation),
         ("User".to_owned(), "alice@example.com".to_owned()),
         ("OAuth Client".to_owned(), program.id),
         ("OAuth Grant".to_owned(), grant),

@@ -6,9 +6,11 @@ pub mod database;
 pub mod process;
 pub mod replicated;
 pub mod site;
+pub mod smtp;
 pub mod way;
 pub mod worker;
 
 pub use client::Client;
 pub use process::ServerProcess;
 pub use site::{Node, PASSWORD, TestSite};
+pub use smtp::MailServer;

@@ -23,6 +23,8 @@ pub(crate) struct Person {
     pub auth_time: DateTime<Utc>,
     /// They proved it by their password here.
     by_password: bool,
+    /// And by a code of their second factor.
+    by_code: bool,
 }
 
 impl Person {
@@ -43,17 +45,19 @@ impl Person {
             sid: sid.to_owned(),
             auth_time: parse_time(document.text("logged_in_at")).unwrap_or_default(),
             by_password: document.text("login_method") == "Password",
+            by_code: document.check("second_factor"),
         }))
     }
 
     /// The facts of their sign-in.
     pub(crate) fn sign_in(&self) -> SignIn {
+        let (acr, amr) = if self.by_code { (id_token::ACR_MFA, "pwd otp mfa") } else { (id_token::ACR, "pwd") };
         SignIn {
             sid: Some(self.sid.clone()),
             auth_time: Some(self.auth_time),
             // What a provider asked of them, nobody here knows.
-            acr: self.by_password.then(|| id_token::ACR.to_owned()),
-            amr: self.by_password.then(|| "pwd".to_owned()),
+            acr: self.by_password.then(|| acr.to_owned()),
+            amr: self.by_password.then(|| amr.to_owned()),
         }
     }
 

@@ -247,6 +247,8 @@ async fn finish_login(
     let new = NewSession {
         user: &user,
         method: LoginMethod::SocialLogin,
+        // What the provider asked for, nobody here knows.
+        second_factor: false,
         provider: Some(&key.name),
         provider_sid: identity.sid.as_deref(),
         provider_subject: identity.subject.as_deref(),

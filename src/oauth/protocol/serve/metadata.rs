@@ -271,7 +271,7 @@ impl ServerMetadata {
             request_object_signing_alg_values_supported: texts(jar::ALGORITHMS.map(SigningAlgorithm::as_str)),
             dpop_signing_alg_values_supported: dpop_algorithms(),
             tls_client_certificate_bound_access_tokens: configuration.certificates.is_some(),
-            acr_values_supported: texts([id_token::ACR]),
+            acr_values_supported: texts([id_token::ACR, id_token::ACR_MFA]),
             claim_types_supported: texts(["normal"]),
             claims_supported: texts(CLAIMS),
             ui_locales_supported: texts(["en", "de"]),

@@ -22,6 +22,8 @@ pub(crate) const DEFAULT_ALG: SigningAlgorithm = SigningAlgorithm::Es256;
 
 /// The assurance of a login by password: level 1 of ISO/IEC 29115.
 pub(crate) const ACR: &str = "1";
+/// That of a login by password and a second factor: level 2.
+pub(crate) const ACR_MFA: &str = "2";
 
 /// The claims of an id token of ours.
 #[derive(Clone, Debug, PartialEq, Serialize)]

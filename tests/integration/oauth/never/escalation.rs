@@ -274,7 +274,7 @@ async fn the_scope_all_is_everything_that_the_person_may_do() {
 }
 
 /// DocTypes that limited credentials never change in these ways, even those of Administrator with the scope `write`.
-const GUARDED: [(&str, &[Right]); 30] = {
+const GUARDED: [(&str, &[Right]); 32] = {
     const ALL: &[Right] = &[Right::Create, Right::Write, Right::Delete];
     // To end what is there takes access away, and is left to whoever has the scope for it.
     const BUT_DELETE: &[Right] = &[Right::Create, Right::Write];
@@ -285,6 +285,7 @@ const GUARDED: [(&str, &[Right]); 30] = {
         ("Backup Settings", SINGLE),
         ("Connected App", ALL),
         ("DocShare", ALL),
+        ("Email Account", ALL),
         ("Idempotent Request", ALL),
         ("Log Settings", SINGLE),
         ("Login Attempt", ALL),
@@ -306,6 +307,7 @@ const GUARDED: [(&str, &[Right]); 30] = {
         ("Social Login Key", ALL),
         ("System Settings", SINGLE),
         ("Token Cache", BUT_DELETE),
+        ("User Invitation", ALL),
         ("User Permission", ALL),
         ("User Type", ALL),
         ("Webhook", ALL),
@@ -334,6 +336,10 @@ async fn samples(site: &TestSite) -> Vec<(&'static str, String)> {
         ("ACME Certificate", json!({"domain": "docs.example.com"})),
         ("API Key", json!({"title": "Nightly backup"})),
         ("DocShare", json!({"share_doctype": "Role", "share_name": "Librarian", "user": user, "read": 1})),
+        (
+            "Email Account",
+            json!({"email_account_name": "Site", "email_id": "site@example.com", "smtp_server": "mx.example"}),
+        ),
         ("Idempotent Request", json!({"user": user, "request": "POST /api/resource/ToDo"})),
         ("Login Attempt", json!({"subject": "somebody"})),
         ("OAuth Client State", json!({"kind": "Connected App", "user": user, "connected_app": app})),
@@ -342,6 +348,7 @@ async fn samples(site: &TestSite) -> Vec<(&'static str, String)> {
         ("OAuth Replay Guard", json!({"expires_at": later})),
         ("OAuth Scope Definition", json!({"scope": "notes.read", "description_for_people": "Read your notes"})),
         ("Token Cache", json!({"connected_app": app, "user": user})),
+        ("User Invitation", json!({"email": "carol@example.com"})),
         ("User Permission", role),
     ] {
         site.db_insert(doctype, values).await;

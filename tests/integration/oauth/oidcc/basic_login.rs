@@ -55,7 +55,7 @@ fn usr_field(page: &str) -> String {
 async fn oidcc_ensure_request_with_acr_values_succeeds_and_the_id_token_has_one_of_them() {
     let basic = Basic::new().await;
     let metadata = basic.site.guest().get("/.well-known/openid-configuration").await.status(200).json();
-    assert_eq!(metadata["acr_values_supported"], json!(["1"]));
+    assert_eq!(metadata["acr_values_supported"], json!(["1", "2"]));
     let signed_in = basic.sign_in(&[("acr_values", "1 2")]).await;
     assert_eq!(signed_in.claims.text("acr"), Some("1"));
 }
