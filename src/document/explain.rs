@@ -66,6 +66,10 @@ impl Documents {
                 decision.steps.push((right, Step::new(Asked::State(error.to_string()), Said::Refuses)));
             }
         }
+        if let Some(refusal) = self.workflow_refusal(session, document, right).await? {
+            decision.allowed = false;
+            decision.steps.push((right, Step::new(Asked::State(refusal), Said::Refuses)));
+        }
         // Whoever may read a document may select it.
         let has = self.ask(session, document, asked, &mut decision).await?;
         if right == Right::Select && !has {

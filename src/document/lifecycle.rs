@@ -289,7 +289,7 @@ impl Work<'_> {
         }
         self.check(&document, Right::Write).await?;
         if let Some(workflow) = self.workflow(&doctype.name).await?.filter(|_| !self.session.is_system()) {
-            self.check_editor(&workflow, &document, workflow.declared.current(&document))?;
+            self.check_editor(&workflow, &document)?;
         }
         let controllers = self.controllers(&doctype.name);
         for controller in &controllers {

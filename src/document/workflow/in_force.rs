@@ -97,6 +97,17 @@ impl InForce {
             .collect()
     }
 
+    /// Why somebody may not change a document in its state; `None`: they may.
+    pub(super) fn keeps_from_changing(&self, session: &Session, document: &Document) -> Option<String> {
+        let state = self.declared.current(document);
+        if self.declared.may_edit(state, |role| session.has_role(role)) {
+            return None;
+        }
+        let (doctype, name) = (&document.doctype.name, document.name());
+        let editors = self.declared.editors(state).join(", ");
+        Some(format!("{doctype} {name} is {state}: only the role {editors} may change it"))
+    }
+
     /// Whether a transition leads to documents of that docstatus: then no other way does.
     pub(crate) fn leads_to(&self, docstatus: i64) -> bool {
         let states = self.declared.transitions.iter().filter_map(|way| self.declared.state(&way.next_state));

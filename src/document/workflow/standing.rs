@@ -65,6 +65,35 @@ impl Documents {
         open
     }
 
+    /// Why its workflow keeps somebody from changing, submitting or cancelling a stored document; `None`: it does not.
+    pub(in crate::document) async fn workflow_refusal(
+        &self,
+        session: &Session,
+        document: &Document,
+        right: Right,
+    ) -> Result<Option<String>> {
+        let Some(workflow) = self.workflow(&document.doctype.name).await? else { return Ok(None) };
+        let towards = match (right, document.docstatus()) {
+            (Right::Submit, 0) => 1,
+            (Right::Cancel, 1) => 2,
+            (Right::Write, _) => return Ok(workflow.keeps_from_changing(session, document)),
+            _ => return Ok(None),
+        };
+        if !workflow.leads_to(towards) {
+            return Ok(None);
+        }
+        let reaches = |transition: &Transition| {
+            workflow.declared.state(&transition.next_state).is_some_and(|state| state.doc_status == towards)
+        };
+        let mut ways = workflow.ways(session, document, self.site_zone(), &self.clock().now_text());
+        ways.retain(|(transition, _)| reaches(transition));
+        if ways.iter().any(|(_, refusal)| refusal.is_none()) {
+            return Ok(None);
+        }
+        let error = if ways.is_empty() { no_way(&workflow, document, "so") } else { refused(&ways) };
+        Ok(Some(error.to_string()))
+    }
+
     /// Leads a document from its state to another by an action of its workflow, with docstatus and whatever the new
     /// state sets (Frappe's `apply_workflow`). `modified` switches the optimistic lock on.
     pub(crate) async fn apply_workflow(
@@ -136,7 +165,7 @@ pub(super) fn no_way(workflow: &InForce, document: &Document, wanted: &str) -> E
     let message = if actions.is_empty() {
         format!("{doctype} {name} is {current}, where its workflow ends")
     } else {
-        format!("{doctype} {name} is {current} and cannot go on {wanted}: it goes on by {}", actions.join(", "))
+        format!("{doctype} {name} is {current} and cannot go on {wanted}: possible are {}", actions.join(", "))
     };
     Error::invalid(ProblemKind::WorkflowTransition, message)
 }

@@ -84,7 +84,7 @@ impl Work<'_> {
         let changed = changes(document, before).next().map(|field| field.label.clone());
         if wanted == current && (from == to || !workflow.leads_to(to)) {
             if changed.is_some() {
-                self.check_editor(&workflow, before, &current)?;
+                self.check_editor(&workflow, before)?;
             }
             if to == 0 {
                 document.set(&fieldname, current);
@@ -125,7 +125,7 @@ impl Work<'_> {
         }
         match open.as_slice() {
             [] if ways.is_empty() => {
-                let towards = if wanted == current { String::new() } else { format!("to {wanted}") };
+                let towards = if wanted == current { "so".to_owned() } else { format!("to {wanted}") };
                 Err(no_way(workflow, before, &towards))
             }
             [] => Err(refused(&ways)),
@@ -146,14 +146,9 @@ impl Work<'_> {
         }
     }
 
-    /// Fails for whoever may not change documents in their state.
-    pub(in crate::document) fn check_editor(&self, workflow: &InForce, document: &Document, state: &str) -> Result<()> {
-        if workflow.declared.may_edit(state, |role| self.session.has_role(role)) {
-            return Ok(());
-        }
-        let (doctype, name) = (&document.doctype.name, document.name());
-        let editors = workflow.declared.editors(state).join(", ");
-        Err(Error::Permission(format!("{doctype} {name} is {state}: only the role {editors} may change it")))
+    /// Fails for whoever may not change a document in its state.
+    pub(in crate::document) fn check_editor(&self, workflow: &InForce, document: &Document) -> Result<()> {
+        workflow.keeps_from_changing(&self.session, document).map_or(Ok(()), |why| Err(Error::Permission(why)))
     }
 
     /// Notes on the document in which state it is now.

@@ -72,6 +72,26 @@ async fn no_door_leads_past_the_workflow_and_each_leads_through_it() {
 }
 
 #[tokio::test]
+async fn why_somebody_may_not_is_told_as_the_doors_decide() {
+    let office = Office::new().await;
+    let administrator = office.site.administrator().await;
+    let small = office.pending(200).await;
+    let large = office.pending(5000).await;
+    for (user, name, right, allowed, why) in [
+        ("eva@example.com", &small, "write", false, "only the role Accountant may change it"),
+        ("ada@example.com", &small, "write", true, ""),
+        ("ada@example.com", &small, "submit", true, ""),
+        ("ada@example.com", &large, "submit", false, "doc.total <= 1000"),
+        ("dora@example.com", &large, "submit", true, ""),
+    ] {
+        let asked = json!({"doctype": "Expense", "name": name, "right": right, "user": user});
+        let told = administrator.call("doctyped.permissions.explain", asked).await.ok();
+        assert_eq!(told["allowed"], allowed, "{user} {right}: {told}");
+        assert!(told.to_string().contains(why), "{why}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn the_form_offers_what_somebody_may_do_and_does_it() {
     let office = Office::new().await;
     let name = office.pending(200).await;

@@ -46,7 +46,7 @@ async fn whoever_may_not_is_told_what_it_takes() {
     assert!(refused.body.contains("Approve is for the role Accountant"), "{}", refused.body);
     refused.error(403, "PermissionError");
     let unknown = apply(&office.employee, &small, "Withdraw").await;
-    assert!(unknown.body.contains("it goes on by Approve, Reject"), "{}", unknown.body);
+    assert!(unknown.body.contains("possible are Approve, Reject"), "{}", unknown.body);
     unknown.error(417, "WorkflowTransitionError");
     let large = office.pending(5000).await;
     let refused = apply(&office.accountant, &large, "Approve").await;
