@@ -208,7 +208,7 @@ async fn pages(site: &TestSite) -> Vec<String> {
         format!("/app/_import/{}", refused.replace(' ', "%20")),
         "/app/nothing-of-that-name".to_owned(),
         "/docs".to_owned(),
-        "/docs/oauth.html".to_owned(),
+        "/docs/oauth".to_owned(),
     ]
 }
 
