@@ -85,9 +85,14 @@ pub(super) fn check_doctype(checker: &mut Checker<'_, '_>) {
         }
         for name in validation.places() {
             let known = doctype.field(name);
-            let hides = |field: &DocField| field.secret || field.mask || field.fieldtype == Fieldtype::Password;
+            let hides = |field: &DocField| {
+                field.secret || field.mask || field.permlevel > 0 || field.fieldtype == Fieldtype::Password
+            };
             if known.is_some_and(hides) {
-                checker.error(at, format!("the message of validation {number} would show `{name}`, which is hidden"));
+                checker.error(
+                    at,
+                    format!("the message of validation {number} would show `{name}`, which not everybody may read"),
+                );
             } else if doctype.column(name).is_none() && known.is_none() {
                 let near = checker.nearest_field(name);
                 checker.error(

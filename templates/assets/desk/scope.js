@@ -43,7 +43,8 @@ function prefixOf(row) {
 /** The scope of a form; `others` knows what is computed and what other documents hold, if there are formulas. A strict one
  * tells what is not known from what is empty. */
 export function formScope(form, context, others = null) {
-  const isTable = (name) => Boolean(form.querySelector(`[data-grid="${name}"], [data-chips="${name}"]`));
+  // Tables come with the page; looking for one at every value would cost as much as the page is long.
+  const tables = new Set([...form.querySelectorAll("[data-grid], [data-chips]")].map(({ dataset }) => dataset.grid ?? dataset.chips));
   const scope = {
     parent: null,
     user: context.user,
@@ -51,7 +52,7 @@ export function formScope(form, context, others = null) {
     hasRole: (role) => context.administrator || context.roles.includes(role),
     now: () => context.now,
     value(fieldname) {
-      if (isTable(fieldname)) return rows(rowsOf(form, fieldname).length);
+      if (tables.has(fieldname)) return rows(rowsOf(form, fieldname).length);
       const known = others?.value(scope, "", fieldname);
       if (known !== undefined) return known;
       const typed = inputValue(form, fieldname);

@@ -104,17 +104,18 @@ fn what_is_wrong_in_a_validation_is_said() {
     let table = [
         ("{ when: qty > 1 }", "validation 1 needs a `message`"),
         ("{ when: qty >, message: No }", "`when (validation 1)` cannot be computed"),
-        ("{ when: cost > 1, message: No }", "reads the field `cost`, which is not there"),
+        ("{ when: price > 1, message: No }", "reads the field `price`, which is not there"),
         ("{ when: qty > 1, message: No, field: qtty }", "did you mean `qty`?"),
         ("{ when: qty > 1, message: 'No {qtty}' }", "names `qtty`, which is not a field: did you mean `qty`?"),
-        ("{ when: qty > 1, message: 'No {pin}' }", "would show `pin`, which is hidden"),
+        ("{ when: qty > 1, message: 'No {pin}' }", "would show `pin`, which not everybody may read"),
+        ("{ when: qty > 1, message: 'No {cost}' }", "would show `cost`, which not everybody may read"),
         ("{ when: qty > 1, message: No, onn: save }", "the unknown key `onn`"),
         ("{ when: qty > 1, message: No, on: saving }", "save, submit, cancel or delete, not `saving`"),
         ("{ when: pin == 'x', message: No }", "`pin`, which is secret"),
     ];
     for (validation, expected) in table {
         let yaml = format!(
-            "name: Trial\nvalidations:\n  - {validation}\nfields:\n  - {{ fieldname: qty, fieldtype: Float }}\n  - {{ fieldname: pin, fieldtype: Password }}\npermissions: [{{ role: All, read: true }}]\n"
+            "name: Trial\nvalidations:\n  - {validation}\nfields:\n  - {{ fieldname: qty, fieldtype: Float }}\n  - {{ fieldname: pin, fieldtype: Password }}\n  - {{ fieldname: cost, fieldtype: Float, permlevel: 1 }}\npermissions: [{{ role: All, read: true }}]\n"
         );
         let found = problems(&yaml);
         assert!(found.iter().any(|problem| problem.contains(expected)), "{validation}: {found:?}");
