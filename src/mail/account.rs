@@ -78,9 +78,10 @@ impl EmailAccount {
 
     /// The server with its login.
     pub(super) async fn relay(&self, work: &mut Work<'_>) -> Result<Relay> {
-        let password = match self.no_smtp_authentication {
-            true => None,
-            false => work.get_password(EMAIL_ACCOUNT, &self.name, "password").await?,
+        let password = if self.no_smtp_authentication {
+            None
+        } else {
+            work.get_password(EMAIL_ACCOUNT, &self.name, "password").await?
         };
         Ok(Relay {
             host: self.smtp_server.trim().to_owned(),

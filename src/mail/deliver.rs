@@ -8,7 +8,7 @@ use crate::document::{Documents, Work};
 use crate::error::Result;
 use crate::mail::account::EmailAccount;
 use crate::mail::message::Written;
-use crate::mail::queue::{Email, Status};
+use crate::mail::queue::{QueuedMail, Status};
 use crate::meta::Value;
 use crate::outgoing::Outgoing;
 use crate::outgoing::smtp::Refused;
@@ -19,8 +19,8 @@ use crate::web::{RunningJob, Site};
 /// Seconds between one attempt and the next; there is one attempt more.
 const PAUSES: [i64; 7] = [60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600];
 
-/// What became of a message for each recipient, in their order; `None` for those who had it already.
-type Outcomes = Vec<Option<std::result::Result<(), Refused>>>;
+/// What became of a message for a recipient; `None` for one who had it already.
+type Outcome = Option<std::result::Result<(), Refused>>;
 
 /// Sends the message that the job names to everybody who has not got it yet.
 pub(super) async fn run(site: &Site, job: &RunningJob, outgoing: &Outgoing) -> Result<String> {
@@ -29,7 +29,7 @@ pub(super) async fn run(site: &Site, job: &RunningJob, outgoing: &Outgoing) -> R
     let name = arguments.get("email").and_then(Json::as_str).unwrap_or_default();
     let mut reading = documents.reading(&Session::system());
     let Some(document) = reading.find(EMAIL_QUEUE, name).await? else { return Ok("It was deleted".to_owned()) };
-    let email = Email::from(&document);
+    let email = QueuedMail::from(&document);
     if !email.is_open() {
         return Ok(String::new());
     }
@@ -37,44 +37,41 @@ pub(super) async fn run(site: &Site, job: &RunningJob, outgoing: &Outgoing) -> R
         Some(name) => EmailAccount::find(&mut reading, &name).await?,
         None => None,
     };
-    let outcomes = match &account {
-        Some(account) => {
-            let relay = account.relay(&mut reading).await?;
-            drop(reading);
-            note_sending(documents, &email).await?;
-            let (subject, text) = open(site, &email.name, email.message.as_deref().unwrap_or_default()).await?;
-            let mut outcomes = Outcomes::new();
-            for row in &email.recipients {
-                if row.status.as_deref() == Some("Sent") {
-                    outcomes.push(None);
-                    continue;
-                }
-                let id = format!("{}.{}", email.name, row.name);
-                let written = Written { id: &id, account, to: &row.recipient, subject: &subject, text: &text };
-                outcomes.push(Some(match written.build(documents) {
-                    Ok(message) => outgoing.mail(documents, &relay, message).await,
-                    Err(error) => Err(Refused { message: error.to_string(), is_permanent: true }),
-                }));
+    let outcomes: Vec<Outcome> = if let Some(account) = &account {
+        let relay = account.relay(&mut reading).await?;
+        drop(reading);
+        note_sending(documents, &email).await?;
+        let (subject, text) = open(site, &email.name, email.message.as_deref().unwrap_or_default()).await?;
+        let mut outcomes = Vec::new();
+        for row in &email.recipients {
+            if row.has_it() {
+                outcomes.push(None);
+                continue;
             }
-            outcomes
+            let id = format!("{}.{}", email.name, row.name);
+            let written = Written { id: &id, account, to: &row.recipient, subject: &subject, text: &text };
+            outcomes.push(Some(match written.build(documents) {
+                Ok(message) => outgoing.mail(documents, &relay, message).await,
+                Err(error) => Err(Refused { message: error.to_string(), is_permanent: true }),
+            }));
         }
-        None => {
-            let none = || Refused { message: "There is no Email Account that sends".to_owned(), is_permanent: false };
-            email.recipients.iter().map(|_| Some(Err(none()))).collect()
-        }
+        outcomes
+    } else {
+        let none = || Refused { message: "There is no Email Account that sends".to_owned(), is_permanent: false };
+        email.recipients.iter().map(|row| (!row.has_it()).then(|| Err(none()))).collect()
     };
     end(site, job, &email, account.as_ref(), &outcomes).await?;
     Ok(String::new())
 }
 
-async fn note_sending(documents: &Documents, email: &Email) -> Result<()> {
+async fn note_sending(documents: &Documents, email: &QueuedMail) -> Result<()> {
     let mut work = documents.begin(&Session::system()).await?;
     work.set_values(EMAIL_QUEUE, &email.name, &[("status", Status::Sending.to_value())]).await?;
     work.commit().await
 }
 
 /// What follows an attempt: where the message stands then, and when it is tried again.
-fn next(retry: i64, outcomes: &Outcomes, now: DateTime<Utc>) -> (Status, Option<DateTime<Utc>>) {
+fn next(retry: i64, outcomes: &[Outcome], now: DateTime<Utc>) -> (Status, Option<DateTime<Utc>>) {
     let refused = || outcomes.iter().flatten().filter_map(|outcome| outcome.as_ref().err());
     let pause = usize::try_from(retry).ok().and_then(|retry| PAUSES.get(retry));
     if let Some(seconds) = pause.filter(|_| refused().any(|refused| !refused.is_permanent)) {
@@ -93,9 +90,9 @@ fn next(retry: i64, outcomes: &Outcomes, now: DateTime<Utc>) -> (Status, Option<
 async fn end(
     site: &Site,
     job: &RunningJob,
-    email: &Email,
+    email: &QueuedMail,
     account: Option<&EmailAccount>,
-    outcomes: &Outcomes,
+    outcomes: &[Outcome],
 ) -> Result<()> {
     let documents = &site.documents;
     let now = documents.clock().now();
@@ -139,21 +136,18 @@ async fn end(
 mod tests {
     use super::*;
 
-    fn refused(is_permanent: bool) -> Option<std::result::Result<(), Refused>> {
-        Some(Err(Refused { message: String::new(), is_permanent }))
-    }
-
     #[test]
     fn a_message_is_sent_again_until_somebody_says_never() {
         let now = DateTime::UNIX_EPOCH;
+        let refused = |is_permanent| Some(Err(Refused { message: String::new(), is_permanent }));
         let later = |seconds| (Status::NotSent, Some(now + Duration::seconds(seconds)));
-        assert_eq!(next(0, &vec![Some(Ok(()))], now), (Status::Sent, None));
-        assert_eq!(next(0, &vec![refused(false)], now), later(60));
-        assert_eq!(next(6, &vec![refused(false)], now), later(36_000));
-        assert_eq!(next(7, &vec![refused(false)], now), (Status::Error, None));
-        assert_eq!(next(0, &vec![refused(true)], now), (Status::Error, None));
-        assert_eq!(next(0, &vec![refused(true), None], now), (Status::PartiallySent, None));
-        assert_eq!(next(0, &vec![refused(true), refused(false)], now), later(60));
+        assert_eq!(next(0, &[Some(Ok(()))], now), (Status::Sent, None));
+        assert_eq!(next(0, &[refused(false)], now), later(60));
+        assert_eq!(next(6, &[refused(false)], now), later(36_000));
+        assert_eq!(next(7, &[refused(false)], now), (Status::Error, None));
+        assert_eq!(next(0, &[refused(true)], now), (Status::Error, None));
+        assert_eq!(next(0, &[refused(true), None], now), (Status::PartiallySent, None));
+        assert_eq!(next(0, &[refused(true), refused(false)], now), later(60));
         let all: i64 = PAUSES.iter().sum();
         assert_eq!(all / 3600, 27, "the help of Retry says about 28 hours");
     }

@@ -26,7 +26,7 @@ pub(crate) fn register(plugins: &mut Plugins, config: &Config, mailer: &Mailer) 
     let failed = GivenUp::of(EMAIL_QUEUE, queue::Status::Error.as_str());
     plugins.controllers.needs_fields_of::<account::EmailAccount>();
     plugins.controllers.needs_fields(EMAIL_ACCOUNT, &["password"]);
-    plugins.controllers.needs_fields_of::<queue::Email>();
+    plugins.controllers.needs_fields_of::<queue::QueuedMail>();
     let account = account::EmailAccountController { mailer: mailer.clone(), outgoing: Arc::clone(&outgoing) };
     plugins.controller(EMAIL_ACCOUNT, account);
     plugins.controller(EMAIL_QUEUE, queue::EmailQueueController(failed.clone()));

@@ -33,7 +33,7 @@ options! {
 view! {
     /// Somebody who gets a message.
     #[derive(Clone, Debug, Default)]
-    pub(super) struct Recipient of "Email Queue Recipient" {
+    pub(super) struct Addressee of "Email Queue Recipient" {
         /// The row.
         pub name: String = name,
         /// Their address.
@@ -46,13 +46,13 @@ view! {
 view! {
     /// A message.
     #[derive(Clone, Debug, Default)]
-    pub(super) struct Email of EMAIL_QUEUE {
+    pub(super) struct QueuedMail of EMAIL_QUEUE {
         /// The document.
         pub name: String = name,
         /// Where it stands.
         pub status: Status,
         /// Who gets it.
-        pub recipients: Vec<Recipient> = rows,
+        pub recipients: Vec<Addressee> = rows,
         /// The text, sealed.
         pub message: Option<String>,
         /// Why it was not taken.
@@ -68,7 +68,14 @@ view! {
     }
 }
 
-impl Email {
+impl Addressee {
+    /// Whether the server has taken the message for them.
+    pub(super) fn has_it(&self) -> bool {
+        self.status.as_deref() == Some("Sent")
+    }
+}
+
+impl QueuedMail {
     /// Whether it is still to be sent.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.status, Status::NotSent | Status::Sending)
@@ -95,7 +102,7 @@ impl Controller for EmailQueueController {
         _: &Map<String, Json>,
     ) -> Option<Result<Json>> {
         match method {
-            "send_now" => Some(send_now(work, &Email::from(&*document)).await),
+            "send_now" => Some(send_now(work, &QueuedMail::from(&*document)).await),
             _ => None,
         }
     }
@@ -109,7 +116,7 @@ impl Controller for EmailQueueController {
     }
 }
 
-async fn send_now(work: &mut Work<'_>, email: &Email) -> Result<Json> {
+async fn send_now(work: &mut Work<'_>, email: &QueuedMail) -> Result<Json> {
     if email.message.is_none() {
         return Err(Error::misuse("The message was sent, and its text is gone"));
     }

@@ -1,5 +1,7 @@
 //! What an app scans: the key URI of a secret, as a QR code.
 
+use std::fmt::Write as _;
+
 use qrcode::{Color, QrCode};
 use serde::Serialize;
 
@@ -28,7 +30,8 @@ impl Picture {
         let mut path = String::new();
         for (at, _) in modules.iter().enumerate().filter(|(_, module)| **module == Color::Dark) {
             let (x, y) = (at % width + QUIET, at / width + QUIET);
-            path.push_str(&format!("M{x} {y}h1v1h-1z"));
+            // A String takes everything.
+            let _ = write!(path, "M{x} {y}h1v1h-1z");
         }
         let letters: Vec<char> = secret.chars().collect();
         let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();

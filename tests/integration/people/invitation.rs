@@ -119,7 +119,8 @@ async fn nobody_invites_with_more_than_they_have() {
     let name = invitation["name"].as_str().unwrap();
     office.update("User Invitation", name, json!({"roles": [{"role": "System Manager"}]})).await.status(403);
     // What the site writes, nobody else does.
-    let forged = json!({"status": "Accepted", "key": "x", "expires_at": "2099-01-01", "invited_by": "Administrator"});
+    let forged =
+        json!({"status": "Accepted", "key": "x", "expires_at": "2099-01-01", "invited_by": "alice@example.com"});
     let after = alice.update("User Invitation", name, forged).await.ok();
     assert_eq!((&after["status"], &after["invited_by"]), (&json!("Pending"), &json!("office@example.com")));
     for (values, message) in [
