@@ -1,6 +1,7 @@
 //! REST: documents at `/api/resource` and `/api/v2`, methods at `/api/method`, files, OpenAPI and its pages.
 
 mod arguments;
+mod batch;
 mod bulk;
 mod comment;
 mod definition;
@@ -13,6 +14,7 @@ mod files;
 mod methods;
 pub(crate) mod openapi;
 mod parameters;
+mod patch;
 mod path;
 mod resource;
 mod v1;
@@ -27,6 +29,7 @@ pub(crate) fn register(plugins: &mut Plugins, files: &Files) {
         plugins.route(Route::endpoint(path, v1::Resource));
     }
     plugins.route(Route::endpoint(format!("{}/*path", v2::PREFIX), v2::Document));
+    plugins.route(Route::new(batch::PATH).post(batch::answer));
     plugins.route(Route::new("/api/v2/doctype/:doctype/meta").get(v2::meta));
     plugins.route(Route::new("/api/v2/doctype/:doctype/count").get(v2::count).post(v2::count));
     plugins.route(Route::new("/api/v2/doctype/:doctype/list").get(v2::list_by_body).post(v2::list_by_body));

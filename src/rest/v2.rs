@@ -1,6 +1,6 @@
 //! `/api/v2/document` and `/api/v2/doctype`: documents and definitions as Frappe's second API sends them.
 
-use poem::http::{Method, StatusCode};
+use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
 use serde_json::{Map, Value as Json};
 
@@ -8,11 +8,13 @@ use crate::error::Result;
 use crate::rest::arguments::{Dialect, document_values, filters, list_request};
 use crate::rest::envelope::{self, Rows};
 use crate::rest::etag::Precondition;
+use crate::rest::patch::{self, Patch};
 use crate::rest::path::{self, Target};
 use crate::rest::v1::{options_or_refusal, whole};
 use crate::rest::{bulk, definition, resource};
 use crate::web::Exchange;
 use crate::web::args::Args;
+use crate::web::error::ACCEPT_PATCH;
 
 /// Where documents lie.
 pub(super) const PREFIX: &str = "/api/v2/document";
@@ -40,7 +42,8 @@ async fn answer(exchange: Exchange) -> Result<Response> {
         (Target::Collection { doctype }, &Method::GET | &Method::HEAD) => list(exchange, &doctype).await,
         (Target::Collection { doctype }, &Method::POST) => create(exchange, &doctype).await,
         (Target::Document { doctype, name }, &Method::GET | &Method::HEAD) => read(exchange, &doctype, &name).await,
-        (Target::Document { doctype, name }, &Method::PUT | &Method::PATCH) => update(exchange, &doctype, &name).await,
+        (Target::Document { doctype, name }, &Method::PUT) => update(exchange, &doctype, &name).await,
+        (Target::Document { doctype, name }, &Method::PATCH) => change(exchange, &doctype, &name).await,
         (Target::Document { doctype, name }, &Method::DELETE) => delete(exchange, &doctype, &name).await,
         (Target::Document { doctype, name }, &Method::POST) if name == BULK_DELETE || name == BULK_UPDATE => {
             several(exchange, &doctype, &name).await
@@ -58,7 +61,11 @@ async fn answer(exchange: Exchange) -> Result<Response> {
                 Target::Collection { .. } | Target::Method { .. } => "GET, POST, HEAD, OPTIONS",
                 Target::Document { .. } => "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
             };
-            options_or_refusal(verb, allow)
+            let mut response = options_or_refusal(verb, allow)?;
+            if allow.contains("PATCH") {
+                response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(patch::ACCEPT));
+            }
+            Ok(response)
         }
     }
 }
@@ -93,6 +100,21 @@ async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Respo
         }
     }
     whole(&exchange, doctype, name).await
+}
+
+async fn change(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
+    let patch = Patch::of(&mut exchange.request).await?;
+    let mut response = match patch {
+        Some(patch) => {
+            let precondition = Precondition::of(exchange.request.headers())?;
+            let (site, session) = (&exchange.site, exchange.session());
+            let changed = Box::pin(resource::patch(site, session, doctype, name, patch, &precondition)).await?;
+            envelope::document(&exchange.context, changed)
+        }
+        None => update(exchange, doctype, name).await?,
+    };
+    response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(patch::ACCEPT));
+    Ok(response)
 }
 
 async fn update(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
