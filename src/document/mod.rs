@@ -47,7 +47,7 @@ use tokio::sync::watch;
 
 pub(crate) use controller::{Controller, Controllers, DocEvent, DocEvents};
 pub use list::ListRequest;
-pub(crate) use list::{Cell, List};
+pub(crate) use list::{Cell, List, Position};
 pub(crate) use work::Work;
 
 use crate::clock::{Clock, Zone};

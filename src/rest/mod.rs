@@ -4,6 +4,7 @@ mod arguments;
 mod batch;
 mod bulk;
 mod comment;
+mod cursor;
 mod definition;
 mod discovery;
 mod docs;
@@ -17,6 +18,7 @@ mod parameters;
 mod patch;
 mod path;
 mod resource;
+mod stream;
 mod v1;
 mod v2;
 

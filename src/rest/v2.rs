@@ -10,8 +10,9 @@ use crate::rest::envelope::{self, Rows};
 use crate::rest::etag::Precondition;
 use crate::rest::patch::{self, Patch};
 use crate::rest::path::{self, Target};
+use crate::rest::stream::{self, Format};
 use crate::rest::v1::{options_or_refusal, whole};
-use crate::rest::{bulk, definition, resource};
+use crate::rest::{bulk, cursor, definition, resource};
 use crate::web::Exchange;
 use crate::web::args::Args;
 use crate::web::error::ACCEPT_PATCH;
@@ -76,7 +77,15 @@ async fn list(mut exchange: Exchange, doctype: &str) -> Result<Response> {
 }
 
 async fn list_of(exchange: &Exchange, doctype: &str, values: &Map<String, Json>) -> Result<Response> {
-    let request = list_request(doctype, values, Dialect::V2)?;
+    let mut request = list_request(doctype, values, Dialect::V2)?;
+    if let Some(format) = Format::accepted(exchange.request.headers()) {
+        stream::check(values.contains_key("cursor"))?;
+        if !values.contains_key("limit") {
+            request.limit = None;
+        }
+        return Box::pin(stream::answer(exchange, &request, format)).await;
+    }
+    cursor::read(exchange.site.documents.site_key(), Args(values), &mut request)?;
     let shape = match Args(values).flag("as_dict")? {
         Some(false) => Rows::PageOfArrays,
         _ => Rows::Page,

@@ -158,7 +158,11 @@ fn is_text(headers: &HeaderMap) -> bool {
         || essence.ends_with("+json")
         || matches!(
             essence,
-            "application/json" | "application/javascript" | "application/manifest+json" | "image/svg+xml"
+            "application/json"
+                | "application/x-ndjson"
+                | "application/javascript"
+                | "application/manifest+json"
+                | "image/svg+xml"
         )
 }
 

@@ -6,7 +6,7 @@ use crate::meta::Right;
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::{failures, parameter};
 use crate::rest::parameters::IN_QUERY;
-use crate::rest::{batch, patch};
+use crate::rest::{batch, patch, stream};
 use crate::web::Param;
 use crate::web::plugin::{NEEDS, needs_on_any};
 
@@ -105,7 +105,7 @@ fn documents(document: &mut Document) {
     };
     let names = array_of("names", "The names of the documents");
     let docs = array_of("docs", "Objects with the `name` of a document and its fields to change");
-    let list = ["doctype", "fields", "filters", "order_by", "group_by", "start", "limit", "expand", "parent"];
+    let list = ["doctype", "fields", "filters", "order_by", "group_by", "start", "limit", "cursor", "expand", "parent"];
     let name = ["doctype", "name"];
     let changed = ["doctype", "name", "Prefer", "If-Match", "Idempotency-Key"];
     let (copy, method) = (format!("{one}/copy"), format!("{one}/method/{{method}}"));
@@ -160,6 +160,16 @@ fn documents(document: &mut Document) {
     ] {
         let mut operation = operation(tag, id, summary, parameters, body);
         operation[NEEDS] = needs_on_any(right);
+        if id == "list_documents" {
+            let content = &mut operation["responses"]["200"]["content"];
+            content["application/json"]["schema"]["properties"]["has_next_page"] = json!({ "type": "boolean" });
+            content["application/json"]["schema"]["properties"]["next_cursor"] =
+                json!({ "type": "string", "description": "Where the next page begins, if `cursor` was sent" });
+            content[stream::LINES] =
+                json!({ "schema": { "type": "string", "description": "A row a line: all, without `limit`" } });
+            content[stream::CSV] =
+                json!({ "schema": { "type": "string", "description": "All rows, without `limit`" } });
+        }
         if id == "patch_document" {
             let content = &mut operation["requestBody"]["content"];
             content[patch::MERGE] = json!({ "schema": &values });

@@ -8,6 +8,7 @@ mod methods;
 mod once;
 mod patch;
 mod read;
+mod stream;
 mod update;
 mod v2;
 mod versions;
