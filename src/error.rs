@@ -54,6 +54,9 @@ pub enum Error {
     /// An `Idempotency-Key` that stands for another request.
     #[error("This Idempotency-Key was used for another request: make a new one for each")]
     KeyReused,
+    /// It was there, and is not kept any more.
+    #[error("{0}")]
+    Gone(String),
     /// A patch of a kind that is not read here (RFC 5789 §2.2).
     #[error("Send a patch as one of {accept}")]
     UnsupportedPatch {

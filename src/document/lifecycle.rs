@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::database::{auth, documents};
+use crate::document::changes::ChangeKind;
 use crate::document::controller::DocEvent;
 use crate::document::guard::changes;
 use crate::document::naming::{is_named_by_field, keep_naming_field};
@@ -67,6 +68,7 @@ impl Work<'_> {
         }
         self.store_sealed(&document, secrets).await?;
         document.is_new = false;
+        self.note(ChangeKind::Insert, &doctype.name, &document.name(), None);
         for controller in &controllers {
             controller.after_insert(self, &document).await?;
         }
@@ -317,6 +319,7 @@ impl Work<'_> {
             }
         }
         self.touch(&doctype.name, name);
+        self.note(ChangeKind::Delete, &doctype.name, name, None);
         for controller in &controllers {
             controller.after_delete(self, &document).await?;
         }

@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 mod call;
+pub(crate) mod changes;
 mod committed;
 pub(crate) mod controller;
 mod copy;
@@ -93,6 +94,8 @@ struct Inner {
     definitions: watch::Sender<()>,
     /// Changes when jobs were put into the queue or changed.
     jobs: watch::Sender<()>,
+    /// Changes when documents were written.
+    writes: watch::Sender<()>,
 }
 
 impl Documents {
@@ -119,6 +122,7 @@ impl Documents {
             zone: ArcSwap::from_pointee(Zone::UTC),
             definitions: watch::Sender::new(()),
             jobs: watch::Sender::new(()),
+            writes: watch::Sender::new(()),
         }))
     }
 

@@ -3,6 +3,7 @@
 mod arguments;
 mod batch;
 mod bulk;
+mod changes;
 mod comment;
 mod cursor;
 mod definition;
@@ -11,6 +12,7 @@ mod docs;
 mod doctype;
 mod envelope;
 mod etag;
+mod events;
 mod files;
 mod methods;
 pub(crate) mod openapi;
@@ -22,6 +24,7 @@ mod stream;
 mod v1;
 mod v2;
 
+use crate::document::changes::DOCUMENT_CHANGE;
 use crate::files::Files;
 use crate::web::{Plugins, Route};
 
@@ -32,6 +35,10 @@ pub(crate) fn register(plugins: &mut Plugins, files: &Files) {
     }
     plugins.route(Route::endpoint(format!("{}/*path", v2::PREFIX), v2::Document));
     plugins.route(Route::new(batch::PATH).post(batch::answer));
+    plugins.route(Route::new(changes::PATH).get(changes::answer));
+    plugins.log(DOCUMENT_CHANGE, 14);
+    let events = events::Events::default();
+    plugins.route(Route::new(events::PATH).get(move |exchange| events.clone().answer(exchange)));
     plugins.route(Route::new("/api/v2/doctype/:doctype/meta").get(v2::meta));
     plugins.route(Route::new("/api/v2/doctype/:doctype/count").get(v2::count).post(v2::count));
     plugins.route(Route::new("/api/v2/doctype/:doctype/list").get(v2::list_by_body).post(v2::list_by_body));

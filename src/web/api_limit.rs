@@ -81,7 +81,7 @@ fn concerns(request: &Request) -> bool {
 }
 
 /// Whose requests are counted together. A new token of the same application for the same person brings nothing new.
-fn holder(context: &RequestContext) -> Option<String> {
+pub(crate) fn holder(context: &RequestContext) -> Option<String> {
     let user = context.session.user();
     match context.credentials {
         Credentials::None => None,

@@ -75,6 +75,7 @@ pub fn describe(error: &Error) -> Described {
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "ValidationError", "Sent Differently"),
         Error::BadRequest(_) => (StatusCode::BAD_REQUEST, "ValidationError", "Bad Request"),
         Error::CrossSite(_) => (StatusCode::BAD_REQUEST, "CSRFTokenError", "Invalid Request"),
+        Error::Gone(_) => (StatusCode::GONE, "DoesNotExistError", "No Longer Kept"),
         Error::UnsupportedPatch { .. } => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", "Unknown Kind of Patch")
         }

@@ -165,7 +165,8 @@ async fn the_commands_for_the_api_work_as_they_stand() {
 
 /// What the commands of `docs/api.md` say.
 #[cfg(unix)]
-const API_ANSWERS: [&str; 6] = ["High", "Low", "High", "description,priority", "Buy soil,High", "1"];
+const API_ANSWERS: [&str; 8] =
+    ["High", "Low", "High", "description,priority", "Buy soil,High", "1", "1", "update Medium"];
 
 /// What commands say, run with the settings of the site; the first that fails ends them.
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use crate::meta::Right;
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::{failures, parameter};
 use crate::rest::parameters::IN_QUERY;
-use crate::rest::{batch, patch, stream};
+use crate::rest::{batch, changes, events, patch, stream};
 use crate::web::Param;
 use crate::web::plugin::{NEEDS, needs_on_any};
 
@@ -24,6 +24,7 @@ pub(super) fn add(document: &mut Document) {
     }
     documents(document);
     batch(document);
+    feed(document);
     definitions(document);
     discovery(document);
     files(document);
@@ -233,6 +234,37 @@ fn batch(document: &mut Document) {
     operation[NEEDS] = ways.into_iter().map(|mut ways| ways[0].take()).collect();
     add_failures(&mut operation, &["409", "412", "413", "422"]);
     document.add_operation(batch::PATH, "post", operation);
+}
+
+/// The change feed, as pages and as it happens.
+fn feed(document: &mut Document) {
+    let query = |name: &'static str, text: &'static str| Param::optional(name, "string", text).parameter("query");
+    let since = query("since", "The cursor of the answer before; without it, an answer says where the feed ends now");
+    let doctypes = query("doctype", "DocTypes, separated by commas; without it, all that the session may read");
+    let limit = Param::optional("limit", "integer", "How many entries are read at most, up to 1000").parameter("query");
+    for (path, id, summary) in [
+        (changes::PATH, "read_changes", "What has happened to documents since"),
+        (events::PATH, "listen_to_changes", "What happens to documents, as Server-Sent Events"),
+    ] {
+        let mut operation = operation("Documents", id, summary, &["filters"], None);
+        operation[NEEDS] = needs_on_any(Right::Read);
+        if let Some(parameters) = operation["parameters"].as_array_mut() {
+            parameters.extend([since.clone(), doctypes.clone()]);
+            if path == changes::PATH {
+                parameters.push(limit.clone());
+            }
+        }
+        let content = &mut operation["responses"]["200"]["content"];
+        if path == changes::PATH {
+            let properties = &mut content["application/json"]["schema"]["properties"];
+            properties["next_cursor"] = json!({ "type": "string", "description": "The next `since`" });
+            properties["has_more"] = json!({ "type": "boolean", "description": "There is more by now" });
+        } else {
+            *content = json!({ events::MEDIA_TYPE: { "schema": { "type": "string" } } });
+        }
+        add_failures(&mut operation, &["410"]);
+        document.add_operation(path, "get", operation);
+    }
 }
 
 fn add_failures(operation: &mut Json, statuses: &[&str]) {

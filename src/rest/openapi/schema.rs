@@ -81,6 +81,7 @@ pub(super) fn add_common(document: &mut Document) {
             "409",
             "The name is taken, a patch speaks of another state, or a request with the same Idempotency-Key is under way",
         ),
+        ("410", "What has changed since is not kept any more: read all documents again, and begin with a new cursor"),
         ("412", "Somebody has changed the document since"),
         ("413", "The body is too large"),
         ("415", "The kind of patch is not read here: `Accept-Patch` names those that are"),

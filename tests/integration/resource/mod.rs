@@ -1,6 +1,7 @@
 //! Documents over REST: `/api/resource` and `/api/v2`.
 
 mod batch;
+mod changes;
 mod create;
 mod delete;
 mod list;
