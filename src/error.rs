@@ -54,6 +54,15 @@ pub enum Error {
     /// An `Idempotency-Key` that stands for another request.
     #[error("This Idempotency-Key was used for another request: make a new one for each")]
     KeyReused,
+    /// It was there, and is not kept any more.
+    #[error("{0}")]
+    Gone(String),
+    /// A patch of a kind that is not read here (RFC 5789 §2.2).
+    #[error("Send a patch as one of {accept}")]
+    UnsupportedPatch {
+        /// The media types of patches, comma separated, as the header `Accept-Patch` wants them.
+        accept: &'static str,
+    },
     /// The body is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
@@ -206,6 +215,9 @@ pub enum Conflict {
     /// The name does not fit the naming rule's type (409 `NameError`).
     #[error("{0}")]
     Name(String),
+    /// A patch that speaks of another state than the document has (RFC 5789 §2.2).
+    #[error("{0}")]
+    Patch(String),
     /// A request with the same `Idempotency-Key` is being carried out, or was, and its answer is not known.
     #[error(
         "A request with this Idempotency-Key is being carried out, or was and its answer is lost: look before you try again"

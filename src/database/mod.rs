@@ -1,6 +1,7 @@
 //! The only place that writes SQL: connections, statements, schema.
 
 pub(crate) mod auth;
+pub(crate) mod changes;
 mod claim;
 pub(crate) mod connect;
 mod contention;

@@ -44,6 +44,9 @@ impl Documents {
             self.0.cache.clear();
             self.controllers().all().for_each(|controller| controller.forget(None));
         }
+        if !written.is_empty() {
+            self.0.writes.send_replace(());
+        }
         if written.concerns(BACKGROUND_JOB) || written.concerns(SCHEDULED_JOB_TYPE) {
             self.0.jobs.send_replace(());
         }

@@ -84,6 +84,16 @@ impl Work<'_> {
         self.save_over(document, &before).await.map(Some)
     }
 
+    /// Deletes a document, or a child row by its name.
+    pub async fn remove(&mut self, doctype: &str, name: &str) -> Result<()> {
+        let target = self.doctype(doctype)?;
+        if target.istable {
+            let values = Map::from_iter([("_delete".to_owned(), Json::Bool(true))]);
+            return self.update_row(&target, name, values).await.map(drop);
+        }
+        self.delete(doctype, name).await
+    }
+
     /// A child row that is written by itself is written through its parent, whose rules and permissions count.
     pub(super) async fn update_row(
         &mut self,

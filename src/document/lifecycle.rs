@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::database::{auth, documents};
+use crate::document::changes::ChangeKind;
 use crate::document::controller::DocEvent;
 use crate::document::formulas::{Which, check_validations};
 use crate::document::guard::changes;
@@ -76,6 +77,7 @@ impl Work<'_> {
         }
         self.store_sealed(&document, secrets).await?;
         document.is_new = false;
+        self.note(ChangeKind::Insert, &doctype.name, &document.name(), None);
         for controller in &controllers {
             controller.after_insert(self, &document).await?;
         }
@@ -345,6 +347,7 @@ impl Work<'_> {
             }
         }
         self.touch(&doctype.name, name);
+        self.note(ChangeKind::Delete, &doctype.name, name, None);
         for controller in &controllers {
             controller.after_delete(self, &document).await?;
         }

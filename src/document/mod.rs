@@ -2,6 +2,8 @@
 
 mod access;
 mod cache;
+mod call;
+pub(crate) mod changes;
 mod committed;
 pub(crate) mod controller;
 mod copy;
@@ -49,7 +51,7 @@ use tokio::sync::watch;
 
 pub(crate) use controller::{Controller, Controllers, DocEvent, DocEvents};
 pub use list::ListRequest;
-pub(crate) use list::{Cell, List};
+pub(crate) use list::{Cell, List, Position};
 pub(crate) use work::Work;
 
 use crate::clock::{Clock, Zone};
@@ -97,6 +99,8 @@ struct Inner {
     definitions: watch::Sender<()>,
     /// Changes when jobs were put into the queue or changed.
     jobs: watch::Sender<()>,
+    /// Changes when documents were written.
+    writes: watch::Sender<()>,
 }
 
 impl Documents {
@@ -124,6 +128,7 @@ impl Documents {
             zone: ArcSwap::from_pointee(Zone::UTC),
             definitions: watch::Sender::new(()),
             jobs: watch::Sender::new(()),
+            writes: watch::Sender::new(()),
         }))
     }
 
@@ -297,24 +302,18 @@ impl Documents {
     /// Deletes a document; it stays readable as a Deleted Document.
     pub async fn delete(&self, session: &Session, doctype: &str, name: &str) -> Result<()> {
         let mut work = self.begin(session).await?;
-        let target = work.doctype(doctype)?;
-        if target.istable {
-            let values = Map::from_iter([("_delete".to_owned(), Json::Bool(true))]);
-            work.update_row(&target, name, values).await?;
-        } else {
-            work.delete(doctype, name).await?;
-        }
+        work.remove(doctype, name).await?;
         work.commit().await
     }
 
     /// Draft → submitted.
     pub async fn submit(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        self.update(session, doctype, name, &docstatus(1), Children::Patch).await
+        self.update(session, doctype, name, &call::docstatus(1), Children::Patch).await
     }
 
     /// Submitted → cancelled.
     pub async fn cancel(&self, session: &Session, doctype: &str, name: &str) -> Result<Document> {
-        self.update(session, doctype, name, &docstatus(2), Children::Patch).await
+        self.update(session, doctype, name, &call::docstatus(2), Children::Patch).await
     }
 
     /// Draft → cancelled, without ever being submitted.
@@ -332,78 +331,6 @@ impl Documents {
         work.commit().await?;
         Ok(name)
     }
-
-    /// Calls a whitelisted document method through the DocType's controllers; the engine's own are `submit`, `cancel`,
-    /// `discard`, `rename`, and `restore` of a Deleted Document or a Version. With `write`, the document is loaded for writing; without, only methods that do nothing but
-    /// read are there. `None`: no such method.
-    pub async fn call(
-        &self,
-        session: &Session,
-        doctype: &str,
-        name: &str,
-        method: &str,
-        arguments: &Map<String, Json>,
-        write: bool,
-    ) -> Result<Option<Json>> {
-        let json = |document: &Document| Some(Json::Object(self.to_json(session, document)));
-        if write {
-            match method {
-                "restore" if doctype == restore::DELETED_DOCUMENT => {
-                    let new_name = arguments.get("new_name").and_then(Json::as_str);
-                    return Ok(Some(self.restore(session, name, new_name).await?.to_json()));
-                }
-                "restore" if doctype == restore::VERSION => {
-                    let before = arguments.get("before").is_some_and(|before| before == true || before == 1);
-                    let moment = if before { restore::Moment::Before } else { restore::Moment::After };
-                    let modified = arguments.get("modified").and_then(Json::as_str);
-                    return Ok(Some(self.restore_version(session, name, moment, modified).await?.to_json()));
-                }
-                "submit" => return Ok(json(&self.submit(session, doctype, name).await?)),
-                "cancel" => return Ok(json(&self.cancel(session, doctype, name).await?)),
-                "discard" => return Ok(json(&self.discard(session, doctype, name).await?)),
-                workflow::APPLY => {
-                    let action = arguments.get("action").and_then(Json::as_str);
-                    let action = action.ok_or_else(|| Error::misuse("apply_workflow needs the argument action"))?;
-                    let modified = arguments.get("modified").and_then(Json::as_str);
-                    return Ok(json(&self.apply_workflow(session, doctype, name, action, modified).await?));
-                }
-                "rename" => {
-                    let new = arguments.get("name").or_else(|| arguments.get("new_name")).and_then(Json::as_str);
-                    let new = new.ok_or_else(|| Error::misuse("rename needs the argument name: the new name"))?;
-                    let merge = arguments.get("merge").is_some_and(|merge| merge == true || merge == 1);
-                    return Ok(Some(Json::from(self.rename(session, doctype, name, new, merge).await?)));
-                }
-                _ => {}
-            }
-        }
-        let controllers = self.controllers().of(doctype).iter().filter(|known| write || known.reads(method));
-        let controllers: Vec<&Arc<dyn Controller>> = controllers.collect();
-        if let Some(controller) = controllers.iter().find(|known| known.runs_outside(method)) {
-            let document = self.get(session, doctype, name).await?;
-            return controller.call_outside(self, session, &document, method, arguments).await.map(Some);
-        }
-        let mut work = if write { self.begin(session).await? } else { self.reading(session) };
-        let mut document = work.get_for_update(doctype, name).await?;
-        if write {
-            let target = Arc::clone(&document.doctype);
-            self.check_found(work.executor(), session, &target, name, Some(&document), Right::Write).await?;
-        }
-        for controller in controllers {
-            if let Some(result) = controller.call(&mut work, &mut document, method, arguments).await {
-                let result = result?;
-                if write {
-                    work.commit().await?;
-                }
-                return Ok(Some(result));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// The values that change nothing but the docstatus.
-fn docstatus(value: i64) -> Map<String, Json> {
-    Map::from_iter([("docstatus".to_owned(), Json::from(value))])
 }
 
 #[cfg(test)]

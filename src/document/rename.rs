@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::database::{documents, references};
+use crate::document::changes::ChangeKind;
 use crate::document::naming::check_name;
 use crate::document::work::Work;
 use crate::error::{Error, FieldProblem, Invalid, ProblemKind, Result};
@@ -74,6 +75,7 @@ impl Work<'_> {
             self.move_references(&doctype, &document, new, merge).await?;
         }
         self.touch(&doctype.name, old);
+        self.note(ChangeKind::Rename, &doctype.name, old, Some(new));
         self.touch(&doctype.name, new);
         // Any document may have linked to it, so everything that is kept may be stale.
         self.touch_everything();

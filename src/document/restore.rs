@@ -69,6 +69,30 @@ impl Documents {
     }
 }
 
+impl Documents {
+    /// Whether the session could read a document that was deleted, by what was kept of it. Shares went with it.
+    pub(crate) async fn could_read_deleted(&self, session: &Session, doctype: &str, name: &str) -> Result<bool> {
+        let system = Session::system();
+        let filters = json!([["deleted_doctype", "=", doctype], ["deleted_name", "=", name]]);
+        let mut request = ListRequest::new(DELETED_DOCUMENT).filters(filters).order_by("creation desc");
+        request.limit = Some(1);
+        let list = self.list(&system, &request).await?;
+        let (Ok(doctype), false) = (self.doctype(doctype), list.rows.is_empty()) else { return Ok(false) };
+        let mut work = self.reading(&system);
+        let kept = work.get(DELETED_DOCUMENT, list.text(0, "name")).await?;
+        let values = kept_values(&kept)?;
+        let mut document = work.kept_document(&doctype, &values, &mut Vec::new()).await?;
+        document.set_name(name);
+        // Everybody may read what they are about to make.
+        document.is_new = false;
+        for column in [slot::OWNER, slot::CREATION] {
+            let fieldname = &doctype.columns[column].name;
+            document.values[column] = Value::from(values.get(fieldname).and_then(Json::as_str).unwrap_or_default());
+        }
+        Ok(self.check_permission(session, &doctype, Some(&document), crate::meta::Right::Read).is_ok())
+    }
+}
+
 impl Work<'_> {
     /// Inserts a deleted document again, through the whole lifecycle: whoever may read the Deleted Document and create
     /// documents of the kind may.

@@ -7,6 +7,7 @@ use tracing::Instrument as _;
 
 use crate::clock;
 use crate::database::{Backend, Executor, Reading, Transaction, Written, documents};
+use crate::document::changes::Noted;
 use crate::document::controller::{Controller, DocEvent, no_controller};
 use crate::document::defaults::{self, Surroundings};
 use crate::document::input::RowLimit;
@@ -31,9 +32,11 @@ pub struct Work<'a> {
     /// What is inserted was there before: what was kept of it counts, whoever brings it back.
     pub(super) restoring: bool,
     pub(super) row_limit: RowLimit,
+    /// What was done to documents besides changing them.
+    pub(super) noted: Vec<Noted>,
+    pub(super) written: Written,
     on: On,
     now: String,
-    written: Written,
     once: Option<Arc<Once>>,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -63,6 +66,7 @@ impl<'a> Work<'a> {
             pending: Vec::new(),
             restoring: false,
             row_limit: RowLimit::new(documents.max_rows()),
+            noted: Vec::new(),
             on,
             // The time is taken inside the transaction, so that later commits never carry earlier times.
             now: documents.clock().now_text(),
@@ -396,6 +400,9 @@ impl<'a> Work<'a> {
     ///
     /// Runs to its end even if the request that asked for it is gone, so that a cache never outlives what it holds.
     pub async fn commit(mut self) -> Result<()> {
+        if matches!(self.on, On::Transaction(_)) {
+            Box::pin(self.write_changes()).await?;
+        }
         let once = Box::pin(self.note_once()).await?;
         let Self { documents, on, written, after_commit, .. } = self;
         let On::Transaction(transaction) = on else { return Ok(()) };

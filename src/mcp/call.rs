@@ -186,6 +186,8 @@ fn is_for_the_assistant(error: &Error) -> bool {
         | Error::Conflict(_)
         | Error::PreconditionFailed(_)
         | Error::KeyReused
+        | Error::Gone(_)
+        | Error::UnsupportedPatch { .. }
         | Error::BadRequest(_)
         | Error::CrossSite(_)
         | Error::TooLarge(_)

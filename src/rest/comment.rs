@@ -2,19 +2,20 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::document::Work;
 use crate::error::{Error, Result};
 use crate::meta::Right;
 use crate::permissions::Session;
-use crate::rest::resource::{check, seen};
 use crate::web::Site;
 use crate::web::args::Args;
 
+/// The document method that adds one.
+pub(super) const ADD: &str = "add_comment";
+
 /// Adds a comment to a document that the session may read.
 pub(super) async fn add(
-    site: &Site,
-    session: &Session,
-    doctype: &str,
-    name: &str,
+    work: &mut Work<'_>,
+    (doctype, name): (&str, &str),
     comment_type: &str,
     content: &str,
 ) -> Result<Json> {
@@ -25,27 +26,26 @@ pub(super) async fn add(
         "content": content,
     });
     let Json::Object(values) = values else { return Ok(Json::Null) };
-    let comment = site.documents.insert(session, "Comment", &values).await?;
-    Ok(seen(site, session, &comment))
+    let comment = work.doctype("Comment")?;
+    let comment = work.insert_json(&comment, &values, false).await?;
+    Ok(work.seen(&comment))
 }
 
 /// The document method `add_comment`: needs the right to write.
 pub(super) async fn add_by_method(
-    site: &Site,
-    session: &Session,
-    doctype: &str,
-    name: &str,
+    work: &mut Work<'_>,
+    (doctype, name): (&str, &str),
     arguments: &Map<String, Json>,
 ) -> Result<Json> {
-    let document = site.documents.get(session, doctype, name).await?;
-    check(site, session, &document, Right::Write).await?;
+    let document = work.get(doctype, name).await?;
+    work.check(&document, Right::Write).await?;
     let arguments = Args(arguments);
     let comment_type = arguments.text("comment_type")?.unwrap_or_else(|| "Comment".to_owned());
     let text = match arguments.text("text")? {
         Some(text) => text,
         None => arguments.required("content")?,
     };
-    add(site, session, doctype, name, &comment_type, &text).await
+    add(work, (doctype, name), &comment_type, &text).await
 }
 
 /// Changes the text of a comment; only its author may, and the System Manager.

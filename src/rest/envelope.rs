@@ -5,9 +5,9 @@ use poem::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value as Json};
 
 use crate::document::{Cell, Data, List, ListRequest};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::permissions::Session;
-use crate::rest::etag;
+use crate::rest::{cursor, etag};
 use crate::web::method::{json_bytes, json_response};
 use crate::web::spool::Spool;
 use crate::web::{Answer, Call, Exchange, RequestContext, Site};
@@ -55,7 +55,13 @@ pub(super) enum Rows {
 pub(super) async fn list(exchange: &Exchange, request: &ListRequest, shape: Rows) -> Result<Response> {
     let (site, session) = (&exchange.site, exchange.session());
     if !request.is_long() {
-        return Ok(short_list(&exchange.context, &site.documents.list(session, request).await?, shape));
+        let list = site.documents.list(session, request).await?;
+        let cursor = match (&request.position, &list.next) {
+            (Some(_), Some(next)) => Some(cursor::write(site.documents.site_key(), &request.doctype, next)),
+            (Some(_), None) if list.has_next_page => return Err(no_places(&request.doctype)),
+            _ => None,
+        };
+        return Ok(short_list(&exchange.context, &list, shape, cursor.as_deref()));
     }
     let as_arrays = matches!(shape, Rows::Arrays | Rows::PageOfArrays);
     let (spool, has_next_page) = spool_rows(site, session, request, as_arrays).await?;
@@ -117,8 +123,14 @@ pub(super) async fn spool_parts(
         .await
 }
 
+fn no_places(doctype: &str) -> Error {
+    let message =
+        format!("This list of {doctype} takes no cursor, as its rows are groups or not stored: use start and limit");
+    Error::misuse(message)
+}
+
 /// A list's answer, written in one pass.
-fn short_list(context: &RequestContext, list: &List, shape: Rows) -> Response {
+fn short_list(context: &RequestContext, list: &List, shape: Rows, cursor: Option<&str>) -> Response {
     let mut out = Vec::with_capacity(64 + list.rows.len() * list.keys.len() * 24);
     out.extend_from_slice(match shape {
         Rows::Page | Rows::PageOfArrays if list.has_next_page => b"{\"has_next_page\":true,\"data\":".as_slice(),
@@ -128,6 +140,9 @@ fn short_list(context: &RequestContext, list: &List, shape: Rows) -> Response {
     match shape {
         Rows::Arrays | Rows::PageOfArrays => list.write_json_rows(&mut out),
         Rows::Objects | Rows::Page => list.write_json(&mut out),
+    }
+    if let Some(cursor) = cursor {
+        out.extend_from_slice(format!(",\"next_cursor\":{}", Json::from(cursor)).as_bytes());
     }
     if context.session_expired {
         out.extend_from_slice(b",\"session_expired\":1");

@@ -31,6 +31,10 @@ fn json_bytes(bytes: Bytes) -> Response {
     Response::builder().content_type("application/json").body(bytes)
 }
 
+fn unknown() -> Error {
+    Error::BadRequest("If-Match takes the ETag of the document as it was answered".to_owned())
+}
+
 /// What must be so before a document is changed; by default, nothing.
 #[derive(Default)]
 pub(super) struct Precondition {
@@ -41,9 +45,12 @@ pub(super) struct Precondition {
 impl Precondition {
     /// What the headers of a request say.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self> {
-        let Some(sent) = headers.get(header::IF_MATCH) else { return Ok(Self { modified: None }) };
-        let unknown = || Error::BadRequest("If-Match takes the ETag of the document as it was answered".to_owned());
-        let sent = sent.to_str().map_err(|_| unknown())?;
+        let Some(sent) = headers.get(header::IF_MATCH) else { return Ok(Self::default()) };
+        Self::parse(sent.to_str().map_err(|_| unknown())?)
+    }
+
+    /// What the text of an `If-Match` says.
+    pub(super) fn parse(sent: &str) -> Result<Self> {
         if sent.trim() == "*" {
             return Ok(Self { modified: None });
         }

@@ -1,23 +1,30 @@
 //! REST: documents at `/api/resource` and `/api/v2`, methods at `/api/method`, files, OpenAPI and its pages.
 
 mod arguments;
+mod batch;
 mod bulk;
+mod changes;
 mod comment;
+mod cursor;
 mod definition;
 mod discovery;
 mod docs;
 mod doctype;
 mod envelope;
 mod etag;
+mod events;
 mod files;
 mod methods;
 pub(crate) mod openapi;
 mod parameters;
+mod patch;
 mod path;
 mod resource;
+mod stream;
 mod v1;
 mod v2;
 
+use crate::document::changes::DOCUMENT_CHANGE;
 use crate::files::Files;
 use crate::web::{Plugins, Route};
 
@@ -27,6 +34,11 @@ pub(crate) fn register(plugins: &mut Plugins, files: &Files) {
         plugins.route(Route::endpoint(path, v1::Resource));
     }
     plugins.route(Route::endpoint(format!("{}/*path", v2::PREFIX), v2::Document));
+    plugins.route(Route::new(batch::PATH).post(batch::answer));
+    plugins.route(Route::new(changes::PATH).get(changes::answer));
+    plugins.log(DOCUMENT_CHANGE, 14);
+    let events = events::Events::default();
+    plugins.route(Route::new(events::PATH).get(move |exchange| events.clone().answer(exchange)));
     plugins.route(Route::new("/api/v2/doctype/:doctype/meta").get(v2::meta));
     plugins.route(Route::new("/api/v2/doctype/:doctype/count").get(v2::count).post(v2::count));
     plugins.route(Route::new("/api/v2/doctype/:doctype/list").get(v2::list_by_body).post(v2::list_by_body));

@@ -33,6 +33,12 @@ pub(super) const LIMIT_PAGE_LENGTH: Param = length("limit_page_length");
 pub(super) const START: Param = start("start");
 /// The number of rows, in the second version of the API.
 pub(super) const LIMIT: Param = length("limit");
+/// Where a page begins, in the second version of the API.
+pub(super) const CURSOR: Param = Param::optional(
+    "cursor",
+    "string",
+    "Where the page begins: empty for the first, then `next_cursor` of the page before. Rows that are added or go meanwhile move nothing",
+);
 /// The number of rows, in the desk.
 pub(super) const PAGE_LENGTH: Param = length("page_length");
 /// Where counting ends.
@@ -54,7 +60,7 @@ pub(super) const PARENT: Param = Param::optional(
 );
 
 /// All of them that stand in a query.
-pub(super) const IN_QUERY: [Param; 13] = [
+pub(super) const IN_QUERY: [Param; 14] = [
     FIELDS,
     FILTERS,
     OR_FILTERS,
@@ -64,6 +70,7 @@ pub(super) const IN_QUERY: [Param; 13] = [
     LIMIT_PAGE_LENGTH,
     START,
     LIMIT,
+    CURSOR,
     EXPAND,
     EXPAND_LINKS,
     AS_DICT,

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::meta::{DocType, Document, Fieldtype, Right};
 use crate::permissions::Session;
 use crate::rest::etag::Precondition;
+use crate::rest::patch::Patch;
 use crate::rest::{comment, files};
 use crate::web::Site;
 
@@ -149,6 +150,22 @@ pub(super) async fn update(
     Ok(site.documents.to_json(session, &document))
 }
 
+/// Changes a document by a patch.
+pub(super) async fn patch(
+    site: &Site,
+    session: &Session,
+    doctype: &str,
+    name: &str,
+    patch: Patch,
+    precondition: &Precondition,
+) -> Result<Map<String, Json>> {
+    let mut work = site.documents.begin(session).await?;
+    precondition.check(&mut work, doctype, name).await?;
+    let document = patch.apply(&mut work, doctype, name).await?;
+    work.commit().await?;
+    Ok(site.documents.to_json(session, &document))
+}
+
 /// Deletes a document.
 pub(super) async fn delete(
     site: &Site,
@@ -176,8 +193,11 @@ pub(super) async fn call(
     write: bool,
 ) -> Result<Json> {
     let (doctype, name) = target;
-    if write && method == "add_comment" {
-        return comment::add_by_method(site, session, doctype, name, arguments).await;
+    if write && method == comment::ADD {
+        let mut work = site.documents.begin(session).await?;
+        let comment = comment::add_by_method(&mut work, target, arguments).await?;
+        work.commit().await?;
+        return Ok(comment);
     }
     match site.documents.call(session, doctype, name, method, arguments, write).await? {
         Some(result) => Ok(result),
@@ -185,7 +205,8 @@ pub(super) async fn call(
     }
 }
 
-fn no_such_method(documents: &Documents, doctype: &str, method: &str, write: bool) -> Error {
+/// What a method that a DocType does not have is answered with, or one that changes something and was not meant to.
+pub(super) fn no_such_method(documents: &Documents, doctype: &str, method: &str, write: bool) -> Error {
     let is_known = documents.registry().get(doctype).is_some_and(|doctype| {
         method::of(documents.controllers(), doctype).iter().any(|known| known.name == method)
             || (doctype.is_virtual && matches!(method, "submit" | "cancel" | "discard" | "rename"))

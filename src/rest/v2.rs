@@ -1,6 +1,6 @@
 //! `/api/v2/document` and `/api/v2/doctype`: documents and definitions as Frappe's second API sends them.
 
-use poem::http::{Method, StatusCode};
+use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
 use serde_json::{Map, Value as Json};
 
@@ -8,11 +8,14 @@ use crate::error::Result;
 use crate::rest::arguments::{Dialect, document_values, filters, list_request};
 use crate::rest::envelope::{self, Rows};
 use crate::rest::etag::Precondition;
+use crate::rest::patch::{self, Patch};
 use crate::rest::path::{self, Target};
+use crate::rest::stream::{self, Format};
 use crate::rest::v1::{options_or_refusal, whole};
-use crate::rest::{bulk, definition, resource};
+use crate::rest::{bulk, cursor, definition, resource};
 use crate::web::Exchange;
 use crate::web::args::Args;
+use crate::web::error::ACCEPT_PATCH;
 
 /// Where documents lie.
 pub(super) const PREFIX: &str = "/api/v2/document";
@@ -40,7 +43,8 @@ async fn answer(exchange: Exchange) -> Result<Response> {
         (Target::Collection { doctype }, &Method::GET | &Method::HEAD) => list(exchange, &doctype).await,
         (Target::Collection { doctype }, &Method::POST) => create(exchange, &doctype).await,
         (Target::Document { doctype, name }, &Method::GET | &Method::HEAD) => read(exchange, &doctype, &name).await,
-        (Target::Document { doctype, name }, &Method::PUT | &Method::PATCH) => update(exchange, &doctype, &name).await,
+        (Target::Document { doctype, name }, &Method::PUT) => update(exchange, &doctype, &name).await,
+        (Target::Document { doctype, name }, &Method::PATCH) => change(exchange, &doctype, &name).await,
         (Target::Document { doctype, name }, &Method::DELETE) => delete(exchange, &doctype, &name).await,
         (Target::Document { doctype, name }, &Method::POST) if name == BULK_DELETE || name == BULK_UPDATE => {
             several(exchange, &doctype, &name).await
@@ -58,7 +62,11 @@ async fn answer(exchange: Exchange) -> Result<Response> {
                 Target::Collection { .. } | Target::Method { .. } => "GET, POST, HEAD, OPTIONS",
                 Target::Document { .. } => "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
             };
-            options_or_refusal(verb, allow)
+            let mut response = options_or_refusal(verb, allow)?;
+            if allow.contains("PATCH") {
+                response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(patch::ACCEPT));
+            }
+            Ok(response)
         }
     }
 }
@@ -69,7 +77,15 @@ async fn list(mut exchange: Exchange, doctype: &str) -> Result<Response> {
 }
 
 async fn list_of(exchange: &Exchange, doctype: &str, values: &Map<String, Json>) -> Result<Response> {
-    let request = list_request(doctype, values, Dialect::V2)?;
+    let mut request = list_request(doctype, values, Dialect::V2)?;
+    if let Some(format) = Format::accepted(exchange.request.headers()) {
+        stream::check(values.contains_key("cursor"))?;
+        if !values.contains_key("limit") {
+            request.limit = None;
+        }
+        return Box::pin(stream::answer(exchange, &request, format)).await;
+    }
+    cursor::read(exchange.site.documents.site_key(), Args(values), &mut request)?;
     let shape = match Args(values).flag("as_dict")? {
         Some(false) => Rows::PageOfArrays,
         _ => Rows::Page,
@@ -93,6 +109,21 @@ async fn read(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Respo
         }
     }
     whole(&exchange, doctype, name).await
+}
+
+async fn change(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {
+    let patch = Patch::of(&mut exchange.request).await?;
+    let mut response = match patch {
+        Some(patch) => {
+            let precondition = Precondition::of(exchange.request.headers())?;
+            let (site, session) = (&exchange.site, exchange.session());
+            let changed = Box::pin(resource::patch(site, session, doctype, name, patch, &precondition)).await?;
+            envelope::document(&exchange.context, changed)
+        }
+        None => update(exchange, doctype, name).await?,
+    };
+    response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(patch::ACCEPT));
+    Ok(response)
 }
 
 async fn update(mut exchange: Exchange, doctype: &str, name: &str) -> Result<Response> {

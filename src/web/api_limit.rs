@@ -1,5 +1,7 @@
 //! The limit of the API: how often one credential, or one address without one, may call it per minute.
 
+use std::sync::Arc;
+
 use poem::Request;
 use poem::http::{HeaderMap, Method};
 
@@ -27,13 +29,22 @@ impl Default for ApiLimit {
 }
 
 /// How a sender stands to the limit of the API.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Limited {
     policy: &'static str,
     standing: Standing,
+    counts: RateLimit,
+    who: Arc<str>,
 }
 
 impl Limited {
+    /// Counts so many more, for a request that asks for several things; `RateLimited` if that is too often.
+    pub(crate) fn count_more(&self, documents: &Documents, times: usize) -> Result<()> {
+        let times = i64::try_from(times).unwrap_or(i64::MAX);
+        let standing = self.counts.count_soon_at_all_nodes(documents, &self.who, times, self.standing.limit);
+        standing.map_or(Ok(()), Standing::check)
+    }
+
     /// Says so in an answer.
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         self.standing.tell(self.policy, headers);
@@ -56,8 +67,9 @@ impl ApiLimit {
             Some(holder) => (CREDENTIALS, &self.credentials, holder, limits.credentials),
             None => (ADDRESS, &self.addresses, subscriber(context.ip).to_string(), limits.addresses),
         };
-        let standing = counts.count_soon_at_all_nodes(documents, &who, limit);
-        context.limited = standing.map(|standing| Limited { policy, standing });
+        let standing = counts.count_soon_at_all_nodes(documents, &who, 1, limit);
+        context.limited =
+            standing.map(|standing| Limited { policy, standing, counts: counts.clone(), who: who.into() });
         standing.map_or(Ok(()), Standing::check)
     }
 }
@@ -69,7 +81,7 @@ fn concerns(request: &Request) -> bool {
 }
 
 /// Whose requests are counted together. A new token of the same application for the same person brings nothing new.
-fn holder(context: &RequestContext) -> Option<String> {
+pub(crate) fn holder(context: &RequestContext) -> Option<String> {
     let user = context.session.user();
     match context.credentials {
         Credentials::None => None,

@@ -154,11 +154,16 @@ fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let essence = content_type.split(';').next().unwrap_or("").trim();
-    essence.starts_with("text/")
+    // Events are to arrive when they happen.
+    essence.starts_with("text/") && essence != "text/event-stream"
         || essence.ends_with("+json")
         || matches!(
             essence,
-            "application/json" | "application/javascript" | "application/manifest+json" | "image/svg+xml"
+            "application/json"
+                | "application/x-ndjson"
+                | "application/javascript"
+                | "application/manifest+json"
+                | "image/svg+xml"
         )
 }
 

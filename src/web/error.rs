@@ -1,7 +1,7 @@
 //! The one table from [`Error`] to HTTP, and its three renderings: API v1, API v2 and page.
 
 use poem::error::ResponseError;
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Request, Response};
 use serde_json::{Map, Value as Json, json};
 
@@ -12,6 +12,9 @@ use crate::web::method::json_response;
 use crate::web::request::{RequestContext, page_view};
 use crate::web::site::Site;
 use crate::web::templates::html;
+
+/// What kinds of patches are read (RFC 5789 §3.1).
+pub(crate) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// What HTTP says about an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Described {
     pub retry_after: Option<u64>,
     /// The methods allowed instead.
     pub allow: Option<String>,
+    /// The media types of patches that are read instead.
+    pub accept_patch: Option<&'static str>,
 }
 
 impl Described {
@@ -64,12 +69,17 @@ pub fn describe(error: &Error) -> Described {
         }
         Error::Conflict(Conflict::Name(_)) => (StatusCode::CONFLICT, "NameError", "Name"),
         Error::Conflict(Conflict::Underway) => (StatusCode::CONFLICT, "ValidationError", "Sent Twice"),
+        Error::Conflict(Conflict::Patch(_)) => (StatusCode::CONFLICT, "TimestampMismatchError", "Changed Meanwhile"),
         Error::PreconditionFailed(_) => {
             (StatusCode::PRECONDITION_FAILED, "TimestampMismatchError", "Changed Meanwhile")
         }
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "ValidationError", "Sent Differently"),
         Error::BadRequest(_) => (StatusCode::BAD_REQUEST, "ValidationError", "Bad Request"),
         Error::CrossSite(_) => (StatusCode::BAD_REQUEST, "CSRFTokenError", "Invalid Request"),
+        Error::Gone(_) => (StatusCode::GONE, "DoesNotExistError", "No Longer Kept"),
+        Error::UnsupportedPatch { .. } => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", "Unknown Kind of Patch")
+        }
         Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "ValidationError", "Too Large"),
         Error::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "ValidationError", "Too Slow"),
         Error::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "Method Not Allowed"),
@@ -94,6 +104,10 @@ pub fn describe(error: &Error) -> Described {
         },
         allow: match error {
             Error::MethodNotAllowed { allow } => Some(allow.clone()),
+            _ => None,
+        },
+        accept_patch: match error {
+            Error::UnsupportedPatch { accept } => Some(accept),
             _ => None,
         },
     }
@@ -256,7 +270,7 @@ pub(crate) fn render_briefly(error: &Error, from: &Origin, context: &RequestCont
     let described = describe(error);
     let response = match from.style {
         Style::ApiV1 => api_v1(error, &described, context),
-        Style::ApiV2 => api_v2(error, &described, &context.language),
+        Style::ApiV2 => api_v2(error, &described, context),
         Style::JsonRpc => json_rpc(&described),
         Style::Page => html(described.status, bare_page(&described, &context.language)),
     };
@@ -275,6 +289,9 @@ fn with_headers(mut response: Response, described: Described) -> Response {
     }
     if let Some(allow) = described.allow {
         set(header::ALLOW, allow);
+    }
+    if let Some(accept) = described.accept_patch {
+        set(ACCEPT_PATCH, accept.to_owned());
     }
     response
 }
@@ -307,7 +324,8 @@ fn api_v1(error: &Error, described: &Described, context: &RequestContext) -> Res
     json_response(described.status, &Json::Object(body))
 }
 
-fn api_v2(error: &Error, described: &Described, language: &Language) -> Response {
+fn api_v2(error: &Error, described: &Described, context: &RequestContext) -> Response {
+    let language = &context.language;
     let mut entry = json!({
         "type": described.exc_type,
         "message": sentences(error, described, language).join("\n"),
@@ -317,6 +335,9 @@ fn api_v2(error: &Error, described: &Described, language: &Language) -> Response
     });
     if let Error::Validation(invalid) = error {
         entry["problems"] = problems(invalid, language);
+    }
+    if let Some(operation) = context.operation() {
+        entry["operation"] = Json::from(operation);
     }
     json_response(described.status, &json!({"errors": [entry]}))
 }

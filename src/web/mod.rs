@@ -48,6 +48,7 @@ pub(crate) mod settings;
 pub(crate) mod shown_once;
 pub(crate) mod site;
 pub(crate) mod spool;
+mod still;
 pub(crate) mod templates;
 
 pub(crate) use arguments::UploadedFile;

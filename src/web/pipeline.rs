@@ -31,6 +31,7 @@ use crate::web::session::Found;
 use crate::web::session_cookie::{self, Sent, remove_cookies};
 use crate::web::settings::UploadSettings;
 use crate::web::site::Site;
+use crate::web::still::Authenticators;
 use crate::web::{MCP, csp, csrf, language, once};
 
 /// How every answer is kept out of caches that does not say otherwise, as Frappe has it.
@@ -39,7 +40,7 @@ const NO_CACHE: &str = "no-store,no-cache,must-revalidate,max-age=0";
 /// The endpoint of a whole site.
 pub struct Pipeline {
     site: Site,
-    authenticators: Vec<Arc<dyn Authenticator>>,
+    authenticators: Authenticators,
     middleware: Vec<Arc<dyn Middleware>>,
     paths: Paths,
     body_memory: BodyMemory,
@@ -98,6 +99,7 @@ impl Pipeline {
         let routes = tree.map_to_response().boxed();
         let body_memory = BodyMemory::new(site.config.limits.body_memory);
         let (api_limit, load) = (ApiLimit::default(), Load::new(&site.config.limits));
+        let authenticators = Authenticators(Arc::new(authenticators));
         Ok(Self { site, authenticators, middleware, paths, body_memory, api_limit, load, routes })
     }
 
@@ -194,6 +196,7 @@ impl Pipeline {
         let answer = Box::pin(once::begin(&self.site, request, context)).await?;
         request.extensions_mut().insert(context.clone());
         request.extensions_mut().insert(self.site.clone());
+        request.extensions_mut().insert(self.authenticators.clone());
         Ok(answer)
     }
 
@@ -256,7 +259,7 @@ impl Pipeline {
         if !self.reads_own_credentials(request.uri().path())
             && let Some((scheme, value)) = authorization(request)
         {
-            for authenticator in self.authenticators.iter().filter(|known| known.scheme() == scheme) {
+            for authenticator in self.authenticators.0.iter().filter(|known| known.scheme() == scheme) {
                 if let Some(found) = authenticator.authenticate(&self.site, request, context, value).await? {
                     if !is_for_programs(request.uri().path()) {
                         let message =
@@ -433,7 +436,7 @@ fn is_for_programs(path: &str) -> bool {
 }
 
 /// `Authorization: <scheme> <value>` with exactly two parts; anything else is ignored, as Frappe does.
-fn authorization(request: &Request) -> Option<(String, &str)> {
+pub(super) fn authorization(request: &Request) -> Option<(String, &str)> {
     let mut parts = request.header(header::AUTHORIZATION)?.split_whitespace();
     match (parts.next(), parts.next(), parts.next()) {
         (Some(scheme), Some(value), None) => Some((scheme.to_ascii_lowercase(), value)),

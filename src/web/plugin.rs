@@ -195,6 +195,17 @@ pub trait Authenticator: Send + Sync {
         context: &RequestContext,
         value: &str,
     ) -> Result<Option<Authenticated>>;
+
+    /// The same of credentials that have opened this request before, and may not be sent twice.
+    async fn again(
+        &self,
+        site: &Site,
+        request: &Request,
+        context: &RequestContext,
+        value: &str,
+    ) -> Result<Option<Authenticated>> {
+        self.authenticate(site, request, context, value).await
+    }
 }
 
 /// The key under which an operation of the OpenAPI document says what the engine asks for it: a list of ways to be let

@@ -86,14 +86,16 @@ pub(crate) struct Standing {
 }
 
 impl Minute {
-    /// Counts one more, unless there were `limit` already.
-    fn count(&mut self, limit: i64, now: i64) -> Standing {
+    /// Counts so many more, unless there would be more than `limit`.
+    fn count(&mut self, times: i64, limit: i64, now: i64) -> Standing {
         // A clock that goes back leaves nobody with a long minute.
         if now >= self.ends || self.ends > now + WINDOW {
             *self = Self { ends: now + WINDOW, ..Self::default() };
         }
-        let is_refused = self.here + self.elsewhere >= limit;
-        self.here += i64::from(!is_refused);
+        let is_refused = self.here + self.elsewhere + times > limit;
+        if !is_refused {
+            self.here += times;
+        }
         self.standing(limit, now, is_refused)
     }
 
@@ -151,7 +153,7 @@ impl RateLimit {
             return Ok(());
         }
         let now = documents.clock().now().timestamp();
-        let (counter, standing, _) = self.count(&subscriber(address).to_string(), limit, now);
+        let (counter, standing, _) = self.count(&subscriber(address).to_string(), 1, limit, now);
         let refused = &documents.database().metrics().refused;
         if standing.is_refused {
             refused.count(self.0.what);
@@ -169,34 +171,41 @@ impl RateLimit {
         }
     }
 
-    /// Counts one more of somebody, without waiting for anybody. A limit of 0 is none.
-    pub(crate) fn count_soon_at_all_nodes(&self, documents: &Documents, who: &str, limit: i64) -> Option<Standing> {
+    /// Counts so many more of somebody, without waiting for anybody. A limit of 0 is none.
+    pub(crate) fn count_soon_at_all_nodes(
+        &self,
+        documents: &Documents,
+        who: &str,
+        times: i64,
+        limit: i64,
+    ) -> Option<Standing> {
         if limit <= 0 {
             return None;
         }
-        let (counter, standing, untold) = self.count(who, limit, documents.clock().now().timestamp());
+        let (counter, standing, untold) = self.count(who, times, limit, documents.clock().now().timestamp());
         if standing.is_refused {
             documents.database().metrics().refused.count(self.0.what);
         } else if documents.database().is_shared() {
-            if untold == 1 {
+            if untold == times {
                 self.tell_soon(documents, counter);
             }
-            if untold == (limit / UNTOLD).max(1) {
+            let much = (limit / UNTOLD).max(1);
+            if untold - times < much && untold >= much {
                 self.0.is_much.notify_one();
             }
         }
         Some(standing)
     }
 
-    /// Counts one more here; says besides how many the other nodes are still to be told.
-    fn count(&self, who: &str, limit: i64, now: i64) -> (Arc<Counter>, Standing, i64) {
+    /// Counts so many more here; says besides how many the other nodes are still to be told.
+    fn count(&self, who: &str, times: i64, limit: i64, now: i64) -> (Arc<Counter>, Standing, i64) {
         let counter = self.0.seen.get(who).unwrap_or_else(|| {
             let key = format!("{} {who}", self.0.what);
             let key = if key.len() > LONGEST_KEY { secret::digest(key) } else { key };
             self.0.seen.get_with(who.to_owned(), || Arc::new(Counter { key, minute: Mutex::default() }))
         });
         let mut minute = counter.minute();
-        let (standing, untold) = (minute.count(limit, now), minute.untold());
+        let (standing, untold) = (minute.count(times, limit, now), minute.untold());
         drop(minute);
         (counter, standing, untold)
     }
@@ -322,31 +331,33 @@ mod tests {
     #[test]
     fn what_is_more_than_the_limit_in_a_minute_waits_for_its_end() {
         let (limit, now) = (RateLimit::of("tests"), 1_800_000_000);
-        let count = |at: i64| limit.count("203.0.113.7", 2, now + at).1;
+        let count = |at: i64| limit.count("203.0.113.7", 1, 2, now + at).1;
         assert_eq!((left(count(0)), left(count(50))), (Some(1), Some(0)));
         assert_eq!((left(count(55)), count(55).resets), (None, 5));
         assert_eq!(left(count(60)), Some(1));
-        assert_eq!(left(limit.count("203.0.113.8", 2, now).1), Some(1), "others are counted apart");
+        assert_eq!(left(limit.count("203.0.113.8", 1, 2, now).1), Some(1), "others are counted apart");
         assert_eq!(left(count(-500)), Some(1), "a clock that goes back locks nobody out");
+        let several = |times: i64| limit.count("203.0.113.9", times, 10, now).1;
+        assert_eq!((left(several(7)), left(several(4)), left(several(3))), (Some(3), None, Some(0)), "all or nothing");
     }
 
     #[test]
     fn what_other_nodes_counted_is_taken_over_with_their_minute() {
         let now = 1_800_000_000;
         let mut minute = Minute::default();
-        minute.count(10, now);
-        minute.count(10, now);
+        minute.count(1, 10, now);
+        minute.count(1, 10, now);
         let told = minute.tell(now + 1).unwrap();
         assert_eq!((told.times, told.ends), (2, now + 60));
-        minute.count(10, now + 1);
+        minute.count(1, 10, now + 1);
         minute.agree(&told, &Count { key: String::new(), ends: now + 30, times: 9 }, now + 1);
-        let standing = minute.count(10, now + 2);
+        let standing = minute.count(1, 10, now + 2);
         assert_eq!((standing.is_refused, standing.left, standing.resets), (true, 0, 28));
         // What did not arrive is told again, unless its minute is over.
         let again = minute.tell(now + 2).unwrap();
         minute.untell(&again);
         assert_eq!(minute.tell(now + 3).unwrap().times, 1);
-        assert!(!minute.count(10, now + 30).is_refused);
+        assert!(!minute.count(1, 10, now + 30).is_refused);
         minute.untell(&again);
         assert_eq!(minute.untold(), 1);
     }

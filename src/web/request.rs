@@ -80,6 +80,8 @@ struct Answering {
     cookies: Mutex<Vec<HeaderValue>>,
     /// Which route answers; 0: none.
     route: AtomicUsize,
+    /// Which operation of a batch is carried out, counted from 1; 0: none.
+    operation: AtomicUsize,
 }
 
 impl RequestContext {
@@ -147,6 +149,16 @@ impl RequestContext {
     /// Notes which route answers, by its place among all.
     pub(super) fn set_route(&self, route: usize) {
         self.answering.route.store(route, Ordering::Relaxed);
+    }
+
+    /// Notes which operation of a batch is carried out, counted from 0, so that a refusal says whose it is.
+    pub(crate) fn set_operation(&self, index: Option<usize>) {
+        self.answering.operation.store(index.map_or(0, |index| index + 1), Ordering::Relaxed);
+    }
+
+    /// Which operation of a batch it is, counted from 0.
+    pub(super) fn operation(&self) -> Option<usize> {
+        self.answering.operation.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Which route answers; 0: none.

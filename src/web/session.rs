@@ -232,6 +232,16 @@ impl Sessions {
         Ok((name, token))
     }
 
+    /// Whether a session that was found still lives. To ask does not make it live longer.
+    pub(super) async fn stands(&self, documents: &Documents, name: &str) -> Result<bool> {
+        let now = format_datetime(documents.clock().now_naive());
+        match documents.get(&Session::system(), "Session", name).await {
+            Ok(stored) => Ok(stored.text("status") == "Active" && stored.text("expires_at") > now.as_str()),
+            Err(Error::DoesNotExist { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Ends the session of a request and removes its cookies.
     pub async fn end_current(&self, site: &Site, context: &RequestContext) -> Result<()> {
         if let Some(name) = context.session.sid.as_deref() {

@@ -148,6 +148,26 @@ async fn the_recipes_for_oauth_work_as_they_stand() {
     assert_eq!(lines.last(), Some(&"401"), "{told}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_commands_for_the_api_work_as_they_stand() {
+    if Command::new("sh").args(["-c", "command -v jq"]).output().is_ok_and(|found| !found.status.success()) {
+        eprintln!("SKIPPED: the commands for the API need jq");
+        return;
+    }
+    let mut server = ServerProcess::prepare(&[]).await;
+    let path = path_to_the_program(&server);
+    server.start_again().await;
+    let script = commands("api.md").concat().replace("http://127.0.0.1:8000", &server.base);
+    let told = bash(&server, &path, script).await;
+    assert_eq!(told.lines().collect::<Vec<_>>(), API_ANSWERS, "{told}");
+}
+
+/// What the commands of `docs/api.md` say.
+#[cfg(unix)]
+const API_ANSWERS: [&str; 8] =
+    ["High", "Low", "High", "description,priority", "Buy soil,High", "1", "1", "update Medium"];
+
 /// What commands say, run with the settings of the site; the first that fails ends them.
 #[cfg(unix)]
 async fn bash(server: &ServerProcess, path: &str, script: String) -> String {

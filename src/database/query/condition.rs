@@ -43,6 +43,10 @@ pub(super) fn push(sql: &mut Sql, condition: &Condition<'_>, nested: bool) {
             sql.push(" BETWEEN ").bind(compared_type(column), low.clone());
             sql.push(" AND ").bind(compared_type(column), high.clone());
         }
+        Condition::IsNull { column, null } => {
+            write::push_column(sql, column);
+            sql.push(if *null { " IS NULL" } else { " IS NOT NULL" });
+        }
         Condition::IsSet { column, set } => push_is_set(sql, column, *set),
         Condition::Like { column, pattern, negated, or_null } => with_null(sql, column, *or_null, |sql| {
             push_like(sql, column, pattern, *negated);

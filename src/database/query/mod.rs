@@ -122,6 +122,8 @@ pub(crate) enum Condition<'a> {
     OneOf { column: ColumnRef<'a>, values: Vec<Value>, negated: bool, or_null: bool },
     /// From the first value to the second, both included.
     Between { column: ColumnRef<'a>, low: Value, high: Value },
+    /// NULL; or anything else.
+    IsNull { column: ColumnRef<'a>, null: bool },
     /// Neither NULL nor the empty text; or one of them.
     IsSet { column: ColumnRef<'a>, set: bool },
     /// `%` and `_`, without regard to case.
@@ -168,6 +170,7 @@ impl Condition<'_> {
             Self::Compare { .. }
             | Self::OneOf { .. }
             | Self::Between { .. }
+            | Self::IsNull { .. }
             | Self::IsSet { .. }
             | Self::Like { .. }
             | Self::Matches { .. } => Some(()),

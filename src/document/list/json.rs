@@ -15,6 +15,18 @@ impl List {
 
     /// Writes the rows as objects, without the brackets around them.
     pub fn write_objects(&self, out: &mut Vec<u8>) {
+        self.write_objects_between(out, b",");
+    }
+
+    /// Writes the rows as objects, each on a line of its own.
+    pub fn write_lines(&self, out: &mut Vec<u8>) {
+        self.write_objects_between(out, b"\n");
+        if !self.rows.is_empty() {
+            out.push(b'\n');
+        }
+    }
+
+    fn write_objects_between(&self, out: &mut Vec<u8>, between: &[u8]) {
         let keys: Vec<Vec<u8>> = self
             .keys
             .iter()
@@ -27,7 +39,10 @@ impl List {
             })
             .collect();
         for (index, row) in self.rows.iter().enumerate() {
-            out.extend_from_slice(if index > 0 { b",{" } else { b"{" });
+            if index > 0 {
+                out.extend_from_slice(between);
+            }
+            out.push(b'{');
             for (key, cell) in keys.iter().zip(row) {
                 out.extend_from_slice(key);
                 cell.write_json(out);

@@ -99,6 +99,7 @@ fn holds(select: &Select<'_>, condition: &Condition<'_>, document: &Document) ->
             compare(value(column), low).is_some_and(Ordering::is_ge)
                 && compare(value(column), high).is_some_and(Ordering::is_le)
         }
+        Condition::IsNull { column, null } => matches!(value(column), Value::Null) == *null,
         Condition::IsSet { column, set } => value(column).is_blank() != *set,
         Condition::Like { column, pattern, negated, or_null } => match value(column) {
             Value::Null => *or_null,

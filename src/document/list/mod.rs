@@ -8,6 +8,7 @@ mod operator;
 mod order;
 mod parts;
 mod plan;
+mod position;
 mod rows;
 mod scope;
 mod term;
@@ -27,6 +28,8 @@ use crate::database::query::{self, Condition, Select};
 use crate::database::replicas::ReplicaReading;
 use crate::database::{Database, Executor};
 use crate::document::list::plan::{Plan, Wanted};
+pub(crate) use crate::document::list::position::Position;
+use crate::document::list::position::SortKeys;
 use crate::document::list::scope::{PARENT, shown};
 use crate::document::list::visible::{Rows, Visible};
 use crate::document::{Documents, access, load};
@@ -65,6 +68,8 @@ pub struct ListRequest {
     pub distinct: bool,
     /// Unknown fields in `fields` are dropped instead of refused (v2).
     pub lenient_fields: bool,
+    /// Where it begins, for lists that are read page by page by their positions; then it says where the next page begins.
+    pub position: Option<Position>,
     /// Rights that the session needs on each document beside the one to read it, such as `report` or `export`.
     pub also: Vec<Right>,
 }
@@ -85,6 +90,7 @@ impl ListRequest {
             expand: Vec::new(),
             distinct: false,
             lenient_fields: false,
+            position: None,
             also: Vec::new(),
         }
     }
@@ -127,6 +133,8 @@ pub struct List {
     pub rows: Vec<Vec<Cell>>,
     /// Whether a further page has rows.
     pub has_next_page: bool,
+    /// Where it begins, if that was asked for and its rows have places.
+    pub next: Option<Position>,
 }
 
 /// One cell: a plain value, or what `expand` and child tables put there.
@@ -208,13 +216,19 @@ pub(crate) async fn run(context: Context<'_>, request: &ListRequest) -> Result<L
     }
     let rows = main_rows(context, doctype, request).await?;
     let mut plan = plan(context, doctype, rows, request, Wanted::Rows)?;
+    let sorted = match &request.position {
+        Some(position) => SortKeys::prepare(&mut plan, position)?,
+        None => None,
+    };
     plan.select.limit = request.limit.map(|limit| limit.saturating_add(1));
     narrow(context, &mut plan, request.limit).await;
     let replica = context.replica(&plan.select);
     let there = context.at(replica.as_ref());
     let mut found = plan.select.fetch(there.exec).await.map_err(refuse_pattern)?;
     let has_next_page = cut(&mut found, request.limit);
-    rows::finish(context, there.exec, &plan, found, None, has_next_page).await
+    let next = sorted.filter(|_| has_next_page).and_then(|sorted| found.last().map(|row| sorted.position(row)));
+    let list = rows::finish(context, there.exec, &plan, found, None, has_next_page).await?;
+    Ok(List { next, ..list })
 }
 
 /// Narrows a search of which `wanted` rows are enough by the index, without which it finds the same.
@@ -262,6 +276,9 @@ async fn run_in_memory(
     documents: &[Document],
     request: &ListRequest,
 ) -> Result<List> {
+    if request.position.as_ref().is_some_and(|position| !position.is_start()) {
+        return Err(Error::misuse(format!("Lists of {} take no cursor: use start and limit", doctype.name)));
+    }
     let plan = plan(context, doctype, rows, request, Wanted::Rows)?;
     let mut found = memory::filter(&plan.select, documents)?;
     let values = memory::rows(&plan.select, &found)?;

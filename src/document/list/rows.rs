@@ -58,7 +58,7 @@ pub(super) async fn finish(
         }
     }
     let keys = plan.outputs.iter().map(|output| output.key.clone()).collect();
-    Ok(List { keys, rows: cells, has_next_page })
+    Ok(List { keys, rows: cells, has_next_page, next: None })
 }
 
 /// Datetimes leave in the zone of who asks.

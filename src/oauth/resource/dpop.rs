@@ -204,6 +204,22 @@ impl Authenticator for DpopAuthenticator {
             key: None,
         }))
     }
+
+    /// The proof was held against the token when the request came.
+    async fn again(
+        &self,
+        site: &Site,
+        request: &Request,
+        _: &RequestContext,
+        value: &str,
+    ) -> SiteResult<Option<Authenticated>> {
+        let Some(token) = self.tokens.token(&site.documents, value).await? else { return Ok(None) };
+        let certificate = ClientCertificate::of(request);
+        let presented = Presented { token: value, jkt: token.dpop_jkt.as_deref(), certificate };
+        let (session, token) = self.tokens.session(site, presented, request.uri().path()).await?;
+        let client = Some(token.client.into());
+        Ok(Some(Authenticated { session, credentials: Credentials::Bearer, client, key: None }))
+    }
 }
 
 #[cfg(test)]

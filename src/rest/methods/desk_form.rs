@@ -176,7 +176,9 @@ async fn add_comment(call: Call) -> Result<Answer> {
     let arguments = call.args();
     let (doctype, name) = (arguments.required("reference_doctype")?, arguments.required("reference_name")?);
     let content = arguments.required("content")?;
-    let comment = comment::add(&call.site, call.session(), &doctype, &name, "Comment", &content).await?;
+    let mut work = call.site.documents.begin(call.session()).await?;
+    let comment = comment::add(&mut work, (&doctype, &name), "Comment", &content).await?;
+    work.commit().await?;
     Ok(Answer::message(comment))
 }
 

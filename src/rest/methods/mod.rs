@@ -25,6 +25,7 @@ use crate::error::Result;
 use crate::web::{Answer, Call, Method, Param, Plugins, Verbs, handler};
 
 pub(super) use doc_method::doctype_method;
+pub(super) use reportview::exported;
 
 /// Registers them all.
 pub(super) fn register(plugins: &mut Plugins) {

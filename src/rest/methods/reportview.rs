@@ -239,7 +239,7 @@ async fn export_query(call: Call) -> Result<Answer> {
 }
 
 /// A value as a file has it.
-pub(super) fn exported(value: &Json) -> spreadsheet::Cell {
+pub(in crate::rest) fn exported(value: &Json) -> spreadsheet::Cell {
     match value {
         Json::Null => spreadsheet::Cell::Empty,
         Json::String(text) => spreadsheet::Cell::Text(text.clone()),

@@ -6,6 +6,7 @@ use crate::meta::Right;
 use crate::rest::openapi::Document;
 use crate::rest::openapi::names::{failures, parameter};
 use crate::rest::parameters::IN_QUERY;
+use crate::rest::{batch, changes, events, patch, stream};
 use crate::web::Param;
 use crate::web::plugin::{NEEDS, needs_on_any};
 
@@ -22,6 +23,8 @@ pub(super) fn add(document: &mut Document) {
         document.add_tag(json!({ "name": name, "description": description }));
     }
     documents(document);
+    batch(document);
+    feed(document);
     definitions(document);
     discovery(document);
     files(document);
@@ -103,7 +106,7 @@ fn documents(document: &mut Document) {
     };
     let names = array_of("names", "The names of the documents");
     let docs = array_of("docs", "Objects with the `name` of a document and its fields to change");
-    let list = ["doctype", "fields", "filters", "order_by", "group_by", "start", "limit", "expand", "parent"];
+    let list = ["doctype", "fields", "filters", "order_by", "group_by", "start", "limit", "cursor", "expand", "parent"];
     let name = ["doctype", "name"];
     let changed = ["doctype", "name", "Prefer", "If-Match", "Idempotency-Key"];
     let (copy, method) = (format!("{one}/copy"), format!("{one}/method/{{method}}"));
@@ -158,10 +161,115 @@ fn documents(document: &mut Document) {
     ] {
         let mut operation = operation(tag, id, summary, parameters, body);
         operation[NEEDS] = needs_on_any(right);
+        if id == "list_documents" {
+            let content = &mut operation["responses"]["200"]["content"];
+            content["application/json"]["schema"]["properties"]["has_next_page"] = json!({ "type": "boolean" });
+            content["application/json"]["schema"]["properties"]["next_cursor"] =
+                json!({ "type": "string", "description": "Where the next page begins, if `cursor` was sent" });
+            content[stream::LINES] =
+                json!({ "schema": { "type": "string", "description": "A row a line: all, without `limit`" } });
+            content[stream::CSV] =
+                json!({ "schema": { "type": "string", "description": "All rows, without `limit`" } });
+        }
+        if id == "patch_document" {
+            let content = &mut operation["requestBody"]["content"];
+            content[patch::MERGE] = json!({ "schema": &values });
+            content[patch::OPERATIONS] = json!({ "schema": json_patch() });
+            operation["description"] = json!(
+                "A merge patch (RFC 7396) empties what is null and replaces tables; a JSON Patch (RFC 6902) is applied to \
+                 the document as its reader sees it. 409: it speaks of another state than the document has"
+            );
+            add_failures(&mut operation, &["409", "412", "415", "422"]);
+        }
         if path == method {
             operation["description"] = json!("A few methods take more than that: see the paths of their DocType");
         }
         document.add_operation(path, verb, operation);
+    }
+}
+
+/// The operations of RFC 6902.
+fn json_patch() -> Json {
+    let place = json!({ "type": "string", "format": "json-pointer", "examples": ["/title", "/items/0/qty"] });
+    let operation = json!({
+        "type": "object",
+        "required": ["op", "path"],
+        "properties": {
+            "op": { "type": "string", "enum": ["add", "remove", "replace", "move", "copy", "test"] },
+            "path": &place, "from": &place, "value": {},
+        },
+    });
+    json!({ "type": "array", "maxItems": patch::MOST_OPERATIONS, "items": operation })
+}
+
+fn batch(document: &mut Document) {
+    let of = "The name of the document, or a reference such as `{\"$ref\": \"/0/name\"}` to what an earlier operation answered";
+    let one = json!({
+        "type": "object",
+        "required": ["op", "doctype"],
+        "properties": {
+            "op": { "type": "string", "enum": ["create", "update", "delete", "submit", "cancel", "call"] },
+            "doctype": { "type": "string" },
+            "name": { "type": ["string", "integer", "object"], "description": of },
+            "values": { "type": "object", "description": "The fields, of `create` and `update`" },
+            "children": { "type": "string", "enum": ["replace", "patch"], "description": "How `update` reads rows" },
+            "method": { "type": "string", "description": "What `call` calls" },
+            "arguments": { "type": "object", "description": "What it is called with" },
+            "if_match": { "type": "string", "description": "The `ETag` that the document must have" },
+        },
+    });
+    let list = json!({ "type": "array", "maxItems": batch::MOST_OPERATIONS, "items": one });
+    let body = json!({
+        "type": "object", "required": ["operations"], "properties": { "operations": list },
+        "example": { "operations": [{ "op": "create", "doctype": "ToDo", "values": { "description": "Water the plants" } }] },
+    });
+    let summary = "Several changes in one transaction: all of them, or none";
+    let mut operation = operation("Documents", "batch", summary, &["Idempotency-Key"], Some(&body));
+    operation["description"] = json!(
+        "The answer holds what each operation answers, in order. A refusal names the operation in `operation`, counted from \
+         0, and undoes all of them. Each counts as a request"
+    );
+    // What it takes is what its operations take.
+    let ways = [Right::Create, Right::Write, Right::Delete, Right::Submit, Right::Cancel].map(needs_on_any);
+    operation[NEEDS] = ways.into_iter().map(|mut ways| ways[0].take()).collect();
+    add_failures(&mut operation, &["409", "412", "413", "422"]);
+    document.add_operation(batch::PATH, "post", operation);
+}
+
+/// The change feed, as pages and as it happens.
+fn feed(document: &mut Document) {
+    let query = |name: &'static str, text: &'static str| Param::optional(name, "string", text).parameter("query");
+    let since = query("since", "The cursor of the answer before; without it, an answer says where the feed ends now");
+    let doctypes = query("doctype", "DocTypes, separated by commas; without it, all that the session may read");
+    let limit = Param::optional("limit", "integer", "How many entries are read at most, up to 1000").parameter("query");
+    for (path, id, summary) in [
+        (changes::PATH, "read_changes", "What has happened to documents since"),
+        (events::PATH, "listen_to_changes", "What happens to documents, as Server-Sent Events"),
+    ] {
+        let mut operation = operation("Documents", id, summary, &["filters"], None);
+        operation[NEEDS] = needs_on_any(Right::Read);
+        if let Some(parameters) = operation["parameters"].as_array_mut() {
+            parameters.extend([since.clone(), doctypes.clone()]);
+            if path == changes::PATH {
+                parameters.push(limit.clone());
+            }
+        }
+        let content = &mut operation["responses"]["200"]["content"];
+        if path == changes::PATH {
+            let properties = &mut content["application/json"]["schema"]["properties"];
+            properties["next_cursor"] = json!({ "type": "string", "description": "The next `since`" });
+            properties["has_more"] = json!({ "type": "boolean", "description": "There is more by now" });
+        } else {
+            *content = json!({ events::MEDIA_TYPE: { "schema": { "type": "string" } } });
+        }
+        add_failures(&mut operation, &["410"]);
+        document.add_operation(path, "get", operation);
+    }
+}
+
+fn add_failures(operation: &mut Json, statuses: &[&str]) {
+    if let Some(responses) = operation["responses"].as_object_mut() {
+        responses.extend(failures(statuses));
     }
 }
 

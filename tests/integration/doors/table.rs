@@ -97,6 +97,12 @@ fn nothing(_: &str, _: Of) -> Json {
     json!({})
 }
 
+const BATCH: &str = "POST /api/v2/batch";
+
+fn batch(of: Of, op: &str, more: &Json) -> Json {
+    json!({"operations": [with(json!({"op": op, "doctype": of.doctype()}), more)]})
+}
+
 /// Every door that writes documents of any DocType.
 pub const DOORS: &[Door] = &[
     // The first version of REST.
@@ -146,6 +152,20 @@ pub const DOORS: &[Door] = &[
         &["write"],
         |_, _| json!({"text": "so it is"}),
     ),
+    // Several changes at once.
+    door(BATCH, Of::Note, &["create"], |name, of| batch(of, "create", &json!({"values": new(name)}))),
+    door(BATCH, Of::Note, &["write"], |name, of| batch(of, "update", &json!({"name": name, "values": values()}))),
+    door(BATCH, Of::Note, &["delete"], |name, of| batch(of, "delete", &json!({"name": name}))),
+    door(BATCH, Of::Draft, &["submit"], |name, of| batch(of, "submit", &json!({"name": name}))),
+    door(BATCH, Of::Submitted, &["submit"], |name, of| batch(of, "update", &json!({"name": name, "values": values()}))),
+    door(BATCH, Of::Submitted, &["cancel"], |name, of| batch(of, "cancel", &json!({"name": name}))),
+    door(BATCH, Of::Draft, &["write"], |name, of| batch(of, "call", &json!({"name": name, "method": "discard"}))),
+    door(BATCH, Of::Note, &["write"], |name, of| {
+        batch(of, "call", &json!({"name": name, "method": "rename", "arguments": {"name": format!("{name}-new")}}))
+    }),
+    door(BATCH, Of::Note, &["write"], |name, of| {
+        batch(of, "call", &json!({"name": name, "method": "add_comment", "arguments": {"text": "so it is"}}))
+    }),
     // frappe.client.
     door(
         "POST /api/method/frappe.client.insert",

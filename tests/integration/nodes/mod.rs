@@ -108,6 +108,22 @@ async fn what_a_node_writes_it_reads_at_once_and_the_others_within_a_moment() {
     until("what is deleted is gone", || async { there.read("Node Part", "a").await.status == 404 }).await;
 }
 
+#[tokio::test]
+async fn streams_of_events_tell_what_another_node_writes() {
+    if is_passed_over() {
+        return;
+    }
+    let site = TestSite::new().with_doctype(crate::resource::SHELF).await;
+    site.db_update("System Settings", "System Settings", json!({"change_feed": 1})).await;
+    let alice = site.user("alice@example.com", &["System Manager"]).await;
+    let node = site.node().await;
+    let mut events = alice.listen("/api/v2/events?doctype=Shelf").await.unwrap_or_else(|told| panic!("{}", told.body));
+    for name in ["S1", "S2"] {
+        alice.at(&node).create("Shelf", json!({"name": name})).await.ok();
+        assert_eq!(events.next().await.expect("the stream goes on").2["name"], name);
+    }
+}
+
 /// Whatever opens something for Alice, as the other node has it in memory.
 struct Doors {
     administrator: Client,

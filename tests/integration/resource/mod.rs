@@ -1,11 +1,15 @@
 //! Documents over REST: `/api/resource` and `/api/v2`.
 
+mod batch;
+mod changes;
 mod create;
 mod delete;
 mod list;
 mod methods;
 mod once;
+mod patch;
 mod read;
+mod stream;
 mod update;
 mod v2;
 mod versions;
@@ -108,4 +112,10 @@ pub fn book(title: &str, author: &str, pages: i64) -> Json {
         "title": title, "author": author, "pages": pages, "shelf": "S1",
         "chapters": [{"heading": format!("{title} 1"), "pages": 10}, {"heading": format!("{title} 2"), "pages": 20}],
     })
+}
+
+/// Orders a book; returns the name of the draft.
+pub async fn order(client: &Client) -> String {
+    let order = client.create("Purchase Order", json!({"book": "Dune"})).await.ok();
+    order["name"].as_str().unwrap().to_owned()
 }

@@ -192,6 +192,29 @@ impl Client {
         }
     }
 
+    /// Opens a stream of events; the site is in this process.
+    pub async fn listen(&self, uri: &str) -> Result<Listener, Response> {
+        let Way::Direct(endpoint) = &self.way else { panic!("streams are read within the process") };
+        let mut request = Request::builder().method(Method::GET).uri_str(uri).finish();
+        for (name, value) in &self.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
+        }
+        let cookies: Vec<String> =
+            self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request.headers_mut().insert("cookie", HeaderValue::from_str(&cookies.join("; ")).unwrap());
+        }
+        let mut response = endpoint.get_response(request).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status == StatusCode::OK {
+            let parts = Box::pin(response.take_body().into_bytes_stream());
+            return Ok(Listener { parts, text: String::new() });
+        }
+        let bytes = response.take_body().into_bytes().await.unwrap().to_vec();
+        Err(Response { status, headers, body: String::from_utf8_lossy(&bytes).into_owned(), bytes })
+    }
+
     /// Calls an RPC method by POST.
     #[must_use = "look at the answer: `.ok()`, `.error(status, exc_type)` or `.status(status)`"]
     pub async fn call(&self, method: &str, arguments: Json) -> Response {
@@ -241,6 +264,32 @@ impl Client {
                 StatusCode::OK => answer.json()["message"].as_str().unwrap().to_owned(),
                 _ => "Guest".to_owned(),
             }
+        }
+    }
+}
+
+/// Reads a stream of events.
+pub struct Listener {
+    parts: std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<bytes::Bytes>> + Send>>,
+    text: String,
+}
+
+impl Listener {
+    /// The next event with data: its id, its name and the data. `None`: the stream has ended. Fails if nothing comes.
+    pub async fn next(&mut self) -> Option<(String, String, Json)> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                let line = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let Some(data) = line("data: ") else { continue };
+                let data = serde_json::from_str(&data).unwrap();
+                return Some((line("id: ").unwrap(), line("event: ").unwrap(), data));
+            }
+            let wait = std::time::Duration::from_secs(20);
+            let part = tokio::time::timeout(wait, futures_util::StreamExt::next(&mut self.parts)).await;
+            let part = part.expect("an event comes")?.unwrap();
+            self.text.push_str(std::str::from_utf8(&part).unwrap());
         }
     }
 }
