@@ -89,7 +89,6 @@ impl Wanted {
             }
             let mut body = json!({ "event": "", "doctype": doctype, "name": name });
             let event = match look(documents, session, doctype, name).await? {
-                Look::Hidden => continue,
                 Look::Document(_) if matching.as_ref().is_some_and(|names| !names.contains(name)) => "leave",
                 Look::Document(document) => {
                     body["document"] = Json::Object(document);
@@ -110,7 +109,7 @@ impl Wanted {
                     body["new_name"] = Json::from(change.new_name.as_str());
                     "rename"
                 }
-                Look::Unknown => continue,
+                Look::Hidden | Look::Unknown => continue,
             };
             body["event"] = Json::from(event);
             if let Json::Object(body) = body {

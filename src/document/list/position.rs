@@ -76,7 +76,7 @@ impl<'a> SortKeys<'a> {
                 select.items.len() - 1
             });
             let word = if *direction == Order::Asc { "asc" } else { "desc" };
-            order.push_str(&format!("t{}.{} {word},", column.table, column.name));
+            order.extend(["t", column.table.to_string().as_str(), ".", column.name, " ", word, ","]);
             keys.push((column, *direction));
             items.push(item);
         }
