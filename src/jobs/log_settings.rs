@@ -48,15 +48,32 @@ impl Logs {
         is_log.then(|| vec![json!([["creation", "<", cutoff]])])
     }
 
-    /// Writes the defaults where nobody has saved anything yet.
+    /// Lists the logs that are not known to the settings yet, with their defaults. Of those that may have been there before
+    /// the settings noted which they know, only what nobody can miss: logs without an entry.
     pub(super) async fn ensure(&self, documents: &Documents) -> Result<()> {
         let mut work = documents.begin(&Session::system()).await?;
-        if !work.get_for_update(LOG_SETTINGS, LOG_SETTINGS).await?.is_new {
+        let stored = work.get_for_update(LOG_SETTINGS, LOG_SETTINGS).await?;
+        let known: BTreeSet<String> = stored.text("known_logs").lines().map(str::to_owned).collect();
+        let mut rows: Vec<LogToClear> = stored.rows("logs_to_clear").iter().map(LogToClear::from).collect();
+        let is_listed = |rows: &[LogToClear], doctype: &str| rows.iter().any(|row| row.ref_doctype == doctype);
+        let new = self.0.iter().filter(|log| log.days > 0 && !known.contains(log.doctype));
+        let new: Vec<(&str, i64)> = new.map(|log| (log.doctype, log.days)).collect();
+        if new.is_empty() {
             return Ok(());
         }
-        let kept_for = self.0.iter().filter(|log| log.days > 0);
-        let rows: Vec<_> = kept_for.map(|log| json!({"ref_doctype": log.doctype, "days": log.days})).collect();
-        let values = Map::from_iter([("logs_to_clear".to_owned(), Json::from(rows))]);
+        let may_miss = !stored.is_new && known.is_empty();
+        let mut all = known.clone();
+        for (doctype, days) in new {
+            all.insert(doctype.to_owned());
+            let has_entries = may_miss && work.count(&ListRequest::new(doctype)).await? > 0;
+            if !is_listed(&rows, doctype) && !has_entries {
+                rows.push(LogToClear { ref_doctype: doctype.to_owned(), days });
+            }
+        }
+        let rows: Vec<_> = rows.iter().map(|row| json!({"ref_doctype": row.ref_doctype, "days": row.days})).collect();
+        let known = all.into_iter().collect::<Vec<_>>().join("\n");
+        let values =
+            Map::from_iter([("logs_to_clear".to_owned(), json!(rows)), ("known_logs".to_owned(), json!(known))]);
         work.update_json(LOG_SETTINGS, LOG_SETTINGS, &values, Children::Replace).await?;
         work.commit().await
     }

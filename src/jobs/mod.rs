@@ -22,7 +22,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
     plugins.controllers.needs_fields_of::<BackgroundJob>();
     plugins.controllers.needs_fields_of::<ScheduledJobType>();
     plugins.controllers.needs_fields_of::<LogToClear>();
-    plugins.controllers.needs_fields(LOG_SETTINGS, &["logs_to_clear"]);
+    plugins.controllers.needs_fields(LOG_SETTINGS, &["logs_to_clear", "known_logs"]);
     plugins.controller(BACKGROUND_JOB, background_job::BackgroundJobController);
     plugins.controller(SCHEDULED_JOB_TYPE, schedule::ScheduledJobTypeController);
     plugins.log("Version", 0);

@@ -28,6 +28,8 @@ pub(crate) struct LoginSettings {
     pub lock: Duration,
     /// Programs may log out by GET.
     pub logout_by_get: bool,
+    /// Roles may ask their people for a second factor.
+    pub roles_ask_for_codes: bool,
 }
 
 impl Default for LoginSettings {
@@ -41,6 +43,7 @@ impl Default for LoginSettings {
             attempts: 5,
             lock: Duration::seconds(300),
             logout_by_get: true,
+            roles_ask_for_codes: true,
         }
     }
 }
@@ -65,6 +68,7 @@ impl LoginSettings {
             attempts: number("allow_consecutive_login_attempts", default.attempts),
             lock: Duration::seconds(number("allow_login_after_fail", 300).clamp(1, 366 * 86_400)),
             logout_by_get: number("allow_logout_by_get", 1) != 0,
+            roles_ask_for_codes: number("enable_two_factor_auth", 1) != 0,
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::meta::Value;
 use crate::permissions::Session;
 use crate::permissions::session::ADMINISTRATOR;
 use crate::secret;
-use crate::web::{SecurityEvent, Severity};
+use crate::web::{LoginSettings, SecurityEvent, Severity};
 
 pub(super) use picture::Picture;
 
@@ -147,9 +147,10 @@ async fn note(work: &mut Work<'_>, user: &str, is_there: bool, event: &'static s
     SecurityEvent::new(event, Severity::Warning).user(user).details(json!({ "by": by })).record_in(work).await
 }
 
-/// Whether one of these roles asks for a second factor. Administrator is asked by nobody, so that a site always has a way in.
+/// Whether one of these roles asks for a second factor, and the site lets roles do so. Administrator is asked by nobody, so
+/// that a site always has a way in.
 pub(super) async fn is_required(documents: &Documents, session: &Session) -> Result<bool> {
-    if session.user() == ADMINISTRATOR {
+    if session.user() == ADMINISTRATOR || !LoginSettings::load(documents).await?.roles_ask_for_codes {
         return Ok(false);
     }
     let roles: Vec<&str> = session.access.roles.iter().map(String::as_str).collect();

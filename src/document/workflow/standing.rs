@@ -149,7 +149,8 @@ impl Work<'_> {
 /// Why none of the ways that lead there is open.
 pub(super) fn refused(ways: &[(&Transition, Option<String>)]) -> Error {
     let reasons: Vec<&str> = ways.iter().filter_map(|(_, refusal)| refusal.as_deref()).collect();
-    Error::Permission(reasons.join("; "))
+    let reasons = reasons.join("; ");
+    Error::Permission(reasons)
 }
 
 /// A workflow knows no such way out of the state of a document.

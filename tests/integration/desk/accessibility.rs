@@ -68,7 +68,12 @@ impl Walk {
             );
             return None;
         };
-        let site = TestSite::new().with_doctype(LOAN).with_doctype(LOAN_LINE).with_doctype(TASK).listening().await;
+        // In files, or the builder would have nothing to write to.
+        let folder = tempfile::tempdir().unwrap().keep();
+        for (file, text) in [("loan", LOAN), ("loan_line", LOAN_LINE), ("task", TASK)] {
+            std::fs::write(folder.join(file).with_extension("yaml"), text).unwrap();
+        }
+        let site = TestSite::new().with_config(move |config| config.doctypes = vec![folder]).listening().await;
         let pages = pages(&site).await;
         let browser = Browser::start(&site.folder.path().join("profile")).await;
         let base = site.documents().site_url().to_owned();

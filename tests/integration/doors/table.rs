@@ -396,6 +396,9 @@ pub const ELSEWHERE: &[&str] = &[
     // Keep a report, which needs the right to report: `desk/reports.rs`.
     "frappe.desk.reportview.save_report",
     "frappe.desk.reportview.delete_report",
+    // Take a workflow: `workflow/doors.rs`.
+    "frappe.model.workflow.apply_workflow",
+    "frappe.model.workflow.bulk_workflow_approval",
     // Take an assignment that is there: `desk/side.rs`.
     "frappe.desk.form.assign_to.remove",
     "frappe.desk.form.assign_to.close",

@@ -111,3 +111,20 @@ async fn only_logs_are_cleared() {
         .error(417, "ValidationError");
     set(json!([{"ref_doctype": "Version", "days": 3650}])).await.ok();
 }
+
+#[tokio::test]
+async fn a_log_that_is_new_gets_its_days_and_a_line_that_was_removed_stays_away() {
+    let site = TestSite::new().await;
+    // As settings are that were saved by a program which knew fewer logs, and not which ones.
+    let rows = json!([{"ref_doctype": "Version", "days": 50}]);
+    site.db_update("Log Settings", "Log Settings", json!({"logs_to_clear": rows, "known_logs": null})).await;
+    site.db_insert("Security Event", json!({"event": "Login Failed"})).await;
+    let site = site.restart().await;
+    let found = settings(&site).await;
+    assert_eq!(days(&found, "Version"), Some(50));
+    assert_eq!(days(&found, "Webhook Request Log"), Some(30), "nobody can miss an entry of it");
+    assert_eq!(days(&found, "Security Event"), None, "somebody may have wanted these for ever");
+    let administrator = site.administrator().await;
+    administrator.update("Log Settings", "Log Settings", json!({"logs_to_clear": rows})).await.ok();
+    assert_eq!(settings(&site.restart().await).await.as_array().unwrap().len(), 1, "nothing comes back");
+}

@@ -128,7 +128,7 @@ async fn what_cannot_work_is_refused_at_its_field() {
         ),
         (json!({"condition": "doc.totl > 4"}), "Order has no field `totl`"),
         (json!({"condition": "doc.total >"}), "unexpected end"),
-        (json!({"condition": "frappe.session.user"}), "Unknown name `frappe`"),
+        (json!({"condition": "frappe.utils.now()"}), "Unknown name `frappe`"),
         (json!({"request_structure": "JSON", "webhook_json": "{\"a\": {{ doc.totl }}}"}), "Order has no field `totl`"),
         (json!({"webhook_data": [{"fieldname": "totl", "key": "a"}]}), "Order has no field `totl`"),
         (json!({"webhook_headers": [{"key": "Content-Length", "value": "3"}]}), "is set by the site itself"),
