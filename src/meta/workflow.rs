@@ -19,6 +19,7 @@ pub(crate) const STATE_FIELD: &str = "workflow_state";
 /// A workflow.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "Frappe's names")]
 pub struct Workflow {
     /// The field that holds the state.
     #[serde(default = "state_field")]
@@ -32,6 +33,7 @@ pub struct Workflow {
 /// A state.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "Frappe's names")]
 pub struct State {
     /// What it is called.
     pub state: String,
@@ -249,12 +251,11 @@ impl Check<'_> {
             self.problem(row, "allow_edit", "Say which role may change documents in this state".to_owned());
         }
         let problem = match state.doc_status {
-            0 => None,
             1 | 2 if !self.doctype.is_submittable => {
                 Some(format!("{} is not submittable: Doc Status is 0 in every state", self.doctype.name))
             }
             1 | 2 if index == 0 => Some("Documents begin as drafts: Doc Status of the first state is 0".to_owned()),
-            1 | 2 => None,
+            0..=2 => None,
             other => Some(format!("Doc Status is 0, 1 or 2, not {other}")),
         };
         let first = self.workflow.state(&state.state);

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::support::{Assistant, library, text};
 use crate::support::TestSite;
+use crate::workflow::Office;
 
 async fn assistant(site: &TestSite) -> Assistant {
     let administrator = site.administrator().await;
@@ -66,6 +67,23 @@ async fn a_document_is_submitted_and_cancelled_only_with_consent() {
         let done = assistant.json("run", with(run, "confirm", code(&asked))).await;
         assert_eq!(done["docstatus"], docstatus);
     }
+}
+
+#[tokio::test]
+async fn a_step_of_a_workflow_is_taken_only_with_consent_and_by_no_other_tool() {
+    let office = Office::new().await;
+    let name = office.pending(200).await;
+    let assistant = Assistant::of(&office.site, &office.accountant, "all").await;
+    let described = assistant.json("describe", json!({"doctype": "Expense"})).await;
+    assert_eq!(described["workflow"]["ways"][0]["action"], "Hand in", "{described}");
+    let expense = json!({"doctype": "Expense", "name": name});
+    let past = with(expense.clone(), "values", json!({"workflow_state": "Approved"}));
+    assert!(assistant.refusal("update", past).await.contains("apply_workflow"));
+    let run = with(with(expense, "method", "apply_workflow"), "arguments", json!({"action": "Approve"}));
+    let asked = assistant.refusal("run", run.clone()).await;
+    assert_eq!(office.stored(&name).await.0, "Pending");
+    let done = assistant.json("run", with(run, "confirm", code(&asked))).await;
+    assert_eq!((&done["workflow_state"], &done["docstatus"]), (&json!("Approved"), &json!(1)));
 }
 
 #[tokio::test]
