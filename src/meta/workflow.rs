@@ -278,6 +278,7 @@ impl Check<'_> {
             Some(field) if !field.has_column() || field.secret || field.fieldtype == Fieldtype::Password => {
                 Some(format!("`{fieldname}` cannot be set by a workflow"))
             }
+            Some(field) if field.formula.is_some() => Some(format!("`{fieldname}` is computed by its formula")),
             Some(field) if field.guarded || field.set_only_once => {
                 Some(format!("`{fieldname}` is not for everybody to set"))
             }
