@@ -24,7 +24,7 @@ use crate::web::{
 
 /// Its address.
 pub(super) const ADDRESS: &str = "/forgot-password";
-/// How often one address may ask in a minute.
+/// Requests per minute from one address.
 const OF_AN_ADDRESS: i64 = 5;
 /// How long an account gets no further link, so that nobody fills a mailbox.
 const PAUSE: chrono::Duration = chrono::Duration::minutes(5);

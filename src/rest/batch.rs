@@ -89,7 +89,7 @@ pub(super) async fn answer(mut exchange: Exchange) -> Result<Response> {
 fn operations(mut values: Map<String, Json>) -> Result<Vec<Json>> {
     let operations = values.shift_remove("operations");
     if let Some(other) = values.keys().next() {
-        return Err(Error::misuse(format!("A batch takes operations, and no {other}")));
+        return Err(Error::misuse(format!("{other} is not part of a batch: send operations alone")));
     }
     match operations {
         Some(Json::Array(operations)) if operations.len() > MOST_OPERATIONS => {

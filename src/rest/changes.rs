@@ -184,7 +184,7 @@ async fn look(documents: &Documents, session: &Session, doctype: &str, name: &st
 /// Refuses parameters that are not known here.
 pub(super) fn check_parameters(values: &Map<String, Json>, known: &[&str]) -> Result<()> {
     match values.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(Error::misuse(format!("There is no parameter {name} here: there are {}", known.join(", ")))),
+        Some(name) => Err(Error::misuse(format!("Unknown parameter {name}: use {}", known.join(", ")))),
         None => Ok(()),
     }
 }

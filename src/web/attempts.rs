@@ -56,7 +56,7 @@ pub enum Subject {
     Address(String),
     /// An OAuth client.
     Client(String),
-    /// Somebody who types in the codes of devices: a user, or a network address.
+    /// Somebody who types in codes, of devices or of a second factor: a user, a network address, or both.
     UserCode(String),
 }
 
@@ -187,21 +187,15 @@ impl Attempts {
         name: String,
         known: bool,
     ) -> Result<Attempt> {
-        let network = network(context.ip);
-        let device = context.device().map(secret::digest);
-        if let Some(device) = device
-            && was_logged_in(documents, &name, ("device_digest", &device)).await?
-        {
-            return self.begin(documents, vec![Subject::User { name, known, place: format!("device {device}") }]).await;
-        }
-        let mut subjects = vec![Subject::User { name: name.clone(), known, place: network.clone() }];
-        if !was_logged_in(documents, &name, ("ip_address", &context.ip.to_string())).await? {
-            subjects.push(Subject::Account { name, known });
-            // What may be a proxy stands for everybody behind it.
-            if !is_private(context.ip) {
-                subjects.push(Subject::Address(network));
-            }
-        }
+        let subjects = subjects_of_login(documents, context, name, known).await?;
+        self.begin(documents, subjects).await
+    }
+
+    /// Begins an attempt of somebody who knows a password to type in the code of a second factor: counted as passwords are,
+    /// and also where no number of those locks.
+    pub async fn begin_code(&self, documents: &Documents, context: &RequestContext, name: &str) -> Result<Attempt> {
+        let mut subjects = subjects_of_login(documents, context, name.to_owned(), true).await?;
+        subjects.push(Subject::UserCode(format!("{name} {}", network(context.ip))));
         self.begin(documents, subjects).await
     }
 
@@ -259,6 +253,31 @@ impl Attempts {
         );
         end.saturating_sub(clock.monotonic())
     }
+}
+
+/// Whose attempts to log in are counted together, from where somebody is.
+async fn subjects_of_login(
+    documents: &Documents,
+    context: &RequestContext,
+    name: String,
+    known: bool,
+) -> Result<Vec<Subject>> {
+    let network = network(context.ip);
+    let device = context.device().map(secret::digest);
+    if let Some(device) = device
+        && was_logged_in(documents, &name, ("device_digest", &device)).await?
+    {
+        return Ok(vec![Subject::User { name, known, place: format!("device {device}") }]);
+    }
+    let mut subjects = vec![Subject::User { name: name.clone(), known, place: network.clone() }];
+    if !was_logged_in(documents, &name, ("ip_address", &context.ip.to_string())).await? {
+        subjects.push(Subject::Account { name, known });
+        // What may be a proxy stands for everybody behind it.
+        if !is_private(context.ip) {
+            subjects.push(Subject::Address(network));
+        }
+    }
+    Ok(subjects)
 }
 
 /// Whether somebody was logged in to the account with that value of a Session.

@@ -132,7 +132,7 @@ impl Challenge {
         code: &str,
     ) -> Result<Vec<String>> {
         let (documents, user) = (&site.documents, self.user.as_str());
-        let attempt = site.attempts.begin_login(documents, context, user.to_owned(), true).await?;
+        let attempt = site.attempts.begin_code(documents, context, user).await?;
         let mut work = documents.begin(&Session::system()).await?;
         // Held, so that of two that bring the same code at once one alone is right.
         work.get_for_update("User", user).await?;

@@ -24,7 +24,7 @@ impl App {
         Self(text.split("<code>").nth(1).unwrap().split("</code>").next().unwrap().replace(' ', ""))
     }
 
-    /// What it shows now, after half a minute in which the last code went by.
+    /// What it shows now, 31 seconds after the last code.
     fn code(&self, site: &TestSite) -> String {
         site.clock.advance(Duration::seconds(31));
         let totp = Builder::new().with_secret(Secret::try_from_base32(&self.0).unwrap()).build().unwrap();
@@ -152,6 +152,25 @@ async fn codes_cannot_be_guessed_and_a_step_ends_with_its_password() {
     let mut statuses = futures_util::future::join_all(all).await;
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 401, 401, 401]);
+}
+
+#[tokio::test]
+async fn codes_are_limited_also_where_passwords_are_not() {
+    let site = TestSite::new().await;
+    let ada = site.user(ADA, &["System Manager"]).await;
+    let (app, _) = set_up(&site, &ada).await;
+    let settings = json!({"allow_consecutive_login_attempts": 0});
+    site.db_update("System Settings", "System Settings", settings).await;
+    let guesser = site.guest();
+    for _ in 0..5 {
+        let tmp_id = first_step(&guesser, PASSWORD).await;
+        second_step(&guesser, &tmp_id, "000000").await.status(401);
+    }
+    let tmp_id = first_step(&guesser, PASSWORD).await;
+    second_step(&guesser, &tmp_id, &app.code(&site)).await.error(429, "TooManyRequestsError");
+    site.clock.advance(Duration::minutes(10));
+    let tmp_id = first_step(&guesser, PASSWORD).await;
+    second_step(&guesser, &tmp_id, &app.code(&site)).await.status(200);
 }
 
 #[tokio::test]
