@@ -1,5 +1,6 @@
 //! What a DocType is. Pure: no database, no HTTP, no clock.
 
+mod automatic;
 pub(crate) mod check;
 pub(crate) mod decimal;
 pub(crate) mod docfield;

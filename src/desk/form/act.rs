@@ -7,9 +7,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::clock::Zone;
 use crate::desk::document_url;
+use crate::desk::form::access::access;
 use crate::desk::form::activity::Reading;
 use crate::desk::form::merge::{self, COMPARED};
-use crate::desk::form::page::{access, show_once};
+use crate::desk::form::page::show_once;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::Pair;
 use crate::desk::form::{back, control};

@@ -5,43 +5,26 @@ use std::collections::BTreeSet;
 use chrono::NaiveDateTime;
 use serde_json::{Map, Value as Json, json};
 
+use crate::desk::form::access::Access;
+use crate::desk::form::buttons::actions;
 use crate::desk::form::control::{self, label};
 use crate::desk::form::draft::Draft;
 use crate::desk::form::formulas;
 use crate::desk::form::posted::Posted;
 use crate::desk::form::problems::problems;
 use crate::desk::form::view::{
-    Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Section, Side, StepView, Tab,
+    Actions, Column, Confirm, Connection, FieldView, FormView, Message, Pair, Section, Side, Tab,
 };
 use crate::desk::indicator::{indicator, of_standing};
 use crate::desk::titles::Titles;
 use crate::desk::{document_url, help};
-use crate::document::restore::DELETED_DOCUMENT;
-use crate::document::workflow::{Standing, Way};
+use crate::document::workflow::Standing;
 use crate::error::FieldProblem;
 use crate::language::Language;
 use crate::meta::expression::Expression;
 use crate::meta::naming_rule::NamingRule;
 use crate::meta::{DocField, DocType, Document, Fieldtype, Registry, Right};
 use crate::permissions::{Grant, Session};
-
-/// What the session may do with this document.
-#[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a right")]
-pub(crate) struct Access {
-    /// Save it (of a new document: create it).
-    pub write: bool,
-    /// Make others.
-    pub create: bool,
-    /// Delete it.
-    pub delete: bool,
-    /// Submit it.
-    pub submit: bool,
-    /// Cancel it.
-    pub cancel: bool,
-    /// Amend it.
-    pub amend: bool,
-}
 
 /// What a form is made from.
 pub(crate) struct FormInput<'a> {
@@ -379,53 +362,6 @@ fn name_field(input: &FormInput<'_>) -> FieldView {
         now: input.now,
     };
     control::field_view(&open, &draft, &field, &Place::default()).expect("a plain visible field has a view")
-}
-
-fn actions(input: &FormInput<'_>) -> Actions {
-    let Access { write, create, delete, submit, cancel, amend } = input.access;
-    let (doctype, document) = (input.doctype, input.document);
-    let stored = !document.is_new && !doctype.issingle;
-    let docstatus = document.docstatus();
-    let create = create && !doctype.in_create && !doctype.issingle && !doctype.is_virtual;
-    let new_url = |from: &str| {
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair(from, &document.name()).finish();
-        format!("/app/{}/new?{query}", doctype.slug())
-    };
-    let may_restore = || {
-        let target = input.registry.get(document.text("deleted_doctype"));
-        !document.check("restored") && target.is_some_and(|target| Grant::of(input.session, target).may(Right::Create))
-    };
-    let mut actions = Actions {
-        save: write && docstatus < 2,
-        submit: stored && doctype.is_submittable && docstatus == 0 && submit,
-        cancel: stored && docstatus == 1 && cancel,
-        amend: stored && docstatus == 2 && amend,
-        discard: stored && doctype.is_submittable && docstatus == 0 && write,
-        delete: stored && !doctype.is_virtual && docstatus != 1 && delete,
-        keeps_deleted: doctype.keeps_deleted(),
-        restore: stored && doctype.name == DELETED_DOCUMENT && may_restore(),
-        duplicate: stored && create,
-        rename: stored && doctype.allow_rename && write && docstatus == 0,
-        new: stored && create,
-        new_url: format!("/app/{}/new", doctype.slug()),
-        copy_url: new_url("copy"),
-        amend_url: new_url("amend"),
-        menu: false,
-        confirm: input.confirm,
-        steps: input.standing.map(steps).unwrap_or_default(),
-    };
-    actions.menu = !doctype.hide_toolbar && stored;
-    actions
-}
-
-/// The buttons that take a step of the workflow.
-fn steps(standing: &Standing) -> Vec<StepView> {
-    let step = |way: &Way| StepView {
-        action: way.action.clone(),
-        next_state: way.next_state.clone(),
-        is_danger: way.style == "Danger",
-    };
-    standing.ways.iter().map(step).collect()
 }
 
 fn image(input: &FormInput<'_>) -> Option<String> {

@@ -1,11 +1,13 @@
 //! Forms: [`build::form_view`] makes the view, [`page`] answers requests, [`posted`] reads what comes back.
 
+pub(crate) mod access;
 pub(crate) mod act;
 pub(crate) mod activity;
 mod attachments;
 mod back;
 mod beginning;
 pub(crate) mod build;
+mod buttons;
 mod compare;
 pub(crate) mod control;
 pub(crate) mod draft;

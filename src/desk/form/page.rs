@@ -8,9 +8,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::clock::Zone;
+use crate::desk::form::access::access;
 use crate::desk::form::act::{RESTORE, RESTORE_BEFORE, act, upload};
 use crate::desk::form::activity::Reading;
-use crate::desk::form::build::{Access, FormInput, form_view};
+use crate::desk::form::build::{FormInput, form_view};
 use crate::desk::form::merge::{self, BASE, Merged};
 use crate::desk::form::posted::Posted;
 use crate::desk::form::view::{Again, Confirm, FormView, Link, Pair, Panel, Story};
@@ -21,9 +22,8 @@ use crate::desk::{document_url, frappe_address, help, model};
 use crate::error::{Conflict, Error, FieldProblem, Invalid, ProblemKind, Result};
 use crate::language::Language;
 use crate::meta::naming_rule::NamingRule;
-use crate::meta::{DocType, Document, Right};
+use crate::meta::{DocType, Document};
 use crate::pace;
-use crate::permissions::Grant;
 use crate::permissions::session::ROLE_SYSTEM_MANAGER;
 use crate::web::error::{describe, see_other};
 use crate::web::templates::html;
@@ -455,43 +455,6 @@ fn definition(doctype: &DocType, may_change: bool, language: &Language) -> Panel
         links,
         ..Panel::default()
     }
-}
-
-/// What the session may do with the document, shares included.
-pub(super) async fn access(exchange: &Exchange, document: &Document) -> Result<(Grant, Access)> {
-    let documents = &exchange.site.documents;
-    let session = exchange.session();
-    let doctype = &document.doctype;
-    let mut grant = documents.grant(session, doctype);
-    // What no table holds is not saved here.
-    let may =
-        |right| !doctype.is_virtual && documents.check_permission(session, doctype, Some(document), right).is_ok();
-    let create = documents.check_permission(session, doctype, None, Right::Create).is_ok();
-    let mut access = Access {
-        write: if document.is_new && !doctype.issingle { create } else { may(Right::Write) },
-        create,
-        delete: may(Right::Delete),
-        submit: may(Right::Submit),
-        cancel: may(Right::Cancel),
-        amend: may(Right::Amend) && create,
-    };
-    if !document.is_new {
-        // Whoever got here may read it; without a role for it, by a share.
-        grant.read_levels |= 1;
-        if !access.write && documents.is_shared(documents.database(), session, document, Right::Write).await? {
-            access.write = true;
-            grant.write_levels |= 1;
-        }
-    }
-    // In which state who may change what, and what submits and cancels, says the workflow.
-    if !document.is_new
-        && let Some(workflow) = documents.workflow(&doctype.name).await?
-    {
-        access.write &= workflow.declared.may_edit(workflow.declared.current(document), |role| session.has_role(role));
-        access.submit &= !workflow.leads_to(1);
-        access.cancel &= !workflow.leads_to(2);
-    }
-    Ok((grant, access))
 }
 
 fn story(exchange: &Exchange, document: &Document) -> Story {

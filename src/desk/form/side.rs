@@ -4,7 +4,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value as Json, json};
 
-use crate::desk::form::build::Access;
+use crate::desk::form::access::Access;
 use crate::desk::form::example;
 use crate::desk::form::page::DOCTYPE;
 use crate::desk::form::posted::Posted;

@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::desk::document_url;
-use crate::desk::form::build::{Access, FormInput, form_view};
+use crate::desk::form::access::Access;
+use crate::desk::form::build::{FormInput, form_view};
 use crate::desk::form::control;
 use crate::desk::form::page::DOCTYPE;
 use crate::desk::form::posted::Posted;

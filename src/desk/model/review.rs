@@ -9,7 +9,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::wish::Wish;
 use super::{FileView, Subject, at_field, carried, crumbs};
-use crate::desk::form::build::{Access, FormInput, form_view};
+use crate::desk::form::access::Access;
+use crate::desk::form::build::{FormInput, form_view};
 use crate::desk::form::view::{Confirm, FormView, Pair};
 use crate::desk::help::{self, Span};
 use crate::desk::shell;
